@@ -1,0 +1,44 @@
+"""Monte Carlo simulation of AI-lab token economics, from the substation to the token.
+
+    scenario = sim.load("params/base.toml")
+    ds = sim.simulate(scenario, draws=10_000, seed=1)
+
+`ds` is a plain `xarray.Dataset`. Names are loaded when they are first used, so that
+`import sim` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sim import plots as plots
+    from sim.files import InputError as InputError
+    from sim.params import load as load
+    from sim.results import simulate as simulate
+    from sim.scenario import Scenario as Scenario
+    from sim.statistics import summarise as summarise
+
+_HOMES = {
+    "load": "sim.params",
+    "simulate": "sim.results",
+    "summarise": "sim.statistics",
+    "Scenario": "sim.scenario",
+    "InputError": "sim.files",
+    "plots": "sim.plots",
+}
+__all__ = ["InputError", "Scenario", "load", "plots", "simulate", "summarise"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sim' has no attribute '{name}'")
+    home = import_module(_HOMES[name])
+    found = home if name == "plots" else getattr(home, name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,200 @@
+"""Rules that settings and parameters must meet beyond a field's own domain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from sim.fields import FACTORS, RENTAL_MODES, VIEWS, nearest
+from sim.files import Document, Fault, Key, Place
+from sim.inputs import ARR_FIELDS
+from sim.scenario import Hosting, Party, Quantity, RunDefaults, Settings
+
+SAMPLERS = ("random",)
+MAX_DRAWS = 10**12
+MAX_SEED = 2**64 - 1
+
+
+def format_number(document: Document, key: Key, newest: int, faults: list[Fault]) -> None:
+    """`format` heads every file; a newer one is refused."""
+    table: Any = document.data
+    for part in key:
+        table = table[part]
+    said = table.get("format")
+    at = (*key, "format")
+    if said is None:
+        faults.append(Fault(document.place(key) if key else document.default, ".".join(at), f"missing: expected format = {newest}"))
+    elif isinstance(said, bool) or not isinstance(said, int) or said < 1:
+        faults.append(Fault(document.place(at), ".".join(at), f"expected format = {newest}, got {said!r}"))
+    elif said > newest:
+        message = f"format {said} is newer than this program, which reads {newest}: please upgrade"
+        faults.append(Fault(document.place(at), ".".join(at), message))
+
+
+def _table(document: Document, name: str, known: tuple[str, ...], faults: list[Fault]) -> dict[str, Any]:
+    table = document.data.get(name, {})
+    if not isinstance(table, dict):
+        return {}
+    for key in table:
+        if key not in known:
+            faults.append(Fault(document.place((name, key)), f"{name}.{key}", f"unknown key{nearest(key, known)}"))
+    return table
+
+
+def draws_fault(draws: Any) -> str | None:
+    """What is wrong with a number of draws, in words."""
+    if isinstance(draws, bool) or not isinstance(draws, int | float) or not math.isfinite(draws):
+        return f"expected a whole number of draws, got {draws!r}"
+    if draws != int(draws) or not 1 <= draws <= MAX_DRAWS:
+        return f"expected a whole number of draws from 1 to {MAX_DRAWS:.0e}, got {draws:g}"
+    return None
+
+
+def seed_fault(seed: Any) -> str | None:
+    """What is wrong with a seed, in words."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        return f"expected a whole number from 0 to 2^64 - 1, got {seed!r}"
+    return None
+
+
+def sampler_fault(sampler: Any) -> str | None:
+    """What is wrong with the name of a sampler, in words."""
+    if sampler not in SAMPLERS:
+        return f"unknown sampler {sampler!r}{nearest(str(sampler), SAMPLERS)}"
+    return None
+
+
+def run_defaults(document: Document, faults: list[Fault]) -> RunDefaults:
+    """`[run]`: draws, seed and sampler."""
+    table = _table(document, "run", ("draws", "seed", "sampler"), faults)
+    good: dict[str, Any] = {}
+    for name, check in (("draws", draws_fault), ("seed", seed_fault), ("sampler", sampler_fault)):
+        if name not in table:
+            continue
+        message = check(table[name])
+        if message:
+            faults.append(Fault(document.place(("run", name)), f"run.{name}", message))
+        else:
+            good[name] = int(table[name]) if name == "draws" else table[name]
+    return RunDefaults(**good)
+
+
+def uncertainty_fault(scale: Any) -> str | None:
+    """What is wrong with an uncertainty scale, in words."""
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 <= scale < math.inf:
+        return f"expected a number at or above 0, got {scale!r}"
+    return None
+
+
+def settings(document: Document, faults: list[Fault]) -> Settings:
+    """`[model]`: view, rental_mode, uncertainty, named_labs and thresholds_gw."""
+    known = tuple(Settings.__dataclass_fields__)
+    table = _table(document, "model", known, faults)
+    good: dict[str, Any] = {}
+
+    def fault(name: str, message: str) -> None:
+        faults.append(Fault(document.place(("model", name)), f"model.{name}", message))
+
+    for name, choices in (("view", VIEWS), ("rental_mode", RENTAL_MODES)):
+        if name in table:
+            if table[name] not in choices:
+                fault(name, f"expected one of {', '.join(choices)}, got {table[name]!r}")
+            else:
+                good[name] = table[name]
+    if "uncertainty" in table:
+        message = uncertainty_fault(table["uncertainty"])
+        if message:
+            fault("uncertainty", message)
+        else:
+            good["uncertainty"] = float(table["uncertainty"])
+    if "named_labs" in table:
+        labs = table["named_labs"]
+        if not isinstance(labs, list) or not all(isinstance(lab, str) for lab in labs) or not labs:
+            fault("named_labs", f"expected a list of lab names, got {labs!r}")
+        else:
+            good["named_labs"] = tuple(labs)
+    if "thresholds_gw" in table:
+        levels = table["thresholds_gw"]
+        numbers = isinstance(levels, list) and all(
+            isinstance(x, int | float) and not isinstance(x, bool) and 0 < x < math.inf for x in levels
+        )
+        if not numbers or not levels or len(set(levels)) < len(levels):
+            fault("thresholds_gw", f"expected a list of different numbers above 0, got {levels!r}")
+        else:
+            good["thresholds_gw"] = tuple(float(x) for x in levels)
+    return Settings(**good)
+
+
+def factors(document: Document, faults: list[Fault]) -> dict[str, float]:
+    """`[factors]`: common factors held at a score (a stress)."""
+    table = _table(document, "factors", FACTORS, faults)
+    good = {}
+    for name, score in table.items():
+        if name not in FACTORS:
+            continue
+        if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+            message = f"expected a finite number, got {score!r}"
+            faults.append(Fault(document.place(("factors", name)), f"factors.{name}", message))
+        else:
+            good[name] = float(score)
+    return good
+
+
+def domain_rules(
+    document: Document,
+    quantities: Mapping[str, Quantity],
+    hosts: Mapping[tuple[str, str], Hosting],
+    labs: tuple[Party, ...],
+    landlords: tuple[Party, ...],
+    faults: list[Fault],
+) -> None:
+    """The rules of model.md 9.1 that tie quantities to one another."""
+
+    def fault(name: str, message: str, place: Place | None = None) -> None:
+        key = tuple(name.split("."))
+        faults.append(Fault(place or document.place(key), name, message))
+
+    def point(name: str) -> float | None:
+        return quantities[name].law.point if name in quantities else None
+
+    pue, ratio = point("hardware.pue"), point("hardware.facility_capacity_ratio")
+    if pue is not None and ratio is not None and pue > ratio:
+        fault("hardware.pue", f"{pue:g} is above hardware.facility_capacity_ratio, {ratio:g}")
+    fine_tune = point("training.fine_tune_share")
+    for lab in labs:
+        name = f"labs.{lab.id}"
+        inference = point(f"{name}.inference_share")
+        if inference is not None and fine_tune is not None and inference + fine_tune >= 1:
+            total = f"{inference:g} + training.fine_tune_share {fine_tune:g} = {inference + fine_tune:g}"
+            fault(f"{name}.inference_share", f"{total}, expected less than 1")
+        said = document.data["labs"][lab.id]
+        given = [field for field in ARR_FIELDS if field in said]
+        if 0 < len(given) < len(ARR_FIELDS):
+            missing = ", ".join(field for field in ARR_FIELDS if field not in given)
+            fault(f"{name}.{given[0]}", f"a lab gives all three ARR inputs or none; missing: {missing}")
+        rows = {landlord: host for (owner, landlord), host in hosts.items() if owner == lab.id}
+        if len(rows) == len(said.get("host", {})):
+            for year in ("share_2026", "share_2027"):
+                total_share = math.fsum(getattr(host, year) for host in rows.values())
+                if abs(total_share - 1) > 1e-9:
+                    fault(f"{name}.host", f"the {year} of its landlords add up to {total_share:.10g}, expected 1")
+        for landlord, host in rows.items():
+            if host.captive and host.share_2026 == host.share_2027 == 0:
+                fault(f"{name}.host.{landlord}.captive", "captive, but the lab has no share there")
+    for landlord in (party.id for party in landlords):
+        shares = {lab.id: hosts[lab.id, landlord].rpo_share for lab in labs if (lab.id, landlord) in hosts}
+        total_rpo = math.fsum(shares.values())
+        if total_rpo > 1 + 1e-9:
+            last = max(shares, key=lambda lab: shares[lab])
+            message = f"the labs' shares of {landlord}'s RPO add up to {total_rpo:.10g}, more than 1"
+            fault(f"labs.{last}.host.{landlord}.rpo_share", message)
+
+
+def threads_fault(threads: Any) -> str | None:
+    """What is wrong with a number of threads, in words."""
+    if threads is None:
+        return None
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 4096:
+        return f"expected a whole number of threads from 1 to 4096, got {threads!r}"
+    return None

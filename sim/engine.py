@@ -1,0 +1,395 @@
+"""Running: what is to be drawn, and the loop over chunks of draws."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.distributions import Fixed, Law, LogitNormal, Lognormal, Normal, SharedSpread
+from sim.fields import FACTORS, QUARTERS, REFERENCE_QUARTER, Output, nearest, record
+from sim.inputs import HOST_MATRICES, SPREAD_FROM, Draw, Host, Lab, Landlord
+from sim.kernels import samplers
+from sim.kernels.loops import REPLICATES, TILE, Plan, Workspace, run_blocks
+from sim.kernels.samplers import BLOCK
+from sim.layout import Layout, Variable, as_record
+from sim.outputs import PROBABILITIES, HostOutputs, LabOutputs, LandlordOutputs, World
+from sim.scenario import Scenario
+
+Array = NDArray[np.float64]
+TILES_PER_CHUNK = 8
+# The one input that results always carry: probabilities and figures compare margins with it.
+ALWAYS_KEPT = ("hurdle_margin",)
+
+
+@dataclass
+class Draws:
+    """What a run leaves in memory.
+
+    `kept` maps a variable to its draws [..., draw]; `fixed` maps inputs that are the same in every
+    draw. `count`, `mean`, `m2` hold by replicate the moments of the variables in `moments`.
+    """
+
+    scenario: Scenario
+    layout: Layout
+    draws: int
+    seed: int
+    sampler: str
+    uncertainty: float
+    kept: dict[str, Array]
+    fixed: dict[str, Array]
+    moments: dict[str, slice]
+    count: NDArray[np.int64] = field(default_factory=lambda: np.zeros(REPLICATES, np.int64))
+    mean: Array = field(default_factory=lambda: np.zeros((REPLICATES, 0)))
+    m2: Array = field(default_factory=lambda: np.zeros((REPLICATES, 0)))
+    bad: list[int] = field(default_factory=list)
+
+    def fold(self, sizes: NDArray[np.int64], mean: Array, m2: Array) -> None:
+        """Add the moments of one tile, a block for each replicate (Chan et al. 1979)."""
+        n = len(sizes)
+        before = self.count[:n]
+        total = before + sizes
+        delta = mean - self.mean[:n]
+        weight = (sizes / total)[:, None]
+        self.mean[:n] += delta * weight
+        self.m2[:n] += m2 + delta * delta * (before[:, None] * weight)
+        self.count[:n] = total
+
+
+def name_hash(name: str) -> int:
+    """The 64-bit number that stands for a quantity's full name in the counter."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
+
+
+def selected(layout: Layout, keep: str | Sequence[str] | None) -> tuple[list[Variable], list[Variable]]:
+    """The variables of which draws are kept, and those of which only moments are.
+
+    Raises:
+        ValueError: For a name that is neither an output nor an input.
+    """
+    everything = {**layout.inputs, **layout.outputs}
+    by_default = {
+        kept: [v for v in layout.outputs.values() if _output(v).kept == kept]
+        for kept in ("draws", "moments")
+    }
+    if keep == "all":
+        return list(everything.values()), []
+    if keep is None or keep == "headline":
+        kept = by_default["draws"]
+    else:
+        names = [keep] if isinstance(keep, str) else list(keep)
+        matrices = [matrix for matrix, _ in HOST_MATRICES.values()]
+        for name in names:
+            if name not in everything and name not in PROBABILITIES and name not in matrices:
+                known = [*everything, *PROBABILITIES, *matrices]
+                raise ValueError(f"keep: unknown variable '{name}'{nearest(name, known)}")
+        names = [PROBABILITIES[name].of if name in PROBABILITIES else name for name in names]
+        kept = [everything[name] for name in dict.fromkeys(names) if name in everything]
+    chosen = {variable.name for variable in kept}
+    kept = [everything[name] for name in ALWAYS_KEPT if name not in chosen] + kept
+    moments = by_default["moments"] if keep is None or keep == "headline" else []
+    return kept, moments
+
+
+def _output(variable: Variable) -> Output:
+    assert isinstance(variable.declaration, Output)
+    return variable.declaration
+
+
+def _coefficients(law: Law) -> tuple[int, float, float, float, float]:
+    """The kernel's number of a law with center, spread, lower end and width."""
+    match law:
+        case Normal():
+            return samplers.NORMAL, law.mean, law.sd, 0.0, 0.0
+        case Lognormal():
+            return samplers.LOGNORMAL, law.median, law.sigma, 0.0, 0.0
+        case LogitNormal():
+            width = law.max - law.min
+            return samplers.LOGIT_NORMAL, (law.median - law.min) / width, law.sigma, law.min, width
+        case SharedSpread():
+            return samplers.LOGNORMAL, law.median, math.nan, 0.0, 0.0
+    raise TypeError(f"no kernel for {law!r}")
+
+
+class _Rows:
+    """The row that every draw starts from, and the quantities that are sampled into it."""
+
+    def __init__(self, scenario: Scenario, layout: Layout) -> None:
+        self.layout = layout
+        self.row = np.zeros(layout.width)
+        self.quantities: list[NDArray[np.void]] = []
+        self.sampled: set[str] = set()
+        late: list[NDArray[np.void]] = []  # those that read other columns of the row
+        for variable in layout.inputs.values():
+            group = variable.full_name.split(".")[0]
+            parties = {"labs": scenario.labs, "landlords": scenario.landlords}.get(group)
+            if group == "shocks":
+                continue
+            if parties is None:
+                names = {variable.full_name: variable.columns}
+            else:
+                names = {
+                    f"{group}.{party.id}.{variable.name}": variable.columns[i]
+                    for i, party in enumerate(parties)
+                }
+            for name, columns in names.items():
+                column = int(columns)
+                quantity = scenario.quantities.get(name)
+                if quantity is None:
+                    self.row[column] = math.nan
+                    continue
+                if isinstance(quantity.law, Fixed):
+                    self.row[column] = quantity.law.point
+                    continue
+                loads = [quantity.loads.get(factor, 0.0) for factor in FACTORS]
+                shared = isinstance(quantity.law, SharedSpread)
+                spread = self._column(".".join(SPREAD_FROM[variable.name])) if shared else -1
+                made = self._quantity(name, column, _coefficients(quantity.law), loads, -1, spread)
+                (late if shared else self.quantities).append(made)
+                self.sampled.add(variable.name)
+        self._lab_delays(scenario, late)
+        self._shocks()
+        self.quantities += late
+
+    def _column(self, full_name: str) -> int:
+        return int(self.layout.inputs[full_name.split(".")[-1]].columns)
+
+    def _quantity(
+        self,
+        name: str,
+        column: int,
+        law: tuple[int, float, float, float, float],
+        loads: Sequence[float] = (0.0,) * len(FACTORS),
+        center_column: int = -1,
+        spread_column: int = -1,
+    ) -> NDArray[np.void]:
+        own = math.sqrt(max(0.0, 1.0 - math.fsum(loading**2 for loading in loads)))
+        kind, center, spread, lower, width = law
+        made = np.zeros((), samplers.QUANTITY)
+        made["name"] = name_hash(name)
+        made["column"], made["law"] = column, kind
+        made["center"], made["spread"], made["lower"], made["width"] = center, spread, lower, width
+        made["center_column"], made["spread_column"] = center_column, spread_column
+        made["own_weight"], made["loadings"] = own, loads
+        return made
+
+    def _lab_delays(self, scenario: Scenario, late: list[NDArray[np.void]]) -> None:
+        """Lab delays: the draw's own median and spread, no loadings (model.md 9.2)."""
+        columns = self.layout.inputs["lab_delay_quarters"].columns
+        center = self._column("buildout.energisation_delay_quarters")
+        spread = self._column("buildout.energisation_delay_lab_sigma")
+        law = (samplers.LOGNORMAL, 0.0, 0.0, 0.0, 0.0)
+        for i, lab in enumerate(scenario.labs):
+            name = f"labs.{lab.id}.lab_delay_quarters"
+            late.append(self._quantity(name, int(columns[i]), law, center_column=center, spread_column=spread))
+        self.sampled.add("lab_delay_quarters")
+
+    def _shocks(self) -> None:
+        """Innovations after the reference quarter, and the capital crunch (model.md 9.3)."""
+        after = range(QUARTERS.index(REFERENCE_QUARTER) + 1, len(QUARTERS))
+        for shock in ("eps_price", "eps_duty", "eps_power"):
+            columns = self.layout.inputs[shock].columns
+            for q in after:
+                law = (samplers.NORMAL, 0.0, 1.0, 0.0, 0.0)
+                self.quantities.append(self._quantity(f"shocks.{shock}.{QUARTERS[q]}", int(columns[q]), law))
+        crunch = int(self.layout.inputs["capital_crunch"].columns)
+        probability = self._column("buildout.capital_crunch_probability")
+        law = (samplers.BERNOULLI, 0.0, 0.0, 0.0, 0.0)
+        self.quantities.append(self._quantity("shocks.capital_crunch", crunch, law, center_column=probability))
+        self.sampled |= {"eps_price", "eps_duty", "eps_power", "capital_crunch"}
+
+
+def _hosts(scenario: Scenario) -> NDArray[np.void]:
+    hosts = np.zeros((len(scenario.labs), len(scenario.landlords)), as_record(record(Host)))
+    for i, lab in enumerate(scenario.labs):
+        for k, landlord in enumerate(scenario.landlords):
+            host = scenario.hosts.get((lab.id, landlord.id))
+            if host is not None:
+                hosts[i, k] = (host.share_2026, host.share_2027, host.captive, host.rpo_share)
+    return hosts
+
+
+def _factors(scenario: Scenario) -> NDArray[np.void]:
+    factors = np.zeros(len(FACTORS), samplers.FACTOR)
+    factors["name"] = [name_hash(f"factors.{factor}") for factor in FACTORS]
+    factors["score"] = [scenario.factors.get(factor, math.nan) for factor in FACTORS]
+    return factors
+
+
+def _workspace(layout: Layout, row: Array) -> Workspace:
+    rows = np.tile(row, (BLOCK, 1))
+    shape = (layout.labs, layout.landlords)
+    return Workspace(
+        rows,
+        *(
+            layout.records(rows, group)
+            for group in (Draw, Lab, Landlord, World, LabOutputs, LandlordOutputs, HostOutputs)
+        ),
+        np.empty((len(FACTORS), BLOCK)),
+        np.empty(BLOCK),
+        np.empty(shape),
+        np.empty(shape),
+    )
+
+
+def available_threads() -> int:
+    """The processors that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every platform
+        return os.cpu_count() or 1
+
+
+def run(
+    scenario: Scenario,
+    draws: int,
+    seed: int,
+    sampler: str,
+    keep: str | Sequence[str] | None,
+    uncertainty: float,
+    threads: int | None = None,
+    progress: Callable[[int], None] | None = None,
+    tiles_per_chunk: int = TILES_PER_CHUNK,
+) -> Draws:
+    """Evaluate the model in `draws` draws.
+
+    `threads` and `tiles_per_chunk` change how long it takes, and no bit of the result.
+    `progress` is called with the number of draws done since it was last called.
+    """
+    layout = Layout(len(scenario.labs), len(scenario.landlords))
+    start = _Rows(scenario, layout)
+    kept, moments = selected(layout, keep)
+    drawn = [v for v in kept if v.name in start.sampled or v.name in layout.outputs]
+    columns = np.concatenate([v.columns.ravel() for v in drawn] or [np.zeros(0, np.int64)])
+    moment_columns = np.concatenate([v.columns.ravel() for v in moments] or [np.zeros(0, np.int64)])
+    check_memory(columns.size, draws)
+    store = np.empty((columns.size, draws))
+    settings = scenario.settings
+    plan = Plan(
+        np.uint64(seed),
+        float(uncertainty),
+        settings.rental_mode == "market",
+        settings.view == "accounting",
+        _factors(scenario),
+        np.array(start.quantities, samplers.QUANTITY),
+        _hosts(scenario),
+        columns,
+        moment_columns,
+    )
+    ends = np.cumsum([0, *(v.columns.size for v in drawn)])
+    moment_ends = np.cumsum([0, *(v.columns.size for v in moments)])
+    result = Draws(
+        scenario,
+        layout,
+        draws,
+        seed,
+        sampler,
+        uncertainty,
+        kept={
+            v.name: store[a:b].reshape(*v.columns.shape, draws)
+            for v, a, b in zip(drawn, ends, ends[1:], strict=False)
+        },
+        fixed={v.name: start.row[v.columns] for v in kept if v not in drawn},
+        moments={
+            v.name: slice(int(a), int(b))
+            for v, a, b in zip(moments, moment_ends, moment_ends[1:], strict=False)
+        },
+        mean=np.zeros((REPLICATES, moment_columns.size)),
+        m2=np.zeros((REPLICATES, moment_columns.size)),
+    )
+    checked = np.repeat(
+        [not (isinstance(v.declaration, Output) and v.declaration.may_be_infinite) and v.name in layout.outputs for v in drawn],
+        [v.columns.size for v in drawn],
+    ).astype(bool)
+    _run_chunks(plan, result, store, checked, start.row, threads, progress, tiles_per_chunk)
+    return result
+
+
+def check_memory(columns: int, draws: int) -> None:
+    """Refuse what cannot fit in memory before anything is computed.
+
+    Raises:
+        MemoryError: With how much is needed, and how much there is.
+    """
+    needed = columns * draws * 8
+    try:
+        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not on every platform
+        return
+    if needed > 0.9 * there:
+        raise MemoryError(
+            f"keeping {columns} values a draw of {draws:,} draws needs {needed / 2**30:,.1f} GiB,"
+            f" and this machine has {there / 2**30:,.1f} GiB; ask for fewer draws or keep fewer outputs"
+        )
+
+
+def _run_chunks(
+    plan: Plan,
+    result: Draws,
+    store: Array,
+    checked: NDArray[np.bool_],
+    row: Array,
+    threads: int | None,
+    progress: Callable[[int], None] | None,
+    tiles_per_chunk: int,
+) -> None:
+    size = tiles_per_chunk * TILE
+    chunks = math.ceil(result.draws / size)
+    todo = itertools.count()
+    lock = threading.Lock()
+    stop = threading.Event()
+    waiting: dict[int, tuple[NDArray[np.int64], Array, Array, list[int]]] = {}
+    folded = 0
+
+    def finish(chunk: int, moments: tuple[NDArray[np.int64], Array, Array, list[int]]) -> None:
+        """Fold the moments in the order of the draws, whichever thread is first."""
+        nonlocal folded
+        with lock:
+            waiting[chunk] = moments
+            while folded in waiting:
+                sizes, mean, m2, bad = waiting.pop(folded)
+                for tile in range(0, len(sizes), REPLICATES):
+                    part = slice(tile, tile + REPLICATES)
+                    result.fold(sizes[part], mean[part], m2[part])
+                result.bad += bad
+                folded += 1
+
+    def work() -> None:
+        space = _workspace(result.layout, row)
+        while not stop.is_set():
+            chunk = next(todo)
+            if chunk >= chunks:
+                return
+            first = chunk * size
+            count = min(size, result.draws - first)
+            blocks = math.ceil(count / BLOCK)
+            mean, m2 = np.empty((2, blocks, plan.moment_columns.size))
+            target = store[:, first : first + count]
+            run_blocks(plan, space, first, count, target, mean, m2)
+            sizes = np.full(blocks, BLOCK, np.int64)
+            sizes[-1] = count - BLOCK * (blocks - 1)
+            finite = np.isfinite(target[checked]).all(axis=0)
+            bad = [] if finite.all() else list(first + np.flatnonzero(~finite))
+            finish(chunk, (sizes, mean, m2, bad))
+            if progress is not None:
+                progress(count)
+
+    workers = max(1, min(threads or available_threads(), chunks))
+    if workers == 1:
+        work()
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(work) for _ in range(workers)]
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            stop.set()

@@ -1,0 +1,153 @@
+"""What a quantity is: the words in which inputs and outputs are declared, each once.
+
+From one declaration follow the file schema, the checks of units and bounds, the records that
+kernels read (`h.pue`), and the units and long names of results.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, get_type_hints
+
+import numpy as np
+
+FACTORS = ("demand", "technology", "power", "capital", "tier")
+REGIMES = ("frontier_training", "fine_tune", "online_inference")
+QUARTERS = tuple(f"{year}Q{quarter}" for year in (2026, 2027) for quarter in (1, 2, 3, 4))
+REFERENCE_QUARTER = "2026Q4"
+LAYERS = (
+    "electricity_it",
+    "electricity_overhead",
+    "facility_depreciation",
+    "accelerator_depreciation",
+    "hbm_depreciation",
+    "server_depreciation",
+    "network_depreciation",
+    "maintenance",
+    "site_operations",
+    "cost_of_capital",
+    "landlord_margin",
+    "revenue_share",
+    "serving_overhead",
+)
+
+# The dims whose length is part of the model; labs and landlords are data.
+COORDS: dict[str, tuple[str, ...]] = {
+    "quarter": QUARTERS,
+    "regime": REGIMES,
+    "layer": LAYERS,
+}
+
+VIEWS = ("economic", "accounting")
+RENTAL_MODES = ("cost_plus", "market")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One input quantity: unit (a string of model.md 9.1), meaning, and its domain.
+
+    `lo_open` excludes the lower bound; `whole` asks for an integer, `flag` for true or false;
+    `optional` fields may be left out of a file, which reads as NaN.
+    """
+
+    unit: str
+    meaning: str
+    lo: float = -math.inf
+    hi: float = math.inf
+    lo_open: bool = False
+    whole: bool = False
+    flag: bool = False
+    optional: bool = False
+    dims: tuple[str, ...] = ()
+
+    def fault(self, number: float) -> str | None:
+        """What is wrong with a value or a median, in words; None if it lies in the domain."""
+        if not math.isfinite(number):
+            return f"{number} is not a finite number ({self.meaning})"
+        if number < self.lo or (self.lo_open and number == self.lo):
+            relation = "is not above the bound" if self.lo_open else "is below the bound"
+            return f"{number:g} {relation} {self.lo:g} ({self.meaning})"
+        if number > self.hi:
+            return f"{number:g} is above the bound {self.hi:g} ({self.meaning})"
+        if (self.whole or self.flag) and number != round(number):
+            return f"{number:g} is not a whole number ({self.meaning})"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output quantity: unit, meaning, dims beyond `draw` and its entity.
+
+    `kept` says what a run keeps by default: "draws" (headline outputs), "moments" (mean and sd,
+    for the outputs that only tables print) or "" (only when asked for). `kind` is the type of a
+    draw. `may_be_infinite` marks the outputs of which model.md 9.4 says so.
+    """
+
+    unit: str
+    meaning: str
+    dims: tuple[str, ...] = ()
+    kept: str = ""
+    kind: str = "float64"
+    may_be_infinite: bool = False
+
+
+Group = TypeVar("Group", covariant=True)
+
+
+class Records(Protocol[Group]):
+    """An array of records of a group, as kernels see it: `labs[i].gw_2026q4`, `hosts[i, k].captive`."""
+
+    def __getitem__(self, place: int | tuple[int, int]) -> Group: ...
+
+    def __len__(self) -> int: ...
+
+
+def declared(group: type) -> dict[str, Any]:
+    """Name -> declaration (a `Field` or an `Output`) of a group, in order."""
+    hints = get_type_hints(group, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items()}
+
+
+def subgroups(group: type) -> dict[str, type]:
+    """Name -> group, of a group made of groups."""
+    return get_type_hints(group)
+
+
+def record(group: type) -> np.dtype[Any]:
+    """The structured dtype (float64 throughout) in which kernels read or write a group."""
+    return np.dtype(
+        [
+            (name, np.float64, tuple(len(COORDS[dim]) for dim in declaration.dims))
+            for name, declaration in declared(group).items()
+        ]
+    )
+
+
+def record_of_groups(group: type) -> np.dtype[Any]:
+    """The structured dtype of a group made of groups, so that kernels read `x.hardware.pue`."""
+    return np.dtype([(name, record(sub)) for name, sub in subgroups(group).items()])
+
+
+def nearest(word: str, known: Iterator[str] | tuple[str, ...] | list[str]) -> str:
+    """` (did you mean ...?)` with the nearest known word, or the known words if few, or ""."""
+    import difflib
+
+    words = list(known)
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    if 0 < len(words) <= 12:
+        return f"; known: {', '.join(words)}"
+    return ""
+
+
+def parse_expression(text: str) -> tuple[str, tuple[str, ...], str | None] | None:
+    """Split `output[label,...]@quarter` into its parts; None if it does not read so."""
+    match = re.fullmatch(r"\s*(\w+)\s*(?:\[([\w\s,]+)\])?\s*(?:@\s*(\w+))?\s*", text)
+    if match is None:
+        return None
+    labels = tuple(label.strip() for label in match[2].split(",")) if match[2] else ()
+    return match[1], labels, match[3]

@@ -1,0 +1,71 @@
+"""The decorator of every compiled function, and a cache that knows what was compiled.
+
+numba's own cache looks at the file of a function, not at the files of the functions it calls
+(numba issue 1833), so an edited formula could be answered with old code. Here the cache folder
+is named by what the machine code depends on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import platformdirs
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_PACKAGE = Path(__file__).parent.parent
+_DECLARATIONS = ("fields.py", "inputs.py", "outputs.py", "distributions.py")
+_FOLDERS_KEPT = 8
+
+
+@cache
+def source_hash() -> str:
+    """Hash of every file in `kernels/`, the declarations, the distributions and numba's version."""
+    digest = hashlib.blake2b(numba.__version__.encode(), digest_size=8)
+    files = sorted(Path(__file__).parent.glob("*.py")) + [_PACKAGE / name for name in _DECLARATIONS]
+    for path in files:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@cache
+def cache_folder() -> Path:
+    """The folder that holds the machine code of exactly this source; older ones are pruned."""
+    configured = os.environ.get("NUMBA_CACHE_DIR")
+    root = Path(configured) if configured else Path(platformdirs.user_cache_dir("token-economics"))
+    folder = root / f"kernels-{source_hash()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError:  # a read-only home: compile in each process's own temporary folder
+        return Path(tempfile.mkdtemp(prefix="token-economics-kernels-"))
+    others = sorted(root.glob("kernels-*"), key=lambda path: path.stat().st_mtime)
+    for stale in others[:-_FOLDERS_KEPT]:
+        if stale != folder:
+            shutil.rmtree(stale, ignore_errors=True)
+    return folder
+
+
+def is_compiled() -> bool:
+    """Whether machine code of this source is there already, or none is needed."""
+    return bool(numba.config.DISABLE_JIT) or any(cache_folder().rglob("loops.run_block*.nbc"))
+
+
+def jit(function: Function) -> Function:
+    """Compile on first call: IEEE arithmetic, no GIL, cached by content."""
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(cache_folder())
+    try:
+        compiled: Function = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
+    finally:
+        numba.config.CACHE_DIR = before
+    return compiled

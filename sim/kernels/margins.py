@@ -1,0 +1,107 @@
+"""Sections 4.1 and 4.2 of the model: revenue, gross margins, and break-evens at the hurdle."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.inputs import Draw, Hardware, Prices, Workload
+from sim.kernels.hardware import active_load, hourly_cost, it_power_kw
+from sim.kernels.jit import jit
+from sim.kernels.places import FINE_TUNE, INFERENCE, QUARTERS, REVENUE_SHARE, SERVING_OVERHEAD
+from sim.kernels.unit_cost import goodput, native_seconds
+from sim.outputs import World
+
+
+@jit
+def list_bundle(p: Prices, w: Workload) -> float:
+    """List price of an output token with its input tokens [USD per Mtok of output] (4.1)."""
+    input_price = (1.0 - w.cache_hit_rate) + w.cache_hit_rate * p.cached_price_ratio
+    return p.price_output_usd_per_mtok + w.input_output_ratio * p.price_input_usd_per_mtok * input_price
+
+
+@jit
+def realisation(p: Prices) -> float:
+    """Revenue over list price, over the API and subscriptions [1]."""
+    api = p.api_token_share * (1.0 - p.api_discount)
+    return api + (1.0 - p.api_token_share) * p.subscription_realisation
+
+
+@jit
+def revenue_per_mtok_paid(p: Prices, w: Workload, price_index: float) -> float:
+    """Revenue per paid blended Mtok [USD/Mtok] (4.2)."""
+    return list_bundle(p, w) * realisation(p) / (1.0 + w.input_output_ratio) * price_index
+
+
+@jit
+def gross_margin(cost: float, revenue: float) -> float:
+    """1 - cost/revenue [1] (4.3, 4.4, 4.7)."""
+    return 1.0 - cost / revenue
+
+
+@jit
+def price_multiplier_at_hurdle(margin: float, hurdle: float) -> float:
+    """Price change that puts the margin at the hurdle [1] (4.5)."""
+    return (1.0 - margin) / (1.0 - hurdle)
+
+
+@jit
+def electricity_per_full_load_hour(h: Hardware, market: bool, it_kw: float, power_price: float) -> float:
+    """e: electricity that an hour at nameplate passes on to the lab [USD/h] (4.6)."""
+    passed_on = 1.0 - h.rented_share if market else 1.0 + h.rented_share * h.landlord_markup
+    return passed_on * it_kw * h.pue * power_price
+
+
+@jit
+def duty_at_hurdle(
+    hourly_cost: float,
+    electricity: float,
+    duty: float,
+    active_load: float,
+    idle_load: float,
+    affordable: float,
+) -> float:
+    """Duty cycle that puts the margin at the hurdle; +inf if none does [1] (4.6).
+
+    `affordable` is the hourly cost per unit of duty that the hurdle allows,
+    (1 - m_h) * revenue per Mtok * Mtok per active hour.
+    """
+    load = duty * active_load + (1.0 - duty) * idle_load
+    independent_of_duty = hourly_cost - electricity * load
+    room = affordable - electricity * (active_load - idle_load)
+    if room <= 0.0:
+        return np.inf
+    return (independent_of_duty + electricity * idle_load) / room
+
+
+@jit
+def write_margins(x: Draw, market: bool, accounting: bool, out: World) -> None:
+    """Revenue, gross margins, the revenue-linked layers, and break-evens of every quarter."""
+    p, w, u = x.prices, x.workload, x.utilisation
+    hurdle = x.finance.hurdle_margin
+    it_kw = it_power_kw(x.hardware.accelerator_tdp_kw, x.hardware.it_power_ratio)
+    mtok_per_active_hour = 3600.0 * goodput(u, INFERENCE) / (1e6 * native_seconds(x, out, INFERENCE))
+    for q in range(QUARTERS):
+        paid = revenue_per_mtok_paid(p, w, out.price_index[q])
+        served = paid * (1.0 - p.free_token_share)
+        cost = out.compute_cost[q, INFERENCE]
+        margin = gross_margin(cost, paid)
+        revenue_share = p.revenue_share_rate * served
+        serving_overhead = p.serving_overhead_rate * served
+        out.revenue_per_mtok_paid[q] = paid
+        out.revenue_per_mtok_served[q] = served
+        out.unit_cost[q, INFERENCE, REVENUE_SHARE] = revenue_share
+        out.unit_cost[q, INFERENCE, SERVING_OVERHEAD] = serving_overhead
+        out.inference_gross_margin[q] = margin
+        out.loaded_gross_margin[q] = gross_margin(cost + revenue_share + serving_overhead, served)
+        out.fine_tune_gross_margin[q] = gross_margin(
+            out.compute_cost[q, FINE_TUNE], p.price_fine_tune_usd_per_mtok * out.price_index[q]
+        )
+        out.price_multiplier_at_hurdle[q] = price_multiplier_at_hurdle(margin, hurdle)
+        out.duty_at_hurdle[q] = duty_at_hurdle(
+            hourly_cost(x, accounting, out, q, INFERENCE),
+            electricity_per_full_load_hour(x.hardware, market, it_kw, out.power_price[q]),
+            out.duty_cycle[q, INFERENCE],
+            active_load(u, INFERENCE),
+            u.idle_load,
+            (1.0 - hurdle) * paid * mtok_per_active_hour * out.throughput_index[q],
+        )

@@ -1,0 +1,101 @@
+"""Where a draw's numbers stand in its row: inputs, then outputs, by declaration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.fields import COORDS, Field, Output, declared, record, record_of_groups, subgroups
+from sim.inputs import Draw, Lab, Landlord, Scalars, Shocks
+from sim.outputs import ENTITIES
+
+Columns = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable of a draw: its declaration, dims without `draw`, and columns in that shape.
+
+    `full_name` is that of a parameter file up to the lab or landlord, e.g. `hardware.pue`.
+    """
+
+    name: str
+    full_name: str
+    declaration: Field | Output
+    dims: tuple[str, ...]
+    columns: Columns
+
+
+class Layout:
+    """The row of a draw for so many labs and landlords, and the blocks of records in it."""
+
+    def __init__(self, labs: int, landlords: int) -> None:
+        self.labs, self.landlords = labs, landlords
+        self.inputs: dict[str, Variable] = {}
+        self.outputs: dict[str, Variable] = {}
+        self.blocks: dict[type, tuple[int, np.dtype[Any], tuple[int, ...]]] = {}
+        sizes = {"lab": labs, "landlord": landlords}
+        self.width = 0
+        groups = {**subgroups(Scalars), "shocks": Shocks}
+        offset = 0
+        for prefix, group in groups.items():
+            offset = self._add(self.inputs, prefix, group, (), {}, offset)
+        self._block(Draw, record_of_groups(Draw), ())
+        for prefix, entity, dims in (("labs", Lab, ("lab",)), ("landlords", Landlord, ("landlord",))):
+            start = self.width
+            self._block(entity, record(entity), tuple(sizes[d] for d in dims))
+            self._add(self.inputs, prefix, entity, dims, sizes, start)
+        self.input_width = self.width
+        for entity, dims in ENTITIES.items():
+            start = self.width
+            self._block(entity, record(entity), tuple(sizes[d] for d in dims))
+            self._add(self.outputs, "", entity, dims, sizes, start)
+
+    def _block(self, group: type, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        self.blocks[group] = (self.width, dtype, shape)
+        self.width += int(np.prod(shape)) * dtype.itemsize // 8
+
+    def _add(
+        self,
+        into: dict[str, Variable],
+        prefix: str,
+        group: type,
+        dims: tuple[str, ...],
+        sizes: dict[str, int],
+        offset: int,
+    ) -> int:
+        """Add a group's variables, whose records begin at a column; the column after them."""
+        width = record(group).itemsize // 8
+        shape = tuple(sizes[dim] for dim in dims)
+        starts = offset + width * np.arange(int(np.prod(shape))).reshape(shape)
+        for name, declaration in declared(group).items():
+            own = tuple(len(COORDS[dim]) for dim in declaration.dims)
+            count = int(np.prod(own))
+            within = (offset - starts.flat[0] if starts.size else 0) + np.arange(count).reshape(own)
+            columns = starts.reshape(shape + (1,) * len(own)) + within
+            full = f"{prefix}.{name}" if prefix else name
+            into[name] = Variable(name, full, declaration, dims + declaration.dims, columns)
+            offset += count
+        return offset
+
+    def records(self, rows: NDArray[np.float64], group: type) -> NDArray[Any]:
+        """The records of a group [block, lab and landlord where it has them] in a block of rows."""
+        offset, dtype, shape = self.blocks[group]
+        strides = [rows.strides[0]]
+        for axis in range(len(shape)):
+            strides.append(dtype.itemsize * int(np.prod(shape[axis + 1 :])))
+        return np.ndarray(
+            (rows.shape[0], *shape),
+            dtype=as_record(dtype),
+            buffer=rows,
+            offset=offset * 8,
+            strides=tuple(strides),
+        )
+
+
+def as_record(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The same structured dtype with fields as attributes, so that kernels also run uncompiled."""
+    return np.dtype((np.record, dtype))

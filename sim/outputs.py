@@ -1,0 +1,132 @@
+"""Every output of the model, declared once (model.md 9.4).
+
+Classes are what an output belongs to: the whole world, a lab, a landlord, or a pair of them.
+Kernels write them as records (`out.unit_cost[q, r, layer] = ...`); all hold one draw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated as A
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.fields import Output
+
+Array = NDArray[np.float64]
+
+_Q = ("quarter",)
+_QR = ("quarter", "regime")
+_QRL = ("quarter", "regime", "layer")
+
+
+class World:
+    """One value a draw, or one by quarter, regime and layer."""
+
+    # Section 1: an accelerator-hour.
+    accelerator_hour_cost: A[Array, Output("USD/h", "Cost of a paid accelerator-hour by layer", _QRL)]
+    rent_per_hour: A[Array, Output("USD/h", "Rent of an accelerator-hour", _QR)]
+    owner_cost_economic: A[Array, Output("USD/h", "Owner's levelised cost of an accelerator-hour", _QR)]
+    owner_cost_book: A[Array, Output("USD/h", "Owner's cost of an accelerator-hour on the books", _QR)]
+    landlord_margin_book: A[Array, Output("1", "Landlord's gross margin on the books", _QR)]
+    landlord_margin_economic: A[Array, Output("1", "Landlord's margin over levelised cost", _QR)]
+    pue_above_capacity_ratio: A[float, Output("1", "Draw with pue above the capacity ratio (questionable)", kept="moments", kind="bool")]
+
+    # Section 2: throughput at the operating point.
+    batch: A[float, Output("1", "Sequences decoded together by one instance")]
+    step_time_s: A[float, Output("s", "Duration of one decode step")]
+    user_speed: A[float, Output("tok/s", "Output speed that a user sees")]
+    binding_constraint: A[float, Output("code", "What limits the batch: 0 slo_bandwidth, 1 slo_compute, 2 kv_capacity", kind="int8")]
+    slo_missed: A[float, Output("1", "The promised speed is out of reach", kept="moments", kind="bool")]
+    fits_in_memory: A[float, Output("1", "The model and one sequence fit in HBM", kept="moments", kind="bool")]
+    tps_decode: A[float, Output("tok/s/accelerator", "Decode throughput of an active accelerator", kept="draws")]
+    tps_prefill: A[float, Output("tok/s/accelerator", "Prefill throughput of an active accelerator", kept="draws")]
+    tps_train: A[float, Output("tok/s/accelerator", "Training throughput of an active accelerator", kept="draws")]
+    tps_fine_tune: A[float, Output("tok/s/accelerator", "Fine-tuning throughput of an active accelerator", kept="draws")]
+    hbm_bytes_per_output_token: A[float, Output("B", "HBM bytes moved per output token")]
+    hbm_bandwidth_s_per_output_token: A[float, Output("s", "One package's whole HBM bandwidth per output token", kept="draws")]
+    hbm_capacity_byte_s_per_output_token: A[float, Output("B s", "HBM footprint times residence per output token")]
+
+    # Section 8.1: quarterly paths.
+    power_price: A[Array, Output("USD/kWh", "Delivered power price", _Q)]
+    duty_cycle: A[Array, Output("1", "Share of paid hours at the operating point", _QR, kept="moments")]
+    price_index: A[Array, Output("1", "Realised token price over that of the reference quarter", _Q)]
+    throughput_index: A[Array, Output("1", "Throughput over that of the reference quarter", _Q)]
+    cost_index: A[Array, Output("1", "Hardware cost per kW over that of the reference quarter", _Q)]
+
+    # Section 3: cost per token.
+    paid_seconds_per_token: A[Array, Output("s", "Paid accelerator-seconds per useful native token", _QR, kept="moments")]
+    unit_cost: A[Array, Output("USD/Mtok", "Cost per native Mtok by layer", _QRL, kept="moments")]
+    compute_cost: A[Array, Output("USD/Mtok", "Compute cost per native Mtok (11 layers)", _QR, kept="draws")]
+    cost_output: A[Array, Output("USD/Mtok", "Compute cost per output Mtok", _Q)]
+    cost_input: A[Array, Output("USD/Mtok", "Compute cost per uncached input Mtok", _Q)]
+    cost_cached: A[Array, Output("USD/Mtok", "Compute cost per cached input Mtok", _Q)]
+    wh_per_token: A[Array, Output("Wh", "Energy at the meter per blended token", _Q, kept="draws")]
+
+    # Section 4: revenue and margins.
+    revenue_per_mtok_paid: A[Array, Output("USD/Mtok", "Revenue per paid blended Mtok", _Q, kept="moments")]
+    revenue_per_mtok_served: A[Array, Output("USD/Mtok", "Revenue per served blended Mtok", _Q)]
+    inference_gross_margin: A[Array, Output("1", "Inference gross margin on paid traffic", _Q, kept="draws")]
+    loaded_gross_margin: A[Array, Output("1", "Inference gross margin with free tier and levies", _Q, kept="draws")]
+    fine_tune_gross_margin: A[Array, Output("1", "Fine-tuning gross margin", _Q, kept="draws")]
+    price_multiplier_at_hurdle: A[Array, Output("1", "Price change that puts the inference margin at the hurdle", _Q)]
+    duty_at_hurdle: A[Array, Output("1", "Inference duty cycle that puts the margin at the hurdle", _Q, may_be_infinite=True)]
+
+    # Section 6: the build.
+    power_scale: A[Array, Output("1", "What the power cap leaves of the quarter's western additions", _Q, kept="moments")]
+    power_binds: A[Array, Output("1", "The power cap binds in the quarter", _Q, kept="moments", kind="bool")]
+
+
+class LabOutputs:
+    """One value a lab."""
+
+    gw: A[Array, Output("GW", "Facility gigawatts at quarter end", _Q, kept="draws")]
+    accelerators: A[Array, Output("1", "Reference accelerators at quarter end", _Q)]
+    withheld_by_crunch_gw: A[float, Output("GW", "Planned 2027 gigawatts given up in a capital crunch", kept="moments")]
+    withheld_by_delay_gw: A[float, Output("GW", "Planned 2027 gigawatts not energised by 2027Q4", kept="moments")]
+    withheld_by_capex_gw: A[float, Output("GW", "Planned 2027 gigawatts that landlords' capex does not pay for", kept="moments")]
+    withheld_by_power_gw: A[float, Output("GW", "Planned 2027 gigawatts beyond the western power cap", kept="moments")]
+
+
+class LandlordOutputs:
+    """One value a landlord."""
+
+    hosted_gw_landlord: A[Array, Output("GW", "Gigawatts of labs hosted at quarter end", _Q, kept="moments")]
+    landlord_capex_busd: A[Array, Output("USD bn/quarter", "Capital expenditure in the quarter", _Q, kept="moments")]
+    capex_scale: A[Array, Output("1", "What capex leaves of the quarter's wanted additions", _Q, kept="moments")]
+    capex_binds: A[Array, Output("1", "The landlord's capex binds in the quarter", _Q, kept="moments", kind="bool")]
+
+
+class HostOutputs:
+    """One value a lab and landlord."""
+
+    hosted_gw: A[Array, Output("GW", "Gigawatts of the lab hosted by the landlord at quarter end", _Q)]
+
+
+# What an output belongs to -> the dims that come before its own.
+ENTITIES: dict[type, tuple[str, ...]] = {
+    World: (),
+    LabOutputs: ("lab",),
+    LandlordOutputs: ("landlord",),
+    HostOutputs: ("lab", "landlord"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Probability:
+    """A share of draws, formed from a kept output: its meaning, the output, dims beyond `draw`."""
+
+    of: str
+    meaning: str
+    dims: tuple[str, ...]
+
+
+PROBABILITIES: dict[str, Probability] = {
+    "p_margin_above_hurdle": Probability("inference_gross_margin", "P(inference gross margin >= hurdle)", _Q),
+    "p_loaded_margin_above_hurdle": Probability("loaded_gross_margin", "P(loaded gross margin >= hurdle)", _Q),
+    "p_fine_tune_margin_above_hurdle": Probability("fine_tune_gross_margin", "P(fine-tuning gross margin >= hurdle)", _Q),
+    "p_gw_above": Probability("gw", "P(gigawatts > threshold)", ("threshold", "lab", "quarter")),
+    "p_both_named": Probability("gw", "P(every named lab > the first threshold)", _Q),
+    "p_top_two": Probability("gw", "P(second largest lab > the first threshold)", _Q),
+}

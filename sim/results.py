@@ -1,0 +1,251 @@
+"""Results as a plain xarray Dataset: dims, coordinates, units, and where the numbers come from."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from sim import checks, engine
+from sim.fields import COORDS, QUARTERS, Output, declared
+from sim.files import Fault, InputError, Place
+from sim.inputs import HOST_MATRICES, Host
+from sim.kernels.jit import source_hash
+from sim.outputs import ENTITIES, PROBABILITIES
+from sim.scenario import Scenario
+
+Array = NDArray[Any]
+OUTPUTS: dict[str, Output] = {
+    name: output for entity in ENTITIES for name, output in declared(entity).items()
+}
+REPLICATE_MEAN, REPLICATE_M2 = "_replicate_mean", "_replicate_m2"
+
+
+def simulate(
+    scenario: Scenario,
+    draws: int | None = None,
+    seed: int | None = None,
+    sampler: str | None = None,
+    keep: str | Sequence[str] | None = None,
+    uncertainty: float | None = None,
+    threads: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> xr.Dataset:
+    """Evaluate the model in every draw of a scenario.
+
+    Args:
+        scenario: What `load` gives.
+        draws, seed, sampler: Those of the scenario's `[run]` unless given.
+        keep: None keeps the draws of the headline outputs and the moments of what else tables
+            print; "all" the draws of every output and input; a list of names just those.
+        uncertainty: Multiplies every normal score; 0 makes each draw the point estimate.
+        threads: All processors unless given; changes no number.
+        progress: Called with the number of draws done since it was last called.
+
+    Returns:
+        A Dataset with the dims of model.md 0.1 and the names and units of model.md 9.4.
+
+    Raises:
+        InputError: For an impossible number of draws, seed, sampler or uncertainty.
+        ValueError: For an unknown name in `keep`.
+        MemoryError: If what is to be kept does not fit in memory.
+    """
+    run = scenario.run
+    draws = run.draws if draws is None else draws
+    seed = run.seed if seed is None else seed
+    sampler = run.sampler if sampler is None else sampler
+    uncertainty = scenario.settings.uncertainty if uncertainty is None else uncertainty
+    faults = {
+        "draws": checks.draws_fault(draws),
+        "seed": checks.seed_fault(seed),
+        "sampler": checks.sampler_fault(sampler),
+        "uncertainty": checks.uncertainty_fault(uncertainty),
+        "threads": checks.threads_fault(threads),
+    }
+    wrong = [Fault(Place("simulate"), name, message) for name, message in faults.items() if message]
+    if wrong:
+        raise InputError(wrong)
+    done = engine.run(
+        scenario, int(draws), seed, sampler, keep, float(uncertainty), threads, progress
+    )
+    return _dataset(done, keep)
+
+
+def digest(scenario: Scenario, seed: int, sampler: str, keep: Any, uncertainty: float) -> str:
+    """What names a run: parameters, source of the model, seed, sampler and what is kept."""
+    return scenario.digest(source_hash(), seed, sampler, keep, float(uncertainty))
+
+
+def _dataset(done: engine.Draws, keep: str | Sequence[str] | None) -> xr.Dataset:
+    scenario = done.scenario
+    variables = {**done.layout.inputs, **done.layout.outputs}
+    data: dict[str, Any] = {}
+    for name, columns in done.kept.items():
+        variable = variables[name]
+        draws = np.moveaxis(columns, -1, 0)
+        if isinstance(variable.declaration, Output) and variable.declaration.kind != "float64":
+            draws = draws.astype(variable.declaration.kind)
+        data[name] = (("draw", *variable.dims), draws, _about(variable.declaration))
+    for name, columns in done.fixed.items():
+        variable = variables[name]
+        data[name] = (variable.dims, columns, _about(variable.declaration))
+    data.update(_matrices(scenario, keep))
+    if done.moments:
+        data["replicate_count"] = ("replicate", done.count, {"units": "1", "long_name": "Draws of the replicate"})
+    for name, part in done.moments.items():
+        variable = variables[name]
+        about = _about(variable.declaration)
+        shape = (len(done.count), *variable.columns.shape)
+        for suffix, values, what in (
+            (REPLICATE_MEAN, done.mean, "mean over a replicate"),
+            (REPLICATE_M2, done.m2, "sum of squared deviations in a replicate"),
+        ):
+            squared = suffix == REPLICATE_M2
+            data[name + suffix] = (
+                ("replicate", *variable.dims),
+                values[:, part].reshape(shape),
+                {
+                    "units": f"({about['units']})^2" if squared else about["units"],
+                    "long_name": f"{about['long_name']}: {what}",
+                },
+            )
+    ds = xr.Dataset(data, _coordinates(done), _attributes(done, keep))
+    for name, happens in indicators(ds).items():
+        probability = PROBABILITIES[name]
+        about = {"units": "1", "long_name": probability.meaning}
+        ds[name] = (probability.dims, happens.mean(axis=-1), about)
+    return ds
+
+
+def _about(declaration: Any) -> dict[str, str]:
+    return {"units": declaration.unit, "long_name": declaration.meaning}
+
+
+def _matrices(scenario: Scenario, keep: str | Sequence[str] | None) -> dict[str, Any]:
+    """The hosting matrices, where they were asked for (model.md 9.3)."""
+    wanted = keep if isinstance(keep, list | tuple) else [keep]
+    matrices: dict[str, Any] = {}
+    for field, (name, dims) in HOST_MATRICES.items():
+        if keep != "all" and name not in wanted:
+            continue
+        values = np.zeros((len(scenario.labs), len(scenario.landlords)))
+        for i, lab in enumerate(scenario.labs):
+            for k, landlord in enumerate(scenario.landlords):
+                host = scenario.hosts.get((lab.id, landlord.id))
+                values[i, k] = float(getattr(host, field)) if host else 0.0
+        about = _about(declared(Host)[field])
+        matrices[name] = (dims, values if dims[0] == "lab" else values.T, about)
+    return matrices
+
+
+def _coordinates(done: engine.Draws) -> dict[str, Any]:
+    scenario = done.scenario
+    months = [int(quarter[-1]) * 3 for quarter in QUARTERS]
+    following = [
+        np.datetime64(f"{int(quarter[:4]) + month // 12}-{month % 12 + 1:02d}-01")
+        for quarter, month in zip(QUARTERS, months, strict=True)
+    ]
+    ends = np.array(following, "datetime64[D]") - np.timedelta64(1, "D")
+    return {
+        "draw": np.arange(done.draws),
+        **{dim: list(labels) for dim, labels in COORDS.items()},
+        "time": ("quarter", ends.astype("datetime64[ns]"), {"long_name": "Quarter end"}),
+        "lab": [party.id for party in scenario.labs],
+        "landlord": [party.id for party in scenario.landlords],
+        "lab_name": ("lab", [party.name for party in scenario.labs]),
+        "landlord_name": ("landlord", [party.name for party in scenario.landlords]),
+        "threshold": ("threshold", list(scenario.settings.thresholds_gw), {"units": "GW"}),
+    }
+
+
+def _attributes(done: engine.Draws, keep: str | Sequence[str] | None) -> dict[str, Any]:
+    scenario = done.scenario
+    kept = "headline" if keep is None else keep
+    return {
+        "title": f"AI-lab token economics, scenario {scenario.name}",
+        "scenario": scenario.name,
+        "digest": digest(scenario, done.seed, done.sampler, kept, done.uncertainty),
+        "seed": str(done.seed),
+        "sampler": done.sampler,
+        "draws": done.draws,
+        "uncertainty": done.uncertainty,
+        "view": scenario.settings.view,
+        "rental_mode": scenario.settings.rental_mode,
+        "named_labs": list(scenario.settings.named_labs),
+        "draws_not_finite": len(done.bad),
+        "versions": json.dumps(versions()),
+        "commit": commit(),
+        "sources": json.dumps(scenario.sources_used()),
+    }
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of Python, this package and the libraries that make its numbers."""
+    names = ("token-economics-sim", "numpy", "numba", "llvmlite", "xarray")
+    return {
+        "python": platform.python_version(),
+        "processor": platform.machine(),
+        **{name: version(name) for name in names},
+    }
+
+
+@cache
+def commit() -> str:
+    """The commit of the checkout that runs, with `+` if files differ from it; "" outside git."""
+    folder = Path(__file__).parent
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return found.stdout.strip()
+
+
+def last(ds: xr.Dataset, name: str) -> Array:
+    """The draws of a variable with `draw` as the last axis (contiguous, as the engine left them)."""
+    variable = ds[name].variable
+    if "draw" not in variable.dims:
+        return np.asarray(variable.values)[..., None]
+    axis = variable.dims.index("draw")
+    return np.moveaxis(np.asarray(variable.values), axis, -1)
+
+
+def indicators(ds: xr.Dataset) -> dict[str, Array]:
+    """For every probability that the Dataset can give: whether it happens, [..., draw] (9.4)."""
+    happens: dict[str, Array] = {}
+    for name, probability in PROBABILITIES.items():
+        if probability.of not in ds or "draw" not in ds[probability.of].dims:
+            continue
+        values = last(ds, probability.of)
+        if probability.of != "gw":
+            happens[name] = values >= last(ds, "hurdle_margin")
+            continue
+        thresholds = ds["threshold"].values
+        labs = [str(lab) for lab in ds["lab"].values]
+        if name == "p_gw_above":
+            happens[name] = values[None] > thresholds[:, None, None, None]
+        elif name == "p_both_named":
+            named = ds.attrs["named_labs"]
+            named = [named] if isinstance(named, str) else list(named)
+            if all(lab in labs for lab in named):
+                places = [labs.index(lab) for lab in named]
+                happens[name] = (values[places] > thresholds[0]).all(axis=0)
+        elif len(labs) > 1:
+            happens[name] = np.sort(values, axis=0)[-2] > thresholds[0]
+    return happens

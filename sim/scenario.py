@@ -1,0 +1,160 @@
+"""A scenario: parameters that have been read, merged and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from sim.distributions import Law
+from sim.fields import Field
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the model is evaluated: `[model]` of a parameter file."""
+
+    view: str = "economic"
+    rental_mode: str = "cost_plus"
+    uncertainty: float = 1.0
+    named_labs: tuple[str, ...] = ("openai", "anthropic")
+    thresholds_gw: tuple[float, ...] = (10.0, 5.0, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class RunDefaults:
+    """What a run does unless it is told otherwise: `[run]` of a parameter file."""
+
+    draws: int = 100_000
+    seed: int = 1
+    sampler: str = "random"
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """One input as its file says it: law, loadings on the common factors, and provenance.
+
+    `overrides` is the source of the number that a file or `--set` changed without a new source.
+    """
+
+    name: str
+    field: Field
+    law: Law
+    loads: dict[str, float]
+    source: str
+    note: str | None
+    as_of: str | None
+    overrides: str | None
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything about the quantity as plain data, in the words of a parameter file."""
+        said = {
+            **self.law.model_dump(),
+            "loads": self.loads or None,
+            "unit": self.field.unit,
+            "source": self.source,
+            "note": self.note,
+            "as_of": self.as_of,
+            "overrides": self.overrides,
+        }
+        return {key: what for key, what in said.items() if what is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """What a landlord is to a lab (model.md 9.3)."""
+
+    share_2026: float
+    share_2027: float
+    captive: bool
+    rpo_share: float
+    source: str
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A lab or a landlord: its id, and the name that tables and figures show."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a source states about an output."""
+
+    output: str
+    labels: tuple[str, ...]
+    quarter: str | None
+    value: float
+    unit: str
+    source: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A number that an overlay or `--set` changed."""
+
+    key: str
+    before: Any
+    after: Any
+    by: str
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Validated parameters. `quantities` is keyed by full name, e.g. `labs.openai.gw_2026q4`."""
+
+    name: str
+    description: str
+    settings: Settings
+    run: RunDefaults
+    factors: dict[str, float]
+    quantities: dict[str, Quantity]
+    hosts: dict[tuple[str, str], Hosting]
+    labs: tuple[Party, ...]
+    landlords: tuple[Party, ...]
+    sources: dict[str, dict[str, str]]
+    published: tuple[Statement, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    remarks: tuple[str, ...] = ()
+    files: tuple[str, ...] = field(default=(), compare=False)
+
+    def resolved(self) -> dict[str, Any]:
+        """All parameters after merging, as plain data (what the manifest keeps)."""
+        settings = self.settings
+        return {
+            "model": {
+                "view": settings.view,
+                "rental_mode": settings.rental_mode,
+                "uncertainty": settings.uncertainty,
+                "named_labs": list(settings.named_labs),
+                "thresholds_gw": list(settings.thresholds_gw),
+            },
+            "factors": self.factors,
+            "quantities": {name: q.resolved() for name, q in sorted(self.quantities.items())},
+            "hosts": {
+                f"labs.{lab}.host.{landlord}": {
+                    "share_2026": host.share_2026,
+                    "share_2027": host.share_2027,
+                    "captive": host.captive,
+                    "rpo_share": host.rpo_share,
+                    "source": host.source,
+                }
+                for (lab, landlord), host in sorted(self.hosts.items())
+            },
+        }
+
+    def digest(self, *determined_by: Any) -> str:
+        """Twelve hexadecimal digits of the parameters and whatever else determines a run."""
+        text = json.dumps([self.resolved(), *determined_by], sort_keys=True, default=str)
+        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+    def sources_used(self) -> dict[str, dict[str, str]]:
+        """The sources on which the values rest."""
+        used = {q.source for q in self.quantities.values()}
+        used |= {host.source for host in self.hosts.values()}
+        return {name: self.sources[name] for name in sorted(used)}

@@ -1,0 +1,710 @@
+"""Plain NumPy restatement of the model of model.md, sections 1-4.2, 6.1, 6.2, 8.1 and 8.2.
+
+Written from the document alone, as a careful notebook would be: every quantity is an array whose
+first axis is the draw, and Python loops run only over quarters, regimes, labs' input rows and
+other small dimensions.  It serves as an independent check of faster implementations and as a
+speed baseline.  Equation numbers in parentheses are those of model.md; so are all names.
+
+Not covered: `gross_margin` and (4.8), 4.3, 5, 6.3 (except `accelerators`), 7 and 8.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+AnyArray = NDArray[Any]
+Draws = Mapping[str, Array]
+Law = Mapping[str, Any]
+
+QUARTERS = 8  # 2026Q1 .. 2027Q4
+Q_STAR = 3  # 2026Q4, the reference quarter
+YEARS: Array = (np.arange(QUARTERS) - Q_STAR) / 4.0  # t_q
+HOURS_PER_YEAR = 8760.0
+QUARTER_WEIGHTS: Array = np.array([0.22, 0.24, 0.26, 0.28])
+CAPEX_LEAD_QUARTERS = 2
+
+TRAIN, FINE_TUNE, INFERENCE = range(3)  # regime
+COMPUTE_LAYERS = 11  # layers 0..10
+REVENUE_SHARE, SERVING_OVERHEAD, LAYERS = 11, 12, 13
+
+LAB_VECTORS = (
+    "gw_2025q4",
+    "gw_2026q4",
+    "planned_additions_2027_gw",
+    "lab_delay_quarters",
+    "arr_2025q4_busd",
+    "arr_2026q4_busd",
+    "arr_growth_2027",
+    "inference_share",
+    "lab_free_token_share",
+    "lab_is_china",
+)
+LANDLORD_VECTORS = (
+    "capex_2026_busd",
+    "capex_growth_2027",
+    "ai_capex_share",
+    "lab_capacity_share",
+    "book_life_offset_years",
+    "rpo_busd",
+)
+MATRICES = ("host_share_2026", "host_share_2027", "captive", "rpo_lab_share")
+SHOCKS = ("eps_price", "eps_duty", "eps_power")
+FACTORS = ("demand", "technology", "power", "capital", "tier")
+
+
+# ---------------------------------------------------------------------------------------------
+# Helpers
+# ---------------------------------------------------------------------------------------------
+
+
+def broadcast(inputs: Mapping[str, AnyArray]) -> dict[str, Array]:
+    """Bring scalars to (n,), vectors to (n, L) or (n, K), shocks to (n, 8); matrices stay."""
+    arrays = {name: np.asarray(value, dtype=np.float64) for name, value in inputs.items()}
+    with_row = {*LAB_VECTORS, *LANDLORD_VECTORS, *SHOCKS}
+    ndim = {name: 2 if name in with_row else 1 for name in arrays if name not in MATRICES}
+    sizes = [arrays[name].shape[0] for name, d in ndim.items() if arrays[name].ndim == d]
+    n = max(sizes, default=1)
+    out: dict[str, Array] = {}
+    for name, array in arrays.items():
+        if name in MATRICES:
+            out[name] = array
+        else:
+            row = array.shape[-1:] if ndim[name] == 2 else ()
+            out[name] = np.broadcast_to(array, (n, *row))
+    return out
+
+
+def regimes(x: Draws, prefix: str) -> Array:
+    """Stack the three regime-specific scalars `<prefix>_<regime>` to (n, 3)."""
+    names = ("frontier_training", "fine_tune", "online_inference")
+    return np.stack([x[f"{prefix}_{name}"] for name in names], axis=-1)
+
+
+def scale(available: Array, wanted: Array) -> Array:
+    """min(1, max(available, 0)/wanted); a scale with nothing to scale is 1 (6.2)."""
+    ratio = np.ones_like(wanted)
+    np.divide(np.maximum(available, 0.0), wanted, out=ratio, where=wanted != 0.0)
+    return np.minimum(1.0, ratio)
+
+
+def crf(r: Array, years: Array) -> Array:
+    """Capital recovery factor of (1.4): r(1+r)^n/((1+r)^n - 1), and 1/n at r = 0."""
+    safe_r = np.where(r == 0.0, 1.0, r)
+    return np.where(r == 0.0, 1.0 / years, safe_r / -np.expm1(-years * np.log1p(safe_r)))
+
+
+# ---------------------------------------------------------------------------------------------
+# Section 2: throughput per regime, at the operating point of the reference quarter
+# ---------------------------------------------------------------------------------------------
+
+
+def accepted_tokens(x: Draws) -> Array:
+    """E of (2.1), tokens per step; its limit at alpha_d = 1 is g + 1."""
+    g, alpha = x["draft_tokens"], x["draft_acceptance"]
+    safe_alpha = np.where(alpha == 1.0, 0.0, alpha)
+    return np.where(alpha == 1.0, g + 1.0, (1.0 - safe_alpha ** (g + 1.0)) / (1.0 - safe_alpha))
+
+
+def weight_bytes(x: Draws) -> Array:
+    """W of (2.1)."""
+    n_tot = x["active_params"] * x["total_to_active_ratio"]
+    return x["weight_bytes_per_param"] * n_tot
+
+
+def touched_bytes(x: Draws, batch: Array) -> Array:
+    """W_touched(B), the weights read in a step of batch B."""
+    n_tot = x["active_params"] * x["total_to_active_ratio"]
+    return weight_bytes(x) * (1.0 - (1.0 - x["active_params"] / n_tot) ** batch)
+
+
+def instance_bandwidth(x: Draws) -> Array:
+    """BW, achieved bytes per second of an instance."""
+    return x["accelerators_per_instance"] * x["hbm_bandwidth_bytes_per_s"] * x["mbu_decode"]
+
+
+def instance_flops(x: Draws) -> Array:
+    """FL, achieved FLOP per second of an instance in decode."""
+    return x["accelerators_per_instance"] * x["peak_flops_serving"] * x["mfu_decode"]
+
+
+def step_time(x: Draws, batch: Array) -> Array:
+    """t(B) of (2.2), seconds."""
+    g, context = x["draft_tokens"], x["mean_context_tokens"]
+    bw, fl = instance_bandwidth(x), instance_flops(x)
+    weights = np.maximum(
+        touched_bytes(x, batch) / bw,
+        (g + 1.0) * 2.0 * x["active_params"] * batch / fl,
+    )
+    attention = np.maximum(
+        batch * x["kv_bytes_per_token"] * context / bw,
+        (g + 1.0) * x["attention_flop_per_token_pair"] * context * batch / fl,
+    )
+    return (weights + attention + x["step_overhead_s"]) * (1.0 + x["draft_overhead"] * g)
+
+
+def decode(x: Draws) -> dict[str, AnyArray]:
+    """Operating batch and decode rate, (2.3)-(2.5)."""
+    g, context = x["draft_tokens"], x["mean_context_tokens"]
+    l_0, kv = x["step_overhead_s"], x["kv_bytes_per_token"]
+    bw, fl = instance_bandwidth(x), instance_flops(x)
+    e, w = accepted_tokens(x), weight_bytes(x)
+
+    t_w = w / bw
+    c = (g + 1.0) * 2.0 * x["active_params"] / fl
+    s = np.maximum(kv * context / bw, (g + 1.0) * x["attention_flop_per_token_pair"] * context / fl)
+
+    tau_slo = e / (x["user_speed_tokens_per_s"] * (1.0 + x["draft_overhead"] * g))
+    tau_floor = x["min_latency_slack"] * (l_0 + t_w)
+    tau = np.maximum(tau_slo, tau_floor)
+
+    memory = x["hbm_usable_fraction"] * x["accelerators_per_instance"] * x["hbm_capacity_bytes"] - w
+    with np.errstate(divide="ignore"):
+        b_bw = (tau - l_0 - t_w) / s
+        b_fl = (tau - l_0) / (c + s)
+        b_kv = memory / (kv * context)
+    bounds = np.stack([b_bw, b_fl, b_kv], axis=-1)
+    batch = np.maximum(1.0, bounds.min(axis=-1))
+
+    t = step_time(x, batch)
+    rate = x["throughput_multiplier"] * e * batch / (t * x["accelerators_per_instance"])
+    return {
+        "batch": batch,
+        "step_time_s": t,
+        "user_speed": e / t,
+        "binding_constraint": bounds.argmin(axis=-1),
+        "slo_missed": tau_floor > tau_slo,
+        "fits_in_memory": b_kv >= 1.0,
+        "tps_decode": rate,
+    }
+
+
+def prefill(x: Draws) -> Array:
+    """Tokens per second per accelerator in prefill, (2.6)."""
+    reach = x["mean_context_tokens"] * (1.0 + x["cache_hit_rate"]) / 2.0
+    flop_pre = 2.0 * x["active_params"] + x["attention_flop_per_token_pair"] * reach
+    return x["throughput_multiplier"] * x["peak_flops_serving"] * x["mfu_prefill"] / flop_pre
+
+
+def train(x: Draws) -> Array:
+    """Tokens per second per accelerator in frontier training, (2.8)."""
+    flops = x["throughput_multiplier"] * x["peak_flops_training"] * x["mfu_training"]
+    return flops / (6.0 * x["train_active_params"])
+
+
+def fine_tune(x: Draws) -> Array:
+    """Tokens per second per accelerator in fine-tuning, (2.9)."""
+    flop_ft = (6.0 - 2.0 * x["lora_share"]) * x["active_params"]
+    return x["throughput_multiplier"] * x["peak_flops_training"] * x["mfu_fine_tune"] / flop_ft
+
+
+def request_bundle(x: Draws, tps: Draws) -> dict[str, Array]:
+    """Accelerator-seconds of an output token and its R input tokens, (2.7)."""
+    h = x["cache_hit_rate"]
+    s_out = 1.0 / tps["tps_decode"]
+    s_in = 1.0 / tps["tps_prefill"]
+    s_hit = x["cached_prefill_cost_ratio"] / tps["tps_prefill"]
+    s_bundle = s_out + x["input_output_ratio"] * ((1.0 - h) * s_in + h * s_hit)
+    return {"s_out": s_out, "s_in": s_in, "s_hit": s_hit, "s_bundle": s_bundle}
+
+
+def memory_traffic(x: Draws, batch: Array, t: Array) -> dict[str, Array]:
+    """Bytes moved, bandwidth-seconds and byte-seconds per output token, (2.10)."""
+    e, kv = accepted_tokens(x), x["kv_bytes_per_token"]
+    per_sequence = touched_bytes(x, batch) / batch + kv * x["mean_context_tokens"]
+    hbm_bytes = per_sequence / e + x["input_output_ratio"] * kv
+    return {
+        "hbm_bytes_per_output_token": hbm_bytes,
+        "hbm_bandwidth_s_per_output_token": hbm_bytes / x["hbm_bandwidth_bytes_per_s"],
+        "hbm_capacity_byte_s_per_output_token": per_sequence * t / e,
+    }
+
+
+# ---------------------------------------------------------------------------------------------
+# Sections 6.1 and 6.2: gigawatts by lab and landlord
+# ---------------------------------------------------------------------------------------------
+
+
+def it_power_kw(x: Draws) -> Array:
+    """P_it of (1.1), kW per accelerator."""
+    return x["accelerator_tdp_kw"] * x["it_power_ratio"]
+
+
+def capital(x: Draws) -> dict[str, Array]:
+    """USD per accelerator by asset, (1.2)."""
+    k_acc, s_hbm = x["accelerator_price_usd"], x["hbm_value_share"]
+    assets = {
+        "lg": k_acc * (1.0 - s_hbm),
+        "hb": k_acc * s_hbm,
+        "sv": k_acc * x["server_cost_ratio"],
+        "nw": k_acc * x["network_cost_ratio"],
+    }
+    assets["it"] = assets["lg"] + assets["hb"] + assets["sv"] + assets["nw"]
+    assets["f"] = x["facility_capex_usd_per_kw_it"] * it_power_kw(x)
+    return assets
+
+
+def gw_2026(x: Draws) -> Array:
+    """G[l, q] of 2026, (6.1); axes (draw, lab, 4)."""
+    g0 = x["gw_2025q4"]
+    g4 = np.maximum(x["gw_2026q4"], g0)
+    power = (np.arange(4) + 1.0) / 4.0
+    return g0[..., None] * (g4 / g0)[..., None] ** power
+
+
+def landlord_capex(x: Draws) -> Array:
+    """capex[k, q] of 6.2, USD bn per quarter; axes (draw, landlord, quarter)."""
+    year_1 = x["capex_2026_busd"][..., None] * QUARTER_WEIGHTS
+    year_2 = year_1 * x["capex_growth_2027"][..., None]
+    return np.concatenate([year_1, year_2], axis=-1)
+
+
+def planned_by_quarter(x: Draws) -> Array:
+    """A_l w_i x_i, the plan after a capital crunch and before delay; axes (draw, lab, 4)."""
+    x_i = np.ones((len(x["capital_crunch"]), 4))
+    crunch_cut = x["capital_crunch"] * (1.0 - x["capital_crunch_multiplier"])
+    x_i[:, 1:] = (1.0 - crunch_cut)[:, None]
+    return x["planned_additions_2027_gw"][..., None] * (QUARTER_WEIGHTS * x_i)[:, None, :]
+
+
+def cumulative_plan(planned: Array, quarters: Array) -> Array:
+    """Cum_l(j), straight lines between its values at the nodes 0..4."""
+    total = np.zeros_like(quarters)
+    for i in range(4):
+        total = total + planned[..., i] * np.clip(quarters - i, 0.0, 1.0)
+    return total
+
+
+def buildout(x: Draws) -> dict[str, Array]:
+    """GW by lab and landlord with the limits on them, (6.1)-(6.6)."""
+    n, labs = x["gw_2025q4"].shape
+    landlords = x["capex_2026_busd"].shape[-1]
+    western = x["lab_is_china"] == 0.0
+    assets = capital(x)
+
+    gw = np.empty((n, labs, QUARTERS))
+    gw[..., :4] = gw_2026(x)
+    hosted = np.empty((QUARTERS, n, labs, landlords))
+    for q in range(4):
+        hosted[q] = gw[..., q, None] * x["host_share_2026"]
+    capex_scale = np.ones((n, landlords, QUARTERS))
+    power_scale = np.ones((n, QUARTERS))
+
+    per_accelerator_kw = it_power_kw(x) * x["facility_capacity_ratio"]
+    capex_per_gw = (assets["it"] + assets["f"]) / per_accelerator_kw * 1e6 / 1e9  # (6.2)
+    capex = landlord_capex(x)
+    planned = planned_by_quarter(x)
+
+    done = np.zeros((n, labs, landlords))
+    buildable = np.zeros((n, landlords))  # sum of Y[k, i] over i <= j
+    for j in (1, 2, 3, 4):
+        q = Q_STAR + j
+        shifted = np.maximum(0.0, j - x["lab_delay_quarters"])
+        wish = cumulative_plan(planned, shifted)[..., None] * x["host_share_2027"]  # (6.3)
+        unit_capex = capex_per_gw * (1.0 + x["capex_cost_growth"]) ** YEARS[q]
+        spent = capex[..., q - CAPEX_LEAD_QUARTERS]
+        spent = spent * x["ai_capex_share"] * x["lab_capacity_share"]
+        buildable = buildable + spent / unit_capex[:, None]  # (6.4)
+
+        want = np.maximum(wish - done, 0.0)
+        f_k = scale(buildable - done.sum(axis=1), want.sum(axis=1))
+        inc = want * f_k[:, None, :]
+        western_done = np.where(western, done.sum(axis=2), 0.0).sum(axis=1)
+        western_inc = np.where(western, inc.sum(axis=2), 0.0).sum(axis=1)
+        cap = x["power_additions_cap_gw_per_year"] * j / 4.0
+        f_p = scale(cap - western_done, western_inc)  # (6.5)
+        lab_f_p = np.where(western, f_p[:, None], 1.0)
+        power_cut = inc * (1.0 - lab_f_p)[..., None]
+        inc = inc * lab_f_p[..., None]
+
+        done = done + inc
+        gw[..., q] = gw[..., Q_STAR] + done.sum(axis=2)  # (6.6)
+        hosted[q] = hosted[Q_STAR] + done
+        capex_scale[..., q] = f_k
+        power_scale[:, q] = f_p
+
+    # Why the plan is not in service at 2027Q4: capital_crunch, delay, capex, power.
+    # `want`, `f_k` and `power_cut` are those of the last quarter.
+    withheld = np.stack(
+        [
+            x["planned_additions_2027_gw"] - planned.sum(axis=-1),
+            planned.sum(axis=-1)
+            - cumulative_plan(planned, np.maximum(0.0, 4.0 - x["lab_delay_quarters"])),
+            (want * (1.0 - f_k)[:, None, :]).sum(axis=2),
+            power_cut.sum(axis=2),
+        ],
+        axis=-1,
+    )
+    hosted_gw = np.moveaxis(hosted, 0, -1)
+    return {
+        "gw": gw,
+        "accelerators": gw * (1e6 / per_accelerator_kw)[:, None, None],
+        "hosted_gw": hosted_gw,
+        "hosted_gw_landlord": hosted_gw.sum(axis=1),
+        "capex_scale": capex_scale,
+        "power_scale": power_scale,
+        "landlord_capex_busd": capex,
+        "gw_withheld": withheld,
+    }
+
+
+# ---------------------------------------------------------------------------------------------
+# Section 8.1: quarterly paths
+# ---------------------------------------------------------------------------------------------
+
+
+def price_index(x: Draws) -> Array:
+    """Pi_q of (8.1)."""
+    psi = -np.log(1.0 - x["token_price_decline"])
+    walk = np.zeros_like(x["eps_price"])
+    walk[:, Q_STAR + 1 :] = 0.5 * np.cumsum(x["eps_price"][:, Q_STAR + 1 :], axis=1)
+    return np.exp(-psi[:, None] * YEARS + x["token_price_volatility"][:, None] * walk)
+
+
+def power_price(x: Draws) -> Array:
+    """p_e,q, an exact Ornstein-Uhlenbeck step per quarter in logs, (8.2) and (8.4)."""
+    k = x["power_price_reversion"]
+    safe_k = np.where(k == 0.0, 1.0, k)
+    spread = np.where(k == 0.0, 0.5, np.sqrt((1.0 - np.exp(-safe_k / 2.0)) / (2.0 * safe_k)))
+    ln_bar = np.log(x["power_price_long_run_usd_per_kwh"])
+    ln_p = np.log(x["power_price_usd_per_kwh"])
+    out = np.empty_like(x["eps_power"])
+    out[:, : Q_STAR + 1] = x["power_price_usd_per_kwh"][:, None]
+    for q in range(Q_STAR + 1, QUARTERS):
+        shock = x["power_price_volatility"] * spread * x["eps_power"][:, q]
+        ln_p = ln_bar + np.exp(-k / 4.0) * (ln_p - ln_bar) + shock
+        out[:, q] = np.exp(ln_p)
+    return out
+
+
+def duty_cycle(x: Draws) -> Array:
+    """u[q, r] of (8.3) and (8.4); axes (draw, quarter, regime)."""
+    u = regimes(x, "duty_cycle")
+    out = np.repeat(u[:, None, :], QUARTERS, axis=1)
+    rho = x["price_duty_shock_correlation"]
+    y = np.zeros(len(rho))
+    for q in range(Q_STAR + 1, QUARTERS):
+        shock = rho * x["eps_price"][:, q] + np.sqrt(1.0 - rho**2) * x["eps_duty"][:, q]
+        y = x["duty_persistence"] * y + x["duty_volatility"] * shock
+        for r in (FINE_TUNE, INFERENCE):
+            up = u[:, r] * np.exp(y)  # expit(logit(u) + y), also right at u = 1
+            out[:, q, r] = up / (1.0 - u[:, r] + up)
+    return out
+
+
+def vintage_index(gw: Array, growth: Array) -> Array:
+    """Fleet average of (1 + growth)^t over additions since q*, (8.5)."""
+    total: Array = gw.sum(axis=1)
+    out = np.ones_like(total)
+    weighted = total[:, Q_STAR]
+    for q in range(Q_STAR + 1, QUARTERS):
+        weighted = weighted + (total[:, q] - total[:, q - 1]) * (1.0 + growth) ** YEARS[q]
+        out[:, q] = weighted / total[:, q]
+    return out
+
+
+def paths(x: Draws, gw: Array) -> dict[str, Array]:
+    """All quarterly multipliers, (8.1)-(8.6)."""
+    software = (1.0 + x["software_throughput_growth"])[:, None] ** YEARS
+    return {
+        "price_index": price_index(x),
+        "power_price": power_price(x),
+        "duty_cycle": duty_cycle(x),
+        "cost_index": vintage_index(gw, x["capex_cost_growth"]),
+        "throughput_index": software * vintage_index(gw, x["hardware_efficiency_growth"]),  # (8.6)
+    }
+
+
+# ---------------------------------------------------------------------------------------------
+# Section 1: USD per paid accelerator-hour
+# ---------------------------------------------------------------------------------------------
+
+
+def capital_layers(x: Draws, view: str) -> Array:
+    """Layers 2..9 at q*, USD per paid accelerator-hour, (1.3) and (1.4); axes (draw, 8)."""
+    k = capital(x)
+    facility_life = x["facility_life_years"]
+    if view == "economic":
+        life, residual = x["it_economic_life_years"], x["it_residual_fraction"]
+    else:
+        life, residual = x["it_book_life_years"], np.zeros_like(x["it_residual_fraction"])
+
+    dep_f = k["f"] / (facility_life * HOURS_PER_YEAR)
+    dep = [k[a] * (1.0 - residual) / (life * HOURS_PER_YEAR) for a in ("lg", "hb", "sv", "nw")]
+    maintenance = x["maintenance_rate"] * k["it"] / HOURS_PER_YEAR
+    site = x["site_opex_usd_per_kw_year"] * it_power_kw(x) / HOURS_PER_YEAR
+    if view == "economic":
+        r = x["cost_of_capital"]
+        crf_it = crf(r, life)
+        annuity = (
+            k["it"] * crf_it - residual * k["it"] * (crf_it - r) + k["f"] * crf(r, facility_life)
+        )
+        charge = annuity / HOURS_PER_YEAR - (dep_f + dep[0] + dep[1] + dep[2] + dep[3])
+    else:
+        charge = np.zeros_like(dep_f)
+    return np.stack([dep_f, *dep, maintenance, site, charge], axis=-1)
+
+
+def average_power_kw(x: Draws, duty: Array) -> Array:
+    """P_avg[q, r] of (1.5), kW per accelerator; axes (draw, quarter, regime)."""
+    lam = regimes(x, "active_load")[:, None, :]
+    lam_0 = x["idle_load"][:, None, None]
+    return it_power_kw(x)[:, None, None] * (duty * lam + (1.0 - duty) * lam_0)
+
+
+def hourly_cost(x: Draws, path: Draws, view: str, rental_mode: str) -> dict[str, Array]:
+    """Hourly stack of section 1, quarter by quarter, (1.5)-(1.7)."""
+    energy = average_power_kw(x, path["duty_cycle"]) * path["power_price"][:, :, None]
+    overhead = energy * (x["pue"] - 1.0)[:, None, None]
+    fixed = {
+        v: capital_layers(x, v)[:, None, :] * path["cost_index"][:, :, None]
+        for v in ("economic", "accounting")
+    }
+    owner = {v: energy + overhead + layers.sum(axis=-1)[:, :, None] for v, layers in fixed.items()}
+
+    if rental_mode == "cost_plus":
+        rent = (1.0 + x["landlord_markup"])[:, None, None] * owner["economic"]
+    else:
+        rent = np.repeat(x["rental_price_usd_per_hour"], energy[0].size).reshape(energy.shape)
+
+    stack = np.zeros((*energy.shape, LAYERS))
+    stack[..., 0] = energy
+    stack[..., 1] = overhead
+    stack[..., 2:10] = fixed[view][:, :, None, :]
+    stack[..., 10] = x["rented_share"][:, None, None] * (rent - owner[view])  # (1.7)
+    return {
+        "accelerator_hour_cost": stack,
+        "rent_per_hour": rent,
+        "owner_cost_economic": owner["economic"],
+        "owner_cost_book": owner["accounting"],
+        "landlord_margin_book": 1.0 - owner["accounting"] / rent,
+        "landlord_margin_economic": 1.0 - owner["economic"] / rent,
+    }
+
+
+# ---------------------------------------------------------------------------------------------
+# Section 3: cost per token
+# ---------------------------------------------------------------------------------------------
+
+
+def native_seconds(x: Draws, tps: Draws, bundle: Draws) -> Array:
+    """s_native of section 3, accelerator-seconds per native token at q*; axes (draw, regime)."""
+    blended = bundle["s_bundle"] / (1.0 + x["input_output_ratio"])
+    return np.stack([1.0 / tps["tps_train"], 1.0 / tps["tps_fine_tune"], blended], axis=-1)
+
+
+def token_cost(
+    x: Draws, path: Draws, bundle: Draws, s_native: Array, stack: Array
+) -> dict[str, Array]:
+    """Seconds, USD and watt-hours per token, (3.1)-(3.4); revenue-linked layers still 0."""
+    duty, speed = path["duty_cycle"], path["throughput_index"]
+    goodput = regimes(x, "goodput")
+    paid_s = s_native[:, None, :] / (duty * goodput[:, None, :] * speed[:, :, None])  # (3.1)
+    unit_cost = stack / 3600.0 * paid_s[..., None] * 1e6  # (3.2)
+    p_avg = average_power_kw(x, duty)[..., INFERENCE]
+    wh = 1000.0 * p_avg * x["pue"][:, None] * paid_s[..., INFERENCE] / 3600.0  # (3.3)
+
+    useful = duty[..., INFERENCE] * goodput[:, INFERENCE, None] * speed
+    k = 1e6 * stack[..., INFERENCE, :].sum(axis=-1) / (3600.0 * useful)  # (3.4)
+    return {
+        "paid_seconds_per_token": paid_s,
+        "unit_cost": unit_cost,
+        "compute_cost": unit_cost[..., :COMPUTE_LAYERS].sum(axis=-1),
+        "cost_output": k * bundle["s_out"][:, None],
+        "cost_input": k * bundle["s_in"][:, None],
+        "cost_cached": k * bundle["s_hit"][:, None],
+        "wh_per_token": wh,
+    }
+
+
+# ---------------------------------------------------------------------------------------------
+# Sections 4.1 and 4.2: revenue and gross margin
+# ---------------------------------------------------------------------------------------------
+
+
+def revenue(x: Draws, index: Array) -> dict[str, Array]:
+    """USD per paid and per served blended Mtok, (4.1) and (4.2)."""
+    h, ratio, s_api = x["cache_hit_rate"], x["input_output_ratio"], x["api_token_share"]
+    charged_input = (1.0 - h) + h * x["cached_price_ratio"]
+    list_bundle = (
+        x["price_output_usd_per_mtok"] + ratio * x["price_input_usd_per_mtok"] * charged_input
+    )
+    api = s_api * (1.0 - x["api_discount"])
+    realisation = api + (1.0 - s_api) * x["subscription_realisation"]
+    paid = (list_bundle * realisation / (1.0 + ratio))[:, None] * index
+    served = paid * (1.0 - x["free_token_share"])[:, None]
+    return {"revenue_per_mtok_paid": paid, "revenue_per_mtok_served": served}
+
+
+def margins(x: Draws, path: Draws, rev: Draws, cost: Draws) -> dict[str, Array]:
+    """Headline, loaded and fine-tune margins, (4.3), (4.4), (4.5), (4.7).
+
+    `cost["unit_cost"]` must already carry the two revenue-linked layers.
+    """
+    headline = 1.0 - cost["compute_cost"][..., INFERENCE] / rev["revenue_per_mtok_paid"]
+    all_layers = cost["unit_cost"][..., INFERENCE, :].sum(axis=-1)
+    price_ft = x["price_fine_tune_usd_per_mtok"][:, None] * path["price_index"]
+    return {
+        "inference_gross_margin": headline,
+        "loaded_gross_margin": 1.0 - all_layers / rev["revenue_per_mtok_served"],
+        "fine_tune_gross_margin": 1.0 - cost["compute_cost"][..., FINE_TUNE] / price_ft,
+        "price_multiplier_at_hurdle": (1.0 - headline) / (1.0 - x["hurdle_margin"])[:, None],
+    }
+
+
+def duty_at_hurdle(
+    x: Draws, path: Draws, paid_revenue: Array, s_native: Array, stack: Array, rental_mode: str
+) -> Array:
+    """u* of (4.6), +inf where no utilisation can reach the hurdle margin."""
+    lam, lam_0 = x["active_load_online_inference"][:, None], x["idle_load"][:, None]
+    u = path["duty_cycle"][..., INFERENCE]
+    if rental_mode == "cost_plus":
+        c = 1.0 + x["rented_share"] * x["landlord_markup"]
+    else:
+        c = 1.0 - x["rented_share"]
+    e = (c * it_power_kw(x) * x["pue"])[:, None] * path["power_price"]
+    hourly = stack[..., INFERENCE, :COMPUTE_LAYERS].sum(axis=-1)
+    fixed = hourly - e * (u * lam + (1.0 - u) * lam_0)  # Fx
+    affordable = (
+        (1.0 - x["hurdle_margin"])[:, None]
+        * paid_revenue
+        * 3600.0
+        * x["goodput_online_inference"][:, None]
+        * path["throughput_index"]
+        / (1e6 * s_native[:, INFERENCE, None])
+    )
+    denominator = affordable - e * (lam - lam_0)
+    safe = np.where(denominator > 0.0, denominator, 1.0)
+    return np.where(denominator > 0.0, (fixed + e * lam_0) / safe, np.inf)
+
+
+# ---------------------------------------------------------------------------------------------
+# Everything in order
+# ---------------------------------------------------------------------------------------------
+
+
+def evaluate(
+    inputs: Mapping[str, AnyArray], *, view: str = "economic", rental_mode: str = "cost_plus"
+) -> dict[str, AnyArray]:
+    """Evaluate the model for every draw; `view` is economic or accounting, draw is axis 0.
+
+    `inputs` holds the scalars as () or (n,), lab vectors as (L,) or (n, L), landlord vectors as
+    (K,) or (n, K), the matrices as (L, K), the three shocks as (n, 8) and `capital_crunch`.
+    """
+    if view not in ("economic", "accounting"):
+        raise ValueError(f"view: {view!r}")
+    if rental_mode not in ("cost_plus", "market"):
+        raise ValueError(f"rental_mode: {rental_mode!r}")
+    x = broadcast(inputs)
+
+    # 2 throughput
+    out: dict[str, AnyArray] = decode(x)
+    out["tps_prefill"] = prefill(x)
+    out["tps_train"] = train(x)
+    out["tps_fine_tune"] = fine_tune(x)
+    bundle = request_bundle(x, out)
+    out |= memory_traffic(x, out["batch"], out["step_time_s"])
+
+    # 6.1, 6.2 gigawatts; 8.1 quarterly multipliers
+    out |= buildout(x)
+    path = paths(x, out["gw"])
+    out |= path
+
+    # 1 hourly cost; 3 cost per token
+    out |= hourly_cost(x, path, view, rental_mode)
+    stack = out["accelerator_hour_cost"]
+    s_native = native_seconds(x, out, bundle)
+    out |= token_cost(x, path, bundle, s_native, stack)
+
+    # 4.1, 4.2 revenue and margins
+    rev = revenue(x, path["price_index"])
+    out |= rev
+    served = rev["revenue_per_mtok_served"]
+    out["unit_cost"][:, :, INFERENCE, REVENUE_SHARE] = x["revenue_share_rate"][:, None] * served
+    out["unit_cost"][:, :, INFERENCE, SERVING_OVERHEAD] = (
+        x["serving_overhead_rate"][:, None] * served
+    )
+    out |= margins(x, path, rev, out)
+    out["duty_at_hurdle"] = duty_at_hurdle(
+        x, path, rev["revenue_per_mtok_paid"], s_native, stack, rental_mode
+    )
+    return out
+
+
+# ---------------------------------------------------------------------------------------------
+# Section 8.2 and 9: sampling
+# ---------------------------------------------------------------------------------------------
+
+
+def sample(
+    laws: Mapping[str, Law],
+    labs: Mapping[str, Mapping[str, Law]],
+    landlords: Mapping[str, Mapping[str, Law]],
+    draws: int,
+    rng: np.random.Generator,
+    uncertainty: float = 1.0,
+) -> dict[str, AnyArray]:
+    """Draw all inputs of `evaluate` except the matrices, by the Gaussian copula of 8.2.
+
+    Fixed quantities come back as () or, for vectors, as (L,) or (K,); all others by draw.
+    """
+    factor = {name: rng.standard_normal(draws) for name in FACTORS}
+
+    def normal(loads: Mapping[str, float]) -> Array:
+        """z_i = sum_f lambda_if F_f + sqrt(1 - sum lambda^2) e_i."""
+        own = np.sqrt(1.0 - sum(load**2 for load in loads.values()))
+        z: Array = own * rng.standard_normal(draws)
+        for name, load in loads.items():
+            z = z + load * factor[name]
+        return z
+
+    def draw(law: Law, sigma: AnyArray | None = None) -> AnyArray:
+        """One quantity; `sigma` makes a law without family a lognormal of that sigma."""
+        if "value" in law:
+            return np.asarray(law["value"], dtype=np.float64)
+        z = uncertainty * normal(law.get("loads", {}))
+        if sigma is not None:
+            return np.asarray(law["median"] * np.exp(sigma * z))
+        if law["family"] == "lognormal":
+            return np.asarray(law["median"] * np.exp(law["sigma"] * z))
+        if law["family"] == "logit_normal":
+            low, width = law["min"], law["max"] - law["min"]
+            centre = (law["median"] - low) / width
+            logit = np.log(centre / (1.0 - centre)) + law["sigma"] * z
+            return np.asarray(low + width / (1.0 + np.exp(-logit)))
+        if law["family"] == "normal":
+            return np.asarray(law["mean"] + law["sd"] * z)
+        raise ValueError(f"family: {law['family']!r}")
+
+    def vector(columns: list[AnyArray]) -> AnyArray:
+        """(L,) where every member is fixed, (draws, L) otherwise."""
+        return np.stack(np.broadcast_arrays(*columns), axis=-1)
+
+    out = {name: draw(law) for name, law in laws.items()}
+
+    for name in LAB_VECTORS:
+        if name == "lab_delay_quarters":
+            sigma = out["energisation_delay_lab_sigma"]
+            median = out["energisation_delay_quarters"]
+            own = [uncertainty * rng.standard_normal(draws) for _ in labs]
+            out[name] = vector([median * np.exp(sigma * e) for e in own])
+        else:
+            out[name] = vector([draw(lab[name]) for lab in labs.values()])
+
+    sigmas = {"capex_2026_busd": "capex_sigma", "capex_growth_2027": "capex_growth_sigma"}
+    for name in LANDLORD_VECTORS:
+        spread = out[sigmas[name]] if name in sigmas else None
+        out[name] = vector([draw(landlord[name], spread) for landlord in landlords.values()])
+
+    for name in SHOCKS:
+        shock = np.zeros((draws, QUARTERS))
+        after = (draws, QUARTERS - Q_STAR - 1)
+        shock[:, Q_STAR + 1 :] = uncertainty * rng.standard_normal(after)
+        out[name] = shock
+    crunch = rng.random(draws) < out["capital_crunch_probability"]
+    out["capital_crunch"] = crunch * (0.0 if uncertainty == 0.0 else 1.0)
+    return out

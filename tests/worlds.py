@@ -1,0 +1,68 @@
+"""Inputs for tests, and the kernels behind the same call as `naive.evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim.engine import _workspace
+from sim.fields import record
+from sim.inputs import HOST_MATRICES, Host
+from sim.kernels import samplers
+from sim.kernels.loops import Plan, run_blocks
+from sim.kernels.samplers import BLOCK
+from sim.layout import Layout, as_record
+
+BASE = Path(__file__).parent.parent / "params" / "base.toml"
+
+
+def evaluate(
+    inputs: Mapping[str, Any], *, view: str = "economic", rental_mode: str = "cost_plus"
+) -> dict[str, np.ndarray]:
+    """Every output of the kernels for given inputs: the call and the shapes of `naive.evaluate`."""
+    given = {name: np.asarray(value, float) for name, value in inputs.items()}
+    labs, landlords = given["host_share_2026"].shape
+    layout = Layout(labs, landlords)
+    missing = set(layout.inputs) - set(given)
+    assert not missing, f"inputs that no one gave: {sorted(missing)}"
+    draws = max(
+        given[v.name].shape[0] if given[v.name].ndim > v.columns.ndim else 1
+        for v in layout.inputs.values()
+    )
+    rows = np.zeros((-(-draws // BLOCK) * BLOCK, layout.width))
+    for variable in layout.inputs.values():
+        shape = (draws, *variable.columns.shape)
+        values = np.broadcast_to(given[variable.name], shape).reshape(draws, -1)
+        rows[:draws, variable.columns.ravel()] = values
+    rows[draws:] = rows[:1]
+    hosts = np.zeros((labs, landlords), as_record(record(Host)))
+    for field, (name, dims) in HOST_MATRICES.items():
+        hosts[field] = given[name] if dims[0] == "lab" else given[name].T
+    every = np.concatenate([v.columns.ravel() for v in layout.outputs.values()])
+    plan = Plan(
+        np.uint64(0),
+        1.0,
+        rental_mode == "market",
+        view == "accounting",
+        np.zeros(5, samplers.FACTOR),
+        np.zeros(0, samplers.QUANTITY),
+        hosts,
+        every,
+        np.zeros(0, np.int64),
+    )
+    space = _workspace(layout, rows[0])
+    kept = np.empty((every.size, rows.shape[0]))
+    for start in range(0, rows.shape[0], BLOCK):
+        space.rows[:] = rows[start : start + BLOCK]
+        block = kept[:, start : start + BLOCK]
+        run_blocks(plan, space, 0, BLOCK, block, np.empty((1, 0)), np.empty((1, 0)))
+    results = {}
+    begin = 0
+    for variable in layout.outputs.values():
+        part = kept[begin : begin + variable.columns.size, :draws]
+        begin += variable.columns.size
+        results[variable.name] = np.moveaxis(part.reshape(*variable.columns.shape, draws), -1, 0)
+    return results
