@@ -24,21 +24,37 @@ def format_number(document: Document, key: Key, newest: int, faults: list[Fault]
     said = table.get("format")
     at = (*key, "format")
     if said is None:
-        faults.append(Fault(document.place(key) if key else document.default, ".".join(at), f"missing: expected format = {newest}"))
+        faults.append(
+            Fault(
+                document.place(key) if key else document.default,
+                ".".join(at),
+                f"missing: expected format = {newest}",
+            )
+        )
     elif isinstance(said, bool) or not isinstance(said, int) or said < 1:
-        faults.append(Fault(document.place(at), ".".join(at), f"expected format = {newest}, got {said!r}"))
+        faults.append(
+            Fault(document.place(at), ".".join(at), f"expected format = {newest}, got {said!r}")
+        )
     elif said > newest:
         message = f"format {said} is newer than this program, which reads {newest}: please upgrade"
         faults.append(Fault(document.place(at), ".".join(at), message))
 
 
-def _table(document: Document, name: str, known: tuple[str, ...], faults: list[Fault]) -> dict[str, Any]:
+def _table(
+    document: Document, name: str, known: tuple[str, ...], faults: list[Fault]
+) -> dict[str, Any]:
     table = document.data.get(name, {})
     if not isinstance(table, dict):
         return {}
     for key in table:
         if key not in known:
-            faults.append(Fault(document.place((name, key)), f"{name}.{key}", f"unknown key{nearest(key, known)}"))
+            faults.append(
+                Fault(
+                    document.place((name, key)),
+                    f"{name}.{key}",
+                    f"unknown key{nearest(key, known)}",
+                )
+            )
     return table
 
 
@@ -117,7 +133,8 @@ def settings(document: Document, faults: list[Fault]) -> Settings:
     if "thresholds_gw" in table:
         levels = table["thresholds_gw"]
         numbers = isinstance(levels, list) and all(
-            isinstance(x, int | float) and not isinstance(x, bool) and 0 < x < math.inf for x in levels
+            isinstance(x, int | float) and not isinstance(x, bool) and 0 < x < math.inf
+            for x in levels
         )
         if not numbers or not levels or len(set(levels)) < len(levels):
             fault("thresholds_gw", f"expected a list of different numbers above 0, got {levels!r}")
@@ -133,7 +150,11 @@ def factors(document: Document, faults: list[Fault]) -> dict[str, float]:
     for name, score in table.items():
         if name not in FACTORS:
             continue
-        if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+        if (
+            isinstance(score, bool)
+            or not isinstance(score, int | float)
+            or not math.isfinite(score)
+        ):
             message = f"expected a finite number, got {score!r}"
             faults.append(Fault(document.place(("factors", name)), f"factors.{name}", message))
         else:
@@ -166,28 +187,40 @@ def domain_rules(
         name = f"labs.{lab.id}"
         inference = point(f"{name}.inference_share")
         if inference is not None and fine_tune is not None and inference + fine_tune >= 1:
-            total = f"{inference:g} + training.fine_tune_share {fine_tune:g} = {inference + fine_tune:g}"
-            fault(f"{name}.inference_share", f"{total}, expected less than 1")
+            fault(
+                f"{name}.inference_share",
+                f"{inference:g} + training.fine_tune_share {fine_tune:g} must be less than 1",
+            )
         said = document.data["labs"][lab.id]
         given = [field for field in ARR_FIELDS if field in said]
         if 0 < len(given) < len(ARR_FIELDS):
             missing = ", ".join(field for field in ARR_FIELDS if field not in given)
-            fault(f"{name}.{given[0]}", f"a lab gives all three ARR inputs or none; missing: {missing}")
+            fault(
+                f"{name}.{given[0]}",
+                f"a lab gives all three ARR inputs or none; missing: {missing}",
+            )
         rows = {landlord: host for (owner, landlord), host in hosts.items() if owner == lab.id}
         if len(rows) == len(said.get("host", {})):
             for year in ("share_2026", "share_2027"):
                 total_share = math.fsum(getattr(host, year) for host in rows.values())
                 if abs(total_share - 1) > 1e-9:
-                    fault(f"{name}.host", f"the {year} of its landlords add up to {total_share:.10g}, expected 1")
+                    fault(
+                        f"{name}.host",
+                        f"the {year} of its landlords add up to {total_share:.10g}, expected 1",
+                    )
         for landlord, host in rows.items():
             if host.captive and host.share_2026 == host.share_2027 == 0:
                 fault(f"{name}.host.{landlord}.captive", "captive, but the lab has no share there")
     for landlord in (party.id for party in landlords):
-        shares = {lab.id: hosts[lab.id, landlord].rpo_share for lab in labs if (lab.id, landlord) in hosts}
+        shares = {
+            lab.id: hosts[lab.id, landlord].rpo_share for lab in labs if (lab.id, landlord) in hosts
+        }
         total_rpo = math.fsum(shares.values())
         if total_rpo > 1 + 1e-9:
             last = max(shares, key=lambda lab: shares[lab])
-            message = f"the labs' shares of {landlord}'s RPO add up to {total_rpo:.10g}, more than 1"
+            message = (
+                f"the labs' shares of {landlord}'s RPO add up to {total_rpo:.10g}, more than 1"
+            )
             fault(f"labs.{last}.host.{landlord}.rpo_share", message)
 
 

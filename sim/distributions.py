@@ -112,10 +112,10 @@ FAMILIES: dict[str, type[Law]] = {
     "logit_normal": LogitNormal,
 }
 
+LAWS: tuple[type[Law], ...] = (Fixed, SharedSpread, *FAMILIES.values())
+
 # Keys that describe a law; all others describe where it comes from.
-LAW_KEYS = frozenset({"family", "value"}).union(
-    *(law.model_fields for law in (Fixed, SharedSpread, *FAMILIES.values()))
-)
+LAW_KEYS = frozenset({"family"}).union(*(law.model_fields for law in LAWS))
 
 
 def law_of(entry: dict[str, Any], shared_spread: bool) -> type[Law] | None:

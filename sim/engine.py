@@ -26,8 +26,8 @@ from sim.scenario import Scenario
 
 Array = NDArray[np.float64]
 TILES_PER_CHUNK = 8
-# The one input that results always carry: probabilities and figures compare margins with it.
-ALWAYS_KEPT = ("hurdle_margin",)
+# Inputs that results always carry: probabilities, tables and figures need them.
+ALWAYS_KEPT = ("hurdle_margin", "lab_is_china")
 
 
 @dataclass
@@ -69,7 +69,9 @@ def name_hash(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
-def selected(layout: Layout, keep: str | Sequence[str] | None) -> tuple[list[Variable], list[Variable]]:
+def selected(
+    layout: Layout, keep: str | Sequence[str] | None
+) -> tuple[list[Variable], list[Variable]]:
     """The variables of which draws are kept, and those of which only moments are.
 
     Raises:
@@ -189,7 +191,11 @@ class _Rows:
         law = (samplers.LOGNORMAL, 0.0, 0.0, 0.0, 0.0)
         for i, lab in enumerate(scenario.labs):
             name = f"labs.{lab.id}.lab_delay_quarters"
-            late.append(self._quantity(name, int(columns[i]), law, center_column=center, spread_column=spread))
+            late.append(
+                self._quantity(
+                    name, int(columns[i]), law, center_column=center, spread_column=spread
+                )
+            )
         self.sampled.add("lab_delay_quarters")
 
     def _shocks(self) -> None:
@@ -199,11 +205,15 @@ class _Rows:
             columns = self.layout.inputs[shock].columns
             for q in after:
                 law = (samplers.NORMAL, 0.0, 1.0, 0.0, 0.0)
-                self.quantities.append(self._quantity(f"shocks.{shock}.{QUARTERS[q]}", int(columns[q]), law))
+                self.quantities.append(
+                    self._quantity(f"shocks.{shock}.{QUARTERS[q]}", int(columns[q]), law)
+                )
         crunch = int(self.layout.inputs["capital_crunch"].columns)
         probability = self._column("buildout.capital_crunch_probability")
         law = (samplers.BERNOULLI, 0.0, 0.0, 0.0, 0.0)
-        self.quantities.append(self._quantity("shocks.capital_crunch", crunch, law, center_column=probability))
+        self.quantities.append(
+            self._quantity("shocks.capital_crunch", crunch, law, center_column=probability)
+        )
         self.sampled |= {"eps_price", "eps_duty", "eps_power", "capital_crunch"}
 
 
@@ -224,19 +234,23 @@ def _factors(scenario: Scenario) -> NDArray[np.void]:
     return factors
 
 
-def _workspace(layout: Layout, row: Array) -> Workspace:
+def workspace(layout: Layout, row: Array) -> Workspace:
+    """Working space of one thread, with `row` in every draw of the block."""
     rows = np.tile(row, (BLOCK, 1))
     shape = (layout.labs, layout.landlords)
     return Workspace(
         rows,
-        *(
-            layout.records(rows, group)
-            for group in (Draw, Lab, Landlord, World, LabOutputs, LandlordOutputs, HostOutputs)
-        ),
-        np.empty((len(FACTORS), BLOCK)),
-        np.empty(BLOCK),
-        np.empty(shape),
-        np.empty(shape),
+        draws=layout.records(rows, Draw),
+        labs=layout.records(rows, Lab),
+        landlords=layout.records(rows, Landlord),
+        out=layout.records(rows, World),
+        lab_out=layout.records(rows, LabOutputs),
+        landlord_out=layout.records(rows, LandlordOutputs),
+        host_out=layout.records(rows, HostOutputs),
+        scores=np.empty((len(FACTORS), BLOCK)),
+        uniforms=np.empty(BLOCK),
+        done=np.empty(shape),
+        want=np.empty(shape),
     )
 
 
@@ -305,10 +319,10 @@ def run(
         mean=np.zeros((REPLICATES, moment_columns.size)),
         m2=np.zeros((REPLICATES, moment_columns.size)),
     )
-    checked = np.repeat(
-        [not (isinstance(v.declaration, Output) and v.declaration.may_be_infinite) and v.name in layout.outputs for v in drawn],
-        [v.columns.size for v in drawn],
-    ).astype(bool)
+    must_be_finite = [
+        isinstance(v.declaration, Output) and not v.declaration.may_be_infinite for v in drawn
+    ]
+    checked = np.repeat(np.array(must_be_finite, bool), [v.columns.size for v in drawn])
     _run_chunks(plan, result, store, checked, start.row, threads, progress, tiles_per_chunk)
     return result
 
@@ -327,7 +341,7 @@ def check_memory(columns: int, draws: int) -> None:
     if needed > 0.9 * there:
         raise MemoryError(
             f"keeping {columns} values a draw of {draws:,} draws needs {needed / 2**30:,.1f} GiB,"
-            f" and this machine has {there / 2**30:,.1f} GiB; ask for fewer draws or keep fewer outputs"
+            f" and this machine has {there / 2**30:,.1f} GiB; ask for fewer draws or outputs"
         )
 
 
@@ -363,7 +377,7 @@ def _run_chunks(
                 folded += 1
 
     def work() -> None:
-        space = _workspace(result.layout, row)
+        space = workspace(result.layout, row)
         while not stop.is_set():
             chunk = next(todo)
             if chunk >= chunks:
@@ -372,12 +386,11 @@ def _run_chunks(
             count = min(size, result.draws - first)
             blocks = math.ceil(count / BLOCK)
             mean, m2 = np.empty((2, blocks, plan.moment_columns.size))
-            target = store[:, first : first + count]
-            run_blocks(plan, space, first, count, target, mean, m2)
+            run_blocks(plan, space, first, count, store, mean, m2)
             sizes = np.full(blocks, BLOCK, np.int64)
             sizes[-1] = count - BLOCK * (blocks - 1)
-            finite = np.isfinite(target[checked]).all(axis=0)
-            bad = [] if finite.all() else list(first + np.flatnonzero(~finite))
+            finite = np.isfinite(store[checked, first : first + count]).all(axis=0)
+            bad = [first + int(draw) for draw in np.flatnonzero(~finite)]
             finish(chunk, (sizes, mean, m2, bad))
             if progress is not None:
                 progress(count)

@@ -98,7 +98,7 @@ Group = TypeVar("Group", covariant=True)
 
 
 class Records(Protocol[Group]):
-    """An array of records of a group, as kernels see it: `labs[i].gw_2026q4`, `hosts[i, k].captive`."""
+    """An array of records of a group, as kernels see it: `labs[i].gw_2026q4`."""
 
     def __getitem__(self, place: int | tuple[int, int]) -> Group: ...
 

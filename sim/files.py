@@ -36,7 +36,11 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.key}: {self.message}" if self.key else f"{self.place}: {self.message}"
+        return (
+            f"{self.place}: {self.key}: {self.message}"
+            if self.key
+            else f"{self.place}: {self.message}"
+        )
 
 
 class InputError(ValueError):

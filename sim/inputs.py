@@ -12,6 +12,7 @@ from sim.fields import Field
 
 Array = NDArray[np.float64]
 
+# fmt: off
 
 class Hardware(NamedTuple):
     """A. What an accelerator-hour is made of."""
@@ -214,6 +215,7 @@ class Shocks(NamedTuple):
     eps_power: A[Array, Field("1", "Innovation of the power price", dims=("quarter",))]
     capital_crunch: A[float, Field("1", "A financing stop happens (0 or 1)", lo=0, hi=1, flag=True)]
 
+# fmt: on
 
 # Names that the host fields bear in results, with their dims (model.md 9.3).
 HOST_MATRICES = {

@@ -44,11 +44,14 @@ class Layout:
         for prefix, group in groups.items():
             offset = self._add(self.inputs, prefix, group, (), {}, offset)
         self._block(Draw, record_of_groups(Draw), ())
-        for prefix, entity, dims in (("labs", Lab, ("lab",)), ("landlords", Landlord, ("landlord",))):
+        parties: dict[str, tuple[type, tuple[str, ...]]] = {
+            "labs": (Lab, ("lab",)),
+            "landlords": (Landlord, ("landlord",)),
+        }
+        for prefix, (party, own) in parties.items():
             start = self.width
-            self._block(entity, record(entity), tuple(sizes[d] for d in dims))
-            self._add(self.inputs, prefix, entity, dims, sizes, start)
-        self.input_width = self.width
+            self._block(party, record(party), tuple(sizes[d] for d in own))
+            self._add(self.inputs, prefix, party, own, sizes, start)
         for entity, dims in ENTITIES.items():
             start = self.width
             self._block(entity, record(entity), tuple(sizes[d] for d in dims))

@@ -16,6 +16,7 @@ from sim.fields import Output
 
 Array = NDArray[np.float64]
 
+# fmt: off
 _Q = ("quarter",)
 _QR = ("quarter", "regime")
 _QRL = ("quarter", "regime", "layer")
@@ -103,6 +104,7 @@ class HostOutputs:
 
     hosted_gw: A[Array, Output("GW", "Gigawatts of the lab hosted by the landlord at quarter end", _Q)]
 
+# fmt: on
 
 # What an output belongs to -> the dims that come before its own.
 ENTITIES: dict[type, tuple[str, ...]] = {
@@ -122,6 +124,7 @@ class Probability:
     dims: tuple[str, ...]
 
 
+# fmt: off
 PROBABILITIES: dict[str, Probability] = {
     "p_margin_above_hurdle": Probability("inference_gross_margin", "P(inference gross margin >= hurdle)", _Q),
     "p_loaded_margin_above_hurdle": Probability("loaded_gross_margin", "P(loaded gross margin >= hurdle)", _Q),
@@ -130,3 +133,4 @@ PROBABILITIES: dict[str, Probability] = {
     "p_both_named": Probability("gw", "P(every named lab > the first threshold)", _Q),
     "p_top_two": Probability("gw", "P(second largest lab > the first threshold)", _Q),
 }
+# fmt: on

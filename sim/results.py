@@ -6,6 +6,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -44,7 +45,9 @@ def simulate(
 
     Args:
         scenario: What `load` gives.
-        draws, seed, sampler: Those of the scenario's `[run]` unless given.
+        draws: Number of draws; that of the scenario's `[run]` unless given.
+        seed: Seed of the random numbers; likewise.
+        sampler: How to sample; likewise.
         keep: None keeps the draws of the headline outputs and the moments of what else tables
             print; "all" the draws of every output and input; a list of names just those.
         uncertainty: Multiplies every normal score; 0 makes each draw the point estimate.
@@ -100,7 +103,11 @@ def _dataset(done: engine.Draws, keep: str | Sequence[str] | None) -> xr.Dataset
         data[name] = (variable.dims, columns, _about(variable.declaration))
     data.update(_matrices(scenario, keep))
     if done.moments:
-        data["replicate_count"] = ("replicate", done.count, {"units": "1", "long_name": "Draws of the replicate"})
+        data["replicate_count"] = (
+            "replicate",
+            done.count,
+            {"units": "1", "long_name": "Draws of the replicate"},
+        )
     for name, part in done.moments.items():
         variable = variables[name]
         about = _about(variable.declaration)
@@ -185,6 +192,7 @@ def _attributes(done: engine.Draws, keep: str | Sequence[str] | None) -> dict[st
         "versions": json.dumps(versions()),
         "commit": commit(),
         "sources": json.dumps(scenario.sources_used()),
+        "published": json.dumps([asdict(statement) for statement in scenario.published]),
     }
 
 
@@ -218,7 +226,7 @@ def commit() -> str:
 
 
 def last(ds: xr.Dataset, name: str) -> Array:
-    """The draws of a variable with `draw` as the last axis (contiguous, as the engine left them)."""
+    """The draws of a variable with `draw` as the last axis, contiguous as the engine left them."""
     variable = ds[name].variable
     if "draw" not in variable.dims:
         return np.asarray(variable.values)[..., None]

@@ -70,7 +70,11 @@ def summarise(
             about = {"units": "1", "long_name": probability.meaning}
             value, error = probability_with_error(happens)
             made.update(_pair(name, probability.dims, value, error, about))
-    coords = {name: c for name, c in ds.coords.items() if "draw" not in c.dims and "replicate" not in c.dims}
+    coords = {
+        name: c
+        for name, c in ds.coords.items()
+        if "draw" not in c.dims and "replicate" not in c.dims
+    }
     coords |= {"quantile": list(quantiles), "tail": list(tails)}
     used = {dim for dims, *_ in made.values() for dim in dims}
     coords = {n: c for n, c in coords.items() if set(getattr(c, "dims", (n,))) <= used}
@@ -113,7 +117,7 @@ def replicated(values: NDArray[Any]) -> tuple[NDArray[Any], float]:
 
 
 def standard_error(by_replicate: Array, share: float = 1.0) -> Array:
-    """Standard error of a statistic from its values in replicates of equal size [..., replicate]."""
+    """Standard error of a statistic from its values in equal replicates [..., replicate]."""
     count = by_replicate.shape[-1]
     if count < FEWEST_REPLICATES:
         return np.full(by_replicate.shape[:-1], math.nan)
@@ -162,9 +166,14 @@ def quantiles_with_error(
         ]
     )
     for i, level in enumerate(levels):
-        if FEWEST_REPLICATES <= replicates and n * min(level, 1 - level) < FEWEST_BEYOND * replicates:
+        if (
+            replicates >= FEWEST_REPLICATES
+            and n * min(level, 1 - level) < FEWEST_BEYOND * replicates
+        ):
             spread = math.sqrt(n * level * (1 - level))
-            ends = np.clip([level * (n - 1) - spread, level * (n - 1) + spread], 0, n - 1) / max(n - 1, 1)
+            ends = np.clip([level * (n - 1) - spread, level * (n - 1) + spread], 0, n - 1) / max(
+                n - 1, 1
+            )
             low, high = _quantiles(ordered, list(ends))
             with np.errstate(invalid="ignore"):
                 error[i] = (high - low) / 2
@@ -192,10 +201,15 @@ def _of_draws(
     values = np.asarray(last(ds, name), dtype=np.float64)
     cut, share = replicated(values)
     with np.errstate(invalid="ignore"):
-        mean, sd = values.mean(axis=-1), values.std(axis=-1, ddof=1) if values.shape[-1] > 1 else None
+        mean, sd = (
+            values.mean(axis=-1),
+            values.std(axis=-1, ddof=1) if values.shape[-1] > 1 else None,
+        )
         if sd is None:
             sd = np.full(mean.shape, math.nan)
-        yield from _pair(f"{name}_mean", dims, mean, standard_error(cut.mean(axis=-1), share), about)
+        yield from _pair(
+            f"{name}_mean", dims, mean, standard_error(cut.mean(axis=-1), share), about
+        )
         sd_error = standard_error(cut.std(axis=-1, ddof=1), share)
         yield from _pair(f"{name}_sd", dims, sd, sd_error, about)
     if ds[name].dtype == bool:
@@ -241,8 +255,14 @@ def _of_moments(ds: xr.Dataset, name: str) -> Iterator[tuple[str, Any]]:
     n = int(count.sum())
     between = np.tensordot(count, (means.values - mean) ** 2, axes=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        sd = np.sqrt((m2.sum(axis=0) + between) / (n - 1)) if n > 1 else np.full(mean.shape, math.nan)
+        sd = (
+            np.sqrt((m2.sum(axis=0) + between) / (n - 1))
+            if n > 1
+            else np.full(mean.shape, math.nan)
+        )
         full = count > 1 if n >= BLOCK * REPLICATES else count == BLOCK
         shape = (-1,) + (1,) * (m2.ndim - 1)
         by_replicate = np.sqrt(m2[full] / (count[full].reshape(shape) - 1))
-    yield from _pair(f"{name}_sd", dims, sd, standard_error(np.moveaxis(by_replicate, 0, -1)), about)
+    yield from _pair(
+        f"{name}_sd", dims, sd, standard_error(np.moveaxis(by_replicate, 0, -1)), about
+    )

@@ -279,7 +279,7 @@ def cumulative_plan(planned: Array, quarters: Array) -> Array:
     return total
 
 
-def buildout(x: Draws) -> dict[str, Array]:
+def buildout(x: Draws) -> dict[str, AnyArray]:
     """GW by lab and landlord with the limits on them, (6.1)-(6.6)."""
     n, labs = x["gw_2025q4"].shape
     landlords = x["capex_2026_busd"].shape[-1]
@@ -327,18 +327,10 @@ def buildout(x: Draws) -> dict[str, Array]:
         capex_scale[..., q] = f_k
         power_scale[:, q] = f_p
 
-    # Why the plan is not in service at 2027Q4: capital_crunch, delay, capex, power.
-    # `want`, `f_k` and `power_cut` are those of the last quarter.
-    withheld = np.stack(
-        [
-            x["planned_additions_2027_gw"] - planned.sum(axis=-1),
-            planned.sum(axis=-1)
-            - cumulative_plan(planned, np.maximum(0.0, 4.0 - x["lab_delay_quarters"])),
-            (want * (1.0 - f_k)[:, None, :]).sum(axis=2),
-            power_cut.sum(axis=2),
-        ],
-        axis=-1,
-    )
+    # Why the plan is not in service at 2027Q4: `want`, `f_k` and `power_cut` are those of the
+    # last quarter.
+    plan, after_crunch = x["planned_additions_2027_gw"], planned.sum(axis=-1)
+    due = cumulative_plan(planned, np.maximum(0.0, 4.0 - x["lab_delay_quarters"]))
     hosted_gw = np.moveaxis(hosted, 0, -1)
     return {
         "gw": gw,
@@ -346,9 +338,14 @@ def buildout(x: Draws) -> dict[str, Array]:
         "hosted_gw": hosted_gw,
         "hosted_gw_landlord": hosted_gw.sum(axis=1),
         "capex_scale": capex_scale,
+        "capex_binds": capex_scale < 1.0,
         "power_scale": power_scale,
+        "power_binds": power_scale < 1.0,
         "landlord_capex_busd": capex,
-        "gw_withheld": withheld,
+        "withheld_by_crunch_gw": plan - after_crunch,
+        "withheld_by_delay_gw": after_crunch - due,
+        "withheld_by_capex_gw": (want * (1.0 - f_k)[:, None, :]).sum(axis=2),
+        "withheld_by_power_gw": power_cut.sum(axis=2),
     }
 
 
@@ -456,7 +453,7 @@ def average_power_kw(x: Draws, duty: Array) -> Array:
     return it_power_kw(x)[:, None, None] * (duty * lam + (1.0 - duty) * lam_0)
 
 
-def hourly_cost(x: Draws, path: Draws, view: str, rental_mode: str) -> dict[str, Array]:
+def hourly_cost(x: Draws, path: Draws, view: str, rental_mode: str) -> dict[str, AnyArray]:
     """Hourly stack of section 1, quarter by quarter, (1.5)-(1.7)."""
     energy = average_power_kw(x, path["duty_cycle"]) * path["power_price"][:, :, None]
     overhead = energy * (x["pue"] - 1.0)[:, None, None]
@@ -483,6 +480,7 @@ def hourly_cost(x: Draws, path: Draws, view: str, rental_mode: str) -> dict[str,
         "owner_cost_book": owner["accounting"],
         "landlord_margin_book": 1.0 - owner["accounting"] / rent,
         "landlord_margin_economic": 1.0 - owner["economic"] / rent,
+        "pue_above_capacity_ratio": x["pue"] > x["facility_capacity_ratio"],
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.engine import _workspace
+from sim.engine import workspace
 from sim.fields import record
 from sim.inputs import HOST_MATRICES, Host
 from sim.kernels import samplers
@@ -53,12 +53,11 @@ def evaluate(
         every,
         np.zeros(0, np.int64),
     )
-    space = _workspace(layout, rows[0])
+    space = workspace(layout, rows[0])
     kept = np.empty((every.size, rows.shape[0]))
     for start in range(0, rows.shape[0], BLOCK):
         space.rows[:] = rows[start : start + BLOCK]
-        block = kept[:, start : start + BLOCK]
-        run_blocks(plan, space, 0, BLOCK, block, np.empty((1, 0)), np.empty((1, 0)))
+        run_blocks(plan, space, start, BLOCK, kept, np.empty((1, 0)), np.empty((1, 0)))
     results = {}
     begin = 0
     for variable in layout.outputs.values():

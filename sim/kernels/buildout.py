@@ -8,8 +8,8 @@ from sim.fields import Records
 from sim.inputs import Array, Buildout, Draw, Host, Lab, Landlord
 from sim.kernels.hardware import capex, it_capex, it_power_kw
 from sim.kernels.jit import jit
-from sim.kernels.places import QUARTERS, REFERENCE
 from sim.kernels.paths import compound, years_from_reference
+from sim.kernels.places import QUARTERS, REFERENCE
 from sim.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
 
 # Share of a calendar year's capex, and of the planned additions of 2027, by quarter.
@@ -122,9 +122,6 @@ def write_build(
 
     for quarter in range(1, 5):
         q = REFERENCE + quarter
-        usd_per_new_gw = usd_per_gw * compound(
-            x.dynamics.capex_cost_growth, years_from_reference(q)
-        )
         built = 0.0
         wanted = 0.0
         for i in range(len(labs)):

@@ -103,7 +103,7 @@ def annuity(
     it_life_years: float,
     facility_life_years: float,
 ) -> float:
-    """Yearly payment that recovers capital, less the sinking fund of the residual [USD/yr] (1.4)."""
+    """Yearly payment that recovers capital, less the residual's sinking fund [USD/yr] (1.4)."""
     it_factor = capital_recovery_factor(rate, it_life_years)
     sinking_fund_factor = it_factor - rate
     return (
@@ -193,7 +193,9 @@ def active_load(u: Utilisation, regime: int) -> float:
 def write_hourly_cost(x: Draw, market: bool, accounting: bool, out: World) -> None:
     """The hourly cost stack of every quarter and regime, owner's cost in both views, and rent."""
     h = x.hardware
-    economic = capital_layers(h, h.it_economic_life_years, h.it_residual_fraction, h.cost_of_capital)
+    economic = capital_layers(
+        h, h.it_economic_life_years, h.it_residual_fraction, h.cost_of_capital
+    )
     book = capital_layers(h, h.it_book_life_years, 0.0, 0.0)
     chosen = book if accounting else economic
     it_kw = it_power_kw(h.accelerator_tdp_kw, h.it_power_ratio)

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import platformdirs
@@ -24,6 +24,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _PACKAGE = Path(__file__).parent.parent
 _DECLARATIONS = ("fields.py", "inputs.py", "outputs.py", "distributions.py")
 _FOLDERS_KEPT = 8
+config: Any = numba.config  # numba sets its attributes at run time
 
 
 @cache
@@ -57,15 +58,15 @@ def cache_folder() -> Path:
 
 def is_compiled() -> bool:
     """Whether machine code of this source is there already, or none is needed."""
-    return bool(numba.config.DISABLE_JIT) or any(cache_folder().rglob("loops.run_block*.nbc"))
+    return bool(config.DISABLE_JIT) or any(cache_folder().rglob("loops.run_block*.nbc"))
 
 
 def jit(function: Function) -> Function:
     """Compile on first call: IEEE arithmetic, no GIL, cached by content."""
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(cache_folder())
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(cache_folder())
     try:
-        compiled: Function = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
+        compiled: Any = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
     finally:
-        numba.config.CACHE_DIR = before
-    return compiled
+        config.CACHE_DIR = before
+    return cast(Function, compiled)

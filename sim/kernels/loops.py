@@ -77,8 +77,8 @@ def run_blocks(
 ) -> None:
     """Evaluate draws `first` ... `first + count - 1`; `first` is a multiple of BLOCK.
 
-    `kept` [column, draw] gets the draws of the kept columns, `mean` and `m2` [block, column] the
-    moments of each block of 32 draws.
+    `kept` [column, draw] gets the draws of the kept columns, all of them from draw 0 on; `mean`
+    and `m2` [block, column] the moments of each block of 32 draws.
     """
     for block in range((count + BLOCK - 1) // BLOCK):
         start = block * BLOCK
@@ -111,5 +111,5 @@ def run_blocks(
         for j in range(plan.kept_columns.size):
             column = plan.kept_columns[j]
             for b in range(n):
-                kept[j, start + b] = w.rows[b, column]
+                kept[j, first + start + b] = w.rows[b, column]
         block_moments(w.rows, plan.moment_columns, n, mean[block], m2[block])

@@ -16,7 +16,10 @@ from sim.outputs import World
 def list_bundle(p: Prices, w: Workload) -> float:
     """List price of an output token with its input tokens [USD per Mtok of output] (4.1)."""
     input_price = (1.0 - w.cache_hit_rate) + w.cache_hit_rate * p.cached_price_ratio
-    return p.price_output_usd_per_mtok + w.input_output_ratio * p.price_input_usd_per_mtok * input_price
+    return (
+        p.price_output_usd_per_mtok
+        + w.input_output_ratio * p.price_input_usd_per_mtok * input_price
+    )
 
 
 @jit
@@ -45,7 +48,9 @@ def price_multiplier_at_hurdle(margin: float, hurdle: float) -> float:
 
 
 @jit
-def electricity_per_full_load_hour(h: Hardware, market: bool, it_kw: float, power_price: float) -> float:
+def electricity_per_full_load_hour(
+    h: Hardware, market: bool, it_kw: float, power_price: float
+) -> float:
     """e: electricity that an hour at nameplate passes on to the lab [USD/h] (4.6)."""
     passed_on = 1.0 - h.rented_share if market else 1.0 + h.rented_share * h.landlord_markup
     return passed_on * it_kw * h.pue * power_price
@@ -79,7 +84,9 @@ def write_margins(x: Draw, market: bool, accounting: bool, out: World) -> None:
     p, w, u = x.prices, x.workload, x.utilisation
     hurdle = x.finance.hurdle_margin
     it_kw = it_power_kw(x.hardware.accelerator_tdp_kw, x.hardware.it_power_ratio)
-    mtok_per_active_hour = 3600.0 * goodput(u, INFERENCE) / (1e6 * native_seconds(x, out, INFERENCE))
+    mtok_per_active_hour = (
+        3600.0 * goodput(u, INFERENCE) / (1e6 * native_seconds(x, out, INFERENCE))
+    )
     for q in range(QUARTERS):
         paid = revenue_per_mtok_paid(p, w, out.price_index[q])
         served = paid * (1.0 - p.free_token_share)

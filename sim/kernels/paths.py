@@ -110,7 +110,9 @@ def write_paths(x: Draw, lab_out: Records[LabOutputs], out: World) -> None:
         out.power_price[q] = power_price
         out.price_index[q] = price_index(d.token_price_decline, d.token_price_volatility, walk, t)
         out.cost_index[q] = cost_weighted / gw
-        out.throughput_index[q] = compound(d.software_throughput_growth, t) * throughput_weighted / gw
+        out.throughput_index[q] = (
+            compound(d.software_throughput_growth, t) * throughput_weighted / gw
+        )
         out.duty_cycle[q, TRAINING] = u.duty_cycle_frontier_training
         out.duty_cycle[q, FINE_TUNE] = shifted_duty(u.duty_cycle_fine_tune, duty_shock)
         out.duty_cycle[q, INFERENCE] = shifted_duty(u.duty_cycle_online_inference, duty_shock)

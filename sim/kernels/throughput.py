@@ -107,7 +107,9 @@ def operating_point(a: Accelerator, w: Workload, d: Decode) -> OperatingPoint:
 @jit
 def tps_decode(a: Accelerator, d: Decode, batch: float, step_s: float) -> float:
     """Decode throughput [tokens/s per accelerator] (2.5)."""
-    return a.throughput_multiplier * d.tokens_per_step * batch / (step_s * a.accelerators_per_instance)
+    return (
+        a.throughput_multiplier * d.tokens_per_step * batch / (step_s * a.accelerators_per_instance)
+    )
 
 
 @jit

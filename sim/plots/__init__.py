@@ -1,0 +1,30 @@
+"""Pictures: one file per figure, each a function from a Dataset to a matplotlib Figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sim.plots.gigawatts import gigawatts
+from sim.plots.margin import margin
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+FIGURES = {"margin": margin, "gigawatts": gigawatts}
+__all__ = ["FIGURES", "draw", "gigawatts", "margin", "save"]
+
+
+def draw(name: str, ds: xr.Dataset) -> Figure:
+    """The figure of that name.
+
+    Raises:
+        KeyError: If there is none.
+    """
+    return FIGURES[name](ds)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG at 150 dots per inch."""
+    figure.savefig(path, dpi=150)

@@ -1,0 +1,90 @@
+"""Gigawatts by lab to the end of 2027, as fans, with published points and the 10 GW line."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from sim.fields import QUARTERS
+from sim.plots.style import BLUE, GREY, VERMILION, figure, tidy
+from sim.results import last
+
+COLUMNS = 4
+
+
+def gigawatts(ds: xr.Dataset) -> Figure:
+    """A fan per lab: median, half and nine tenths of the draws, 2026Q1 to 2027Q4.
+
+    Args:
+        ds: What `sim.simulate` gives, with the draws of `gw`.
+
+    Returns:
+        A figure with a panel per lab, Chinese labs on a scale of their own.
+    """
+    china = ds["lab_is_china"].values.astype(bool)
+    labs, names = ds["lab"].values, ds["lab_name"].values
+    rows = math.ceil(len(labs) / COLUMNS)
+    made = figure(
+        10.0,
+        1.4 + 2.55 * rows,
+        "Facility gigawatts by lab, end of quarter",
+        f"Scenario {ds.attrs['scenario']}, {ds.attrs['draws']:,} draws, seed {ds.attrs['seed']}."
+        " Line: median. Bands: 25-75 % and 5-95 % of draws. Diamond: published figure."
+        + ("\nChinese labs have a scale of their own." if china.any() and not china.all() else ""),
+    )
+    grid = made.subplots(rows, COLUMNS, squeeze=False)
+    height = 1.4 + 2.55 * rows
+    made.subplots_adjust(
+        left=0.05, right=0.985, top=1 - 0.85 / height, bottom=0.75 / height, hspace=0.42, wspace=0.2
+    )
+    gw = last(ds, "gw")
+    fans = np.quantile(gw, [0.05, 0.25, 0.5, 0.75, 0.95], axis=-1)
+    highest = {flag: float(fans[-1][china == flag].max()) for flag in set(china.tolist())}
+    levels = sorted((float(level) for level in ds["threshold"].values), reverse=True)
+    published = json.loads(ds.attrs.get("published", "[]"))
+    at = np.arange(len(QUARTERS))
+    for axes in grid.flat[len(labs) :]:
+        axes.set_visible(False)
+    for i, axes in enumerate(grid.flat[: len(labs)]):
+        tidy(axes)
+        p5, p25, p50, p75, p95 = fans[:, i]
+        axes.fill_between(at, p5, p95, color=BLUE, alpha=0.18, linewidth=0)
+        axes.fill_between(at, p25, p75, color=BLUE, alpha=0.32, linewidth=0)
+        axes.plot(at, p50, color=BLUE, linewidth=1.8)
+        points = [
+            (QUARTERS.index(said["quarter"]), said["value"])
+            for said in published
+            if said["output"] == "gw"
+            and said["labels"] == [labs[i]]
+            and said["quarter"] in QUARTERS
+        ]
+        for quarter, value in points:
+            axes.plot(quarter, value, "D", color="black", markersize=5, zorder=5)
+        top = max([1.12 * highest[bool(china[i])], *(1.08 * value for _, value in points)])
+        level = next((level for level in levels if level < top), None)
+        axes.set_ylim(0, top)
+        axes.set_xlim(-0.2, len(QUARTERS) - 0.8)
+        axes.set_xticks([0, 3, 7], ["26Q1", "26Q4", "27Q4"])
+        axes.set_title(str(names[i]), loc="left", fontsize=10.5)
+        if level is not None:
+            axes.axhline(level, color=VERMILION, linewidth=1.1, linestyle="--")
+            axes.text(
+                0.03, 0.95, f"P(> {level:g} GW, end 2027) {_percent(gw[i, -1] > level)}",
+                transform=axes.transAxes, fontsize=8.5, color=GREY, va="top",
+            )  # fmt: skip
+        if i % COLUMNS == 0:
+            axes.set_ylabel("GW", fontsize=9)
+    return made
+
+
+def _percent(happens: NDArray[np.bool_]) -> str:
+    """A share of draws in words; what no draw shows is below three in n (rule of three)."""
+    share = float(happens.mean())
+    if share == 0:
+        return f"< {300 / happens.size:.1g} %"
+    return f"= {100 * share:.0f} %" if share >= 0.01 else f"= {100 * share:.1g} %"

@@ -1,0 +1,24 @@
+"""What all figures share: colours safe for the colour-blind (Okabe and Ito), fonts, captions."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, VERMILION, SKY, GREY = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#666666",
+)  # fmt: skip
+
+
+def figure(width: float, height: float, title: str, caption: str) -> Figure:
+    """An empty figure with a title at the top left and a caption at the bottom left."""
+    made = Figure(figsize=(width, height), facecolor="white")
+    made.text(0.01, 0.985, title, va="top", ha="left", fontsize=13, fontweight="bold")
+    made.text(0.01, 0.012, caption, va="bottom", ha="left", fontsize=8, color=GREY)
+    return made
+
+
+def tidy(axes: Axes) -> None:
+    """Leave out what carries no information."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=9)

@@ -1,0 +1,419 @@
+"""Checks of merged parameters, all faults collected, and the scenario that comes of them."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from sim import checks
+from sim.distributions import FAMILIES, Fixed, Law, LogitNormal, SharedSpread, law_of
+from sim.fields import FACTORS, Field, declared, nearest, parse_expression, subgroups
+from sim.files import Document, Fault, Key
+from sim.inputs import DERIVED_LAB_FIELDS, SPREAD_FROM, Host, Lab, Landlord, Scalars
+from sim.outputs import ENTITIES
+from sim.scenario import Hosting, Override, Party, Quantity, Scenario, Statement
+
+FORMAT = 1
+PROVENANCE = ("unit", "source", "note", "as_of", "loads")
+TOP = ("format", "extends", "description", "run", "model", "factors", "labs", "landlords")
+GROUPS = {name: declared(group) for name, group in subgroups(Scalars).items()}
+LAB_FIELDS = {n: f for n, f in declared(Lab).items() if n not in DERIVED_LAB_FIELDS}
+LANDLORD_FIELDS = declared(Landlord)
+HOST_FIELDS = declared(Host)
+PARTY_KEYS = ("format", "name", "order")
+SOURCE_KEYS = ("title", "publisher", "date", "url", "grade")
+GRADES = ("A", "B", "C", "judgement")
+JUDGEMENT = "judgement"
+
+
+class Resolver:
+    """Checks a merged document and builds the scenario; faults are collected on the way."""
+
+    def __init__(
+        self,
+        name: str,
+        merged: Document,
+        sources: Document | None,
+        published: Document | None,
+        overrides: list[Override],
+        faults: list[Fault],
+        readable: bool,
+    ) -> None:
+        self.name = name
+        self.merged = merged
+        self.overrides = overrides
+        self.faults = faults
+        self.readable = readable  # every file could be read, so what is missing is missing
+        self.sources = self._sources(sources)
+        self.published = published
+
+    def fault(self, key: Key, message: str) -> None:
+        """Note what is wrong with a key of the merged files."""
+        self.faults.append(Fault(self.merged.place(key), ".".join(key), message))
+
+    def scenario(self, files: tuple[str, ...]) -> Scenario | None:
+        """The scenario, or None if there are faults."""
+        before = len(self.faults)
+        self._top()
+        settings = checks.settings(self.merged, self.faults)
+        run = checks.run_defaults(self.merged, self.faults)
+        factors = checks.factors(self.merged, self.faults)
+        labs, landlords = self._parties("labs"), self._parties("landlords")
+        quantities: dict[str, Quantity] = {}
+        for group, fields in GROUPS.items():
+            self._table((group,), fields, {}, quantities)
+        for lab in labs:
+            self._table(("labs", lab.id), LAB_FIELDS, {"host": None}, quantities)
+        for landlord in landlords:
+            self._table(("landlords", landlord.id), LANDLORD_FIELDS, {}, quantities)
+        hosts = self._hosts(labs, landlords)
+        checks.domain_rules(self.merged, quantities, hosts, labs, landlords, self.faults)
+        statements = self._statements()
+        remarks = [
+            f"model.named_labs: '{lab}' is not in the run, so p_both_named is left out"
+            for lab in settings.named_labs
+            if lab not in {party.id for party in labs}
+        ]
+        if len(self.faults) > before or not self.readable:
+            return None
+        return Scenario(
+            name=self.name,
+            description=str(self.merged.data.get("description", "")),
+            settings=settings,
+            run=run,
+            factors=factors,
+            quantities=quantities,
+            hosts=hosts,
+            labs=labs,
+            landlords=landlords,
+            sources=self.sources,
+            published=statements,
+            overrides=tuple(self.overrides),
+            remarks=tuple(remarks),
+            files=files,
+        )
+
+    def _top(self) -> None:
+        known = (*TOP, *GROUPS)
+        for name, what in self.merged.data.items():
+            if name not in known:
+                self.fault((name,), f"unknown key{nearest(name, known)}")
+            elif name not in ("format", "extends", "description") and not isinstance(what, dict):
+                self.fault((name,), f"expected a table, got {what!r}")
+        checks.format_number(self.merged, (), FORMAT, self.faults)
+
+    def _sources(self, document: Document | None) -> dict[str, dict[str, str]]:
+        if document is None:
+            return {}
+        sources: dict[str, dict[str, str]] = {}
+        checks.format_number(document, (), FORMAT, self.faults)
+        for name, said in document.data.items():
+            if name == "format":
+                continue
+            place = document.place((name,))
+            if not isinstance(said, dict):
+                self.faults.append(Fault(place, name, "expected a table"))
+                continue
+            for key in said:
+                if key not in SOURCE_KEYS:
+                    where = document.place((name, key))
+                    self.faults.append(
+                        Fault(where, f"{name}.{key}", f"unknown key{nearest(key, SOURCE_KEYS)}")
+                    )
+            for key in ("title", "publisher", "grade"):
+                if not isinstance(said.get(key), str | datetime.date):
+                    self.faults.append(Fault(place, f"{name}.{key}", "missing: expected a text"))
+            if "grade" in said and said["grade"] not in GRADES:
+                where = document.place((name, "grade"))
+                self.faults.append(
+                    Fault(where, f"{name}.grade", f"expected one of {', '.join(GRADES)}")
+                )
+            sources[name] = {key: str(what) for key, what in said.items()}
+        return sources
+
+    def _parties(self, folder: str) -> tuple[Party, ...]:
+        tables = self.merged.data.get(folder, {})
+        if not isinstance(tables, dict):
+            return ()
+        parties = []
+        known = [n for n, t in tables.items() if isinstance(t, dict) and "format" in t]
+        for name, table in tables.items():
+            key = (folder, name)
+            if name not in known:
+                self.fault(key, f"no such {folder[:-1]}{nearest(name, known)}")
+                continue
+            checks.format_number(self.merged, key, FORMAT, self.faults)
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+                self.fault(key, "a lab's or landlord's file is named in lower case: a-z, 0-9 and _")
+            shown, order = table.get("name", name), table.get("order", math.inf)
+            if not isinstance(shown, str) or not shown.strip():
+                self.fault((*key, "name"), f"expected a name, got {shown!r}")
+            if isinstance(order, bool) or not isinstance(order, int | float):
+                self.fault((*key, "order"), f"expected a number, got {order!r}")
+                order = math.inf
+            parties.append((order, name, Party(name, str(shown))))
+        return tuple(party for _, _, party in sorted(parties, key=lambda p: (p[0], p[1])))
+
+    def _table(
+        self,
+        key: Key,
+        fields: Mapping[str, Field],
+        others: Mapping[str, Any],
+        quantities: dict[str, Quantity],
+    ) -> None:
+        table: Any = self.merged.data
+        for part in key:
+            table = table.get(part, {}) if isinstance(table, dict) else {}
+        if not isinstance(table, dict):
+            return
+        ignored = {*others, *(PARTY_KEYS if len(key) == 2 else ())}
+        for name in table:
+            if name not in fields and name not in ignored:
+                known = [*fields, *others]
+                self.fault((*key, name), f"unknown key{nearest(name, known)}")
+        for name, declaration in fields.items():
+            at = (*key, name)
+            if name not in table:
+                if self.readable and not declaration.optional:
+                    self.fault(at, f"missing: {declaration.meaning} [{declaration.unit}]")
+            elif not isinstance(table[name], dict):
+                self.fault(
+                    at,
+                    f"expected a table with value or family, unit and source, got {table[name]!r}",
+                )
+            else:
+                quantity = self._quantity(at, declaration, table[name])
+                if quantity is not None:
+                    quantities[quantity.name] = quantity
+
+    def _quantity(self, key: Key, declaration: Field, entry: dict[str, Any]) -> Quantity | None:
+        before = len(self.faults)
+        source, note, as_of = self._provenance(key, declaration.unit, entry)
+        loads = self._loads(key, entry.get("loads", {}))
+        law = self._law(key, declaration, entry)
+        if law is None or len(self.faults) > before:
+            return None
+        return Quantity(
+            ".".join(key), declaration, law, loads, source, note, as_of, entry.get("overrides")
+        )
+
+    def _provenance(
+        self, key: Key, unit: str, entry: dict[str, Any]
+    ) -> tuple[str, str | None, str | None]:
+        if "unit" not in entry:
+            self.fault(key, f'missing unit: expected unit = "{unit}"')
+        elif entry["unit"] != unit:
+            self.fault((*key, "unit"), f'expected "{unit}", got {entry["unit"]!r}')
+        source = entry.get("source")
+        note = entry.get("note")
+        if note is not None and not isinstance(note, str):
+            self.fault((*key, "note"), f"expected a text, got {note!r}")
+        if source is None:
+            self.fault(
+                key, "missing source: expected an id of sources.toml, or judgement with a note"
+            )
+        elif not isinstance(source, str):
+            self.fault((*key, "source"), f"expected an id of sources.toml, got {source!r}")
+        elif source != JUDGEMENT and self.sources and source not in self.sources:
+            self.fault(
+                (*key, "source"), f"unknown source '{source}'{nearest(source, list(self.sources))}"
+            )
+        elif source == JUDGEMENT and not note and "overrides" not in entry:
+            self.fault((*key, "source"), "judgement needs a note that says what it rests on")
+        as_of = entry.get("as_of")
+        if as_of is not None and not isinstance(as_of, datetime.date):
+            self.fault((*key, "as_of"), f"expected a date such as 2026-05-31, got {as_of!r}")
+        return str(source), note, None if as_of is None else str(as_of)
+
+    def _loads(self, key: Key, loads: Any) -> dict[str, float]:
+        at = (*key, "loads")
+        if not isinstance(loads, dict):
+            self.fault(at, f"expected a table such as {{ power = 0.7 }}, got {loads!r}")
+            return {}
+        good = {}
+        for factor, loading in loads.items():
+            if factor not in FACTORS:
+                self.fault((*at, factor), f"unknown factor{nearest(factor, FACTORS)}")
+            elif isinstance(loading, bool) or not isinstance(loading, int | float):
+                self.fault((*at, factor), f"expected a number, got {loading!r}")
+            elif not math.isfinite(loading):
+                self.fault((*at, factor), f"expected a finite number, got {loading}")
+            else:
+                good[factor] = float(loading)
+        squares = sum(loading**2 for loading in good.values())
+        if squares > 1 + 1e-12:
+            self.fault(at, f"the squares of the loadings add up to {squares:.4g}, which exceeds 1")
+        return {factor: good[factor] for factor in FACTORS if factor in good}
+
+    def _law(self, key: Key, declaration: Field, entry: dict[str, Any]) -> Law | None:
+        shared = key[-1] in SPREAD_FROM and key[0] == "landlords"
+        family = law_of(entry, shared)
+        if family is None:
+            said = entry.get("family")
+            if "family" in entry:
+                hint = nearest(str(said), list(FAMILIES))
+                self.fault((*key, "family"), f"unknown family {said!r}{hint}")
+            else:
+                self.fault(key, "missing value or family")
+            return None
+        given = {k: v for k, v in entry.items() if k not in (*PROVENANCE, "overrides")}
+        if family is LogitNormal and math.isfinite(declaration.hi - declaration.lo):
+            given = {"min": declaration.lo, "max": declaration.hi, **given}
+        if declaration.flag and isinstance(given.get("value"), bool):
+            given["value"] = float(given["value"])
+        try:
+            law = family.model_validate(given)
+        except ValidationError as error:
+            self._law_faults(key, family, error)
+            return None
+        before = len(self.faults)
+        for name, number in law.stated().items():
+            at = (*key, name) if name in entry else key
+            bound = Field(
+                declaration.unit,
+                declaration.meaning,
+                declaration.lo,
+                declaration.hi,
+                lo_open=declaration.lo_open and name not in ("min", "max"),
+                whole=declaration.whole and isinstance(law, Fixed),
+                flag=declaration.flag,
+            )
+            message = bound.fault(number)
+            if message:
+                self.fault(at, message)
+        if declaration.whole and not isinstance(law, Fixed):
+            self.fault(
+                (*key, "family"), "expected a fixed value: a whole number cannot be sampled so"
+            )
+        return law if len(self.faults) == before else None
+
+    def _law_faults(self, key: Key, family: type[Law], error: ValidationError) -> None:
+        known = list(family.model_fields)
+        for detail in error.errors():
+            where = tuple(str(part) for part in detail["loc"][:1])
+            kind, given = detail["type"], detail.get("input")
+            at = (*key, *where)
+            if kind == "extra_forbidden":
+                what = "a fixed value" if family is Fixed else _family_key(family)
+                if family is SharedSpread:
+                    group, spread = SPREAD_FROM[key[-1]]
+                    what = f"a median, whose spread is {group}.{spread}"
+                hint = nearest(where[0], [*known, *PROVENANCE])
+                self.fault(at, f"unknown key for {what}{hint}")
+            elif kind == "missing":
+                self.fault(
+                    key, f"missing {where[0]} ({_family_key(family)} takes {', '.join(known)})"
+                )
+            elif kind == "value_error":
+                self.fault(key, detail["msg"].removeprefix("Value error, "))
+            elif kind == "finite_number":
+                self.fault(at, f"expected a finite number, got {given}")
+            elif kind in ("greater_than", "greater_than_equal"):
+                bound = "above" if kind == "greater_than" else "at or above"
+                limit = next(iter(detail.get("ctx", {}).values()), 0)
+                self.fault(at, f"expected a number {bound} {limit:g}, got {given}")
+            else:
+                self.fault(at, f"expected a number, got {given!r}")
+
+    def _hosts(
+        self, labs: tuple[Party, ...], landlords: tuple[Party, ...]
+    ) -> dict[tuple[str, str], Hosting]:
+        hosts = {}
+        known = [landlord.id for landlord in landlords]
+        for lab in labs:
+            tables = self.merged.data["labs"][lab.id].get("host", {})
+            if not isinstance(tables, dict):
+                self.fault(("labs", lab.id, "host"), "expected tables [host.<landlord>]")
+                continue
+            for landlord, table in tables.items():
+                key = ("labs", lab.id, "host", landlord)
+                if landlord not in known:
+                    self.fault(key, f"no such landlord{nearest(landlord, known)}")
+                elif not isinstance(table, dict):
+                    self.fault(key, f"expected a table, got {table!r}")
+                else:
+                    host = self._host(key, table)
+                    if host is not None:
+                        hosts[lab.id, landlord] = host
+        return hosts
+
+    def _host(self, key: Key, table: dict[str, Any]) -> Hosting | None:
+        before = len(self.faults)
+        known = (*HOST_FIELDS, *PROVENANCE[:-1])
+        for name in table:
+            if name not in (*known, "overrides"):
+                self.fault((*key, name), f"unknown key{nearest(name, known)}")
+        source, note, _ = self._provenance(key, "1", table)
+        numbers = {}
+        for name, declaration in HOST_FIELDS.items():
+            said = table.get(name, 0)
+            if (isinstance(said, bool) and not declaration.flag) or not isinstance(
+                said, int | float
+            ):
+                expected = "true or false" if declaration.flag else "a number"
+                self.fault((*key, name), f"expected {expected}, got {said!r}")
+                continue
+            message = declaration.fault(float(said))
+            if message:
+                self.fault((*key, name), message)
+            numbers[name] = float(said)
+        if len(self.faults) > before:
+            return None
+        return Hosting(
+            numbers["share_2026"],
+            numbers["share_2027"],
+            bool(numbers["captive"]),
+            numbers["rpo_share"],
+            source,
+            note,
+        )
+
+    def _statements(self) -> tuple[Statement, ...]:
+        if self.published is None:
+            return ()
+        document = self.published
+        outputs = {name for entity in ENTITIES for name in declared(entity)}
+        checks.format_number(document, (), FORMAT, self.faults)
+        statements = []
+        for index, said in enumerate(document.data.get("statement", [])):
+            place = document.place(("statement", str(index)))
+            expression = said.get("expression")
+            parsed = parse_expression(expression) if isinstance(expression, str) else None
+            value = said.get("value")
+            if parsed is None:
+                self.faults.append(
+                    Fault(
+                        place, "expression", f"expected output[label]@quarter, got {expression!r}"
+                    )
+                )
+            elif parsed[0] not in outputs:
+                self.faults.append(
+                    Fault(
+                        place, "expression", f"unknown output{nearest(parsed[0], sorted(outputs))}"
+                    )
+                )
+            elif isinstance(value, bool) or not isinstance(value, int | float):
+                self.faults.append(Fault(place, "value", f"expected a number, got {value!r}"))
+            elif said.get("source") not in self.sources:
+                self.faults.append(Fault(place, "source", f"unknown source {said.get('source')!r}"))
+            else:
+                statements.append(
+                    Statement(
+                        *parsed,
+                        float(value),
+                        str(said.get("unit")),
+                        said["source"],
+                        str(said.get("note", "")),
+                    )
+                )
+        return tuple(statements)
+
+
+def _family_key(family: type[Law]) -> str:
+    """The word by which files call a family."""
+    return next((key for key, law in FAMILIES.items() if law is family), "a fixed value")

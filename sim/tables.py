@@ -1,0 +1,358 @@
+"""The headline tables: one content, shown in a terminal or as JSON.
+
+Every number stands above its Monte Carlo standard error and is rounded by it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from sim.fields import LAYERS, QUARTERS, REFERENCE_QUARTER, REGIMES
+from sim.results import REPLICATE_MEAN, last
+from sim.statistics import BLOCK, mean_of_replicates
+
+LAST_QUARTER = QUARTERS[-1]
+MARGINS = {
+    "inference_gross_margin": ("Inference", "p_margin_above_hurdle"),
+    "loaded_gross_margin": ("Loaded", "p_loaded_margin_above_hurdle"),
+    "fine_tune_gross_margin": ("Fine-tune", "p_fine_tune_margin_above_hurdle"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A number with its standard error; `scale` is for show, `of` the draws of a probability."""
+
+    value: float
+    error: float
+    unit: str
+    scale: float = 1.0
+    of: int = 0
+
+    def shown(self) -> tuple[str, str]:
+        """The value rounded by its error, and the error."""
+        if self.of and self.value in (0.0, 1.0):
+            bound = 3 / self.of * self.scale
+            rounded = f"{bound:.1g}" if bound < 1 else f"{bound:.0f}"
+            if self.value == 0.0:
+                return f"< {rounded}", ""
+            digits = max(0, -math.floor(math.log10(bound)))
+            return f"> {self.scale - bound:.{digits}f}", ""
+        return rounded_by(self.value * self.scale, self.error * self.scale)
+
+
+def rounded_by(value: float, error: float) -> tuple[str, str]:
+    """A value to the digits that its error leaves, and the error to one digit.
+
+    Three significant digits where there is no error to go by; four where the error is nil.
+    """
+    if not math.isfinite(value):
+        return str(value), ""
+    if not math.isfinite(error):
+        return f"{value:.3g}", ""
+    if error <= abs(value) * 1e-12:
+        return f"{value:.4g}", "0"
+    digits = -int(f"{error:.0e}".split("e")[1])
+    if digits < 0:
+        return f"{round(value, digits):.0f}", f"{round(error, digits):.0f}"
+    return f"{value:.{digits}f}", f"{error:.{digits}f}"
+
+
+@dataclass
+class Table:
+    """A title, column heads, rows of a label and cells, and remarks under it.
+
+    Errors stand below their values, or beside them where the table is `narrow`.
+    """
+
+    title: str
+    columns: list[str]
+    rows: list[tuple[str, list[Cell | str]]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    rules: list[int] = field(default_factory=list)  # rows after which there is a gap
+    narrow: bool = False
+
+    def data(self) -> dict[str, Any]:
+        """The table for machines: values unscaled, with errors and units."""
+        rows = []
+        for label, cells in self.rows:
+            for column, cell in zip(self.columns[1:], cells, strict=True):
+                if isinstance(cell, Cell):
+                    error = None if math.isnan(cell.error) else cell.error
+                    rows.append(
+                        {
+                            "row": label,
+                            "column": column,
+                            "value": cell.value,
+                            "error": error,
+                            "unit": cell.unit,
+                        }
+                    )
+        return {"title": self.title, "cells": rows, "remarks": self.remarks}
+
+
+class Reader:
+    """Cells from a summary by name, coordinates and statistic."""
+
+    def __init__(self, ds: xr.Dataset, summary: xr.Dataset) -> None:
+        self.ds, self.summary = ds, summary
+        self.draws = int(ds.attrs["draws"])
+        named = ds.attrs["named_labs"]
+        self.named = [named] if isinstance(named, str) else list(named)
+
+    def cell(self, name: str, scale: float = 1.0, of: int = 0, **where: Any) -> Cell:
+        """The statistic `name` of the summary at coordinates `where`."""
+        value = self.summary[name].sel(where)
+        error = self.summary[f"{name}_error"].sel(where)
+        return Cell(float(value), float(error), str(value.attrs["units"]), scale, of)
+
+    def probability(self, name: str, **where: Any) -> Cell:
+        """A probability or the mean of an indicator, shown in percent."""
+        return self.cell(name, 100.0, self.draws, **where)
+
+    def labels(self, dim: str) -> list[tuple[str, str]]:
+        """Ids and display names of the labs or landlords."""
+        names = self.ds[f"{dim}_name"].values
+        return [(str(i), str(n)) for i, n in zip(self.ds[dim].values, names, strict=True)]
+
+
+def _words(name: str) -> str:
+    """A name of the model in words."""
+    return name.replace("_", " ").replace("hbm", "HBM").replace("electricity it", "electricity IT")
+
+
+def percent(share: float) -> str:
+    """A share as a percentage without needless digits."""
+    return f"{100 * share:g} %"
+
+
+def hurdle_label(ds: xr.Dataset) -> str:
+    """`70 %` where the hurdle is one number, else `hurdle`."""
+    hurdle = ds["hurdle_margin"]
+    return percent(float(hurdle)) if hurdle.ndim == 0 else "hurdle"
+
+
+def headline_tables(ds: xr.Dataset, summary: xr.Dataset) -> list[Table]:
+    """The tables of a run."""
+    read = Reader(ds, summary)
+    return [
+        _margins(read),
+        _costs(read),
+        _per_token(read),
+        _gigawatts(read),
+        _crossings(read),
+        _limits(read),
+    ]
+
+
+def _margins(read: Reader) -> Table:
+    levels = [float(level) for level in read.summary["quantile"].values]
+    heads = ["", "quarter", *(f"p{100 * level:g}" for level in levels)]
+    table = Table("Gross margin (%)", [*heads, f"P(>= {hurdle_label(read.ds)})"])
+    for name, (label, probability) in MARGINS.items():
+        for quarter in (REFERENCE_QUARTER, LAST_QUARTER):
+            cells: list[Cell | str] = [quarter]
+            cells += [
+                read.cell(f"{name}_quantile", 100.0, quarter=quarter, quantile=level)
+                for level in levels
+            ]
+            cells.append(read.probability(probability, quarter=quarter))
+            table.rows.append((label, cells))
+        table.rules.append(len(table.rows))
+    table.remarks = [
+        "Inference: on paid traffic, compute only. Loaded: with free tier, revenue share, overhead."
+    ]
+    return table
+
+
+def _costs(read: Reader) -> Table:
+    heads = ["layer", *(_words(regime) for regime in REGIMES)]
+    table = Table(
+        f"Mean cost of a million tokens, {REFERENCE_QUARTER} (USD/Mtok)", heads, narrow=True
+    )
+    at = REFERENCE_QUARTER
+    for layer in LAYERS:
+        cells: list[Cell | str] = [
+            read.cell("unit_cost_mean", quarter=at, regime=regime, layer=layer)
+            for regime in REGIMES
+        ]
+        zero = [isinstance(cell, Cell) and cell.value == cell.error == 0 for cell in cells]
+        shown = ["-" if none else cell for none, cell in zip(zero, cells, strict=True)]
+        table.rows.append((_words(layer), shown))
+    table.rules.append(len(table.rows))
+    by_layer = read.ds["unit_cost" + REPLICATE_MEAN].sel(quarter=at)
+    by_layer = by_layer.transpose("replicate", "regime", "layer")
+    count = read.ds["replicate_count"].values
+    totals: list[Cell | str] = []
+    for r in range(len(REGIMES)):
+        value, error = mean_of_replicates(by_layer.values[:, r].sum(axis=-1), count)
+        totals.append(Cell(float(value), float(error), "USD/Mtok"))
+    table.rows.append(("total", totals))
+    table.remarks = [
+        "Per million trained, tuned, or blended tokens (input, cached or not, and output)."
+    ]
+    return table
+
+
+def _per_token(read: Reader) -> Table:
+    levels = (0.05, 0.5, 0.95)
+    table = Table(
+        f"A token and an accelerator, {REFERENCE_QUARTER}", ["", "p5", "p50", "p95"], narrow=True
+    )
+    rows: tuple[tuple[str, str, float, dict[str, Any]], ...] = (
+        ("Energy per blended token (µWh)", "wh_per_token", 1e6, {"quarter": REFERENCE_QUARTER}),
+        ("HBM time per output token (ms)", "hbm_bandwidth_s_per_output_token", 1e3, {}),
+        ("Training (tokens/s)", "tps_train", 1.0, {}),
+        ("Fine-tuning (tokens/s)", "tps_fine_tune", 1.0, {}),
+        ("Inference, prefill (tokens/s)", "tps_prefill", 1.0, {}),
+        ("Inference, decode (tokens/s)", "tps_decode", 1.0, {}),
+    )
+    for label, name, scale, where in rows:
+        cells = [read.cell(f"{name}_quantile", scale, quantile=level, **where) for level in levels]
+        table.rows.append((label, list(cells)))
+    duty = []
+    for regime in REGIMES:
+        share = read.cell("duty_cycle_mean", 100.0, quarter=REFERENCE_QUARTER, regime=regime)
+        duty.append(f"{_words(regime)} {_plus_minus(share)} %")
+    table.remarks = [
+        "Tokens/s of one accelerator while active. Active share of its paid hours, mean: "
+        f"{', '.join(duty)}.",
+        "HBM time: the whole HBM bandwidth of one accelerator for so long.",
+    ]
+    return table
+
+
+def _gigawatts(read: Reader) -> Table:
+    levels = (0.05, 0.5, 0.95)
+    quarters = (REFERENCE_QUARTER, LAST_QUARTER)
+    heads = [f"{quarter} p{100 * level:g}" for quarter in quarters for level in levels]
+    table = Table("Facility gigawatts by lab (GW, end of quarter)", ["lab", *heads])
+    for lab, name in read.labels("lab"):
+        cells = [
+            read.cell("gw_quantile", lab=lab, quarter=quarter, quantile=level)
+            for quarter in quarters
+            for level in levels
+        ]
+        table.rows.append((name, list(cells)))
+    return table
+
+
+def _crossings(read: Reader) -> Table:
+    """Probabilities of crossing the thresholds; the lower ones for labs marked China."""
+    first, *lower = (float(x) for x in read.ds["threshold"].values)
+    heads = ["", f"{REFERENCE_QUARTER} > {first:g}"]
+    heads += [f"{LAST_QUARTER} > {x:g}" for x in (first, *lower)]
+    table = Table("Probability of more gigawatts than ... (%)", heads, narrow=True)
+    china = read.ds["lab_is_china"].values
+    for (lab, name), is_china in zip(read.labels("lab"), china, strict=True):
+        places = [(REFERENCE_QUARTER, first), (LAST_QUARTER, first)]
+        places += [(LAST_QUARTER, x) for x in lower] if is_china else []
+        cells: list[Cell | str] = [
+            read.probability("p_gw_above", lab=lab, quarter=quarter, threshold=threshold)
+            for quarter, threshold in places
+        ]
+        table.rows.append((name, cells + [""] * (len(heads) - 1 - len(cells))))
+    table.rules.append(len(table.rows))
+    names = dict(read.labels("lab"))
+    for name, label in (
+        ("p_both_named", " and ".join(names.get(lab, lab) for lab in read.named)),
+        ("p_top_two", "the two largest"),
+    ):
+        if name in read.summary:
+            cells = [read.probability(name, quarter=q) for q in (REFERENCE_QUARTER, LAST_QUARTER)]
+            table.rows.append((label, cells + [""] * len(lower)))
+    return table
+
+
+def _limits(read: Reader) -> Table:
+    """The plan for 2027 and what became of it: sums of means over labs, with their errors."""
+    table = Table("What limited the build of 2027 (all labs, mean GW)", ["", "GW"], narrow=True)
+    count = read.ds["replicate_count"].values
+    gw = last(read.ds, "gw").sum(axis=0)
+    first, final = QUARTERS.index(REFERENCE_QUARTER), QUARTERS.index(LAST_QUARTER)
+    parts: dict[str, Any] = {}
+    for label, name in (
+        ("- given up in a capital crunch", "withheld_by_crunch_gw"),
+        ("- delayed beyond the end of 2027", "withheld_by_delay_gw"),
+        ("- not paid for by landlords' capex", "withheld_by_capex_gw"),
+        ("- beyond the western power cap", "withheld_by_power_gw"),
+    ):
+        parts[label] = read.ds[name + REPLICATE_MEAN].sum("lab").values
+    added = gw[final] - gw[first]
+    replicate = np.arange(added.size) // BLOCK % count.size
+    built = np.bincount(replicate, added, count.size) / np.maximum(count, 1)
+    rows = {"planned": built + sum(parts.values()), **parts, "= built": built}
+    for label, means in rows.items():
+        value, error = mean_of_replicates(means, count)
+        table.rows.append((label, [Cell(float(value), float(error), "GW")]))
+    table.rules = [1, 5]
+    power = read.probability("power_binds_mean", quarter=LAST_QUARTER)
+    table.remarks = [f"The power cap binds in {LAST_QUARTER} in {_plus_minus(power)} % of draws."]
+    capex = {
+        name: read.probability("capex_binds_mean", quarter=LAST_QUARTER, landlord=landlord)
+        for landlord, name in read.labels("landlord")
+    }
+    limited = [f"{name} {_plus_minus(c)} %" for name, c in capex.items() if c.value >= 0.005]
+    if limited:
+        table.remarks.append(f"Capex binds in {LAST_QUARTER}: {', '.join(limited)} of draws.")
+    return table
+
+
+def _plus_minus(cell: Cell) -> str:
+    value, error = cell.shown()
+    return f"{value} ± {error}" if error else value
+
+
+def comparison(summaries: Sequence[xr.Dataset]) -> Table:
+    """Scenarios side by side, a row each; they share their random numbers."""
+    shared = [set(summary["lab"].values.tolist()) for summary in summaries]
+    labs = [lab for lab in summaries[0]["lab"].values.tolist() if all(lab in s for s in shared)][:2]
+    level = f"{float(summaries[0]['threshold'].values[0]):g}"
+    q, end = REFERENCE_QUARTER, LAST_QUARTER
+    heads = ["scenario", "margin p5", "p50", "p95", "P(>= hurdle)", "loaded p50"]
+    heads += [*labs, f"P(two > {level})"]
+    table = Table(
+        f"Scenarios: margins in {q} (%), median GW in {end}, P(two labs > {level} GW) in {end}",
+        heads,
+    )
+    for summary in summaries:
+        read = Reader(summary, summary)
+        cells: list[Cell | str] = [
+            read.cell("inference_gross_margin_quantile", 100.0, quarter=q, quantile=quantile)
+            for quantile in (0.05, 0.5, 0.95)
+        ]
+        cells.append(read.probability("p_margin_above_hurdle", quarter=q))
+        cells.append(read.cell("loaded_gross_margin_quantile", 100.0, quarter=q, quantile=0.5))
+        cells += [read.cell("gw_quantile", quarter=end, quantile=0.5, lab=lab) for lab in labs]
+        cells.append(read.probability("p_top_two", quarter=end) if "p_top_two" in summary else "-")
+        table.rows.append((summary.attrs["scenario"], cells))
+    return table
+
+
+def quality(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
+    """What a reader should know about the draws: their number, errors, and doubtful ones."""
+    read = Reader(ds, summary)
+    lines = []
+    if read.draws < 32 * 8:
+        lines.append(
+            f"{read.draws} draws are too few to tell a Monte Carlo error (256 are needed)."
+        )
+    else:
+        lines.append("Small numbers: Monte Carlo standard error, from independent replicates.")
+    bad = int(ds.attrs["draws_not_finite"])
+    if bad:
+        lines.append(f"WARNING: {bad} of {read.draws} draws gave a value that is not finite.")
+    unfit = round(read.draws * (1.0 - float(summary["fits_in_memory_mean"])))
+    facility = round(read.draws * float(summary["pue_above_capacity_ratio_mean"]))
+    if unfit or facility:
+        lines.append(
+            f"Questionable draws, kept: {unfit:,} in which the model does not fit in HBM,"
+            f" {facility:,} with pue above the capacity ratio."
+        )
+    return lines

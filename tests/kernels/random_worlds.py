@@ -1,0 +1,160 @@
+"""Inputs to test with: draws of the base case, and worlds spread over the declared domains."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import sim
+import worlds
+from sim.fields import QUARTERS, REFERENCE_QUARTER, Field, declared, subgroups
+from sim.inputs import Lab, Landlord, Scalars
+from sim.outputs import PROBABILITIES
+from sim.results import OUTPUTS
+
+Array = NDArray[Any]
+Inputs = dict[str, Array]
+
+
+class Batch(Inputs):
+    """Inputs that a failing test prints as the call that made them."""
+
+    def __init__(self, call: str, inputs: Inputs) -> None:
+        super().__init__(inputs)
+        self.call = call
+
+    def __repr__(self) -> str:
+        return self.call
+
+
+REFERENCE = QUARTERS.index(REFERENCE_QUARTER)
+SCALAR_FIELDS = {
+    name: field for group in subgroups(Scalars).values() for name, field in declared(group).items()
+}
+
+# Ranges for quantities whose declared domain has an end at which nothing can be compared (a price
+# or a duty of zero, a plan of 1,000 GW); all others are spread over their whole domain.
+PULLED_IN: dict[str, tuple[float, float]] = {
+    # workload
+    "kv_bytes_per_token": (1e3, 5e6),
+    "attention_flop_per_token_pair": (1e4, 1e9),
+    "input_output_ratio": (0.1, 1e3),
+    # utilisation
+    "duty_cycle_frontier_training": (0.01, 1),
+    "duty_cycle_fine_tune": (0.01, 1),
+    "duty_cycle_online_inference": (0.01, 1),
+    "goodput_frontier_training": (0.05, 1),
+    "goodput_fine_tune": (0.05, 1),
+    "goodput_online_inference": (0.05, 1),
+    # prices and finance
+    "price_input_usd_per_mtok": (0.01, 1e3),
+    "price_output_usd_per_mtok": (0.01, 1e4),
+    "price_fine_tune_usd_per_mtok": (0.01, 1e4),
+    "subscription_realisation": (0.01, 10),
+    "hurdle_margin": (0, 0.95),
+    # build-out: caps from tight to loose; no quarter without any plan, or rounding is all it wants
+    "power_additions_cap_gw_per_year": (0.1, 50),
+    "capital_crunch_multiplier": (0.05, 1),
+    "gw_2025q4": (0.05, 10),
+    "gw_2026q4": (0.05, 20),
+    "planned_additions_2027_gw": (0.01, 20),
+    "lab_delay_quarters": (0, 6),
+    "capex_2026_busd": (1, 1e3),
+    "capex_growth_2027": (0.3, 3),
+    # labs' revenue
+    "arr_2025q4_busd": (0.1, 1e3),
+    "arr_2026q4_busd": (0.1, 1e3),
+    "arr_growth_2027": (0.1, 10),
+}
+
+
+def _spread(rng: np.random.Generator, name: str, field: Field, shape: tuple[int, ...]) -> Array:
+    """Numbers over a domain: uniform, and uniform in the log where it spans magnitudes."""
+    low, high = PULLED_IN.get(name, (field.lo, field.hi))
+    if field.whole or field.flag:
+        return rng.integers(int(low), int(high), shape, endpoint=True).astype(float)
+    if low > 0 and high / low >= 50:
+        return np.exp(rng.uniform(np.log(low), np.log(high), shape))
+    return rng.uniform(low, high, shape)
+
+
+def _shares(rng: np.random.Generator, labs: int, landlords: int) -> Array:
+    """Rows that sum to one, with zeros in them where there is more than one landlord."""
+    weight = rng.exponential(size=(labs, landlords)) * (rng.random((labs, landlords)) < 0.6)
+    weight[np.arange(labs), rng.integers(0, landlords, labs)] += 0.1
+    return weight / weight.sum(axis=1, keepdims=True)
+
+
+def spread_over_domains(draws: int, labs: int, landlords: int, seed: int) -> Inputs:
+    """Independent random inputs over the declared domains of every quantity."""
+    rng = np.random.default_rng(seed)
+    x = {name: _spread(rng, name, field, (draws,)) for name, field in SCALAR_FIELDS.items()}
+    for group, size in ((Lab, labs), (Landlord, landlords)):
+        for name, field in declared(group).items():
+            x[name] = _spread(rng, name, field, (draws, size))
+    for shock in ("eps_price", "eps_duty", "eps_power"):
+        x[shock] = np.zeros((draws, len(QUARTERS)))
+        x[shock][:, REFERENCE + 1 :] = rng.standard_normal((draws, len(QUARTERS) - REFERENCE - 1))
+    x["capital_crunch"] = rng.integers(0, 2, draws).astype(float)
+    x["host_share_2026"] = _shares(rng, labs, landlords)
+    x["host_share_2027"] = _shares(rng, labs, landlords)
+    x["captive"] = rng.integers(0, 2, (labs, landlords)).astype(float)
+    x["rpo_lab_share"] = rng.uniform(0, 1 / labs, (landlords, labs))
+    return x
+
+
+@cache
+def _base_case(draws: int) -> Inputs:
+    ds = sim.simulate(sim.load(worlds.BASE), draws=draws, seed=1, keep="all")
+    return {
+        str(name): variable.values
+        for name, variable in ds.data_vars.items()
+        if name not in OUTPUTS and name not in PROBABILITIES
+    }
+
+
+def base_case(draws: int, first: int = 0) -> Inputs:
+    """Inputs of so many draws of the base case, from number `first` on."""
+    every = _base_case(max(2048, first + draws))
+    rows = slice(first, first + draws)
+    many = {name: len(values) for name, values in every.items() if values.ndim}
+    n = max(many.values())
+    return {
+        name: (values[rows] if many.get(name) == n else values) for name, values in every.items()
+    }
+
+
+@st.composite
+def from_base_case(draw: st.DrawFn, draws: int = 64) -> Inputs:
+    """A batch of draws of the base case."""
+    first = draw(st.integers(0, 2048 - draws))
+    return Batch(f"base_case({draws}, {first})", base_case(draws, first))
+
+
+@st.composite
+def from_domains(draw: st.DrawFn, draws: int = 64) -> Inputs:
+    """A batch of draws over the domains, with few labs and landlords of any kind."""
+    size = st.integers(1, 4)
+    labs, landlords, seed = draw(size), draw(size), draw(st.integers(0, 2**32 - 1))
+    call = f"spread_over_domains({draws}, {labs}, {landlords}, {seed})"
+    return Batch(call, spread_over_domains(draws, labs, landlords, seed))
+
+
+def anywhere(draws: int = 64) -> st.SearchStrategy[Inputs]:
+    """Inputs of the base case or of anywhere in the domains."""
+    return st.one_of(from_base_case(draws), from_domains(draws))
+
+
+def multiplied(x: Inputs, factor: Any, *names: str) -> Inputs:
+    """The same inputs with some of them times a factor, which may differ by draw."""
+    changed = {}
+    for name in names:
+        by_draw = np.asarray(factor, float)
+        if by_draw.ndim and x[name].ndim > 1:
+            by_draw = by_draw[:, None]
+        changed[name] = x[name] * by_draw
+    return {**x, **changed}

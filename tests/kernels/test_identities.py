@@ -1,0 +1,589 @@
+"""What must hold in every world: the identities of model.md 10.1, numbered as there.
+
+Identities 16-18 and 23, and the parts of others that are about bills, tokens, MOIC and net book
+values, wait for the sections of the model that compute these.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+import worlds
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from random_worlds import (
+    REFERENCE,
+    SCALAR_FIELDS,
+    Array,
+    Inputs,
+    anywhere,
+    base_case,
+    from_base_case,
+    from_domains,
+    multiplied,
+    spread_over_domains,
+)
+
+import sim
+from sim.fields import COORDS, FACTORS, LAYERS, RENTAL_MODES, VIEWS, declared
+from sim.inputs import Lab, Landlord
+from sim.kernels.hardware import capital_recovery_factor
+from sim.kernels.throughput import tokens_per_step, weights_touched
+from sim.outputs import PROBABILITIES, World
+from sim.results import OUTPUTS
+
+COMPUTE = slice(0, LAYERS.index("revenue_share"))
+LAYER = {name: place for place, name in enumerate(LAYERS)}
+TRAINING, FINE_TUNE, INFERENCE = range(3)
+FIELDS = {**SCALAR_FIELDS, **declared(Lab), **declared(Landlord)}
+
+views = st.sampled_from(VIEWS)
+rental_modes = st.sampled_from(RENTAL_MODES)
+
+
+def close(value: Array, expected: Array, of: Array | float = 0.0) -> bool:
+    """Equal to 1e-9 of the expected value, or of the largest amount that enters it."""
+    return bool((np.abs(value - expected) <= 1e-9 * np.maximum(np.abs(expected), of)).all())
+
+
+def gross(layers: Array) -> Array:
+    """The sum of amounts whatever their sign: a market rent may leave the landlord a loss."""
+    return np.abs(layers).sum(axis=-1)
+
+
+# 1-4: the cost of an hour and of a token
+
+
+@given(anywhere(), views, rental_modes)
+def test_the_compute_layers_sum_to_the_compute_cost(x: Inputs, view: str, mode: str) -> None:
+    out = worlds.evaluate(x, view=view, rental_mode=mode)
+    layers = out["unit_cost"][..., COMPUTE]
+    assert close(layers.sum(axis=-1), out["compute_cost"], gross(layers))
+
+
+@given(anywhere(), views, rental_modes)
+def test_a_renter_of_everything_pays_the_rent(x: Inputs, view: str, mode: str) -> None:
+    out = worlds.evaluate({**x, "rented_share": np.ones(1)}, view=view, rental_mode=mode)
+    layers = out["accelerator_hour_cost"]
+    assert close(layers.sum(axis=-1), out["rent_per_hour"], gross(layers))
+
+
+@given(anywhere(), rental_modes)
+def test_the_view_moves_layers_and_not_what_a_renter_pays(x: Inputs, mode: str) -> None:
+    x = {**x, "rented_share": np.ones(1)}
+    economic = worlds.evaluate(x, view="economic", rental_mode=mode)
+    accounting = worlds.evaluate(x, view="accounting", rental_mode=mode)
+    amount = np.maximum(gross(economic["unit_cost"]), gross(accounting["unit_cost"]))
+    assert close(accounting["compute_cost"], economic["compute_cost"], amount)
+    moved = {"accelerator_hour_cost", "unit_cost", *_COSTS_AND_WHAT_FOLLOWS}
+    for name in set(OUTPUTS) - moved:
+        np.testing.assert_array_equal(accounting[name], economic[name], err_msg=name)
+    for layer in ("electricity_it", "electricity_overhead", "maintenance", "site_operations"):
+        at = LAYER[layer]
+        np.testing.assert_array_equal(
+            accounting["unit_cost"][..., at], economic["unit_cost"][..., at], err_msg=layer
+        )
+
+
+# Equal in both views, but for the rounding of the landlord margin.
+_COSTS_AND_WHAT_FOLLOWS = (
+    "compute_cost",
+    "cost_output",
+    "cost_input",
+    "cost_cached",
+    "inference_gross_margin",
+    "loaded_gross_margin",
+    "fine_tune_gross_margin",
+    "price_multiplier_at_hurdle",
+    "duty_at_hurdle",
+)
+
+
+@given(anywhere(), rental_modes)
+def test_without_interest_and_residual_capital_is_free(x: Inputs, mode: str) -> None:
+    free = {**x, "cost_of_capital": np.zeros(1), "it_residual_fraction": np.zeros(1)}
+    hourly = worlds.evaluate(free, rental_mode=mode)["accelerator_hour_cost"]
+    assert (hourly[..., LAYER["cost_of_capital"]] == 0).all()
+
+
+@given(anywhere())
+def test_capital_never_has_a_negative_cost(x: Inputs) -> None:
+    out = worlds.evaluate(x)
+    charge = out["accelerator_hour_cost"][..., LAYER["cost_of_capital"]]
+    assert (charge >= -1e-12 * out["owner_cost_economic"]).all()
+
+
+@given(st.floats(0.001, 0.3), st.floats(1, 30))
+def test_the_capital_recovery_factor_has_its_limits(rate: float, years: float) -> None:
+    assert capital_recovery_factor(0.0, years) == 1 / years
+    assert capital_recovery_factor(1e-12, years) == pytest.approx(1 / years, rel=1e-9)
+    assert capital_recovery_factor(rate, np.inf) == rate
+    assert capital_recovery_factor(rate, years) > max(rate, 1 / years)
+
+
+@given(anywhere(), views, rental_modes)
+def test_twice_the_throughput_halves_cost_and_energy(x: Inputs, view: str, mode: str) -> None:
+    once = worlds.evaluate(x, view=view, rental_mode=mode)
+    twice = worlds.evaluate(multiplied(x, 2, "throughput_multiplier"), view=view, rental_mode=mode)
+    assert close(twice["unit_cost"][..., COMPUTE], once["unit_cost"][..., COMPUTE] / 2)
+    assert close(twice["wh_per_token"], once["wh_per_token"] / 2)
+
+
+# 5-6: what moves the gross margin
+
+
+RAISES_COST = (
+    "power_price_usd_per_kwh",
+    "pue",
+    "accelerator_price_usd",
+    "cost_of_capital",
+    "landlord_markup",
+)
+LOWERS_COST = ("duty_cycle_online_inference", "goodput_online_inference", "it_economic_life_years")
+
+
+@pytest.mark.parametrize("name", [*RAISES_COST, *LOWERS_COST])
+@given(x=from_base_case(), view=views)
+def test_the_margin_at_cost_plus_moves_strictly_with(name: str, x: Inputs, view: str) -> None:
+    before = worlds.evaluate(x, view=view)["inference_gross_margin"][:, REFERENCE]
+    # A step up that stays inside the domain; a duty cycle or goodput moves towards 1.
+    up = {**x, name: x[name] + 0.1 * (FIELDS[name].hi - x[name])}
+    after = worlds.evaluate(up, view=view)["inference_gross_margin"][:, REFERENCE]
+    assert (after < before if name in RAISES_COST else after > before).all()
+
+
+@pytest.mark.parametrize("name", ["mbu_decode", "mfu_decode", "mfu_prefill"])
+@given(x=anywhere(), view=views)
+def test_where_speed_is_met_the_margin_never_falls_with(name: str, x: Inputs, view: str) -> None:
+    before = worlds.evaluate(x, view=view)
+    after = worlds.evaluate(multiplied(x, 1.1, name), view=view)
+    met = before["slo_missed"] == 0
+    cost, less = before["compute_cost"][met, :, INFERENCE], after["compute_cost"][met, :, INFERENCE]
+    assert (less <= cost * (1 + 1e-12)).all()
+    if name == "mfu_prefill":
+        assert (less < cost).all()
+
+
+# What a landlord pays for. Those that set the cost of a gigawatt also set how much is built, and so
+# the throughput of the fleet after the reference quarter.
+OWNERS_INPUTS = (
+    "power_price_usd_per_kwh",
+    "power_price_long_run_usd_per_kwh",
+    "power_price_volatility",
+    "pue",
+    "active_load_online_inference",
+    "idle_load",
+    "it_book_life_years",
+    "it_economic_life_years",
+    "facility_life_years",
+    "it_residual_fraction",
+    "cost_of_capital",
+    "maintenance_rate",
+    "site_opex_usd_per_kw_year",
+    "landlord_markup",
+    "hbm_value_share",
+)
+BUILDERS_INPUTS = (
+    "accelerator_price_usd",
+    "server_cost_ratio",
+    "network_cost_ratio",
+    "facility_capex_usd_per_kw_it",
+    "accelerator_tdp_kw",
+    "it_power_ratio",
+    "facility_capacity_ratio",
+    "capex_cost_growth",
+)
+
+
+@pytest.mark.parametrize("name", [*OWNERS_INPUTS, *BUILDERS_INPUTS])
+@given(x=anywhere(32), view=views)
+def test_at_a_market_rent_the_landlord_absorbs(name: str, x: Inputs, view: str) -> None:
+    x = {**x, "rented_share": np.ones(1)}
+    before = worlds.evaluate(x, view=view, rental_mode="market")
+    after = worlds.evaluate(multiplied(x, 0.8, name), view=view, rental_mode="market")
+    quarters = slice(REFERENCE + 1) if name in BUILDERS_INPUTS else slice(None)
+    hours, changed = before["accelerator_hour_cost"], after["accelerator_hour_cost"]
+    margin = LAYER["landlord_margin"]
+    owners = slice(0, margin)
+    amount = np.maximum(gross(hours), gross(changed))[:, quarters]
+    for cost in ("inference_gross_margin", "fine_tune_gross_margin"):
+        of = np.maximum(1.0, (1 - before[cost][:, quarters]))
+        regime = INFERENCE if cost == "inference_gross_margin" else FINE_TUNE
+        of = of * amount[..., regime] / before["rent_per_hour"][:, quarters, regime]
+        assert close(after[cost][:, quarters], before[cost][:, quarters], of)
+    owner_pays = (changed - hours)[:, quarters, :, owners].sum(axis=-1)
+    assert close((hours - changed)[:, quarters, :, margin], owner_pays, amount)
+
+
+# 7-11: energy, prices, kinds of token, break-evens
+
+
+@given(anywhere(), views, rental_modes)
+def test_electricity_is_the_energy_at_its_price(x: Inputs, view: str, mode: str) -> None:
+    out = worlds.evaluate(x, view=view, rental_mode=mode)
+    electricity = out["unit_cost"][..., INFERENCE, : LAYER["electricity_overhead"] + 1].sum(axis=-1)
+    kwh_per_mtok = out["wh_per_token"] * 1e3
+    assert close(electricity, kwh_per_mtok * out["power_price"])
+
+
+LIST_PRICES = ("price_input_usd_per_mtok", "price_output_usd_per_mtok")
+
+
+@given(anywhere(), views, rental_modes)
+def test_twice_the_list_prices_halve_the_cost_share(x: Inputs, view: str, mode: str) -> None:
+    once = worlds.evaluate(x, view=view, rental_mode=mode)
+    twice = worlds.evaluate(multiplied(x, 2, *LIST_PRICES), view=view, rental_mode=mode)
+    share = 1 - once["inference_gross_margin"]
+    assert close(1 - twice["inference_gross_margin"], share / 2, of=1.0)
+
+
+@given(anywhere(), views, rental_modes)
+def test_the_kinds_of_token_share_out_the_bundle(x: Inputs, view: str, mode: str) -> None:
+    out = worlds.evaluate(x, view=view, rental_mode=mode)
+    ratio, hit = x["input_output_ratio"][:, None], x["cache_hit_rate"][:, None]
+    inputs = (1 - hit) * out["cost_input"] + hit * out["cost_cached"]
+    bundle = out["cost_output"] + ratio * inputs
+    assert close(bundle, (1 + ratio) * out["compute_cost"][..., INFERENCE])
+
+
+@given(anywhere(), views, rental_modes)
+def test_without_free_tokens_and_levies_both_margins_are_one(
+    x: Inputs, view: str, mode: str
+) -> None:
+    levies = ("free_token_share", "revenue_share_rate", "serving_overhead_rate")
+    out = worlds.evaluate({**x, **dict.fromkeys(levies, np.zeros(1))}, view=view, rental_mode=mode)
+    np.testing.assert_array_equal(out["loaded_gross_margin"], out["inference_gross_margin"])
+
+
+@pytest.mark.parametrize("levy", ["free_token_share", "revenue_share_rate", "serving_overhead_rate"])
+@given(x=anywhere(), mode=rental_modes)
+def test_the_loaded_margin_is_below_the_headline_with(levy: str, x: Inputs, mode: str) -> None:
+    levies = ("free_token_share", "revenue_share_rate", "serving_overhead_rate")
+    alone = {**x, **dict.fromkeys(levies, np.zeros(1)), levy: np.full(1, 0.01)}
+    for inputs in (x, alone):
+        out = worlds.evaluate(inputs, rental_mode=mode)
+        assert (out["loaded_gross_margin"] < out["inference_gross_margin"]).all()
+
+
+@given(anywhere(32), views, rental_modes)
+def test_prices_at_the_break_even_give_the_hurdle(x: Inputs, view: str, mode: str) -> None:
+    out = worlds.evaluate(x, view=view, rental_mode=mode)
+    for quarter, multiplier in enumerate(out["price_multiplier_at_hurdle"].T):
+        repriced = multiplied(x, multiplier, *LIST_PRICES)
+        margin = worlds.evaluate(repriced, view=view, rental_mode=mode)["inference_gross_margin"]
+        # Prices that were 1/e too high lose as many digits of 1 - cost/price.
+        assert close(margin[:, quarter], x["hurdle_margin"], 1e-3 * np.maximum(1, 1 / multiplier))
+
+
+@given(anywhere(), views, rental_modes)
+def test_duty_at_the_break_even_gives_the_hurdle(x: Inputs, view: str, mode: str) -> None:
+    duty = worlds.evaluate(x, view=view, rental_mode=mode)["duty_at_hurdle"][:, REFERENCE]
+    within_reach = (duty > 0) & (duty <= 1)
+    busier = {**x, "duty_cycle_online_inference": np.where(within_reach, duty, 0.5)}
+    margin = worlds.evaluate(busier, view=view, rental_mode=mode)["inference_gross_margin"]
+    hurdle = np.broadcast_to(x["hurdle_margin"], duty.shape)
+    assert close(margin[within_reach, REFERENCE], hurdle[within_reach], of=1.0)
+
+
+@given(anywhere(), views, rental_modes)
+def test_where_duty_is_out_of_reach_even_full_duty_misses(x: Inputs, view: str, mode: str) -> None:
+    duty = worlds.evaluate(x, view=view, rental_mode=mode)["duty_at_hurdle"][:, REFERENCE]
+    full = {**x, "duty_cycle_online_inference": np.ones(1)}
+    margin = worlds.evaluate(full, view=view, rental_mode=mode)["inference_gross_margin"]
+    hurdle = np.broadcast_to(x["hurdle_margin"], duty.shape)
+    assert (margin[duty > 1 + 1e-9, REFERENCE] < hurdle[duty > 1 + 1e-9]).all()
+
+
+# 12-14: gigawatts
+
+
+@given(anywhere())
+def test_gigawatts_never_decrease(x: Inputs) -> None:
+    out = worlds.evaluate(x)
+    assert (np.diff(out["gw"], axis=-1) >= -1e-12 * out["gw"][..., 1:]).all()
+    assert (out["gw"][..., 0] >= np.broadcast_to(x["gw_2025q4"], out["gw"].shape[:2])).all()
+
+
+@given(anywhere())
+def test_landlords_host_all_that_labs_have(x: Inputs) -> None:
+    out = worlds.evaluate(x)
+    hosted = out["hosted_gw"]
+    assert (hosted >= 0).all()
+    assert close(hosted.sum(axis=2), out["gw"])
+    assert close(hosted.sum(axis=1), out["hosted_gw_landlord"])
+
+
+NO_LIMITS: dict[str, Any] = {
+    "lab_delay_quarters": 0.0,
+    "capital_crunch": 0.0,
+    "power_additions_cap_gw_per_year": 1e9,
+    "capex_2026_busd": 1e9,
+    "capex_growth_2027": 1.0,
+    "ai_capex_share": 1.0,
+    "lab_capacity_share": 1.0,
+}
+
+
+def replaced(x: Inputs, **values: float) -> Inputs:
+    return {**x, **{name: np.full_like(x[name], value) for name, value in values.items()}}
+
+
+def additions(out: dict[str, Array]) -> Array:
+    """Gigawatts added since 2026Q4 at the ends of the quarters of 2027 [draw, lab, quarter]."""
+    return out["gw"][..., REFERENCE + 1 :] - out["gw"][..., REFERENCE, None]
+
+
+@given(anywhere())
+def test_without_limits_the_plan_is_built(x: Inputs) -> None:
+    out = worlds.evaluate(replaced(x, **NO_LIMITS))
+    assert close(additions(out)[..., -1], x["planned_additions_2027_gw"], out["gw"][..., REFERENCE])
+    assert (out["capex_scale"] == 1).all()
+    assert (out["power_scale"] == 1).all()
+
+
+@given(anywhere())
+def test_a_delay_of_a_year_leaves_2027_empty(x: Inputs) -> None:
+    out = worlds.evaluate(replaced(x, lab_delay_quarters=4.0))
+    assert (additions(out) == 0).all()
+
+
+@given(anywhere())
+def test_western_additions_stay_below_the_power_cap(x: Inputs) -> None:
+    western = np.broadcast_to(x["lab_is_china"] == 0, x["gw_2026q4"].shape)
+    added = (additions(worlds.evaluate(x)) * western[..., None]).sum(axis=1)
+    cap = np.broadcast_to(x["power_additions_cap_gw_per_year"], len(added))
+    assert (added <= cap[:, None] * np.array([0.25, 0.5, 0.75, 1.0]) * (1 + 1e-9) + 1e-12).all()
+
+
+@given(anywhere())
+def test_landlords_build_no_more_than_their_capex_pays(x: Inputs) -> None:
+    out = worlds.evaluate(x)
+    it_usd = x["accelerator_price_usd"] * (1 + x["server_cost_ratio"] + x["network_cost_ratio"])
+    it_kw = x["accelerator_tdp_kw"] * x["it_power_ratio"]
+    usd = it_usd + x["facility_capex_usd_per_kw_it"] * it_kw
+    busd_per_gw = usd / (it_kw * x["facility_capacity_ratio"]) * 1e6 / 1e9
+    hosted = out["hosted_gw_landlord"]
+    built = hosted[..., REFERENCE + 1 :] - hosted[..., REFERENCE, None]
+    share = (x["ai_capex_share"] * x["lab_capacity_share"])[..., None]
+    paid = (out["landlord_capex_busd"] * share)[..., REFERENCE - 1 : -2].cumsum(axis=-1)
+    worth = built * np.broadcast_to(busd_per_gw, len(built))[:, None, None]
+    rounding = 1e-12 * hosted[..., -1:] * np.broadcast_to(busd_per_gw, len(built))[:, None, None]
+    assert (worth <= paid * (1 + 1e-9) + rounding).all()
+
+
+@given(from_domains(), st.integers(0, 2**32 - 1))
+def test_delay_of_any_lab_never_raises_the_total(x: Inputs, seed: int) -> None:
+    """Where all labs are under the power cap.
+
+    A Chinese lab beside western ones can gain more than they lose: what a landlord cannot build
+    for want of western power, a delay of the western lab frees for the Chinese one.
+    """
+    x = replaced(x, lab_is_china=0.0)
+    longer = np.random.default_rng(seed).exponential(size=x["lab_delay_quarters"].shape)
+    late = {**x, "lab_delay_quarters": x["lab_delay_quarters"] + longer}
+    before, after = (worlds.evaluate(inputs)["gw"].sum(axis=1) for inputs in (x, late))
+    assert (after <= before * (1 + 1e-12)).all()
+
+
+# 15: no uncertainty
+
+
+@pytest.fixture(scope="module")
+def scenario() -> sim.Scenario:
+    return sim.load(worlds.BASE)
+
+
+def test_without_uncertainty_every_draw_is_the_point_estimate(scenario: sim.Scenario) -> None:
+    ds = sim.simulate(scenario, draws=40, seed=3, keep="all", uncertainty=0)
+    other = sim.simulate(scenario, draws=7, seed=4, keep="all", uncertainty=0)
+    for name in set(ds.data_vars) - set(PROBABILITIES):
+        if "draw" in ds[name].dims:
+            assert (ds[name] == ds[name][0]).where(ds[name].notnull(), True).all(), name
+            assert ds[name][0].identical(other[name][0]), name
+
+
+def test_without_uncertainty_every_input_is_its_median(scenario: sim.Scenario) -> None:
+    ds = sim.simulate(scenario, draws=3, keep="all", uncertainty=0)
+    for full_name, quantity in scenario.quantities.items():
+        group, *party, name = full_name.split(".")
+        value = ds[name].isel(draw=0) if "draw" in ds[name].dims else ds[name]
+        if party:
+            value = value.sel({group.removesuffix("s"): party[0]})
+        assert float(value) == pytest.approx(quantity.law.point, rel=1e-12, abs=0), full_name
+    delay = scenario.quantities["buildout.energisation_delay_quarters"].law.point
+    assert ds["lab_delay_quarters"].values == pytest.approx(delay, rel=1e-12)
+    for shock in ("eps_price", "eps_duty", "eps_power", "capital_crunch"):
+        assert (ds[shock] == 0).all()
+
+
+def test_the_first_draws_of_a_longer_run_are_the_shorter_run(scenario: sim.Scenario) -> None:
+    short = sim.simulate(scenario, draws=100, seed=5, keep="all")
+    long = sim.simulate(scenario, draws=1100, seed=5, keep="all")
+    again = sim.simulate(scenario, draws=100, seed=5, keep="all")
+    for name in set(short.data_vars) - set(PROBABILITIES):
+        if "draw" in short[name].dims:
+            assert short[name].identical(long[name].isel(draw=slice(100))), name
+            assert short[name].identical(again[name]), name
+
+
+# 19-20: the operating point
+
+
+@given(st.integers(0, 8), st.floats(0, 0.99))
+def test_a_step_yields_the_tokens_that_are_accepted(draft: int, acceptance: float) -> None:
+    assert tokens_per_step(0.0, acceptance) == pytest.approx(1)
+    assert tokens_per_step(float(draft), 0.0) == 1
+    assert tokens_per_step(float(draft), 1.0) == draft + 1
+    assert tokens_per_step(float(draft), 1 - 1e-9) == pytest.approx(draft + 1, rel=1e-7)
+    by_term = sum(acceptance**i for i in range(draft + 1))
+    assert tokens_per_step(float(draft), acceptance) == pytest.approx(by_term, rel=1e-9)
+
+
+@given(st.floats(1e8, 1e14), st.floats(1, 200), st.floats(1, 1e5))
+def test_experts_are_touched_as_the_batch_grows(weights: float, ratio: float, batch: float) -> None:
+    assert weights_touched(weights, ratio, 1.0) == pytest.approx(weights / ratio, rel=1e-9)
+    assert weights_touched(weights, ratio, 1e9) == weights
+    assert weights_touched(weights, 1.0, batch) == weights
+    active, total = weights / ratio, weights
+    assert active * (1 - 1e-9) <= weights_touched(weights, ratio, batch) <= total
+
+
+@given(anywhere())
+def test_users_get_their_speed_unless_it_is_said_to_be_missed(x: Inputs) -> None:
+    """Or the batch is at its floor of 1: a lone sequence may be too slow all by itself."""
+    out = worlds.evaluate(x)
+    target = x["user_speed_tokens_per_s"] * np.ones_like(out["batch"])
+    promised = (out["slo_missed"] == 0) & (out["batch"] > 1)
+    assert (out["user_speed"][promised] >= target[promised] * (1 - 1e-9)).all()
+
+
+def test_each_bound_alone_gives_the_batch_that_it_binds() -> None:
+    x = spread_over_domains(4000, labs=1, landlords=1, seed=20)
+    x["user_speed_tokens_per_s"] = x["user_speed_tokens_per_s"] / 20  # so that speed often binds
+    out = worlds.evaluate(x)
+    reading = x["kv_bytes_per_token"] / (x["hbm_bandwidth_bytes_per_s"] * x["mbu_decode"])
+    drafted = (x["draft_tokens"] + 1) * x["attention_flop_per_token_pair"]
+    computing = drafted / (x["peak_flops_serving"] * x["mfu_decode"])
+    fast = dict.fromkeys(("hbm_bandwidth_bytes_per_s",), 1e12)
+    strong = dict.fromkeys(("peak_flops_serving",), 1e12)
+    large = dict.fromkeys(("hbm_capacity_bytes",), 1e12)
+    # A bound by speed keeps its meaning only if the target is the user's, and attention is
+    # limited by what the bound is about.
+    met = out["slo_missed"] == 0
+    alone = {
+        0: (strong | large, met & (reading > computing)),
+        1: (fast | large, met & (computing > reading)),
+        2: (fast | strong, np.full(met.shape, True)),
+    }
+    for binding, (relaxed, meant) in alone.items():
+        chosen = meant & (out["binding_constraint"] == binding)
+        assert chosen.sum() > 20
+        y = x
+        for name, factor in relaxed.items():
+            y = multiplied(y, factor, name)
+        batch = worlds.evaluate(y)["batch"]
+        assert close(batch[chosen], out["batch"][chosen], 1.0)
+
+
+# 21: nothing changes
+
+
+@given(anywhere(), views, rental_modes)
+def test_without_drift_and_volatility_all_quarters_are_alike(
+    x: Inputs, view: str, mode: str
+) -> None:
+    still = (
+        "token_price_decline",
+        "software_throughput_growth",
+        "hardware_efficiency_growth",
+        "capex_cost_growth",
+        "token_price_volatility",
+        "power_price_volatility",
+        "duty_volatility",
+    )
+    x = replaced(x, **dict.fromkeys(still, 0.0))
+    x["power_price_long_run_usd_per_kwh"] = x["power_price_usd_per_kwh"]
+    out = worlds.evaluate(x, view=view, rental_mode=mode)
+    for name, declaration in declared(World).items():
+        if "quarter" not in declaration.dims or name in ("power_scale", "power_binds"):
+            continue
+        first = out[name][:, :1]
+        finite = np.where(np.isfinite(first), first, 0.0)
+        assert (np.isfinite(out[name]) == np.isfinite(first)).all(), name
+        assert close(np.where(np.isfinite(out[name]), out[name], 0.0), finite, 1e-3), name
+
+
+# 22: probabilities
+
+
+def test_the_probability_of_a_margin_is_the_share_of_draws_that_reach_it(
+    scenario: sim.Scenario,
+) -> None:
+    n = 8192
+    ds = sim.simulate(scenario, draws=n, seed=22)
+    margin = ds["inference_gross_margin"].values
+    above = []
+    for hurdle in (0.5, 0.6, 0.7, 0.8):
+        asked = ds.assign(hurdle_margin=hurdle)
+        summary = sim.summarise(asked, ["p_margin_above_hurdle"])
+        p = summary["p_margin_above_hurdle"].values
+        np.testing.assert_array_equal(p, (margin >= hurdle).mean(axis=0))
+        error = summary["p_margin_above_hurdle_error"].values
+        # 32 replicates tell a standard error to 1 part in sqrt(62).
+        np.testing.assert_allclose(error, np.sqrt(p * (1 - p) / n), rtol=0.5)
+        above.append(p)
+    assert (np.diff(above, axis=0) <= 0).all()
+
+
+# 8, 24 and dimensions
+
+
+def exponent(unit: str, dimension: str) -> int:
+    """The power in which a dimension stands in a unit such as `USD/kW_IT/yr` or `B s`."""
+    words = {"USD": r"USD", "W": r"[kMG]?W(_IT|h)?", "B": r"B"}[dimension]
+    over, *under = unit.split("/")
+    count = [sum(bool(re.fullmatch(words, w)) for w in part.split()) for part in (over, *under)]
+    return count[0] - sum(count[1:])
+
+
+@pytest.mark.parametrize("dimension", ["USD", "W", "B"])
+@given(x=anywhere(), view=views, mode=rental_modes)
+def test_outputs_scale_with_inputs_as_their_units_say(
+    dimension: str, x: Inputs, view: str, mode: str
+) -> None:
+    """A price list in cents, a grid in megawatts, memory in bits: only numbers change.
+
+    Time, FLOP and tokens cannot be tested so: the model has constants in them (8,760 hours, 2 FLOP
+    per parameter, a million tokens). A power of two makes every product exact.
+    """
+    factor = 4.0
+    rescaled = {
+        name: values * factor ** exponent(FIELDS[name].unit, dimension) if name in FIELDS else values
+        for name, values in x.items()
+    }
+    before = worlds.evaluate(x, view=view, rental_mode=mode)
+    after = worlds.evaluate(rescaled, view=view, rental_mode=mode)
+    assert any(exponent(output.unit, dimension) for output in OUTPUTS.values())
+    for name, output in OUTPUTS.items():
+        expected = before[name] * factor ** exponent(output.unit, dimension)
+        np.testing.assert_allclose(after[name], expected, rtol=1e-12, atol=1e-15, err_msg=name)
+
+
+@given(anywhere(), views, rental_modes)
+def test_an_it_gigawatt_is_a_facility_gigawatt_over_the_capacity_ratio(
+    x: Inputs, view: str, mode: str
+) -> None:
+    facility = worlds.evaluate(x, view=view, rental_mode=mode)
+    ratio = x["facility_capacity_ratio"] * np.ones(len(facility["gw"]))
+    gigawatts = [name for name, field in FIELDS.items() if field.unit.startswith("GW")]
+    assume({"gw_2025q4", "power_additions_cap_gw_per_year"} <= set(gigawatts))
+    it = multiplied(x, 1 / ratio, *gigawatts)
+    it["facility_capacity_ratio"] = np.ones(1)
+    out = worlds.evaluate(it, view=view, rental_mode=mode)
+    same = [name for name, output in OUTPUTS.items() if output.unit != "GW"]
+    for name in set(same) - {"pue_above_capacity_ratio"}:
+        np.testing.assert_allclose(out[name], facility[name], rtol=1e-9, atol=1e-9, err_msg=name)
+    np.testing.assert_allclose(out["gw"] * ratio[:, None, None], facility["gw"], rtol=1e-12)
