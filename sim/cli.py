@@ -174,11 +174,7 @@ def _scenarios(
     from sim.params import load_all, parse_set
 
     found: list[Scenario] = []
-    changes: dict[str, Any] = {}
-    try:
-        changes = parse_set(assignments or [])
-    except InputError as error:
-        faults += error.faults
+    changes = parse_set(assignments or [], faults)
     try:
         found = load_all(files, changes)
     except InputError as error:

@@ -44,14 +44,12 @@ def load_all(paths: Iterable[str | Path], set: Mapping[str, Any] | None = None) 
     return [scenario for scenario in found if scenario is not None]
 
 
-def parse_set(assignments: Iterable[str]) -> dict[str, Any]:
+def parse_set(assignments: Iterable[str], faults: list[Fault]) -> dict[str, Any]:
     """`key=value` strings of the command line -> keys and values, read as TOML where possible.
 
-    Raises:
-        InputError: Where an assignment has no `=` or no key.
+    An assignment that cannot be read is added to `faults`.
     """
     changes: dict[str, Any] = {}
-    faults = []
     for text in assignments:
         key, equals, raw = text.partition("=")
         if not equals or not key.strip() or not raw.strip():
@@ -61,8 +59,6 @@ def parse_set(assignments: Iterable[str]) -> dict[str, Any]:
             changes[key.strip()] = tomllib.loads(f"x = {raw}")["x"]
         except tomllib.TOMLDecodeError:
             changes[key.strip()] = raw.strip()
-    if faults:
-        raise InputError(faults)
     return changes
 
 

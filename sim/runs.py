@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import errno
+import io
 import json
 import os
 import shutil
@@ -96,23 +96,11 @@ def run(
         manifest = _manifest(scenario, ds, started)
         (staging / "manifest.json").write_text(json.dumps(manifest, indent=1, default=str) + "\n")
         _move(staging, folder)
-    except (OSError, RuntimeError) as error:
-        raise RunError(f"{folder} could not be written: {_reason(error)}") from error
+    except OSError as error:
+        raise RunError(f"{folder} could not be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return Run(folder, ds, summary, time.time() - started)
-
-
-def _reason(error: Exception) -> str:
-    number = getattr(error, "errno", None)
-    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"no space left ({os.strerror(number)})"
-    # HDF5 reports what failed in a long text that names the cause at its end.
-    text = " ".join(str(error).split())
-    for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        if os.strerror(code).lower() in text.lower():
-            return f"no space left ({os.strerror(code)})"
-    return text or type(error).__name__
 
 
 def _remove_abandoned(out: Path) -> None:
@@ -150,22 +138,31 @@ def _draw(ds: xr.Dataset, folder: Path) -> None:
 def _encoding(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
     encoding = {}
     for name, variable in ds.variables.items():
+        how: dict[str, Any] = {}
+        if variable.dtype.kind == "f":
+            how["_FillValue"] = None  # NaN is a value here
         if "draw" in variable.dims:
             sizes = zip(variable.dims, variable.shape, strict=True)
             chunks = tuple(min(n, DRAWS_PER_CHUNK) if dim == "draw" else n for dim, n in sizes)
-            encoding[str(name)] = {
-                "zlib": True,
-                "complevel": 1,
-                "shuffle": True,
-                "chunksizes": chunks,
-            }
+            how |= {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": chunks}
+        encoding[str(name)] = how
     return encoding
 
 
 def write_netcdf(ds: xr.Dataset, summary: xr.Dataset, path: Path) -> None:
-    """The draws in the root group and the summary in the group `summary`, netCDF-4, compressed."""
-    ds.to_netcdf(path, engine="h5netcdf", encoding=_encoding(ds))
-    summary.to_netcdf(path, mode="a", group="summary", engine="h5netcdf")
+    """The draws in the root group and the summary in the group `summary`, netCDF-4, compressed.
+
+    The file is made in memory: the HDF5 library crashes the process where a disk is full.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    image = io.BytesIO()
+    ds.to_netcdf(image, engine="h5netcdf", encoding=_encoding(ds))
+    summary.to_netcdf(
+        image, mode="a", group="summary", engine="h5netcdf", encoding=_encoding(summary)
+    )
+    path.write_bytes(image.getbuffer())
 
 
 def write_csv(summary: xr.Dataset, path: Path) -> None:

@@ -198,7 +198,8 @@ def _of_draws(
 ) -> Iterator[tuple[str, Any]]:
     about = {key: str(ds[name].attrs.get(key, "")) for key in ("units", "long_name")}
     dims = [str(dim) for dim in ds[name].dims if dim != "draw"]
-    values = np.asarray(last(ds, name), dtype=np.float64)
+    # One order in memory, so that sums do not depend on where the draws come from.
+    values = np.ascontiguousarray(last(ds, name), dtype=np.float64)
     cut, share = replicated(values)
     with np.errstate(invalid="ignore"):
         mean, sd = (

@@ -82,7 +82,8 @@ class Table:
         """The table for machines: values unscaled, with errors and units."""
         rows = []
         for label, cells in self.rows:
-            for column, cell in zip(self.columns[1:], cells, strict=True):
+            columns = [column.replace("\n", " ") for column in self.columns[1:]]
+            for column, cell in zip(columns, cells, strict=True):
                 if isinstance(cell, Cell):
                     error = None if math.isnan(cell.error) else cell.error
                     rows.append(
@@ -153,17 +154,16 @@ def headline_tables(ds: xr.Dataset, summary: xr.Dataset) -> list[Table]:
 
 def _margins(read: Reader) -> Table:
     levels = [float(level) for level in read.summary["quantile"].values]
-    heads = ["", "quarter", *(f"p{100 * level:g}" for level in levels)]
+    heads = ["", *(f"p{100 * level:g}" for level in levels)]
     table = Table("Gross margin (%)", [*heads, f"P(>= {hurdle_label(read.ds)})"])
     for name, (label, probability) in MARGINS.items():
         for quarter in (REFERENCE_QUARTER, LAST_QUARTER):
-            cells: list[Cell | str] = [quarter]
-            cells += [
+            cells: list[Cell | str] = [
                 read.cell(f"{name}_quantile", 100.0, quarter=quarter, quantile=level)
                 for level in levels
             ]
             cells.append(read.probability(probability, quarter=quarter))
-            table.rows.append((label, cells))
+            table.rows.append((f"{label} {quarter}", cells))
         table.rules.append(len(table.rows))
     table.remarks = [
         "Inference: on paid traffic, compute only. Loaded: with free tier, revenue share, overhead."
@@ -231,7 +231,7 @@ def _per_token(read: Reader) -> Table:
 def _gigawatts(read: Reader) -> Table:
     levels = (0.05, 0.5, 0.95)
     quarters = (REFERENCE_QUARTER, LAST_QUARTER)
-    heads = [f"{quarter} p{100 * level:g}" for quarter in quarters for level in levels]
+    heads = [f"{quarter}\np{100 * level:g}" for quarter in quarters for level in levels]
     table = Table("Facility gigawatts by lab (GW, end of quarter)", ["lab", *heads])
     for lab, name in read.labels("lab"):
         cells = [
@@ -315,10 +315,10 @@ def comparison(summaries: Sequence[xr.Dataset]) -> Table:
     labs = [lab for lab in summaries[0]["lab"].values.tolist() if all(lab in s for s in shared)][:2]
     level = f"{float(summaries[0]['threshold'].values[0]):g}"
     q, end = REFERENCE_QUARTER, LAST_QUARTER
-    heads = ["scenario", "margin p5", "p50", "p95", "P(>= hurdle)", "loaded p50"]
-    heads += [*labs, f"P(two > {level})"]
+    heads = ["scenario", "margin\np5", "p50", "p95", "P(>=\nhurdle)", "loaded\np50"]
+    heads += [*labs, f"P(two\n> {level})"]
     table = Table(
-        f"Scenarios: margins in {q} (%), median GW in {end}, P(two labs > {level} GW) in {end}",
+        f"Scenarios: margins {q} (%), median GW {end}, P(two labs > {level} GW, {end}) (%)",
         heads,
     )
     for summary in summaries:

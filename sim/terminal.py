@@ -23,7 +23,7 @@ def show(table: Table) -> None:
     out.print(Text(table.title, style="bold"))
     rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
     for i, column in enumerate(table.columns):
-        rich.add_column(column, justify="left" if i == 0 else "right", no_wrap=i == 0)
+        rich.add_column(column, justify="left" if i == 0 else "right", no_wrap=i > 0)
     for number, (label, cells) in enumerate(table.rows, start=1):
         shown = [_text(cell, table.narrow) for cell in cells]
         rich.add_row(Text(label), *shown, end_section=number in table.rules)

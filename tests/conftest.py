@@ -1,8 +1,79 @@
-"""Settings of all tests; that this file is here puts `naive` and `worlds` on the import path."""
+"""Fixtures that all tests share."""
 
 from __future__ import annotations
 
-from hypothesis import settings
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
-settings.register_profile("sim", deadline=None, derandomize=True, max_examples=10)
-settings.load_profile("sim")
+import pytest
+import xarray as xr
+
+import sim
+from sim.scenario import Scenario
+
+ROOT = Path(__file__).parent.parent
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite the expected texts")
+
+
+@pytest.fixture(scope="session")
+def base() -> Scenario:
+    """The base case."""
+    return sim.load(ROOT / "params" / "base.toml")
+
+
+@pytest.fixture(scope="session")
+def ds(base: Scenario) -> xr.Dataset:
+    """4,000 draws of the base case, headline outputs (not a whole number of tiles)."""
+    return sim.simulate(base, draws=4_000, seed=1)
+
+
+@pytest.fixture(scope="session")
+def summary(ds: xr.Dataset) -> xr.Dataset:
+    return sim.summarise(ds)
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    """A copy of `params/` that a test may edit."""
+    return Path(shutil.copytree(ROOT / "params", tmp_path / "params"))
+
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """Run `sim ARGUMENTS` as a user does, in a folder of its own, 80 columns wide."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "sim", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "COLUMNS": "80", **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with the expected one of that name; `--update-golden` rewrites it."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--update-golden"):
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8")
+
+    return compare

@@ -40,7 +40,7 @@ def gigawatts(ds: xr.Dataset) -> Figure:
     grid = made.subplots(rows, COLUMNS, squeeze=False)
     height = 1.4 + 2.55 * rows
     made.subplots_adjust(
-        left=0.05, right=0.985, top=1 - 0.85 / height, bottom=0.75 / height, hspace=0.42, wspace=0.2
+        left=0.06, right=0.985, top=1 - 0.85 / height, bottom=0.75 / height, hspace=0.42, wspace=0.2
     )
     gw = last(ds, "gw")
     fans = np.quantile(gw, [0.05, 0.25, 0.5, 0.75, 0.95], axis=-1)

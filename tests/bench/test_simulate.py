@@ -1,0 +1,108 @@
+"""`simulate` against `naive.py`, the notebook a careful user would write, in the same run.
+
+    pytest tests/bench --benchmark-enable -s
+
+Without `--benchmark-enable` everything runs once, small, to see that it works.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import naive
+import numpy as np
+import pytest
+from conftest import ROOT
+from pytest_benchmark.fixture import BenchmarkFixture
+
+import sim
+from sim.inputs import HOST_MATRICES, SPREAD_FROM
+from sim.scenario import Scenario
+
+
+def laws(scenario: Scenario) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The scenario's laws as `naive.sample` takes them: scalars, labs, landlords."""
+    scalars: dict[str, Any] = {}
+    labs: dict[str, dict[str, Any]] = {party.id: {} for party in scenario.labs}
+    landlords: dict[str, dict[str, Any]] = {party.id: {} for party in scenario.landlords}
+    for name, quantity in scenario.quantities.items():
+        law: dict[str, Any] = {**quantity.law.model_dump(), "loads": quantity.loads}
+        *where, last = name.split(".")
+        target = {"labs": labs, "landlords": landlords}.get(where[0])
+        if target is None:
+            scalars[last] = law
+        else:
+            target[where[1]][last] = law
+    for fields in labs.values():
+        for arr in ("arr_2025q4_busd", "arr_2026q4_busd", "arr_growth_2027"):
+            fields.setdefault(arr, {"value": float("nan")})
+    assert set(SPREAD_FROM) <= set(landlords["oracle"])
+    return scalars, labs, landlords
+
+
+def matrices(scenario: Scenario) -> dict[str, np.ndarray]:
+    ds = sim.simulate(scenario, draws=1, keep=[name for name, _ in HOST_MATRICES.values()])
+    return {name: ds[name].values for name, _ in HOST_MATRICES.values()}
+
+
+@pytest.fixture
+def notebook(base: Scenario) -> Callable[[int], Mapping[str, np.ndarray]]:
+    """Sample and evaluate in NumPy."""
+    scalars, labs, landlords = laws(base)
+    hosts = matrices(base)
+
+    def run(draws: int) -> Mapping[str, np.ndarray]:
+        rng = np.random.default_rng(1)
+        return naive.evaluate({**naive.sample(scalars, labs, landlords, draws, rng), **hosts})
+
+    return run
+
+
+def test_simulate_against_the_notebook(
+    benchmark: BenchmarkFixture, base: Scenario, notebook: Callable[[int], Mapping[str, np.ndarray]]
+) -> None:
+    draws = 100_000 if benchmark.enabled else 2_000
+    sim.simulate(base, draws=32)  # compiled before the clock runs
+    started = time.perf_counter()
+    found = notebook(draws)
+    seconds = time.perf_counter() - started
+    ds = benchmark.pedantic(
+        sim.simulate, args=(base,), kwargs={"draws": draws}, rounds=5 if benchmark.enabled else 1
+    )
+    # The same model: medians agree within what chance allows.
+    median = float(np.median(found["inference_gross_margin"][:, 3]))
+    assert median == pytest.approx(float(ds.inference_gross_margin[:, 3].median()), abs=0.03)
+    if benchmark.enabled:
+        own = benchmark.stats.stats.median
+        print(
+            f"\n{draws:,} draws: NumPy {seconds:.2f} s, simulate {own:.3f} s"
+            f" ({draws / own:,.0f} draws/s): {seconds / own:.1f} times faster"
+        )
+
+
+def test_memory_against_draws(benchmark: BenchmarkFixture) -> None:
+    code = (
+        "import resource, sys, sim\n"
+        "draws = int(sys.argv[1])\n"
+        "ds = sim.simulate(sim.load('params/base.toml'), draws=draws)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+
+    def peak_mib(draws: int) -> float:
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(draws)],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return float(done.stdout) / 1024
+
+    sizes = (1_000, 100_000, 1_000_000) if benchmark.enabled else (100,)
+    peaks = benchmark.pedantic(lambda: {draws: peak_mib(draws) for draws in sizes}, rounds=1)
+    assert all(peak > 0 for peak in peaks.values())
+    if benchmark.enabled:
+        print(
+            "\n" + "".join(f"{draws:,} draws: {peak:,.0f} MiB\n" for draws, peak in peaks.items())
+        )

@@ -1,0 +1,65 @@
+"""The house itself: its contracts, its README, its shipped files."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def test_imports_run_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as f; f()"],
+        cwd=ROOT, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    (code,) = blocks("python")
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert names["everything"].sizes["draw"] == 1_000  # type: ignore[attr-defined]
+
+
+def test_the_commands_of_the_readme_run(params: Path, tmp_path: Path) -> None:
+    """All but the two that set the project up, which continuous integration runs."""
+    (overlay,) = blocks("toml")
+    (params / "scenarios").mkdir(exist_ok=True)
+    (params / "scenarios" / "cheap-power.toml").write_text(overlay)
+    commands = [line for block in blocks("sh") for line in block.splitlines()]
+    assert len([c for c in commands if "pip install" in c]) == 2
+    ran = 0
+    for line in commands:
+        if "pip install" in line:
+            continue
+        line = line.replace(
+            ".venv/bin/sim run", f"{sys.executable} -m sim run --draws 500 --no-figures"
+        )
+        line = line.replace(".venv/bin/sim", f"{sys.executable} -m sim")
+        done = subprocess.run(
+            line, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, (line, done.stderr)
+        ran += 1
+    assert ran >= 4
+    assert (params / "labs" / "newlab.toml").exists()
+
+
+def test_the_readme_names_only_what_is_there() -> None:
+    for path in re.findall(r"`((?:sim|params|tests|\.github)/[\w./-]*)`", README):
+        assert (ROOT / path).exists() or path.endswith("cheap-power.toml"), path
+    for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
+        assert (ROOT / picture).exists(), picture

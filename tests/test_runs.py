@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import csv
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+import sim
+from sim import runs
+from sim.scenario import Scenario
+from sim.statistics import summarise
+
+
+@pytest.fixture(scope="module")
+def done(base: Scenario, tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
+    return runs.run(base, tmp_path_factory.mktemp("outputs"), draws=2_000, seed=3)
+
+
+def test_a_run_folder_holds_data_pictures_and_provenance(done: runs.Run) -> None:
+    files = {
+        str(path.relative_to(done.folder)) for path in done.folder.rglob("*") if path.is_file()
+    }
+    assert files == {
+        "run.nc",
+        "summary.csv",
+        "manifest.json",
+        "figures/margin.png",
+        "figures/gigawatts.png",
+    }
+    assert [path.name for path in done.folder.parent.iterdir()] == [done.folder.name]
+    assert done.folder.name == f"base-{done.ds.attrs['digest']}"
+
+
+def test_the_stored_summary_is_that_of_the_stored_draws(done: runs.Run) -> None:
+    with (
+        xr.open_dataset(done.folder / "run.nc", engine="h5netcdf") as draws,
+        xr.open_dataset(done.folder / "run.nc", engine="h5netcdf", group="summary") as summary,
+    ):
+        xr.testing.assert_equal(summarise(draws.load()), summary.load())
+
+
+def test_the_manifest_says_what_the_run_rests_on(done: runs.Run, base: Scenario) -> None:
+    manifest = json.loads((done.folder / "manifest.json").read_text())
+    assert manifest["draws"] == 2_000
+    assert manifest["seed"] == 3
+    assert manifest["digest"] in done.folder.name
+    assert manifest["parameters"]["quantities"]["hardware.pue"]["median"] == 1.2
+    assert manifest["parameters"]["hosts"]["labs.openai.host.microsoft"]["share_2026"] == 0.4
+    assert set(manifest["sources"]) == set(base.sources_used())
+    assert {"python", "numpy", "numba", "token-economics-sim"} <= set(manifest["versions"])
+    assert manifest["duration_s"] > 0
+    assert "commit" in manifest
+
+
+def test_the_summary_is_tidy(done: runs.Run) -> None:
+    with (done.folder / "summary.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == list(runs.CSV_COLUMNS)
+    found = {
+        (
+            r["output"],
+            r["lab"],
+            r["landlord"],
+            r["regime"],
+            r["layer"],
+            r["quarter"],
+            r["statistic"],
+        )
+        for r in rows
+    }
+    assert len(found) == len(rows)
+    row = next(
+        r
+        for r in rows
+        if r["output"] == "p_gw_above"
+        and r["lab"] == "openai"
+        and r["quarter"] == "2027Q4"
+        and r["statistic"] == "P(> 10 GW)"
+    )
+    expected = done.summary.p_gw_above.sel(lab="openai", quarter="2027Q4", threshold=10)
+    assert float(row["value"]) == float(expected)
+    assert float(row["error"]) > 0
+    assert row["unit"] == "1"
+
+
+def test_what_determines_a_run_names_its_folder(base: Scenario, params: Path) -> None:
+    def digest(scenario: Scenario, **options: int) -> str:
+        return str(sim.simulate(scenario, **{"draws": 32, **options}).attrs["digest"])  # type: ignore[arg-type]
+
+    first = digest(base)
+    assert digest(sim.load(params / "base.toml")) == first
+    assert digest(base, draws=64) == first
+    assert digest(base, seed=2) != first
+    assert digest(sim.load(params / "base.toml", set={"model.view": "accounting"})) != first
+    assert digest(sim.load(params / "base.toml", set={"hardware.pue.median": 1.21})) != first
+
+
+def test_running_again_replaces_the_files_whole(base: Scenario, tmp_path: Path) -> None:
+    first = runs.run(base, tmp_path, draws=300, figures=False)
+    again = runs.run(base, tmp_path, draws=600, figures=False)
+    assert first.folder == again.folder
+    assert json.loads((again.folder / "manifest.json").read_text())["draws"] == 600
+    assert [path.name for path in tmp_path.iterdir()] == [first.folder.name]
+
+
+def test_what_a_killed_process_left_behind_is_removed(base: Scenario, tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", "pass"])
+    dead.wait()
+    abandoned = tmp_path / f".base-000000000000.{dead.pid}.partial"
+    abandoned.mkdir()
+    (abandoned / "run.nc").write_bytes(b"half")
+    alive = tmp_path / ".base-000000000000.1.partial"
+    alive.mkdir()
+    runs.run(base, tmp_path, draws=64, figures=False)
+    assert not abandoned.exists()
+    assert alive.exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_bad_input(base: Scenario, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(sim.InputError, match="cannot be written to"):
+        runs.run(base, tmp_path / "file", draws=64)
+    with pytest.raises(sim.InputError, match="cannot be written to"):
+        runs.run(base, tmp_path / "file" / "below", draws=64)
+
+
+def test_a_file_that_cannot_grow_is_a_clear_error_and_leaves_nothing(
+    base: Scenario, tmp_path: Path
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(runs.RunError, match="could not be written: File too large"):
+            runs.run(base, tmp_path, draws=2_000, figures=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []

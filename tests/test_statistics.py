@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import sim
+from sim.scenario import Scenario
+from sim.statistics import (
+    mean_of_replicates,
+    probability_with_error,
+    quantiles_with_error,
+    replicated,
+    standard_error,
+)
+
+
+def test_replicate_r_holds_the_draws_whose_block_is_r_modulo_32() -> None:
+    cut, share = replicated(np.arange(4_000))
+    assert cut.shape == (32, 96)
+    assert share == pytest.approx(3_072 / 4_000)
+    assert all(draw // 32 % 32 == r for r in range(32) for draw in cut[r])
+
+
+def test_below_1024_draws_every_full_block_is_a_replicate() -> None:
+    cut, share = replicated(np.arange(1_000))
+    assert cut.shape == (31, 32)
+    assert share == pytest.approx(992 / 1_000)
+
+
+def test_too_few_draws_have_no_error(base: Scenario) -> None:
+    few = sim.summarise(sim.simulate(base, draws=255))
+    errors = [name for name in few.data_vars if str(name).endswith("_error")]
+    assert all(np.isnan(few[name]).all() for name in errors)
+    enough = sim.summarise(sim.simulate(base, draws=256))
+    assert np.isfinite(enough.inference_gross_margin_mean_error).all()
+
+
+def test_one_draw_is_summarised(base: Scenario) -> None:
+    one = sim.summarise(sim.simulate(base, draws=1))
+    assert np.isfinite(one.inference_gross_margin_quantile).all()
+    assert np.isfinite(one.unit_cost_mean).all()
+
+
+@pytest.mark.parametrize("n", [512, 2_000, 10_240])
+def test_reported_errors_are_those_of_repeated_runs(n: int) -> None:
+    """Errors of mean, sd, quantiles and probability against the spread over independent runs."""
+    rng = np.random.default_rng(12)
+    runs = rng.lognormal(size=(600, n))
+    cut, share = replicated(runs)
+    ordered, by_replicate = np.sort(runs, axis=-1), np.sort(cut, axis=-1)
+    levels = [0.05, 0.5, 0.95]
+    value, error = quantiles_with_error(ordered, by_replicate, share, levels)
+    spread = value.std(axis=1, ddof=1)
+    np.testing.assert_allclose(np.sqrt((error**2).mean(axis=1)), spread, rtol=0.15)
+    mean_error = standard_error(cut.mean(axis=-1), share)
+    np.testing.assert_allclose(
+        np.sqrt((mean_error**2).mean()), runs.mean(axis=-1).std(ddof=1), rtol=0.12
+    )
+    for threshold in (0.1, 1.0, 5.0):
+        p, p_error = probability_with_error(runs > threshold)
+        np.testing.assert_allclose(np.sqrt((p_error**2).mean()), p.std(ddof=1), rtol=0.2)
+
+
+def test_intervals_of_95_percent_cover(base: Scenario) -> None:
+    """Student t with 31 degrees on the replicate error, for known answers."""
+    rng = np.random.default_rng(3)
+    runs = rng.normal(size=(2_000, 10_240))
+    cut, share = replicated(runs)
+    reach = 2.0395  # the 97.5 % point of t with 31 degrees
+    mean, error = runs.mean(axis=-1), standard_error(cut.mean(axis=-1), share)
+    assert 0.93 < (np.abs(mean) < reach * error).mean() < 0.97
+    value, error = quantiles_with_error(
+        np.sort(runs, axis=-1), np.sort(cut, axis=-1), share, [0.05, 0.5]
+    )
+    truth = np.array([-1.6448536269514722, 0.0])[:, None]
+    covered = (np.abs(value - truth) < reach * error).mean(axis=1)
+    assert ((covered > 0.93) & (covered < 0.97)).all()
+
+
+def test_rare_events_have_an_honest_error() -> None:
+    happens = np.zeros(100_000, bool)
+    assert probability_with_error(happens)[1] > 0
+    happens[7] = True
+    value, error = probability_with_error(happens)
+    assert value == 1e-5
+    assert error == pytest.approx(1.1e-5, rel=0.1)
+
+
+def test_infinities_stay_in_quantiles() -> None:
+    ordered = np.array([[0.0, 1.0, np.inf, np.inf]])
+    value, _ = quantiles_with_error(ordered, ordered[:, None], 1.0, [0.0, 0.5, 1.0])
+    assert value[:, 0].tolist() == [0.0, np.inf, np.inf]
+
+
+def test_moments_agree_with_the_draws_they_stand_for(base: Scenario) -> None:
+    n = 5_000
+    moments = sim.summarise(sim.simulate(base, draws=n, seed=4))
+    draws = sim.simulate(base, draws=n, seed=4, keep=["unit_cost", "capex_binds", "duty_cycle"])
+    for name in ("unit_cost", "capex_binds", "duty_cycle"):
+        values = draws[name].astype(float)
+        np.testing.assert_allclose(
+            moments[f"{name}_mean"], values.mean("draw"), rtol=1e-12, atol=1e-15
+        )
+        np.testing.assert_allclose(
+            moments[f"{name}_sd"], values.std("draw", ddof=1), rtol=1e-9, atol=1e-14
+        )
+    kept = sim.summarise(draws)
+    for statistic in ("mean_error", "sd_error"):
+        ratio = moments[f"unit_cost_{statistic}"] / kept[f"unit_cost_{statistic}"]
+        assert 0.75 < float(ratio.median()) < 1.25
+
+
+def test_the_error_of_a_mean_from_replicates_weighs_them_by_size() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=2_000)
+    groups = np.arange(2_000) // 32 % 32
+    count = np.bincount(groups, minlength=32)
+    means = np.bincount(groups, x) / count
+    value, error = mean_of_replicates(means[:, None], count)
+    assert value[0] == pytest.approx(x.mean())
+    assert error[0] == pytest.approx(1 / np.sqrt(2_000), rel=0.3)
+
+
+def test_layers_sum_to_the_mean_total(summary: xr.Dataset) -> None:
+    compute = summary.unit_cost_mean.isel(layer=slice(11)).sum("layer")
+    np.testing.assert_allclose(compute, summary.compute_cost_mean, rtol=1e-12)
+
+
+def test_tail_means_are_means_of_the_tails(ds: xr.Dataset, summary: xr.Dataset) -> None:
+    margin = ds.inference_gross_margin.sel(quarter="2026Q4").values
+    low = np.sort(margin)[:200].mean()
+    high = np.sort(margin)[3_800:].mean()
+    found = summary.inference_gross_margin_cvar.sel(quarter="2026Q4")
+    np.testing.assert_allclose(found, [low, high])
+
+
+def test_a_choice_can_be_summarised_inputs_too(base: Scenario) -> None:
+    ds = sim.simulate(base, draws=512, keep=["pue", "gw"])
+    chosen = sim.summarise(ds, names=["pue", "p_top_two"], quantiles=[0.1, 0.9])
+    assert set(chosen.data_vars) == {
+        f"{name}{error}"
+        for name in ("pue_mean", "pue_sd", "pue_quantile", "pue_cvar", "p_top_two")
+        for error in ("", "_error")
+    }
+    assert chosen.pue_quantile.sizes == {"quantile": 2}
+    with pytest.raises(KeyError, match="batch"):
+        sim.summarise(ds, names=["batch"])
+
+
+def test_every_statistic_has_an_error_and_a_unit(summary: xr.Dataset) -> None:
+    for name in summary.data_vars:
+        assert summary[name].attrs["units"]
+        assert str(name).endswith("_error") or f"{name}_error" in summary

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+
+import pytest
+import xarray as xr
+from rich.console import Console
+
+import sim
+from sim import tables, terminal
+from sim.scenario import Scenario
+from sim.tables import Cell, rounded_by
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "shown"),
+    [
+        (0.71277, 0.00247, ("0.713", "0.002")),
+        (0.71277, 0.00097, ("0.713", "0.001")),
+        (4158.004, 3.2, ("4158", "3")),
+        (12_345.6, 120.0, ("12300", "100")),
+        (-5.83, 0.31, ("-5.8", "0.3")),
+        (7.748e-5, 2e-7, ("0.0000775", "0.0000002")),
+        (3.14159, 0.0, ("3.142", "0")),
+        (3.14159, math.nan, ("3.14", "")),
+        (math.inf, 0.1, ("inf", "")),
+    ],
+)
+def test_values_are_rounded_by_their_error(
+    value: float, error: float, shown: tuple[str, str]
+) -> None:
+    assert rounded_by(value, error) == shown
+
+
+def test_what_no_draw_shows_is_below_three_in_n() -> None:
+    assert Cell(0.0, 1e-6, "1", 100.0, of=100_000).shown() == ("< 0.003", "")
+    assert Cell(1.0, 1e-6, "1", 100.0, of=100_000).shown() == ("> 99.997", "")
+    assert Cell(0.0, 1e-2, "1", 100.0, of=64).shown() == ("< 5", "")
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch) -> Console:
+    console = Console(
+        width=80, record=True, highlight=False, force_terminal=False, legacy_windows=False
+    )
+    monkeypatch.setattr(terminal, "out", console)
+    return console
+
+
+def test_the_tables_of_a_run(
+    ds: xr.Dataset, summary: xr.Dataset, printed: Console, golden: Callable[[str, str], None]
+) -> None:
+    for table in tables.headline_tables(ds, summary):
+        terminal.show(table)
+    text = printed.export_text(styles=False)
+    assert max(len(line) for line in text.splitlines()) <= 80
+    golden("tables.txt", text)
+
+
+def test_the_side_by_side_table(
+    base: Scenario, summary: xr.Dataset, printed: Console, golden: Callable[[str, str], None]
+) -> None:
+    other = sim.summarise(sim.simulate(base, draws=4_000, seed=1, uncertainty=0.5))
+    other.attrs["scenario"] = "half the spread"
+    terminal.show(tables.comparison([summary, other]))
+    text = printed.export_text(styles=False)
+    assert max(len(line) for line in text.splitlines()) <= 80
+    golden("comparison.txt", text)
+
+
+def test_every_printed_number_has_an_error(ds: xr.Dataset, summary: xr.Dataset) -> None:
+    for table in tables.headline_tables(ds, summary):
+        for cell in table.data()["cells"]:
+            assert cell["error"] is not None, (table.title, cell)
+
+
+def test_tables_for_machines_are_json(ds: xr.Dataset, summary: xr.Dataset) -> None:
+    margins, *_ = [table.data() for table in tables.headline_tables(ds, summary)]
+    cell = json.loads(json.dumps(margins))["cells"][2]
+    assert (cell["row"], cell["column"], cell["unit"]) == ("Inference 2026Q4", "p50", "1")
+    assert cell["value"] == float(
+        summary.inference_gross_margin_quantile.sel(quantile=0.5, quarter="2026Q4")
+    )
+
+
+def test_cost_layers_sum_to_the_total_that_is_printed(ds: xr.Dataset, summary: xr.Dataset) -> None:
+    table = tables.headline_tables(ds, summary)[1]
+    assert len(table.rows) == 14
+    for column in range(3):
+        numbers = [cells[column] for _, cells in table.rows]
+        layers = [cell.value for cell in numbers[:-1] if isinstance(cell, Cell)]
+        total = numbers[-1]
+        assert isinstance(total, Cell)
+        assert math.fsum(layers) == pytest.approx(total.value, rel=1e-12)
+
+
+def test_the_plan_is_what_was_built_and_what_held_the_rest_back(
+    ds: xr.Dataset, summary: xr.Dataset
+) -> None:
+    table = tables.headline_tables(ds, summary)[-1]
+    planned, *rest = [cells[0] for _, cells in table.rows]
+    assert isinstance(planned, Cell)
+    assert planned.value == pytest.approx(
+        sum(c.value for c in rest if isinstance(c, Cell)), rel=1e-12
+    )
+    # Means of lognormal plans exceed the medians of model.md 9.2, which sum to 23.95 GW.
+    assert 24 < planned.value < 27
+
+
+def test_doubtful_draws_are_counted(ds: xr.Dataset, summary: xr.Dataset) -> None:
+    line = tables.quality(ds, summary)[-1]
+    assert "Questionable draws, kept" in line
+
+
+def test_draws_that_are_not_finite_are_reported(ds: xr.Dataset, summary: xr.Dataset) -> None:
+    broken = ds.assign_attrs(draws_not_finite=3)
+    assert any("WARNING: 3 of 4000" in line for line in tables.quality(broken, summary))
+
+
+def test_few_draws_say_that_they_have_no_error(base: Scenario, printed: Console) -> None:
+    few = sim.simulate(base, draws=40)
+    summary = sim.summarise(few)
+    assert "too few" in tables.quality(few, summary)[0]
+    for table in tables.headline_tables(few, summary):
+        terminal.show(table)
+    assert "±" not in printed.export_text()
