@@ -71,10 +71,12 @@ def run(
     threads: int | None = None,
     figures: bool = True,
     progress: Callable[[int], None] | None = None,
+    stage: Callable[[str], None] = lambda what: None,
 ) -> Run:
     """Simulate a scenario and store it in `out/<scenario>-<digest>/`.
 
     Files are made in a hidden folder beside and moved into place whole, the manifest last.
+    `progress` hears of draws done, `stage` of what comes after them.
 
     Raises:
         InputError: For impossible options, or a folder that cannot be written to.
@@ -83,6 +85,7 @@ def run(
     check_folder(out)
     started = time.time()
     ds = simulate(scenario, draws, seed, sampler, threads=threads, progress=progress)
+    stage("summary")
     summary = summarise(ds)
     folder = out / f"{scenario.name}-{ds.attrs['digest']}"
     staging = out / f".{folder.name}.{os.getpid()}.partial"
@@ -90,7 +93,9 @@ def run(
     try:
         staging.mkdir()
         if figures:
+            stage("pictures")
             _draw(ds, staging / "figures")
+        stage("files")
         write_netcdf(ds, summary, staging / "run.nc")
         write_csv(summary, staging / "summary.csv")
         manifest = _manifest(scenario, ds, started)

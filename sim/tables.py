@@ -104,14 +104,19 @@ class Reader:
     def __init__(self, ds: xr.Dataset, summary: xr.Dataset) -> None:
         self.ds, self.summary = ds, summary
         self.draws = int(ds.attrs["draws"])
+        self.places = {  # label -> index, by dim
+            str(dim): {label: i for i, label in enumerate(summary[dim].values.tolist())}
+            for dim in summary.dims
+        }
         named = ds.attrs["named_labs"]
         self.named = [named] if isinstance(named, str) else list(named)
 
     def cell(self, name: str, scale: float = 1.0, of: int = 0, **where: Any) -> Cell:
         """The statistic `name` of the summary at coordinates `where`."""
-        value = self.summary[name].sel(where)
-        error = self.summary[f"{name}_error"].sel(where)
-        return Cell(float(value), float(error), str(value.attrs["units"]), scale, of)
+        found, error = self.summary.variables[name], self.summary.variables[f"{name}_error"]
+        place = tuple(self.places[str(dim)][where[str(dim)]] for dim in found.dims)
+        unit = str(found.attrs["units"])
+        return Cell(float(found.values[place]), float(error.values[place]), unit, scale, of)
 
     def probability(self, name: str, **where: Any) -> Cell:
         """A probability or the mean of an indicator, shown in percent."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich import box
@@ -43,11 +42,37 @@ def _text(cell: Cell | str, beside: bool) -> Text:
     return text
 
 
+class Silent:
+    """Progress that nobody watches."""
+
+    def advance(self, draws: int) -> None:
+        """So many more draws are done."""
+
+    def stage(self, what: str) -> None:
+        """The draws are done; now comes something else."""
+
+
+class Bar(Silent):
+    """Progress as a bar of draws, then what is being done with them."""
+
+    def __init__(self, progress: Progress, label: str, draws: int) -> None:
+        self.progress, self.label = progress, label
+        self.task = progress.add_task(label, total=draws)
+
+    def advance(self, draws: int) -> None:
+        """So many more draws are done."""
+        self.progress.update(self.task, advance=draws)
+
+    def stage(self, what: str) -> None:
+        """The draws are done; now comes something else."""
+        self.progress.update(self.task, description=f"{self.label}: {what}")
+
+
 @contextmanager
-def progress(quiet: bool, label: str, draws: int) -> Iterator[Callable[[int], None] | None]:
-    """A progress bar on the error stream, gone when the work is done."""
-    if quiet or not sys.stderr.isatty():
-        yield None
+def watch(quiet: bool, label: str, draws: int) -> Iterator[Silent]:
+    """Progress on the error stream, if that is a terminal; gone when the work is done."""
+    if quiet or not err.is_terminal:
+        yield Silent()
         return
     columns = (
         TextColumn("{task.description}"),
@@ -56,6 +81,5 @@ def progress(quiet: bool, label: str, draws: int) -> Iterator[Callable[[int], No
         TextColumn("draws"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(label, total=draws)
-        yield lambda done: bar.update(task, advance=done)
+    with Progress(*columns, console=err, transient=True) as progress:
+        yield Bar(progress, label, draws)

@@ -27,4 +27,4 @@ def draw(name: str, ds: xr.Dataset) -> Figure:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG at 150 dots per inch."""
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=150, pil_kwargs={"compress_level": 3})

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sim.fields import QUARTERS
@@ -68,6 +69,7 @@ def gigawatts(ds: xr.Dataset) -> Figure:
         top = max([1.12 * highest[bool(china[i])], *(1.08 * value for _, value in points)])
         level = next((level for level in levels if level < top), None)
         axes.set_ylim(0, top)
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         axes.set_xlim(-0.2, len(QUARTERS) - 0.8)
         axes.set_xticks([0, 3, 7], ["26Q1", "26Q4", "27Q4"])
         axes.set_title(str(names[i]), loc="left", fontsize=10.5)
