@@ -11,33 +11,29 @@ from sim.files import Document, Fault, Key, Place
 from sim.inputs import ARR_FIELDS
 from sim.scenario import Hosting, Party, Quantity, RunDefaults, Settings
 
+FORMAT = 1
 SAMPLERS = ("random",)
 MAX_DRAWS = 10**12
 MAX_SEED = 2**64 - 1
 
 
-def format_number(document: Document, key: Key, newest: int, faults: list[Fault]) -> None:
+def format_number(document: Document, key: Key, faults: list[Fault]) -> None:
     """`format` heads every file; a newer one is refused."""
     table: Any = document.data
     for part in key:
         table = table[part]
     said = table.get("format")
     at = (*key, "format")
+    place = document.place(at)
     if said is None:
-        faults.append(
-            Fault(
-                document.place(key) if key else document.default,
-                ".".join(at),
-                f"missing: expected format = {newest}",
-            )
-        )
+        message = f"missing: expected format = {FORMAT}"
     elif isinstance(said, bool) or not isinstance(said, int) or said < 1:
-        faults.append(
-            Fault(document.place(at), ".".join(at), f"expected format = {newest}, got {said!r}")
-        )
-    elif said > newest:
-        message = f"format {said} is newer than this program, which reads {newest}: please upgrade"
-        faults.append(Fault(document.place(at), ".".join(at), message))
+        message = f"expected format = {FORMAT}, got {said!r}"
+    elif said > FORMAT:
+        message = f"format {said} is newer than this program, which reads {FORMAT}: please upgrade"
+    else:
+        return
+    faults.append(Fault(place, ".".join(at), message))
 
 
 def _table(

@@ -10,15 +10,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sim import checks
+from sim import checks, provenance
 from sim.distributions import FAMILIES, Fixed, Law, LogitNormal, SharedSpread, law_of
-from sim.fields import FACTORS, Field, declared, nearest, parse_expression, subgroups
+from sim.fields import FACTORS, Field, declared, nearest, subgroups
 from sim.files import Document, Fault, Key
 from sim.inputs import DERIVED_LAB_FIELDS, SPREAD_FROM, Host, Lab, Landlord, Scalars
-from sim.outputs import ENTITIES
-from sim.scenario import Hosting, Override, Party, Quantity, Scenario, Statement
+from sim.scenario import Hosting, Override, Party, Quantity, Scenario
 
-FORMAT = 1
 PROVENANCE = ("unit", "source", "note", "as_of", "loads")
 TOP = ("format", "extends", "description", "run", "model", "factors", "labs", "landlords")
 GROUPS = {name: declared(group) for name, group in subgroups(Scalars).items()}
@@ -26,8 +24,6 @@ LAB_FIELDS = {n: f for n, f in declared(Lab).items() if n not in DERIVED_LAB_FIE
 LANDLORD_FIELDS = declared(Landlord)
 HOST_FIELDS = declared(Host)
 PARTY_KEYS = ("format", "name", "order")
-SOURCE_KEYS = ("title", "publisher", "date", "url", "grade")
-GRADES = ("A", "B", "C", "judgement")
 JUDGEMENT = "judgement"
 
 
@@ -49,7 +45,7 @@ class Resolver:
         self.overrides = overrides
         self.faults = faults
         self.readable = readable  # every file could be read, so what is missing is missing
-        self.sources = self._sources(sources)
+        self.sources = provenance.sources(sources, faults)
         self.published = published
 
     def fault(self, key: Key, message: str) -> None:
@@ -73,7 +69,7 @@ class Resolver:
             self._table(("landlords", landlord.id), LANDLORD_FIELDS, {}, quantities)
         hosts = self._hosts(labs, landlords)
         checks.domain_rules(self.merged, quantities, hosts, labs, landlords, self.faults)
-        statements = self._statements()
+        statements = provenance.statements(self.published, self.sources, self.faults)
         remarks = [
             f"model.named_labs: '{lab}' is not in the run, so p_both_named is left out"
             for lab in settings.named_labs
@@ -105,36 +101,7 @@ class Resolver:
                 self.fault((name,), f"unknown key{nearest(name, known)}")
             elif name not in ("format", "extends", "description") and not isinstance(what, dict):
                 self.fault((name,), f"expected a table, got {what!r}")
-        checks.format_number(self.merged, (), FORMAT, self.faults)
-
-    def _sources(self, document: Document | None) -> dict[str, dict[str, str]]:
-        if document is None:
-            return {}
-        sources: dict[str, dict[str, str]] = {}
-        checks.format_number(document, (), FORMAT, self.faults)
-        for name, said in document.data.items():
-            if name == "format":
-                continue
-            place = document.place((name,))
-            if not isinstance(said, dict):
-                self.faults.append(Fault(place, name, "expected a table"))
-                continue
-            for key in said:
-                if key not in SOURCE_KEYS:
-                    where = document.place((name, key))
-                    self.faults.append(
-                        Fault(where, f"{name}.{key}", f"unknown key{nearest(key, SOURCE_KEYS)}")
-                    )
-            for key in ("title", "publisher", "grade"):
-                if not isinstance(said.get(key), str | datetime.date):
-                    self.faults.append(Fault(place, f"{name}.{key}", "missing: expected a text"))
-            if "grade" in said and said["grade"] not in GRADES:
-                where = document.place((name, "grade"))
-                self.faults.append(
-                    Fault(where, f"{name}.grade", f"expected one of {', '.join(GRADES)}")
-                )
-            sources[name] = {key: str(what) for key, what in said.items()}
-        return sources
+        checks.format_number(self.merged, (), self.faults)
 
     def _parties(self, folder: str) -> tuple[Party, ...]:
         tables = self.merged.data.get(folder, {})
@@ -147,7 +114,7 @@ class Resolver:
             if name not in known:
                 self.fault(key, f"no such {folder[:-1]}{nearest(name, known)}")
                 continue
-            checks.format_number(self.merged, key, FORMAT, self.faults)
+            checks.format_number(self.merged, key, self.faults)
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 self.fault(key, "a lab's or landlord's file is named in lower case: a-z, 0-9 and _")
             shown, order = table.get("name", name), table.get("order", math.inf)
@@ -372,46 +339,6 @@ class Resolver:
             source,
             note,
         )
-
-    def _statements(self) -> tuple[Statement, ...]:
-        if self.published is None:
-            return ()
-        document = self.published
-        outputs = {name for entity in ENTITIES for name in declared(entity)}
-        checks.format_number(document, (), FORMAT, self.faults)
-        statements = []
-        for index, said in enumerate(document.data.get("statement", [])):
-            place = document.place(("statement", str(index)))
-            expression = said.get("expression")
-            parsed = parse_expression(expression) if isinstance(expression, str) else None
-            value = said.get("value")
-            if parsed is None:
-                self.faults.append(
-                    Fault(
-                        place, "expression", f"expected output[label]@quarter, got {expression!r}"
-                    )
-                )
-            elif parsed[0] not in outputs:
-                self.faults.append(
-                    Fault(
-                        place, "expression", f"unknown output{nearest(parsed[0], sorted(outputs))}"
-                    )
-                )
-            elif isinstance(value, bool) or not isinstance(value, int | float):
-                self.faults.append(Fault(place, "value", f"expected a number, got {value!r}"))
-            elif said.get("source") not in self.sources:
-                self.faults.append(Fault(place, "source", f"unknown source {said.get('source')!r}"))
-            else:
-                statements.append(
-                    Statement(
-                        *parsed,
-                        float(value),
-                        str(said.get("unit")),
-                        said["source"],
-                        str(said.get("note", "")),
-                    )
-                )
-        return tuple(statements)
 
 
 def _family_key(family: type[Law]) -> str:

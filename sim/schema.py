@@ -7,10 +7,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sim.checks import MAX_DRAWS, MAX_SEED, SAMPLERS
+from sim.checks import FORMAT, MAX_DRAWS, MAX_SEED, SAMPLERS
 from sim.distributions import FAMILIES, LAWS
 from sim.fields import FACTORS, RENTAL_MODES, VIEWS, Field
-from sim.resolve import FORMAT, GROUPS, HOST_FIELDS, LAB_FIELDS, LANDLORD_FIELDS
+from sim.resolve import GROUPS, HOST_FIELDS, LAB_FIELDS, LANDLORD_FIELDS
 
 Schema = dict[str, Any]
 
