@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.fields import FACTORS, RENTAL_MODES, VIEWS, nearest
-from sim.files import Document, Fault, Key, Place
+from sim.files import Document, Fault, Key, Place, finite, shown
 from sim.inputs import ARR_FIELDS
 from sim.scenario import Hosting, Party, Quantity, RunDefaults, Settings
 
@@ -28,7 +28,7 @@ def format_number(document: Document, key: Key, faults: list[Fault]) -> None:
     if said is None:
         message = f"missing: expected format = {FORMAT}"
     elif isinstance(said, bool) or not isinstance(said, int) or said < 1:
-        message = f"expected format = {FORMAT}, got {said!r}"
+        message = f"expected format = {FORMAT}, got {shown(said)}"
     elif said > FORMAT:
         message = f"format {said} is newer than this program, which reads {FORMAT}: please upgrade"
     else:
@@ -56,8 +56,8 @@ def _table(
 
 def draws_fault(draws: Any) -> str | None:
     """What is wrong with a number of draws, in words."""
-    if isinstance(draws, bool) or not isinstance(draws, int | float) or not math.isfinite(draws):
-        return f"expected a whole number of draws, got {draws!r}"
+    if finite(draws) is None:
+        return f"expected a whole number of draws, got {shown(draws)}"
     if draws != int(draws) or not 1 <= draws <= MAX_DRAWS:
         return f"expected a whole number of draws from 1 to {MAX_DRAWS:.0e}, got {draws:g}"
     return None
@@ -66,14 +66,15 @@ def draws_fault(draws: Any) -> str | None:
 def seed_fault(seed: Any) -> str | None:
     """What is wrong with a seed, in words."""
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
-        return f"expected a whole number from 0 to 2^64 - 1, got {seed!r}"
+        return f"expected a whole number from 0 to 2^64 - 1, got {shown(seed)}"
     return None
 
 
 def sampler_fault(sampler: Any) -> str | None:
     """What is wrong with the name of a sampler, in words."""
     if sampler not in SAMPLERS:
-        return f"unknown sampler {sampler!r}{nearest(str(sampler), SAMPLERS)}"
+        hint = nearest(shown(sampler).strip("'"), SAMPLERS)
+        return f"unknown sampler {shown(sampler)}{hint}"
     return None
 
 
@@ -94,8 +95,9 @@ def run_defaults(document: Document, faults: list[Fault]) -> RunDefaults:
 
 def uncertainty_fault(scale: Any) -> str | None:
     """What is wrong with an uncertainty scale, in words."""
-    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 <= scale < math.inf:
-        return f"expected a number at or above 0, got {scale!r}"
+    number = finite(scale)
+    if number is None or number < 0:
+        return f"expected a number at or above 0, got {shown(scale)}"
     return None
 
 
@@ -111,7 +113,7 @@ def settings(document: Document, faults: list[Fault]) -> Settings:
     for name, choices in (("view", VIEWS), ("rental_mode", RENTAL_MODES)):
         if name in table:
             if table[name] not in choices:
-                fault(name, f"expected one of {', '.join(choices)}, got {table[name]!r}")
+                fault(name, f"expected one of {', '.join(choices)}, got {shown(table[name])}")
             else:
                 good[name] = table[name]
     if "uncertainty" in table:
@@ -122,20 +124,19 @@ def settings(document: Document, faults: list[Fault]) -> Settings:
             good["uncertainty"] = float(table["uncertainty"])
     if "named_labs" in table:
         labs = table["named_labs"]
-        if not isinstance(labs, list) or not all(isinstance(lab, str) for lab in labs) or not labs:
-            fault("named_labs", f"expected a list of lab names, got {labs!r}")
+        names = isinstance(labs, list) and all(isinstance(lab, str) for lab in labs)
+        if not names or not labs or len(set(labs)) < len(labs):
+            fault("named_labs", f"expected a list of different labs, got {shown(labs)}")
         else:
             good["named_labs"] = tuple(labs)
     if "thresholds_gw" in table:
         levels = table["thresholds_gw"]
-        numbers = isinstance(levels, list) and all(
-            isinstance(x, int | float) and not isinstance(x, bool) and 0 < x < math.inf
-            for x in levels
-        )
-        if not numbers or not levels or len(set(levels)) < len(levels):
-            fault("thresholds_gw", f"expected a list of different numbers above 0, got {levels!r}")
+        numbers = [finite(x) or 0.0 for x in levels] if isinstance(levels, list) else []
+        if not numbers or min(numbers) <= 0 or len(set(numbers)) < len(numbers):
+            message = f"expected a list of different numbers above 0, got {shown(levels)}"
+            fault("thresholds_gw", message)
         else:
-            good["thresholds_gw"] = tuple(float(x) for x in levels)
+            good["thresholds_gw"] = tuple(numbers)
     return Settings(**good)
 
 
@@ -146,12 +147,8 @@ def factors(document: Document, faults: list[Fault]) -> dict[str, float]:
     for name, score in table.items():
         if name not in FACTORS:
             continue
-        if (
-            isinstance(score, bool)
-            or not isinstance(score, int | float)
-            or not math.isfinite(score)
-        ):
-            message = f"expected a finite number, got {score!r}"
+        if finite(score) is None:
+            message = f"expected a finite number, got {shown(score)}"
             faults.append(Fault(document.place(("factors", name)), f"factors.{name}", message))
         else:
             good[name] = float(score)
@@ -175,9 +172,20 @@ def domain_rules(
     def point(name: str) -> float | None:
         return quantities[name].law.point if name in quantities else None
 
+    def changed(*names: str) -> Place | None:
+        """Where a number was changed that the file of its table had said otherwise."""
+        for name in names:
+            table = (*name.split("."),)
+            for word in ("value", "median", "mean"):
+                place = document.places.get((*table, word))
+                if place is not None and place.file != document.place(table).file:
+                    return place
+        return None
+
     pue, ratio = point("hardware.pue"), point("hardware.facility_capacity_ratio")
     if pue is not None and ratio is not None and pue > ratio:
-        fault("hardware.pue", f"{pue:g} is above hardware.facility_capacity_ratio, {ratio:g}")
+        message = f"{pue:g} is above hardware.facility_capacity_ratio, {ratio:g}"
+        fault("hardware.pue", message, changed("hardware.pue", "hardware.facility_capacity_ratio"))
     fine_tune = point("training.fine_tune_share")
     for lab in labs:
         name = f"labs.{lab.id}"
@@ -196,7 +204,8 @@ def domain_rules(
                 f"a lab gives all three ARR inputs or none; missing: {missing}",
             )
         rows = {landlord: host for (owner, landlord), host in hosts.items() if owner == lab.id}
-        if len(rows) == len(said.get("host", {})):
+        tables = said.get("host", {})
+        if isinstance(tables, dict) and len(rows) == len(tables):
             for year in ("share_2026", "share_2027"):
                 total_share = math.fsum(getattr(host, year) for host in rows.values())
                 if abs(total_share - 1) > 1e-9:

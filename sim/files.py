@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import math
 import re
 import tomllib
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from sim.fields import nearest
 
 Key = tuple[str, ...]
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+MAX_DEPTH = 20
 _KEY = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*(=|\]\]?)")
 
 
@@ -36,11 +39,8 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.place}: {self.key}: {self.message}"
-            if self.key
-            else f"{self.place}: {self.message}"
-        )
+        text = ": ".join(filter(None, (str(self.place), self.key, self.message)))
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)  # one line
 
 
 class InputError(ValueError):
@@ -50,6 +50,32 @@ class InputError(ValueError):
         self.faults = sorted(set(faults))
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return InputError, (self.faults,)
+
+
+def shown(what: Any) -> str:
+    """A value as messages show it: as TOML has it, shortened where it is long."""
+    if isinstance(what, bool):
+        return str(what).lower()
+    if isinstance(what, datetime.date | datetime.time):
+        return str(what)
+    try:
+        text = repr(what)
+    except (RecursionError, ValueError):  # too deep; more digits than Python prints
+        return f"a {type(what).__name__} too large to show"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def finite(what: Any) -> float | None:
+    """A number as a float; None for flags, texts, nan, infinities and what exceeds floats."""
+    if isinstance(what, bool) or not isinstance(what, int | float):
+        return None
+    try:
+        return float(what) if math.isfinite(what) else None
+    except OverflowError:
+        return None
+
 
 @dataclass
 class Document:
@@ -58,8 +84,16 @@ class Document:
     data: dict[str, Any] = field(default_factory=dict)
     places: dict[Key, Place] = field(default_factory=dict)
     default: Place = Place("")
+    marks: dict[Key, str] = field(default_factory=dict)  # tables overridden -> their old source
 
     def place(self, key: Key) -> Place:
+        """The place of a key, of the first key below it, or of the nearest table that holds it."""
+        below = (p for k, p in self.places.items() if k[: len(key)] == key)
+        if key and key not in self.places and (first := next(below, None)) is not None:
+            return first
+        return self.holder(key)
+
+    def holder(self, key: Key) -> Place:
         """The place of a key, or of the nearest table that holds it."""
         while key:
             if key in self.places:
@@ -78,31 +112,40 @@ class Document:
 
 def read(path: Path, faults: list[Fault]) -> Document | None:
     """Parse a TOML file; what is wrong with it is added to `faults`, and then None comes back."""
-    shown = str(path)
+    name = str(path)
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        siblings = [str(p) for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-        faults.append(Fault(Place(shown), "", f"no such file{nearest(shown, siblings)}"))
+        siblings = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        faults.append(Fault(Place(name), "", f"no such file{nearest(path.name, siblings)}"))
         return None
     except UnicodeDecodeError:
-        faults.append(Fault(Place(shown), "", "not a text file (expected TOML in UTF-8)"))
+        faults.append(Fault(Place(name), "", "not a text file (expected TOML in UTF-8)"))
         return None
-    except OSError as error:
-        faults.append(Fault(Place(shown), "", f"cannot be read: {error.strerror}"))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        faults.append(Fault(Place(name), "", f"cannot be read: {reason}"))
         return None
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        faults.append(_syntax_fault(shown, text, error))
+        faults.append(_syntax_fault(name, text, error))
+        return None
+    except ValueError:  # int() of more digits than it takes
+        faults.append(Fault(Place(name), "", "not valid TOML: a number has too many digits"))
         return None
     except RecursionError:
-        faults.append(Fault(Place(shown), "", "TOML nested too deeply"))
+        faults.append(Fault(Place(name), "", "TOML nested too deeply"))
         return None
-    return Document(data, {key: Place(shown, line) for key, line in key_lines(text)}, Place(shown))
+    places = {key: Place(name, line) for key, line in key_lines(text)}
+    for key, place in places.items():
+        if len(key) > MAX_DEPTH:
+            faults.append(Fault(place, ".".join(key[:3]), "nested too deeply"))
+            return None
+    return Document(data, places, Place(name))
 
 
-def _syntax_fault(shown: str, text: str, error: tomllib.TOMLDecodeError) -> Fault:
+def _syntax_fault(name: str, text: str, error: tomllib.TOMLDecodeError) -> Fault:
     message = str(error)
     match = re.search(r"\s*\(at line (\d+), column \d+\)", message)
     line = int(match[1]) if match else text.count("\n") + 1
@@ -111,24 +154,45 @@ def _syntax_fault(shown: str, text: str, error: tomllib.TOMLDecodeError) -> Faul
     message = re.sub(r"\s*\(at end of document\)", " at the end of the file", message)
     lines = text.splitlines()
     source = lines[line - 1].strip() if 0 < line <= len(lines) else ""
-    key = ""
+    key, first = "", line
     if re.match(r"Cannot (overwrite|declare|mutate)", message):
-        found = _KEY.match(source.lstrip("["))
-        key = found[1] if found else ""
+        # The error is at the end of the value; the key is the last one that begins before.
+        for parts, start in key_lines(text):
+            if start > line:
+                break
+            key, first = ".".join(parts), start
+        line = first if key else line
         message = "duplicate key: it was given before"
     else:
         message = f"not valid TOML: {message[:1].lower()}{message[1:]}"
         message += f" in `{source[:60]}`" if source else ""
-    return Fault(Place(shown, line), key, message)
+    return Fault(Place(name, line), key, message)
+
+
+# Strings and comments, in which brackets and keys mean nothing.
+_STRING = re.compile(
+    r"""\"{3}(?:[^\\]|\\.)*?\"{3,5}|'{3}.*?'{3,5}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\#[^\n]*""",
+    re.DOTALL,
+)
+
+
+def _masked(found: re.Match[str]) -> str:
+    """A string or comment of the same length and lines that holds nothing but filling."""
+    text = found[0]
+    if text.startswith("#"):
+        return " " * len(text)
+    return text[0] + re.sub(r"[^\n]", "x", text[1:-1]) + text[-1]
 
 
 def _parts(dotted: str) -> Key:
-    return tuple(part.strip("\"' \t") for part in re.findall(_PART, dotted))
-
-
-def _without_strings(line: str) -> str:
-    line = re.sub(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'', '""', line)
-    return line.split("#", 1)[0]
+    if '"' not in dotted and "'" not in dotted:
+        return tuple(part.strip() for part in dotted.split("."))
+    parts: Key = ()
+    table: Any = tomllib.loads(f"{dotted} = 0")
+    while isinstance(table, dict):
+        ((name, table),) = table.items()
+        parts = (*parts, name)
+    return parts
 
 
 def key_lines(text: str) -> Iterator[tuple[Key, int]]:
@@ -136,31 +200,27 @@ def key_lines(text: str) -> Iterator[tuple[Key, int]]:
     table: Key = ()
     counts: dict[Key, int] = {}
     depth = 0
-    closing: str | None = None
-    for number, raw in enumerate(text.splitlines(), start=1):
-        line = raw
-        if closing is not None:  # inside a multi-line string
-            if closing not in line:
-                continue
-            line, closing = line.split(closing, 1)[1], None
-        elif depth == 0:
-            stripped = line.lstrip()
-            match = _KEY.match(stripped.lstrip("["))
-            if match and stripped.startswith("["):
-                table = _parts(match[1])
-                if stripped.startswith("[["):
-                    counts[table] = counts.get(table, -1) + 1
+    plain = _STRING.sub(_masked, text)
+    for number, (line, mask) in enumerate(
+        zip(text.split("\n"), plain.split("\n"), strict=True), start=1
+    ):
+        header = mask.lstrip().startswith("[")
+        brackets = len(mask) - len(mask.lstrip().lstrip("[")) if header else 0
+        match = _KEY.match(mask, brackets) if depth == 0 else None
+        if match and header:
+            table = ()
+            *above, last = _parts(line[match.start(1) : match.end(1)])
+            for part in above:
+                table = (*table, part)
+                if table in counts:
                     table = (*table, str(counts[table]))
-                yield table, number
-                continue
-            if match and match[2] == "=":
-                yield table + _parts(match[1]), number
-        for quotes in ('"""', "'''"):
-            while closing is None and quotes in line:
-                before, after = line.split(quotes, 1)
-                if quotes in after:
-                    line = before + after.split(quotes, 1)[1]
-                else:
-                    line, closing = before, quotes
-        plain = _without_strings(line)
-        depth += sum(plain.count(c) for c in "[{") - sum(plain.count(c) for c in "]}")
+            table = (*table, last)
+            if mask.lstrip().startswith("[["):
+                counts[table] = counts.get(table, -1) + 1
+            if table in counts:
+                table = (*table, str(counts[table]))
+            yield table, number
+            continue
+        if match and match[2] == "=":
+            yield table + _parts(line[match.start(1) : match.end(1)]), number
+        depth += sum(mask.count(c) for c in "[{") - sum(mask.count(c) for c in "]}")

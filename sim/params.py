@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from sim import checks
 from sim.distributions import LAW_KEYS
 from sim.fields import declared
-from sim.files import Document, Fault, InputError, Key, Place, read
+from sim.files import Document, Fault, InputError, Key, Place, read, shown
 from sim.inputs import Host
 from sim.resolve import JUDGEMENT, Resolver
 from sim.scenario import Override, Scenario
@@ -55,80 +57,111 @@ def parse_set(assignments: Iterable[str], faults: list[Fault]) -> dict[str, Any]
         if not equals or not key.strip() or not raw.strip():
             faults.append(Fault(Place("--set"), text, "expected group.name.key=value"))
             continue
-        try:
-            changes[key.strip()] = tomllib.loads(f"x = {raw}")["x"]
-        except tomllib.TOMLDecodeError:
-            changes[key.strip()] = raw.strip()
+        changes[key.strip()] = _value(raw)
     return changes
 
 
+def _value(text: str) -> Any:
+    """A value of the command line: TOML where it reads as one value, else the text itself."""
+    try:
+        read_as = tomllib.loads(f"x = {text}")
+    except (ValueError, RecursionError):
+        return text.strip()
+    return read_as["x"] if list(read_as) == ["x"] else text.strip()
+
+
 def _load(path: Path, changes: dict[str, Any], faults: list[Fault]) -> Scenario | None:
-    before = len(faults)
-    chain = _chain(path, faults)
-    root = chain[0][0].parent if chain else path.parent
+    chain, bottom = _chain(path, faults)
+    root = bottom.parent
+    for _, document in chain:
+        checks.format_number(document, (), faults)
     merged = Document(default=Place(str(path)))
     overrides: list[Override] = []
     if chain:
         merge(merged, chain[0][1])
     files = [file for file, _ in chain]
+    parties: dict[str, dict[str, bool]] = {}
     for folder in ("labs", "landlords"):
         found = sorted((root / folder).glob("*.toml"))
+        parties[folder] = {file.stem: False for file in found}
         if chain and not found:
             faults.append(Fault(Place(str(root / folder)), "", "no parameter files (*.toml) here"))
         for file in found:
-            document = read(file, faults)
+            found_in = read(file, faults)
             files.append(file)
-            if document is not None:
-                document.default = Place(str(file))
-                merge(merged, document.under((folder, file.stem)))
+            if found_in is not None:
+                below = found_in.under((folder, file.stem))
+                checks.format_number(below, (folder, file.stem), faults)
+                merge(merged, below, faults=faults)
+                parties[folder][file.stem] = True
     for _, document in chain[1:]:
         merge(merged, document, overrides)
-    merge(merged, _from_set(changes, faults), overrides)
+    changed = _from_set(changes, faults)
+    if "format" in changed.data:
+        checks.format_number(changed, (), faults)
+    if "extends" in changed.data:
+        faults.append(Fault(Place("--set"), "extends", "is said in a file, and cannot be set"))
+    merge(merged, changed, overrides)
+    if not chain:
+        return None
     sources = read(root / "sources.toml", faults)
     published = (
         read(root / "published.toml", faults) if (root / "published.toml").exists() else None
     )
-    if len(faults) > before and (not chain or not merged.data):
-        return None
-    readable = len(faults) == before
-    return Resolver(path.stem, merged, sources, published, overrides, faults, readable).scenario(
-        tuple(str(file) for file in files)
-    )
+    readable = sources is not None and all(all(files.values()) for files in parties.values())
+    return Resolver(
+        path.stem, merged, sources, published, overrides, faults, readable, parties
+    ).scenario(tuple(str(file) for file in files))
 
 
-def _chain(path: Path, faults: list[Fault]) -> list[tuple[Path, Document]]:
-    """The file and all that it extends, the root first; empty where one of them is faulty."""
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):  # a link to itself, a name that cannot be
+        return path
+
+
+def _chain(path: Path, faults: list[Fault]) -> tuple[list[tuple[Path, Document]], Path]:
+    """The file and all that it extends, the root first, and the path of the root.
+
+    The list is empty where one of them is faulty.
+    """
     chain: list[tuple[Path, Document]] = []
     seen: list[Path] = []
     from_key: Place | None = None
     while True:
-        if path.resolve() in [other.resolve() for other in seen]:
+        if _resolved(path) in [_resolved(other) for other in seen]:
             circle = " -> ".join(str(other) for other in [*seen, path])
             faults.append(
                 Fault(from_key or Place(str(path)), "extends", f"goes in a circle: {circle}")
             )
-            return []
+            return [], path
         seen.append(path)
         count = len(faults)
         document = read(path, faults)
         if document is None:
-            if from_key is not None and "no such file" in faults[count].message:
+            blame = ("no such file", "cannot be read")
+            if from_key is not None and faults[count].message.startswith(blame):
                 faults[count] = Fault(from_key, "extends", f"{path}: {faults[count].message}")
-            return []
+            return [], path
         chain.insert(0, (path, document))
         extends = document.data.get("extends")
         if extends is None:
-            return chain
+            return chain, path
         from_key = document.place(("extends",))
         if not isinstance(extends, str):
-            faults.append(Fault(from_key, "extends", f"expected a file name, got {extends!r}"))
-            return []
+            faults.append(Fault(from_key, "extends", f"expected a file name, got {shown(extends)}"))
+            return [], path
         path = path.parent / extends
 
 
 def _from_set(changes: Mapping[str, Any], faults: list[Fault]) -> Document:
     document = Document(default=Place("--set"))
     for dotted, what in changes.items():
+        if not isinstance(dotted, str):
+            message = f"expected a key such as hardware.pue.median, got {shown(dotted)}"
+            faults.append(Fault(Place("--set"), "", message))
+            continue
         parts = tuple(dotted.split("."))
         tree = document.data
         for part in parts[:-1]:
@@ -137,18 +170,27 @@ def _from_set(changes: Mapping[str, Any], faults: list[Fault]) -> Document:
                 faults.append(Fault(Place("--set"), dotted, "set twice, as a value and as a table"))
                 below = {}
             tree = below
-        tree[parts[-1]] = list(what) if isinstance(what, tuple) else what
+        what = list(what) if isinstance(what, tuple) else copy.deepcopy(what)
+        if isinstance(what, dict) and isinstance(tree.get(parts[-1]), dict):
+            tree[parts[-1]] |= what
+        else:
+            tree[parts[-1]] = what
         document.places[parts] = Place("--set")
     return document
 
 
-def merge(base: Document, over: Document, overrides: list[Override] | None = None) -> None:
+def merge(
+    base: Document,
+    over: Document,
+    overrides: list[Override] | None = None,
+    faults: list[Fault] | None = None,
+) -> None:
     """Lay a document over another, key by key; `overrides` collects the numbers that change.
 
     A table that gives `family`, `value` or quantiles replaces the whole law below it and keeps
     unit, loads and note. A number changed without a new source is marked as judgement.
     """
-    _merge_tables(base, over, (), base.data, over.data, overrides)
+    _merge_tables(base, over, (), base.data, over.data, overrides, faults)
     if overrides is None:
         for key, place in over.places.items():
             base.places.setdefault(key, place)
@@ -161,21 +203,31 @@ def _merge_tables(
     into: dict[str, Any],
     table: dict[str, Any],
     overrides: list[Override] | None,
+    faults: list[Fault] | None,
 ) -> None:
-    before = dict(into)
+    before = {n: dict(w) if isinstance(w, dict) else w for n, w in into.items()}
     if overrides is not None and {"family", "value"} & set(table) and LAW_KEYS & set(into):
         for stale in LAW_KEYS & set(into):
             del into[stale]
             base.places.pop((*key, stale), None)
     for name, what in table.items():
         at = (*key, name)
-        if isinstance(what, dict) and isinstance(into.get(name), dict) and name != "loads":
-            _merge_tables(base, over, at, into[name], what, overrides)
+        whole = name == "loads" and at in over.places  # rather than one loading of several
+        if isinstance(what, dict) and isinstance(into.get(name), dict) and not whole:
+            _merge_tables(base, over, at, into[name], what, overrides, faults)
             continue
+        if faults is not None and name in into:
+            message = f"expected a table, got {shown(into[name])}"
+            faults.append(Fault(base.place(at), ".".join(at), message))
         into[name] = what
-        base.places[at] = over.place(at)
+        if at in over.places or not isinstance(what, dict):
+            base.places[at] = over.holder(at)
+        else:
+            base.places.pop(at, None)
         if isinstance(what, dict):
             base.places.update({k: p for k, p in over.places.items() if k[: len(at)] == at})
+    if "source" in table:
+        base.marks.pop(key, None)
     numbers = (LAW_KEYS | set(declared(Host)) | {"loads"}) & set(table)
     if overrides is None or not numbers or "source" not in before:
         return
@@ -184,6 +236,7 @@ def _merge_tables(
         by = str(over.place((*key, name)))
         overrides.append(Override(".".join((*key, name)), before.get(name), into[name], by))
     if changed and "source" not in table:
-        into["overrides"] = before.get("overrides", before["source"])
+        base.marks.setdefault(key, str(before["source"]))
         into["source"] = JUDGEMENT
+    if changed and "as_of" not in table:
         into.pop("as_of", None)

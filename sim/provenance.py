@@ -6,12 +6,13 @@ import datetime
 from collections.abc import Mapping
 
 from sim import checks
-from sim.fields import declared, nearest, parse_expression
-from sim.files import Document, Fault
+from sim.fields import QUARTERS, declared, nearest, parse_expression
+from sim.files import Document, Fault, finite, shown
 from sim.outputs import ENTITIES
 from sim.scenario import Statement
 
 SOURCE_KEYS = ("title", "publisher", "date", "url", "grade")
+STATEMENT_KEYS = ("expression", "value", "unit", "source", "as_of", "note")
 GRADES = ("A", "B", "C", "judgement")
 
 
@@ -32,7 +33,7 @@ def sources(document: Document | None, faults: list[Fault]) -> dict[str, dict[st
             if key not in SOURCE_KEYS:
                 message = f"unknown key{nearest(key, SOURCE_KEYS)}"
             elif not isinstance(what, str | datetime.date):
-                message = f"expected a text, got {what!r}"
+                message = f"expected a text, got {shown(what)}"
             elif key == "grade" and what not in GRADES:
                 message = f"expected one of {', '.join(GRADES)}, got {what!r}"
             if message:
@@ -40,7 +41,10 @@ def sources(document: Document | None, faults: list[Fault]) -> dict[str, dict[st
         for key in ("title", "publisher", "grade"):
             if key not in said:
                 faults.append(Fault(document.place((name,)), f"{name}.{key}", "missing"))
-        found[name] = {key: str(what) for key, what in said.items()}
+        texts = {key: what for key, what in said.items() if isinstance(what, str | datetime.date)}
+        found[name] = {key: str(what) for key, what in texts.items()}
+    if "judgement" not in found:
+        faults.append(Fault(document.default, "judgement", "missing: the id of our own judgement"))
     return found
 
 
@@ -50,7 +54,7 @@ def statements(
     """What sources state about outputs: `[[statement]]` tables."""
     if document is None:
         return ()
-    outputs = sorted(name for entity in ENTITIES for name in declared(entity))
+    outputs = {name: out for entity in ENTITIES for name, out in declared(entity).items()}
     checks.format_number(document, (), faults)
     found = []
     tables = document.data.get("statement", [])
@@ -58,25 +62,39 @@ def statements(
         if name not in ("format", "statement"):
             message = f"unknown key{nearest(name, ['statement'])}"
             faults.append(Fault(document.place((name,)), name, message))
-    for index, said in enumerate(tables if isinstance(tables, list) else []):
-        place = document.place(("statement", str(index)))
-        if not isinstance(said, dict):
-            faults.append(Fault(place, "statement", "expected tables [[statement]]"))
-            continue
-        expression, value = said.get("expression"), said.get("value")
+    if not isinstance(tables, list) or not all(isinstance(said, dict) for said in tables):
+        place = document.place(("statement",))
+        faults.append(Fault(place, "statement", "expected tables [[statement]]"))
+        return ()
+    for index, said in enumerate(tables):
+        at, before = ("statement", str(index)), len(faults)
+
+        def fault(key: str, message: str, at: tuple[str, str] = at) -> None:
+            faults.append(Fault(document.place((*at, key)), f"statement.{key}", message))
+
+        for key in said:
+            if key not in STATEMENT_KEYS:
+                fault(key, f"unknown key{nearest(key, STATEMENT_KEYS)}")
+        expression, value = said.get("expression"), finite(said.get("value"))
+        source, unit, note = said.get("source"), said.get("unit"), said.get("note", "")
         parsed = parse_expression(expression) if isinstance(expression, str) else None
         if parsed is None:
-            message = f"expected output[label]@quarter, got {expression!r}"
-            faults.append(Fault(place, "statement.expression", message))
+            fault("expression", f"expected output[label]@quarter, got {shown(expression)}")
         elif parsed[0] not in outputs:
-            message = f"unknown output '{parsed[0]}'{nearest(parsed[0], outputs)}"
-            faults.append(Fault(place, "statement.expression", message))
-        elif isinstance(value, bool) or not isinstance(value, int | float):
-            faults.append(Fault(place, "statement.value", f"expected a number, got {value!r}"))
-        elif said.get("source") not in known:
-            message = f"unknown source {said.get('source')!r}"
-            faults.append(Fault(place, "statement.source", message))
+            hint = nearest(parsed[0], list(outputs))
+            fault("expression", f"unknown output '{parsed[0]}'{hint}")
         else:
-            unit, note = str(said.get("unit", "")), str(said.get("note", ""))
-            found.append(Statement(*parsed, float(value), unit, said["source"], note))
+            if parsed[2] is not None and parsed[2] not in QUARTERS:
+                fault("expression", f"unknown quarter '{parsed[2]}'{nearest(parsed[2], QUARTERS)}")
+            expected = outputs[parsed[0]].unit
+            if unit != expected:
+                fault("unit", f'expected "{expected}", got {shown(unit)}')
+        if value is None:
+            fault("value", f"expected a number, got {shown(said.get('value'))}")
+        if not isinstance(source, str) or (known and source not in known):
+            fault("source", f"unknown source {shown(source)}")
+        if not isinstance(note, str):
+            fault("note", f"expected a text, got {shown(note)}")
+        if parsed is not None and value is not None and len(faults) == before:
+            found.append(Statement(*parsed, value, str(unit), str(source), note))
     return tuple(found)

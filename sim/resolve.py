@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from sim import checks, provenance
-from sim.distributions import FAMILIES, Fixed, Law, LogitNormal, SharedSpread, law_of
+from sim.distributions import FAMILIES, LAW_KEYS, Fixed, Law, LogitNormal, SharedSpread, law_of
 from sim.fields import FACTORS, Field, declared, nearest, subgroups
-from sim.files import Document, Fault, Key
+from sim.files import Document, Fault, Key, finite, shown
 from sim.inputs import DERIVED_LAB_FIELDS, SPREAD_FROM, Host, Lab, Landlord, Scalars
 from sim.scenario import Hosting, Override, Party, Quantity, Scenario
 
@@ -39,12 +39,14 @@ class Resolver:
         overrides: list[Override],
         faults: list[Fault],
         readable: bool,
+        parties: Mapping[str, Mapping[str, bool]],
     ) -> None:
         self.name = name
         self.merged = merged
         self.overrides = overrides
         self.faults = faults
         self.readable = readable  # every file could be read, so what is missing is missing
+        self.parties = parties  # folder -> file -> it could be read
         self.sources = provenance.sources(sources, faults)
         self.published = published
 
@@ -98,32 +100,42 @@ class Resolver:
         known = (*TOP, *GROUPS)
         for name, what in self.merged.data.items():
             if name not in known:
-                self.fault((name,), f"unknown key{nearest(name, known)}")
+                hint = nearest(name, known)
+                self.fault((name,), f"unknown key{hint}")
+                if "'extends'" in hint:
+                    self.readable = False  # what it would have extended is not missing
+            elif name == "description" and not isinstance(what, str):
+                self.fault((name,), f"expected a text, got {shown(what)}")
             elif name not in ("format", "extends", "description") and not isinstance(what, dict):
-                self.fault((name,), f"expected a table, got {what!r}")
-        checks.format_number(self.merged, (), self.faults)
+                self.fault((name,), f"expected a table, got {shown(what)}")
 
     def _parties(self, folder: str) -> tuple[Party, ...]:
         tables = self.merged.data.get(folder, {})
         if not isinstance(tables, dict):
             return ()
         parties = []
-        known = [n for n, t in tables.items() if isinstance(t, dict) and "format" in t]
+        known = self.parties[folder]
         for name, table in tables.items():
             key = (folder, name)
             if name not in known:
-                self.fault(key, f"no such {folder[:-1]}{nearest(name, known)}")
+                self.fault(key, f"no such {folder[:-1]}{nearest(name, list(known))}")
                 continue
-            checks.format_number(self.merged, key, self.faults)
+            if not isinstance(table, dict):
+                self.fault(key, f"expected a table, got {shown(table)}")
+                continue
+            if not known[name]:
+                continue
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 self.fault(key, "a lab's or landlord's file is named in lower case: a-z, 0-9 and _")
-            shown, order = table.get("name", name), table.get("order", math.inf)
-            if not isinstance(shown, str) or not shown.strip():
-                self.fault((*key, "name"), f"expected a name, got {shown!r}")
-            if isinstance(order, bool) or not isinstance(order, int | float):
-                self.fault((*key, "order"), f"expected a number, got {order!r}")
+            title, order = table.get("name", name), table.get("order", math.inf)
+            if not isinstance(title, str) or not title.strip():
+                self.fault((*key, "name"), f"expected a name, got {shown(title)}")
+                title = name
+            if "order" in table and finite(order) is None:
+                expected = "a number" if not isinstance(order, float) else "a finite number"
+                self.fault((*key, "order"), f"expected {expected}, got {shown(order)}")
                 order = math.inf
-            parties.append((order, name, Party(name, str(shown))))
+            parties.append((order, name, Party(name, title)))
         return tuple(party for _, _, party in sorted(parties, key=lambda p: (p[0], p[1])))
 
     def _table(
@@ -151,7 +163,8 @@ class Resolver:
             elif not isinstance(table[name], dict):
                 self.fault(
                     at,
-                    f"expected a table with value or family, unit and source, got {table[name]!r}",
+                    "expected a table with value or family, unit and source, "
+                    f"got {shown(table[name])} (did you mean {'.'.join(at)}.value?)",
                 )
             else:
                 quantity = self._quantity(at, declaration, table[name])
@@ -166,7 +179,7 @@ class Resolver:
         if law is None or len(self.faults) > before:
             return None
         return Quantity(
-            ".".join(key), declaration, law, loads, source, note, as_of, entry.get("overrides")
+            ".".join(key), declaration, law, loads, source, note, as_of, self.merged.marks.get(key)
         )
 
     def _provenance(
@@ -175,44 +188,48 @@ class Resolver:
         if "unit" not in entry:
             self.fault(key, f'missing unit: expected unit = "{unit}"')
         elif entry["unit"] != unit:
-            self.fault((*key, "unit"), f'expected "{unit}", got {entry["unit"]!r}')
+            self.fault((*key, "unit"), f'expected "{unit}", got {shown(entry["unit"])}')
         source = entry.get("source")
         note = entry.get("note")
         if note is not None and not isinstance(note, str):
-            self.fault((*key, "note"), f"expected a text, got {note!r}")
+            self.fault((*key, "note"), f"expected a text, got {shown(note)}")
         if source is None:
             self.fault(
                 key, "missing source: expected an id of sources.toml, or judgement with a note"
             )
         elif not isinstance(source, str):
-            self.fault((*key, "source"), f"expected an id of sources.toml, got {source!r}")
+            self.fault((*key, "source"), f"expected an id of sources.toml, got {shown(source)}")
         elif source != JUDGEMENT and self.sources and source not in self.sources:
             self.fault(
                 (*key, "source"), f"unknown source '{source}'{nearest(source, list(self.sources))}"
             )
-        elif source == JUDGEMENT and not note and "overrides" not in entry:
+        elif source == JUDGEMENT and not note and key not in self.merged.marks:
             self.fault((*key, "source"), "judgement needs a note that says what it rests on")
         as_of = entry.get("as_of")
         if as_of is not None and not isinstance(as_of, datetime.date):
-            self.fault((*key, "as_of"), f"expected a date such as 2026-05-31, got {as_of!r}")
-        return str(source), note, None if as_of is None else str(as_of)
+            self.fault((*key, "as_of"), f"expected a date such as 2026-05-31, got {shown(as_of)}")
+        return (
+            source if isinstance(source, str) else "",
+            note,
+            None if as_of is None else str(as_of),
+        )
 
     def _loads(self, key: Key, loads: Any) -> dict[str, float]:
         at = (*key, "loads")
         if not isinstance(loads, dict):
-            self.fault(at, f"expected a table such as {{ power = 0.7 }}, got {loads!r}")
+            self.fault(at, f"expected a table such as {{ power = 0.7 }}, got {shown(loads)}")
             return {}
         good = {}
         for factor, loading in loads.items():
             if factor not in FACTORS:
                 self.fault((*at, factor), f"unknown factor{nearest(factor, FACTORS)}")
             elif isinstance(loading, bool) or not isinstance(loading, int | float):
-                self.fault((*at, factor), f"expected a number, got {loading!r}")
-            elif not math.isfinite(loading):
-                self.fault((*at, factor), f"expected a finite number, got {loading}")
+                self.fault((*at, factor), f"expected a number, got {shown(loading)}")
+            elif finite(loading) is None:
+                self.fault((*at, factor), f"expected a finite number, got {shown(loading)}")
             else:
                 good[factor] = float(loading)
-        squares = sum(loading**2 for loading in good.values())
+        squares = sum(loading * loading for loading in good.values())
         if squares > 1 + 1e-12:
             self.fault(at, f"the squares of the loadings add up to {squares:.4g}, which exceeds 1")
         return {factor: good[factor] for factor in FACTORS if factor in good}
@@ -223,12 +240,12 @@ class Resolver:
         if family is None:
             said = entry.get("family")
             if "family" in entry:
-                hint = nearest(str(said), list(FAMILIES))
-                self.fault((*key, "family"), f"unknown family {said!r}{hint}")
+                hint = nearest(shown(said).strip("'"), list(FAMILIES))
+                self.fault((*key, "family"), f"unknown family {shown(said)}{hint}")
             else:
                 self.fault(key, "missing value or family")
             return None
-        given = {k: v for k, v in entry.items() if k not in (*PROVENANCE, "overrides")}
+        given = {k: v for k, v in entry.items() if k not in PROVENANCE}
         if family is LogitNormal and math.isfinite(declaration.hi - declaration.lo):
             given = {"min": declaration.lo, "max": declaration.hi, **given}
         if declaration.flag and isinstance(given.get("value"), bool):
@@ -236,7 +253,12 @@ class Resolver:
         try:
             law = family.model_validate(given)
         except ValidationError as error:
-            self._law_faults(key, family, error)
+            median = finite(given.get("median"))
+            outside = None if median is None else declaration.fault(median)
+            if outside and [detail["type"] for detail in error.errors()] == ["value_error"]:
+                self.fault((*key, "median"), outside)
+            else:
+                self._law_faults(key, family, error)
             return None
         before = len(self.faults)
         for name, number in law.stated().items():
@@ -253,10 +275,9 @@ class Resolver:
             message = bound.fault(number)
             if message:
                 self.fault(at, message)
-        if declaration.whole and not isinstance(law, Fixed):
-            self.fault(
-                (*key, "family"), "expected a fixed value: a whole number cannot be sampled so"
-            )
+        if (declaration.whole or declaration.flag) and not isinstance(law, Fixed):
+            what = "a flag" if declaration.flag else "a whole number"
+            self.fault((*key, "family"), f"expected a fixed value: {what} cannot be sampled")
         return law if len(self.faults) == before else None
 
     def _law_faults(self, key: Key, family: type[Law], error: ValidationError) -> None:
@@ -265,7 +286,9 @@ class Resolver:
             where = tuple(str(part) for part in detail["loc"][:1])
             kind, given = detail["type"], detail.get("input")
             at = (*key, *where)
-            if kind == "extra_forbidden":
+            if kind == "extra_forbidden" and family is Fixed and where[0] in LAW_KEYS:
+                self.fault(at, "the quantity is a fixed value: give its value, or a family")
+            elif kind == "extra_forbidden":
                 what = "a fixed value" if family is Fixed else _family_key(family)
                 if family is SharedSpread:
                     group, spread = SPREAD_FROM[key[-1]]
@@ -273,25 +296,25 @@ class Resolver:
                 hint = nearest(where[0], [*known, *PROVENANCE])
                 self.fault(at, f"unknown key for {what}{hint}")
             elif kind == "missing":
-                self.fault(
-                    key, f"missing {where[0]} ({_family_key(family)} takes {', '.join(known)})"
-                )
+                takes = ", ".join(name for name in known if name != "family")
+                self.fault(key, f"missing {where[0]} ({_family_key(family)} takes {takes})")
             elif kind == "value_error":
                 self.fault(key, detail["msg"].removeprefix("Value error, "))
             elif kind == "finite_number":
-                self.fault(at, f"expected a finite number, got {given}")
+                self.fault(at, f"expected a finite number, got {shown(given)}")
             elif kind in ("greater_than", "greater_than_equal"):
                 bound = "above" if kind == "greater_than" else "at or above"
                 limit = next(iter(detail.get("ctx", {}).values()), 0)
-                self.fault(at, f"expected a number {bound} {limit:g}, got {given}")
+                self.fault(at, f"expected a number {bound} {limit:g}, got {shown(given)}")
             else:
-                self.fault(at, f"expected a number, got {given!r}")
+                self.fault(at, f"expected a number, got {shown(given)}")
 
     def _hosts(
         self, labs: tuple[Party, ...], landlords: tuple[Party, ...]
     ) -> dict[tuple[str, str], Hosting]:
         hosts = {}
-        known = [landlord.id for landlord in landlords]
+        known = list(self.parties["landlords"])
+        readable = [landlord.id for landlord in landlords]
         for lab in labs:
             tables = self.merged.data["labs"][lab.id].get("host", {})
             if not isinstance(tables, dict):
@@ -302,10 +325,10 @@ class Resolver:
                 if landlord not in known:
                     self.fault(key, f"no such landlord{nearest(landlord, known)}")
                 elif not isinstance(table, dict):
-                    self.fault(key, f"expected a table, got {table!r}")
+                    self.fault(key, f"expected a table, got {shown(table)}")
                 else:
                     host = self._host(key, table)
-                    if host is not None:
+                    if host is not None and landlord in readable:
                         hosts[lab.id, landlord] = host
         return hosts
 
@@ -313,7 +336,7 @@ class Resolver:
         before = len(self.faults)
         known = (*HOST_FIELDS, *PROVENANCE[:-1])
         for name in table:
-            if name not in (*known, "overrides"):
+            if name not in known:
                 self.fault((*key, name), f"unknown key{nearest(name, known)}")
         source, note, _ = self._provenance(key, "1", table)
         numbers = {}
@@ -323,12 +346,17 @@ class Resolver:
                 said, int | float
             ):
                 expected = "true or false" if declaration.flag else "a number"
-                self.fault((*key, name), f"expected {expected}, got {said!r}")
+                self.fault((*key, name), f"expected {expected}, got {shown(said)}")
                 continue
-            message = declaration.fault(float(said))
+            number = float(said) if isinstance(said, bool) else finite(said)
+            message = (
+                f"{shown(said)} is not a finite number ({declaration.meaning})"
+                if number is None
+                else declaration.fault(number)
+            )
             if message:
                 self.fault((*key, name), message)
-            numbers[name] = float(said)
+            numbers[name] = number or 0.0
         if len(self.faults) > before:
             return None
         return Hosting(

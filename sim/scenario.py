@@ -135,6 +135,8 @@ class Scenario:
                 "thresholds_gw": list(settings.thresholds_gw),
             },
             "factors": self.factors,
+            "labs": {lab.id: lab.name for lab in self.labs},
+            "landlords": {landlord.id: landlord.name for landlord in self.landlords},
             "quantities": {name: q.resolved() for name, q in sorted(self.quantities.items())},
             "hosts": {
                 f"labs.{lab}.host.{landlord}": {
@@ -150,7 +152,9 @@ class Scenario:
 
     def digest(self, *determined_by: Any) -> str:
         """Twelve hexadecimal digits of the parameters and whatever else determines a run."""
-        text = json.dumps([self.resolved(), *determined_by], sort_keys=True, default=str)
+        order = [[party.id for party in parties] for parties in (self.labs, self.landlords)]
+        said = [self.resolved(), order, *determined_by]
+        text = json.dumps(said, sort_keys=True, default=str)
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
     def sources_used(self) -> dict[str, dict[str, str]]:

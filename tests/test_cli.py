@@ -12,6 +12,8 @@ import pytest
 from conftest import ROOT, Command
 
 import sim
+from sim.files import Fault
+from sim.params import parse_set
 
 BASE = str(ROOT / "params" / "base.toml")
 
@@ -40,7 +42,7 @@ def test_json_is_for_machines(command: Command) -> None:
     done = command("run", BASE, "--draws", "512", "--json", "--no-figures")
     (document,) = json.loads(done.stdout)
     assert document["draws"] == 512
-    assert [table["title"] for table in document["tables"]][0] == "Gross margin (%)"
+    assert document["tables"][0]["title"] == "Gross margin (%)"
 
 
 def test_several_files_share_their_random_numbers_and_end_side_by_side(
@@ -187,3 +189,15 @@ def test_an_interrupted_run_exits_with_130_and_leaves_no_half_written_file(tmp_p
     assert process.returncode == 130, errors
     assert b"Traceback" not in errors
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_set_reads_toml_where_it_is_toml_and_text_where_it_is_not() -> None:
+    faults: list[Fault] = []
+    given = ("a.b=1e3", "c=economic", "d=[1, 2]", "e=1\nf=2", f"g={'1' * 5000}", f"h={'[' * 3000}")
+    changes = parse_set(given, faults)
+    assert (changes["a.b"], changes["c"], changes["d"]) == (1000.0, "economic", [1, 2])
+    assert isinstance(changes["e"], str)
+    assert isinstance(changes["g"], str)
+    assert isinstance(changes["h"], str)
+    assert "f" not in changes
+    assert not faults

@@ -15,7 +15,8 @@ from sim.runs import write_netcdf
 from sim.scenario import Scenario
 
 LABS = [
-    "openai", "anthropic", "google_deepmind", "meta", "xai", "alibaba_qwen", "bytedance_seed", "deepseek",
+    "openai", "anthropic", "google_deepmind", "meta", "xai",
+    "alibaba_qwen", "bytedance_seed", "deepseek",
 ]  # fmt: skip
 LANDLORDS = [
     "microsoft", "amazon", "alphabet", "meta", "oracle", "softbank", "alibaba", "neocloud", "other",

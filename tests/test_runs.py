@@ -140,3 +140,11 @@ def test_a_file_that_cannot_grow_is_a_clear_error_and_leaves_nothing(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_order_and_names_of_labs_determine_a_run_too(params: Path) -> None:
+    """They are coordinates of what is stored."""
+    base = sim.load(params / "base.toml")
+    moved = sim.load(params / "base.toml", set={"labs.openai.order": 9})
+    named = sim.load(params / "base.toml", set={"labs.openai.name": "Open AI"})
+    assert len({scenario.digest() for scenario in (base, moved, named)}) == 3

@@ -17,8 +17,8 @@ _MULTIPLIER_0 = np.uint64(0xD2511F53)
 _MULTIPLIER_1 = np.uint64(0xCD9E8D57)
 _WEYL_0 = np.uint64(0x9E3779B9)
 _WEYL_1 = np.uint64(0xBB67AE85)
-_ELEVEN = np.uint64(11)
-_TO_UNIT = 2.0**-53
+_TWELVE = np.uint64(12)
+_TO_UNIT = 2.0**-52
 
 Word = np.uint64
 Words = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
@@ -44,8 +44,8 @@ def philox(c0: Word, c1: Word, c2: Word, c3: Word, k0: Word, k1: Word) -> Words:
 
 @jit
 def unit_interval(high: Word, low: Word) -> float:
-    """A double strictly between 0 and 1 from the upper 53 bits of two words."""
-    bits = ((high << _SHIFT) | low) >> _ELEVEN
+    """A double from the upper 52 bits of two words; a 53rd would round the largest to 1."""
+    bits = ((high << _SHIFT) | low) >> _TWELVE
     return (np.float64(bits) + 0.5) * _TO_UNIT
 
 

@@ -126,9 +126,7 @@ SCALES: dict[str, Scale] = {
 FLAG_OF_SCALE = {"capex_binds": "capex_scale", "power_binds": "power_scale"}
 
 
-def assert_agree(
-    got: Values, expected: Values, x: Values, rental_mode: str = "cost_plus"
-) -> None:
+def assert_agree(got: Values, expected: Values, x: Values, rental_mode: str = "cost_plus") -> None:
     """Every output of `got` is that of `expected`, evaluated from the inputs `x`."""
     assert set(got) == set(expected)
     for name, right in expected.items():

@@ -6,15 +6,21 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import worlds
+from hypothesis import settings
 from hypothesis import strategies as st
+from naive import MATRICES
 from numpy.typing import NDArray
 
 import sim
-import worlds
 from sim.fields import QUARTERS, REFERENCE_QUARTER, Field, declared, subgroups
 from sim.inputs import Lab, Landlord, Scalars
 from sim.outputs import PROBABILITIES
 from sim.results import OUTPUTS
+
+# An example is a batch of draws, so a few are many worlds.
+settings.register_profile("batches", deadline=None, derandomize=True, max_examples=8)
+settings.load_profile("batches")
 
 Array = NDArray[Any]
 Inputs = dict[str, Array]
@@ -56,7 +62,8 @@ PULLED_IN: dict[str, tuple[float, float]] = {
     "price_fine_tune_usd_per_mtok": (0.01, 1e4),
     "subscription_realisation": (0.01, 10),
     "hurdle_margin": (0, 0.95),
-    # build-out: caps from tight to loose; no quarter without any plan, or rounding is all it wants
+    # build-out, caps from tight to loose; a crunch leaves some of the plan in every quarter, or
+    # what is wanted next, and with it a scale, would be nothing but rounding
     "power_additions_cap_gw_per_year": (0.1, 50),
     "capital_crunch_multiplier": (0.05, 1),
     "gw_2025q4": (0.05, 10),
@@ -110,22 +117,22 @@ def spread_over_domains(draws: int, labs: int, landlords: int, seed: int) -> Inp
 @cache
 def _base_case(draws: int) -> Inputs:
     ds = sim.simulate(sim.load(worlds.BASE), draws=draws, seed=1, keep="all")
+    names = [str(name) for name in ds if name not in OUTPUTS and name not in PROBABILITIES]
     return {
-        str(name): variable.values
-        for name, variable in ds.data_vars.items()
-        if name not in OUTPUTS and name not in PROBABILITIES
+        name: ds[name].values
+        if name in MATRICES
+        else np.broadcast_to(
+            ds[name].values, (draws, *ds[name].isel(draw=0, missing_dims="ignore").shape)
+        )
+        for name in names
     }
 
 
 def base_case(draws: int, first: int = 0) -> Inputs:
     """Inputs of so many draws of the base case, from number `first` on."""
-    every = _base_case(max(2048, first + draws))
     rows = slice(first, first + draws)
-    many = {name: len(values) for name, values in every.items() if values.ndim}
-    n = max(many.values())
-    return {
-        name: (values[rows] if many.get(name) == n else values) for name, values in every.items()
-    }
+    every = _base_case(2048)
+    return {name: x if name in MATRICES else x[rows] for name, x in every.items()}
 
 
 @st.composite
@@ -149,12 +156,12 @@ def anywhere(draws: int = 64) -> st.SearchStrategy[Inputs]:
     return st.one_of(from_base_case(draws), from_domains(draws))
 
 
-def multiplied(x: Inputs, factor: Any, *names: str) -> Inputs:
+def multiplied(x: Inputs, factor: float | Array, *names: str) -> Inputs:
     """The same inputs with some of them times a factor, which may differ by draw."""
-    changed = {}
-    for name in names:
-        by_draw = np.asarray(factor, float)
-        if by_draw.ndim and x[name].ndim > 1:
-            by_draw = by_draw[:, None]
-        changed[name] = x[name] * by_draw
-    return {**x, **changed}
+    by_draw = np.broadcast_to(factor, len(x["pue"]))
+    return {**x, **{name: (x[name].T * by_draw).T for name in names}}
+
+
+def replaced(x: Inputs, **values: float) -> Inputs:
+    """The same inputs with some of them given in every draw, lab and landlord."""
+    return {**x, **{name: np.full_like(x[name], value) for name, value in values.items()}}

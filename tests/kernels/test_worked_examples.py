@@ -1,0 +1,306 @@
+"""The worked examples of model.md 10.2 through the kernels, to the digits printed there.
+
+W4, W7, W8, the rest of W10 and W11 wait for the sections of the model that compute them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple, TypeVar
+
+import pytest
+import worlds
+import xarray as xr
+
+import sim
+from sim.fields import LAYERS
+from sim.inputs import Accelerator, Hardware, Workload
+from sim.kernels import buildout, hardware, throughput, unit_cost
+
+Group = TypeVar("Group", bound=NamedTuple)
+HOURS = hardware.HOURS_PER_YEAR
+
+
+def printed(number: str) -> Any:
+    """Whatever rounds to a number as it is printed."""
+    digits = re.fullmatch(r"[\d,]*\.?(\d*)(?:e(-?\d+))?", number)
+    assert digits is not None, number
+    last_digit = 10.0 ** (int(digits[2] or 0) - len(digits[1]))
+    return pytest.approx(float(number.replace(",", "")), rel=0, abs=0.5001 * last_digit)
+
+
+@pytest.fixture(scope="module")
+def point() -> xr.Dataset:
+    """The point estimate of the base case."""
+    ds = sim.simulate(sim.load(worlds.BASE), draws=1, keep="all", uncertainty=0)
+    return ds.isel(draw=0)
+
+
+@pytest.fixture(scope="module")
+def inference(point: xr.Dataset) -> xr.Dataset:
+    """Its online inference in the reference quarter."""
+    return point.sel(quarter="2026Q4", regime="online_inference")
+
+
+@pytest.fixture(scope="module")
+def on_the_books() -> xr.Dataset:
+    """The same in the accounting view."""
+    scenario = sim.load(worlds.BASE, set={"model.view": "accounting"})
+    ds = sim.simulate(scenario, draws=1, keep="all", uncertainty=0)
+    return ds.isel(draw=0).sel(quarter="2026Q4", regime="online_inference")
+
+
+def group(kind: type[Group], ds: xr.Dataset, **given: float) -> Group:
+    """A group of inputs: those given, and for the rest the point estimate."""
+    names = kind._fields
+    return kind(*(float(given[name] if name in given else ds[name]) for name in names))
+
+
+# W1 Capital recovery: Epoch's 1 GW (IT), $25B IT, $13B facility, opex $0.9B, r = 7 %
+
+
+@pytest.mark.parametrize(
+    ("years", "factor"), [(5, ".243891"), (14, ".114345"), (3, ".381052"), (7, ".185553")]
+)
+def test_w1_capital_recovery_factors(years: float, factor: str) -> None:
+    assert hardware.capital_recovery_factor(0.07, years) == printed(factor)
+
+
+@pytest.mark.parametrize(
+    ("it_life", "levelised", "straight_line"),
+    [(5.0, "8.484", "6.83"), (3.0, "11.913", "10.16"), (7.0, "7.025", "5.40")],
+)
+def test_w1_a_gigawatt_year(it_life: float, levelised: str, straight_line: str) -> None:
+    assert hardware.annuity(25.0, 13.0, 0.0, 0.07, it_life, 14.0) + 0.9 == printed(levelised)
+    it = hardware.straight_line(25.0, 0.0, it_life) * HOURS
+    facility = hardware.straight_line(13.0, 0.0, 14.0) * HOURS
+    assert it + facility + 0.9 == printed(straight_line)
+
+
+# W2 Hourly stack, reference accelerator, 2026Q4, online inference, economic view
+
+
+def test_w2_what_an_accelerator_costs(point: xr.Dataset) -> None:
+    cost = hardware.capex(group(Hardware, point))
+    assert hardware.it_power_kw(1.2, 1.744) == printed("2.0928")
+    assert hardware.it_capex(cost) == printed("48,960")
+    assert cost.facility == printed("25,113.6")
+    assert hardware.capital_recovery_factor(0.095, 4.2) == printed(".299744")
+    assert hardware.capital_recovery_factor(0.095, 16.0) == printed(".124035")
+    payment = hardware.annuity(48_960.0, 25_113.6, 0.05, 0.095, 4.2, 16.0)
+    assert payment == printed("17289.2")
+    assert payment / HOURS == printed("1.97365")
+
+
+@pytest.mark.parametrize(
+    ("layer", "usd_per_hour"),
+    [
+        ("accelerator_depreciation", ".57839"),
+        ("hbm_depreciation", ".24788"),
+        ("server_depreciation", ".16525"),
+        ("network_depreciation", ".27267"),
+        ("facility_depreciation", ".17918"),
+        ("cost_of_capital", ".5303"),
+        ("maintenance", ".06707"),
+        ("site_operations", ".01911"),
+        ("electricity_it", ".07827"),
+        ("electricity_overhead", ".01565"),
+        ("landlord_margin", "1.0769"),
+    ],
+)
+def test_w2_the_layers_of_an_hour(inference: xr.Dataset, layer: str, usd_per_hour: str) -> None:
+    assert float(inference["accelerator_hour_cost"].sel(layer=layer)) == printed(usd_per_hour)
+
+
+def test_w2_the_hour(inference: xr.Dataset) -> None:
+    depreciation = inference["accelerator_hour_cost"].sel(layer=DEPRECIATION)
+    assert float(depreciation.sum()) == printed("1.44337")
+    assert hardware.average_power_kw(2.0928, 0.5, 0.70, 0.40) == printed("1.15104")
+    assert float(inference["owner_cost_economic"]) == printed("2.15376")
+    assert float(inference["rent_per_hour"]) == printed("3.2306")
+    assert float(inference["accelerator_hour_cost"].sum()) == printed("3.2306")
+
+
+def test_w2_the_hour_on_the_books(on_the_books: xr.Dataset) -> None:
+    layers = on_the_books["accelerator_hour_cost"]
+    it = [layer for layer in DEPRECIATION if layer != "facility_depreciation"]
+    assert float(layers.sel(layer=it).sum()) == printed("1.01619")
+    assert float(layers.sel(layer="facility_depreciation")) == printed(".17918")
+    assert float(layers.sel(layer="cost_of_capital")) == 0
+    assert float(on_the_books["owner_cost_book"]) == printed("1.37547")
+    assert float(on_the_books["landlord_margin_book"]) == printed(".574")
+    assert float(on_the_books["rent_per_hour"]) == printed("3.2306")
+
+
+DEPRECIATION = [layer for layer in LAYERS if layer.endswith("depreciation")]
+
+
+# W3 Step time (scaling-book quiz): 30B dense int8, 16 x TPU v5e, 8192 ctx, 100 kB/token
+
+
+@pytest.mark.parametrize(("batch", "milliseconds"), [(4.0, "2.568"), (256.0, "21.05")])
+def test_w3_step_time(point: xr.Dataset, batch: float, milliseconds: str) -> None:
+    tpus = group(
+        Accelerator,
+        point,
+        accelerators_per_instance=16,
+        peak_flops_serving=1.97e14,
+        hbm_bandwidth_bytes_per_s=8.1e11,
+        mbu_decode=1,
+        mfu_decode=1,
+        step_overhead_s=0,
+    )
+    dense = group(
+        Workload,
+        point,
+        active_params=30e9,
+        total_to_active_ratio=1,
+        weight_bytes_per_param=1,
+        kv_bytes_per_token=100e3,
+        mean_context_tokens=8192,
+        attention_flop_per_token_pair=0,
+        draft_tokens=0,
+    )
+    step_s = throughput.step_time(tpus, dense, throughput.decode(tpus, dense), batch)
+    assert step_s * 1e3 == printed(milliseconds)
+
+
+# W5 Inference unit cost, point estimate
+
+
+def test_w5_the_operating_point(point: xr.Dataset) -> None:
+    decode = throughput.decode(group(Accelerator, point), group(Workload, point))
+    assert decode.tokens_per_step == printed("1.75")
+    assert decode.weight_bytes == pytest.approx(1.8e12)
+    assert decode.bandwidth == pytest.approx(2.56e14)
+    assert decode.flops == pytest.approx(8e16)
+    assert decode.weight_bytes / decode.bandwidth * 1e3 == printed("7.031")
+    assert float(point["batch"]) == printed("1576")
+    assert int(point["binding_constraint"]) == throughput.SLO_COMPUTE
+    assert float(point["step_time_s"]) * 1e3 == printed("38.889")
+    assert float(point["tps_decode"]) == printed("1108.1")
+    assert float(point["tps_prefill"]) == printed("4158")
+
+
+@pytest.mark.parametrize(
+    ("relaxed", "bound", "batch"),
+    [
+        ({"peak_flops_serving": 1e30, "hbm_capacity_bytes": 1e30}, "slo_bandwidth", "2640"),
+        ({"hbm_bandwidth_bytes_per_s": 1e30, "peak_flops_serving": 1e30}, "kv_capacity", "4245"),
+    ],
+)
+def test_w5_the_bounds_that_do_not_bind(
+    point: xr.Dataset, relaxed: dict[str, float], bound: str, batch: str
+) -> None:
+    accelerator, workload = group(Accelerator, point, **relaxed), group(Workload, point)
+    decode = throughput.decode(accelerator, workload)
+    found = throughput.operating_point(accelerator, workload, decode)
+    assert ("slo_bandwidth", "slo_compute", "kv_capacity")[found.binding_constraint] == bound
+    assert found.batch == printed(batch)
+
+
+def test_w5_seconds(point: xr.Dataset, inference: xr.Dataset) -> None:
+    decode, prefill = float(point["tps_decode"]), float(point["tps_prefill"])
+    assert 1e3 / decode == printed(".90244")
+    assert 1e3 / prefill == printed(".24050")
+    bundle = throughput.seconds_per_bundle(group(Workload, point), decode, prefill)
+    assert bundle * 1e3 == printed("2.05684")
+    assert bundle / 21 * 1e6 == printed("97.945")
+    assert float(inference["paid_seconds_per_token"]) * 1e6 == printed("201.95")
+
+
+@pytest.mark.parametrize(
+    ("layers", "cents"),
+    [
+        (["electricity_it", "electricity_overhead"], ".527"),
+        (["facility_depreciation"], "1.005"),
+        (["accelerator_depreciation"], "3.245"),
+        (["hbm_depreciation"], "1.391"),
+        (["server_depreciation"], ".927"),
+        (["network_depreciation"], "1.530"),
+        (["maintenance"], ".376"),
+        (["site_operations"], ".107"),
+        (["cost_of_capital"], "2.975"),
+        (["landlord_margin"], "6.041"),
+    ],
+)
+def test_w5_the_layers_of_a_token(inference: xr.Dataset, layers: list[str], cents: str) -> None:
+    assert float(inference["unit_cost"].sel(layer=layers).sum()) * 100 == printed(cents)
+
+
+def test_w5_cost_revenue_and_margin(inference: xr.Dataset) -> None:
+    assert float(inference["compute_cost"]) == printed(".18123")
+    assert float(inference["revenue_per_mtok_paid"]) == printed(".63095")
+    assert float(inference["inference_gross_margin"]) * 100 == printed("71.28")
+    assert float(inference["revenue_per_mtok_served"]) == printed(".50476")
+    levies = inference["unit_cost"].sel(layer=["revenue_share", "serving_overhead"])
+    assert float(levies.sum()) == printed(".05552")
+    assert float(inference["unit_cost"].sum()) == printed(".23675")
+    assert float(inference["loaded_gross_margin"]) * 100 == printed("53.1")
+    assert float(inference["price_multiplier_at_hurdle"]) == printed(".957")
+    assert float(inference["duty_at_hurdle"]) == printed(".478")
+
+
+def test_w5_fine_tuning(point: xr.Dataset) -> None:
+    tuning = point.sel(quarter="2026Q4", regime="fine_tune")
+    assert float(tuning["tps_fine_tune"]) == printed("679.3")
+    assert float(tuning["rent_per_hour"]) == printed("3.2370")
+    assert float(tuning["compute_cost"]) == printed("2.787")
+    assert float(tuning["fine_tune_gross_margin"]) * 100 == printed("69.0")
+
+
+# W6 Energy per query (Epoch GPT-4o)
+
+
+def test_w6_energy_of_a_query(point: xr.Dataset) -> None:
+    h100 = group(
+        Accelerator, point, peak_flops_serving=989e12, mfu_prefill=0.10, throughput_multiplier=1
+    )
+    gpt_4o = group(Workload, point, active_params=100e9, attention_flop_per_token_pair=0)
+    seconds = 500 / throughput.tps_prefill(h100, gpt_4o)
+    assert seconds == printed("1.0111")
+    kilowatts = hardware.average_power_kw(1.5, 1.0, 0.70, 0.0)
+    assert unit_cost.wh_per_token(kilowatts, 1.0, seconds) == printed(".295")
+
+
+def test_w6_energy_of_the_point_model(inference: xr.Dataset) -> None:
+    energy = float(inference["wh_per_token"])
+    assert energy == printed("7.75e-5")
+    assert energy * (500 + 10_000) == printed(".81")
+
+
+# W9 GW
+
+
+def test_w9_gigawatts(point: xr.Dataset) -> None:
+    gw = point["gw"]
+    assert float(gw.sel(lab="openai", quarter="2026Q2")) == printed("3.647")
+    assert buildout.planned_gw(1.0, 4.0 - 0.8, 1.0) == printed(".776")
+    assert float(gw.sel(lab="openai", quarter="2027Q4")) == printed("11.656")
+    assert float(gw.sel(lab="anthropic", quarter="2027Q4")) == printed("10.656")
+    assert not point["capex_binds"].any()
+    assert not point["power_binds"].any()
+
+
+# W10 Landlord
+
+
+def test_w10_a_gigawatt(point: xr.Dataset, inference: xr.Dataset, on_the_books: xr.Dataset) -> None:
+    per_gw = buildout.accelerators_per_gw(2.0928, 1.35)
+    assert per_gw == printed("353,947")
+    assert float((inference["accelerators"] / inference["gw"]).sel(lab="openai")) == printed(
+        "353,947"
+    )
+    cost = hardware.capex(group(Hardware, point))
+    it = hardware.it_capex(cost)
+    assert it * per_gw / 1e9 == printed("17.329")
+    assert cost.facility * per_gw / 1e9 == printed("8.889")
+    busd = buildout.capex_per_gw(it, cost.facility, per_gw)
+    assert busd == printed("26.22")
+    assert busd * 1.35 == printed("35.4")
+    layers = on_the_books["accelerator_hour_cost"].sel(layer=DEPRECIATION)
+    depreciation = float(layers.sum()) * per_gw * HOURS / 1e9
+    assert depreciation == printed("3.706")
+    rent = float(on_the_books["rent_per_hour"]) * per_gw * HOURS / 1e9
+    assert rent == printed("10.02")
+    assert rent / depreciation == printed("2.70")
