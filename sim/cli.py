@@ -71,7 +71,7 @@ def run(
 
     runs.check_folder(out)
     talkative = not quiet and not as_json
-    if talkative and not is_compiled():
+    if not quiet and not is_compiled():
         terminal.err.print("Compiling the model for this machine, once (about 10 s) ...")
     finished = []
     documents = []

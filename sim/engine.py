@@ -17,6 +17,7 @@ from sim import plan
 from sim.fields import FACTORS, Output, nearest
 from sim.inputs import HOST_MATRICES, Draw, Lab, Landlord
 from sim.kernels import samplers
+from sim.kernels.buildout import Ledger
 from sim.kernels.loops import REPLICATES, TILE, Plan, Workspace, run_blocks
 from sim.kernels.samplers import BLOCK
 from sim.layout import Layout, Variable
@@ -113,10 +114,14 @@ def workspace(layout: Layout, row: Array) -> Workspace:
         lab_out=layout.records(rows, LabOutputs),
         landlord_out=layout.records(rows, LandlordOutputs),
         host_out=layout.records(rows, HostOutputs),
-        scores=np.empty((len(FACTORS), BLOCK)),
-        uniforms=np.empty(BLOCK),
-        done=np.empty(shape),
-        want=np.empty(shape),
+        factor_scores=np.empty((len(FACTORS), BLOCK)),
+        scores=np.empty(BLOCK),
+        ledger=Ledger(
+            done=np.empty(shape),
+            want=np.empty(shape),
+            due=np.empty(layout.labs),
+            buildable=np.empty(layout.landlords),
+        ),
     )
 
 

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from sim.fields import Records
 from sim.inputs import Array, Buildout, Draw, Host, Lab, Landlord
 from sim.kernels.hardware import capex, it_capex, it_power_kw
 from sim.kernels.jit import jit
-from sim.kernels.paths import compound, years_from_reference
-from sim.kernels.places import QUARTERS, REFERENCE
+from sim.kernels.paths import compound
+from sim.kernels.places import QUARTERS, REFERENCE, YEARS_PER_QUARTER
 from sim.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
 
 # Share of a calendar year's capex, and of the planned additions of 2027, by quarter.
 QUARTER_WEIGHTS = (0.22, 0.24, 0.26, 0.28)
 CAPEX_LEAD_QUARTERS = 2
+
+
+class Ledger(NamedTuple):
+    """Working space of the quarters of 2027 [GW]."""
+
+    done: Array  # [lab, landlord] built in 2027 so far
+    want: Array  # [lab, landlord] wanted in the quarter, with what was left over
+    due: Array  # [lab] planned and energised by the end of the quarter
+    buildable: Array  # [landlord] paid for by the end of the quarter
 
 
 @jit
@@ -77,9 +88,156 @@ def write_2026(lab: Lab, out: LabOutputs) -> None:
 
 
 @jit
-def power_left(b: Buildout, quarter_of_2027: int, built: float) -> float:
-    """Power that western labs can still add by the end of a quarter of 2027 [GW] (6.5)."""
-    return b.power_additions_cap_gw_per_year * quarter_of_2027 / 4.0 - built
+def is_western(lab: Lab) -> bool:
+    """Whether the lab draws on the western power cap."""
+    return lab.lab_is_china == 0.0
+
+
+@jit
+def open_2027(
+    labs: Records[Lab],
+    landlords: Records[Landlord],
+    hosts: Records[Host],
+    out: World,
+    lab_out: Records[LabOutputs],
+    landlord_out: Records[LandlordOutputs],
+    host_out: Records[HostOutputs],
+    ledger: Ledger,
+) -> None:
+    """The year 2026, in which nothing limits, capex of both years, and an empty ledger (6.1)."""
+    out.power_scale[: REFERENCE + 1] = 1.0
+    out.power_binds[: REFERENCE + 1] = 0.0
+    for k in range(len(landlords)):
+        landlord_out[k].capex_scale[: REFERENCE + 1] = 1.0
+        landlord_out[k].capex_binds[: REFERENCE + 1] = 0.0
+        ledger.buildable[k] = 0.0
+        for q in range(QUARTERS):
+            landlord_out[k].landlord_capex_busd[q] = capex_in_quarter(landlords[k], q)
+            landlord_out[k].hosted_gw_landlord[q] = 0.0
+    for i in range(len(labs)):
+        write_2026(labs[i], lab_out[i])
+        for k in range(len(landlords)):
+            ledger.done[i, k] = 0.0
+            for q in range(REFERENCE + 1):
+                host_out[i, k].hosted_gw[q] = hosts[i, k].share_2026 * lab_out[i].gw[q]
+
+
+@jit
+def plan_quarter(labs: Records[Lab], quarter: int, left_by_crunch: float, ledger: Ledger) -> None:
+    """What every lab has planned and energised by the end of the quarter (6.3)."""
+    for i in range(len(labs)):
+        energised = max(0.0, quarter - labs[i].lab_delay_quarters)
+        plan = labs[i].planned_additions_2027_gw
+        ledger.due[i] = planned_gw(plan, energised, left_by_crunch)
+
+
+@jit
+def fund_quarter(
+    landlords: Records[Landlord],
+    quarter: int,
+    usd_per_gw: float,
+    landlord_out: Records[LandlordOutputs],
+    ledger: Ledger,
+) -> None:
+    """What every landlord has paid for by the end of the quarter (6.4)."""
+    for k in range(len(landlords)):
+        paid = landlord_out[k].landlord_capex_busd[REFERENCE + quarter - CAPEX_LEAD_QUARTERS]
+        share = landlords[k].ai_capex_share * landlords[k].lab_capacity_share
+        ledger.buildable[k] += paid * share / usd_per_gw
+
+
+@jit
+def limit_by_capex(
+    hosts: Records[Host], quarter: int, landlord_out: Records[LandlordOutputs], ledger: Ledger
+) -> None:
+    """What every lab wants of every landlord, and what capex leaves of it, f_k (6.5)."""
+    for k in range(len(landlord_out)):
+        built = 0.0
+        wanted = 0.0
+        for i in range(len(ledger.due)):
+            wish = ledger.due[i] * hosts[i, k].share_2027
+            want = max(wish - ledger.done[i, k], 0.0)
+            ledger.want[i, k] = want
+            wanted += want
+            built += ledger.done[i, k]
+        left = scale(ledger.buildable[k] - built, wanted)
+        landlord_out[k].capex_scale[REFERENCE + quarter] = left
+        landlord_out[k].capex_binds[REFERENCE + quarter] = 1.0 if left < 1.0 else 0.0
+
+
+@jit
+def limit_by_power(
+    b: Buildout,
+    labs: Records[Lab],
+    quarter: int,
+    landlord_out: Records[LandlordOutputs],
+    ledger: Ledger,
+) -> float:
+    """What the power cap leaves of what western labs can pay for, f_P (6.5)."""
+    built = 0.0
+    wanted = 0.0
+    for i in range(len(labs)):
+        if is_western(labs[i]):
+            for k in range(len(landlord_out)):
+                built += ledger.done[i, k]
+                wanted += ledger.want[i, k] * landlord_out[k].capex_scale[REFERENCE + quarter]
+    return scale(b.power_additions_cap_gw_per_year * quarter / 4.0 - built, wanted)
+
+
+@jit
+def build_quarter(
+    labs: Records[Lab],
+    hosts: Records[Host],
+    quarter: int,
+    power_scale: float,
+    lab_out: Records[LabOutputs],
+    landlord_out: Records[LandlordOutputs],
+    host_out: Records[HostOutputs],
+    ledger: Ledger,
+) -> None:
+    """What every lab gets in the quarter after both limits, and what each withholds (6.6)."""
+    q = REFERENCE + quarter
+    for i in range(len(labs)):
+        powered = power_scale if is_western(labs[i]) else 1.0
+        at_reference = lab_out[i].gw[REFERENCE]
+        added = 0.0
+        by_capex = 0.0
+        by_power = 0.0
+        for k in range(len(landlord_out)):
+            want = ledger.want[i, k]
+            paid = landlord_out[k].capex_scale[q]
+            done = ledger.done[i, k] + want * paid * powered
+            ledger.done[i, k] = done
+            added += done
+            by_capex += want * (1.0 - paid)
+            by_power += want * paid * (1.0 - powered)
+            host_out[i, k].hosted_gw[q] = hosts[i, k].share_2026 * at_reference + done
+        lab_out[i].gw[q] = at_reference + added
+        lab_out[i].withheld_by_capex_gw = by_capex
+        lab_out[i].withheld_by_power_gw = by_power
+
+
+@jit
+def close_2027(
+    labs: Records[Lab],
+    left_by_crunch: float,
+    per_gw: float,
+    lab_out: Records[LabOutputs],
+    landlord_out: Records[LandlordOutputs],
+    host_out: Records[HostOutputs],
+    ledger: Ledger,
+) -> None:
+    """What a crunch and delay withhold, accelerators, and every landlord's gigawatts."""
+    for i in range(len(labs)):
+        plan = labs[i].planned_additions_2027_gw
+        left = planned_gw(plan, 4.0, left_by_crunch)
+        lab_out[i].withheld_by_crunch_gw = plan - left
+        lab_out[i].withheld_by_delay_gw = left - ledger.due[i]
+        for q in range(QUARTERS):
+            lab_out[i].accelerators[q] = lab_out[i].gw[q] * per_gw
+        for k in range(len(landlord_out)):
+            for q in range(QUARTERS):
+                landlord_out[k].hosted_gw_landlord[q] += host_out[i, k].hosted_gw[q]
 
 
 @jit
@@ -92,96 +250,22 @@ def write_build(
     lab_out: Records[LabOutputs],
     landlord_out: Records[LandlordOutputs],
     host_out: Records[HostOutputs],
-    done: Array,
-    want: Array,
+    ledger: Ledger,
 ) -> None:
-    """Gigawatts of every lab and landlord, and what limited them (6.1-6.6).
-
-    `done` and `want` [lab, landlord] are working space: gigawatts of 2027 built, and wanted now.
-    """
+    """Gigawatts of every lab and landlord, and what limited them (6.1-6.6)."""
     c = capex(x.hardware)
     it_kw = it_power_kw(x.hardware.accelerator_tdp_kw, x.hardware.it_power_ratio)
     per_gw = accelerators_per_gw(it_kw, x.hardware.facility_capacity_ratio)
     usd_per_gw = capex_per_gw(it_capex(c), c.facility, per_gw)
     left = left_by_crunch(x)
-
-    out.power_scale[: REFERENCE + 1] = 1.0
-    out.power_binds[: REFERENCE + 1] = 0.0
-    for k in range(len(landlords)):
-        landlord_out[k].capex_scale[: REFERENCE + 1] = 1.0
-        landlord_out[k].capex_binds[: REFERENCE + 1] = 0.0
-        for q in range(QUARTERS):
-            landlord_out[k].landlord_capex_busd[q] = capex_in_quarter(landlords[k], q)
-            landlord_out[k].hosted_gw_landlord[q] = 0.0
-    for i in range(len(labs)):
-        write_2026(labs[i], lab_out[i])
-        for k in range(len(landlords)):
-            done[i, k] = 0.0
-            for q in range(REFERENCE + 1):
-                host_out[i, k].hosted_gw[q] = hosts[i, k].share_2026 * lab_out[i].gw[q]
-
+    open_2027(labs, landlords, hosts, out, lab_out, landlord_out, host_out, ledger)
     for quarter in range(1, 5):
-        q = REFERENCE + quarter
-        built = 0.0
-        wanted = 0.0
-        for i in range(len(labs)):
-            for k in range(len(landlords)):
-                if labs[i].lab_is_china == 0.0:
-                    built += done[i, k]
-        for k in range(len(landlords)):
-            landlord = landlords[k]
-            share = landlord.ai_capex_share * landlord.lab_capacity_share / usd_per_gw
-            buildable = 0.0
-            for j in range(1, quarter + 1):
-                paid = landlord_out[k].landlord_capex_busd[REFERENCE + j - CAPEX_LEAD_QUARTERS]
-                inflation = compound(
-                    x.dynamics.capex_cost_growth, years_from_reference(REFERENCE + j)
-                )
-                buildable += paid * share / inflation
-            built_here = 0.0
-            wanted_here = 0.0
-            for i in range(len(labs)):
-                due = planned_gw(
-                    labs[i].planned_additions_2027_gw,
-                    max(0.0, quarter - labs[i].lab_delay_quarters),
-                    left,
-                )
-                want[i, k] = max(due * hosts[i, k].share_2027 - done[i, k], 0.0)
-                wanted_here += want[i, k]
-                built_here += done[i, k]
-            capex_scale = scale(buildable - built_here, wanted_here)
-            landlord_out[k].capex_scale[q] = capex_scale
-            landlord_out[k].capex_binds[q] = 1.0 if capex_scale < 1.0 else 0.0
-            for i in range(len(labs)):
-                if labs[i].lab_is_china == 0.0:
-                    wanted += want[i, k] * capex_scale
-        power_scale = scale(power_left(x.buildout, quarter, built), wanted)
-        out.power_scale[q] = power_scale
-        out.power_binds[q] = 1.0 if power_scale < 1.0 else 0.0
-        for i in range(len(labs)):
-            powered = power_scale if labs[i].lab_is_china == 0.0 else 1.0
-            added = 0.0
-            by_capex = 0.0
-            by_power = 0.0
-            for k in range(len(landlords)):
-                capex_scale = landlord_out[k].capex_scale[q]
-                by_capex += want[i, k] * (1.0 - capex_scale)
-                by_power += want[i, k] * capex_scale * (1.0 - powered)
-                done[i, k] += want[i, k] * capex_scale * powered
-                added += done[i, k]
-                host_out[i, k].hosted_gw[q] = (
-                    hosts[i, k].share_2026 * lab_out[i].gw[REFERENCE] + done[i, k]
-                )
-            lab_out[i].gw[q] = lab_out[i].gw[REFERENCE] + added
-            lab_out[i].withheld_by_capex_gw = by_capex
-            lab_out[i].withheld_by_power_gw = by_power
-
-    for i in range(len(labs)):
-        plan = labs[i].planned_additions_2027_gw
-        due = planned_gw(plan, max(0.0, 4.0 - labs[i].lab_delay_quarters), left)
-        lab_out[i].withheld_by_crunch_gw = plan - planned_gw(plan, 4.0, left)
-        lab_out[i].withheld_by_delay_gw = planned_gw(plan, 4.0, left) - due
-        for q in range(QUARTERS):
-            lab_out[i].accelerators[q] = lab_out[i].gw[q] * per_gw
-            for k in range(len(landlords)):
-                landlord_out[k].hosted_gw_landlord[q] += host_out[i, k].hosted_gw[q]
+        growth = compound(x.dynamics.capex_cost_growth, quarter * YEARS_PER_QUARTER)
+        plan_quarter(labs, quarter, left, ledger)
+        fund_quarter(landlords, quarter, usd_per_gw * growth, landlord_out, ledger)
+        limit_by_capex(hosts, quarter, landlord_out, ledger)
+        powered = limit_by_power(x.buildout, labs, quarter, landlord_out, ledger)
+        out.power_scale[REFERENCE + quarter] = powered
+        out.power_binds[REFERENCE + quarter] = 1.0 if powered < 1.0 else 0.0
+        build_quarter(labs, hosts, quarter, powered, lab_out, landlord_out, host_out, ledger)
+    close_2027(labs, left, per_gw, lab_out, landlord_out, host_out, ledger)

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from sim.fields import Records
 from sim.inputs import Array, Draw, Host, Lab, Landlord
+from sim.kernels.buildout import Ledger
 from sim.kernels.jit import jit
 from sim.kernels.philox import Word
-from sim.kernels.samplers import BLOCK, sample_block
+from sim.kernels.samplers import BLOCK, Factor, Quantity, sample_block
 from sim.kernels.world import evaluate
 from sim.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
 
@@ -30,8 +31,8 @@ class Plan(NamedTuple):
     uncertainty: float
     market: bool
     accounting: bool
-    factors: NDArray[np.void]
-    quantities: NDArray[np.void]
+    factors: Records[Factor]
+    quantities: Records[Quantity]
     hosts: Records[Host]
     kept_columns: NDArray[np.int64]
     moment_columns: NDArray[np.int64]
@@ -48,10 +49,9 @@ class Workspace(NamedTuple):
     lab_out: Records[Records[LabOutputs]]
     landlord_out: Records[Records[LandlordOutputs]]
     host_out: Records[Records[HostOutputs]]
-    scores: Array  # [factor, BLOCK]
-    uniforms: Array  # [BLOCK]
-    done: Array  # [lab, landlord]
-    want: Array  # [lab, landlord]
+    factor_scores: Array  # [factor, BLOCK]
+    scores: Array  # [BLOCK]
+    ledger: Ledger
 
 
 @jit
@@ -89,8 +89,8 @@ def run_blocks(
             plan.uncertainty,
             plan.factors,
             plan.quantities,
+            w.factor_scores,
             w.scores,
-            w.uniforms,
             w.rows,
         )
         for b in range(n):
@@ -105,8 +105,7 @@ def run_blocks(
                 w.lab_out[b],
                 w.landlord_out[b],
                 w.host_out[b],
-                w.done,
-                w.want,
+                w.ledger,
             )
         for j in range(plan.kept_columns.size):
             column = plan.kept_columns[j]

@@ -6,9 +6,12 @@ value. Each score is a pure function of (seed, name, draw), so nothing else move
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.fields import FACTORS, Records
 from sim.kernels.jit import jit
 from sim.kernels.normal import normal_score
 from sim.kernels.philox import Word, fill_uniforms
@@ -17,28 +20,45 @@ BLOCK = 32  # draws that are sampled and evaluated together
 
 NORMAL, LOGNORMAL, LOGIT_NORMAL, BERNOULLI = range(4)
 
-# One sampled quantity. Its value goes to `column` of a draw's row; `center` and `spread` are read
-# from `center_column` and `spread_column` of the same row where these are not negative.
+
+class Quantity(NamedTuple):
+    """One sampled quantity. Its value goes to `column` of a draw's row.
+
+    `center` and `spread` are read from `center_column` and `spread_column` of the same row where
+    these are not negative.
+    """
+
+    name: np.uint64
+    column: int
+    law: int
+    center: float
+    spread: float
+    lower: float
+    width: float
+    center_column: int
+    spread_column: int
+    own_weight: float
+    loadings: NDArray[np.float64]  # [factor]
+
+
+class Factor(NamedTuple):
+    """A common factor: `score` is its fixed value, or NaN where it is drawn."""
+
+    name: np.uint64
+    score: float
+
+
 QUANTITY = np.dtype(
     (
         np.record,
         [
             ("name", np.uint64),
-            ("column", np.int64),
-            ("law", np.int64),
-            ("center", np.float64),
-            ("spread", np.float64),
-            ("lower", np.float64),
-            ("width", np.float64),
-            ("center_column", np.int64),
-            ("spread_column", np.int64),
-            ("own_weight", np.float64),
-            ("loadings", np.float64, (5,)),
+            *((name, np.int64) for name in ("column", "law", "center_column", "spread_column")),
+            *((name, np.float64) for name in ("center", "spread", "lower", "width", "own_weight")),
+            ("loadings", np.float64, (len(FACTORS),)),
         ],
     )
 )
-
-# One common factor: `score` is its fixed value, or NaN where it is drawn.
 FACTOR = np.dtype((np.record, [("name", np.uint64), ("score", np.float64)]))
 
 
@@ -56,44 +76,67 @@ def value(law: int, center: float, spread: float, lower: float, width: float, z:
 
 
 @jit
+def fill_scores(
+    quantity: Quantity, factor_scores: NDArray[np.float64], scores: NDArray[np.float64]
+) -> None:
+    """Turn the uniforms in `scores` into normal scores that load on the common factors (8.2)."""
+    own_weight = quantity.own_weight
+    for b in range(BLOCK):
+        scores[b] = own_weight * normal_score(scores[b])
+    for f in range(factor_scores.shape[0]):
+        loading = quantity.loadings[f]
+        if loading != 0.0:
+            for b in range(BLOCK):
+                scores[b] += loading * factor_scores[f, b]
+
+
+@jit
+def write_values(
+    quantity: Quantity,
+    uncertainty: float,
+    scores: NDArray[np.float64],
+    rows: NDArray[np.float64],
+) -> None:
+    """Write the values of a quantity at its normal scores to its column of `rows`."""
+    law, column, lower, width = quantity.law, quantity.column, quantity.lower, quantity.width
+    center, spread = quantity.center, quantity.spread
+    center_column, spread_column = quantity.center_column, quantity.spread_column
+    for b in range(BLOCK):
+        if center_column >= 0:
+            center = rows[b, center_column]
+        if spread_column >= 0:
+            spread = rows[b, spread_column]
+        rows[b, column] = value(law, center, spread, lower, width, uncertainty * scores[b])
+
+
+@jit
 def sample_block(
     seed: Word,
     first: int,
     uncertainty: float,
-    factors: NDArray[np.void],
-    quantities: NDArray[np.void],
+    factors: Records[Factor],
+    quantities: Records[Quantity],
+    factor_scores: NDArray[np.float64],
     scores: NDArray[np.float64],
-    uniforms: NDArray[np.float64],
     rows: NDArray[np.float64],
 ) -> None:
     """Fill the sampled columns of `rows` [BLOCK, column] for draws `first` ... `first` + 31.
 
     `uncertainty` multiplies every normal score; at 0 every draw is the point estimate.
-    `scores` [factor, BLOCK] and `uniforms` [BLOCK] are working space.
+    `factor_scores` [factor, BLOCK] and `scores` [BLOCK] are working space.
     """
     for f in range(len(factors)):
-        fill_uniforms(seed, factors[f].name, first, uniforms)
+        fill_uniforms(seed, factors[f].name, first, scores)
         for b in range(BLOCK):
-            drawn = normal_score(uniforms[b])
-            scores[f, b] = drawn if np.isnan(factors[f].score) else factors[f].score
+            drawn = normal_score(scores[b])
+            factor_scores[f, b] = drawn if np.isnan(factors[f].score) else factors[f].score
     for i in range(len(quantities)):
         quantity = quantities[i]
-        fill_uniforms(seed, quantity.name, first, uniforms)
+        fill_uniforms(seed, quantity.name, first, scores)
         if quantity.law == BERNOULLI:
             for b in range(BLOCK):
-                happens = uniforms[b] < rows[b, quantity.center_column] and uncertainty > 0.0
+                happens = scores[b] < rows[b, quantity.center_column] and uncertainty > 0.0
                 rows[b, quantity.column] = 1.0 if happens else 0.0
-            continue
-        for b in range(BLOCK):
-            z = quantity.own_weight * normal_score(uniforms[b])
-            for f in range(len(factors)):
-                z += quantity.loadings[f] * scores[f, b]
-            center = quantity.center
-            if quantity.center_column >= 0:
-                center = rows[b, quantity.center_column]
-            spread = quantity.spread
-            if quantity.spread_column >= 0:
-                spread = rows[b, quantity.spread_column]
-            rows[b, quantity.column] = value(
-                quantity.law, center, spread, quantity.lower, quantity.width, uncertainty * z
-            )
+        else:
+            fill_scores(quantity, factor_scores, scores)
+            write_values(quantity, uncertainty, scores, rows)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sim.fields import Records
-from sim.inputs import Array, Draw, Host, Lab, Landlord
-from sim.kernels.buildout import write_build
+from sim.inputs import Draw, Host, Lab, Landlord
+from sim.kernels.buildout import Ledger, write_build
 from sim.kernels.hardware import write_hourly_cost
 from sim.kernels.jit import jit
 from sim.kernels.margins import write_margins
@@ -26,12 +26,11 @@ def evaluate(
     lab_out: Records[LabOutputs],
     landlord_out: Records[LandlordOutputs],
     host_out: Records[HostOutputs],
-    done: Array,
-    want: Array,
+    ledger: Ledger,
 ) -> None:
     """Every output of one draw, from its inputs (model.md 0, order of evaluation)."""
     write_throughput(x, out)  # section 2
-    write_build(x, labs, landlords, hosts, out, lab_out, landlord_out, host_out, done, want)  # 6
+    write_build(x, labs, landlords, hosts, out, lab_out, landlord_out, host_out, ledger)  # 6
     write_paths(x, lab_out, out)  # section 8.1
     write_hourly_cost(x, market, accounting, out)  # section 1
     write_unit_cost(x, accounting, out)  # section 3
