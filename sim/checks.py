@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 from sim.fields import FACTORS, RENTAL_MODES, VIEWS, nearest
@@ -65,7 +66,7 @@ def draws_fault(draws: Any) -> str | None:
 
 def seed_fault(seed: Any) -> str | None:
     """What is wrong with a seed, in words."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) <= MAX_SEED:
         return f"expected a whole number from 0 to 2^64 - 1, got {shown(seed)}"
     return None
 
@@ -172,20 +173,13 @@ def domain_rules(
     def point(name: str) -> float | None:
         return quantities[name].law.point if name in quantities else None
 
-    def changed(*names: str) -> Place | None:
-        """Where a number was changed that the file of its table had said otherwise."""
-        for name in names:
-            table = (*name.split("."),)
-            for word in ("value", "median", "mean"):
-                place = document.places.get((*table, word))
-                if place is not None and place.file != document.place(table).file:
-                    return place
-        return None
-
     pue, ratio = point("hardware.pue"), point("hardware.facility_capacity_ratio")
     if pue is not None and ratio is not None and pue > ratio:
         message = f"{pue:g} is above hardware.facility_capacity_ratio, {ratio:g}"
-        fault("hardware.pue", message, changed("hardware.pue", "hardware.facility_capacity_ratio"))
+        pair = ("hardware", "pue"), ("hardware", "facility_capacity_ratio")
+        own = [document.place(key) for key in pair]
+        blamed = [place for key in pair if (place := document.changed(key)) not in own]
+        fault("hardware.pue", message, blamed[0] if blamed else own[0])
     fine_tune = point("training.fine_tune_share")
     for lab in labs:
         name = f"labs.{lab.id}"
@@ -209,10 +203,9 @@ def domain_rules(
             for year in ("share_2026", "share_2027"):
                 total_share = math.fsum(getattr(host, year) for host in rows.values())
                 if abs(total_share - 1) > 1e-9:
-                    fault(
-                        f"{name}.host",
-                        f"the {year} of its landlords add up to {total_share:.10g}, expected 1",
-                    )
+                    message = f"the {year} of its landlords add up to {total_share:.10g}"
+                    place = document.changed(("labs", lab.id, "host"))
+                    fault(f"{name}.host", f"{message}, expected 1", place)
         for landlord, host in rows.items():
             if host.captive and host.share_2026 == host.share_2027 == 0:
                 fault(f"{name}.host.{landlord}.captive", "captive, but the lab has no share there")
@@ -233,6 +226,7 @@ def threads_fault(threads: Any) -> str | None:
     """What is wrong with a number of threads, in words."""
     if threads is None:
         return None
-    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 4096:
+    whole = isinstance(threads, Integral) and not isinstance(threads, bool)
+    if not whole or not 1 <= int(threads) <= 4096:
         return f"expected a whole number of threads from 1 to 4096, got {threads!r}"
     return None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import sys
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.files import Fault, InputError, Place
+from sim.files import Fault, InputError, Place, RunError
 
 if TYPE_CHECKING:
     from sim.runs import Run
@@ -67,12 +69,13 @@ def run(
     scenarios = _scenarios(files, set_, options.pop("faults"))
 
     from sim import runs, tables, terminal
-    from sim.kernels.jit import is_compiled
+    from sim.kernels.jit import cache_lasts, is_compiled
 
     runs.check_folder(out)
     talkative = not quiet and not as_json
     if not quiet and not is_compiled():
-        terminal.err.print("Compiling the model for this machine, once (about 10 s) ...")
+        how_often = "once" if cache_lasts() else "as at every run: set NUMBA_CACHE_DIR to a folder"
+        terminal.err.print(f"Compiling the model for this machine, {how_often} (about 10 s) ...")
     finished = []
     documents = []
     for number, scenario in enumerate(scenarios, start=1):
@@ -89,15 +92,18 @@ def run(
                 stage=watcher.stage,
                 **options,
             )
+        for line in tables.warnings(done.ds):
+            terminal.err.print(f"{scenario.name}: {line}", style="bold red", markup=False)
         if talkative:
             _show(done, scenario)
         elif as_json:
-            documents.append(_document(done))
+            documents.append(_document(done, scenario))
         else:
             print(done.folder)
-        finished.append(done.summary)
+        finished.append(tables.compared(done.ds))
     if as_json:
-        print(json.dumps(documents, indent=1))
+        both = {"comparison": tables.comparison(finished).data()} if len(finished) > 1 else {}
+        print(json.dumps(documents + ([both] if both else []), indent=1))
     elif talkative and len(finished) > 1:
         terminal.show(tables.comparison(finished))
 
@@ -108,13 +114,13 @@ def check(files: Files, set_: Set = None) -> None:
     for scenario in _scenarios(files, set_, []):
         judged = sum(q.source == "judgement" for q in scenario.quantities.values())
         print(
-            f"{scenario.files[0] if len(scenario.files) == 1 else scenario.name}: good:"
+            f"{scenario.name}: good:"
             f" {len(scenario.quantities)} quantities ({judged} by judgement),"
             f" {len(scenario.labs)} labs, {len(scenario.landlords)} landlords,"
             f" {len(scenario.sources_used())} sources"
         )
         for override in scenario.overrides:
-            print(f"  {override.by}: {override.key}: {override.before} -> {override.after}")
+            print(f"  {override.by}: {override}")
         for remark in scenario.remarks:
             print(f"  note: {remark}")
 
@@ -192,12 +198,19 @@ def _scenarios(
     return found
 
 
-def _document(done: Run) -> dict[str, Any]:
+def _document(done: Run, scenario: Scenario) -> dict[str, Any]:
     from sim import tables
 
-    head = {key: done.ds.attrs[key] for key in ("scenario", "digest", "draws", "seed", "sampler")}
-    found = [table.data() for table in tables.headline_tables(done.ds, done.summary)]
-    return {**head, "folder": str(done.folder), "tables": found}
+    ds = done.ds
+    names = ("scenario", "digest", "draws", "sampler", "view", "rental_mode", "uncertainty")
+    return {
+        **{name: ds.attrs[name] for name in names},
+        "seed": int(ds.attrs["seed"]),
+        "overrides": [asdict(override) for override in scenario.overrides],
+        "folder": str(done.folder),
+        "tables": [table.data() for table in tables.headline_tables(ds, done.summary)],
+        "remarks": [*scenario.remarks, *tables.warnings(ds), *tables.quality(ds, done.summary)],
+    }
 
 
 def _show(done: Run, scenario: Scenario) -> None:
@@ -208,14 +221,19 @@ def _show(done: Run, scenario: Scenario) -> None:
         f"[bold]{scenario.name}[/bold]  {ds.attrs['draws']:,} draws, seed {ds.attrs['seed']},"
         f" {ds.attrs['view']} view, {ds.attrs['rental_mode']} rents"
     )
+    if scenario.description:
+        terminal.out.print(scenario.description, markup=False)
     for override in scenario.overrides:
-        terminal.out.print(f"  {override.key}: {override.before} -> {override.after}", markup=False)
+        terminal.out.print(f"  {override}", markup=False)
+    for remark in scenario.remarks:
+        terminal.out.print(f"  note: {remark}", markup=False)
     terminal.out.print()
     for table in tables.headline_tables(ds, done.summary):
         terminal.show(table)
     for line in tables.quality(ds, done.summary):
         terminal.out.print(line, style="dim")
-    terminal.out.print(f"[bold]{done.folder}/[/bold]  {done.seconds:.1f} s", soft_wrap=True)
+    kept = "" if done.stored else "  keeps its run of more draws"
+    terminal.out.print(f"[bold]{done.folder}/[/bold]  {done.seconds:.1f} s{kept}", soft_wrap=True)
 
 
 def main() -> None:
@@ -223,18 +241,19 @@ def main() -> None:
     # Imports make many objects that stay: at Python's default, looking through them for cycles
     # again and again takes an eighth of a short run.
     gc.set_threshold(50_000)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without a sign still gets the rest
     try:
         app()
     except InputError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except MemoryError as error:
-        print(f"not enough memory: {error}", file=sys.stderr)
-        sys.exit(2)
-    except RuntimeError as error:
-        if type(error).__name__ != "RunError":
-            raise
-        print(error, file=sys.stderr)
+    except (RunError, MemoryError) as error:
+        print(error if isinstance(error, RunError) else "out of memory", file=sys.stderr)
         sys.exit(1)
+    except (KeyboardInterrupt, SystemExit) as leaving:
+        code = 130 if isinstance(leaving, KeyboardInterrupt) else leaving.code
+        if code == 130:
+            print("interrupted: this run wrote nothing", file=sys.stderr)
+        sys.exit(code)

@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,10 @@ class InputError(ValueError):
         return InputError, (self.faults,)
 
 
+class RunError(RuntimeError):
+    """A run could not be stored; nothing half-written is left."""
+
+
 def shown(what: Any) -> str:
     """A value as messages show it: as TOML has it, shortened where it is long."""
     if isinstance(what, bool):
@@ -69,7 +74,7 @@ def shown(what: Any) -> str:
 
 def finite(what: Any) -> float | None:
     """A number as a float; None for flags, texts, nan, infinities and what exceeds floats."""
-    if isinstance(what, bool) or not isinstance(what, int | float):
+    if isinstance(what, bool) or not isinstance(what, Real):  # NumPy's numbers are among them
         return None
     try:
         return float(what) if math.isfinite(what) else None
@@ -101,6 +106,12 @@ class Document:
             key = key[:-1]
         return self.default
 
+    def changed(self, key: Key) -> Place:
+        """Where a table was changed by another file than its own, else its own place."""
+        own = self.place(key)
+        others = [p for k, p in self.places.items() if k[: len(key)] == key and p.file != own.file]
+        return others[-1] if others else own
+
     def under(self, prefix: Key) -> Document:
         """The same document with its keys moved below a prefix."""
         data: dict[str, Any] = self.data
@@ -116,8 +127,10 @@ def read(path: Path, faults: list[Fault]) -> Document | None:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        siblings = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-        faults.append(Fault(Place(name), "", f"no such file{nearest(path.name, siblings)}"))
+        siblings = [p.stem for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        hint = nearest(path.stem, siblings)
+        hint = hint.replace("'?", ".toml'?") if "did you mean" in hint else ""
+        faults.append(Fault(Place(name), "", f"no such file{hint}"))
         return None
     except UnicodeDecodeError:
         faults.append(Fault(Place(name), "", "not a text file (expected TOML in UTF-8)"))

@@ -67,7 +67,7 @@ class World:
 
     # Section 4: revenue and margins.
     revenue_per_mtok_paid: A[Array, Output("USD/Mtok", "Revenue per paid blended Mtok", _Q, kept="moments")]
-    revenue_per_mtok_served: A[Array, Output("USD/Mtok", "Revenue per served blended Mtok", _Q)]
+    revenue_per_mtok_served: A[Array, Output("USD/Mtok", "Revenue per served blended Mtok", _Q, kept="moments")]
     inference_gross_margin: A[Array, Output("1", "Inference gross margin on paid traffic", _Q, kept="draws")]
     loaded_gross_margin: A[Array, Output("1", "Inference gross margin with free tier and levies", _Q, kept="draws")]
     fine_tune_gross_margin: A[Array, Output("1", "Fine-tuning gross margin", _Q, kept="draws")]

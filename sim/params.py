@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +16,10 @@ from sim.files import Document, Fault, InputError, Key, Place, read, shown
 from sim.inputs import Host
 from sim.resolve import JUDGEMENT, Resolver
 from sim.scenario import Override, Scenario
+
+HOST_KEYS = frozenset(declared(Host))
+# Keys that change no number.
+TEXTS = frozenset({"format", "extends", "description", "unit", "source", "note", "as_of"})
 
 
 def load(path: str | Path, set: Mapping[str, Any] | None = None) -> Scenario:
@@ -152,7 +157,7 @@ def _chain(path: Path, faults: list[Fault]) -> tuple[list[tuple[Path, Document]]
         if not isinstance(extends, str):
             faults.append(Fault(from_key, "extends", f"expected a file name, got {shown(extends)}"))
             return [], path
-        path = path.parent / extends
+        path = Path(os.path.normpath(path.parent / extends))
 
 
 def _from_set(changes: Mapping[str, Any], faults: list[Fault]) -> Document:
@@ -206,18 +211,24 @@ def _merge_tables(
     faults: list[Fault] | None,
 ) -> None:
     before = {n: dict(w) if isinstance(w, dict) else w for n, w in into.items()}
-    if overrides is not None and {"family", "value"} & set(table) and LAW_KEYS & set(into):
-        for stale in LAW_KEYS & set(into):
-            del into[stale]
-            base.places.pop((*key, stale), None)
+    law = {name: what for name, what in before.items() if name in LAW_KEYS}
+    replaces = overrides is not None and bool({"family", "value"} & set(table))
+    for stale in law if replaces else ():
+        del into[stale]
+        base.places.pop((*key, stale), None)
+    changed = False
     for name, what in table.items():
         at = (*key, name)
         whole = name == "loads" and at in over.places  # rather than one loading of several
         if isinstance(what, dict) and isinstance(into.get(name), dict) and not whole:
+            loads = dict(into[name]) if name == "loads" else None
             _merge_tables(base, over, at, into[name], what, overrides, faults)
+            changed |= loads is not None and loads != into[name]
             continue
         if faults is not None and name in into:
             message = f"expected a table, got {shown(into[name])}"
+            if isinstance(into[name], dict):
+                message = f"is said in {over.default} too: labs and landlords have their own files"
             faults.append(Fault(base.place(at), ".".join(at), message))
         into[name] = what
         if at in over.places or not isinstance(what, dict):
@@ -226,17 +237,15 @@ def _merge_tables(
             base.places.pop(at, None)
         if isinstance(what, dict):
             base.places.update({k: p for k, p in over.places.items() if k[: len(at)] == at})
+        if overrides is not None and name not in TEXTS and before.get(name) != what:
+            old = law if replaces and name in ("family", "value") else before.get(name)
+            overrides.append(Override(".".join(at), old, what, str(over.place(at))))
+            changed |= name in LAW_KEYS or name in HOST_KEYS or name == "loads"
     if "source" in table:
         base.marks.pop(key, None)
-    numbers = (LAW_KEYS | set(declared(Host)) | {"loads"}) & set(table)
-    if overrides is None or not numbers or "source" not in before:
-        return
-    changed = {n: what for n, what in into.items() if n in numbers and before.get(n) != what}
-    for name in sorted(changed):
-        by = str(over.place((*key, name)))
-        overrides.append(Override(".".join((*key, name)), before.get(name), into[name], by))
-    if changed and "source" not in table:
-        base.marks.setdefault(key, str(before["source"]))
-        into["source"] = JUDGEMENT
-    if changed and "as_of" not in table:
-        into.pop("as_of", None)
+    if changed and "source" in before:
+        if "source" not in table:
+            base.marks.setdefault(key, str(before["source"]))
+            into["source"] = JUDGEMENT
+        if "as_of" not in table:
+            into.pop("as_of", None)

@@ -72,10 +72,12 @@ class Resolver:
         hosts = self._hosts(labs, landlords)
         checks.domain_rules(self.merged, quantities, hosts, labs, landlords, self.faults)
         statements = provenance.statements(self.published, self.sources, self.faults)
+        ids = [party.id for party in labs]
         remarks = [
             f"model.named_labs: '{lab}' is not in the run, so p_both_named is left out"
+            f"{nearest(lab, ids)}"
             for lab in settings.named_labs
-            if lab not in {party.id for party in labs}
+            if lab not in ids
         ]
         if len(self.faults) > before or not self.readable:
             return None
@@ -136,7 +138,12 @@ class Resolver:
                 self.fault((*key, "order"), f"expected {expected}, got {shown(order)}")
                 order = math.inf
             parties.append((order, name, Party(name, title)))
-        return tuple(party for _, _, party in sorted(parties, key=lambda p: (p[0], p[1])))
+        found = [party for _, _, party in sorted(parties, key=lambda p: (p[0], p[1]))]
+        names = [party.name for party in found]
+        return tuple(
+            party if names.count(party.name) == 1 else Party(party.id, f"{party.name} ({party.id})")
+            for party in found
+        )
 
     def _table(
         self,
@@ -231,7 +238,8 @@ class Resolver:
                 good[factor] = float(loading)
         squares = sum(loading * loading for loading in good.values())
         if squares > 1 + 1e-12:
-            self.fault(at, f"the squares of the loadings add up to {squares:.4g}, which exceeds 1")
+            message = f"the squares of the loadings add up to {squares:.4g}, which exceeds 1"
+            self.faults.append(Fault(self.merged.changed(at), ".".join(at), message))
         return {factor: good[factor] for factor in FACTORS if factor in good}
 
     def _law(self, key: Key, declaration: Field, entry: dict[str, Any]) -> Law | None:

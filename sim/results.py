@@ -6,6 +6,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
@@ -58,9 +59,9 @@ def simulate(
         A Dataset with the dims of model.md 0.1 and the names and units of model.md 9.4.
 
     Raises:
-        InputError: For an impossible number of draws, seed, sampler or uncertainty.
+        InputError: For an impossible number of draws, seed, sampler or uncertainty, or where what
+            is to be kept does not fit in memory.
         ValueError: For an unknown name in `keep`.
-        MemoryError: If what is to be kept does not fit in memory.
     """
     run = scenario.run
     draws = run.draws if draws is None else draws
@@ -78,7 +79,7 @@ def simulate(
     if wrong:
         raise InputError(wrong)
     done = engine.run(
-        scenario, int(draws), seed, sampler, keep, float(uncertainty), threads, progress
+        scenario, int(draws), int(seed), sampler, keep, float(uncertainty), threads, progress
     )
     return _dataset(done, keep)
 
@@ -126,10 +127,9 @@ def _dataset(done: engine.Draws, keep: str | Sequence[str] | None) -> xr.Dataset
                 },
             )
     ds = xr.Dataset(data, _coordinates(done), _attributes(done, keep))
-    for name, happens in indicators(ds).items():
-        probability = PROBABILITIES[name]
-        about = {"units": "1", "long_name": probability.meaning}
-        ds[name] = (probability.dims, happens.mean(axis=-1), about)
+    for name, (happens, valid) in indicators(ds).items():
+        about = {"units": "1", "long_name": PROBABILITIES[name].meaning}
+        ds[name] = (PROBABILITIES[name].dims, share(happens, valid), about)
     return ds
 
 
@@ -198,31 +198,43 @@ def _attributes(done: engine.Draws, keep: str | Sequence[str] | None) -> dict[st
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of Python, this package and the libraries that make its numbers."""
-    names = ("token-economics-sim", "numpy", "numba", "llvmlite", "xarray")
+    """The processor, and versions of Python, this package and the libraries behind its numbers."""
+    names = ("token-economics-sim", "numpy", "scipy", "numba", "llvmlite", "xarray")
     return {
+        "processor": _processor(),
         "python": platform.python_version(),
-        "processor": platform.machine(),
         **{name: version(name) for name in names},
     }
+
+
+def _processor() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return f"{line.partition(':')[2].strip()} ({platform.machine()})"
+    return platform.processor() or platform.machine()
 
 
 @cache
 def commit() -> str:
     """The commit of the checkout that runs, with `+` if files differ from it; "" outside git."""
-    folder = Path(__file__).parent
-    try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"],
-            cwd=folder,
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=Path(__file__).parent,
             capture_output=True,
             text=True,
             timeout=10,
             check=True,
         )
+        return done.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)  # not inside another checkout
+        return git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+")
     except (OSError, subprocess.SubprocessError):
         return ""
-    return found.stdout.strip()
 
 
 def last(ds: xr.Dataset, name: str) -> Array:
@@ -234,26 +246,39 @@ def last(ds: xr.Dataset, name: str) -> Array:
     return np.moveaxis(np.asarray(variable.values), axis, -1)
 
 
-def indicators(ds: xr.Dataset) -> dict[str, Array]:
-    """For every probability that the Dataset can give: whether it happens, [..., draw] (9.4)."""
-    happens: dict[str, Array] = {}
+def indicators(ds: xr.Dataset) -> dict[str, tuple[Array, Array]]:
+    """Name -> in which draws it happens, and in which it is not NaN, both [..., draw] (9.4).
+
+    Those of `PROBABILITIES` that the Dataset can give.
+    """
+    found: dict[str, tuple[Array, Array]] = {}
     for name, probability in PROBABILITIES.items():
         if probability.of not in ds or "draw" not in ds[probability.of].dims:
             continue
         values = last(ds, probability.of)
         if probability.of != "gw":
-            happens[name] = values >= last(ds, "hurdle_margin")
+            margin = values - last(ds, "hurdle_margin")
+            found[name] = margin >= 0, ~np.isnan(margin)
             continue
         thresholds = ds["threshold"].values
         labs = [str(lab) for lab in ds["lab"].values]
         if name == "p_gw_above":
-            happens[name] = values[None] > thresholds[:, None, None, None]
-        elif name == "p_both_named":
+            above = values[None] > thresholds[:, None, None, None]
+            found[name] = above, np.broadcast_to(~np.isnan(values), above.shape)
+            continue
+        valid: Array = np.asarray(~np.isnan(values).any(axis=0))
+        if name == "p_both_named":
             named = ds.attrs["named_labs"]
             named = [named] if isinstance(named, str) else list(named)
             if all(lab in labs for lab in named):
                 places = [labs.index(lab) for lab in named]
-                happens[name] = (values[places] > thresholds[0]).all(axis=0)
+                found[name] = (values[places] > thresholds[0]).all(axis=0), valid
         elif len(labs) > 1:
-            happens[name] = np.sort(values, axis=0)[-2] > thresholds[0]
-    return happens
+            found[name] = (values > thresholds[0]).sum(axis=0) >= 2, valid
+    return found
+
+
+def share(happens: Array, valid: Array) -> Array:
+    """Share of the valid draws in which something happens [...]; NaN where none is valid."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray((happens & valid).sum(axis=-1) / valid.sum(axis=-1))

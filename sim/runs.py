@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import csv
+import glob
 import io
 import json
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomli_w
 import xarray as xr
 
-from sim.files import Fault, InputError, Place
+from sim.checks import FORMAT
+from sim.files import Fault, InputError, Place, RunError
 from sim.results import commit, simulate, versions
 from sim.scenario import Scenario
 from sim.statistics import summarise
@@ -32,18 +35,18 @@ CSV_COLUMNS = (
 DRAWS_PER_CHUNK = 8192
 
 
-class RunError(RuntimeError):
-    """A run could not be stored; nothing half-written is left."""
-
-
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run: its folder, the draws, their summary, and how long it took."""
+    """A finished run: its folder, the draws, their summary, and how long it took.
+
+    `stored` is false where the folder keeps a run of more draws.
+    """
 
     folder: Path
     ds: xr.Dataset
     summary: xr.Dataset
     seconds: float
+    stored: bool = True
 
 
 def check_folder(out: Path) -> None:
@@ -75,8 +78,9 @@ def run(
 ) -> Run:
     """Simulate a scenario and store it in `out/<scenario>-<digest>/`.
 
-    Files are made in a hidden folder beside and moved into place whole, the manifest last.
-    `progress` hears of draws done, `stage` of what comes after them.
+    Files are made in a hidden folder beside it, which then takes its place whole. A stored run of
+    more draws is left as it is: its first draws are these. `progress` hears of draws done,
+    `stage` of what comes after them.
 
     Raises:
         InputError: For impossible options, or a folder that cannot be written to.
@@ -88,8 +92,10 @@ def run(
     stage("summary")
     summary = summarise(ds)
     folder = out / f"{scenario.name}-{ds.attrs['digest']}"
-    staging = out / f".{folder.name}.{os.getpid()}.partial"
-    _remove_abandoned(out)
+    _tidy(folder)
+    if stored_draws(folder) > int(ds.attrs["draws"]):
+        return Run(folder, ds, summary, time.time() - started, stored=False)
+    staging = _beside(folder, "partial")
     try:
         staging.mkdir()
         if figures:
@@ -98,9 +104,10 @@ def run(
         stage("files")
         write_netcdf(ds, summary, staging / "run.nc")
         write_csv(summary, staging / "summary.csv")
+        _write_parameters(scenario, staging / "parameters.toml")
         manifest = _manifest(scenario, ds, started)
         (staging / "manifest.json").write_text(json.dumps(manifest, indent=1, default=str) + "\n")
-        _move(staging, folder)
+        _swap(staging, folder)
     except OSError as error:
         raise RunError(f"{folder} could not be written: {error.strerror or error}") from error
     finally:
@@ -108,28 +115,66 @@ def run(
     return Run(folder, ds, summary, time.time() - started)
 
 
-def _remove_abandoned(out: Path) -> None:
-    """Remove what killed processes left behind."""
-    for partial in out.glob(".*.partial"):
-        owner = partial.name.split(".")[-2]
-        if not owner.isdigit() or int(owner) == os.getpid():
-            continue
-        try:
-            os.kill(int(owner), 0)
-        except ProcessLookupError:
-            shutil.rmtree(partial, ignore_errors=True)
-        except OSError:
-            continue
+def stored_draws(folder: Path) -> int:
+    """The number of draws of the run in a folder; 0 if there is none, or none that is whole."""
+    try:
+        return int(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["draws"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
 
 
-def _move(staging: Path, folder: Path) -> None:
-    """Move every file into place; the manifest last, so that it speaks of what is there."""
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
-    files = [path for path in staging.rglob("*") if path.is_file()]
-    for path in sorted(files, key=lambda path: path.name == "manifest.json"):
-        path.replace(folder / path.relative_to(staging))
-    with suppress(OSError):
-        (folder / "figures").rmdir()  # empty where no figures were asked for
+def _beside(folder: Path, what: str) -> Path:
+    """A hidden folder of this process beside a run's folder, on the same file system."""
+    return folder.with_name(f".{folder.name}.{socket.gethostname()}.{os.getpid()}.{what}")
+
+
+def _swap(staging: Path, folder: Path) -> None:
+    """Put a finished run in place of an older one, whole."""
+    older = _beside(folder, "older")
+    if folder.exists():
+        folder.rename(older)
+    staging.rename(folder)
+    shutil.rmtree(older, ignore_errors=True)
+
+
+def _tidy(folder: Path) -> None:
+    """Clear up what processes of this machine that were killed left of this very run."""
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*"):
+        host, _, rest = (
+            left.name.removeprefix(f".{folder.name}.").rpartition(".")[0].rpartition(".")
+        )
+        if host != socket.gethostname() or not rest.isdigit() or _is_alive(int(rest)):
+            continue
+        if left.suffix == ".older" and not folder.exists():
+            left.rename(folder)  # killed between taking the older run away and putting the new
+        elif left.suffix in (".older", ".partial"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _write_parameters(scenario: Scenario, path: Path) -> None:
+    """All parameters as used, nested as in parameter files."""
+    resolved = scenario.resolved()
+    tree: dict[str, Any] = {"format": FORMAT, "model": resolved["model"]}
+    if resolved["factors"]:
+        tree["factors"] = resolved["factors"]
+    for parties in ("labs", "landlords"):
+        tree[parties] = {party: {"name": name} for party, name in resolved[parties].items()}
+    for name, said in [*resolved["quantities"].items(), *resolved["hosts"].items()]:
+        table = tree
+        for part in name.split("."):
+            table = table.setdefault(part, {})
+        table.update(said)
+    path.write_text(tomli_w.dumps(tree), encoding="utf-8")
 
 
 def _draw(ds: xr.Dataset, folder: Path) -> None:

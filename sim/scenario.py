@@ -103,6 +103,20 @@ class Override:
     after: Any
     by: str
 
+    def __str__(self) -> str:
+        return f"{self.key}: {_words(self.before)} -> {_words(self.after)}"
+
+
+def _words(said: Any) -> str:
+    """A value of a file in a line of text."""
+    if said is None:
+        return "nothing"
+    if isinstance(said, bool):
+        return str(said).lower()
+    if isinstance(said, dict):
+        return ", ".join(f"{key} {_words(what)}" for key, what in said.items())
+    return f"{said:g}" if isinstance(said, float) else str(said)
+
 
 @dataclass(frozen=True)
 class Scenario:

@@ -16,14 +16,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from sim.kernels.loops import REPLICATES
+from sim.kernels.samplers import BLOCK
 from sim.outputs import PROBABILITIES
-from sim.results import OUTPUTS, REPLICATE_M2, REPLICATE_MEAN, indicators, last
+from sim.results import OUTPUTS, REPLICATE_M2, REPLICATE_MEAN, indicators, last, share
 
 Array = NDArray[np.float64]
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 TAILS = (0.05, 0.95)
-BLOCK = 32
-REPLICATES = 32
 FEWEST_REPLICATES = 8
 FEWEST_BEYOND = 10
 
@@ -64,12 +64,11 @@ def summarise(
             made.update(_of_moments(ds, name))
         else:
             raise KeyError(f"'{name}' has neither draws nor moments in this Dataset")
-    for name, happens in indicators(ds).items():
+    for name, (happens, valid) in indicators(ds).items():
         if names is None or name in names:
-            probability = PROBABILITIES[name]
-            about = {"units": "1", "long_name": probability.meaning}
-            value, error = probability_with_error(happens)
-            made.update(_pair(name, probability.dims, value, error, about))
+            about = {"units": "1", "long_name": PROBABILITIES[name].meaning}
+            value, error = probability_with_error(happens, valid)
+            made.update(_pair(name, PROBABILITIES[name].dims, value, error, about))
     coords = {
         name: c
         for name, c in ds.coords.items()
@@ -116,13 +115,13 @@ def replicated(values: NDArray[Any]) -> tuple[NDArray[Any], float]:
     return cut, used / n
 
 
-def standard_error(by_replicate: Array, share: float = 1.0) -> Array:
+def standard_error(by_replicate: Array, used: float = 1.0) -> Array:
     """Standard error of a statistic from its values in equal replicates [..., replicate]."""
     count = by_replicate.shape[-1]
     if count < FEWEST_REPLICATES:
         return np.full(by_replicate.shape[:-1], math.nan)
     with np.errstate(invalid="ignore"):
-        return np.asarray(by_replicate.std(axis=-1, ddof=1) * math.sqrt(share / count))
+        return np.asarray(by_replicate.std(axis=-1, ddof=1) * math.sqrt(used / count))
 
 
 def _quantiles(ordered: Array, levels: Sequence[float]) -> Array:
@@ -152,14 +151,14 @@ def _tail_means(ordered: Array, levels: Sequence[float]) -> Array:
 
 
 def quantiles_with_error(
-    ordered: Array, by_replicate: Array, share: float, levels: Sequence[float]
+    ordered: Array, by_replicate: Array, used: float, levels: Sequence[float]
 ) -> tuple[Array, Array]:
     """Quantiles [level, ...] of sorted draws, and their standard errors."""
     n, replicates = ordered.shape[-1], by_replicate.shape[-2]
     value = _quantiles(ordered, levels)
     error = np.stack(
         [
-            standard_error(_quantiles(by_replicate, [level])[0], share)
+            standard_error(_quantiles(by_replicate, [level])[0], used)
             if replicates
             else np.full(value.shape[1:], math.nan)
             for level in levels
@@ -180,16 +179,18 @@ def quantiles_with_error(
     return value, error
 
 
-def probability_with_error(happens: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Share of draws [...] in which something happens, and its standard error."""
-    n = happens.shape[-1]
-    cut, share = replicated(happens)
-    value = np.asarray(happens.mean(axis=-1))
+def probability_with_error(
+    happens: NDArray[np.bool_], valid: NDArray[np.bool_]
+) -> tuple[Array, Array]:
+    """Share of the valid draws [...] in which something happens, and its standard error."""
+    value, n = share(happens, valid), valid.sum(axis=-1)
+    cut, used = replicated(happens)
     if cut.shape[-2] < FEWEST_REPLICATES:
         return value, np.full(value.shape, math.nan)
-    error = standard_error(cut.mean(axis=-1), share)
+    error = standard_error(share(cut, replicated(valid)[0]), used)
     few = n * np.minimum(value, 1 - value) < FEWEST_BEYOND * cut.shape[-2]
-    wilson = np.sqrt(value * (1 - value) / n + 1 / (4 * n**2)) / (1 + 1 / n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        wilson = np.sqrt(value * (1 - value) / n + 1 / (4.0 * n * n)) / (1 + 1 / n)
     return value, np.where(few, wilson, error)
 
 
@@ -200,7 +201,7 @@ def _of_draws(
     dims = [str(dim) for dim in ds[name].dims if dim != "draw"]
     # One order in memory, so that sums do not depend on where the draws come from.
     values = np.ascontiguousarray(last(ds, name), dtype=np.float64)
-    cut, share = replicated(values)
+    cut, used = replicated(values)
     with np.errstate(invalid="ignore"):
         mean, sd = (
             values.mean(axis=-1),
@@ -208,21 +209,22 @@ def _of_draws(
         )
         if sd is None:
             sd = np.full(mean.shape, math.nan)
-        yield from _pair(
-            f"{name}_mean", dims, mean, standard_error(cut.mean(axis=-1), share), about
-        )
-        sd_error = standard_error(cut.std(axis=-1, ddof=1), share)
+        yield from _pair(f"{name}_mean", dims, mean, standard_error(cut.mean(axis=-1), used), about)
+        sd_error = standard_error(cut.std(axis=-1, ddof=1), used)
         yield from _pair(f"{name}_sd", dims, sd, sd_error, about)
     if ds[name].dtype == bool:
         return
     ordered, by_replicate = np.sort(values, axis=-1), np.sort(cut, axis=-1)
-    value, error = quantiles_with_error(ordered, by_replicate, share, quantiles)
+    unknown = np.isnan(ordered[..., -1])  # a draw that is NaN has no place among the others
+    ordered[unknown] = math.nan
+    by_replicate[unknown] = math.nan
+    value, error = quantiles_with_error(ordered, by_replicate, used, quantiles)
     yield from _pair(f"{name}_quantile", ["quantile", *dims], value, error, about)
     with np.errstate(invalid="ignore"):
         value = _tail_means(ordered, tails)
         error = np.stack(
             [
-                standard_error(_tail_means(by_replicate, [tail])[0], share)
+                standard_error(_tail_means(by_replicate, [tail])[0], used)
                 if cut.shape[-2]
                 else np.full(value.shape[1:], math.nan)
                 for tail in tails
@@ -232,7 +234,10 @@ def _of_draws(
 
 
 def mean_of_replicates(means: Array, count: NDArray[np.int64]) -> tuple[Array, Array]:
-    """Mean over all draws and its standard error, from the means [replicate, ...] of replicates."""
+    """Mean over all draws and its standard error, from the means [replicate, ...] of replicates.
+
+    Their sizes differ by up to a block where the draws fill no whole tile, so they are weighed.
+    """
     n = int(count.sum())
     weight = count / n
     value = np.tensordot(weight, means, axes=1)

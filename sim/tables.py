@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from sim.fields import LAYERS, QUARTERS, REFERENCE_QUARTER, REGIMES
+from sim.kernels.places import COMPUTE_LAYERS
+from sim.kernels.samplers import BLOCK
 from sim.results import REPLICATE_MEAN, last
-from sim.statistics import BLOCK, mean_of_replicates
+from sim.statistics import (
+    FEWEST_REPLICATES,
+    mean_of_replicates,
+    replicated,
+    standard_error,
+)
 
 LAST_QUARTER = QUARTERS[-1]
 MARGINS = {
@@ -38,12 +46,11 @@ class Cell:
     def shown(self) -> tuple[str, str]:
         """The value rounded by its error, and the error."""
         if self.of and self.value in (0.0, 1.0):
-            bound = 3 / self.of * self.scale
-            rounded = f"{bound:.1g}" if bound < 1 else f"{bound:.0f}"
-            if self.value == 0.0:
-                return f"< {rounded}", ""
-            digits = max(0, -math.floor(math.log10(bound)))
-            return f"> {self.scale - bound:.{digits}f}", ""
+            bound = min(1.0, 3 / self.of) * self.scale  # the rule of three: 95 % confidence
+            digits = -math.floor(math.log10(bound))
+            bound = math.ceil(round(bound * 10**digits, 9)) / 10**digits
+            limit = bound if self.value == 0.0 else self.scale - bound
+            return f"{'<' if self.value == 0.0 else '>'} {limit:.{max(0, digits)}f}", ""
         return rounded_by(self.value * self.scale, self.error * self.scale)
 
 
@@ -177,7 +184,7 @@ def _margins(read: Reader) -> Table:
 
 
 def _costs(read: Reader) -> Table:
-    heads = ["layer", *(_words(regime) for regime in REGIMES)]
+    heads = ["layer", *(_words(regime).replace(" ", "\n") for regime in REGIMES)]
     table = Table(
         f"Mean cost of a million tokens, {REFERENCE_QUARTER} (USD/Mtok)", heads, narrow=True
     )
@@ -190,17 +197,28 @@ def _costs(read: Reader) -> Table:
         zero = [isinstance(cell, Cell) and cell.value == cell.error == 0 for cell in cells]
         shown = ["-" if none else cell for none, cell in zip(zero, cells, strict=True)]
         table.rows.append((_words(layer), shown))
-    table.rules.append(len(table.rows))
+    table.rules = [COMPUTE_LAYERS, COMPUTE_LAYERS + 1, len(LAYERS) + 1]
     by_layer = read.ds["unit_cost" + REPLICATE_MEAN].sel(quarter=at)
     by_layer = by_layer.transpose("replicate", "regime", "layer")
     count = read.ds["replicate_count"].values
-    totals: list[Cell | str] = []
-    for r in range(len(REGIMES)):
-        value, error = mean_of_replicates(by_layer.values[:, r].sum(axis=-1), count)
-        totals.append(Cell(float(value), float(error), "USD/Mtok"))
-    table.rows.append(("total", totals))
+
+    def total(layers: int) -> list[Cell | str]:
+        cells: list[Cell | str] = []
+        for r in range(len(REGIMES)):
+            value, error = mean_of_replicates(by_layer.values[:, r, :layers].sum(axis=-1), count)
+            cells.append(Cell(float(value), float(error), "USD/Mtok"))
+        return cells
+
+    table.rows.insert(COMPUTE_LAYERS, ("= compute", total(COMPUTE_LAYERS)))
+    table.rows.append(("= total", total(len(LAYERS))))
+    for label, name in (
+        ("revenue, paid tokens", "revenue_per_mtok_paid_mean"),
+        ("revenue, all served tokens", "revenue_per_mtok_served_mean"),
+    ):
+        table.rows.append((label, ["-", "-", read.cell(name, quarter=at)]))
     table.remarks = [
-        "Per million trained, tuned, or blended tokens (input, cached or not, and output)."
+        "Per million trained, tuned, or blended tokens (input, cached or not, and output).",
+        "Inference margin: compute against revenue of paid tokens. Loaded: total against served.",
     ]
     return table
 
@@ -225,10 +243,12 @@ def _per_token(read: Reader) -> Table:
     for regime in REGIMES:
         share = read.cell("duty_cycle_mean", 100.0, quarter=REFERENCE_QUARTER, regime=regime)
         duty.append(f"{_words(regime)} {_plus_minus(share)} %")
+    missed = read.probability("slo_missed_mean")
     table.remarks = [
         "Tokens/s of one accelerator while active. Active share of its paid hours, mean: "
         f"{', '.join(duty)}.",
         "HBM time: the whole HBM bandwidth of one accelerator for so long.",
+        f"The promised speed is out of reach in {_plus_minus(missed)} % of draws (served slower).",
     ]
     return table
 
@@ -251,27 +271,30 @@ def _gigawatts(read: Reader) -> Table:
 def _crossings(read: Reader) -> Table:
     """Probabilities of crossing the thresholds; the lower ones for labs marked China."""
     first, *lower = (float(x) for x in read.ds["threshold"].values)
-    heads = ["", f"{REFERENCE_QUARTER} > {first:g}"]
-    heads += [f"{LAST_QUARTER} > {x:g}" for x in (first, *lower)]
-    table = Table("Probability of more gigawatts than ... (%)", heads, narrow=True)
+    quarters = (REFERENCE_QUARTER, LAST_QUARTER)
+    heads = [f"{quarter}\n> {x:g} GW" for quarter in quarters for x in (first, *lower)]
+    table = Table("Probability of more gigawatts (%, end of quarter)", ["", *heads])
     china = read.ds["lab_is_china"].values
+    blank: list[Cell | str] = [""] * len(lower)
     for (lab, name), is_china in zip(read.labels("lab"), china, strict=True):
-        places = [(REFERENCE_QUARTER, first), (LAST_QUARTER, first)]
-        places += [(LAST_QUARTER, x) for x in lower] if is_china else []
-        cells: list[Cell | str] = [
-            read.probability("p_gw_above", lab=lab, quarter=quarter, threshold=threshold)
-            for quarter, threshold in places
-        ]
-        table.rows.append((name, cells + [""] * (len(heads) - 1 - len(cells))))
+        cells: list[Cell | str] = []
+        for quarter in quarters:
+            for threshold in (first, *lower) if is_china else (first,):
+                where = {"lab": lab, "quarter": quarter, "threshold": threshold}
+                cells.append(read.probability("p_gw_above", **where))
+            cells += [] if is_china else blank
+        table.rows.append((name, cells))
     table.rules.append(len(table.rows))
     names = dict(read.labels("lab"))
     for name, label in (
-        ("p_both_named", " and ".join(names.get(lab, lab) for lab in read.named)),
-        ("p_top_two", "the two largest"),
+        ("p_both_named", "both " + " and ".join(names.get(lab, lab) for lab in read.named)),
+        ("p_top_two", "both of the two largest"),
     ):
         if name in read.summary:
-            cells = [read.probability(name, quarter=q) for q in (REFERENCE_QUARTER, LAST_QUARTER)]
-            table.rows.append((label, cells + [""] * len(lower)))
+            cells = []
+            for quarter in quarters:
+                cells += [read.probability(name, quarter=quarter), *blank]
+            table.rows.append((label, cells))
     return table
 
 
@@ -305,7 +328,9 @@ def _limits(read: Reader) -> Table:
     }
     limited = [f"{name} {_plus_minus(c)} %" for name, c in capex.items() if c.value >= 0.005]
     if limited:
-        table.remarks.append(f"Capex binds in {LAST_QUARTER}: {', '.join(limited)} of draws.")
+        table.remarks.append(
+            f"Capex binds in {LAST_QUARTER}: {', '.join(limited)} of draws; others below 0.5 %."
+        )
     return table
 
 
@@ -314,45 +339,113 @@ def _plus_minus(cell: Cell) -> str:
     return f"{value} ± {error}" if error else value
 
 
-def comparison(summaries: Sequence[xr.Dataset]) -> Table:
-    """Scenarios side by side, a row each; they share their random numbers."""
-    shared = [set(summary["lab"].values.tolist()) for summary in summaries]
-    labs = [lab for lab in summaries[0]["lab"].values.tolist() if all(lab in s for s in shared)][:2]
-    level = f"{float(summaries[0]['threshold'].values[0]):g}"
-    q, end = REFERENCE_QUARTER, LAST_QUARTER
-    heads = ["scenario", "margin\np5", "p50", "p95", "P(>=\nhurdle)", "loaded\np50"]
-    heads += [*labs, f"P(two\n> {level})"]
+@dataclass(frozen=True)
+class Measure:
+    """A column of the side-by-side table: the draws of which it shows a quantile or the mean."""
+
+    head: str
+    draws: NDArray[Any]
+    level: float | None
+    unit: str
+    scale: float = 1.0
+
+    def of(self, draws: NDArray[Any]) -> NDArray[np.float64]:
+        """The statistic over the last axis."""
+        if self.level is None:
+            return np.asarray(draws.mean(axis=-1))
+        return np.asarray(np.quantile(draws, self.level, axis=-1))
+
+    def replicates(self) -> tuple[NDArray[np.float64], float]:
+        """The statistic in each replicate, and the share of the draws in them."""
+        cut, used = replicated(self.draws)
+        return self.of(cut), used
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What the side-by-side table needs of a run."""
+
+    scenario: str
+    seed: str
+    measures: dict[str, Measure]
+
+
+def compared(ds: xr.Dataset) -> Compared:
+    """The few draws of a run that the side-by-side table needs."""
+    q, end = QUARTERS.index(REFERENCE_QUARTER), QUARTERS.index(LAST_QUARTER)
+    margin, loaded = last(ds, "inference_gross_margin")[q], last(ds, "loaded_gross_margin")[q]
+    gw, level = last(ds, "gw")[:, end], float(ds["threshold"].values[0])
+    found = [
+        Measure("margin\np5", margin, 0.05, "1", 100.0),
+        Measure("margin\np50", margin, 0.5, "1", 100.0),
+        Measure("margin\np95", margin, 0.95, "1", 100.0),
+        Measure("P(>=\nhurdle)", margin >= last(ds, "hurdle_margin"), None, "1", 100.0),
+        Measure("loaded\np50", loaded, 0.5, "1", 100.0),
+        *(
+            Measure(f"{name}\nGW", gw[i], 0.5, "GW")
+            for i, name in enumerate(ds["lab_name"].values[:2])
+        ),
+        Measure(f"two\n> {level:g}", (gw > level).sum(axis=0) >= 2, None, "1", 100.0),
+    ]
+    copies = {m.head: replace(m, draws=m.draws.copy()) for m in found}
+    return Compared(ds.attrs["scenario"], ds.attrs["seed"], copies)
+
+
+def comparison(runs: Sequence[Compared]) -> Table:
+    """Scenarios side by side, and less the first: the same random numbers, a paired error."""
+    first = runs[0]
+    shared = [head for head in first.measures if all(head in run.measures for run in runs)]
     table = Table(
-        f"Scenarios: margins {q} (%), median GW {end}, P(two labs > {level} GW, {end}) (%)",
-        heads,
+        f"Scenarios: margins in {REFERENCE_QUARTER} (%), and in {LAST_QUARTER} median GW and"
+        " P(two labs above)",
+        ["scenario", *shared],
     )
-    for summary in summaries:
-        read = Reader(summary, summary)
-        cells: list[Cell | str] = [
-            read.cell("inference_gross_margin_quantile", 100.0, quarter=q, quantile=quantile)
-            for quantile in (0.05, 0.5, 0.95)
-        ]
-        cells.append(read.probability("p_margin_above_hurdle", quarter=q))
-        cells.append(read.cell("loaded_gross_margin_quantile", 100.0, quarter=q, quantile=0.5))
-        cells += [read.cell("gw_quantile", quarter=end, quantile=0.5, lab=lab) for lab in labs]
-        cells.append(read.probability("p_top_two", quarter=end) if "p_top_two" in summary else "-")
-        table.rows.append((summary.attrs["scenario"], cells))
+    for run in runs:
+        cells: list[Cell | str] = []
+        less: list[Cell | str] = []
+        for head in shared:
+            one, other = first.measures[head], run.measures[head]
+            by_replicate, used = other.replicates()
+            error = float(standard_error(by_replicate, used))
+            value = float(other.of(other.draws))
+            of = other.draws.size if other.level is None else 0
+            cells.append(Cell(value, error, other.unit, other.scale, of))
+            if one.draws.size == other.draws.size and first.seed == run.seed:
+                error = float(standard_error(by_replicate - one.replicates()[0], used))
+                difference = value - float(one.of(one.draws))
+                less.append(Cell(difference, error, other.unit, other.scale))
+        table.rows.append((run.scenario, cells))
+        if run is not first and less:
+            table.rows.append((f"  less {first.scenario}", less))
+        table.rules.append(len(table.rows))
+    table.remarks = [
+        "Differences are between draws with the same random numbers, so their errors are smaller."
+    ]
     return table
+
+
+def warnings(ds: xr.Dataset) -> list[str]:
+    """What makes the result unusable as it is."""
+    bad, draws = int(ds.attrs["draws_not_finite"]), int(ds.attrs["draws"])
+    if not bad:
+        return []
+    return [
+        f"WARNING: {bad:,} of {draws:,} draws gave a value that is not finite; statistics of the"
+        " outputs that they touch are nan. Is a spread too wide, or a law outside its bounds?"
+    ]
 
 
 def quality(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
     """What a reader should know about the draws: their number, errors, and doubtful ones."""
     read = Reader(ds, summary)
     lines = []
-    if read.draws < 32 * 8:
+    fewest = BLOCK * FEWEST_REPLICATES
+    if read.draws < fewest:
         lines.append(
-            f"{read.draws} draws are too few to tell a Monte Carlo error (256 are needed)."
+            f"{read.draws} draws are too few to tell a Monte Carlo error ({fewest} are needed)."
         )
     else:
         lines.append("Small numbers: Monte Carlo standard error, from independent replicates.")
-    bad = int(ds.attrs["draws_not_finite"])
-    if bad:
-        lines.append(f"WARNING: {bad} of {read.draws} draws gave a value that is not finite.")
     unfit = round(read.draws * (1.0 - float(summary["fits_in_memory_mean"])))
     facility = round(read.draws * float(summary["pue_above_capacity_ratio_mean"]))
     if unfit or facility:

@@ -14,6 +14,8 @@ from rich.text import Text
 from sim.tables import Cell, Table
 
 out = Console(highlight=False)
+if out.width < 80:  # tables fit 80 columns; a narrower terminal folds lines and loses no digits
+    out = Console(highlight=False, width=80)
 err = Console(stderr=True, highlight=False)
 
 
@@ -22,7 +24,10 @@ def show(table: Table) -> None:
     out.print(Text(table.title, style="bold"))
     rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
     for i, column in enumerate(table.columns):
-        rich.add_column(column, justify="left" if i == 0 else "right", no_wrap=i > 0)
+        if i == 0:
+            rich.add_column(column, max_width=34)
+        else:
+            rich.add_column(column, justify="right", no_wrap=True)
     for number, (label, cells) in enumerate(table.rows, start=1):
         shown = [_text(cell, table.narrow) for cell in cells]
         rich.add_row(Text(label), *shown, end_section=number in table.rules)

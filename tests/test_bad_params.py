@@ -97,8 +97,8 @@ BAD: dict[str, Bad] = {
     "missing source of a host": Bad(f"{ROW}.source", "", "missing source", ROW, "header"),
     "unknown source": Bad(
         f"{PUE}.source",
-        'source = "epoch-trainig-cost-code-2024"',
-        "did you mean 'epoch-training-cost-code-2024'?",
+        'source = "cottier-trainig-cost-2024"',
+        "did you mean 'cottier-training-cost-2024'?",
     ),
     "source that is a list": Bad(f"{PUE}.source", "source = []", "expected an id of sources.toml"),
     "judgement without a note": Bad(

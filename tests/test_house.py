@@ -37,8 +37,7 @@ def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_commands_of_the_readme_run(params: Path, tmp_path: Path) -> None:
     """All but the two that set the project up, which continuous integration runs."""
     (overlay,) = blocks("toml")
-    (params / "scenarios").mkdir(exist_ok=True)
-    (params / "scenarios" / "cheap-power.toml").write_text(overlay)
+    assert (params / "scenarios" / "cheap-power.toml").read_text() == overlay
     commands = [line for block in blocks("sh") for line in block.splitlines()]
     assert len([c for c in commands if "pip install" in c]) == 2
     ran = 0

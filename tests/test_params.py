@@ -262,8 +262,9 @@ def test_chain_of_overlays(folder: Folder, base: sim.Scenario) -> None:
     assert scenario.quantities[PUE].overrides == base.quantities[PUE].source
     assert [(o.key.split(".")[-1], o.before, o.after) for o in scenario.overrides] == [
         ("median", 1.2, 1.15),
+        ("view", "economic", "accounting"),
         ("sigma", 0.3, 0.1),
-        ("value", 1, 0.5),
+        ("value", {"value": 1}, 0.5),
         ("median", 1.15, 1.16),
     ]
 
@@ -313,7 +314,7 @@ def test_overlays_reach_labs_hosts_and_landlords(folder: Folder, base: sim.Scena
     assert (host.share_2026, host.share_2027, host.rpo_share) == (0.35, 0.3, 0.7)
     assert host.source == "judgement"
     assert "Meta Platforms" in {landlord.name for landlord in scenario.landlords}
-    assert len(scenario.overrides) == 5
+    assert len(scenario.overrides) == 6
 
 
 def test_overlay_in_dotted_keys_and_inline_tables(folder: Folder) -> None:

@@ -24,7 +24,10 @@ def test_every_figure_is_drawn_and_says_what_it_shows(
     figure = draw(name, ds)
     save(figure, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 20_000
-    assert any("Scenario base, 4,000 draws, seed 1" in text for text in texts(figure))
+    assert any(
+        f"Scenario base ({ds.attrs['digest']}), 4,000 draws, seed 1" in text
+        for text in texts(figure)
+    )
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -171,7 +171,7 @@ def test_impossible_options_are_refused(
 
 
 def test_what_does_not_fit_in_memory_is_refused_before_it_is_computed(base: Scenario) -> None:
-    with pytest.raises(MemoryError, match="GiB"):
+    with pytest.raises(sim.InputError, match="GiB"):
         sim.simulate(base, draws=10**11)
 
 
@@ -203,3 +203,13 @@ def test_a_run_on_disk_opens_in_plain_xarray(
         assert opened.attrs["draws"] == 4_000
     with xr.open_dataset(path, engine="h5netcdf", group="summary") as opened:
         xr.testing.assert_equal(opened.load(), summary)
+
+
+def test_numbers_of_numpy_are_numbers(base: Scenario) -> None:
+    ds = sim.simulate(base, draws=np.int64(64), seed=np.uint32(3), threads=np.int8(1))  # type: ignore[arg-type]
+    assert ds.sizes["draw"] == 64
+
+
+def test_keep_is_a_name_or_a_list_of_names(base: Scenario) -> None:
+    with pytest.raises(ValueError, match="keep: expected"):
+        sim.simulate(base, draws=64, keep=5)  # type: ignore[arg-type]

@@ -3,12 +3,16 @@ from __future__ import annotations
 import csv
 import json
 import resource
+import shutil
+import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import xarray as xr
+from conftest import ROOT
 
 import sim
 from sim import runs
@@ -29,6 +33,7 @@ def test_a_run_folder_holds_data_pictures_and_provenance(done: runs.Run) -> None
         "run.nc",
         "summary.csv",
         "manifest.json",
+        "parameters.toml",
         "figures/margin.png",
         "figures/gigawatts.png",
     }
@@ -100,25 +105,72 @@ def test_what_determines_a_run_names_its_folder(base: Scenario, params: Path) ->
     assert digest(sim.load(params / "base.toml", set={"hardware.pue.median": 1.21})) != first
 
 
-def test_running_again_replaces_the_files_whole(base: Scenario, tmp_path: Path) -> None:
-    first = runs.run(base, tmp_path, draws=300, figures=False)
+def test_running_again_replaces_the_run_whole(base: Scenario, tmp_path: Path) -> None:
+    first = runs.run(base, tmp_path, draws=300)
     again = runs.run(base, tmp_path, draws=600, figures=False)
     assert first.folder == again.folder
-    assert json.loads((again.folder / "manifest.json").read_text())["draws"] == 600
+    assert runs.stored_draws(again.folder) == 600
+    assert not (again.folder / "figures").exists()  # those were of 300 draws
     assert [path.name for path in tmp_path.iterdir()] == [first.folder.name]
 
 
-def test_what_a_killed_process_left_behind_is_removed(base: Scenario, tmp_path: Path) -> None:
+def test_a_run_of_more_draws_is_not_replaced_by_one_of_fewer(
+    base: Scenario, tmp_path: Path
+) -> None:
+    more = runs.run(base, tmp_path, draws=600, figures=False)
+    fewer = runs.run(base, tmp_path, draws=300, figures=False)
+    assert (more.stored, fewer.stored) == (True, False)
+    assert runs.stored_draws(fewer.folder) == 600
+    assert fewer.ds.sizes["draw"] == 300
+
+
+def test_what_killed_processes_left_of_this_run_is_cleared_up(
+    base: Scenario, tmp_path: Path
+) -> None:
+    run = runs.run(base, tmp_path, draws=64, figures=False)
     dead = subprocess.Popen([sys.executable, "-c", "pass"])
     dead.wait()
-    abandoned = tmp_path / f".base-000000000000.{dead.pid}.partial"
-    abandoned.mkdir()
-    (abandoned / "run.nc").write_bytes(b"half")
-    alive = tmp_path / ".base-000000000000.1.partial"
-    alive.mkdir()
-    runs.run(base, tmp_path, draws=64, figures=False)
-    assert not abandoned.exists()
-    assert alive.exists()
+    host, name = socket.gethostname(), run.folder.name
+    half = tmp_path / f".{name}.{host}.{dead.pid}.partial"
+    half.mkdir()
+    (half / "run.nc").write_bytes(b"half")
+    kept = [
+        tmp_path / f".{name}.{host}.1.partial",  # its process lives
+        tmp_path / f".{name}.elsewhere.{dead.pid}.partial",  # another machine's
+        tmp_path / f".mydata.{dead.pid}.partial",  # not ours
+    ]
+    for folder in kept:
+        folder.mkdir()
+    # Killed after the older run was taken away and before the new one was put in place:
+    run.folder.rename(tmp_path / f".{name}.{host}.{dead.pid}.older")
+    again = runs.run(base, tmp_path, draws=32, figures=False)
+    assert not again.stored
+    assert runs.stored_draws(run.folder) == 64
+    assert sorted(tmp_path.iterdir()) == sorted([run.folder, *kept])
+
+
+def test_parameters_are_stored_as_used(done: runs.Run) -> None:
+    parameters = tomllib.loads((done.folder / "parameters.toml").read_text())
+    assert parameters["hardware"]["pue"]["median"] == 1.2
+    assert parameters["labs"]["openai"]["host"]["microsoft"]["share_2026"] == 0.4
+    assert parameters["model"]["view"] == "economic"
+
+
+def test_the_commit_is_that_of_this_project(tmp_path: Path) -> None:
+    """Not of a checkout in which the package happens to lie, ignored by it."""
+    shutil.copytree(ROOT / "sim", tmp_path / "lib" / "sim")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    (tmp_path / ".gitignore").write_text("lib\n")
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "add", ".gitignore"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "-m", "theirs"], check=True)
+    code = "import sim.results as r; print(repr(r.commit()), r.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path / "lib", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("'' ")
+    assert str(tmp_path) in done.stdout
 
 
 def test_a_folder_that_cannot_be_written_to_is_bad_input(base: Scenario, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_reported_errors_are_those_of_repeated_runs(n: int) -> None:
         np.sqrt((mean_error**2).mean()), runs.mean(axis=-1).std(ddof=1), rtol=0.12
     )
     for threshold in (0.1, 1.0, 5.0):
-        p, p_error = probability_with_error(runs > threshold)
+        p, p_error = probability_with_error(runs > threshold, np.ones(runs.shape, bool))
         np.testing.assert_allclose(np.sqrt((p_error**2).mean()), p.std(ddof=1), rtol=0.2)
 
 
@@ -80,9 +80,10 @@ def test_intervals_of_95_percent_cover(base: Scenario) -> None:
 
 def test_rare_events_have_an_honest_error() -> None:
     happens = np.zeros(100_000, bool)
-    assert probability_with_error(happens)[1] > 0
+    valid = np.ones_like(happens)
+    assert probability_with_error(happens, valid)[1] > 0
     happens[7] = True
-    value, error = probability_with_error(happens)
+    value, error = probability_with_error(happens, valid)
     assert value == 1e-5
     assert error == pytest.approx(1.1e-5, rel=0.1)
 
@@ -152,3 +153,20 @@ def test_every_statistic_has_an_error_and_a_unit(summary: xr.Dataset) -> None:
     for name in summary.data_vars:
         assert summary[name].attrs["units"]
         assert str(name).endswith("_error") or f"{name}_error" in summary
+
+
+def test_draws_that_are_nan_neither_shift_quantiles_nor_count_in_probabilities(
+    ds: xr.Dataset,
+) -> None:
+    spoiled = ds.copy(deep=True)
+    spoiled.inference_gross_margin[:400, 3] = np.nan
+    summary, whole = sim.summarise(spoiled), sim.summarise(ds)
+    touched = {"quarter": "2026Q4"}
+    for statistic in ("mean", "sd", "quantile", "cvar"):
+        name = f"inference_gross_margin_{statistic}"
+        assert np.isnan(summary[name].sel(touched)).all()
+        other = {"quarter": "2027Q4"}
+        np.testing.assert_array_equal(summary[name].sel(other), whole[name].sel(other))
+    reached = ds.inference_gross_margin.sel(touched)[400:] >= ds.hurdle_margin
+    assert float(summary.p_margin_above_hurdle.sel(touched)) == float(reached.mean())
+    assert float(summary.p_margin_above_hurdle_error.sel(touched)) > 0

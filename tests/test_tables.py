@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import xarray as xr
@@ -38,6 +39,8 @@ def test_what_no_draw_shows_is_below_three_in_n() -> None:
     assert Cell(0.0, 1e-6, "1", 100.0, of=100_000).shown() == ("< 0.003", "")
     assert Cell(1.0, 1e-6, "1", 100.0, of=100_000).shown() == ("> 99.997", "")
     assert Cell(0.0, 1e-2, "1", 100.0, of=64).shown() == ("< 5", "")
+    assert Cell(0.0, 1e-2, "1", 100.0, of=2_000).shown() == ("< 0.2", "")
+    assert Cell(0.0, 1e-2, "1", 100.0, of=1).shown() == ("< 100", "")
 
 
 @pytest.fixture
@@ -60,14 +63,28 @@ def test_the_tables_of_a_run(
 
 
 def test_the_side_by_side_table(
-    base: Scenario, summary: xr.Dataset, printed: Console, golden: Callable[[str, str], None]
+    base: Scenario, ds: xr.Dataset, printed: Console, golden: Callable[[str, str], None]
 ) -> None:
-    other = sim.summarise(sim.simulate(base, draws=4_000, seed=1, uncertainty=0.5))
+    other = sim.simulate(base, draws=4_000, seed=1, uncertainty=0.5)
     other.attrs["scenario"] = "half the spread"
-    terminal.show(tables.comparison([summary, other]))
+    terminal.show(tables.comparison([tables.compared(ds), tables.compared(other)]))
     text = printed.export_text(styles=False)
     assert max(len(line) for line in text.splitlines()) <= 80
     golden("comparison.txt", text)
+
+
+def test_differences_of_scenarios_are_paired(base: Scenario, params: Path, ds: xr.Dataset) -> None:
+    """The same random numbers: the error of a difference is far below those of its terms."""
+    dear = sim.load(params / "base.toml", set={"hardware.power_price_usd_per_kwh.median": 0.1})
+    runs = [tables.compared(ds), tables.compared(sim.simulate(dear, draws=4_000, seed=1))]
+    rows = dict(tables.comparison(runs).rows)
+    first, less = rows["base"][1], rows["  less base"][1]
+    assert isinstance(first, Cell)
+    assert isinstance(less, Cell)
+    assert less.value < 0
+    assert less.error < first.error / 10
+    other_seed = tables.compared(sim.simulate(dear, draws=4_000, seed=2))
+    assert len(tables.comparison([runs[0], other_seed]).rows) == 2
 
 
 def test_every_printed_number_has_an_error(ds: xr.Dataset, summary: xr.Dataset) -> None:
@@ -86,13 +103,16 @@ def test_tables_for_machines_are_json(ds: xr.Dataset, summary: xr.Dataset) -> No
 
 
 def test_cost_layers_sum_to_the_total_that_is_printed(ds: xr.Dataset, summary: xr.Dataset) -> None:
-    table = tables.headline_tables(ds, summary)[1]
-    assert len(table.rows) == 14
+    rows = dict(tables.headline_tables(ds, summary)[1].rows)
+    sums = {label: rows.pop(label) for label in ("= compute", "= total")}
+    rows = {label: cells for label, cells in rows.items() if "revenue," not in label}
+    assert len(rows) == 13
     for column in range(3):
-        numbers = [cells[column] for _, cells in table.rows]
-        layers = [cell.value for cell in numbers[:-1] if isinstance(cell, Cell)]
-        total = numbers[-1]
+        layers = [c.value for c in (r[column] for r in rows.values()) if isinstance(c, Cell)]
+        compute, total = sums["= compute"][column], sums["= total"][column]
+        assert isinstance(compute, Cell)
         assert isinstance(total, Cell)
+        assert math.fsum(layers[:11]) == pytest.approx(compute.value, rel=1e-12)
         assert math.fsum(layers) == pytest.approx(total.value, rel=1e-12)
 
 
@@ -114,9 +134,10 @@ def test_doubtful_draws_are_counted(ds: xr.Dataset, summary: xr.Dataset) -> None
     assert "Questionable draws, kept" in line
 
 
-def test_draws_that_are_not_finite_are_reported(ds: xr.Dataset, summary: xr.Dataset) -> None:
+def test_draws_that_are_not_finite_are_reported(ds: xr.Dataset) -> None:
     broken = ds.assign_attrs(draws_not_finite=3)
-    assert any("WARNING: 3 of 4000" in line for line in tables.quality(broken, summary))
+    assert "WARNING: 3 of 4,000" in tables.warnings(broken)[0]
+    assert tables.warnings(ds) == []
 
 
 def test_few_draws_say_that_they_have_no_error(base: Scenario, printed: Console) -> None:

@@ -56,6 +56,11 @@ def cache_folder() -> Path:
     return folder
 
 
+def cache_lasts() -> bool:
+    """Whether the next process finds what this one compiles."""
+    return cache_folder().name == f"kernels-{source_hash()}"
+
+
 def is_compiled() -> bool:
     """Whether machine code of this source is there already, or none is needed."""
     return bool(config.DISABLE_JIT) or any(cache_folder().rglob("loops.run_block*.nbc"))

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sim.fields import QUARTERS
-from sim.plots.style import BLUE, GREY, VERMILION, figure, tidy
+from sim.plots.style import BLUE, GREY, VERMILION, figure, origin, tidy
 from sim.results import last
 
 COLUMNS = 4
@@ -34,9 +34,9 @@ def gigawatts(ds: xr.Dataset) -> Figure:
         10.0,
         1.4 + 2.55 * rows,
         "Facility gigawatts by lab, end of quarter",
-        f"Scenario {ds.attrs['scenario']}, {ds.attrs['draws']:,} draws, seed {ds.attrs['seed']}."
-        " Line: median. Bands: 25-75 % and 5-95 % of draws. Diamond: published figure."
-        + ("\nChinese labs have a scale of their own." if china.any() and not china.all() else ""),
+        f"{origin(ds)} Line: median. Bands: 25-75 % and 5-95 % of draws.\n"
+        "Diamond: published figure (those of FIG. 11 are inputs of the base case)."
+        + (" Chinese labs have a scale of their own." if china.any() and not china.all() else ""),
     )
     grid = made.subplots(rows, COLUMNS, squeeze=False)
     height = 1.4 + 2.55 * rows

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from sim.fields import QUARTERS, REFERENCE_QUARTER
-from sim.plots.style import BLUE, GREY, ORANGE, VERMILION, figure, tidy
+from sim.plots.style import BLUE, GREY, ORANGE, VERMILION, figure, origin, tidy
 from sim.results import last
 
 PANELS = (
@@ -16,7 +16,7 @@ PANELS = (
     (
         "loaded_gross_margin",
         "p_loaded_margin_above_hurdle",
-        "Online inference, with free tier and levies",
+        "Online inference, loaded: with free tier, revenue share, overhead",
     ),
     ("fine_tune_gross_margin", "p_fine_tune_margin_above_hurdle", "Fine-tuning"),
 )
@@ -37,11 +37,10 @@ def margin(ds: xr.Dataset) -> Figure:
         8.0,
         7.2,
         "Gross margin by regime",
-        f"Scenario {ds.attrs['scenario']}, {ds.attrs['draws']:,} draws, seed {ds.attrs['seed']}."
-        " Dots: median. Bars: 5th to 95th percentile.",
+        f"{origin(ds)}\nDots: median. Bars: 5th to 95th percentile.",
     )
     panels = made.subplots(len(PANELS), 1, sharex=True)
-    made.subplots_adjust(left=0.04, right=0.965, top=0.90, bottom=0.115, hspace=0.34)
+    made.subplots_adjust(left=0.04, right=0.965, top=0.90, bottom=0.125, hspace=0.34)
     edges = np.linspace(LOWEST, HIGHEST, BINS + 1)
     for axes, (name, probability, title) in zip(panels, PANELS, strict=True):
         tidy(axes)
@@ -77,7 +76,7 @@ def margin(ds: xr.Dataset) -> Figure:
         outside = float((draws[QUARTERS.index(REFERENCE_QUARTER)] < LOWEST).mean())
         if outside >= 0.001:
             axes.text(
-                LOWEST, -0.02 * top, f"◂ {100 * outside:.1f} % of draws are lower",
+                LOWEST, -0.02 * top, f"◂ {REFERENCE_QUARTER}: {100 * outside:.1f} % are lower",
                 fontsize=8, color=GREY, va="top", ha="left",
             )  # fmt: skip
     panels[0].text(

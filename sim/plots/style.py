@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -22,3 +23,12 @@ def tidy(axes: Axes) -> None:
     """Leave out what carries no information."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=9)
+
+
+def origin(ds: xr.Dataset) -> str:
+    """What a figure was drawn from, for its caption."""
+    about = ds.attrs
+    return (
+        f"Scenario {about['scenario']} ({about['digest']}), {about['draws']:,} draws, seed"
+        f" {about['seed']}, {about['view']} view, {about['rental_mode']} rents."
+    )
