@@ -68,7 +68,7 @@ def run(
     options = _options(draws, seed, sampler, threads)
     scenarios = _scenarios(files, set_, options.pop("faults"))
 
-    from sim import runs, tables, terminal
+    from sim import comparison, runs, tables, terminal
     from sim.kernels.jit import cache_lasts, is_compiled
 
     runs.check_folder(out)
@@ -100,12 +100,12 @@ def run(
             documents.append(_document(done, scenario))
         else:
             print(done.folder)
-        finished.append(tables.compared(done.ds))
+        finished.append(comparison.compared(done.ds))
     if as_json:
-        both = {"comparison": tables.comparison(finished).data()} if len(finished) > 1 else {}
+        both = {"comparison": comparison.side_by_side(finished).data()} if len(finished) > 1 else {}
         print(json.dumps(documents + ([both] if both else []), indent=1))
     elif talkative and len(finished) > 1:
-        terminal.show(tables.comparison(finished))
+        terminal.show(comparison.side_by_side(finished))
 
 
 @app.command()

@@ -10,7 +10,7 @@ import xarray as xr
 from rich.console import Console
 
 import sim
-from sim import tables, terminal
+from sim import comparison, tables, terminal
 from sim.scenario import Scenario
 from sim.tables import Cell, rounded_by
 
@@ -67,7 +67,7 @@ def test_the_side_by_side_table(
 ) -> None:
     other = sim.simulate(base, draws=4_000, seed=1, uncertainty=0.5)
     other.attrs["scenario"] = "half the spread"
-    terminal.show(tables.comparison([tables.compared(ds), tables.compared(other)]))
+    terminal.show(comparison.side_by_side([comparison.compared(ds), comparison.compared(other)]))
     text = printed.export_text(styles=False)
     assert max(len(line) for line in text.splitlines()) <= 80
     golden("comparison.txt", text)
@@ -76,15 +76,15 @@ def test_the_side_by_side_table(
 def test_differences_of_scenarios_are_paired(base: Scenario, params: Path, ds: xr.Dataset) -> None:
     """The same random numbers: the error of a difference is far below those of its terms."""
     dear = sim.load(params / "base.toml", set={"hardware.power_price_usd_per_kwh.median": 0.1})
-    runs = [tables.compared(ds), tables.compared(sim.simulate(dear, draws=4_000, seed=1))]
-    rows = dict(tables.comparison(runs).rows)
+    runs = [comparison.compared(ds), comparison.compared(sim.simulate(dear, draws=4_000, seed=1))]
+    rows = dict(comparison.side_by_side(runs).rows)
     first, less = rows["base"][1], rows["  less base"][1]
     assert isinstance(first, Cell)
     assert isinstance(less, Cell)
     assert less.value < 0
     assert less.error < first.error / 10
-    other_seed = tables.compared(sim.simulate(dear, draws=4_000, seed=2))
-    assert len(tables.comparison([runs[0], other_seed]).rows) == 2
+    other_seed = comparison.compared(sim.simulate(dear, draws=4_000, seed=2))
+    assert len(comparison.side_by_side([runs[0], other_seed]).rows) == 2
 
 
 def test_every_printed_number_has_an_error(ds: xr.Dataset, summary: xr.Dataset) -> None:
