@@ -228,5 +228,5 @@ def threads_fault(threads: Any) -> str | None:
         return None
     whole = isinstance(threads, Integral) and not isinstance(threads, bool)
     if not whole or not 1 <= int(threads) <= 4096:
-        return f"expected a whole number of threads from 1 to 4096, got {threads!r}"
+        return f"expected a whole number of threads from 1 to 4096, got {shown(threads)}"
     return None

@@ -255,5 +255,5 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as leaving:
         code = 130 if isinstance(leaving, KeyboardInterrupt) else leaving.code
         if code == 130:
-            print("interrupted: this run wrote nothing", file=sys.stderr)
+            print("interrupted: finished runs are kept, this one is not", file=sys.stderr)
         sys.exit(code)

@@ -12,13 +12,18 @@ from numpy.typing import NDArray
 
 from sim.fields import QUARTERS, REFERENCE_QUARTER
 from sim.results import last
-from sim.statistics import replicated, standard_error
+from sim.statistics import (
+    probability_with_error,
+    quantiles_with_error,
+    replicated,
+    standard_error,
+)
 from sim.tables import LAST_QUARTER, Cell, Table
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A column of the side-by-side table: the draws of which it shows a quantile or the mean."""
+    """A column: the draws of which it shows the quantile at `level`, or else the share."""
 
     head: str
     draws: NDArray[Any]
@@ -26,16 +31,30 @@ class Measure:
     unit: str
     scale: float = 1.0
 
-    def of(self, draws: NDArray[Any]) -> NDArray[np.float64]:
-        """The statistic over the last axis."""
+    def cell(self) -> Cell:
+        """The statistic with its error."""
         if self.level is None:
-            return np.asarray(draws.mean(axis=-1))
-        return np.asarray(np.quantile(draws, self.level, axis=-1))
+            value, error = probability_with_error(self.draws, np.ones_like(self.draws))
+            return Cell(float(value), float(error), self.unit, of=self.draws.size)
+        cut, used = replicated(self.draws)
+        ordered, by_replicate = np.sort(self.draws), np.sort(cut)
+        value, error = quantiles_with_error(ordered, by_replicate, used, [self.level])
+        return Cell(float(value[0]), float(error[0]), self.unit, self.scale)
 
-    def replicates(self) -> tuple[NDArray[np.float64], float]:
+    def by_replicate(self) -> tuple[NDArray[np.float64], float]:
         """The statistic in each replicate, and the share of the draws in them."""
         cut, used = replicated(self.draws)
-        return self.of(cut), used
+        if self.level is None:
+            return np.asarray(cut.mean(axis=-1)), used
+        return np.asarray(np.quantile(cut, self.level, axis=-1)), used
+
+    def less(self, other: Measure) -> Cell:
+        """The difference to another run's, with the error of a pair."""
+        mine, used = self.by_replicate()
+        error = standard_error(mine - other.by_replicate()[0], used)
+        value = self.cell().value - other.cell().value
+        scale = 100.0 if self.level is None else self.scale
+        return Cell(value, float(error), self.unit, scale)
 
 
 @dataclass(frozen=True)
@@ -56,13 +75,13 @@ def compared(ds: xr.Dataset) -> Compared:
         Measure("margin\np5", margin, 0.05, "1", 100.0),
         Measure("margin\np50", margin, 0.5, "1", 100.0),
         Measure("margin\np95", margin, 0.95, "1", 100.0),
-        Measure("P(>=\nhurdle)", margin >= last(ds, "hurdle_margin"), None, "1", 100.0),
+        Measure("P(>=\nhurdle)", margin >= last(ds, "hurdle_margin"), None, "1"),
         Measure("loaded\np50", loaded, 0.5, "1", 100.0),
         *(
             Measure(f"{name}\nGW", gw[i], 0.5, "GW")
             for i, name in enumerate(ds["lab_name"].values[:2])
         ),
-        Measure(f"two\n> {level:g}", (gw > level).sum(axis=0) >= 2, None, "1", 100.0),
+        Measure(f"two\n> {level:g}", (gw > level).sum(axis=0) >= 2, None, "1"),
     ]
     copies = {m.head: replace(m, draws=m.draws.copy()) for m in found}
     return Compared(ds.attrs["scenario"], ds.attrs["seed"], copies)
@@ -82,15 +101,9 @@ def side_by_side(runs: Sequence[Compared]) -> Table:
         less: list[Cell | str] = []
         for head in shared:
             one, other = first.measures[head], run.measures[head]
-            by_replicate, used = other.replicates()
-            error = float(standard_error(by_replicate, used))
-            value = float(other.of(other.draws))
-            of = other.draws.size if other.level is None else 0
-            cells.append(Cell(value, error, other.unit, other.scale, of))
+            cells.append(other.cell())
             if one.draws.size == other.draws.size and first.seed == run.seed:
-                error = float(standard_error(by_replicate - one.replicates()[0], used))
-                difference = value - float(one.of(one.draws))
-                less.append(Cell(difference, error, other.unit, other.scale))
+                less.append(other.less(one))
         table.rows.append((run.scenario, cells))
         if run is not first and less:
             table.rows.append((f"  less {first.scenario}", less))

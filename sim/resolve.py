@@ -6,6 +6,7 @@ import datetime
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -271,14 +272,10 @@ class Resolver:
         before = len(self.faults)
         for name, number in law.stated().items():
             at = (*key, name) if name in entry else key
-            bound = Field(
-                declaration.unit,
-                declaration.meaning,
-                declaration.lo,
-                declaration.hi,
+            bound = replace(
+                declaration,
                 lo_open=declaration.lo_open and name not in ("min", "max"),
                 whole=declaration.whole and isinstance(law, Fixed),
-                flag=declaration.flag,
             )
             message = bound.fault(number)
             if message:

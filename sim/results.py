@@ -246,6 +246,12 @@ def last(ds: xr.Dataset, name: str) -> Array:
     return np.moveaxis(np.asarray(variable.values), axis, -1)
 
 
+def named_labs(ds: xr.Dataset) -> list[str]:
+    """The labs of which `p_both_named` speaks; netCDF makes a text of a list of one."""
+    named = ds.attrs["named_labs"]
+    return [named] if isinstance(named, str) else list(named)
+
+
 def indicators(ds: xr.Dataset) -> dict[str, tuple[Array, Array]]:
     """Name -> in which draws it happens, and in which it is not NaN, both [..., draw] (9.4).
 
@@ -268,8 +274,7 @@ def indicators(ds: xr.Dataset) -> dict[str, tuple[Array, Array]]:
             continue
         valid: Array = np.asarray(~np.isnan(values).any(axis=0))
         if name == "p_both_named":
-            named = ds.attrs["named_labs"]
-            named = [named] if isinstance(named, str) else list(named)
+            named = named_labs(ds)
             if all(lab in labs for lab in named):
                 places = [labs.index(lab) for lab in named]
                 found[name] = (values[places] > thresholds[0]).all(axis=0), valid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import glob
 import io
 import json
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,10 +133,16 @@ def _beside(folder: Path, what: str) -> Path:
 def _swap(staging: Path, folder: Path) -> None:
     """Put a finished run in place of an older one, whole."""
     older = _beside(folder, "older")
-    if folder.exists():
-        folder.rename(older)
-    staging.rename(folder)
-    shutil.rmtree(older, ignore_errors=True)
+    while staging.exists():
+        with suppress(FileNotFoundError):
+            folder.rename(older)
+        try:
+            staging.rename(folder)
+        except OSError as error:
+            # Another process has put the same run there in between: that one is older now.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        shutil.rmtree(older, ignore_errors=True)
 
 
 def _tidy(folder: Path) -> None:

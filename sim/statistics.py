@@ -157,12 +157,7 @@ def quantiles_with_error(
     n, replicates = ordered.shape[-1], by_replicate.shape[-2]
     value = _quantiles(ordered, levels)
     error = np.stack(
-        [
-            standard_error(_quantiles(by_replicate, [level])[0], used)
-            if replicates
-            else np.full(value.shape[1:], math.nan)
-            for level in levels
-        ]
+        [standard_error(_quantiles(by_replicate, [level])[0], used) for level in levels]
     )
     for i, level in enumerate(levels):
         if (
@@ -203,12 +198,8 @@ def _of_draws(
     values = np.ascontiguousarray(last(ds, name), dtype=np.float64)
     cut, used = replicated(values)
     with np.errstate(invalid="ignore"):
-        mean, sd = (
-            values.mean(axis=-1),
-            values.std(axis=-1, ddof=1) if values.shape[-1] > 1 else None,
-        )
-        if sd is None:
-            sd = np.full(mean.shape, math.nan)
+        mean = values.mean(axis=-1)
+        sd = values.std(axis=-1, ddof=1) if values.shape[-1] > 1 else np.full(mean.shape, math.nan)
         yield from _pair(f"{name}_mean", dims, mean, standard_error(cut.mean(axis=-1), used), about)
         sd_error = standard_error(cut.std(axis=-1, ddof=1), used)
         yield from _pair(f"{name}_sd", dims, sd, sd_error, about)
@@ -223,12 +214,7 @@ def _of_draws(
     with np.errstate(invalid="ignore"):
         value = _tail_means(ordered, tails)
         error = np.stack(
-            [
-                standard_error(_tail_means(by_replicate, [tail])[0], used)
-                if cut.shape[-2]
-                else np.full(value.shape[1:], math.nan)
-                for tail in tails
-            ]
+            [standard_error(_tail_means(by_replicate, [tail])[0], used) for tail in tails]
         )
     yield from _pair(f"{name}_cvar", ["tail", *dims], value, error, about)
 
@@ -272,3 +258,34 @@ def _of_moments(ds: xr.Dataset, name: str) -> Iterator[tuple[str, Any]]:
     yield from _pair(
         f"{name}_sd", dims, sd, standard_error(np.moveaxis(by_replicate, 0, -1)), about
     )
+
+
+def rounded_by(value: float, error: float) -> tuple[str, str]:
+    """A value to the digits that its error leaves, and the error to one digit.
+
+    Three significant digits where there is no error to go by; four where the error is nil.
+    """
+    if not math.isfinite(value):
+        return str(value), ""
+    if not math.isfinite(error):
+        return f"{value:.3g}", ""
+    if error <= abs(value) * 1e-12:
+        return f"{value:.4g}", "0"
+    digits = -int(f"{error:.0e}".split("e")[1])
+    if digits < 0:
+        return f"{round(value, digits):.0f}", f"{round(error, digits):.0f}"
+    return f"{value:.{digits}f}", f"{error:.{digits}f}"
+
+
+def percentage(share: float, error: float, draws: int) -> tuple[str, str]:
+    """A share of draws in percent, and its error; `< 3/n` where none shows it, `> 1 - 3/n` if all.
+
+    Three in n, rounded up, is the upper end of a 95 % interval (rule of three).
+    """
+    if share not in (0.0, 1.0):
+        return rounded_by(100 * share, 100 * error)
+    bound = min(100.0, 300 / draws)
+    digits = -math.floor(math.log10(bound))
+    bound = math.ceil(round(bound * 10**digits, 9)) / 10**digits
+    sign, limit = ("<", bound) if share == 0.0 else (">", 100 - bound)
+    return f"{sign} {limit:.{max(0, digits)}f}", ""

@@ -15,11 +15,8 @@ import xarray as xr
 from sim.fields import LAYERS, QUARTERS, REFERENCE_QUARTER, REGIMES
 from sim.kernels.places import COMPUTE_LAYERS
 from sim.kernels.samplers import BLOCK
-from sim.results import REPLICATE_MEAN, last
-from sim.statistics import (
-    FEWEST_REPLICATES,
-    mean_of_replicates,
-)
+from sim.results import REPLICATE_MEAN, last, named_labs
+from sim.statistics import FEWEST_REPLICATES, mean_of_replicates, percentage, rounded_by
 
 LAST_QUARTER = QUARTERS[-1]
 MARGINS = {
@@ -31,7 +28,10 @@ MARGINS = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A number with its standard error; `scale` is for show, `of` the draws of a probability."""
+    """A number with its standard error.
+
+    `scale` is for show; a probability is `of` so many draws, and shown in percent.
+    """
 
     value: float
     error: float
@@ -41,30 +41,9 @@ class Cell:
 
     def shown(self) -> tuple[str, str]:
         """The value rounded by its error, and the error."""
-        if self.of and self.value in (0.0, 1.0):
-            bound = min(1.0, 3 / self.of) * self.scale  # the rule of three: 95 % confidence
-            digits = -math.floor(math.log10(bound))
-            bound = math.ceil(round(bound * 10**digits, 9)) / 10**digits
-            limit = bound if self.value == 0.0 else self.scale - bound
-            return f"{'<' if self.value == 0.0 else '>'} {limit:.{max(0, digits)}f}", ""
+        if self.of:
+            return percentage(self.value, self.error, self.of)
         return rounded_by(self.value * self.scale, self.error * self.scale)
-
-
-def rounded_by(value: float, error: float) -> tuple[str, str]:
-    """A value to the digits that its error leaves, and the error to one digit.
-
-    Three significant digits where there is no error to go by; four where the error is nil.
-    """
-    if not math.isfinite(value):
-        return str(value), ""
-    if not math.isfinite(error):
-        return f"{value:.3g}", ""
-    if error <= abs(value) * 1e-12:
-        return f"{value:.4g}", "0"
-    digits = -int(f"{error:.0e}".split("e")[1])
-    if digits < 0:
-        return f"{round(value, digits):.0f}", f"{round(error, digits):.0f}"
-    return f"{value:.{digits}f}", f"{error:.{digits}f}"
 
 
 @dataclass
@@ -111,8 +90,6 @@ class Reader:
             str(dim): {label: i for i, label in enumerate(summary[dim].values.tolist())}
             for dim in summary.dims
         }
-        named = ds.attrs["named_labs"]
-        self.named = [named] if isinstance(named, str) else list(named)
 
     def cell(self, name: str, scale: float = 1.0, of: int = 0, **where: Any) -> Cell:
         """The statistic `name` of the summary at coordinates `where`."""
@@ -123,7 +100,7 @@ class Reader:
 
     def probability(self, name: str, **where: Any) -> Cell:
         """A probability or the mean of an indicator, shown in percent."""
-        return self.cell(name, 100.0, self.draws, **where)
+        return self.cell(name, of=self.draws, **where)
 
     def labels(self, dim: str) -> list[tuple[str, str]]:
         """Ids and display names of the labs or landlords."""
@@ -136,15 +113,10 @@ def _words(name: str) -> str:
     return name.replace("_", " ").replace("hbm", "HBM").replace("electricity it", "electricity IT")
 
 
-def percent(share: float) -> str:
-    """A share as a percentage without needless digits."""
-    return f"{100 * share:g} %"
-
-
 def hurdle_label(ds: xr.Dataset) -> str:
     """`70 %` where the hurdle is one number, else `hurdle`."""
     hurdle = ds["hurdle_margin"]
-    return percent(float(hurdle)) if hurdle.ndim == 0 else "hurdle"
+    return f"{100 * float(hurdle):g} %" if hurdle.ndim == 0 else "hurdle"
 
 
 def headline_tables(ds: xr.Dataset, summary: xr.Dataset) -> list[Table]:
@@ -283,7 +255,10 @@ def _crossings(read: Reader) -> Table:
     table.rules.append(len(table.rows))
     names = dict(read.labels("lab"))
     for name, label in (
-        ("p_both_named", "both " + " and ".join(names.get(lab, lab) for lab in read.named)),
+        (
+            "p_both_named",
+            "both " + " and ".join(names.get(lab, lab) for lab in named_labs(read.ds)),
+        ),
         ("p_top_two", "both of the two largest"),
     ):
         if name in read.summary:

@@ -46,6 +46,16 @@ def test_nothing_leaves_the_picture(name: str, ds: xr.Dataset) -> None:
     assert drawn.y1 <= height
 
 
+def test_probabilities_stand_inside_their_panels(base: Scenario) -> None:
+    """Also with as many digits as the default number of draws gives them."""
+    figure = draw("gigawatts", sim.simulate(base, draws=100_000, keep=["gw"]))
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        for text in axes.texts:
+            assert text.get_window_extent().x1 <= axes.get_window_extent().x1, text.get_text()
+            assert "±" in text.get_text() or "<" in text.get_text()
+
+
 def test_margins_have_a_panel_each_with_the_hurdle(ds: xr.Dataset) -> None:
     figure = draw("margin", ds)
     assert len(figure.axes) == 3

@@ -200,3 +200,22 @@ def test_the_order_and_names_of_labs_determine_a_run_too(params: Path) -> None:
     moved = sim.load(params / "base.toml", set={"labs.openai.order": 9})
     named = sim.load(params / "base.toml", set={"labs.openai.name": "Open AI"})
     assert len({scenario.digest() for scenario in (base, moved, named)}) == 3
+
+
+def test_processes_that_store_the_same_run_at_once_do_not_trample_one_another(
+    base: Scenario, tmp_path: Path
+) -> None:
+    code = (
+        "import sys; from pathlib import Path; import sim; from sim import runs\n"
+        "scenario = sim.load(sys.argv[1])\n"
+        "for _ in range(4): runs.run(scenario, Path(sys.argv[2]), draws=64, figures=False)\n"
+    )
+    arguments = [sys.executable, "-c", code, str(ROOT / "params" / "base.toml"), str(tmp_path)]
+    processes = [subprocess.Popen(arguments, stderr=subprocess.PIPE) for _ in range(3)]
+    for process in processes:
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    (folder,) = tmp_path.iterdir()
+    assert runs.stored_draws(folder) == 64
+    with xr.open_dataset(folder / "run.nc", engine="h5netcdf") as stored:
+        assert stored.sizes["draw"] == 64

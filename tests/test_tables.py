@@ -12,7 +12,8 @@ from rich.console import Console
 import sim
 from sim import comparison, tables, terminal
 from sim.scenario import Scenario
-from sim.tables import Cell, rounded_by
+from sim.statistics import percentage, rounded_by
+from sim.tables import Cell
 
 
 @pytest.mark.parametrize(
@@ -36,11 +37,12 @@ def test_values_are_rounded_by_their_error(
 
 
 def test_what_no_draw_shows_is_below_three_in_n() -> None:
-    assert Cell(0.0, 1e-6, "1", 100.0, of=100_000).shown() == ("< 0.003", "")
-    assert Cell(1.0, 1e-6, "1", 100.0, of=100_000).shown() == ("> 99.997", "")
-    assert Cell(0.0, 1e-2, "1", 100.0, of=64).shown() == ("< 5", "")
-    assert Cell(0.0, 1e-2, "1", 100.0, of=2_000).shown() == ("< 0.2", "")
-    assert Cell(0.0, 1e-2, "1", 100.0, of=1).shown() == ("< 100", "")
+    assert percentage(0.0, 1e-6, 100_000) == ("< 0.003", "")
+    assert percentage(1.0, 1e-6, 100_000) == ("> 99.997", "")
+    assert percentage(0.0, 1e-2, 64) == ("< 5", "")
+    assert percentage(0.0, 1e-2, 2_000) == ("< 0.2", "")
+    assert percentage(0.0, 1e-2, 1) == ("< 100", "")
+    assert percentage(0.43, 2e-3, 100_000) == ("43.0", "0.2")
 
 
 @pytest.fixture
@@ -71,6 +73,19 @@ def test_the_side_by_side_table(
     text = printed.export_text(styles=False)
     assert max(len(line) for line in text.splitlines()) <= 80
     golden("comparison.txt", text)
+
+
+def test_the_side_by_side_table_says_what_the_other_tables_say(
+    ds: xr.Dataset, summary: xr.Dataset
+) -> None:
+    (_, cells), *_ = comparison.side_by_side([comparison.compared(ds)]).rows
+    _, expected = tables.headline_tables(ds, summary)[0].rows[0]
+    p5, p50, p95, reached = cells[:4]
+    assert [c.shown() for c in (p5, p50, p95, reached) if isinstance(c, Cell)] == [
+        c.shown()
+        for c in (expected[0], expected[2], expected[4], expected[5])
+        if isinstance(c, Cell)
+    ]
 
 
 def test_differences_of_scenarios_are_paired(base: Scenario, params: Path, ds: xr.Dataset) -> None:

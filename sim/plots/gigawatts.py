@@ -9,10 +9,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
 from sim.fields import QUARTERS
-from sim.plots.style import BLUE, GREY, VERMILION, figure, origin, tidy
+from sim.plots.style import BLUE, GREY, VERMILION, figure, origin, probability, tidy
 from sim.results import last
 
 COLUMNS = 4
@@ -75,18 +74,11 @@ def gigawatts(ds: xr.Dataset) -> Figure:
         axes.set_title(str(names[i]), loc="left", fontsize=10.5)
         if level is not None:
             axes.axhline(level, color=VERMILION, linewidth=1.1, linestyle="--")
+            share = probability(gw[i, -1] > level, ~np.isnan(gw[i, -1]))
             axes.text(
-                0.03, 0.95, f"P(> {level:g} GW, end 2027) {_percent(gw[i, -1] > level)}",
+                0.03, 0.95, f"P(> {level:g} GW, end 2027)\n{share}",
                 transform=axes.transAxes, fontsize=8.5, color=GREY, va="top",
             )  # fmt: skip
         if i % COLUMNS == 0:
             axes.set_ylabel("GW", fontsize=9)
     return made
-
-
-def _percent(happens: NDArray[np.bool_]) -> str:
-    """A share of draws in words; what no draw shows is below three in n (rule of three)."""
-    share = float(happens.mean())
-    if share == 0:
-        return f"< {300 / happens.size:.1g} %"
-    return f"= {100 * share:.0f} %" if share >= 0.01 else f"= {100 * share:.1g} %"

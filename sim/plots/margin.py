@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from sim.fields import QUARTERS, REFERENCE_QUARTER
-from sim.plots.style import BLUE, GREY, ORANGE, VERMILION, figure, origin, tidy
-from sim.results import last
+from sim.plots.style import BLUE, GREY, ORANGE, VERMILION, figure, origin, probability, tidy
+from sim.results import indicators, last
 
 PANELS = (
     ("inference_gross_margin", "p_margin_above_hurdle", "Online inference, paid traffic"),
@@ -41,19 +41,21 @@ def margin(ds: xr.Dataset) -> Figure:
     )
     panels = made.subplots(len(PANELS), 1, sharex=True)
     made.subplots_adjust(left=0.04, right=0.965, top=0.90, bottom=0.125, hspace=0.34)
+    reached = indicators(ds)
     edges = np.linspace(LOWEST, HIGHEST, BINS + 1)
-    for axes, (name, probability, title) in zip(panels, PANELS, strict=True):
+    for axes, (name, name_of, title) in zip(panels, PANELS, strict=True):
         tidy(axes)
         draws = last(ds, name)
         top = 0.0
         rows = ((REFERENCE_QUARTER, BLUE, -0.10), (QUARTERS[-1], ORANGE, -0.21))
         for quarter, colour, _ in rows:
-            values = draws[QUARTERS.index(quarter)]
+            place = QUARTERS.index(quarter)
+            values = draws[place]
             counts, _ = np.histogram(values, edges)
             density = counts / (values.size * np.diff(edges))
             top = max(top, float(density.max()))
-            share = float(ds[probability].sel(quarter=quarter))
-            label = f"{quarter}:  P(margin ≥ hurdle) = {100 * share:.0f} %"
+            happens, valid = reached[name_of][0][place], reached[name_of][1][place]
+            label = f"{quarter}:  P(margin ≥ hurdle) {probability(happens, valid)}"
             axes.stairs(density, edges, color=colour, linewidth=1.6, label=label)
             if quarter == REFERENCE_QUARTER:
                 axes.stairs(density, edges, color=colour, fill=True, alpha=0.15)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from sim.statistics import percentage, probability_with_error
 
 BLUE, ORANGE, VERMILION, GREY = "#0072B2", "#E69F00", "#D55E00", "#666666"
 
@@ -30,3 +34,10 @@ def origin(ds: xr.Dataset) -> str:
         f"Scenario {about['scenario']} ({about['digest']}), {about['draws']:,} draws, seed"
         f" {about['seed']}, {about['view']} view, {about['rental_mode']} rents."
     )
+
+
+def probability(happens: NDArray[np.bool_], valid: NDArray[np.bool_]) -> str:
+    """A probability with its Monte Carlo error, in percent, as an equation's right-hand side."""
+    value, error = probability_with_error(happens, valid)
+    shown, spread = percentage(float(value), float(error), happens.size)
+    return f"{shown} %" if shown[0] in "<>" else f"= {shown}{f' ± {spread}' if spread else ''} %"
