@@ -57,7 +57,7 @@ class World:
     cost_index: A[Array, Output("1", "Hardware cost per kW over that of the reference quarter", _Q)]
 
     # Section 3: cost per token.
-    paid_seconds_per_token: A[Array, Output("s", "Paid accelerator-seconds per useful native token", _QR, kept="moments")]
+    paid_seconds_per_token: A[Array, Output("s", "Paid accelerator-seconds per useful native token", _QR)]
     unit_cost: A[Array, Output("USD/Mtok", "Cost per native Mtok by layer", _QRL, kept="moments")]
     compute_cost: A[Array, Output("USD/Mtok", "Compute cost per native Mtok (11 layers)", _QR, kept="draws")]
     cost_output: A[Array, Output("USD/Mtok", "Compute cost per output Mtok", _Q)]
@@ -75,7 +75,7 @@ class World:
     duty_at_hurdle: A[Array, Output("1", "Inference duty cycle that puts the margin at the hurdle", _Q, may_be_infinite=True)]
 
     # Section 6: the build.
-    power_scale: A[Array, Output("1", "What the power cap leaves of the quarter's western additions", _Q, kept="moments")]
+    power_scale: A[Array, Output("1", "What the power cap leaves of the quarter's western additions", _Q)]
     power_binds: A[Array, Output("1", "The power cap binds in the quarter", _Q, kept="moments", kind="bool")]
 
 
@@ -93,9 +93,9 @@ class LabOutputs:
 class LandlordOutputs:
     """One value a landlord."""
 
-    hosted_gw_landlord: A[Array, Output("GW", "Gigawatts of labs hosted at quarter end", _Q, kept="moments")]
-    landlord_capex_busd: A[Array, Output("USD bn/quarter", "Capital expenditure in the quarter", _Q, kept="moments")]
-    capex_scale: A[Array, Output("1", "What capex leaves of the quarter's wanted additions", _Q, kept="moments")]
+    hosted_gw_landlord: A[Array, Output("GW", "Gigawatts of labs hosted at quarter end", _Q)]
+    landlord_capex_busd: A[Array, Output("USD bn/quarter", "Capital expenditure in the quarter", _Q)]
+    capex_scale: A[Array, Output("1", "What capex leaves of the quarter's wanted additions", _Q)]
     capex_binds: A[Array, Output("1", "The landlord's capex binds in the quarter", _Q, kept="moments", kind="bool")]
 
 

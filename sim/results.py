@@ -239,7 +239,7 @@ def commit() -> str:
 
 def last(ds: xr.Dataset, name: str) -> Array:
     """The draws of a variable with `draw` as the last axis, contiguous as the engine left them."""
-    variable = ds[name].variable
+    variable = ds.variables[name]
     if "draw" not in variable.dims:
         return np.asarray(variable.values)[..., None]
     axis = variable.dims.index("draw")
@@ -259,7 +259,7 @@ def indicators(ds: xr.Dataset) -> dict[str, tuple[Array, Array]]:
     """
     found: dict[str, tuple[Array, Array]] = {}
     for name, probability in PROBABILITIES.items():
-        if probability.of not in ds or "draw" not in ds[probability.of].dims:
+        if probability.of not in ds or "draw" not in ds.variables[probability.of].dims:
             continue
         values = last(ds, probability.of)
         if probability.of != "gw":

@@ -234,12 +234,12 @@ def write_csv(summary: xr.Dataset, path: Path) -> None:
 
 
 def _csv_rows(summary: xr.Dataset, name: str) -> list[list[Any]]:
-    variable = summary[name]
-    values, errors = variable.values, summary[f"{name}_error"].values
+    variable = summary.variables[name]
+    values, errors = variable.values, summary.variables[f"{name}_error"].values
     output, _, kind = name.rpartition("_")
     if kind not in ("mean", "sd", "quantile", "cvar"):
         output, kind = name, "probability"
-    labels = {dim: summary[dim].values for dim in variable.dims}
+    labels = {dim: summary.variables[dim].values for dim in variable.dims}
     rows = []
     for place in np.ndindex(values.shape):
         at = {dim: labels[dim][i] for dim, i in zip(variable.dims, place, strict=True)}

@@ -58,7 +58,7 @@ def summarise(
     for name in chosen:
         if name in PROBABILITIES:
             continue
-        if name in ds and "draw" in ds[name].dims:
+        if name in ds and "draw" in ds.variables[name].dims:
             made.update(_of_draws(ds, name, quantiles, tails))
         elif name + REPLICATE_MEAN in ds:
             made.update(_of_moments(ds, name))
@@ -84,7 +84,7 @@ def _chosen(ds: xr.Dataset) -> list[str]:
     return [
         name
         for name in OUTPUTS
-        if (name in ds and "draw" in ds[name].dims) or name + REPLICATE_MEAN in ds
+        if (name in ds and "draw" in ds.variables[name].dims) or name + REPLICATE_MEAN in ds
     ]
 
 
@@ -192,18 +192,19 @@ def probability_with_error(
 def _of_draws(
     ds: xr.Dataset, name: str, quantiles: Sequence[float], tails: Sequence[float]
 ) -> Iterator[tuple[str, Any]]:
-    about = {key: str(ds[name].attrs.get(key, "")) for key in ("units", "long_name")}
-    dims = [str(dim) for dim in ds[name].dims if dim != "draw"]
+    variable = ds.variables[name]
+    about = {key: str(variable.attrs.get(key, "")) for key in ("units", "long_name")}
+    dims = [str(dim) for dim in variable.dims if dim != "draw"]
     # One order in memory, so that sums do not depend on where the draws come from.
     values = np.ascontiguousarray(last(ds, name), dtype=np.float64)
     cut, used = replicated(values)
     with np.errstate(invalid="ignore"):
         mean = values.mean(axis=-1)
-        sd = values.std(axis=-1, ddof=1) if values.shape[-1] > 1 else np.full(mean.shape, math.nan)
         yield from _pair(f"{name}_mean", dims, mean, standard_error(cut.mean(axis=-1), used), about)
+        sd = values.std(axis=-1, ddof=1) if values.shape[-1] > 1 else np.full(mean.shape, math.nan)
         sd_error = standard_error(cut.std(axis=-1, ddof=1), used)
         yield from _pair(f"{name}_sd", dims, sd, sd_error, about)
-    if ds[name].dtype == bool:
+    if variable.dtype == bool:
         return
     ordered, by_replicate = np.sort(values, axis=-1), np.sort(cut, axis=-1)
     unknown = np.isnan(ordered[..., -1])  # a draw that is NaN has no place among the others
@@ -237,7 +238,7 @@ def mean_of_replicates(means: Array, count: NDArray[np.int64]) -> tuple[Array, A
 
 
 def _of_moments(ds: xr.Dataset, name: str) -> Iterator[tuple[str, Any]]:
-    means, m2 = ds[name + REPLICATE_MEAN], ds[name + REPLICATE_M2].values
+    means, m2 = ds.variables[name + REPLICATE_MEAN], ds.variables[name + REPLICATE_M2].values
     output = OUTPUTS[name]
     about = {"units": output.unit, "long_name": output.meaning}
     dims = [str(dim) for dim in means.dims[1:]]
