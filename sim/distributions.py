@@ -106,6 +106,40 @@ class SharedSpread(Law):
         return {"median": self.median}
 
 
+class FiscalYears(Law):
+    """Capex of calendar 2026 from the fiscal years that share it; spread as `SharedSpread`.
+
+    `fiscal_year_end` is the month in which the landlord's fiscal years end.
+    """
+
+    fy2026: Positive
+    fy2027: Positive | None = None
+    fiscal_year_end: Annotated[int, Field(ge=1, le=12)] = 12
+
+    @model_validator(mode="after")
+    def _complete(self) -> FiscalYears:
+        if self.fy2027 is None and self.fiscal_year_end < 12:
+            raise ValueError(
+                f"missing fy2027: {12 - self.fiscal_year_end} months of calendar 2026 lie in it"
+                f" (fiscal_year_end = {self.fiscal_year_end})"
+            )
+        return self
+
+    @property
+    def point(self) -> float:
+        following = self.fy2026 if self.fy2027 is None else self.fy2027
+        return calendar_year(self.fiscal_year_end, self.fy2026, following)
+
+    def stated(self) -> dict[str, float]:
+        given = {"fy2026": self.fy2026, "fy2027": self.fy2027}
+        return {name: number for name, number in given.items() if number is not None}
+
+
+def calendar_year(month: int, fiscal_year: float, following: float) -> float:
+    """The calendar year's part of two fiscal years that end in a month of it (model.md 7)."""
+    return month / 12 * fiscal_year + (1 - month / 12) * following
+
+
 FAMILIES: dict[str, type[Law]] = {
     "normal": Normal,
     "lognormal": Lognormal,
@@ -114,17 +148,35 @@ FAMILIES: dict[str, type[Law]] = {
 
 LAWS: tuple[type[Law], ...] = (Fixed, SharedSpread, *FAMILIES.values())
 
+FISCAL_KEYS = frozenset({"fy2026", "fy2027"})
 # Keys that describe a law; all others describe where it comes from.
-LAW_KEYS = frozenset({"family"}).union(*(law.model_fields for law in LAWS))
+LAW_KEYS = frozenset({"family"}).union(FISCAL_KEYS, *(law.model_fields for law in LAWS))
 
 
-def law_of(entry: dict[str, Any], shared_spread: bool) -> type[Law] | None:
+def law_of(entry: dict[str, Any], shared_spread: bool, fiscal: bool = False) -> type[Law] | None:
     """The class of law that an entry gives: by `family`, a fixed `value`, or a shared spread.
 
-    None where the family is missing or unknown.
+    `fiscal` says that fiscal years may stand for the median. None where the family is missing or
+    unknown.
     """
     if "family" in entry:
         return FAMILIES.get(entry["family"]) if isinstance(entry["family"], str) else None
     if "value" in entry:
         return Fixed
+    if fiscal and FISCAL_KEYS & set(entry):
+        return FiscalYears
     return SharedSpread if shared_spread else None
+
+
+def replaces_law(table: dict[str, Any], below: dict[str, Any], fiscal: bool) -> bool:
+    """Whether what an overlay says of a quantity replaces the whole law below it.
+
+    `fiscal` says that fiscal years may stand for the median.
+    """
+    if "family" in table or "value" in table:
+        return True
+    if not fiscal:
+        return False
+    if "median" in table:
+        return bool(FISCAL_KEYS & set(below))
+    return bool(FISCAL_KEYS & set(table)) and not FISCAL_KEYS & set(below)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.fields import FACTORS, Output, nearest
+from sim.fields import FACTORS, QUARTERS, REFERENCE_QUARTER, REGIMES, Output, nearest
 from sim.files import Fault, InputError, Place
 from sim.inputs import HOST_MATRICES, Draw, Lab, Landlord
 from sim.kernels import samplers
@@ -28,12 +28,13 @@ from sim.plan import Rows, factors, hosts
 from sim.scenario import Scenario
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 TILES_PER_CHUNK = 8
 # Peak memory of simulating, summarising and storing, over that of the draws that are kept:
 # 2.5 at 200,000 and at 1,000,000 draws, rounded up.
 MEMORY_PER_KEPT = 3
 # Inputs that results always carry: probabilities, tables and figures need them.
-ALWAYS_KEPT = ("hurdle_margin", "lab_is_china")
+ALWAYS_KEPT = ("hurdle_margin", "lab_is_china", "rpo_busd")
 
 
 @dataclass
@@ -130,6 +131,7 @@ def workspace(layout: Layout, row: Array) -> Workspace:
             want=np.empty(shape),
             due=np.empty(layout.labs),
             buildable=np.empty(layout.landlords),
+            average=np.empty((*shape, len(QUARTERS))),
         ),
     )
 
@@ -199,12 +201,30 @@ def run(
         mean=np.zeros((REPLICATES, moment_columns.size)),
         m2=np.zeros((REPLICATES, moment_columns.size)),
     )
-    must_be_finite = [
-        isinstance(v.declaration, Output) and not v.declaration.may_be_infinite for v in drawn
-    ]
-    checked = np.repeat(np.array(must_be_finite, bool), [v.columns.size for v in drawn])
-    _run_chunks(plan, result, store, checked, start.row, threads, progress, tiles_per_chunk)
+    reports = ~np.isnan(start.row[layout.inputs["arr_2026q4_busd"].columns])
+    expected = [_expected(v, reports) for v in drawn] or [(np.zeros(0, bool),) * 2]
+    number, finite = (np.concatenate([e[i].ravel() for e in expected]) for i in range(2))
+    _run_chunks(plan, result, store, number, finite, start.row, threads, progress, tiles_per_chunk)
     return result
+
+
+def _expected(variable: Variable, reports: NDArray[np.bool_]) -> tuple[Mask, Mask]:
+    """Which columns of a variable may not be NaN, and which must be finite (model.md 9.4).
+
+    `reports` says which labs report ARR.
+    """
+    output = variable.declaration
+    number = np.full(variable.columns.shape, isinstance(output, Output))
+    if not isinstance(output, Output):
+        return number, number
+    if output.missing == "arr":
+        number[~reports] = False
+    elif output.missing == "hosts":
+        number[:] = False
+    elif output.missing == "quarters":
+        number[:, REGIMES.index("frontier_training")] = False
+        number[QUARTERS.index(REFERENCE_QUARTER)] |= reports.any()
+    return number, number & (not output.may_be_infinite)
 
 
 def check_memory(columns: int, draws: int) -> None:
@@ -231,7 +251,8 @@ def _run_chunks(
     plan: Plan,
     result: Draws,
     store: Array,
-    checked: NDArray[np.bool_],
+    number: Mask,
+    finite: Mask,
     row: Array,
     threads: int | None,
     progress: Callable[[int], None] | None,
@@ -271,8 +292,10 @@ def _run_chunks(
             run_blocks(plan, space, first, count, store, mean, m2)
             sizes = np.full(blocks, BLOCK, np.int64)
             sizes[-1] = count - BLOCK * (blocks - 1)
-            finite = np.isfinite(store[checked, first : first + count]).all(axis=0)
-            bad = [first + int(draw) for draw in np.flatnonzero(~finite)]
+            part = store[:, first : first + count]
+            good = np.isfinite(part[finite]).all(axis=0)
+            good &= ~np.isnan(part[number & ~finite]).any(axis=0)
+            bad = [first + int(draw) for draw in np.flatnonzero(~good)]
             finish(chunk, (sizes, mean, m2, bad))
             if progress is not None:
                 progress(count)

@@ -83,7 +83,10 @@ class Output:
 
     `kept` says what a run keeps by default: "draws" (headline outputs), "moments" (mean and sd,
     for the outputs that only tables print) or "" (only when asked for). `kind` is the type of a
-    draw. `may_be_infinite` marks the outputs of which model.md 9.4 says so.
+    draw. `may_be_infinite` marks the outputs of which model.md 9.4 says so, and `missing` says
+    where it lets them be NaN: of labs that report no ARR ("arr"), of landlords that rent to no
+    outside lab ("hosts"), or in quarters of which they do not speak ("quarters"). An `unbounded`
+    ratio has quantiles and probabilities, and no mean (model.md 11.15).
     """
 
     unit: str
@@ -92,6 +95,8 @@ class Output:
     kept: str = ""
     kind: str = "float64"
     may_be_infinite: bool = False
+    missing: str = ""
+    unbounded: bool = False
 
 
 Group = TypeVar("Group", covariant=True)

@@ -231,6 +231,8 @@ SPREAD_FROM = {
     "capex_2026_busd": ("buildout", "capex_sigma"),
     "capex_growth_2027": ("buildout", "capex_growth_sigma"),
 }
+# Landlord fields that may be given in fiscal years.
+IN_FISCAL_YEARS = ("capex_2026_busd",)
 
 
 class Draw(NamedTuple):

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from sim import checks
-from sim.distributions import LAW_KEYS
+from sim.distributions import LAW_KEYS, replaces_law
 from sim.fields import declared
 from sim.files import Document, Fault, InputError, Key, Place, read, shown
-from sim.inputs import Host
+from sim.inputs import IN_FISCAL_YEARS, Host
 from sim.resolve import JUDGEMENT, Resolver
 from sim.scenario import Override, Scenario
 
@@ -212,7 +212,9 @@ def _merge_tables(
 ) -> None:
     before = {n: dict(w) if isinstance(w, dict) else w for n, w in into.items()}
     law = {name: what for name, what in before.items() if name in LAW_KEYS}
-    replaces = overrides is not None and bool({"family", "value"} & set(table))
+    fiscal = key[-1:] in {(name,) for name in IN_FISCAL_YEARS}
+    replaces = overrides is not None and replaces_law(table, law, fiscal)
+    opening = next((name for name in table if name in LAW_KEYS), None) if replaces else None
     for stale in law if replaces else ():
         del into[stale]
         base.places.pop((*key, stale), None)
@@ -238,7 +240,7 @@ def _merge_tables(
         if isinstance(what, dict):
             base.places.update({k: p for k, p in over.places.items() if k[: len(at)] == at})
         if overrides is not None and name not in TEXTS and before.get(name) != what:
-            old = law if replaces and name in ("family", "value") else before.get(name)
+            old = law if name == opening else before.get(name)
             overrides.append(Override(".".join(at), old, what, str(over.place(at))))
             changed |= name in LAW_KEYS or name in HOST_KEYS or name == "loads"
     if "source" in table:

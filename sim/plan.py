@@ -9,7 +9,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.distributions import Fixed, Law, LogitNormal, Lognormal, Normal, SharedSpread
+from sim.distributions import (
+    FiscalYears,
+    Fixed,
+    Law,
+    LogitNormal,
+    Lognormal,
+    Normal,
+    SharedSpread,
+)
 from sim.fields import FACTORS, QUARTERS, REFERENCE_QUARTER, record
 from sim.inputs import SPREAD_FROM, Host
 from sim.kernels import samplers
@@ -32,8 +40,8 @@ def _coefficients(law: Law) -> tuple[int, float, float, float, float]:
         case LogitNormal():
             width = law.max - law.min
             return samplers.LOGIT_NORMAL, (law.median - law.min) / width, law.sigma, law.min, width
-        case SharedSpread():
-            return samplers.LOGNORMAL, law.median, math.nan, 0.0, 0.0
+        case SharedSpread() | FiscalYears():
+            return samplers.LOGNORMAL, law.point, math.nan, 0.0, 0.0
     raise TypeError(f"no kernel for {law!r}")
 
 
@@ -68,7 +76,7 @@ class Rows:
                     self.row[column] = quantity.law.point
                     continue
                 loads = [quantity.loads.get(factor, 0.0) for factor in FACTORS]
-                shared = isinstance(quantity.law, SharedSpread)
+                shared = isinstance(quantity.law, SharedSpread | FiscalYears)
                 spread = self._column(".".join(SPREAD_FROM[variable.name])) if shared else -1
                 made = self._quantity(name, column, _coefficients(quantity.law), loads, -1, spread)
                 (late if shared else self.quantities).append(made)

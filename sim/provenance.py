@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from typing import Any
 
 from sim import checks
-from sim.fields import QUARTERS, declared, nearest, parse_expression
+from sim.fields import QUARTERS, declared, nearest, parse_expression, subgroups
 from sim.files import Document, Fault, finite, shown
+from sim.inputs import Lab, Landlord, Scalars
 from sim.outputs import ENTITIES
 from sim.scenario import Statement
 
 SOURCE_KEYS = ("title", "publisher", "date", "url", "grade")
-STATEMENT_KEYS = ("expression", "value", "unit", "source", "as_of", "note")
+STATEMENT_KEYS = (
+    "expression", "total_of", "less", "per", "value", "low", "high", "unit", "source", "as_of",
+    "note",
+)  # fmt: skip
 GRADES = ("A", "B", "C", "judgement")
 
 
@@ -48,15 +53,27 @@ def sources(document: Document | None, faults: list[Fault]) -> dict[str, dict[st
     return found
 
 
+def quantities() -> dict[str, tuple[str, tuple[str, ...], str]]:
+    """Name -> unit, dims of labs and landlords, and table of a file ("" for an output)."""
+    known = {
+        name: (output.unit, dims, "")
+        for entity, dims in ENTITIES.items()
+        for name, output in declared(entity).items()
+    }
+    groups = {name: (group, ()) for name, group in subgroups(Scalars).items()}
+    parties = {"labs": (Lab, ("lab",)), "landlords": (Landlord, ("landlord",))}
+    for table, (group, dims) in {**groups, **parties}.items():
+        known |= {name: (field.unit, dims, table) for name, field in declared(group).items()}
+    return known
+
+
 def statements(
     document: Document | None, known: Mapping[str, object], faults: list[Fault]
 ) -> tuple[Statement, ...]:
-    """What sources state about outputs: `[[statement]]` tables."""
+    """What sources state about quantities of the model: `[[statement]]` tables."""
     if document is None:
         return ()
-    outputs = {name: out for entity in ENTITIES for name, out in declared(entity).items()}
     checks.format_number(document, (), faults)
-    found = []
     tables = document.data.get("statement", [])
     for name in document.data:
         if name not in ("format", "statement"):
@@ -66,35 +83,114 @@ def statements(
         place = document.place(("statement",))
         faults.append(Fault(place, "statement", "expected tables [[statement]]"))
         return ()
-    for index, said in enumerate(tables):
-        at, before = ("statement", str(index)), len(faults)
+    readers = [_StatementReader(document, i, said, faults) for i, said in enumerate(tables)]
+    found = [reader.statement(known) for reader in readers]
+    return tuple(statement for statement in found if statement is not None)
 
-        def fault(key: str, message: str, at: tuple[str, str] = at) -> None:
-            faults.append(Fault(document.place((*at, key)), f"statement.{key}", message))
 
+class _StatementReader:
+    """Checks one `[[statement]]`."""
+
+    def __init__(
+        self, document: Document, index: int, said: dict[str, Any], faults: list[Fault]
+    ) -> None:
+        self.document, self.faults, self.said = document, faults, said
+        self.at = ("statement", str(index))
+        self.quantities = quantities()
+
+    def fault(self, key: str, message: str) -> None:
+        place = self.document.place((*self.at, key))
+        self.faults.append(Fault(place, f"statement.{key}", message))
+
+    def statement(self, sources: Mapping[str, object]) -> Statement | None:
+        """The statement, or None if there are faults."""
+        before, said = len(self.faults), self.said
         for key in said:
             if key not in STATEMENT_KEYS:
-                fault(key, f"unknown key{nearest(key, STATEMENT_KEYS)}")
-        expression, value = said.get("expression"), finite(said.get("value"))
-        source, unit, note = said.get("source"), said.get("unit"), said.get("note", "")
-        parsed = parse_expression(expression) if isinstance(expression, str) else None
-        if parsed is None:
-            fault("expression", f"expected output[label]@quarter, got {shown(expression)}")
-        elif parsed[0] not in outputs:
-            hint = nearest(parsed[0], list(outputs))
-            fault("expression", f"unknown output '{parsed[0]}'{hint}")
-        else:
-            if parsed[2] is not None and parsed[2] not in QUARTERS:
-                fault("expression", f"unknown quarter '{parsed[2]}'{nearest(parsed[2], QUARTERS)}")
-            expected = outputs[parsed[0]].unit
-            if unit != expected:
-                fault("unit", f'expected "{expected}", got {shown(unit)}')
-        if value is None:
-            fault("value", f"expected a number, got {shown(said.get('value'))}")
-        if not isinstance(source, str) or (known and source not in known):
-            fault("source", f"unknown source {shown(source)}")
+                self.fault(key, f"unknown key{nearest(key, STATEMENT_KEYS)}")
+        total_of = self._total_of()
+        parsed = self._expression("expression", len(total_of) > 0)
+        minus, over = (
+            self._expression(key, len(total_of) > 0) if key in said else None
+            for key in ("less", "per")
+        )
+        if parsed is not None:
+            unit = self.quantities[parsed[0]][0]
+            if over is not None:
+                unit = f"{unit}/{self.quantities[over[0]][0]}"
+            if said.get("unit") != unit:
+                self.fault("unit", f'expected "{unit}", got {shown(said.get("unit"))}')
+            if minus is not None and self.quantities[minus[0]][0] != self.quantities[parsed[0]][0]:
+                self.fault("less", "has another unit than the expression")
+        value, low, high = self._range()
+        source, note, as_of = said.get("source"), said.get("note", ""), said.get("as_of")
+        if not isinstance(source, str) or (sources and source not in sources):
+            hint = nearest(source, list(map(str, sources))) if isinstance(source, str) else ""
+            self.fault("source", f"unknown source {shown(source)}{hint}")
         if not isinstance(note, str):
-            fault("note", f"expected a text, got {shown(note)}")
-        if parsed is not None and value is not None and len(faults) == before:
-            found.append(Statement(*parsed, value, str(unit), str(source), note))
-    return tuple(found)
+            self.fault("note", f"expected a text, got {shown(note)}")
+        if as_of is not None and not isinstance(as_of, datetime.date):
+            self.fault("as_of", f"expected a date such as 2026-05-31, got {shown(as_of)}")
+        if parsed is None or len(self.faults) > before:
+            return None
+        return Statement(
+            *parsed,
+            value,
+            str(said["unit"]),
+            str(source),
+            note,
+            low,
+            high,
+            None if as_of is None else str(as_of),
+            total_of,
+            said.get("less"),
+            said.get("per"),
+        )
+
+    def _expression(self, key: str, total: bool) -> tuple[str, tuple[str, ...], str | None] | None:
+        text = self.said.get(key)
+        parsed = parse_expression(text) if isinstance(text, str) else None
+        if parsed is None:
+            self.fault(key, f"expected output[label]@quarter, got {shown(text)}")
+            return None
+        name, labels, quarter = parsed
+        if name not in self.quantities:
+            hint = nearest(name, list(self.quantities))
+            self.fault(key, f"unknown output or input '{name}'{hint}")
+            return None
+        _, dims, table = self.quantities[name]
+        wanted = 0 if total else len(dims)
+        if len(labels) != wanted:
+            example = ", ".join(f"<{dim}>" for dim in dims)
+            expected = f"{name}[{example}]" if wanted else f"{name} without [...]"
+            self.fault(key, f"expected {expected}, got {shown(text)}")
+        if total and len(dims) != 1:
+            self.fault(key, f"'{name}' has no single row of labs or landlords to add up")
+        if quarter is not None and table:
+            self.fault(key, f"'{name}' is an input, which has no quarter")
+        elif quarter is not None and quarter not in QUARTERS:
+            self.fault(key, f"unknown quarter '{quarter}'{nearest(quarter, QUARTERS)}")
+        return parsed
+
+    def _total_of(self) -> tuple[str, ...]:
+        if "total_of" not in self.said:
+            return ()
+        labels = self.said["total_of"]
+        names = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
+        if not names or len(labels) < 2 or len(set(labels)) < len(labels):
+            self.fault("total_of", f"expected a list of different labels, got {shown(labels)}")
+            return ()
+        return tuple(labels)
+
+    def _range(self) -> tuple[float | None, float | None, float | None]:
+        numbers: dict[str, float | None] = {}
+        for key in ("value", "low", "high"):
+            numbers[key] = finite(self.said.get(key))
+            if key in self.said and numbers[key] is None:
+                self.fault(key, f"expected a number, got {shown(self.said[key])}")
+        if not {"value", "low", "high"} & set(self.said):
+            self.fault("value", "missing: expected a value, or low, high or both")
+        given = [number for key in ("low", "value", "high") if (number := numbers[key]) is not None]
+        if given != sorted(given):
+            self.fault("low", f"expected low <= value <= high, got {shown(given)}")
+        return numbers["value"], numbers["low"], numbers["high"]

@@ -12,10 +12,27 @@ from typing import Any
 from pydantic import ValidationError
 
 from sim import checks, provenance
-from sim.distributions import FAMILIES, LAW_KEYS, Fixed, Law, LogitNormal, SharedSpread, law_of
+from sim.distributions import (
+    FAMILIES,
+    LAW_KEYS,
+    FiscalYears,
+    Fixed,
+    Law,
+    LogitNormal,
+    SharedSpread,
+    law_of,
+)
 from sim.fields import FACTORS, Field, declared, nearest, subgroups
 from sim.files import Document, Fault, Key, finite, shown
-from sim.inputs import DERIVED_LAB_FIELDS, SPREAD_FROM, Host, Lab, Landlord, Scalars
+from sim.inputs import (
+    DERIVED_LAB_FIELDS,
+    IN_FISCAL_YEARS,
+    SPREAD_FROM,
+    Host,
+    Lab,
+    Landlord,
+    Scalars,
+)
 from sim.scenario import Hosting, Override, Party, Quantity, Scenario
 
 PROVENANCE = ("unit", "source", "note", "as_of", "loads")
@@ -25,6 +42,7 @@ LAB_FIELDS = {n: f for n, f in declared(Lab).items() if n not in DERIVED_LAB_FIE
 LANDLORD_FIELDS = declared(Landlord)
 HOST_FIELDS = declared(Host)
 PARTY_KEYS = ("format", "name", "order")
+FISCAL_YEAR_END = "fiscal_year_end"
 JUDGEMENT = "judgement"
 
 
@@ -69,7 +87,8 @@ class Resolver:
         for lab in labs:
             self._table(("labs", lab.id), LAB_FIELDS, {"host": None}, quantities)
         for landlord in landlords:
-            self._table(("landlords", landlord.id), LANDLORD_FIELDS, {}, quantities)
+            others = {FISCAL_YEAR_END: landlord.fiscal_year_end}
+            self._table(("landlords", landlord.id), LANDLORD_FIELDS, others, quantities)
         hosts = self._hosts(labs, landlords)
         checks.domain_rules(self.merged, quantities, hosts, labs, landlords, self.faults)
         statements = provenance.statements(self.published, self.sources, self.faults)
@@ -138,11 +157,18 @@ class Resolver:
                 expected = "a number" if not isinstance(order, float) else "a finite number"
                 self.fault((*key, "order"), f"expected {expected}, got {shown(order)}")
                 order = math.inf
-            parties.append((order, name, Party(name, title)))
+            end = table.get(FISCAL_YEAR_END, 12) if folder == "landlords" else 12
+            if isinstance(end, bool) or not isinstance(end, int) or not 1 <= end <= 12:
+                expected = "the month in which its fiscal years end, 1 to 12"
+                self.fault((*key, FISCAL_YEAR_END), f"expected {expected}, got {shown(end)}")
+                end = 12
+            parties.append((order, name, Party(name, title, end)))
         found = [party for _, _, party in sorted(parties, key=lambda p: (p[0], p[1]))]
         names = [party.name for party in found]
         return tuple(
-            party if names.count(party.name) == 1 else Party(party.id, f"{party.name} ({party.id})")
+            party
+            if names.count(party.name) == 1
+            else replace(party, name=f"{party.name} ({party.id})")
             for party in found
         )
 
@@ -175,15 +201,18 @@ class Resolver:
                     f"got {shown(table[name])} (did you mean {'.'.join(at)}.value?)",
                 )
             else:
-                quantity = self._quantity(at, declaration, table[name])
+                end = others.get(FISCAL_YEAR_END, 12)
+                quantity = self._quantity(at, declaration, table[name], end)
                 if quantity is not None:
                     quantities[quantity.name] = quantity
 
-    def _quantity(self, key: Key, declaration: Field, entry: dict[str, Any]) -> Quantity | None:
+    def _quantity(
+        self, key: Key, declaration: Field, entry: dict[str, Any], fiscal_year_end: int
+    ) -> Quantity | None:
         before = len(self.faults)
         source, note, as_of = self._provenance(key, declaration.unit, entry)
         loads = self._loads(key, entry.get("loads", {}))
-        law = self._law(key, declaration, entry)
+        law = self._law(key, declaration, entry, fiscal_year_end)
         if law is None or len(self.faults) > before:
             return None
         return Quantity(
@@ -243,9 +272,11 @@ class Resolver:
             self.faults.append(Fault(self.merged.changed(at), ".".join(at), message))
         return {factor: good[factor] for factor in FACTORS if factor in good}
 
-    def _law(self, key: Key, declaration: Field, entry: dict[str, Any]) -> Law | None:
+    def _law(
+        self, key: Key, declaration: Field, entry: dict[str, Any], fiscal_year_end: int
+    ) -> Law | None:
         shared = key[-1] in SPREAD_FROM and key[0] == "landlords"
-        family = law_of(entry, shared)
+        family = law_of(entry, shared, fiscal=shared and key[-1] in IN_FISCAL_YEARS)
         if family is None:
             said = entry.get("family")
             if "family" in entry:
@@ -257,6 +288,11 @@ class Resolver:
         given = {k: v for k, v in entry.items() if k not in PROVENANCE}
         if family is LogitNormal and math.isfinite(declaration.hi - declaration.lo):
             given = {"min": declaration.lo, "max": declaration.hi, **given}
+        if family is FiscalYears and FISCAL_YEAR_END not in given:
+            given[FISCAL_YEAR_END] = fiscal_year_end
+        elif family is FiscalYears:
+            self.fault((*key, FISCAL_YEAR_END), "stands at the top of the landlord's file")
+            return None
         if declaration.flag and isinstance(given.get("value"), bool):
             given["value"] = float(given["value"])
         try:
@@ -301,10 +337,12 @@ class Resolver:
                 hint = nearest(where[0], [*known, *PROVENANCE])
                 self.fault(at, f"unknown key for {what}{hint}")
             elif kind == "missing":
-                takes = ", ".join(name for name in known if name != "family")
-                self.fault(key, f"missing {where[0]} ({_family_key(family)} takes {takes})")
+                takes = ", ".join(n for n in known if n not in ("family", FISCAL_YEAR_END))
+                message = f"missing {where[0]} ({_family_key(family)} takes {takes})"
+                self.faults.append(Fault(self.merged.changed(key), ".".join(key), message))
             elif kind == "value_error":
-                self.fault(key, detail["msg"].removeprefix("Value error, "))
+                message = detail["msg"].removeprefix("Value error, ")
+                self.faults.append(Fault(self.merged.changed(key), ".".join(key), message))
             elif kind == "finite_number":
                 self.fault(at, f"expected a finite number, got {shown(given)}")
             elif kind in ("greater_than", "greater_than_equal"):
@@ -376,4 +414,8 @@ class Resolver:
 
 def _family_key(family: type[Law]) -> str:
     """The word by which files call a family."""
+    if family is FiscalYears:
+        return "capex in fiscal years"
+    if family is SharedSpread:
+        return "a landlord's capex"
     return next((key for key, law in FAMILIES.items() if law is family), "a fixed value")

@@ -102,7 +102,7 @@ def _dataset(done: engine.Draws, keep: str | Sequence[str] | None) -> xr.Dataset
     for name, columns in done.fixed.items():
         variable = variables[name]
         data[name] = (variable.dims, columns, _about(variable.declaration))
-    data.update(_matrices(scenario, keep))
+    data.update(_matrices(scenario))
     if done.moments:
         data["replicate_count"] = (
             "replicate",
@@ -137,13 +137,10 @@ def _about(declaration: Any) -> dict[str, str]:
     return {"units": declaration.unit, "long_name": declaration.meaning}
 
 
-def _matrices(scenario: Scenario, keep: str | Sequence[str] | None) -> dict[str, Any]:
-    """The hosting matrices, where they were asked for (model.md 9.3)."""
-    wanted = keep if isinstance(keep, list | tuple) else [keep]
+def _matrices(scenario: Scenario) -> dict[str, Any]:
+    """The hosting matrices, the same in every draw (model.md 9.3)."""
     matrices: dict[str, Any] = {}
     for field, (name, dims) in HOST_MATRICES.items():
-        if keep != "all" and name not in wanted:
-            continue
         values = np.zeros((len(scenario.labs), len(scenario.landlords)))
         for i, lab in enumerate(scenario.labs):
             for k, landlord in enumerate(scenario.landlords):
@@ -263,8 +260,9 @@ def indicators(ds: xr.Dataset) -> dict[str, tuple[Array, Array]]:
             continue
         values = last(ds, probability.of)
         if probability.of != "gw":
-            margin = values - last(ds, "hurdle_margin")
-            found[name] = margin >= 0, ~np.isnan(margin)
+            least = probability.least
+            needed = last(ds, least) if isinstance(least, str) else least
+            found[name] = values >= needed, ~np.isnan(values)
             continue
         thresholds = ds["threshold"].values
         labs = [str(lab) for lab in ds["lab"].values]

@@ -237,7 +237,7 @@ def _csv_rows(summary: xr.Dataset, name: str) -> list[list[Any]]:
     variable = summary.variables[name]
     values, errors = variable.values, summary.variables[f"{name}_error"].values
     output, _, kind = name.rpartition("_")
-    if kind not in ("mean", "sd", "quantile", "cvar"):
+    if kind not in ("mean", "sd", "quantile", "cvar", "finite"):
         output, kind = name, "probability"
     labels = {dim: summary.variables[dim].values for dim in variable.dims}
     rows = []
@@ -248,6 +248,8 @@ def _csv_rows(summary: xr.Dataset, name: str) -> list[list[Any]]:
             statistic = f"p{100 * at['quantile']:g}"
         elif kind == "cvar":
             statistic = f"cvar{100 * at['tail']:g}"
+        elif kind == "finite":
+            statistic = "P(finite)"
         elif "threshold" in at:
             statistic = f"P(> {at['threshold']:g} GW)"
         rows.append(

@@ -75,23 +75,34 @@ class Hosting:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A lab or a landlord: its id, and the name that tables and figures show."""
+    """A lab or a landlord: its id, the name that tables and figures show, and its year's end."""
 
     id: str
     name: str
+    fiscal_year_end: int = 12  # month
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a source states about an output."""
+    """What a source states about a quantity of the model, an output or an input.
+
+    The quantity is that of `labels`, or the sum over `total_of`; `less` and `per` are expressions
+    that are taken from it, or by which it is divided. A range has `low` or `high` or both.
+    """
 
     output: str
     labels: tuple[str, ...]
     quarter: str | None
-    value: float
+    value: float | None
     unit: str
     source: str
     note: str
+    low: float | None = None
+    high: float | None = None
+    as_of: str | None = None
+    total_of: tuple[str, ...] = ()
+    less: str | None = None
+    per: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.checks import FORMAT, MAX_DRAWS, MAX_SEED, SAMPLERS
-from sim.distributions import FAMILIES, LAWS
+from sim.distributions import FAMILIES, FISCAL_KEYS, LAWS
 from sim.fields import FACTORS, RENTAL_MODES, VIEWS, Field
-from sim.resolve import GROUPS, HOST_FIELDS, LAB_FIELDS, LANDLORD_FIELDS
+from sim.inputs import IN_FISCAL_YEARS
+from sim.resolve import FISCAL_YEAR_END, GROUPS, HOST_FIELDS, LAB_FIELDS, LANDLORD_FIELDS
 
 Schema = dict[str, Any]
 
@@ -27,6 +28,15 @@ def schema() -> Schema:
     is missing.
     """
     lab, landlord = _party(LAB_FIELDS), _party(LANDLORD_FIELDS)
+    month = {"type": "integer", "minimum": 1, "maximum": 12}
+    landlord["properties"][FISCAL_YEAR_END] = {
+        "description": "Month in which its fiscal years end",
+        **month,
+    }
+    for name in IN_FISCAL_YEARS:
+        for year in sorted(FISCAL_KEYS):
+            said = {"description": f"Fiscal {year[2:]}", **_bounds(LANDLORD_FIELDS[name])}
+            landlord["properties"][name]["properties"][year] = said
     lab["properties"]["host"] = {
         "description": "What each landlord is to the lab",
         "additionalProperties": {"$ref": "#/$defs/host"},

@@ -48,7 +48,8 @@ def summarise(
         `<name>_mean`, `<name>_sd`, `<name>_quantile`, `<name>_cvar` without the dim `draw`, the
         probabilities of model.md 9.4, and for each `..._error`, its Monte Carlo standard error
         (NaN where there are too few draws to tell). Outputs of which a run keeps only moments
-        have mean and sd.
+        have mean and sd. Ratios that are unbounded have quantiles alone, and `<name>_finite`, the
+        share of draws in which they are finite, if they may be infinite.
 
     Raises:
         KeyError: For a name that the Dataset does not hold.
@@ -135,7 +136,8 @@ def _quantiles(ordered: Array, levels: Sequence[float]) -> Array:
         below, above = ordered[..., low], ordered[..., min(low + 1, n - 1)]
         with np.errstate(invalid="ignore"):
             between = below + weight * (above - below)
-        found.append(np.where(below == above, below, between) if weight else below)
+        settled = (below == above) | np.isneginf(below)
+        found.append(np.where(settled, below, between) if weight else below)
     return np.stack(found)
 
 
@@ -160,17 +162,20 @@ def quantiles_with_error(
         [standard_error(_quantiles(by_replicate, [level])[0], used) for level in levels]
     )
     for i, level in enumerate(levels):
-        if (
-            replicates >= FEWEST_REPLICATES
-            and n * min(level, 1 - level) < FEWEST_BEYOND * replicates
-        ):
+        if replicates < FEWEST_REPLICATES:
+            continue
+        few = n * min(level, 1 - level) < FEWEST_BEYOND * replicates
+        # Where some replicates have an infinite quantile, the order statistics tell what is known.
+        pooled = np.full(value[i].shape, few) | (np.isnan(error[i]) & ~np.isnan(value[i]))
+        if pooled.any():
             spread = math.sqrt(n * level * (1 - level))
             ends = np.clip([level * (n - 1) - spread, level * (n - 1) + spread], 0, n - 1) / max(
                 n - 1, 1
             )
             low, high = _quantiles(ordered, list(ends))
             with np.errstate(invalid="ignore"):
-                error[i] = (high - low) / 2
+                between = np.where(low == high, 0.0, (high - low) / 2)
+            error[i] = np.where(pooled, between, error[i])
     return value, error
 
 
@@ -198,12 +203,20 @@ def _of_draws(
     # One order in memory, so that sums do not depend on where the draws come from.
     values = np.ascontiguousarray(last(ds, name), dtype=np.float64)
     cut, used = replicated(values)
-    with np.errstate(invalid="ignore"):
-        mean = values.mean(axis=-1)
-        yield from _pair(f"{name}_mean", dims, mean, standard_error(cut.mean(axis=-1), used), about)
-        sd = values.std(axis=-1, ddof=1) if values.shape[-1] > 1 else np.full(mean.shape, math.nan)
-        sd_error = standard_error(cut.std(axis=-1, ddof=1), used)
+    unbounded = name in OUTPUTS and OUTPUTS[name].unbounded
+    if not unbounded:
+        with np.errstate(invalid="ignore"):
+            mean, error = values.mean(axis=-1), standard_error(cut.mean(axis=-1), used)
+            sd = np.full(mean.shape, math.nan)
+            if values.shape[-1] > 1:
+                sd = values.std(axis=-1, ddof=1)
+            sd_error = standard_error(cut.std(axis=-1, ddof=1), used)
+        yield from _pair(f"{name}_mean", dims, mean, error, about)
         yield from _pair(f"{name}_sd", dims, sd, sd_error, about)
+    elif OUTPUTS[name].may_be_infinite:
+        share_finite, error = probability_with_error(np.isfinite(values), ~np.isnan(values))
+        finite = {"units": "1", "long_name": f"P(finite): {about['long_name']}"}
+        yield from _pair(f"{name}_finite", dims, share_finite, error, finite)
     if variable.dtype == bool:
         return
     ordered, by_replicate = np.sort(values, axis=-1), np.sort(cut, axis=-1)
@@ -212,12 +225,23 @@ def _of_draws(
     by_replicate[unknown] = math.nan
     value, error = quantiles_with_error(ordered, by_replicate, used, quantiles)
     yield from _pair(f"{name}_quantile", ["quantile", *dims], value, error, about)
+    if unbounded:
+        return
     with np.errstate(invalid="ignore"):
         value = _tail_means(ordered, tails)
         error = np.stack(
             [standard_error(_tail_means(by_replicate, [tail])[0], used) for tail in tails]
         )
     yield from _pair(f"{name}_cvar", ["tail", *dims], value, error, about)
+
+
+def _weighted_sum(weight: Array, values: Array) -> Array:
+    """Sum of weight [replicate] times values [replicate, ...], in an order of its own.
+
+    A product of matrices would sum in an order that depends on where the values stand in memory.
+    """
+    products = weight.reshape(-1, *(1,) * (values.ndim - 1)) * np.ascontiguousarray(values)
+    return np.asarray(products.sum(axis=0))
 
 
 def mean_of_replicates(means: Array, count: NDArray[np.int64]) -> tuple[Array, Array]:
@@ -227,14 +251,28 @@ def mean_of_replicates(means: Array, count: NDArray[np.int64]) -> tuple[Array, A
     """
     n = int(count.sum())
     weight = count / n
-    value = np.tensordot(weight, means, axes=1)
+    value = _weighted_sum(weight, means)
     full = count > 0 if n >= BLOCK * REPLICATES else count == BLOCK
     if full.sum() < FEWEST_REPLICATES:
         return np.asarray(value), np.full(value.shape, math.nan)
     weight = count[full] / count[full].sum()
-    deviation = means[full] - np.tensordot(weight, means[full], axes=1)
-    variance = np.tensordot(weight**2, deviation**2, axes=1) * full.sum() / (full.sum() - 1)
+    deviation = means[full] - _weighted_sum(weight, means[full])
+    variance = _weighted_sum(weight**2, deviation**2) * full.sum() / (full.sum() - 1)
     return np.asarray(value), np.sqrt(variance * count[full].sum() / n)
+
+
+def mean_with_error(ds: xr.Dataset, name: str) -> tuple[Array, Array]:
+    """Mean of an output over all draws and its standard error, from its draws or its moments.
+
+    Raises:
+        KeyError: If the Dataset holds neither.
+    """
+    if name + REPLICATE_MEAN in ds:
+        means = ds.variables[name + REPLICATE_MEAN].values
+        return mean_of_replicates(means, ds["replicate_count"].values)
+    values = np.ascontiguousarray(last(ds, name), dtype=np.float64)
+    cut, used = replicated(values)
+    return values.mean(axis=-1), standard_error(cut.mean(axis=-1), used)
 
 
 def _of_moments(ds: xr.Dataset, name: str) -> Iterator[tuple[str, Any]]:
@@ -246,7 +284,7 @@ def _of_moments(ds: xr.Dataset, name: str) -> Iterator[tuple[str, Any]]:
     mean, error = mean_of_replicates(means.values, count)
     yield from _pair(f"{name}_mean", dims, mean, error, about)
     n = int(count.sum())
-    between = np.tensordot(count, (means.values - mean) ** 2, axes=1)
+    between = _weighted_sum(count, (means.values - mean) ** 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         sd = (
             np.sqrt((m2.sum(axis=0) + between) / (n - 1))
@@ -261,6 +299,13 @@ def _of_moments(ds: xr.Dataset, name: str) -> Iterator[tuple[str, Any]]:
     )
 
 
+def _significant(value: float, digits: int) -> str:
+    """A number to so many significant digits, large ones written out."""
+    if abs(value) < 10.0**digits:
+        return f"{value:.{digits}g}"
+    return f"{round(value, digits - 1 - math.floor(math.log10(abs(value)))):.0f}"
+
+
 def rounded_by(value: float, error: float) -> tuple[str, str]:
     """A value to the digits that its error leaves, and the error to one digit.
 
@@ -269,9 +314,9 @@ def rounded_by(value: float, error: float) -> tuple[str, str]:
     if not math.isfinite(value):
         return str(value), ""
     if not math.isfinite(error):
-        return f"{value:.3g}", ""
+        return _significant(value, 3), ""
     if error <= abs(value) * 1e-12:
-        return f"{value:.4g}", "0"
+        return _significant(value, 4), "0"
     digits = -int(f"{error:.0e}".split("e")[1])
     if digits < 0:
         return f"{round(value, digits):.0f}", f"{round(error, digits):.0f}"

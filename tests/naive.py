@@ -1,16 +1,19 @@
-"""Plain NumPy restatement of the model of model.md, sections 1-4.2, 6.1, 6.2, 8.1 and 8.2.
+"""Plain NumPy restatement of the model of model.md, sections 1 to 8.2.
 
 Written from the document alone, as a careful notebook would be: every quantity is an array whose
 first axis is the draw, and Python loops run only over quarters, regimes, labs' input rows and
 other small dimensions.  It serves as an independent check of faster implementations and as a
 speed baseline.  Equation numbers in parentheses are those of model.md; so are all names.
 
-Not covered: `gross_margin` and (4.8), 4.3, 5, 6.3 (except `accelerators`), 7 and 8.3.
+Not covered: conditioning (8.3), summaries over draws (probabilities, quantiles), and what concerns
+parameter files (domains, calendarisation of fiscal years).
+
+A lab that does not report its ARR has NaN there, and in all that contains it (9.4).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -96,6 +99,12 @@ def crf(r: Array, years: Array) -> Array:
     """Capital recovery factor of (1.4): r(1+r)^n/((1+r)^n - 1), and 1/n at r = 0."""
     safe_r = np.where(r == 0.0, 1.0, r)
     return np.where(r == 0.0, 1.0 / years, safe_r / -np.expm1(-years * np.log1p(safe_r)))
+
+
+def quotient(numerator: Array, denominator: Array) -> Array:
+    """Quotient with IEEE results at denominator 0 and no warning."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.asarray(numerator / denominator)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -248,6 +257,17 @@ def capital(x: Draws) -> dict[str, Array]:
     return assets
 
 
+def accelerators_per_gw(x: Draws) -> Array:
+    """Accelerators per facility GW (6.2)."""
+    return 1e6 / (it_power_kw(x) * x["facility_capacity_ratio"])
+
+
+def capex_per_gw(x: Draws) -> Array:
+    """USD bn per facility GW at q*, (6.2)."""
+    assets = capital(x)
+    return (assets["it"] + assets["f"]) * accelerators_per_gw(x) / 1e9
+
+
 def gw_2026(x: Draws) -> Array:
     """G[l, q] of 2026, (6.1); axes (draw, lab, 4)."""
     g0 = x["gw_2025q4"]
@@ -284,7 +304,6 @@ def buildout(x: Draws) -> dict[str, AnyArray]:
     n, labs = x["gw_2025q4"].shape
     landlords = x["capex_2026_busd"].shape[-1]
     western = x["lab_is_china"] == 0.0
-    assets = capital(x)
 
     gw = np.empty((n, labs, QUARTERS))
     gw[..., :4] = gw_2026(x)
@@ -294,8 +313,6 @@ def buildout(x: Draws) -> dict[str, AnyArray]:
     capex_scale = np.ones((n, landlords, QUARTERS))
     power_scale = np.ones((n, QUARTERS))
 
-    per_accelerator_kw = it_power_kw(x) * x["facility_capacity_ratio"]
-    capex_per_gw = (assets["it"] + assets["f"]) / per_accelerator_kw * 1e6 / 1e9  # (6.2)
     capex = landlord_capex(x)
     planned = planned_by_quarter(x)
 
@@ -305,7 +322,7 @@ def buildout(x: Draws) -> dict[str, AnyArray]:
         q = Q_STAR + j
         shifted = np.maximum(0.0, j - x["lab_delay_quarters"])
         wish = cumulative_plan(planned, shifted)[..., None] * x["host_share_2027"]  # (6.3)
-        unit_capex = capex_per_gw * (1.0 + x["capex_cost_growth"]) ** YEARS[q]
+        unit_capex = capex_per_gw(x) * (1.0 + x["capex_cost_growth"]) ** YEARS[q]
         spent = capex[..., q - CAPEX_LEAD_QUARTERS]
         spent = spent * x["ai_capex_share"] * x["lab_capacity_share"]
         buildable = buildable + spent / unit_capex[:, None]  # (6.4)
@@ -334,7 +351,7 @@ def buildout(x: Draws) -> dict[str, AnyArray]:
     hosted_gw = np.moveaxis(hosted, 0, -1)
     return {
         "gw": gw,
-        "accelerators": gw * (1e6 / per_accelerator_kw)[:, None, None],
+        "accelerators": gw * accelerators_per_gw(x)[:, None, None],
         "hosted_gw": hosted_gw,
         "hosted_gw_landlord": hosted_gw.sum(axis=1),
         "capex_scale": capex_scale,
@@ -543,14 +560,14 @@ def margins(x: Draws, path: Draws, rev: Draws, cost: Draws) -> dict[str, Array]:
 
     `cost["unit_cost"]` must already carry the two revenue-linked layers.
     """
-    headline = 1.0 - cost["compute_cost"][..., INFERENCE] / rev["revenue_per_mtok_paid"]
+    headline = 1.0 - quotient(cost["compute_cost"][..., INFERENCE], rev["revenue_per_mtok_paid"])
     all_layers = cost["unit_cost"][..., INFERENCE, :].sum(axis=-1)
     price_ft = x["price_fine_tune_usd_per_mtok"][:, None] * path["price_index"]
     return {
         "inference_gross_margin": headline,
-        "loaded_gross_margin": 1.0 - all_layers / rev["revenue_per_mtok_served"],
-        "fine_tune_gross_margin": 1.0 - cost["compute_cost"][..., FINE_TUNE] / price_ft,
-        "price_multiplier_at_hurdle": (1.0 - headline) / (1.0 - x["hurdle_margin"])[:, None],
+        "loaded_gross_margin": 1.0 - quotient(all_layers, rev["revenue_per_mtok_served"]),
+        "fine_tune_gross_margin": 1.0 - quotient(cost["compute_cost"][..., FINE_TUNE], price_ft),
+        "price_multiplier_at_hurdle": quotient(1.0 - headline, (1.0 - x["hurdle_margin"])[:, None]),
     }
 
 
@@ -581,6 +598,349 @@ def duty_at_hurdle(
 
 
 # ---------------------------------------------------------------------------------------------
+# Section 6.3: compute bills, tokens, ARR and capacity revenue by lab
+# ---------------------------------------------------------------------------------------------
+
+
+def opening(closing: Array, before: Array) -> Array:
+    """Stock at the start of each quarter, `before` being that of 2025Q4; quarters are last."""
+    return np.concatenate([before[..., None], closing[..., :-1]], axis=-1)
+
+
+def hosted_2025q4(x: Draws) -> Array:
+    """Hosted GW before 2026Q1; axes (draw, lab, landlord)."""
+    return x["gw_2025q4"][:, :, None] * x["host_share_2026"]
+
+
+def average_stocks(x: Draws, gw: Array, hosted: Array) -> dict[str, Array]:
+    """Gbar[l, q] and hbar[l, k, q] of (6.7), and the part of each lab that is rented."""
+    g_bar = (opening(gw, x["gw_2025q4"]) + gw) / 2.0
+    h_bar = (opening(hosted, hosted_2025q4(x)) + hosted) / 2.0
+    external = h_bar * (1.0 - x["captive"])[:, :, None]
+    return {
+        "g_bar": g_bar,
+        "h_bar": h_bar,
+        "external": external,  # hbar*(1 - CAPTIVE)
+        "rented": external.sum(axis=2) / g_bar,
+    }
+
+
+def regime_shares(x: Draws) -> Array:
+    """w_l[r] of 6.3, shares of accelerator-hours; axes (draw, lab, regime)."""
+    inference = x["inference_share"]
+    tune = np.broadcast_to(x["fine_tune_share"][:, None], inference.shape)
+    return np.stack([1.0 - inference - tune, tune, inference], axis=-1)
+
+
+def compute_bills(x: Draws, stock: Draws, cost: Draws) -> dict[str, Array]:
+    """USD bn per year by lab, (6.8); economic whatever the view."""
+    hours = stock["g_bar"] * accelerators_per_gw(x)[:, None, None] * HOURS_PER_YEAR
+    owner = cost["owner_cost_economic"][:, None]  # (draw, 1, quarter, regime)
+    markup = cost["rent_per_hour"][:, None] - owner
+    hourly = owner + stock["rented"][..., None] * markup
+    shares = regime_shares(x)
+    bill = hours[..., None] * shares[:, :, None, :] * hourly / 1e9
+    return {
+        "compute_bill_regime": bill,
+        "compute_bill": bill.sum(axis=-1),
+        "training_share_below_zero": (shares[..., TRAIN] < 0.0).any(axis=1),
+    }
+
+
+def annual_recurring_revenue(x: Draws) -> Array:
+    """ARR[l, q] of 6.3, USD bn per year; axes (draw, lab, quarter).
+
+    The geometric path of 2026 is written as a weighted geometric mean, right at 0 too.
+    """
+    first, last = x["arr_2025q4_busd"][..., None], x["arr_2026q4_busd"][..., None]
+    growth = x["arr_growth_2027"][..., None]
+    weight = (np.arange(Q_STAR + 1) + 1.0) / 4.0
+    return np.concatenate(
+        [first ** (1.0 - weight) * last**weight, last * growth ** YEARS[Q_STAR + 1 :]], axis=-1
+    )
+
+
+def fleets(x: Draws, stock: Draws, path: Draws, cost: Draws, rev: Draws) -> dict[str, Array]:
+    """Tokens, revenue at the price list, and energy of each lab's fleet, (6.9) and 6.3."""
+    g_bar, shares = stock["g_bar"], regime_shares(x)
+    paid_s = cost["paid_seconds_per_token"][:, None, :, INFERENCE]
+    accelerators = g_bar * accelerators_per_gw(x)[:, None, None]
+    tokens = accelerators * shares[:, :, None, INFERENCE] / paid_s
+    paid_mtok = (
+        tokens * 3600.0 * HOURS_PER_YEAR / 1e6 * (1.0 - x["lab_free_token_share"])[..., None]
+    )
+
+    load = average_power_kw(x, path["duty_cycle"]) / it_power_kw(x)[:, None, None]
+    mean_load = (shares[:, :, None, :] * load[:, None]).sum(axis=-1)
+    energy_ratio = (x["pue"] / x["facility_capacity_ratio"])[:, None, None]
+    return {
+        "fleet_tokens_per_s": tokens,
+        "capacity_revenue": paid_mtok * rev["revenue_per_mtok_paid"][:, None, :] / 1e9,
+        "fleet_energy_twh": g_bar * mean_load * energy_ratio * 8.76,
+    }
+
+
+# ---------------------------------------------------------------------------------------------
+# Section 4.3 and (7.6): margins and coverage by lab, top-down
+# ---------------------------------------------------------------------------------------------
+
+
+def levies(x: Draws) -> Array:
+    """r_s + r_o, the revenue-linked cost of revenue."""
+    return x["revenue_share_rate"] + x["serving_overhead_rate"]
+
+
+def lab_margins(x: Draws, arr: Array, bill: Array) -> dict[str, Array]:
+    """Paid and loaded margin of each lab, (4.9) and (4.10); `bill` is by regime."""
+    per_arr = quotient(bill[..., INFERENCE], arr)
+    paid_share = (1.0 - x["lab_free_token_share"])[..., None]
+    return {
+        "lab_paid_margin": 1.0 - per_arr * paid_share,
+        "lab_loaded_margin": (1.0 - levies(x))[:, None, None] - per_arr,
+    }
+
+
+def coverages(x: Draws, arr: Array, total_bill: Array) -> dict[str, Array]:
+    """Revenue after levies and opex against the whole compute bill, (7.6)."""
+    available = arr * (1.0 - levies(x) - x["noncompute_opex_ratio"])[:, None, None]
+    coverage = quotient(available, total_bill)
+    return {
+        "coverage": coverage,
+        "shortfall": np.maximum(0.0, 1.0 - coverage),
+        "funding_gap_busd": np.maximum(0.0, total_bill - available),
+    }
+
+
+# ---------------------------------------------------------------------------------------------
+# Section 5: was the training run worth it?
+# ---------------------------------------------------------------------------------------------
+
+
+def named_run(x: Draws, hourly_train: Array) -> dict[str, Array]:
+    """Useful accelerator-hours and USD of the final run, (5.1) and (5.2)."""
+    flop = 6.0 * x["train_active_params"] * x["train_tokens"] * (1.0 + x["rl_compute_ratio"])
+    per_second = x["peak_flops_training"] * x["mfu_training"] * x["throughput_multiplier"]
+    hours = flop / (per_second * x["goodput_frontier_training"] * 3600.0)
+    paid_hours = hours / x["duty_cycle_frontier_training"]
+    return {"run_hours": hours, "run_cost_usd": paid_hours * hourly_train}
+
+
+def generation_cost(x: Draws, bill: Array) -> Array:
+    """gen_cost_l of (5.3), USD bn; axes (draw, lab)."""
+    years_and_staff = x["model_cadence_months"] / 12.0 * (1.0 + x["rd_staff_ratio"])
+    return bill[:, :, Q_STAR, TRAIN] * years_and_staff[:, None]
+
+
+def credited_share(x: Draws) -> Array:
+    """Alpha of section 5, the part of the lab's business credited to one generation."""
+    return np.minimum(1.0, x["model_cadence_months"] / x["model_life_months"])
+
+
+def generation_flows(
+    x: Draws, arr: Array, bill: Array, uc: Array, index: Array
+) -> dict[str, Array]:
+    """R0, C0 (draw, lab) and their growth rates of section 5; `uc` and `index` by quarter.
+
+    The ratio of rev_paid is that of its price index, which is defined at a list price of 0 too.
+    """
+    alpha = credited_share(x)
+    with np.errstate(divide="ignore"):
+        g_r = np.log(x["arr_growth_2027"])
+    unit_cost_growth = np.log(uc[:, -1] / uc[:, Q_STAR])
+    price_growth = np.log(index[:, -1] / index[:, Q_STAR])
+    return {
+        "r0": arr[:, :, Q_STAR] * (alpha * (1.0 - levies(x)))[:, None],
+        "c0": bill[:, :, Q_STAR, INFERENCE] * alpha[:, None],
+        "g_r": g_r,
+        "g_c": g_r + (unit_cost_growth - price_growth)[:, None],
+    }
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def growth_integral(g: Array, t: Array) -> Array:
+    """(e^{g t} - 1)/g, the integral of e^{g s} over [0, t]; t at g = 0."""
+    gt = np.where(t == 0.0, 0.0, g * t)
+    safe = np.where(gt == 0.0, 1.0, gt)
+    return t * np.where(gt == 0.0, 1.0, np.expm1(safe) / safe)
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def gross_profit(flows: Draws, t: Array, discount: Array | float = 0.0) -> Array:
+    """GP(t) of (5.4), USD bn; `discount` is taken off both growth rates."""
+    gained = flows["r0"] * growth_integral(flows["g_r"] - discount, t)
+    spent = flows["c0"] * growth_integral(flows["g_c"] - discount, t)
+    return gained - spent
+
+
+@np.errstate(divide="ignore", invalid="ignore")
+def turning_point(flows: Draws) -> Array:
+    """t' where GP' changes sign, NaN where there is none."""
+    r0, c0, slope = flows["r0"], flows["c0"], flows["g_c"] - flows["g_r"]
+    exists = (r0 > 0.0) & (c0 > 0.0) & (slope != 0.0)
+    return np.where(exists, np.log(r0 / c0) / slope, np.nan)
+
+
+def bisect(reached: Callable[[Array], AnyArray], low: Array, high: Array) -> Array:
+    """Least floating-point t in (low, high] that has `reached`, which is false, then true."""
+    while True:
+        middle = (low + high) / 2.0
+        if not np.any((low < middle) & (middle < high)):
+            return high
+        there = reached(middle)
+        low, high = np.where(there, low, middle), np.where(there, middle, high)
+
+
+def payback(flows: Draws, cost: Array, life: Array) -> Array:
+    """Years to the first GP(t) >= cost, (5.6): 0 where the cost is not positive, +inf if never.
+
+    GP is monotone on [0, t'] and on [t', life]: the first piece is looked at first.
+    """
+    target = np.where(cost > 0.0, cost, np.inf)
+
+    def reached(t: Array) -> AnyArray:
+        return np.asarray(gross_profit(flows, t) >= target)
+
+    turn = turning_point(flows)
+    turn = np.where((turn > 0.0) & (turn < life), turn, life)
+    on_first = reached(turn)
+    found = on_first | reached(life)
+    crossing = bisect(reached, np.where(on_first, 0.0, turn), np.where(on_first, turn, life))
+    years = np.where(cost > 0.0, np.where(found, crossing, np.inf), 0.0)
+    return np.where(np.isnan(flows["r0"]), np.nan, years)
+
+
+def worth_it(x: Draws, flows: Draws, cost: Array, run_cost_usd: Array) -> dict[str, Array]:
+    """Lifetime gross profit of a generation against its cost, (5.4)-(5.6) and (4.8)."""
+    life = np.broadcast_to((x["model_life_months"] / 12.0)[:, None], cost.shape)
+    run_cost = (run_cost_usd / 1e9)[:, None]
+    profit = gross_profit(flows, life)
+    moic = quotient(profit, cost)
+    discounted = gross_profit(flows, life, np.log1p(x["lab_discount_rate"])[:, None])
+    return {
+        "generation_cost_busd": cost,
+        "final_run_share": quotient(run_cost, cost),
+        "lifetime_gross_profit_busd": profit,
+        "training_moic": moic,
+        "training_moic_final_run": quotient(profit, run_cost),
+        "training_npv_busd": discounted - cost,
+        "payback_months": 12.0 * payback(flows, cost, life),
+        "training_margin": np.where(moic <= 0.0, -np.inf, 1.0 - quotient(np.ones_like(moic), moic)),
+    }
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def self_funding(x: Draws, arr: Array, g_r: Array, cost: Array, moic: Array) -> dict[str, Array]:
+    """Growth of the training budget out of gross profit, and what it lacks, (5.7) and (5.8)."""
+    zeta = x["reinvestment_share"][:, None]
+    cadence = (x["model_cadence_months"] / 12.0)[:, None]
+    life = (x["model_life_months"] / 12.0)[:, None]
+    per_generation = zeta * np.maximum(moic, 0.0)
+    need = x["required_training_growth"][:, None] ** cadence
+    credited = zeta * credited_share(x)[:, None] * arr[:, :, Q_STAR] * growth_integral(g_r, life)
+    return {
+        "sustainable_growth_per_generation": per_generation,
+        "sustainable_growth_annual": per_generation ** (1.0 / cadence),
+        "external_funding_share": np.clip(1.0 - per_generation / need, 0.0, 1.0),
+        "required_margin": quotient(need * cost, credited),
+    }
+
+
+def pooled_training_margin(arr: Array, cost: Array, profit: Array) -> Array:
+    """Frontier-training entry of `gross_margin` at q*, over the labs that report ARR, (4.8)."""
+    reports = ~np.isnan(arr[:, :, Q_STAR])
+    spent = np.where(reports, cost, 0.0).sum(axis=1)
+    earned = np.where(reports, profit, 0.0).sum(axis=1)
+    margin = np.where(earned <= 0.0, -np.inf, 1.0 - quotient(spent, earned))
+    return np.where(reports.any(axis=1), margin, np.nan)
+
+
+def gross_margin(pooled: Array, fine_tuning: Array, inference: Array) -> Array:
+    """(4.8), axes (draw, quarter, regime); training is NaN outside q*."""
+    training = np.full_like(inference, np.nan)
+    training[:, Q_STAR] = pooled
+    return np.stack([training, fine_tuning, inference], axis=-1)
+
+
+# ---------------------------------------------------------------------------------------------
+# Section 7: landlord book
+# ---------------------------------------------------------------------------------------------
+
+
+def depreciation_rates(x: Draws, cost_index: Array) -> dict[str, Array]:
+    """USD bn per GW-year: booked (7.1) by landlord and quarter, economic (7.2) by quarter."""
+    assets, per_gw = capital(x), accelerators_per_gw(x) / 1e9
+    k_it, k_f = assets["it"] * per_gw, assets["f"] * per_gw
+    facility = k_f / x["facility_life_years"]
+    book_life = x["it_book_life_years"][:, None] + x["book_life_offset_years"]
+    booked = k_it[:, None] / book_life + facility[:, None]
+    economic = k_it * (1.0 - x["it_residual_fraction"]) / x["it_economic_life_years"] + facility
+    return {
+        "booked": booked[..., None] * cost_index[:, None, :],
+        "economic": economic[:, None] * cost_index,
+    }
+
+
+def depreciation(stock: Draws, rate: Draws) -> dict[str, Array]:
+    """USD bn per quarter by landlord, (7.1) and (7.2)."""
+    in_service = stock["h_bar"].sum(axis=1)
+    booked = in_service * rate["booked"] / 4.0
+    economic = in_service * rate["economic"][:, None, :] / 4.0
+    return {
+        "depreciation_booked": booked,
+        "depreciation_economic": economic,
+        "depreciation_gap": economic - booked,
+    }
+
+
+def rents(x: Draws, stock: Draws, rent: Array, booked_rate: Array) -> dict[str, Array]:
+    """Rent from external labs, and how it covers depreciation, (7.3) and (7.4)."""
+    hours = accelerators_per_gw(x) * HOURS_PER_YEAR / 4.0
+    mean_rent = (regime_shares(x)[:, :, None, :] * rent[:, None]).sum(axis=-1)  # (draw, lab, q)
+    per_gw = hours[:, None, None] * mean_rent / 1e9
+    received = (stock["external"] * per_gw[:, :, None, :]).sum(axis=1)
+    external = stock["external"].sum(axis=1)
+    covered = quotient(received, external * booked_rate / 4.0)
+    return {
+        "rent_received": received,
+        "depreciation_coverage": np.where(external == 0.0, np.nan, covered),
+    }
+
+
+def net_book_values(x: Draws, stock: Draws, hosted: Array, booked_rate: Array) -> dict[str, Array]:
+    """NBV[l, k, q] and its sum over labs, USD bn, (7.5)."""
+    unit_capex = capex_per_gw(x)[:, None] * (
+        (1.0 + x["capex_cost_growth"])[:, None] ** np.maximum(YEARS, 0.0)
+    )
+    before = hosted_2025q4(x)
+    added = (hosted - opening(hosted, before)) * unit_capex[:, None, None, :]
+    written_off = stock["h_bar"] * booked_rate[:, None] / 4.0
+    start = before * (capex_per_gw(x) * x["opening_nbv_fraction"])[:, None, None]
+    by_lab = start[..., None] + np.cumsum(added - written_off, axis=-1)
+    return {"net_book_value_by_lab": by_lab, "net_book_value": by_lab.sum(axis=1)}
+
+
+def exposures(
+    x: Draws, paid_margin: Array, shortfall: Array, nbv_by_lab: Array
+) -> dict[str, Array]:
+    """What each landlord has at stake with labs under the hurdle or short of cash, (7.7).
+
+    A lab without a margin counts as not under the hurdle and without shortfall.
+    """
+    under = paid_margin[:, :, Q_STAR] < x["hurdle_margin"][:, None]  # (draw, lab)
+    short = shortfall[:, :, Q_STAR]
+    short = np.where(np.isnan(short), 0.0, short)
+    rpo_lab = x["rpo_busd"][:, :, None] * x["rpo_lab_share"]  # (draw, landlord, lab)
+    at_risk = nbv_by_lab[..., Q_STAR] * (1.0 - x["captive"])  # (draw, lab, landlord)
+    dependence = x["rpo_lab_share"].sum(axis=1)
+    return {
+        "lab_dependence": np.repeat(dependence[None, :], len(under), axis=0),
+        "rpo_under_hurdle": (rpo_lab * under[:, None, :]).sum(axis=2),
+        "rpo_shortfall": (rpo_lab * short[:, None, :]).sum(axis=2),
+        "nbv_under_hurdle": (at_risk * under[:, :, None]).sum(axis=1),
+    }
+
+
+# ---------------------------------------------------------------------------------------------
 # Everything in order
 # ---------------------------------------------------------------------------------------------
 
@@ -591,7 +951,9 @@ def evaluate(
     """Evaluate the model for every draw; `view` is economic or accounting, draw is axis 0.
 
     `inputs` holds the scalars as () or (n,), lab vectors as (L,) or (n, L), landlord vectors as
-    (K,) or (n, K), the matrices as (L, K), the three shocks as (n, 8) and `capital_crunch`.
+    (K,) or (n, K), the matrices as (L, K) except `rpo_lab_share`, which is (K, L), the three shocks
+    as (n, 8) and `capital_crunch`.  The result holds the outputs of 9.4 that exist by draw (all but
+    probabilities and weights), with a landlord or lab before the quarter.
     """
     if view not in ("economic", "accounting"):
         raise ValueError(f"view: {view!r}")
@@ -630,6 +992,36 @@ def evaluate(
     out["duty_at_hurdle"] = duty_at_hurdle(
         x, path, rev["revenue_per_mtok_paid"], s_native, stack, rental_mode
     )
+
+    # 6.3 bills, tokens and ARR; 4.3 and (7.6) margins and coverage by lab
+    stock = average_stocks(x, out["gw"], out["hosted_gw"])
+    out |= compute_bills(x, stock, out)
+    out |= fleets(x, stock, path, out, rev)
+    arr, bill = annual_recurring_revenue(x), out["compute_bill_regime"]
+    out["arr"] = arr
+    out["arr_capacity_ratio"] = quotient(arr, out["capacity_revenue"])
+    out |= lab_margins(x, arr, bill)
+    out |= coverages(x, arr, out["compute_bill"])
+
+    # 5 training; (4.8) gross margin by regime
+    out |= named_run(x, stack[:, Q_STAR, TRAIN].sum(axis=-1))
+    uc = out["compute_cost"][..., INFERENCE]
+    flows = generation_flows(x, arr, bill, uc, path["price_index"])
+    cost = generation_cost(x, bill)
+    out |= worth_it(x, flows, cost, out["run_cost_usd"])
+    out |= self_funding(x, arr, flows["g_r"], cost, out["training_moic"])
+    out["gross_margin"] = gross_margin(
+        pooled_training_margin(arr, cost, out["lifetime_gross_profit_busd"]),
+        out["fine_tune_gross_margin"],
+        out["inference_gross_margin"],
+    )
+
+    # 7 landlord book
+    rate = depreciation_rates(x, path["cost_index"])
+    out |= depreciation(stock, rate)
+    out |= rents(x, stock, out["rent_per_hour"], rate["booked"])
+    out |= net_book_values(x, stock, out["hosted_gw"], rate["booked"])
+    out |= exposures(x, out["lab_paid_margin"], out["shortfall"], out["net_book_value_by_lab"])
     return out
 
 

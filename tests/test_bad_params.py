@@ -563,6 +563,67 @@ def test_a_file_that_cannot_be_read_is_one_fault(folder: Folder, file: str) -> N
     assert folder.fault(overlay).file == file
 
 
+# Capex in fiscal years -----------------------------------------------------------------
+
+FISCAL = f"{ORACLE}.capex_2026_busd"
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "message"),
+    [
+        ("fy2026 = 55.7", FISCAL, "missing fy2027: 7 months of calendar 2026 lie in it"),
+        ("fy2027 = 92", FISCAL, "missing fy2026 (capex in fiscal years takes"),
+        ("fy2026 = -1\nfy2027 = 92", f"{FISCAL}.fy2026", "expected a number above 0, got -1"),
+        ("fy2026 = 55.7\nfy2027 = nan", f"{FISCAL}.fy2027", "expected a finite number, got nan"),
+        ("fy2026 = 55.7\nfy2027 = 2e4", f"{FISCAL}.fy2027", "20000 is above the bound 10000"),
+        ('fy2026 = "56"\nfy2027 = 92', f"{FISCAL}.fy2026", "expected a number, got '56'"),
+        ("fy2026 = 5\nfy2028 = 9", f"{FISCAL}.fy2028", "unknown key for capex in fiscal years"),
+        (
+            "fy2026 = 55.7\nfy2027 = 92\nmedian = 80",
+            f"{FISCAL}.median",
+            "unknown key for capex in fiscal years",
+        ),
+        (
+            "fy2026 = 55.7\nfy2027 = 92\nfiscal_year_end = 5",
+            f"{FISCAL}.fiscal_year_end",
+            "stands at the top of the landlord's file",
+        ),
+    ],
+)
+def test_bad_fiscal_years(folder: Folder, body: str, key: str, message: str) -> None:
+    faults = folder.faults(folder.overlay(f"[{FISCAL}]\n{body}\n"))
+    told = [fault for fault in faults if fault.key == key and message in fault.message]
+    assert len(told) == 1, faults
+    assert told[0].file == "overlay.toml"
+    assert 3 <= told[0].line <= 6
+
+
+def test_fiscal_years_are_for_capex_alone(folder: Folder) -> None:
+    body = f"[{ORACLE}.capex_growth_2027]\nfy2026 = 1\n"
+    assert "unknown key" in folder.fault(folder.overlay(body)).message
+    assert folder.faults(folder.overlay(f"[{PUE}]\nfy2026 = 1\n"))
+
+
+@pytest.mark.parametrize("month", ["0", "13", "5.0", "true", '"May"', "[5]"])
+def test_bad_month_of_a_fiscal_year(folder: Folder, month: str) -> None:
+    file, line, _ = folder.change(f"{ORACLE}.fiscal_year_end", f"fiscal_year_end = {month}")
+    fault = folder.fault()
+    assert (fault.file, fault.line, fault.key) == (file, line, f"{ORACLE}.fiscal_year_end")
+    assert "expected the month in which its fiscal years end, 1 to 12" in fault.message
+
+
+def test_a_lab_has_no_fiscal_year(folder: Folder) -> None:
+    folder.change(f"{XAI}.fiscal_year_end", "fiscal_year_end = 5")
+    assert folder.fault().message.startswith("unknown key")
+
+
+def test_negative_capex(folder: Folder) -> None:
+    file, line, _ = folder.change(f"{FISCAL}.median", "median = -77")
+    fault = folder.fault()
+    assert (fault.file, fault.line, fault.key) == (file, line, f"{FISCAL}.median")
+    assert fault.message == "expected a number above 0, got -77"
+
+
 # Published statements ------------------------------------------------------------------
 
 
@@ -571,17 +632,42 @@ def test_a_file_that_cannot_be_read_is_one_fault(folder: Folder, file: str) -> N
     [
         ('"gw[openai]@2026Q4"', '"gw[openai"', "expression", "expected output[label]@quarter"),
         ('"gw[openai]@2026Q4"', "3", "expression", "expected output[label]@quarter, got 3"),
-        ("gw[openai]", "gww[openai]", "expression", "unknown output 'gww'; did you mean 'gw'?"),
+        (
+            "gw[openai]",
+            "gww[openai]",
+            "expression",
+            "unknown output or input 'gww'; did you mean 'gw'",
+        ),
         ("7", '"7"', "value", "expected a number, got '7'"),
         ("7", "true", "value", "expected a number, got true"),
         ("source-document", "nobody", "source", "unknown source 'nobody'"),
+        ("gw[openai]@2026Q4", "gw@2026Q4", "expression", "expected gw[<lab>], got"),
+        ("gw[openai]", "gw[openai, oracle]", "expression", "expected gw[<lab>], got"),
+        ("gw[openai]", "gw_2026q4[openai]", "expression", "is an input, which has no quarter"),
+        ("value = 7", "value = 7\nlow = 8", "low", "expected low <= value <= high, got [8.0, 7"),
+        ("value = 7", "low = 8\nhigh = 6", "low", "expected low <= value <= high"),
+        ("value = 7", "high = true", "high", "expected a number, got true"),
+        ("value = 7", "", "value", "missing: expected a value, or low, high or both"),
+        ("value = 7", "value = 7\nas_of = 1", "as_of", "expected a date such as 2026-05-31"),
+        ("value = 7", 'value = 7\ntotal_of = "a"', "total_of", "expected a list of different"),
+        ("value = 7", 'value = 7\ntotal_of = ["a", "a"]', "total_of", "expected a list of diff"),
+        (
+            "value = 7",
+            'value = 7\ntotal_of = ["openai", "xai"]',
+            "expression",
+            "expected gw without [...], got 'gw[openai]@2026Q4'",
+        ),
+        ("value = 7", 'value = 7\nless = "gww[openai]"', "less", "unknown output or input 'gww'"),
+        ("value = 7", 'value = 7\nless = "arr[openai]"', "less", "has another unit than the exp"),
+        ("value = 7", 'value = 7\nper = "arr[openai]"', "unit", 'expected "GW/USD bn/yr", got'),
+        ("value = 7", "value = 7\nper = 3", "per", "expected output[label]@quarter, got 3"),
     ],
 )
 def test_bad_statement(folder: Folder, old: str, new: str, key: str, message: str) -> None:
     folder.write("published.toml", f"format = 1\n{STATEMENT}{STATEMENT.replace(old, new, 1)}")
     fault = folder.fault()
     assert (fault.file, fault.key) == ("published.toml", f"statement.{key}")
-    assert 9 <= fault.line <= 13  # in the second statement
+    assert 9 <= fault.line <= 14  # in the second statement
     assert message in fault.message
 
 

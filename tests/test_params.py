@@ -645,3 +645,75 @@ def test_set_of_a_lab(folder: Folder) -> None:
 def test_set_of_extends(folder: Folder) -> None:
     folder.overlay("[run]\nseed = 5\n", "other.toml")
     assert folder.fault(set={"extends": "other.toml"})[:3] == ("--set", 0, "extends")
+
+
+# Capex in fiscal years -----------------------------------------------------------------
+
+CAPEX = "landlords.oracle.capex_2026_busd"
+FISCAL = f"[{CAPEX}]\nfy2026 = 55.7\nfy2027 = 92\n"
+
+
+def test_capex_in_fiscal_years_is_calendarised(folder: Folder) -> None:
+    """Model.md 7: m/12 of the year that ends in month m, and the rest of the next."""
+    scenario = folder.load(folder.overlay(FISCAL))
+    quantity = scenario.quantities[CAPEX]
+    assert quantity.law.point == pytest.approx(5 / 12 * 55.7 + 7 / 12 * 92)
+    assert quantity.resolved()["fy2027"] == 92
+    assert quantity.resolved()["fiscal_year_end"] == 5
+    assert [(o.key.split(".")[-1], o.before, o.after) for o in scenario.overrides] == [
+        ("fy2026", {"median": 77}, 55.7),
+        ("fy2027", None, 92),
+    ]
+    assert (quantity.source, quantity.overrides) == ("judgement", "oracle-8k-2026-06")
+
+
+def test_a_year_that_ends_in_december_is_the_calendar_year(folder: Folder) -> None:
+    capex = "landlords.meta.capex_2026_busd"
+    assert folder.load(set={f"{capex}.fy2026": 150}).quantities[capex].law.point == 150
+    both = {f"{capex}.fy2026": 150, f"{capex}.fy2027": 999}
+    assert folder.load(set=both).quantities[capex].law.point == 150
+
+
+def test_fiscal_and_calendar_years_replace_one_another(folder: Folder) -> None:
+    first = folder.overlay(FISCAL, "first.toml")
+    part = folder.overlay(f"[{CAPEX}]\nfy2027 = 100\n", "second.toml", first)
+    law = folder.load(part).quantities[CAPEX].law
+    assert law.point == pytest.approx(5 / 12 * 55.7 + 7 / 12 * 100)
+    back = folder.overlay(f"[{CAPEX}]\nmedian = 80\n", "third.toml", part)
+    assert folder.load(back).quantities[CAPEX].law.point == 80
+
+
+def test_the_shipped_landlords_say_when_their_years_end(base: sim.Scenario) -> None:
+    """Model.md 7; all others end in December."""
+    ends = {party.id: party.fiscal_year_end for party in base.landlords}
+    early = {"microsoft": 6, "oracle": 5, "alibaba": 3, "softbank": 3}
+    assert ends == dict.fromkeys(ends, 12) | early
+
+
+# Published statements ------------------------------------------------------------------
+
+
+def test_statements_speak_of_ranges_totals_and_ratios(folder: Folder) -> None:
+    folder.write(
+        "published.toml",
+        """format = 1
+[[statement]]
+expression = "capex_2026_busd"
+total_of = ["microsoft", "meta"]
+low = 300
+high = 400
+unit = "USD bn"
+source = "source-document"
+as_of = 2026-05-13
+[[statement]]
+expression = "arr_2026q4_busd[openai]"
+per = "gw_2026q4[openai]"
+value = 10
+unit = "USD bn/GW"
+source = "source-document"
+""",
+    )
+    total, ratio = folder.load().published
+    assert (total.total_of, total.low, total.high) == (("microsoft", "meta"), 300, 400)
+    assert (total.value, total.as_of) == (None, "2026-05-13")
+    assert (ratio.per, ratio.value) == ("gw_2026q4[openai]", 10)

@@ -5,9 +5,11 @@ import pytest
 import xarray as xr
 
 import sim
+from sim.results import OUTPUTS
 from sim.scenario import Scenario
 from sim.statistics import (
     mean_of_replicates,
+    mean_with_error,
     probability_with_error,
     quantiles_with_error,
     replicated,
@@ -170,3 +172,76 @@ def test_draws_that_are_nan_neither_shift_quantiles_nor_count_in_probabilities(
     reached = ds.inference_gross_margin.sel(touched)[400:] >= ds.hurdle_margin
     assert float(summary.p_margin_above_hurdle.sel(touched)) == float(reached.mean())
     assert float(summary.p_margin_above_hurdle_error.sel(touched)) > 0
+
+
+def test_unbounded_ratios_have_quantiles_and_probabilities_and_no_mean(
+    ds: xr.Dataset, summary: xr.Dataset
+) -> None:
+    unbounded = [name for name, output in OUTPUTS.items() if output.unbounded]
+    assert {"training_moic", "payback_months", "lab_paid_margin", "gross_margin"} <= set(unbounded)
+    for name in set(unbounded) & set(ds.data_vars):
+        assert f"{name}_quantile" in summary
+        for statistic in ("mean", "sd", "cvar"):
+            assert f"{name}_{statistic}" not in summary, name
+        assert (f"{name}_finite" in summary) == OUTPUTS[name].may_be_infinite
+    paid_back = np.isfinite(ds.payback_months.sel(lab="anthropic")).mean()
+    assert float(summary.payback_months_finite.sel(lab="anthropic")) == float(paid_back)
+    assert np.isnan(summary.payback_months_finite.sel(lab="meta"))
+
+
+def test_never_and_never_again_stay_in_quantiles(ds: xr.Dataset, summary: xr.Dataset) -> None:
+    """+inf is the longest payback, -inf the lowest margin, and neither has a finite error."""
+    payback = summary.payback_months_quantile.sel(lab="openai")
+    assert np.isinf(payback.sel(quantile=0.5))
+    assert float(summary.payback_months_quantile_error.sel(lab="openai", quantile=0.5)) == 0
+    margin = summary.training_margin_quantile.sel(lab="openai", quantile=0.05)
+    assert np.isneginf(margin)
+    share = float((ds.training_moic.sel(lab="openai") <= 0).mean())
+    finite = float(summary.training_margin_finite.sel(lab="openai"))
+    assert share == pytest.approx(1 - finite)
+
+
+def test_a_quantile_next_to_infinity_has_an_infinite_error() -> None:
+    """Some replicates put the median at never: then nothing finite bounds it above."""
+    runs = np.arange(1.0, 10_241.0)
+    runs[5_130:] = np.inf
+    rng = np.random.default_rng(1)
+    rng.shuffle(runs)
+    cut, share = replicated(runs)
+    ordered, by_replicate = np.sort(runs), np.sort(cut, axis=-1)
+    value, error = quantiles_with_error(ordered, by_replicate, share, [0.25, 0.5, 0.75])
+    assert np.isfinite(value[0])
+    assert 0 < error[0] < np.inf
+    assert np.isfinite(value[1])
+    assert error[1] == np.inf
+    assert value[2] == np.inf
+    assert error[2] == 0
+
+
+def test_quantiles_below_the_first_finite_draw_are_minus_infinity() -> None:
+    runs = np.concatenate([np.full(50, -np.inf), np.arange(50.0)])
+    value, _ = quantiles_with_error(runs, np.tile(runs, (8, 1)), 1.0, [0.4, 0.5, 0.6])
+    assert value[0] == value[1] == -np.inf
+    assert np.isfinite(value[2])
+
+
+def test_probabilities_by_lab_are_shares_of_draws(ds: xr.Dataset, summary: xr.Dataset) -> None:
+    for name, happens in {
+        "p_lab_margin_above_hurdle": ds.lab_paid_margin >= ds.hurdle_margin,
+        "p_lab_loaded_margin_above_hurdle": ds.lab_loaded_margin >= ds.hurdle_margin,
+        "p_training_worth_it": ds.training_moic >= 1,
+        "p_npv_positive": ds.training_npv_busd >= 0,
+    }.items():
+        reports = ds.lab.isin(["openai", "anthropic", "xai"])
+        xr.testing.assert_allclose(
+            summary[name].where(reports, drop=True), happens.mean("draw").where(reports, drop=True)
+        )
+        assert summary[name].where(~reports, drop=True).isnull().all()
+
+
+def test_the_mean_is_the_same_from_draws_and_from_moments(base: Scenario, ds: xr.Dataset) -> None:
+    drawn = sim.simulate(base, draws=4_000, seed=1, keep=["rent_received"])
+    by_draw, by_moment = (mean_with_error(one, "rent_received") for one in (drawn, ds))
+    np.testing.assert_allclose(by_draw[0], by_moment[0], rtol=1e-12)
+    # 4,000 draws fill no whole number of tiles, of which each error makes use in its own way.
+    np.testing.assert_allclose(by_draw[1], by_moment[1], rtol=0.3)

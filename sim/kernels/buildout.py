@@ -20,12 +20,13 @@ CAPEX_LEAD_QUARTERS = 2
 
 
 class Ledger(NamedTuple):
-    """Working space of the quarters of 2027 [GW]."""
+    """Working space [GW]: of the quarters of 2027, and what is in service on average."""
 
     done: Array  # [lab, landlord] built in 2027 so far
     want: Array  # [lab, landlord] wanted in the quarter, with what was left over
     due: Array  # [lab] planned and energised by the end of the quarter
     buildable: Array  # [landlord] paid for by the end of the quarter
+    average: Array  # [lab, landlord, quarter] in service on average over the quarter
 
 
 @jit
@@ -241,6 +242,33 @@ def close_2027(
 
 
 @jit
+def average_stock(before: float, after: float) -> float:
+    """Average over a quarter of a stock known at its two ends [GW] (6.7)."""
+    return 0.5 * (before + after)
+
+
+@jit
+def average_gw(lab: Lab, out: LabOutputs, quarter: int) -> float:
+    """The lab's gigawatts on average over a quarter; 2025Q4 is before the first [GW] (6.7)."""
+    before = lab.gw_2025q4 if quarter == 0 else out.gw[quarter - 1]
+    return average_stock(before, out.gw[quarter])
+
+
+@jit
+def fill_averages(
+    labs: Records[Lab], hosts: Records[Host], host_out: Records[HostOutputs], ledger: Ledger
+) -> None:
+    """What every landlord has in service for every lab on average over each quarter (6.7)."""
+    for i in range(len(labs)):
+        for k in range(ledger.average.shape[1]):
+            before = hosts[i, k].share_2026 * labs[i].gw_2025q4
+            for q in range(QUARTERS):
+                after = host_out[i, k].hosted_gw[q]
+                ledger.average[i, k, q] = average_stock(before, after)
+                before = after
+
+
+@jit
 def write_build(
     x: Draw,
     labs: Records[Lab],
@@ -269,3 +297,4 @@ def write_build(
         out.power_binds[REFERENCE + quarter] = 1.0 if powered < 1.0 else 0.0
         build_quarter(labs, hosts, quarter, powered, lab_out, landlord_out, host_out, ledger)
     close_2027(labs, left, per_gw, lab_out, landlord_out, host_out, ledger)
+    fill_averages(labs, hosts, host_out, ledger)

@@ -1,15 +1,24 @@
-"""Sections 4.1 and 4.2 of the model: revenue, gross margins, and break-evens at the hurdle."""
+"""Section 4 of the model: revenue, gross margins, and break-evens at the hurdle."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from sim.inputs import Draw, Hardware, Prices, Workload
+from sim.fields import Records
+from sim.inputs import Draw, Hardware, Lab, Prices, Workload
 from sim.kernels.hardware import active_load, hourly_cost, it_power_kw
 from sim.kernels.jit import jit
-from sim.kernels.places import FINE_TUNE, INFERENCE, QUARTERS, REVENUE_SHARE, SERVING_OVERHEAD
+from sim.kernels.places import (
+    FINE_TUNE,
+    INFERENCE,
+    QUARTERS,
+    REFERENCE,
+    REVENUE_SHARE,
+    SERVING_OVERHEAD,
+    TRAINING,
+)
 from sim.kernels.unit_cost import goodput, native_seconds
-from sim.outputs import World
+from sim.outputs import LabOutputs, World
 
 
 @jit
@@ -76,6 +85,62 @@ def duty_at_hurdle(
     if room <= 0.0:
         return np.inf
     return (independent_of_duty + electricity * idle_load) / room
+
+
+@jit
+def training_margin(moic: float) -> float:
+    """Margin of frontier training: 1 - 1/MOIC, -inf where nothing comes back [1] (4.8)."""
+    if moic <= 0.0:
+        return -np.inf
+    return 1.0 - 1.0 / moic
+
+
+@jit
+def pooled_training_margin(cost: float, profit: float) -> float:
+    """Margin of frontier training over several labs; -inf where nothing comes back [1] (4.8)."""
+    if profit <= 0.0:
+        return -np.inf
+    return 1.0 - cost / profit
+
+
+@jit
+def lab_paid_margin(inference_bill: float, free_share: float, arr: float) -> float:
+    """Lab's inference margin, free traffic left out; NaN without ARR [1] (4.9)."""
+    return 1.0 - inference_bill * (1.0 - free_share) / arr
+
+
+@jit
+def lab_loaded_margin(p: Prices, inference_bill: float, arr: float) -> float:
+    """Lab's inference margin after levies, all traffic; NaN without ARR [1] (4.10)."""
+    return 1.0 - p.revenue_share_rate - p.serving_overhead_rate - inference_bill / arr
+
+
+@jit
+def write_lab_margins(
+    x: Draw, labs: Records[Lab], out: World, lab_out: Records[LabOutputs]
+) -> None:
+    """Margins from revenue and bills, by lab, and the three regimes side by side (4.8-4.10)."""
+    reporting = 0
+    cost = 0.0
+    profit = 0.0
+    for i in range(len(labs)):
+        found = lab_out[i]
+        for q in range(QUARTERS):
+            bill = found.compute_bill_regime[q, INFERENCE]
+            free = labs[i].lab_free_token_share
+            found.lab_paid_margin[q] = lab_paid_margin(bill, free, found.arr[q])
+            found.lab_loaded_margin[q] = lab_loaded_margin(x.prices, bill, found.arr[q])
+        found.training_margin = training_margin(found.training_moic)
+        if not np.isnan(found.lifetime_gross_profit_busd):
+            reporting += 1
+            cost += found.generation_cost_busd
+            profit += found.lifetime_gross_profit_busd
+    for q in range(QUARTERS):
+        out.gross_margin[q, TRAINING] = np.nan  # a run is judged over its life, not by quarter
+        out.gross_margin[q, FINE_TUNE] = out.fine_tune_gross_margin[q]
+        out.gross_margin[q, INFERENCE] = out.inference_gross_margin[q]
+    if reporting > 0:
+        out.gross_margin[REFERENCE, TRAINING] = pooled_training_margin(cost, profit)
 
 
 @jit

@@ -5,11 +5,14 @@ from __future__ import annotations
 from sim.fields import Records
 from sim.inputs import Draw, Host, Lab, Landlord
 from sim.kernels.buildout import Ledger, write_build
+from sim.kernels.fleet import write_fleets
 from sim.kernels.hardware import write_hourly_cost
 from sim.kernels.jit import jit
-from sim.kernels.margins import write_margins
+from sim.kernels.landlords import write_landlords
+from sim.kernels.margins import write_lab_margins, write_margins
 from sim.kernels.paths import write_paths
 from sim.kernels.throughput import write_throughput
+from sim.kernels.training import write_training
 from sim.kernels.unit_cost import write_unit_cost
 from sim.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
 
@@ -34,4 +37,10 @@ def evaluate(
     write_paths(x, lab_out, out)  # section 8.1
     write_hourly_cost(x, market, accounting, out)  # section 1
     write_unit_cost(x, accounting, out)  # section 3
-    write_margins(x, market, accounting, out)  # section 4
+    write_margins(x, market, accounting, out)  # 4.1, 4.2
+    write_fleets(x, labs, hosts, out, lab_out, ledger)  # 6.3
+    write_training(x, labs, accounting, out, lab_out)  # section 5
+    write_lab_margins(x, labs, out, lab_out)  # 4.3, 4.8
+    write_landlords(
+        x, labs, landlords, hosts, out, lab_out, landlord_out, host_out, ledger
+    )  # section 7

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import sim
 from sim.fields import QUARTERS, REFERENCE_QUARTER, Field, declared, subgroups
-from sim.inputs import Lab, Landlord, Scalars
+from sim.inputs import ARR_FIELDS, Lab, Landlord, Scalars
 from sim.outputs import PROBABILITIES
 from sim.results import OUTPUTS
 
@@ -76,6 +76,9 @@ PULLED_IN: dict[str, tuple[float, float]] = {
     "arr_2025q4_busd": (0.1, 1e3),
     "arr_2026q4_busd": (0.1, 1e3),
     "arr_growth_2027": (0.1, 10),
+    # some hours are left for training, and book lives stay above a year
+    "inference_share": (0, 0.65),
+    "book_life_offset_years": (-2, 10),
 }
 
 
@@ -103,6 +106,9 @@ def spread_over_domains(draws: int, labs: int, landlords: int, seed: int) -> Inp
     for group, size in ((Lab, labs), (Landlord, landlords)):
         for name, field in declared(group).items():
             x[name] = _spread(rng, name, field, (draws, size))
+    silent = rng.random(labs) < 0.3
+    for name in ARR_FIELDS:
+        x[name][:, silent] = np.nan
     for shock in ("eps_price", "eps_duty", "eps_power"):
         x[shock] = np.zeros((draws, len(QUARTERS)))
         x[shock][:, REFERENCE + 1 :] = rng.standard_normal((draws, len(QUARTERS) - REFERENCE - 1))

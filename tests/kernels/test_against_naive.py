@@ -12,6 +12,7 @@ from agreement import TOLERANCE, assert_agree
 from random_worlds import REFERENCE, base_case, spread_over_domains
 
 from sim.fields import QUARTERS, RENTAL_MODES, VIEWS
+from sim.inputs import ARR_FIELDS
 from sim.results import OUTPUTS
 
 each_view = pytest.mark.parametrize("view", VIEWS)
@@ -80,6 +81,31 @@ EDGES: dict[str, dict[str, Any]] = {
     "crunch": {"capital_crunch": 1},
     "no crunch": {"capital_crunch": 0},
     "shrinking plan for 2026": {"gw_2025q4": 5, "gw_2026q4": 3},
+    "nothing rented by labs": {"captive": 1},
+    "everything rented by labs": {"captive": 0},
+    "no lab reports": dict.fromkeys(ARR_FIELDS, np.nan),
+    "all labs report": {"arr_2025q4_busd": 10, "arr_2026q4_busd": 40, "arr_growth_2027": 2},
+    "steady revenue": {"arr_growth_2027": 1},
+    "steady revenue and cost": {
+        "arr_growth_2027": 1,
+        "token_price_decline": 0,
+        "software_throughput_growth": 0,
+        "hardware_efficiency_growth": 0,
+        "capex_cost_growth": 0,
+        "token_price_volatility": 0,
+        "power_price_volatility": 0,
+        "duty_volatility": 0,
+        "power_price_reversion": 0,
+    },
+    "revenue that shrinks fast": {"arr_growth_2027": 0.1, "model_life_months": 60},
+    "generations that do not overlap": {"model_cadence_months": 36, "model_life_months": 12},
+    "nothing reinvested": {"reinvestment_share": 0},
+    "no inference": {"inference_share": 0},
+    "more than all hours": {"inference_share": 0.9, "fine_tune_share": 0.2},
+    "only free tokens": {"lab_free_token_share": 1},
+    "levies that take all": {"revenue_share_rate": 0.5, "serving_overhead_rate": 0.5},
+    "nothing on the books at first": {"opening_nbv_fraction": 0},
+    "no discounting": {"lab_discount_rate": 0},
     "all western": {"lab_is_china": 0},
     "all Chinese": {"lab_is_china": 1},
 }
@@ -133,7 +159,8 @@ def test_a_difference_in_any_output_is_seen(name: str) -> None:
     x = base_case(32)
     out = naive.evaluate(x)
     value = np.array(out[name], float)
-    moved = value + np.where(np.isin(value, (0.0, 1.0)), 1.0, 10 * TOLERANCE * np.abs(value))
+    size = np.where(np.isfinite(value), np.abs(value), 0.0)
+    moved = value + np.where(np.isin(value, (0.0, 1.0)), 1.0, 10 * TOLERANCE * size)
     assert_agree(out, out, x)
     with pytest.raises(AssertionError, match=name):
         assert_agree({**out, name: moved}, out, x)

@@ -1,10 +1,11 @@
 """The worked examples of model.md 10.2 through the kernels, to the digits printed there.
 
-W4, W7, W8, the rest of W10 and W11 wait for the sections of the model that compute them.
+There is no W4.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,9 +14,10 @@ import worlds
 import xarray as xr
 
 import sim
+from sim.distributions import calendar_year
 from sim.fields import LAYERS
-from sim.inputs import Accelerator, Hardware, Workload
-from sim.kernels import buildout, hardware, throughput, unit_cost
+from sim.inputs import Accelerator, Hardware, Training, Workload
+from sim.kernels import buildout, hardware, landlords, throughput, training, unit_cost
 
 Group = TypeVar("Group", bound=NamedTuple)
 HOURS = hardware.HOURS_PER_YEAR
@@ -269,6 +271,98 @@ def test_w6_energy_of_the_point_model(inference: xr.Dataset) -> None:
     assert energy * (500 + 10_000) == printed(".81")
 
 
+# W7 Training
+
+
+def test_w7_deepseek_v3(point: xr.Dataset) -> None:
+    """2.664 million hours of an H800 give back the MFU, by the precision that is its basis."""
+    for peak, mfu in ((989e12, "34.6"), (1979e12, "17.3")):
+        h800 = group(
+            Accelerator, point, peak_flops_training=peak, mfu_training=1, throughput_multiplier=1
+        )
+        v3 = group(
+            Training, point, train_active_params=37e9, train_tokens=14.8e12, rl_compute_ratio=0
+        )
+        assert 6 * v3.train_active_params * v3.train_tokens == pytest.approx(3.286e24, rel=1e-3)
+        busy = training.run_hours(v3, throughput.tps_train(h800, v3.train_active_params), 1.0)
+        assert busy / 2.664e6 * 100 == printed(mfu)
+
+
+def test_w7_the_final_run(point: xr.Dataset) -> None:
+    t = group(Training, point)
+    assert 6 * t.train_active_params * t.train_tokens == pytest.approx(2.88e26)
+    alone = group(Training, point, rl_compute_ratio=0)
+    assert training.run_hours(alone, float(point["tps_train"]), 0.9) == printed("9.357e7")
+    assert float(point["run_hours"]) == printed("2.339e8")
+    assert float(point["run_hours"]) / 0.92 == printed("2.543e8")
+    of_training = point.sel(quarter="2026Q4", regime="frontier_training")
+    assert float(of_training["accelerator_hour_cost"].sum()) == printed("3.29827")
+    assert float(point["run_cost_usd"]) / 1e6 == printed("838.6")
+
+
+# W8 Worth it
+
+
+def test_w8_the_cartoon() -> None:
+    """A run of 100 brings 200; the next model is ten times dearer."""
+    growth = training.sustainable_growth(200.0 / 100.0, 1.0)
+    assert growth == 2
+    assert training.external_funding_share(growth, 10.0) * 100 == printed("80")
+
+
+def test_w8_anthropic(point: xr.Dataset) -> None:
+    lab = point.sel(lab="anthropic", quarter="2026Q4")
+    bill = lab["compute_bill_regime"]
+    assert buildout.average_stock(4.1701, 6.0) == printed("5.0850")
+    assert float(lab["compute_bill"]) == printed("51.494")
+    assert float(bill.sel(regime="frontier_training")) == printed("27.041")
+    assert float(bill.sel(regime="online_inference")) == printed("22.921")
+    assert training.credited_share(group(Training, point)) == printed(".5")
+    g = business(point, "anthropic")
+    assert g.revenue == printed("39.16")
+    assert g.inference_cost == printed("11.4606")
+    assert g.revenue_growth == printed(".641854")
+    assert g.cost_growth == pytest.approx(0.639689, abs=1e-6)  # printed so, is .6396898
+    assert training.accumulated(g.revenue_growth, 1.0) == printed("1.402188")
+    assert training.accumulated(g.cost_growth, 1.0) == pytest.approx(1.400510, abs=2e-6)
+    assert g.revenue * training.accumulated(g.revenue_growth, 1.0) == printed("54.910")
+    assert float(lab["lifetime_gross_profit_busd"]) == printed("38.859")
+    assert float(lab["generation_cost_busd"]) == printed("16.225")
+    assert float(lab["training_moic"]) == printed("2.395")
+    assert float(lab["payback_months"]) == printed("5.97")
+    assert float(lab["required_margin"]) * 100 == printed("67.9")
+
+
+def business(point: xr.Dataset, lab: str) -> training.Generation:
+    """A lab's generation from the outputs of the point estimate (5.4)."""
+    at = point.sel(lab=lab, quarter="2026Q4")
+    growth = math.log(float(at["arr_growth_2027"]))
+    ends = point.sel(quarter=["2026Q4", "2027Q4"])
+    cost = ends["compute_cost"].sel(regime="online_inference").values
+    price = ends["revenue_per_mtok_paid"].values
+    bill = at["compute_bill_regime"].sel(regime="online_inference")
+    return training.Generation(
+        float(0.5 * at["arr"] * 0.89),
+        float(0.5 * bill),
+        growth,
+        growth + math.log(cost[1] / cost[0]) - math.log(price[1] / price[0]),
+        1.0,
+        float(at["generation_cost_busd"]),
+    )
+
+
+def test_w8_openai(point: xr.Dataset) -> None:
+    lab = point.sel(lab="openai", quarter="2026Q4")
+    assert float(lab["compute_bill"]) == printed("61.04")
+    assert float(lab["compute_bill_regime"].sel(regime="online_inference")) == printed("26.56")
+    assert float(lab["arr"]) == 46
+    assert float(lab["lab_paid_margin"]) * 100 == printed("68.2")
+    assert float(lab["lab_loaded_margin"]) * 100 == printed("31.3")
+    assert float(lab["training_moic"]) == printed(".50")
+    assert math.isinf(float(lab["payback_months"]))
+    assert float(lab["coverage"]) == printed(".48")
+
+
 # W9 GW
 
 
@@ -304,3 +398,48 @@ def test_w10_a_gigawatt(point: xr.Dataset, inference: xr.Dataset, on_the_books: 
     rent = float(on_the_books["rent_per_hour"]) * per_gw * HOURS / 1e9
     assert rent == printed("10.02")
     assert rent / depreciation == printed("2.70")
+
+
+def test_w10_microsoft(point: xr.Dataset) -> None:
+    share = point["host_share_2026"].sel(landlord="microsoft")
+    assert float(share.sel(lab="openai")) == 0.40
+    assert float(share.sel(lab="anthropic")) == 0.06
+    average = {
+        lab: buildout.average_stock(
+            float(point["gw"].sel(lab=lab, quarter="2026Q3")),
+            float(point["gw"].sel(lab=lab, quarter="2026Q4")),
+        )
+        for lab in ("openai", "anthropic")
+    }
+    hosted = 0.40 * average["openai"] + 0.06 * average["anthropic"]
+    assert hosted == printed("2.7156")
+    gw = landlords.gigawatt(group(Hardware, point))
+    rate = landlords.depreciation_rate(gw, 6.0, 0.0, 16.0)
+    assert rate / 4 == pytest.approx(0.86095, abs=2e-5)  # printed so, is .86094
+    book = point.sel(landlord="microsoft", quarter="2026Q4")
+    assert float(book["depreciation_booked"]) == printed("2.338")
+
+
+# W11 Fiscal years, from the landlords' files
+
+
+@pytest.mark.parametrize(
+    ("landlord", "years", "calendar"),
+    [("oracle", (55.7, 92.0), "76.9"), ("alibaba", (126 / 7.1, 150 / 7.1), "20")],
+)
+def test_w11_capex_in_fiscal_years(
+    landlord: str, years: tuple[float, float], calendar: str
+) -> None:
+    capex = f"landlords.{landlord}.capex_2026_busd"
+    given = {f"{capex}.fy2026": years[0], f"{capex}.fy2027": years[1]}
+    ds = sim.simulate(sim.load(worlds.BASE, set=given), draws=1, keep="all", uncertainty=0)
+    spent = ds["landlord_capex_busd"].isel(draw=0).sel(landlord=landlord)
+    assert float(spent.sel(quarter=ds["quarter"].str.startswith("2026")).sum()) == printed(calendar)
+
+
+def test_w11_in_yuan() -> None:
+    assert calendar_year(3, 126.0, 0.0) == printed("31.5")
+    assert calendar_year(3, 0.0, 150.0) == printed("112.5")
+    assert calendar_year(3, 126.0, 150.0) == printed("144")
+    assert calendar_year(5, 55.7, 0.0) == printed("23.2")
+    assert calendar_year(5, 0.0, 92.0) == pytest.approx(53.7, abs=0.05)  # printed so, is 53.67
