@@ -210,6 +210,13 @@ def domain_rules(
             if host.captive and host.share_2026 == host.share_2027 == 0:
                 fault(f"{name}.host.{landlord}.captive", "captive, but the lab has no share there")
     for landlord in (party.id for party in landlords):
+        offset = f"landlords.{landlord}.book_life_offset_years"
+        central, years = point("hardware.it_book_life_years"), point(offset)
+        if central is not None and years is not None and central + years <= 0:
+            fault(
+                offset,
+                f"{years:g} leaves no book life of hardware.it_book_life_years, {central:g}",
+            )
         shares = {
             lab.id: hosts[lab.id, landlord].rpo_share for lab in labs if (lab.id, landlord) in hosts
         }

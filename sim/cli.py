@@ -5,7 +5,10 @@ from __future__ import annotations
 import gc
 import io
 import json
+import shutil
 import sys
+import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -13,11 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sim.fields import QUARTERS, nearest
 from sim.files import Fault, InputError, Place, RunError
 
 if TYPE_CHECKING:
     from sim.runs import Run
     from sim.scenario import Scenario
+    from sim.tables import Selection
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -58,6 +63,17 @@ def run(
     ] = None,
     out: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("outputs"),
     set_: Set = None,
+    lab: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Show this lab's rows; may be repeated.")
+    ] = None,
+    landlord: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Show this landlord's rows; may be repeated."),
+    ] = None,
+    quarter: Annotated[
+        list[str] | None,
+        typer.Option(metavar="2027Q4", help="Show this quarter; may be repeated."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print only where the results are.")
@@ -66,11 +82,18 @@ def run(
 ) -> None:
     """Simulate parameter files: tables here, data and pictures in a folder for each."""
     options = _options(draws, seed, sampler, threads)
-    scenarios = _scenarios(files, set_, options.pop("faults"))
+    faults = options.pop("faults") + _unknown("--quarter", quarter, QUARTERS)
+    scenarios = _scenarios(files, set_, faults)
+    labs = [party.id for scenario in scenarios for party in scenario.labs]
+    landlords = [party.id for scenario in scenarios for party in scenario.landlords]
+    faults = _unknown("--lab", lab, labs) + _unknown("--landlord", landlord, landlords)
+    if faults:
+        raise InputError(faults)
 
     from sim import comparison, runs, tables, terminal
     from sim.kernels.jit import cache_lasts, is_compiled
 
+    selection = tables.Selection(tuple(lab or ()), tuple(landlord or ()), tuple(quarter or ()))
     runs.check_folder(out)
     talkative = not quiet and not as_json
     if not quiet and not is_compiled():
@@ -95,22 +118,24 @@ def run(
         for line in tables.warnings(done.ds):
             terminal.err.print(f"{scenario.name}: {line}", style="bold red", markup=False)
         if talkative:
-            _show(done, scenario)
+            _show(done, scenario, selection)
         elif as_json:
-            documents.append(_document(done, scenario))
+            documents.append(_document(done, scenario, selection))
         else:
             print(done.folder)
         finished.append(comparison.compared(done.ds))
     if as_json:
         both = {"comparison": comparison.side_by_side(finished).data()} if len(finished) > 1 else {}
-        print(json.dumps(documents + ([both] if both else []), indent=1))
+        print(json.dumps(documents + ([both] if both else []), indent=1, allow_nan=False))
     elif talkative and len(finished) > 1:
         terminal.show(comparison.side_by_side(finished))
 
 
 @app.command()
 def check(files: Files, set_: Set = None) -> None:
-    """Report every fault of parameter files, with file, line and key."""
+    """Report every fault of parameter files, and where published figures disagree."""
+    from sim import consistency
+
     for scenario in _scenarios(files, set_, []):
         judged = sum(q.source == "judgement" for q in scenario.quantities.values())
         print(
@@ -123,6 +148,8 @@ def check(files: Files, set_: Set = None) -> None:
             print(f"  {override.by}: {override}")
         for remark in scenario.remarks:
             print(f"  note: {remark}")
+        for line in consistency.report(scenario):
+            print(_wrapped(line))
 
 
 @app.command()
@@ -138,6 +165,13 @@ def schema(
         message = f"{out}: cannot be written: {error.strerror}"
         raise InputError([Fault(Place("--out"), "", message)]) from error
     print(out)
+
+
+def _wrapped(line: str) -> str:
+    """A line of text folded at the terminal's width, further lines indented below it."""
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    width = max(80, shutil.get_terminal_size().columns)
+    return textwrap.fill(line, width, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _options(
@@ -198,22 +232,46 @@ def _scenarios(
     return found
 
 
-def _document(done: Run, scenario: Scenario) -> dict[str, Any]:
+def _unknown(option: str, names: list[str] | None, known: Sequence[str]) -> list[Fault]:
+    """Faults of names that an option gives and nothing bears."""
+    return [
+        Fault(Place(option), "", f"no such {option[2:]}: '{name}'{nearest(name, list(known))}")
+        for name in names or ()
+        if name not in known
+    ]
+
+
+def _disagreements(scenario: Scenario) -> list[str]:
+    """A remark on published figures that contradict one another, if there are any."""
+    from sim import consistency
+
+    disputed = {
+        consistency.quantity(finding.statement)
+        for finding in consistency.findings(scenario)
+        if finding.kind != "scenario"
+    }
+    if not disputed:
+        return []
+    return [f"published figures disagree on {len(disputed)} quantities: sim check lists them"]
+
+
+def _document(done: Run, scenario: Scenario, selection: Selection) -> dict[str, Any]:
     from sim import tables
 
     ds = done.ds
+    remarks = [*scenario.remarks, *_disagreements(scenario)]
     names = ("scenario", "digest", "draws", "sampler", "view", "rental_mode", "uncertainty")
     return {
         **{name: ds.attrs[name] for name in names},
         "seed": int(ds.attrs["seed"]),
         "overrides": [asdict(override) for override in scenario.overrides],
         "folder": str(done.folder),
-        "tables": [table.data() for table in tables.headline_tables(ds, done.summary)],
-        "remarks": [*scenario.remarks, *tables.warnings(ds), *tables.quality(ds, done.summary)],
+        "tables": [table.data() for table in tables.headline_tables(ds, done.summary, selection)],
+        "remarks": [*remarks, *tables.warnings(ds), *tables.quality(ds, done.summary)],
     }
 
 
-def _show(done: Run, scenario: Scenario) -> None:
+def _show(done: Run, scenario: Scenario, selection: Selection) -> None:
     from sim import tables, terminal
 
     ds = done.ds
@@ -225,10 +283,10 @@ def _show(done: Run, scenario: Scenario) -> None:
         terminal.out.print(scenario.description, markup=False)
     for override in scenario.overrides:
         terminal.out.print(f"  {override}", markup=False)
-    for remark in scenario.remarks:
+    for remark in [*scenario.remarks, *_disagreements(scenario)]:
         terminal.out.print(f"  note: {remark}", markup=False)
     terminal.out.print()
-    for table in tables.headline_tables(ds, done.summary):
+    for table in tables.headline_tables(ds, done.summary, selection):
         terminal.show(table)
     for line in tables.quality(ds, done.summary):
         terminal.out.print(line, style="dim")

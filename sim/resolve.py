@@ -14,14 +14,13 @@ from pydantic import ValidationError
 from sim import checks, provenance
 from sim.distributions import (
     FAMILIES,
-    LAW_KEYS,
     FiscalYears,
     Fixed,
     Law,
     LogitNormal,
-    SharedSpread,
     law_of,
 )
+from sim.explain import FISCAL_YEAR_END, explained
 from sim.fields import FACTORS, Field, declared, nearest, subgroups
 from sim.files import Document, Fault, Key, finite, shown
 from sim.inputs import (
@@ -42,7 +41,6 @@ LAB_FIELDS = {n: f for n, f in declared(Lab).items() if n not in DERIVED_LAB_FIE
 LANDLORD_FIELDS = declared(Landlord)
 HOST_FIELDS = declared(Host)
 PARTY_KEYS = ("format", "name", "order")
-FISCAL_YEAR_END = "fiscal_year_end"
 JUDGEMENT = "judgement"
 
 
@@ -303,7 +301,12 @@ class Resolver:
             if outside and [detail["type"] for detail in error.errors()] == ["value_error"]:
                 self.fault((*key, "median"), outside)
             else:
-                self._law_faults(key, family, error)
+                for within, message in explained(key[-1], family, error, PROVENANCE):
+                    if within:
+                        self.fault((*key, within), message)
+                    else:
+                        place = self.merged.changed(key)
+                        self.faults.append(Fault(place, ".".join(key), message))
             return None
         before = len(self.faults)
         for name, number in law.stated().items():
@@ -313,44 +316,13 @@ class Resolver:
                 lo_open=declaration.lo_open and name not in ("min", "max"),
                 whole=declaration.whole and isinstance(law, Fixed),
             )
-            message = bound.fault(number)
-            if message:
-                self.fault(at, message)
+            outside = bound.fault(number)
+            if outside:
+                self.fault(at, outside)
         if (declaration.whole or declaration.flag) and not isinstance(law, Fixed):
             what = "a flag" if declaration.flag else "a whole number"
             self.fault((*key, "family"), f"expected a fixed value: {what} cannot be sampled")
         return law if len(self.faults) == before else None
-
-    def _law_faults(self, key: Key, family: type[Law], error: ValidationError) -> None:
-        known = list(family.model_fields)
-        for detail in error.errors():
-            where = tuple(str(part) for part in detail["loc"][:1])
-            kind, given = detail["type"], detail.get("input")
-            at = (*key, *where)
-            if kind == "extra_forbidden" and family is Fixed and where[0] in LAW_KEYS:
-                self.fault(at, "the quantity is a fixed value: give its value, or a family")
-            elif kind == "extra_forbidden":
-                what = "a fixed value" if family is Fixed else _family_key(family)
-                if family is SharedSpread:
-                    group, spread = SPREAD_FROM[key[-1]]
-                    what = f"a median, whose spread is {group}.{spread}"
-                hint = nearest(where[0], [*known, *PROVENANCE])
-                self.fault(at, f"unknown key for {what}{hint}")
-            elif kind == "missing":
-                takes = ", ".join(n for n in known if n not in ("family", FISCAL_YEAR_END))
-                message = f"missing {where[0]} ({_family_key(family)} takes {takes})"
-                self.faults.append(Fault(self.merged.changed(key), ".".join(key), message))
-            elif kind == "value_error":
-                message = detail["msg"].removeprefix("Value error, ")
-                self.faults.append(Fault(self.merged.changed(key), ".".join(key), message))
-            elif kind == "finite_number":
-                self.fault(at, f"expected a finite number, got {shown(given)}")
-            elif kind in ("greater_than", "greater_than_equal"):
-                bound = "above" if kind == "greater_than" else "at or above"
-                limit = next(iter(detail.get("ctx", {}).values()), 0)
-                self.fault(at, f"expected a number {bound} {limit:g}, got {shown(given)}")
-            else:
-                self.fault(at, f"expected a number, got {shown(given)}")
 
     def _hosts(
         self, labs: tuple[Party, ...], landlords: tuple[Party, ...]
@@ -410,12 +382,3 @@ class Resolver:
             source,
             note,
         )
-
-
-def _family_key(family: type[Law]) -> str:
-    """The word by which files call a family."""
-    if family is FiscalYears:
-        return "capex in fiscal years"
-    if family is SharedSpread:
-        return "a landlord's capex"
-    return next((key for key, law in FAMILIES.items() if law is family), "a fixed value")

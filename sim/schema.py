@@ -9,9 +9,10 @@ from typing import Any
 
 from sim.checks import FORMAT, MAX_DRAWS, MAX_SEED, SAMPLERS
 from sim.distributions import FAMILIES, FISCAL_KEYS, LAWS
+from sim.explain import FISCAL_YEAR_END
 from sim.fields import FACTORS, RENTAL_MODES, VIEWS, Field
 from sim.inputs import IN_FISCAL_YEARS
-from sim.resolve import FISCAL_YEAR_END, GROUPS, HOST_FIELDS, LAB_FIELDS, LANDLORD_FIELDS
+from sim.resolve import GROUPS, HOST_FIELDS, LAB_FIELDS, LANDLORD_FIELDS
 
 Schema = dict[str, Any]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import math
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,27 +25,57 @@ err = Console(stderr=True, highlight=False)
 
 
 def show(table: Table) -> None:
-    """Print a table, values with their errors."""
+    """Print a table, values with their errors; one that is too wide goes on below itself."""
     out.print(Text(table.title, style="bold"))
-    rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
-    for i, column in enumerate(table.columns):
-        if i == 0:
-            rich.add_column(column, max_width=34)
-        else:
-            rich.add_column(column, justify="right", no_wrap=True)
-    for number, (label, cells) in enumerate(table.rows, start=1):
-        shown = [_text(cell, table.narrow) for cell in cells]
-        rich.add_row(Text(label), *shown, end_section=number in table.rules)
-    out.print(rich)
+    for columns in _folds(table):
+        out.print(_rich(table, columns))
     for remark in table.remarks:
         out.print(Text(remark, style="dim"))
     out.print()
+
+
+def _folds(table: Table) -> list[range]:
+    """The columns beside the labels, in as few and equal parts as the terminal is wide enough."""
+    count = len(table.columns) - 1
+    for parts in range(1, count + 1):
+        ends = [round(count * part / parts) for part in range(parts + 1)]
+        cut = [range(a, b) for a, b in itertools.pairwise(ends)]
+        if all(_width(_rich(table, columns)) <= out.width for columns in cut):
+            return cut
+    return [range(i, i + 1) for i in range(count)]
+
+
+def _width(rich: RichTable) -> int:
+    """The columns of a terminal that a table needs, its labels on several lines."""
+    return out.measure(rich, options=out.options.update(max_width=10_000)).minimum
+
+
+def _rich(table: Table, columns: range) -> RichTable:
+    rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
+    rich.add_column(table.columns[0], max_width=34)
+    for i in columns:
+        rich.add_column(table.columns[i + 1], justify="right", no_wrap=True)
+    for number, (label, cells) in enumerate(table.rows, start=1):
+        shown = [_text(cell, table.narrow) for cell in _said_once(cells[i] for i in columns)]
+        rich.add_row(Text(label), *shown, end_section=number in table.rules)
+    return rich
+
+
+def _said_once(cells: Iterable[Cell | str]) -> Iterator[Cell | str]:
+    """Cells of a row of which the first that has no number says why, and others are dashes."""
+    said = False
+    for cell in cells:
+        missing = isinstance(cell, Cell) and math.isnan(cell.value)
+        yield "-" if missing and said else cell
+        said |= missing
 
 
 def _text(cell: Cell | str, beside: bool) -> Text:
     if isinstance(cell, str):
         return Text(cell)
     value, error = cell.shown()
+    if not beside and (math.isnan(cell.value) or math.isinf(cell.error)):
+        value = value.replace(" ", "\n", 1)  # words in a column of numbers
     text = Text(value)
     if error:
         text.append(f" ±{error}" if beside else f"\n±{error}", style="dim")

@@ -617,6 +617,16 @@ def test_a_lab_has_no_fiscal_year(folder: Folder) -> None:
     assert folder.fault().message.startswith("unknown key")
 
 
+def test_a_book_life_that_an_offset_takes_away(folder: Folder) -> None:
+    folder.change(f"{ORACLE}.book_life_offset_years.value", "value = -3")
+    life = "hardware.it_book_life_years"
+    with_three = folder.overlay(f"[{life}]\nvalue = 3\n")
+    fault = folder.fault(with_three)
+    assert fault.key == f"{ORACLE}.book_life_offset_years"
+    assert fault.message == f"-3 leaves no book life of {life}, 3"
+    folder.load()  # a sampled life stays above the lower end of its domain
+
+
 def test_negative_capex(folder: Folder) -> None:
     file, line, _ = folder.change(f"{FISCAL}.median", "median = -77")
     fault = folder.fault()

@@ -45,6 +45,41 @@ def test_json_is_for_machines(command: Command) -> None:
     assert document["tables"][0]["title"] == "Gross margin (%)"
 
 
+def test_labs_landlords_and_quarters_narrow_the_tables(command: Command) -> None:
+    done = command(
+        "run", BASE, "--draws", "512", "--no-figures", "--lab", "xai", "--lab", "openai",
+        "--landlord", "oracle", "--quarter", "2027Q2",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    for words in ("Labs, 2027Q2", "Landlords, 2027Q2", "xAI", "OpenAI", "Oracle"):
+        assert words in done.stdout
+    for words in ("Anthropic", "Softbank", "Inference 2026Q4"):
+        assert words not in done.stdout
+    narrowed = command("run", BASE, "--draws", "512", "--no-figures", "--json", "--lab", "deepseek")
+    tables = {t["title"].split(",")[0]: t for t in json.loads(narrowed.stdout)[0]["tables"]}
+    assert {cell["row"] for cell in tables["Labs"]["cells"]} == {"DeepSeek"}
+    said = {cell["column"]: cell for cell in tables["Labs"]["cells"]}
+    assert said["ARR mean"]["value"] is None
+    assert said["ARR mean"]["text"] == "not reported"
+
+
+def test_unknown_labs_landlords_and_quarters_are_bad_input(
+    command: Command, tmp_path: Path
+) -> None:
+    done = command("run", BASE, "--lab", "openia", "--landlord", "orcale", "--draws", "64")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "--lab: no such lab: 'openia'; did you mean 'openai'?",
+        "--landlord: no such landlord: 'orcale'; did you mean 'oracle'?",
+    ]
+    done = command("run", BASE, "--quarter", "2028Q1", "--draws", "0")
+    assert done.returncode == 2
+    assert "--quarter: no such quarter: '2028Q1'" in done.stderr
+    assert "--draws: expected" in done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
 def test_several_files_share_their_random_numbers_and_end_side_by_side(
     command: Command, params: Path
 ) -> None:

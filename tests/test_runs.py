@@ -25,6 +25,11 @@ def done(base: Scenario, tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
     return runs.run(base, tmp_path_factory.mktemp("outputs"), draws=2_000, seed=3)
 
 
+PICTURES = (
+    "margin", "waterfall", "lab_margin", "payback", "gigawatts", "exposure", "depreciation",
+)  # fmt: skip
+
+
 def test_a_run_folder_holds_data_pictures_and_provenance(done: runs.Run) -> None:
     files = {
         str(path.relative_to(done.folder)) for path in done.folder.rglob("*") if path.is_file()
@@ -34,8 +39,7 @@ def test_a_run_folder_holds_data_pictures_and_provenance(done: runs.Run) -> None
         "summary.csv",
         "manifest.json",
         "parameters.toml",
-        "figures/margin.png",
-        "figures/gigawatts.png",
+        *(f"figures/{name}.png" for name in PICTURES),
     }
     assert [path.name for path in done.folder.parent.iterdir()] == [done.folder.name]
     assert done.folder.name == f"base-{done.ds.attrs['digest']}"

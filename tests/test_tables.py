@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import sim
 from sim import comparison, tables, terminal
 from sim.scenario import Scenario
 from sim.statistics import percentage, rounded_by
-from sim.tables import Cell
+from sim.tables import Cell, Selection, Table
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,9 @@ from sim.tables import Cell
         (7.748e-5, 2e-7, ("0.0000775", "0.0000002")),
         (3.14159, 0.0, ("3.142", "0")),
         (3.14159, math.nan, ("3.14", "")),
+        (2_335.0, math.nan, ("2340", "")),
+        (-23_350.0, 0.0, ("-23350", "0")),
+        (-123_456.0, 0.0, ("-123500", "0")),
         (math.inf, 0.1, ("inf", "")),
     ],
 )
@@ -102,10 +106,129 @@ def test_differences_of_scenarios_are_paired(base: Scenario, params: Path, ds: x
     assert len(comparison.side_by_side([runs[0], other_seed]).rows) == 2
 
 
+INPUTS = ("RPO", "labs, % of RPO")  # columns that no draw moves
+
+
 def test_every_printed_number_has_an_error(ds: xr.Dataset, summary: xr.Dataset) -> None:
     for table in tables.headline_tables(ds, summary):
         for cell in table.data()["cells"]:
-            assert cell["error"] is not None, (table.title, cell)
+            number = cell["value"] is not None and cell["column"] not in INPUTS
+            assert (cell["error"] is not None) or not number, (table.title, cell)
+            assert cell["value"] is not None or cell["text"] in ("not reported", "never", "-")
+
+
+def titled(
+    ds: xr.Dataset, summary: xr.Dataset, title: str, selection: Selection | None = None
+) -> Table:
+    """The table whose title begins so."""
+    found = tables.headline_tables(ds, summary, selection)
+    (table,) = [table for table in found if table.title.startswith(title)]
+    return table
+
+
+def at(table: Table, row: str, column: str) -> Cell:
+    """The cell of a row and a column, the head of which is written in one line."""
+    heads = [head.replace("\n", " ") for head in table.columns[1:]]
+    cell = dict(table.rows)[row][heads.index(column)]
+    assert isinstance(cell, Cell)
+    return cell
+
+
+def test_labs_have_their_books_beside_what_training_brought(
+    ds: xr.Dataset, summary: xr.Dataset
+) -> None:
+    table, here = titled(ds, summary, "Labs, 2026Q4"), {"lab": "anthropic", "quarter": "2026Q4"}
+    draws = ds.sel(here)
+    for column, expected in {
+        "GW p50": draws.gw.median(),
+        "paid % p50": draws.lab_paid_margin.median(),
+        "loaded % p50": draws.lab_loaded_margin.median(),
+        "P(paid >= 70 %)": (draws.lab_paid_margin >= 0.7).mean(),
+        "multiple p50": draws.training_moic.median(),
+        "payback p50": draws.payback_months.median(),
+        "bill mean": summary.compute_bill_mean.sel(here),
+        "ARR mean": summary.arr_mean.sel(here),
+        "gap mean": summary.funding_gap_busd_mean.sel(here),
+    }.items():
+        assert at(table, "Anthropic", column).value == pytest.approx(float(expected)), column
+    assert at(table, "OpenAI", "payback p50").shown() == ("never", "")
+
+
+def test_a_lab_without_reported_revenue_is_said_to_be_so(
+    ds: xr.Dataset, summary: xr.Dataset, printed: Console
+) -> None:
+    for title in ("Labs, 2026Q4", "What the fleets", "Was the training run"):
+        terminal.show(titled(ds, summary, title, Selection(labs=("google_deepmind",))))
+    text = printed.export_text()
+    assert "nan" not in text
+    assert len(re.findall(r"\bnot\b", text)) == len(re.findall("reported", text)) >= 4
+
+
+def test_landlords_have_what_they_book_beside_what_hangs_on_labs(
+    ds: xr.Dataset, summary: xr.Dataset
+) -> None:
+    table = titled(ds, summary, "Landlords, 2026Q4")
+    here = {"landlord": "oracle", "quarter": "2026Q4"}
+    for column, name in {
+        "hosted GW": "hosted_gw_landlord",
+        "capex": "landlord_capex_busd",
+        "booked deprec.": "depreciation_booked",
+        "rent": "rent_received",
+        "rent over booked": "depreciation_coverage",
+        "RPO under hurdle": "rpo_under_hurdle",
+    }.items():
+        mean = summary[f"{name}_mean"]
+        expected = float(mean.sel({dim: label for dim, label in here.items() if dim in mean.dims}))
+        assert at(table, "Oracle", column).value == pytest.approx(expected), column
+    assert at(table, "Oracle", "RPO").shown() == ("553", "")
+    assert at(table, "Meta", "rent over booked").shown() == ("-", "")
+    capex = [cells[1].value for label, cells in table.rows[:-1] if isinstance(cells[1], Cell)]
+    assert at(table, "together", "capex").value == pytest.approx(math.fsum(capex))
+
+
+def test_what_is_hosted_adds_up(ds: xr.Dataset, summary: xr.Dataset) -> None:
+    *labs, (_, together) = titled(ds, summary, "Who hosts whom").rows
+    for column, total in enumerate(together):
+        hosted = [row[column].value for _, row in labs if isinstance(row[column], Cell)]
+        assert isinstance(total, Cell)
+        assert math.fsum(hosted) == pytest.approx(total.value)
+
+
+def test_tables_can_be_narrowed(ds: xr.Dataset, summary: xr.Dataset) -> None:
+    selection = Selection(("anthropic", "xai"), ("oracle",), ("2027Q1", "2027Q3"))
+    found = tables.headline_tables(ds, summary, selection)
+    titles = [table.title for table in found]
+    for title in ("Labs", "Landlords", "What the fleets cost, serve and earn", "Mean cost"):
+        several = [t for t in titles if t.startswith(title)]
+        assert [re.findall(r"20\d\dQ\d", t) for t in several] == [["2027Q1"], ["2027Q3"]]
+    for table in found:
+        names = {"OpenAI", "Anthropic", "xAI", "Meta", "Microsoft", "Oracle"}
+        rows = {label for label, _ in table.rows} & names
+        assert rows in (set(), {"Anthropic", "xAI"}, {"Oracle"}), table.title
+        assert "2026Q4 p5" not in [column.replace("\n", " ") for column in table.columns]
+
+
+def test_a_wide_table_goes_on_below_itself(
+    ds: xr.Dataset, summary: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = titled(ds, summary, "Landlords, 2026Q4")
+    for width, parts in ((60, 3), (80, 2), (200, 1)):
+        console = Console(width=width, record=True, legacy_windows=False)
+        monkeypatch.setattr(terminal, "out", console)
+        terminal.show(table)
+        lines = console.export_text().splitlines()
+        assert sum(line.split()[:1] == ["landlord"] for line in lines) == parts, width
+        assert max(len(line) for line in lines) <= width
+
+
+def test_a_quantile_that_some_replicates_put_at_never_says_so() -> None:
+    cell = Cell(11.94, math.inf, "month", infinite="never")
+    assert cell.shown() == ("11.9 or never", "")
+    assert Cell(math.nan, math.nan, "1").shown() == ("not reported", "")
+    assert Cell(-math.inf, 0.0, "1").shown() == ("-inf", "")
+    assert Cell(math.inf, 0.0, "1").data() == {
+        "value": None, "error": 0.0, "text": "inf", "unit": "1",
+    }  # fmt: skip
 
 
 def test_tables_for_machines_are_json(ds: xr.Dataset, summary: xr.Dataset) -> None:
@@ -134,7 +257,7 @@ def test_cost_layers_sum_to_the_total_that_is_printed(ds: xr.Dataset, summary: x
 def test_the_plan_is_what_was_built_and_what_held_the_rest_back(
     ds: xr.Dataset, summary: xr.Dataset
 ) -> None:
-    table = tables.headline_tables(ds, summary)[-1]
+    table = titled(ds, summary, "What limited the build")
     planned, *rest = [cells[0] for _, cells in table.rows]
     assert isinstance(planned, Cell)
     assert planned.value == pytest.approx(

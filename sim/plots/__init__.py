@@ -5,15 +5,39 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sim.plots.depreciation import depreciation
+from sim.plots.exposure import exposure
 from sim.plots.gigawatts import gigawatts
+from sim.plots.lab_margin import lab_margin
 from sim.plots.margin import margin
+from sim.plots.payback import payback
+from sim.plots.waterfall import waterfall
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-FIGURES = {"margin": margin, "gigawatts": gigawatts}
-__all__ = ["FIGURES", "draw", "gigawatts", "margin", "save"]
+FIGURES = {
+    "margin": margin,
+    "waterfall": waterfall,
+    "lab_margin": lab_margin,
+    "payback": payback,
+    "gigawatts": gigawatts,
+    "exposure": exposure,
+    "depreciation": depreciation,
+}
+__all__ = [
+    "FIGURES",
+    "depreciation",
+    "draw",
+    "exposure",
+    "gigawatts",
+    "lab_margin",
+    "margin",
+    "payback",
+    "save",
+    "waterfall",
+]
 
 
 def draw(name: str, ds: xr.Dataset) -> Figure:

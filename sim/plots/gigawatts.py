@@ -4,17 +4,39 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sim.fields import QUARTERS
-from sim.plots.style import BLUE, GREY, VERMILION, figure, origin, probability, tidy
+from sim.plots.style import BLUE, GREY, VERMILION, figure, names, origin, probability, tidy
 from sim.results import last
 
 COLUMNS = 4
+
+
+def _published(axes: Axes, said: dict[str, Any]) -> float:
+    """Draw what a source states about a quarter; the highest number in it."""
+    at, own = QUARTERS.index(said["quarter"]), said["source"] == "source-document"
+    look: dict[str, Any] = {
+        "color": "black",
+        "zorder": 5,
+        "markerfacecolor": "black" if own else "white",
+    }
+    low, high = said["low"], said["high"]
+    if low is not None and high is not None:
+        axes.plot([at, at], [low, high], color="black", linewidth=3.2, zorder=4)
+        if not own:
+            axes.plot([at, at], [low, high], color="white", linewidth=1.4, zorder=5)
+    elif said["value"] is None:
+        axes.plot(at, low if high is None else high, "^" if high is None else "v", **look)
+    if said["value"] is not None:
+        axes.plot(at, said["value"], "D", markersize=5 if own else 4, **look)
+    return max(float(x) for x in (low, high, said["value"]) if x is not None)
 
 
 def gigawatts(ds: xr.Dataset) -> Figure:
@@ -27,15 +49,16 @@ def gigawatts(ds: xr.Dataset) -> Figure:
         A figure with a panel per lab, Chinese labs on a scale of their own.
     """
     china = ds["lab_is_china"].values.astype(bool)
-    labs, names = ds["lab"].values, ds["lab_name"].values
+    labs, titles = ds["lab"].values, names(ds, "lab")
     rows = math.ceil(len(labs) / COLUMNS)
     made = figure(
         10.0,
         1.4 + 2.55 * rows,
         "Facility gigawatts by lab, end of quarter",
         f"{origin(ds)} Line: median. Bands: 25-75 % and 5-95 % of draws.\n"
-        "Diamond: published figure (those of FIG. 11 are inputs of the base case)."
-        + (" Chinese labs have a scale of their own." if china.any() and not china.all() else ""),
+        "Published: black from the source document (FIG. 11, an input of the base case), white"
+        " from others; bar: range, triangle: at least."
+        + (" Chinese labs: own scale." if china.any() and not china.all() else ""),
     )
     grid = made.subplots(rows, COLUMNS, squeeze=False)
     height = 1.4 + 2.55 * rows
@@ -56,22 +79,17 @@ def gigawatts(ds: xr.Dataset) -> Figure:
         axes.fill_between(at, p5, p95, color=BLUE, alpha=0.18, linewidth=0)
         axes.fill_between(at, p25, p75, color=BLUE, alpha=0.32, linewidth=0)
         axes.plot(at, p50, color=BLUE, linewidth=1.8)
-        points = [
-            (QUARTERS.index(said["quarter"]), said["value"])
-            for said in published
-            if said["output"] == "gw"
-            and said["labels"] == [labs[i]]
-            and said["quarter"] in QUARTERS
-        ]
-        for quarter, value in points:
-            axes.plot(quarter, value, "D", color="black", markersize=5, zorder=5)
-        top = max([1.12 * highest[bool(china[i])], *(1.08 * value for _, value in points)])
+        highest_said = 0.0
+        for said in published:
+            if said["output"] == "gw" and said["labels"] == [labs[i]] and said["quarter"]:
+                highest_said = max(highest_said, _published(axes, said))
+        top = max(1.12 * highest[bool(china[i])], 1.08 * highest_said)
         level = next((level for level in levels if level < top), None)
         axes.set_ylim(0, top)
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         axes.set_xlim(-0.2, len(QUARTERS) - 0.8)
         axes.set_xticks([0, 3, 7], ["26Q1", "26Q4", "27Q4"])
-        axes.set_title(str(names[i]), loc="left", fontsize=10.5)
+        axes.set_title(titles[i], loc="left", fontsize=10.5)
         if level is not None:
             axes.axhline(level, color=VERMILION, linewidth=1.1, linestyle="--")
             share = probability(gw[i, -1] > level, ~np.isnan(gw[i, -1]))

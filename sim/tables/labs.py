@@ -1,0 +1,132 @@
+"""Tables of labs: what their gigawatts cost and earn, and whether training was worth it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim.fields import REFERENCE_QUARTER, REGIMES
+from sim.tables.cells import Cell, Reader, Table, hurdle_label, plus_minus
+
+QUANTILES = (0.05, 0.5, 0.95)
+
+
+def tables(read: Reader) -> list[Table]:
+    """For each quarter the labs' books; and the generation that is launched at 2026Q4."""
+    quarters = read.quarters(REFERENCE_QUARTER)
+    books = [_books(read, quarter) for quarter in quarters]
+    return [*books, *(_capacity(read, quarter) for quarter in quarters), _training(read)]
+
+
+def _books(read: Reader, quarter: str) -> Table:
+    """Gigawatts, bill, revenue, margins, and whether the training run pays back."""
+    heads = [
+        "lab",
+        "GW\np50",
+        "bill\nmean",
+        "ARR\nmean",
+        "paid %\np50",
+        "loaded %\np50",
+        f"P(paid\n>= {hurdle_label(read.ds)})",
+        "multiple\np50",
+        "payback\np50",
+        "gap\nmean",
+    ]
+    table = Table(f"Labs, {quarter} (bill, ARR and gap in USD bn a year)", heads)
+    at: dict[str, Any] = {"quarter": quarter, "quantile": 0.5}
+    for lab, name in read.labels("lab"):
+        cells: list[Cell | str] = [
+            read.cell("gw_quantile", lab=lab, **at),
+            read.cell("compute_bill_mean", lab=lab, **at),
+            read.cell("arr_mean", lab=lab, **at),
+            read.cell("lab_paid_margin_quantile", 100.0, lab=lab, **at),
+            read.cell("lab_loaded_margin_quantile", 100.0, lab=lab, **at),
+            read.probability("p_lab_margin_above_hurdle", lab=lab, **at),
+            read.cell("training_moic_quantile", lab=lab, **at),
+            read.cell("payback_months_quantile", lab=lab, infinite="never", **at),
+            read.cell("funding_gap_busd_mean", lab=lab, **at),
+        ]
+        table.rows.append((name, cells))
+    table.remarks = [
+        "Bill: all compute, at the rent, or at the owner's cost in the parent's own sites. ARR:"
+        " annualised revenue. Paid: inference margin on paid traffic. Loaded: with free tier and"
+        " levies. Gap: what revenue, less levies and other operating cost, leaves unpaid of the"
+        " bill.",
+        f"Multiple and payback (months): of the generation launched at {REFERENCE_QUARTER}.",
+    ]
+    return table
+
+
+def _capacity(read: Reader, quarter: str) -> Table:
+    """The bill by regime, what the fleet serves, and revenue by both routes."""
+    heads = [
+        "lab",
+        "training\nbill",
+        "fine-tune\nbill",
+        "inference\nbill",
+        "million\ntokens/s",
+        "TWh a\nyear",
+        "capacity\nrevenue",
+        "ARR over\ncapacity",
+    ]
+    table = Table(f"What the fleets cost, serve and earn, {quarter} (means, USD bn a year)", heads)
+    for lab, name in read.labels("lab"):
+        at: dict[str, Any] = {"lab": lab, "quarter": quarter}
+        cells: list[Cell | str] = [
+            *(read.cell("compute_bill_regime_mean", regime=regime, **at) for regime in REGIMES),
+            read.cell("fleet_tokens_per_s_mean", 1e-6, **at),
+            read.cell("fleet_energy_twh_mean", **at),
+            read.cell("capacity_revenue_mean", **at),
+            read.ratio("arr", "capacity_revenue", **at),
+        ]
+        table.rows.append((name, cells))
+    table.remarks = [
+        "Capacity revenue: what the fleet's paid tokens bring at the price list. ARR over capacity:"
+        " ratio of the means; at 1 the price list, the speed of the machines and the gigawatts tell"
+        " the same story as the revenue.",
+    ]
+    return table
+
+
+def _training(read: Reader) -> Table:
+    """What a generation costs and brings, and what it can fund."""
+    heads = [
+        "lab",
+        "cost\nmean",
+        "profit\nmean",
+        *(f"multiple\np{100 * level:g}" for level in QUANTILES),
+        "P(worth\nit)",
+        "P(NPV\n>= 0)",
+        "payback\np50",
+        "P(pays\nback)",
+        "growth\np50",
+        "needed\nmargin %",
+        "external\nshare %",
+    ]
+    table = Table(
+        f"Was the training run worth it? Generation launched at {REFERENCE_QUARTER} (USD bn)", heads
+    )
+    for lab, name in read.labels("lab"):
+        middle: dict[str, Any] = {"lab": lab, "quantile": 0.5}
+        cells: list[Cell | str] = [
+            read.cell("generation_cost_busd_mean", lab=lab),
+            read.cell("lifetime_gross_profit_busd_mean", lab=lab),
+            *(read.cell("training_moic_quantile", lab=lab, quantile=level) for level in QUANTILES),
+            read.probability("p_training_worth_it", lab=lab),
+            read.probability("p_npv_positive", lab=lab),
+            read.cell("payback_months_quantile", infinite="never", **middle),
+            read.probability("payback_months_finite", lab=lab),
+            read.cell("sustainable_growth_annual_quantile", **middle),
+            read.cell("required_margin_quantile", 100.0, **middle),
+            read.cell("external_funding_share_mean", 100.0, lab=lab),
+        ]
+        table.rows.append((name, cells))
+    run = read.cell("run_cost_usd_mean", 1e-9)
+    table.remarks = [
+        "Cost: all research compute and staff between two generations; of it the final run"
+        f" {plus_minus(run)} bn (mean). Profit: inference gross profit credited to the generation"
+        " over its life. Worth it: a multiple of 1 or more. Payback in months, within the life.",
+        "Growth: yearly growth of the training budget that profit alone funds (p50, x). Needed"
+        " margin: at which profit funds the growth that the frontier asks for (p50). External"
+        " share: what others must fund of the next generation (mean).",
+    ]
+    return table

@@ -1,0 +1,114 @@
+"""Tables of a token: margins, cost by layer, energy and speed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim.fields import LAYERS, REFERENCE_QUARTER, REGIMES
+from sim.kernels.places import COMPUTE_LAYERS
+from sim.tables.cells import LAST_QUARTER, Cell, Reader, Table, hurdle_label, plus_minus, words
+
+MARGINS = {
+    "inference_gross_margin": ("Inference", "p_margin_above_hurdle"),
+    "loaded_gross_margin": ("Loaded", "p_loaded_margin_above_hurdle"),
+    "fine_tune_gross_margin": ("Fine-tune", "p_fine_tune_margin_above_hurdle"),
+}
+
+
+def tables(read: Reader) -> list[Table]:
+    """Margins, and for each quarter what a token costs, takes and earns."""
+    quarters = read.quarters(REFERENCE_QUARTER)
+    costs = [_costs(read, quarter) for quarter in quarters]
+    return [_margins(read), *costs, *(_per_token(read, quarter) for quarter in quarters)]
+
+
+def _margins(read: Reader) -> Table:
+    levels = [float(level) for level in read.summary["quantile"].values]
+    heads = ["", *(f"p{100 * level:g}" for level in levels)]
+    quarters = read.quarters(REFERENCE_QUARTER, LAST_QUARTER)
+    table = Table("Gross margin (%)", [*heads, f"P(>= {hurdle_label(read.ds)})"])
+    for name, (label, probability) in MARGINS.items():
+        for quarter in quarters:
+            cells: list[Cell | str] = [
+                read.cell(f"{name}_quantile", 100.0, quarter=quarter, quantile=level)
+                for level in levels
+            ]
+            cells.append(read.probability(probability, quarter=quarter))
+            table.rows.append((f"{label} {quarter}", cells))
+        table.rules.append(len(table.rows))
+    table.remarks = [
+        "Inference: on paid traffic, compute only. Loaded: with free tier, revenue share, overhead."
+    ]
+    if REFERENCE_QUARTER in quarters:
+        of_run: dict[str, Any] = {"quarter": REFERENCE_QUARTER, "regime": "frontier_training"}
+        training: list[Cell | str] = [
+            read.cell("gross_margin_quantile", 100.0, quantile=level, **of_run) for level in levels
+        ]
+        table.rows.append((f"Training {REFERENCE_QUARTER}", [*training, ""]))
+        table.remarks.append(
+            "Training: research compute and staff against the inference profit of a generation over"
+            " its life, all labs that report revenue."
+        )
+    return table
+
+
+def _costs(read: Reader, quarter: str) -> Table:
+    heads = ["layer", *(words(regime).replace(" ", "\n") for regime in REGIMES)]
+    table = Table(f"Mean cost of a million tokens, {quarter} (USD/Mtok)", heads, narrow=True)
+    for layer in LAYERS:
+        cells: list[Cell | str] = [
+            read.cell("unit_cost_mean", quarter=quarter, regime=regime, layer=layer)
+            for regime in REGIMES
+        ]
+        zero = [isinstance(cell, Cell) and cell.value == cell.error == 0 for cell in cells]
+        shown = ["-" if none else cell for none, cell in zip(zero, cells, strict=True)]
+        table.rows.append((words(layer), shown))
+    table.rules = [COMPUTE_LAYERS, COMPUTE_LAYERS + 1, len(LAYERS) + 1]
+
+    def total(layers: tuple[str, ...]) -> list[Cell | str]:
+        return [
+            read.total("unit_cost", quarter=quarter, regime=regime, layer=list(layers))
+            for regime in REGIMES
+        ]
+
+    table.rows.insert(COMPUTE_LAYERS, ("= compute", total(LAYERS[:COMPUTE_LAYERS])))
+    table.rows.append(("= total", total(LAYERS)))
+    for label, name in (
+        ("revenue, paid tokens", "revenue_per_mtok_paid_mean"),
+        ("revenue, all served tokens", "revenue_per_mtok_served_mean"),
+    ):
+        table.rows.append((label, ["-", "-", read.cell(name, quarter=quarter)]))
+    table.remarks = [
+        "Per million trained, tuned, or blended tokens (input, cached or not, and output).",
+        "Inference margin: compute against revenue of paid tokens. Loaded: total against served.",
+    ]
+    return table
+
+
+def _per_token(read: Reader, quarter: str) -> Table:
+    levels = (0.05, 0.5, 0.95)
+    heads = ["", *(f"p{100 * level:g}" for level in levels)]
+    table = Table(f"A token and an accelerator, {quarter}", heads, narrow=True)
+    rows: tuple[tuple[str, str, float, dict[str, Any]], ...] = (
+        ("Energy per blended token (µWh)", "wh_per_token", 1e6, {"quarter": quarter}),
+        ("HBM time per output token (ms)", "hbm_bandwidth_s_per_output_token", 1e3, {}),
+        ("Training (tokens/s)", "tps_train", 1.0, {}),
+        ("Fine-tuning (tokens/s)", "tps_fine_tune", 1.0, {}),
+        ("Inference, prefill (tokens/s)", "tps_prefill", 1.0, {}),
+        ("Inference, decode (tokens/s)", "tps_decode", 1.0, {}),
+    )
+    for label, name, scale, where in rows:
+        cells = [read.cell(f"{name}_quantile", scale, quantile=level, **where) for level in levels]
+        table.rows.append((label, list(cells)))
+    duty = []
+    for regime in REGIMES:
+        share = read.cell("duty_cycle_mean", 100.0, quarter=quarter, regime=regime)
+        duty.append(f"{words(regime)} {plus_minus(share)} %")
+    missed = read.probability("slo_missed_mean")
+    table.remarks = [
+        "Tokens/s of one accelerator while active. Active share of its paid hours, mean: "
+        f"{', '.join(duty)}.",
+        "HBM time: the whole HBM bandwidth of one accelerator for so long.",
+        f"The promised speed is out of reach in {plus_minus(missed)} % of draws (served slower).",
+    ]
+    return table
