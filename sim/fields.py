@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar, get_type_hints
 
 import numpy as np
@@ -110,17 +112,20 @@ class Records(Protocol[Group]):
     def __len__(self) -> int: ...
 
 
-def declared(group: type) -> dict[str, Any]:
+@cache
+def declared(group: type) -> Mapping[str, Any]:
     """Name -> declaration (a `Field` or an `Output`) of a group, in order."""
     hints = get_type_hints(group, include_extras=True)
-    return {name: hint.__metadata__[0] for name, hint in hints.items()}
+    return MappingProxyType({name: hint.__metadata__[0] for name, hint in hints.items()})
 
 
-def subgroups(group: type) -> dict[str, type]:
+@cache
+def subgroups(group: type) -> Mapping[str, type]:
     """Name -> group, of a group made of groups."""
-    return get_type_hints(group)
+    return MappingProxyType(get_type_hints(group))
 
 
+@cache
 def record(group: type) -> np.dtype[Any]:
     """The structured dtype (float64 throughout) in which kernels read or write a group."""
     return np.dtype(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from sim import checks
@@ -53,13 +54,15 @@ def sources(document: Document | None, faults: list[Fault]) -> dict[str, dict[st
     return found
 
 
-def quantities() -> dict[str, tuple[str, tuple[str, ...], str]]:
+@cache
+def quantities() -> Mapping[str, tuple[str, tuple[str, ...], str]]:
     """Name -> unit, dims of labs and landlords, and table of a file ("" for an output)."""
     known = {
         name: (output.unit, dims, "")
         for entity, dims in ENTITIES.items()
         for name, output in declared(entity).items()
     }
+    groups: dict[str, tuple[type, tuple[str, ...]]]
     groups = {name: (group, ()) for name, group in subgroups(Scalars).items()}
     parties = {"labs": (Lab, ("lab",)), "landlords": (Landlord, ("landlord",))}
     for table, (group, dims) in {**groups, **parties}.items():
