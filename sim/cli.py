@@ -82,7 +82,8 @@ def run(
 ) -> None:
     """Simulate parameter files: tables here, data and pictures in a folder for each."""
     options = _options(draws, seed, sampler, threads)
-    faults = options.pop("faults") + _unknown("--quarter", quarter, QUARTERS)
+    span = f"; expected {QUARTERS[0]} to {QUARTERS[-1]}"
+    faults = options.pop("faults") + _unknown("--quarter", quarter, QUARTERS, span)
     scenarios = _scenarios(files, set_, faults)
     labs = [party.id for scenario in scenarios for party in scenario.labs]
     landlords = [party.id for scenario in scenarios for party in scenario.landlords]
@@ -93,7 +94,9 @@ def run(
     from sim import comparison, runs, tables, terminal
     from sim.kernels.jit import cache_lasts, is_compiled
 
-    selection = tables.Selection(tuple(lab or ()), tuple(landlord or ()), tuple(quarter or ()))
+    selection = tables.Selection(
+        *(tuple(dict.fromkeys(names or ())) for names in (lab, landlord, quarter))
+    )
     runs.check_folder(out)
     talkative = not quiet and not as_json
     if not quiet and not is_compiled():
@@ -117,13 +120,16 @@ def run(
             )
         for line in tables.warnings(done.ds):
             terminal.err.print(f"{scenario.name}: {line}", style="bold red", markup=False)
+        for name, why in done.undrawn.items():
+            line = f"{scenario.name}: the picture {name} could not be drawn: {why}"
+            terminal.err.print(line, style="bold red", markup=False)
         if talkative:
             _show(done, scenario, selection)
         elif as_json:
             documents.append(_document(done, scenario, selection))
         else:
             print(done.folder)
-        finished.append(comparison.compared(done.ds))
+        finished.append(comparison.compared(done.ds, selection.labs))
     if as_json:
         both = {"comparison": comparison.side_by_side(finished).data()} if len(finished) > 1 else {}
         print(json.dumps(documents + ([both] if both else []), indent=1, allow_nan=False))
@@ -232,10 +238,16 @@ def _scenarios(
     return found
 
 
-def _unknown(option: str, names: list[str] | None, known: Sequence[str]) -> list[Fault]:
+def _unknown(
+    option: str, names: list[str] | None, known: Sequence[str], expected: str = ""
+) -> list[Fault]:
     """Faults of names that an option gives and nothing bears."""
     return [
-        Fault(Place(option), "", f"no such {option[2:]}: '{name}'{nearest(name, list(known))}")
+        Fault(
+            Place(option),
+            "",
+            f"no such {option[2:]}: '{name}'{expected or nearest(name, list(known))}",
+        )
         for name in names or ()
         if name not in known
     ]
@@ -248,11 +260,12 @@ def _disagreements(scenario: Scenario) -> list[str]:
     disputed = {
         consistency.quantity(finding.statement)
         for finding in consistency.findings(scenario)
-        if finding.kind != "scenario"
+        if finding.kind in ("figures", "parts")
     }
     if not disputed:
         return []
-    return [f"published figures disagree on {len(disputed)} quantities: sim check lists them"]
+    on = "1 quantity" if len(disputed) == 1 else f"{len(disputed)} quantities"
+    return [f"published figures disagree on {on}: sim check lists them"]
 
 
 def _document(done: Run, scenario: Scenario, selection: Selection) -> dict[str, Any]:
@@ -266,6 +279,7 @@ def _document(done: Run, scenario: Scenario, selection: Selection) -> dict[str, 
         "seed": int(ds.attrs["seed"]),
         "overrides": [asdict(override) for override in scenario.overrides],
         "folder": str(done.folder),
+        "stored": done.stored,  # false where the folder keeps a run of more draws
         "tables": [table.data() for table in tables.headline_tables(ds, done.summary, selection)],
         "remarks": [*remarks, *tables.warnings(ds), *tables.quality(ds, done.summary)],
     }

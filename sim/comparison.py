@@ -66,23 +66,28 @@ class Compared:
     measures: dict[str, Measure]
 
 
-def compared(ds: xr.Dataset) -> Compared:
-    """The few draws of a run that the side-by-side table needs."""
+def compared(ds: xr.Dataset, labs: Sequence[str] = ()) -> Compared:
+    """The few draws of a run that the side-by-side table needs; of the first two labs or those."""
     q, end = QUARTERS.index(REFERENCE_QUARTER), QUARTERS.index(LAST_QUARTER)
     margin, loaded = last(ds, "inference_gross_margin")[q], last(ds, "loaded_gross_margin")[q]
     gw, level = last(ds, "gw")[:, end], float(ds["threshold"].values[0])
+    names = list(enumerate(ds["lab_name"].values))
+    ids = [str(lab) for lab in ds["lab"].values]
+    chosen = [(i, name) for i, name in names if ids[i] in labs] if labs else names[:2]
     found = [
         Measure("margin\np5", margin, 0.05, "1", 100.0),
         Measure("margin\np50", margin, 0.5, "1", 100.0),
         Measure("margin\np95", margin, 0.95, "1", 100.0),
         Measure("P(>=\nhurdle)", margin >= last(ds, "hurdle_margin"), None, "1"),
         Measure("loaded\np50", loaded, 0.5, "1", 100.0),
-        *(
-            Measure(f"{name}\nGW", gw[i], 0.5, "GW")
-            for i, name in enumerate(ds["lab_name"].values[:2])
-        ),
+        *(Measure(f"{name}\nGW", gw[i], 0.5, "GW") for i, name in chosen),
         Measure(f"two\n> {level:g}", (gw > level).sum(axis=0) >= 2, None, "1"),
     ]
+    paid, multiple = last(ds, "lab_paid_margin")[:, q], last(ds, "training_moic")
+    for i, name in chosen:
+        if not np.isnan(paid[i]).any():  # it reports ARR
+            found.append(Measure(f"{name}\npaid %", paid[i], 0.5, "1", 100.0))
+            found.append(Measure(f"{name}\nmultiple", multiple[i], 0.5, "x"))
     copies = {m.head: replace(m, draws=m.draws.copy()) for m in found}
     return Compared(ds.attrs["scenario"], ds.attrs["seed"], copies)
 
@@ -92,7 +97,7 @@ def side_by_side(runs: Sequence[Compared]) -> Table:
     first = runs[0]
     shared = [head for head in first.measures if all(head in run.measures for run in runs)]
     table = Table(
-        f"Scenarios: margins in {REFERENCE_QUARTER} (%), and in {LAST_QUARTER} median GW and"
+        f"Scenarios: in {REFERENCE_QUARTER} margins (%) and multiples, in {LAST_QUARTER} GW and"
         " P(two labs above)",
         ["scenario", *shared],
     )
@@ -109,6 +114,7 @@ def side_by_side(runs: Sequence[Compared]) -> Table:
             table.rows.append((f"  less {first.scenario}", less))
         table.rules.append(len(table.rows))
     table.remarks = [
-        "Differences are between draws with the same random numbers, so their errors are smaller."
+        "Of labs: medians. Differences are between draws with the same random numbers, so their"
+        " errors are smaller."
     ]
     return table

@@ -30,6 +30,7 @@ class Part:
     number: float
     interval: Interval
     source: str = ""
+    is_range: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def quantity(said: Statement) -> str:
         text += f" less {_canonical(said.less)}"
     if said.per:
         text += f" per {_canonical(said.per)}"
-    return f"{text} of {' + '.join(said.total_of)}" if said.total_of else text
+    return f"{text} of {' + '.join(sorted(said.total_of))}" if said.total_of else text
 
 
 def _canonical(expression: str) -> str:
@@ -138,7 +139,8 @@ def _published_parts(said: Statement, among: tuple[Statement, ...]) -> tuple[Par
         if not about:
             return ()
         last = max(about, key=lambda other: _nearness(other, said))
-        parts.append(Part(label, nominal(last), interval(last), last.source))
+        is_range = last.low is not None and last.high is not None
+        parts.append(Part(label, nominal(last), interval(last), last.source, is_range))
     return tuple(parts)
 
 
@@ -187,20 +189,40 @@ def findings(scenario: Scenario) -> list[Finding]:
 
 
 def unknown_labels(scenario: Scenario, said: Statement) -> list[str]:
-    """Labels of a statement that are neither a lab nor a landlord of the scenario."""
-    known = {party.id for party in (*scenario.labs, *scenario.landlords)}
-    return [label for label in (*said.labels, *said.total_of) if label not in known]
+    """Labels of a statement that are no lab, or no landlord, of the scenario."""
+    known = {
+        "lab": {party.id for party in scenario.labs},
+        "landlord": {party.id for party in scenario.landlords},
+    }
+    unknown = []
+    for text in (said.less, said.per):
+        parsed = parse_expression(text) if text else None
+        if parsed is not None:
+            unknown += _unknown(known, parsed[0], parsed[1])
+    unknown += _unknown(known, said.output, said.labels)
+    dims = quantities()[said.output][1]
+    unknown += [label for label in said.total_of if label not in known[dims[0]]]
+    return list(dict.fromkeys(unknown))
+
+
+def _unknown(known: dict[str, set[str]], output: str, labels: tuple[str, ...]) -> list[str]:
+    dims = quantities()[output][1]
+    return [label for dim, label in zip(dims, labels, strict=False) if label not in known[dim]]
 
 
 def report(scenario: Scenario) -> Iterator[str]:
-    """The findings in lines of text, each with its sources, dates and grades."""
-    for said in scenario.published:
-        for label in unknown_labels(scenario, said):
-            ids = [party.id for party in (*scenario.labs, *scenario.landlords)]
-            hint = nearest(label, ids) if len(label) > 2 else ""
-            yield f"note: published {quantity(said)} is left out: no '{label}' in the run{hint}"
+    """The findings in lines of text, with sources, dates and grades."""
+    ids = [party.id for party in (*scenario.labs, *scenario.landlords)]
+    left_out = {quantity(said): unknown_labels(scenario, said) for said in scenario.published}
+    for about, labels in left_out.items():
+        for label in labels:
+            hint = "" if label in ids else nearest(label, ids)
+            why = f"'{label}' is not one of its labs or landlords in this run{hint}"
+            yield f"note: published {about} is left out: {why}"
     found = findings(scenario)
     disputed = {quantity(f.statement): f for f in found if f.kind == "figures"}
+    if found:
+        yield "(source, date, grade: A first-party, B research house or press, C secondary)"
     if disputed:
         yield "Published figures that contradict one another:"
     for about, finding in disputed.items():
@@ -238,8 +260,10 @@ def _total(scenario: Scenario, finding: Finding, totals: list[Finding]) -> Itera
     total = math.fsum(part.number for part in finding.parts)
     yield f"    its parts {'here' if finding.kind == 'sum' else 'as published'}: {total:.4g}"
     for part in finding.parts:
+        low, high = part.interval
+        span = f" ({low:g} to {high:g})" if part.is_range else ""
         by = f" ({part.source})" if part.source else ""
-        yield f"      {part.label} {part.number:.4g}{by}"
+        yield f"      {part.label} {part.number:.4g}{span}{by}"
 
 
 def written(scenario: Scenario, said: Statement) -> str:

@@ -123,6 +123,11 @@ class FiscalYears(Law):
                 f"missing fy2027: {12 - self.fiscal_year_end} months of calendar 2026 lie in it"
                 f" (fiscal_year_end = {self.fiscal_year_end})"
             )
+        if self.fy2027 is not None and self.fiscal_year_end == 12:
+            raise ValueError(
+                "fy2027 has no part in calendar 2026 where fiscal years end in December;"
+                " does the landlord's file say its fiscal_year_end?"
+            )
         return self
 
     @property

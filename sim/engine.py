@@ -169,6 +169,7 @@ def run(
     check_memory(columns.size, draws)
     store = np.empty((columns.size, draws))
     settings = scenario.settings
+    housing = hosts(scenario)
     plan = Plan(
         np.uint64(seed),
         float(uncertainty),
@@ -176,7 +177,7 @@ def run(
         settings.view == "accounting",
         factors(scenario),
         np.array(start.quantities, samplers.QUANTITY),
-        hosts(scenario),
+        housing,
         columns,
         moment_columns,
     )
@@ -202,16 +203,17 @@ def run(
         m2=np.zeros((REPLICATES, moment_columns.size)),
     )
     reports = ~np.isnan(start.row[layout.inputs["arr_2026q4_busd"].columns])
-    expected = [_expected(v, reports) for v in drawn] or [(np.zeros(0, bool),) * 2]
+    rents = ((housing["share_2026"] > 0) & (housing["captive"] == 0)).any(axis=0)
+    expected = [_expected(v, reports, rents) for v in drawn] or [(np.zeros(0, bool),) * 2]
     number, finite = (np.concatenate([e[i].ravel() for e in expected]) for i in range(2))
     _run_chunks(plan, result, store, number, finite, start.row, threads, progress, tiles_per_chunk)
     return result
 
 
-def _expected(variable: Variable, reports: NDArray[np.bool_]) -> tuple[Mask, Mask]:
+def _expected(variable: Variable, reports: Mask, rents: Mask) -> tuple[Mask, Mask]:
     """Which columns of a variable may not be NaN, and which must be finite (model.md 9.4).
 
-    `reports` says which labs report ARR.
+    `reports` says which labs report ARR, `rents` which landlords let to outside labs throughout.
     """
     output = variable.declaration
     number = np.full(variable.columns.shape, isinstance(output, Output))
@@ -220,7 +222,7 @@ def _expected(variable: Variable, reports: NDArray[np.bool_]) -> tuple[Mask, Mas
     if output.missing == "arr":
         number[~reports] = False
     elif output.missing == "hosts":
-        number[:] = False
+        number[~rents] = False
     elif output.missing == "quarters":
         number[:, REGIMES.index("frontier_training")] = False
         number[QUARTERS.index(REFERENCE_QUARTER)] |= reports.any()

@@ -141,6 +141,11 @@ def record_of_groups(group: type) -> np.dtype[Any]:
     return np.dtype([(name, record(sub)) for name, sub in subgroups(group).items()])
 
 
+def words(name: str) -> str:
+    """A name of the model in words."""
+    return name.replace("_", " ").replace("hbm", "HBM").replace("electricity it", "electricity IT")
+
+
 def nearest(word: str, known: Iterator[str] | tuple[str, ...] | list[str]) -> str:
     """` (did you mean ...?)` with the nearest known word, or the known words if few, or ""."""
     import difflib

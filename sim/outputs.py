@@ -115,12 +115,12 @@ class LabOutputs:
     training_moic: A[float, Output("x", "Return multiple: lifetime gross profit over generation cost", kept="draws", missing="arr", unbounded=True)]
     training_moic_final_run: A[float, Output("x", "Lifetime gross profit over the final run's cost", missing="arr", unbounded=True)]
     training_npv_busd: A[float, Output("USD bn", "Net present value of a generation", kept="draws", missing="arr")]
-    payback_months: A[float, Output("month", "Months until gross profit repays the generation", kept="draws", may_be_infinite=True, missing="arr", unbounded=True)]
+    payback_months: A[float, Output("month", "Months until gross profit repays the generation (inf: never)", kept="draws", may_be_infinite=True, missing="arr", unbounded=True)]
     training_margin: A[float, Output("1", "Margin of frontier training: 1 - 1/multiple", kept="draws", may_be_infinite=True, missing="arr", unbounded=True)]
     sustainable_growth_per_generation: A[float, Output("x", "Next self-funded training budget over this one", missing="arr", unbounded=True)]
     sustainable_growth_annual: A[float, Output("x/yr", "Self-funded growth of training budgets", kept="draws", missing="arr", unbounded=True)]
     external_funding_share: A[float, Output("1", "Share of the next generation that others must fund", kept="moments", missing="arr")]
-    required_margin: A[float, Output("1", "Gross margin at which the lab funds its own training growth", kept="draws", missing="arr", unbounded=True)]
+    required_margin: A[float, Output("1", "Gross margin at which the lab funds its own training growth", kept="draws", may_be_infinite=True, missing="arr", unbounded=True)]
 
     # Section 7: who funds the bill?
     coverage: A[Array, Output("1", "Revenue left for compute over the compute bill", _Q, missing="arr", unbounded=True)]
@@ -141,11 +141,12 @@ class LandlordOutputs:
     depreciation_economic: A[Array, Output("USD bn/quarter", "Depreciation of labs' capacity over its economic life", _Q, kept="moments")]
     depreciation_gap: A[Array, Output("USD bn/quarter", "Economic less booked depreciation", _Q, kept="moments")]
     rent_received: A[Array, Output("USD bn/quarter", "Rent from outside labs", _Q, kept="moments")]
+    depreciation_booked_rented: A[Array, Output("USD bn/quarter", "Booked depreciation of capacity rented to outside labs", _Q, kept="moments")]
     depreciation_coverage: A[Array, Output("1", "Rent over the booked depreciation of rented capacity", _Q, kept="moments", missing="hosts")]
     net_book_value: A[Array, Output("USD bn", "Net book value of labs' capacity at quarter end", _Q, kept="moments")]
     lab_dependence: A[float, Output("1", "Labs' share of remaining performance obligations", kept="moments")]
-    rpo_under_hurdle: A[float, Output("USD bn", "Obligations of labs whose margin is under the hurdle", kept="moments")]
-    rpo_shortfall: A[float, Output("USD bn", "Labs' obligations times the share of bills not covered", kept="moments")]
+    rpo_under_hurdle: A[float, Output("USD bn", "Obligations of labs whose margin is under the hurdle", kept="draws")]
+    rpo_shortfall: A[float, Output("USD bn", "Labs' obligations times the share of bills not covered", kept="draws")]
     nbv_under_hurdle: A[float, Output("USD bn", "Net book value rented to labs whose margin is under the hurdle", kept="moments")]
 
 

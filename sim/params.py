@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sim import checks
-from sim.distributions import LAW_KEYS, replaces_law
+from sim.distributions import FISCAL_KEYS, LAW_KEYS, replaces_law
+from sim.explain import FISCAL_YEAR_END
 from sim.fields import declared
 from sim.files import Document, Fault, InputError, Key, Place, read, shown
 from sim.inputs import IN_FISCAL_YEARS, Host
@@ -243,6 +244,9 @@ def _merge_tables(
             old = law if name == opening else before.get(name)
             overrides.append(Override(".".join(at), old, what, str(over.place(at))))
             changed |= name in LAW_KEYS or name in HOST_KEYS or name == "loads"
+    if overrides is not None and table.get(FISCAL_YEAR_END) != before.get(FISCAL_YEAR_END):
+        for name in IN_FISCAL_YEARS if FISCAL_YEAR_END in table else ():
+            _mark_fiscal(base, (*key, name), into.get(name))
     if "source" in table:
         base.marks.pop(key, None)
     if changed and "source" in before:
@@ -251,3 +255,10 @@ def _merge_tables(
             into["source"] = JUDGEMENT
         if "as_of" not in table:
             into.pop("as_of", None)
+
+
+def _mark_fiscal(base: Document, key: Key, entry: Any) -> None:
+    """Mark capex in fiscal years of which an overlay moves the year's end."""
+    if isinstance(entry, dict) and FISCAL_KEYS & set(entry) and "source" in entry:
+        base.marks.setdefault(key, str(entry["source"]))
+        entry["source"] = JUDGEMENT

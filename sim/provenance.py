@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from sim import checks
-from sim.fields import QUARTERS, declared, nearest, parse_expression, subgroups
+from sim.fields import QUARTERS, REFERENCE_QUARTER, declared, nearest, parse_expression, subgroups
 from sim.files import Document, Fault, finite, shown
 from sim.inputs import Lab, Landlord, Scalars
 from sim.outputs import ENTITIES
@@ -20,6 +20,20 @@ STATEMENT_KEYS = (
     "note",
 )  # fmt: skip
 GRADES = ("A", "B", "C", "judgement")
+
+BY_QUARTER = frozenset(
+    name
+    for entity in ENTITIES
+    for name, output in declared(entity).items()
+    if "quarter" in output.dims
+)
+
+OTHER_DIMS = {
+    name: " and ".join(others)
+    for entity in ENTITIES
+    for name, output in declared(entity).items()
+    if (others := [dim for dim in output.dims if dim != "quarter"])
+}
 
 
 def sources(document: Document | None, faults: list[Fault]) -> dict[str, dict[str, str]]:
@@ -112,22 +126,15 @@ class _StatementReader:
             if key not in STATEMENT_KEYS:
                 self.fault(key, f"unknown key{nearest(key, STATEMENT_KEYS)}")
         total_of = self._total_of()
-        parsed = self._expression("expression", len(total_of) > 0)
-        minus, over = (
-            self._expression(key, len(total_of) > 0) if key in said else None
-            for key in ("less", "per")
-        )
+        parsed = self._expression("expression")
+        minus, over = (self._expression(key) if key in said else None for key in ("less", "per"))
         if parsed is not None:
-            unit = self.quantities[parsed[0]][0]
-            if over is not None:
-                unit = f"{unit}/{self.quantities[over[0]][0]}"
-            if said.get("unit") != unit:
-                self.fault("unit", f'expected "{unit}", got {shown(said.get("unit"))}')
-            if minus is not None and self.quantities[minus[0]][0] != self.quantities[parsed[0]][0]:
-                self.fault("less", "has another unit than the expression")
+            self._match(parsed[0], minus and minus[0], over and over[0])
         value, low, high = self._range()
         source, note, as_of = said.get("source"), said.get("note", ""), said.get("as_of")
-        if not isinstance(source, str) or (sources and source not in sources):
+        if "source" not in said:
+            self.fault("source", "missing: expected an id of sources.toml")
+        elif not isinstance(source, str) or (sources and source not in sources):
             hint = nearest(source, list(map(str, sources))) if isinstance(source, str) else ""
             self.fault("source", f"unknown source {shown(source)}{hint}")
         if not isinstance(note, str):
@@ -150,8 +157,27 @@ class _StatementReader:
             said.get("per"),
         )
 
-    def _expression(self, key: str, total: bool) -> tuple[str, tuple[str, ...], str | None] | None:
+    def _match(self, name: str, less: str | None, per: str | None) -> None:
+        """The unit that the expression has, and what may be taken from it or divide it."""
+        unit, dims, _ = self.quantities[name]
+        if per is not None:
+            unit = f"{unit}/{self.quantities[per][0]}"
+        if "unit" not in self.said:
+            self.fault("unit", f'missing: expected unit = "{unit}"')
+        elif self.said["unit"] != unit and ("per" in self.said) == (per is not None):
+            self.fault("unit", f'expected "{unit}", got {shown(self.said["unit"])}')
+        if less is not None and self.quantities[less][0] != self.quantities[name][0]:
+            self.fault("less", "has another unit than the expression")
+        for key, other in (("less", less), ("per", per)):
+            if "total_of" in self.said and other and self.quantities[other][1] != dims:
+                self.fault(key, f"'{other}' has other rows to add up than '{name}'")
+
+    def _expression(self, key: str) -> tuple[str, tuple[str, ...], str | None] | None:
+        total, before = "total_of" in self.said, len(self.faults)
         text = self.said.get(key)
+        if key not in self.said:
+            self.fault(key, "missing: expected output[label]@quarter")
+            return None
         parsed = parse_expression(text) if isinstance(text, str) else None
         if parsed is None:
             self.fault(key, f"expected output[label]@quarter, got {shown(text)}")
@@ -169,11 +195,17 @@ class _StatementReader:
             self.fault(key, f"expected {expected}, got {shown(text)}")
         if total and len(dims) != 1:
             self.fault(key, f"'{name}' has no single row of labs or landlords to add up")
+        if beyond := OTHER_DIMS.get(name):
+            self.fault(key, f"'{name}' differs by {beyond}, which an expression cannot name")
         if quarter is not None and table:
             self.fault(key, f"'{name}' is an input, which has no quarter")
+        elif quarter is not None and name not in BY_QUARTER:
+            self.fault(key, f"'{name}' has no quarter")
         elif quarter is not None and quarter not in QUARTERS:
             self.fault(key, f"unknown quarter '{quarter}'{nearest(quarter, QUARTERS)}")
-        return parsed
+        elif quarter is None and name in BY_QUARTER:
+            self.fault(key, f"expected a quarter, such as {text}@{REFERENCE_QUARTER}")
+        return parsed if len(self.faults) == before else None
 
     def _total_of(self) -> tuple[str, ...]:
         if "total_of" not in self.said:
@@ -193,6 +225,8 @@ class _StatementReader:
                 self.fault(key, f"expected a number, got {shown(self.said[key])}")
         if not {"value", "low", "high"} & set(self.said):
             self.fault("value", "missing: expected a value, or low, high or both")
+        if numbers["value"] is not None and (numbers["low"] is None) != (numbers["high"] is None):
+            self.fault("value", "expected low and high both beside a value, or neither")
         given = [number for key in ("low", "value", "high") if (number := numbers[key]) is not None]
         if given != sorted(given):
             self.fault("low", f"expected low <= value <= high, got {shown(given)}")

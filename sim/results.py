@@ -189,6 +189,7 @@ def _attributes(done: engine.Draws, keep: str | Sequence[str] | None) -> dict[st
         "versions": json.dumps(versions()),
         "commit": commit(),
         "sources": json.dumps(scenario.sources_used()),
+        "as_of": json.dumps({n: q.as_of for n, q in scenario.quantities.items() if q.as_of}),
         "published": json.dumps([asdict(statement) for statement in scenario.published]),
     }
 

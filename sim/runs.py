@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,8 @@ DRAWS_PER_CHUNK = 8192
 class Run:
     """A finished run: its folder, the draws, their summary, and how long it took.
 
-    `stored` is false where the folder keeps a run of more draws.
+    `stored` is false where the folder keeps a run of more draws; `undrawn` says which pictures
+    could not be drawn, and why.
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class Run:
     summary: xr.Dataset
     seconds: float
     stored: bool = True
+    undrawn: dict[str, str] = field(default_factory=dict)
 
 
 def check_folder(out: Path) -> None:
@@ -98,23 +100,26 @@ def run(
     if stored_draws(folder) > int(ds.attrs["draws"]):
         return Run(folder, ds, summary, time.time() - started, stored=False)
     staging = _beside(folder, "partial")
+    undrawn: dict[str, str] = {}
     try:
         staging.mkdir()
-        if figures:
-            stage("pictures")
-            _draw(ds, staging / "figures")
         stage("files")
         write_netcdf(ds, summary, staging / "run.nc")
         write_csv(summary, staging / "summary.csv")
         _write_parameters(scenario, staging / "parameters.toml")
         manifest = _manifest(scenario, ds, started)
         (staging / "manifest.json").write_text(json.dumps(manifest, indent=1, default=str) + "\n")
+        if figures:
+            stage("pictures")
+            undrawn = _draw(ds, staging / "figures")
+        elif stored_draws(folder) == int(ds.attrs["draws"]) and (folder / "figures").is_dir():
+            shutil.copytree(folder / "figures", staging / "figures")  # of the same draws
         _swap(staging, folder)
     except OSError as error:
         raise RunError(f"{folder} could not be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return Run(folder, ds, summary, time.time() - started)
+    return Run(folder, ds, summary, time.time() - started, undrawn=undrawn)
 
 
 def stored_draws(folder: Path) -> int:
@@ -177,6 +182,8 @@ def _write_parameters(scenario: Scenario, path: Path) -> None:
         tree["factors"] = resolved["factors"]
     for parties in ("labs", "landlords"):
         tree[parties] = {party: {"name": name} for party, name in resolved[parties].items()}
+    for landlord, month in resolved["fiscal_year_ends"].items():
+        tree["landlords"][landlord]["fiscal_year_end"] = month
     for name, said in [*resolved["quantities"].items(), *resolved["hosts"].items()]:
         table = tree
         for part in name.split("."):
@@ -185,12 +192,20 @@ def _write_parameters(scenario: Scenario, path: Path) -> None:
     path.write_text(tomli_w.dumps(tree), encoding="utf-8")
 
 
-def _draw(ds: xr.Dataset, folder: Path) -> None:
+def _draw(ds: xr.Dataset, folder: Path) -> dict[str, str]:
+    """Draw every picture; those that fail are told and lose nothing else."""
     from sim import plots
 
     folder.mkdir()
+    undrawn = {}
     for name in plots.FIGURES:
-        plots.save(plots.draw(name, ds), folder / f"{name}.png")
+        try:
+            plots.save(plots.draw(name, ds), folder / f"{name}.png")
+        except OSError:
+            raise
+        except Exception as error:  # a picture is not worth the run
+            undrawn[name] = f"{type(error).__name__}: {error}"
+    return undrawn
 
 
 def _encoding(ds: xr.Dataset) -> dict[str, dict[str, Any]]:

@@ -50,7 +50,7 @@ class Quantity:
     def resolved(self) -> dict[str, Any]:
         """Everything about the quantity as plain data, in the words of a parameter file."""
         said = {
-            **self.law.model_dump(),
+            **self.law.model_dump(exclude={"fiscal_year_end"}),  # the landlord's, not the law's
             "loads": self.loads or None,
             "unit": self.field.unit,
             "source": self.source,
@@ -162,6 +162,7 @@ class Scenario:
             "factors": self.factors,
             "labs": {lab.id: lab.name for lab in self.labs},
             "landlords": {landlord.id: landlord.name for landlord in self.landlords},
+            "fiscal_year_ends": {party.id: party.fiscal_year_end for party in self.landlords},
             "quantities": {name: q.resolved() for name, q in sorted(self.quantities.items())},
             "hosts": {
                 f"labs.{lab}.host.{landlord}": {

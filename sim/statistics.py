@@ -299,7 +299,7 @@ def _of_moments(ds: xr.Dataset, name: str) -> Iterator[tuple[str, Any]]:
     )
 
 
-def _significant(value: float, digits: int) -> str:
+def significant(value: float, digits: int) -> str:
     """A number to so many significant digits, large ones written out."""
     if abs(value) < 10.0**digits:
         return f"{value:.{digits}g}"
@@ -314,9 +314,9 @@ def rounded_by(value: float, error: float) -> tuple[str, str]:
     if not math.isfinite(value):
         return str(value), ""
     if not math.isfinite(error):
-        return _significant(value, 3), ""
+        return significant(value, 3), ""
     if error <= abs(value) * 1e-12:
-        return _significant(value, 4), "0"
+        return significant(value, 4), "0"
     digits = -int(f"{error:.0e}".split("e")[1])
     if digits < 0:
         return f"{round(value, digits):.0f}", f"{round(error, digits):.0f}"

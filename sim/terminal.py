@@ -52,7 +52,7 @@ def _width(rich: RichTable) -> int:
 
 def _rich(table: Table, columns: range) -> RichTable:
     rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
-    rich.add_column(table.columns[0], max_width=34)
+    rich.add_column(table.columns[0], max_width=36)
     for i in columns:
         rich.add_column(table.columns[i + 1], justify="right", no_wrap=True)
     for number, (label, cells) in enumerate(table.rows, start=1):

@@ -899,9 +899,11 @@ def rents(x: Draws, stock: Draws, rent: Array, booked_rate: Array) -> dict[str, 
     per_gw = hours[:, None, None] * mean_rent / 1e9
     received = (stock["external"] * per_gw[:, :, None, :]).sum(axis=1)
     external = stock["external"].sum(axis=1)
-    covered = quotient(received, external * booked_rate / 4.0)
+    booked = external * booked_rate / 4.0
+    covered = quotient(received, booked)
     return {
         "rent_received": received,
+        "depreciation_booked_rented": booked,
         "depreciation_coverage": np.where(external == 0.0, np.nan, covered),
     }
 

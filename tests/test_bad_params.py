@@ -652,15 +652,43 @@ def test_negative_capex(folder: Folder) -> None:
         ("7", "true", "value", "expected a number, got true"),
         ("source-document", "nobody", "source", "unknown source 'nobody'"),
         ("gw[openai]@2026Q4", "gw@2026Q4", "expression", "expected gw[<lab>], got"),
+        ("@2026Q4", "", "expression", "expected a quarter, such as gw[openai]@2026Q4"),
         ("gw[openai]", "gw[openai, oracle]", "expression", "expected gw[<lab>], got"),
         ("gw[openai]", "gw_2026q4[openai]", "expression", "is an input, which has no quarter"),
-        ("value = 7", "value = 7\nlow = 8", "low", "expected low <= value <= high, got [8.0, 7"),
+        ("value = 7", "value = 7\nlow = 6", "value", "expected low and high both beside a value"),
+        (
+            "value = 7",
+            "value = 7\nlow = 8\nhigh = 9",
+            "low",
+            "expected low <= value <= high, got [8.0, 7",
+        ),
+        ('unit = "GW"', "", "unit", 'missing: expected unit = "GW"'),
+        ('source = "source-document"', "", "source", "missing: expected an id of sources.toml"),
+        ('expression = "gw[openai]@2026Q4"', "", "expression", "missing: expected output[label]"),
+        ("gw[openai]", "unit_cost", "expression", "'unit_cost' differs by regime and layer"),
+        ("gw[openai]", "training_moic[openai]", "expression", "'training_moic' has no quarter"),
         ("value = 7", "low = 8\nhigh = 6", "low", "expected low <= value <= high"),
         ("value = 7", "high = true", "high", "expected a number, got true"),
         ("value = 7", "", "value", "missing: expected a value, or low, high or both"),
         ("value = 7", "value = 7\nas_of = 1", "as_of", "expected a date such as 2026-05-31"),
-        ("value = 7", 'value = 7\ntotal_of = "a"', "total_of", "expected a list of different"),
-        ("value = 7", 'value = 7\ntotal_of = ["a", "a"]', "total_of", "expected a list of diff"),
+        (
+            'gw[openai]@2026Q4"\nvalue',
+            'gw@2026Q4"\ntotal_of = "a"\nvalue',
+            "total_of",
+            "expected a list of different",
+        ),
+        (
+            'gw[openai]@2026Q4"\nvalue',
+            'gw@2026Q4"\ntotal_of = ["a", "a"]\nvalue',
+            "total_of",
+            "expected a list of different",
+        ),
+        (
+            'gw[openai]@2026Q4"\nvalue',
+            'gw@2026Q4"\ntotal_of = ["a", "b"]\nless = "hosted_gw_landlord@2026Q4"\nvalue',
+            "less",
+            "'hosted_gw_landlord' has other rows to add up than 'gw'",
+        ),
         (
             "value = 7",
             'value = 7\ntotal_of = ["openai", "xai"]',
@@ -668,8 +696,19 @@ def test_negative_capex(folder: Folder) -> None:
             "expected gw without [...], got 'gw[openai]@2026Q4'",
         ),
         ("value = 7", 'value = 7\nless = "gww[openai]"', "less", "unknown output or input 'gww'"),
-        ("value = 7", 'value = 7\nless = "arr[openai]"', "less", "has another unit than the exp"),
-        ("value = 7", 'value = 7\nper = "arr[openai]"', "unit", 'expected "GW/USD bn/yr", got'),
+        (
+            "value = 7",
+            'value = 7\nless = "arr[openai]@2026Q4"',
+            "less",
+            "has another unit than the expression",
+        ),
+        (
+            "value = 7",
+            'value = 7\nper = "arr[openai]@2026Q4"',
+            "unit",
+            'expected "GW/USD bn/yr", got',
+        ),
+        ("value = 7", 'value = 7\nper = "arr[openai]"', "per", "expected a quarter, such as arr"),
         ("value = 7", "value = 7\nper = 3", "per", "expected output[label]@quarter, got 3"),
     ],
 )
@@ -677,7 +716,7 @@ def test_bad_statement(folder: Folder, old: str, new: str, key: str, message: st
     folder.write("published.toml", f"format = 1\n{STATEMENT}{STATEMENT.replace(old, new, 1)}")
     fault = folder.fault()
     assert (fault.file, fault.key) == ("published.toml", f"statement.{key}")
-    assert 9 <= fault.line <= 14  # in the second statement
+    assert 8 <= fault.line <= 15  # in the second statement
     assert message in fault.message
 
 

@@ -75,7 +75,7 @@ def test_unknown_labs_landlords_and_quarters_are_bad_input(
     ]
     done = command("run", BASE, "--quarter", "2028Q1", "--draws", "0")
     assert done.returncode == 2
-    assert "--quarter: no such quarter: '2028Q1'" in done.stderr
+    assert "--quarter: no such quarter: '2028Q1'; expected 2026Q1 to 2027Q4" in done.stderr
     assert "--draws: expected" in done.stderr
     assert not (tmp_path / "outputs").exists()
 

@@ -659,7 +659,8 @@ def test_capex_in_fiscal_years_is_calendarised(folder: Folder) -> None:
     quantity = scenario.quantities[CAPEX]
     assert quantity.law.point == pytest.approx(5 / 12 * 55.7 + 7 / 12 * 92)
     assert quantity.resolved()["fy2027"] == 92
-    assert quantity.resolved()["fiscal_year_end"] == 5
+    assert "fiscal_year_end" not in quantity.resolved()  # it is the landlord's
+    assert scenario.resolved()["fiscal_year_ends"]["oracle"] == 5
     assert [(o.key.split(".")[-1], o.before, o.after) for o in scenario.overrides] == [
         ("fy2026", {"median": 77}, 55.7),
         ("fy2027", None, 92),
@@ -671,7 +672,21 @@ def test_a_year_that_ends_in_december_is_the_calendar_year(folder: Folder) -> No
     capex = "landlords.meta.capex_2026_busd"
     assert folder.load(set={f"{capex}.fy2026": 150}).quantities[capex].law.point == 150
     both = {f"{capex}.fy2026": 150, f"{capex}.fy2027": 999}
-    assert folder.load(set=both).quantities[capex].law.point == 150
+    fault = folder.fault(set=both)
+    assert fault.key == capex
+    assert "fy2027 has no part in calendar 2026" in fault.message
+    in_june = {**both, "landlords.meta.fiscal_year_end": 6}
+    assert folder.load(set=in_june).quantities[capex].law.point == pytest.approx(574.5)
+
+
+def test_capex_whose_fiscal_year_is_moved_is_judgement(folder: Folder) -> None:
+    source = '\nsource = "oracle-8k-2026-06"\n'
+    first = folder.overlay(FISCAL.rstrip("\n") + source, "first.toml")
+    assert folder.load(first).quantities[CAPEX].source == "oracle-8k-2026-06"
+    moved = folder.load(first, set={"landlords.oracle.fiscal_year_end": 8}).quantities[CAPEX]
+    assert (moved.source, moved.overrides) == ("judgement", "oracle-8k-2026-06")
+    calendar = folder.load(set={"landlords.oracle.fiscal_year_end": 8}).quantities[CAPEX]
+    assert calendar.source == "oracle-8k-2026-06"  # a calendar year stays what it is
 
 
 def test_fiscal_and_calendar_years_replace_one_another(folder: Folder) -> None:

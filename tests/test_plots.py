@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from conftest import ROOT
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -15,7 +16,7 @@ from matplotlib.text import Text
 import sim
 from sim.fields import LAYERS
 from sim.plots import FIGURES, draw, save
-from sim.plots.style import number, probability
+from sim.plots.style import chance, number, probability
 from sim.scenario import Scenario
 
 
@@ -58,6 +59,31 @@ def test_every_figure_is_drawn_and_says_what_it_shows(
 def test_every_figure_stands_a_single_draw_and_no_uncertainty(name: str, base: Scenario) -> None:
     draw(name, sim.simulate(base, draws=1))
     draw(name, sim.simulate(base, draws=32, uncertainty=0.0))
+
+
+@pytest.fixture(scope="module")
+def broken() -> xr.Dataset:
+    """Draws of which some are not finite, as far too wide a spread gives them."""
+    wide = sim.load(ROOT / "params" / "base.toml", set={"model.uncertainty": 3})
+    ds = sim.simulate(wide, draws=4_096)
+    assert ds.attrs["draws_not_finite"] > 0
+    return ds
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_stands_draws_that_are_not_finite(
+    name: str, broken: xr.Dataset, tmp_path: Path
+) -> None:
+    save(draw(name, broken), tmp_path / "picture.png")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_names_may_hold_any_sign(name: str, ds: xr.Dataset, tmp_path: Path) -> None:
+    odd = ds.assign_coords(
+        lab_name=("lab", [f"x$A_{{$I {i}" for i in range(ds.sizes["lab"])]),
+        landlord_name=("landlord", [f"^{i}$%&\\" for i in range(ds.sizes["landlord"])]),
+    )
+    save(draw(name, odd), tmp_path / "picture.png")
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -119,7 +145,7 @@ def test_figures_need_no_more_than_what_they_show(
     whole = [
         text
         for text in texts(draw(name, sim.simulate(base, draws=1_024)))
-        if "Scenario" not in text and (everything or text != "rent received")
+        if "Scenario" not in text
     ]
     assert said == whole
 
@@ -227,7 +253,7 @@ def test_lab_margins_stand_against_the_hurdle(ds: xr.Dataset) -> None:
     for lab in reporting:
         for quarter in ("2026Q4", "2027Q4"):
             draws = ds.lab_paid_margin.sel(lab=lab, quarter=quarter).values
-            assert f"{quarter}:  {probability(draws >= 0.7, draws == draws)}" in said
+            assert f"{quarter}:  {chance(draws >= 0.7, draws == draws)}" in said
             cut_off = f"◂ P(< −60 %) {probability(draws < -0.6, draws == draws)}"
             assert (cut_off in said) == (np.quantile(draws, 0.05) < -0.6) == (lab == "xai")
     labels = [label.get_text() for label in axes.get_yticklabels()]
@@ -272,7 +298,7 @@ def test_exposure_shows_hosted_gigawatts_and_obligations(ds: xr.Dataset, base: S
         for k, i in inner:
             assert float(written[k, i].split("\n")[0]) == pytest.approx(values[i, k], rel=0.06)
         frames = [p.get_xy() for p in axes.patches]
-        assert len(frames) == some.captive.sum()
+        assert len(frames) == (some.captive.values[values > 0]).sum()
         labels = [label.get_text() for label in axes.get_yticklabels()]
         assert labels == [*some.lab_name.values, "All labs", "All customers"][: 8 + rows]
         assert [label.get_text() for label in axes.get_xticklabels()] == [
@@ -293,8 +319,6 @@ def test_depreciation_is_shown_as_booked_and_as_lost(ds: xr.Dataset, summary: xr
             np.testing.assert_allclose(
                 marked(axes, marker), list(zip(at[f"{name}_mean"].values, range(9), strict=True))
             )
-        rent = at.rent_received_mean.values
-        np.testing.assert_allclose([x for x, _ in marked(axes, "|")], rent[rent > 0])
         gaps = zip(
             at.depreciation_gap_mean.values, at.depreciation_gap_mean_error.values, strict=True
         )

@@ -15,7 +15,7 @@ import xarray as xr
 from conftest import ROOT
 
 import sim
-from sim import runs
+from sim import plots, runs
 from sim.scenario import Scenario
 from sim.statistics import summarise
 
@@ -116,6 +116,32 @@ def test_running_again_replaces_the_run_whole(base: Scenario, tmp_path: Path) ->
     assert runs.stored_draws(again.folder) == 600
     assert not (again.folder / "figures").exists()  # those were of 300 draws
     assert [path.name for path in tmp_path.iterdir()] == [first.folder.name]
+
+
+def test_a_picture_that_fails_loses_nothing_else(
+    base: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(ds: xr.Dataset) -> None:
+        raise ValueError("no limits")
+
+    monkeypatch.setitem(plots.FIGURES, "payback", fails)
+    done = runs.run(base, tmp_path, draws=64)
+    assert done.undrawn == {"payback": "ValueError: no limits"}
+    assert (done.folder / "run.nc").exists()
+    drawn = {path.stem for path in (done.folder / "figures").iterdir()}
+    assert drawn == set(PICTURES) - {"payback"}
+
+
+def test_pictures_of_the_same_draws_are_kept(base: Scenario, tmp_path: Path) -> None:
+    first = runs.run(base, tmp_path, draws=64)
+    pictures = {path.name: path.read_bytes() for path in (first.folder / "figures").iterdir()}
+    again = runs.run(base, tmp_path, draws=64, figures=False)
+    assert {path.name: path.read_bytes() for path in (again.folder / "figures").iterdir()} == (
+        pictures
+    )
+    more = runs.run(base, tmp_path, draws=96, figures=False)
+    assert more.folder == first.folder
+    assert not (more.folder / "figures").exists()
 
 
 def test_a_run_of_more_draws_is_not_replaced_by_one_of_fewer(

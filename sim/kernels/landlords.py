@@ -121,10 +121,10 @@ def write_flows(
             landlord_out[k].depreciation_booked[q] = in_service * booked * quarterly
             landlord_out[k].depreciation_economic[q] = in_service * economic * quarterly
             landlord_out[k].depreciation_gap[q] = in_service * (economic - booked) * quarterly
+            of_rented = rented * booked * quarterly
             landlord_out[k].rent_received[q] = rent
-            landlord_out[k].depreciation_coverage[q] = np.nan
-            if rented > 0.0:
-                landlord_out[k].depreciation_coverage[q] = rent / (rented * booked * quarterly)
+            landlord_out[k].depreciation_booked_rented[q] = of_rented
+            landlord_out[k].depreciation_coverage[q] = rent / of_rented if rented > 0.0 else np.nan
 
 
 @jit

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import matplotlib
+
 from sim.plots.depreciation import depreciation
 from sim.plots.exposure import exposure
 from sim.plots.gigawatts import gigawatts
@@ -46,9 +48,11 @@ def draw(name: str, ds: xr.Dataset) -> Figure:
     Raises:
         KeyError: If there is none.
     """
-    return FIGURES[name](ds)
+    with matplotlib.rc_context({"text.parse_math": False}):  # a dollar in a name is one
+        return FIGURES[name](ds)
 
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG at 150 dots per inch."""
-    figure.savefig(path, dpi=150, pil_kwargs={"compress_level": 3})
+    with matplotlib.rc_context({"text.parse_math": False}):  # a dollar in a name is one
+        figure.savefig(path, dpi=150, pil_kwargs={"compress_level": 3})

@@ -1,4 +1,4 @@
-"""Depreciation that landlords book against what their hardware loses, and the rent it earns."""
+"""Depreciation that landlords book against what their hardware loses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from sim.fields import QUARTERS, REFERENCE_QUARTER
 from sim.plots.style import (
     BLUE,
-    GREEN,
     GREY,
     ORANGE,
     caption_room,
@@ -20,7 +19,6 @@ from sim.plots.style import (
     room,
     tidy,
 )
-from sim.results import REPLICATE_MEAN
 from sim.statistics import mean_with_error
 
 AT = (REFERENCE_QUARTER, QUARTERS[-1])
@@ -28,11 +26,11 @@ ROW = 0.36  # inches
 
 
 def depreciation(ds: xr.Dataset) -> Figure:
-    """Mean booked and economic depreciation of each landlord, the gap, and the rent received.
+    """Mean booked and economic depreciation of each landlord, and the gap.
 
     Args:
         ds: What `sim.simulate` gives, with draws or moments of `depreciation_booked`,
-            `depreciation_economic` and `depreciation_gap`; `rent_received` is shown if it is there.
+            `depreciation_economic` and `depreciation_gap`.
 
     Returns:
         A figure of two panels, the ends of 2026 and 2027, with a line per landlord from what is
@@ -43,8 +41,6 @@ def depreciation(ds: xr.Dataset) -> Figure:
         mean_with_error(ds, f"depreciation_{kind}")[0] for kind in ("booked", "economic")
     )
     gap, error = mean_with_error(ds, "depreciation_gap")
-    rents = any(name in ds for name in ("rent_received", f"rent_received{REPLICATE_MEAN}"))
-    rent = mean_with_error(ds, "rent_received")[0] if rents else np.zeros(gap.shape)
     shown = [QUARTERS.index(quarter) for quarter in AT]
     hosts = (booked > 0) | (economic > 0)
     gaps = {
@@ -57,7 +53,6 @@ def depreciation(ds: xr.Dataset) -> Figure:
         "Means over draws, of the capacity that serves labs. Booked: over book life. Economic: over"
         " economic life, the hardware less its residual value. Gap: economic less booked ± Monte"
         " Carlo standard error."
-        + (" Rent: of outside labs alone; the landlord's own labs pay none." if rents else "")
     )
     width, left, between, end = 10.0, 0.2 + room(landlords), 0.15, 0.15 + room([*gaps.values()])
     across = (width - left - between - 2 * end - 0.1) / 2
@@ -65,24 +60,18 @@ def depreciation(ds: xr.Dataset) -> Figure:
     tall = ROW * (len(landlords) + 0.4)
     height = 1.0 + tall + foot
     made = figure(width, height, "Depreciation of the labs' capacity, by landlord", caption)
-    highest = 1.06 * float(
-        max(booked[:, shown].max(), economic[:, shown].max(), rent[:, shown].max())
-    )
+    drawn = np.concatenate([booked[:, shown], economic[:, shown]])
+    highest = 1.06 * float(np.nan_to_num(drawn, posinf=0.0).max())
     at = np.arange(len(landlords))
     for i, (quarter, q) in enumerate(zip(AT, shown, strict=True)):
         begin = left + i * (across + end + between)
         axes = made.add_axes((begin / width, foot / height, across / width, tall / height))
         tidy(axes)
-        some, lets = hosts[:, q], rent[:, q] > 0
+        some = hosts[:, q]
         from_, to = booked[some, q], economic[some, q]
         axes.hlines(at[some], from_, to, color=GREY, linewidth=2.5, zorder=1)
         axes.plot(from_, at[some], "o", color=BLUE, markersize=6, zorder=3, label="booked")
         axes.plot(to, at[some], "s", color=ORANGE, markersize=7.5, label="economic")
-        if rents:
-            axes.plot(
-                rent[lets, q], at[lets], "|", color=GREEN, markersize=12, markeredgewidth=2,
-                label="rent received",
-            )  # fmt: skip
         for k in range(len(landlords)):
             axes.text(
                 1.02, k, gaps[k, q], transform=axes.get_yaxis_transform(), fontsize=9,
@@ -102,7 +91,7 @@ def depreciation(ds: xr.Dataset) -> Figure:
         axes.set_axisbelow(True)
         if i == 0:
             made.legend(
-                *axes.get_legend_handles_labels(), loc="upper left", ncols=3, frameon=False,
+                *axes.get_legend_handles_labels(), loc="upper left", ncols=2, frameon=False,
                 fontsize=9, bbox_to_anchor=(left / width, 1 - 0.42 / height), borderaxespad=0,
                 handletextpad=0.3, borderpad=0,
             )  # fmt: skip

@@ -73,7 +73,7 @@ def exposure(ds: xr.Dataset) -> Figure:
     for a_map, down in zip(maps, downs, strict=True):
         bottom -= over + 0.4 + down
         axes = made.add_axes((left / width, bottom / height, across / width, down / height))
-        _draw(axes, a_map, captive)
+        _draw(axes, a_map, captive & (a_map.pairs[0] != 0))
         axes.set_xticks(
             [*range(len(landlords)), len(landlords) + GAP], heads, fontsize=HEAD,
             rotation=math.degrees(slant), ha="left" if slant else "center",

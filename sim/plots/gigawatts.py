@@ -81,7 +81,8 @@ def gigawatts(ds: xr.Dataset) -> Figure:
         axes.plot(at, p50, color=BLUE, linewidth=1.8)
         highest_said = 0.0
         for said in published:
-            if said["output"] == "gw" and said["labels"] == [labs[i]] and said["quarter"]:
+            stock = said["output"] == "gw" and not said["less"] and not said["per"]
+            if stock and said["labels"] == [labs[i]] and said["quarter"]:
                 highest_said = max(highest_said, _published(axes, said))
         top = max(1.12 * highest[bool(china[i])], 1.08 * highest_said)
         level = next((level for level in levels if level < top), None)

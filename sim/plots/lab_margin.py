@@ -17,6 +17,7 @@ from sim.plots.style import (
     ORANGE,
     VERMILION,
     caption_room,
+    chance,
     figure,
     names,
     origin,
@@ -85,7 +86,7 @@ def lab_margin(ds: xr.Dataset) -> Figure:
             )  # fmt: skip
             i = QUARTERS.index(quarter)
             axes.text(
-                1.03, y, f"{quarter}:  {probability(happens[place, i], valid[place, i])}",
+                1.03, y, f"{quarter}:  {chance(happens[place, i], valid[place, i])}",
                 transform=right, fontsize=9, va="center",
             )  # fmt: skip
             if fan[0] < begins:

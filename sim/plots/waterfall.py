@@ -7,7 +7,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from sim.fields import LAYERS, REFERENCE_QUARTER
+from sim.fields import LAYERS, REFERENCE_QUARTER, words
+from sim.kernels.places import COMPUTE_LAYERS
 from sim.plots.style import (
     BLUE,
     GREEN,
@@ -32,7 +33,6 @@ GROUPS = {  # name -> colour, layers
     "Revenue-linked": (PURPLE, LAYERS[11:]),
 }
 COLOURS = {layer: colour for colour, layers in GROUPS.values() for layer in layers}
-COMPUTE = 11  # the layers before it are compute cost, the others a share of revenue
 SUM, EARNED, LEFT = "#444444", "#BBBBBB", "white"
 BAR = 0.74
 
@@ -71,9 +71,11 @@ def waterfall(ds: xr.Dataset) -> Figure:
     rows: list[tuple[str, str, float, str, float]] = []
     before = 0.0
     for place, layer in enumerate(LAYERS):
-        if place == COMPUTE:
+        if place == COMPUTE_LAYERS:
             rows.append(("compute", "Compute cost", 0.0, SUM, 0.15))
-        rows.append((layer, _label(layer), before, COLOURS[layer], 0.15 * (place == COMPUTE)))
+        rows.append(
+            (layer, _label(layer), before, COLOURS[layer], 0.15 * (place == COMPUTE_LAYERS))
+        )
         before += mean[layer]
     rows += [
         ("total", "Total cost", 0.0, SUM, 0.15),
@@ -95,8 +97,9 @@ def waterfall(ds: xr.Dataset) -> Figure:
     axes.vlines(
         ends[steps], at[steps] + BAR / 2, at[steps + 1] - BAR / 2, color=GREY, linewidth=0.7
     )
-    right, least = np.maximum(starts, ends), float(min(0.0, starts.min(), ends.min()))
-    span = float(right.max()) - least
+    drawn = np.nan_to_num(np.concatenate([starts, ends]), posinf=0.0, neginf=0.0)
+    right, least = np.nan_to_num(np.maximum(starts, ends)), float(min(0.0, drawn.min()))
+    span = (float(drawn.max()) - least) or 1.0
     for (name, *_), place, end in zip(rows, at, right, strict=True):
         axes.text(
             end + 0.008 * span, place, number(mean[name], scale * found[name][1]), fontsize=8.5,
@@ -129,7 +132,7 @@ def _means(ds: xr.Dataset) -> dict[str, tuple[float, float]]:
     parts = dict(zip(LAYERS, layers.T, strict=True))
     for group, (_, members) in GROUPS.items():
         parts[group] = sum(parts[layer] for layer in members)
-    parts["compute"] = sum(parts[layer] for layer in LAYERS[:COMPUTE])
+    parts["compute"] = sum(parts[layer] for layer in LAYERS[:COMPUTE_LAYERS])
     parts["total"] = sum(parts[layer] for layer in LAYERS)
     parts |= {"served": served, "paid": paid}
     parts["left of served"] = served - parts["total"]
@@ -152,5 +155,5 @@ def _means(ds: xr.Dataset) -> dict[str, tuple[float, float]]:
 
 
 def _label(layer: str) -> str:
-    words = layer.replace("hbm", "HBM").replace("electricity_it", "electricity, IT")
-    return words[0].upper() + words[1:].replace("_", " ")
+    said = words(layer)
+    return said[0].upper() + said[1:]

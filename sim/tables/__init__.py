@@ -9,7 +9,7 @@ import xarray as xr
 
 from sim.kernels.samplers import BLOCK
 from sim.statistics import FEWEST_REPLICATES
-from sim.tables import build, labs, landlords, token
+from sim.tables import build, labs, landlords, published, token
 from sim.tables.cells import LAST_QUARTER, Cell, Reader, Selection, Table
 
 __all__ = ["LAST_QUARTER", "Cell", "Selection", "Table", "headline_tables", "quality", "warnings"]
@@ -18,9 +18,19 @@ __all__ = ["LAST_QUARTER", "Cell", "Selection", "Table", "headline_tables", "qua
 def headline_tables(
     ds: xr.Dataset, summary: xr.Dataset, selection: Selection | None = None
 ) -> list[Table]:
-    """The tables of a run, narrowed to a selection of labs, landlords and quarters."""
-    read = Reader(ds, summary, selection or Selection())
-    return [*token.tables(read), *build.tables(read), *labs.tables(read), *landlords.tables(read)]
+    """The tables of a run, narrowed to a selection of labs, landlords and quarters.
+
+    Where labs are chosen, the tables of labs are shown, where landlords are, theirs.
+    """
+    chosen = selection or Selection()
+    read = Reader(ds, summary, chosen)
+    everything = not chosen.labs and not chosen.landlords
+    tables = token.tables(read) if everything else []
+    if everything or chosen.labs:
+        tables += [*build.tables(read), *labs.tables(read)]
+    if everything or chosen.landlords:
+        tables += landlords.tables(read)
+    return [table for table in tables + published.tables(read) if table.rows]
 
 
 def warnings(ds: xr.Dataset) -> list[str]:

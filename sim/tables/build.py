@@ -78,6 +78,8 @@ def _limits(read: Reader) -> Table:
         else "of " + ", ".join(dict(read.labels("lab")).values())
     )
     table = Table(f"What limited the build of 2027 ({whose}, mean GW)", ["", "GW"], narrow=True)
+    if not labs:
+        return table
     count = read.ds["replicate_count"].values
     places = [read.ds["lab"].values.tolist().index(lab) for lab in labs]
     gw = last(read.ds, "gw")[places].sum(axis=0)

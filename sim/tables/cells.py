@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,11 +12,11 @@ import numpy as np
 import xarray as xr
 
 from sim.fields import QUARTERS
-from sim.results import REPLICATE_MEAN
-from sim.statistics import mean_of_replicates, percentage, rounded_by
+from sim.results import REPLICATE_MEAN, last
+from sim.statistics import mean_of_replicates, percentage, rounded_by, significant
 
 LAST_QUARTER = QUARTERS[-1]
-NOT_REPORTED = "not reported"
+NOT_REPORTED = "not reported"  # of a lab without ARR; any other number that is missing is a nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Cell:
     unit: str
     scale: float = 1.0
     of: int = 0
-    missing: str = NOT_REPORTED
+    missing: str = "nan"
     infinite: str = "inf"
 
     def shown(self) -> tuple[str, str]:
@@ -40,7 +42,8 @@ class Cell:
         if math.isinf(self.value):
             return self.infinite if self.value > 0 else f"-{self.infinite}", ""
         if math.isinf(self.error):  # some replicates have no finite value
-            return f"{self.value * self.scale:.3g} or {self.infinite}", ""
+            beyond = self.infinite if self.value >= 0 else f"-{self.infinite}"
+            return f"{significant(self.value * self.scale, 3)} or {beyond}", ""
         if self.of:
             return percentage(self.value, self.error, self.of)
         return rounded_by(self.value * self.scale, self.error * self.scale)
@@ -51,7 +54,7 @@ class Cell:
         data: dict[str, Any] = {
             name: number if math.isfinite(number) else None for name, number in numbers.items()
         }
-        if data["value"] is None:
+        if data["value"] is None or math.isinf(self.error):
             data["text"] = self.shown()[0]
         return {**data, "unit": self.unit}
 
@@ -82,12 +85,15 @@ class Table:
     def data(self) -> dict[str, Any]:
         """The table for machines: values unscaled, with errors and units."""
         columns = [column.replace("\n", " ") for column in self.columns[1:]]
-        cells = [
-            {"row": label, "column": column, **cell.data()}
-            for label, row in self.rows
-            for column, cell in zip(columns, row, strict=True)
-            if isinstance(cell, Cell)
-        ]
+        cells = []
+        for label, row in self.rows:
+            # A unit in a label is that of the number shown, not of the one here.
+            at = {"row": re.sub(r" \([^()]*\)$", "", label.replace("\n", ": "))}
+            for column, cell in zip(columns, row, strict=True):
+                if isinstance(cell, Cell):
+                    cells.append({**at, "column": column, **cell.data()})
+                elif cell not in ("", "-"):
+                    cells.append({**at, "column": column, "text": cell})
         return {"title": self.title, "cells": cells, "remarks": self.remarks}
 
 
@@ -97,6 +103,8 @@ class Reader:
     def __init__(self, ds: xr.Dataset, summary: xr.Dataset, selection: Selection) -> None:
         self.ds, self.summary, self.selection = ds, summary, selection
         self.draws = int(ds.attrs["draws"])
+        paid = last(ds, "lab_paid_margin")[:, 0]
+        self.silent = set(ds["lab"].values[np.isnan(paid).all(axis=-1)].tolist())  # without ARR
         self.places = {  # label -> index, by dim
             str(dim): {label: i for i, label in enumerate(summary[dim].values.tolist())}
             for dim in summary.dims
@@ -107,11 +115,11 @@ class Reader:
         name: str,
         scale: float = 1.0,
         of: int = 0,
-        missing: str = NOT_REPORTED,
         infinite: str = "inf",
         **where: Any,
     ) -> Cell:
         """The statistic `name` of the summary at coordinates `where`."""
+        missing = NOT_REPORTED if where.get("lab") in self.silent else "nan"
         found, error = self.summary.variables[name], self.summary.variables[f"{name}_error"]
         place = tuple(self.places[str(dim)][where[str(dim)]] for dim in found.dims)
         unit = str(found.attrs["units"])
@@ -130,14 +138,18 @@ class Reader:
         return Cell(float(value), float(error), unit)
 
     def ratio(self, over: str, under: str, **where: Any) -> Cell:
-        """The ratio of two means, and its error from the replicates' ratios to first order."""
-        (top, _), (bottom, _) = self.replicates(over, **where), self.replicates(under, **where)
+        """The ratio of two means, summed over their other dims, and its error to first order."""
         count = self.ds["replicate_count"].values
+        top, bottom = (
+            self.replicates(name, **where)[0].reshape(len(count), -1).sum(axis=1)
+            for name in (over, under)
+        )
         (above, _), (below, _) = (mean_of_replicates(means, count) for means in (top, bottom))
         with np.errstate(divide="ignore", invalid="ignore"):  # a fleet that earns nothing
             value = above / below
             error = mean_of_replicates(top - value * bottom, count)[1] / below
-        return Cell(float(value), float(error), "1")
+        missing = NOT_REPORTED if where.get("lab") in self.silent else "nan"
+        return Cell(float(value), float(error), "1", missing=missing)
 
     def replicates(self, name: str, **where: Any) -> tuple[Any, str]:
         """The means of a variable in every replicate [replicate, ...], and its unit."""
@@ -151,14 +163,15 @@ class Reader:
         names = zip(self.ds[dim].values, self.ds[f"{dim}_name"].values, strict=True)
         return [(str(i), str(n)) for i, n in names if not chosen or i in chosen]
 
+    def as_of(self, dim: str, field: str) -> str:
+        """The labs or landlords to be shown, each with the date of an input where it has one."""
+        dates = json.loads(self.ds.attrs["as_of"])
+        known = {name: dates.get(f"{dim}s.{label}.{field}") for label, name in self.labels(dim)}
+        return ", ".join(f"{name} {date}" for name, date in known.items() if date)
+
     def quarters(self, *otherwise: str) -> tuple[str, ...]:
         """The quarters to be shown."""
         return self.selection.quarters or otherwise
-
-
-def words(name: str) -> str:
-    """A name of the model in words."""
-    return name.replace("_", " ").replace("hbm", "HBM").replace("electricity it", "electricity IT")
 
 
 def plus_minus(cell: Cell) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sim.fields import REFERENCE_QUARTER, REGIMES
@@ -26,11 +27,11 @@ def _books(read: Reader, quarter: str) -> Table:
         "ARR\nmean",
         "paid %\np50",
         "loaded %\np50",
-        f"P(paid\n>= {hurdle_label(read.ds)})",
-        "multiple\np50",
-        "payback\np50",
+        f"P(paid >=\n{hurdle_label(read.ds)}) %",
         "gap\nmean",
     ]
+    at_launch = quarter == REFERENCE_QUARTER
+    heads += ["multiple\np50", "payback\nmonths p50"] if at_launch else []
     table = Table(f"Labs, {quarter} (bill, ARR and gap in USD bn a year)", heads)
     at: dict[str, Any] = {"quarter": quarter, "quantile": 0.5}
     for lab, name in read.labels("lab"):
@@ -41,18 +42,24 @@ def _books(read: Reader, quarter: str) -> Table:
             read.cell("lab_paid_margin_quantile", 100.0, lab=lab, **at),
             read.cell("lab_loaded_margin_quantile", 100.0, lab=lab, **at),
             read.probability("p_lab_margin_above_hurdle", lab=lab, **at),
-            read.cell("training_moic_quantile", lab=lab, **at),
-            read.cell("payback_months_quantile", lab=lab, infinite="never", **at),
             read.cell("funding_gap_busd_mean", lab=lab, **at),
         ]
+        if at_launch:
+            cells += [
+                read.cell("training_moic_quantile", lab=lab, **at),
+                read.cell("payback_months_quantile", lab=lab, infinite="never", **at),
+            ]
         table.rows.append((name, cells))
     table.remarks = [
         "Bill: all compute, at the rent, or at the owner's cost in the parent's own sites. ARR:"
         " annualised revenue. Paid: inference margin on paid traffic. Loaded: with free tier and"
         " levies. Gap: what revenue, less levies and other operating cost, leaves unpaid of the"
-        " bill.",
-        f"Multiple and payback (months): of the generation launched at {REFERENCE_QUARTER}.",
+        " bill; nothing in draws in which it covers the bill.",
     ]
+    if at_launch:
+        table.remarks.append("Multiple and payback: of the generation launched in this quarter.")
+    if dates := read.as_of("lab", "arr_2026q4_busd"):
+        table.remarks.append(f"ARR rests on what was known on: {dates}.")
     return table
 
 
@@ -94,11 +101,11 @@ def _training(read: Reader) -> Table:
         "cost\nmean",
         "profit\nmean",
         *(f"multiple\np{100 * level:g}" for level in QUANTILES),
-        "P(worth\nit)",
-        "P(NPV\n>= 0)",
-        "payback\np50",
-        "P(pays\nback)",
-        "growth\np50",
+        "P(worth\nit) %",
+        "P(NPV\n>= 0) %",
+        "payback\nmonths p50",
+        "P(never) %",
+        "growth\nx/yr p50",
         "needed\nmargin %",
         "external\nshare %",
     ]
@@ -107,6 +114,7 @@ def _training(read: Reader) -> Table:
     )
     for lab, name in read.labels("lab"):
         middle: dict[str, Any] = {"lab": lab, "quantile": 0.5}
+        repaid = read.probability("payback_months_finite", lab=lab)
         cells: list[Cell | str] = [
             read.cell("generation_cost_busd_mean", lab=lab),
             read.cell("lifetime_gross_profit_busd_mean", lab=lab),
@@ -114,9 +122,9 @@ def _training(read: Reader) -> Table:
             read.probability("p_training_worth_it", lab=lab),
             read.probability("p_npv_positive", lab=lab),
             read.cell("payback_months_quantile", infinite="never", **middle),
-            read.probability("payback_months_finite", lab=lab),
+            replace(repaid, value=1.0 - repaid.value),
             read.cell("sustainable_growth_annual_quantile", **middle),
-            read.cell("required_margin_quantile", 100.0, **middle),
+            read.cell("required_margin_quantile", 100.0, infinite="none is", **middle),
             read.cell("external_funding_share_mean", 100.0, lab=lab),
         ]
         table.rows.append((name, cells))
@@ -124,8 +132,8 @@ def _training(read: Reader) -> Table:
     table.remarks = [
         "Cost: all research compute and staff between two generations; of it the final run"
         f" {plus_minus(run)} bn (mean). Profit: inference gross profit credited to the generation"
-        " over its life. Worth it: a multiple of 1 or more. Payback in months, within the life.",
-        "Growth: yearly growth of the training budget that profit alone funds (p50, x). Needed"
+        " over its life. Worth it: a multiple of 1 or more. Never: not repaid within the life.",
+        "Growth: of the training budget that profit alone funds; below 1 it shrinks. Needed"
         " margin: at which profit funds the growth that the frontier asks for (p50). External"
         " share: what others must fund of the next generation (mean).",
     ]

@@ -16,11 +16,15 @@ def tables(read: Reader) -> list[Table]:
     return [_hosting(read), *(_books(read, q) for q in read.quarters(REFERENCE_QUARTER))]
 
 
+LONGEST = 18  # letters of a landlord's name as a head
+
+
 def _hosting(read: Reader) -> Table:
     """Labs by landlords at the reference quarter, to which the shares of 2026 hold."""
     landlords = read.labels("landlord")
     title = f"Who hosts whom, {REFERENCE_QUARTER} (mean GW)"
-    table = Table(title, ["lab", *(name for _, name in landlords)])
+    heads = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for _, name in landlords]
+    table = Table(title, ["lab", *heads])
     captive, shares = read.ds["captive"], read.ds["host_share_2026"]
     parents = []
     for lab, lab_name in read.labels("lab"):
@@ -46,63 +50,82 @@ def _hosting(read: Reader) -> Table:
     return table
 
 
+AMOUNTS = {
+    "hosted_gw_landlord": "hosted\nGW",
+    "landlord_capex_busd": "capex",
+    "depreciation_booked": "booked\ndeprec.",
+    "depreciation_economic": "economic\ndeprec.",
+    "depreciation_gap": "economic\n- booked",
+    "rent_received": "rent",
+    "net_book_value": "book\nvalue",
+}
+COVERAGE, COVERAGE_HEAD = 6, "rent over\nbooked"  # after the rent
+EXPOSURE = (
+    "RPO",
+    "labs, %\nof RPO",
+    "RPO under\nhurdle",
+    "same,\np95",
+    "RPO not\ncovered",
+    "value under\nhurdle",
+)
+
+
 def _books(read: Reader, quarter: str) -> Table:
     """Gigawatts, capex, depreciation, rent and book value; and what hangs on labs' margins."""
-    heads = [
-        "landlord",
-        "hosted\nGW",
-        "capex",
-        "booked\ndeprec.",
-        "economic\ndeprec.",
-        "economic\n- booked",
-        "rent",
-        "rent over\nbooked",
-        "book\nvalue",
-        "RPO",
-        "labs, %\nof RPO",
-        "RPO under\nhurdle",
-        "RPO not\ncovered",
-        "value under\nhurdle",
-    ]
-    table = Table(
-        f"Landlords, {quarter} (means; flows in USD bn a quarter, stocks in USD bn)", heads
-    )
-    amounts = (
-        "hosted_gw_landlord",
-        "landlord_capex_busd",
-        "depreciation_booked",
-        "depreciation_economic",
-        "depreciation_gap",
-        "rent_received",
-        "depreciation_coverage",
-        "net_book_value",
-    )
-    exposed = ("rpo_under_hurdle", "rpo_shortfall", "nbv_under_hurdle")
+    at_reference = quarter == REFERENCE_QUARTER  # the quarter of which exposure speaks (7.7)
+    heads = list(AMOUNTS.values())
+    heads.insert(COVERAGE, COVERAGE_HEAD)
+    heads = ["landlord", *heads, *(EXPOSURE if at_reference else ())]
+    title = f"Landlords, {quarter} (means; flows in USD bn a quarter, stocks in USD bn)"
+    table = Table(title, heads)
     for landlord, name in read.labels("landlord"):
         at: dict[str, Any] = {"landlord": landlord, "quarter": quarter}
-        cells: list[Cell | str] = [read.cell(f"{n}_mean", missing="-", **at) for n in amounts]
-        labs = read.cell("lab_dependence_mean", 100.0, **at)
-        cells += [_rpo(read, landlord), replace(labs, error=math.nan)]
-        cells += [read.cell(f"{n}_mean", **at) for n in exposed]
+        cells: list[Cell | str] = [read.cell(f"{name}_mean", **at) for name in AMOUNTS]
+        cells.insert(COVERAGE, _coverage(read, **at))
+        cells += _exposure(read, landlord) if at_reference else []
         table.rows.append((name, cells))
     chosen = [landlord for landlord, _ in read.labels("landlord")]
     if len(chosen) > 1:
         table.rules.append(len(table.rows))
         over = {"quarter": quarter, "landlord": chosen}
-        sums: list[Cell | str] = [
-            "" if name == "depreciation_coverage" else read.total(name, **over) for name in amounts
-        ]
-        table.rows.append(
-            ("together", [*sums, "", "", *(read.total(name, **over) for name in exposed)])
-        )
+        sums: list[Cell | str] = [read.total(name, **over) for name in AMOUNTS]
+        sums.insert(COVERAGE, _coverage(read, **over))
+        table.rows.append(("together", [*sums, *([""] * len(EXPOSURE) if at_reference else [])]))
     table.remarks = [
-        "Depreciation of the labs' capacity. Rent over booked: over that of what is rented out; -"
-        " where no outside lab rents. RPO: remaining performance obligations, all customers.",
-        f"At {REFERENCE_QUARTER}: RPO, and book value rented out, of labs whose paid margin is"
-        " under the hurdle; RPO not covered: labs' RPO times the share of their bill that revenue"
-        " does not cover. Exposure, not expected loss.",
+        "Capex: all of it. Depreciation and book value: of the labs' capacity. Rent: of labs that"
+        " the landlord does not own; over booked: ratio of its mean to that of the depreciation of"
+        " what they rent (- where none rents).",
     ]
+    if at_reference:
+        table.remarks.append(
+            "RPO: remaining performance obligations, all customers. Under hurdle: of labs whose"
+            " paid margin is below it, in the mean and the worst twentieth of draws; value: book"
+            " value that these rent. Not covered: labs' RPO times the share of their bill that"
+            " revenue does not cover. Exposure, not expected loss; a lab without ARR counts as"
+            " above."
+        )
+        if dates := read.as_of("landlord", "rpo_busd"):
+            table.remarks.append(f"RPO as of: {dates}.")
     return table
+
+
+def _coverage(read: Reader, **where: Any) -> Cell | str:
+    """Rent over the booked depreciation of what is rented, a ratio of the means."""
+    ratio = read.ratio("rent_received", "depreciation_booked_rented", **where)
+    return "-" if math.isnan(ratio.value) else ratio
+
+
+def _exposure(read: Reader, landlord: str) -> list[Cell | str]:
+    """What hangs on the labs' margins at the reference quarter."""
+    labs = read.cell("lab_dependence_mean", 100.0, landlord=landlord)
+    return [
+        _rpo(read, landlord),
+        replace(labs, error=math.nan),
+        read.cell("rpo_under_hurdle_mean", landlord=landlord),
+        read.cell("rpo_under_hurdle_quantile", landlord=landlord, quantile=0.95),
+        read.cell("rpo_shortfall_mean", landlord=landlord),
+        read.cell("nbv_under_hurdle_mean", landlord=landlord),
+    ]
 
 
 def _rpo(read: Reader, landlord: str) -> Cell:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.fields import LAYERS, REFERENCE_QUARTER, REGIMES
+from sim.fields import LAYERS, REFERENCE_QUARTER, REGIMES, words
 from sim.kernels.places import COMPUTE_LAYERS
-from sim.tables.cells import LAST_QUARTER, Cell, Reader, Table, hurdle_label, plus_minus, words
+from sim.tables.cells import LAST_QUARTER, Cell, Reader, Table, hurdle_label, plus_minus
 
 MARGINS = {
     "inference_gross_margin": ("Inference", "p_margin_above_hurdle"),
@@ -37,7 +37,8 @@ def _margins(read: Reader) -> Table:
             table.rows.append((f"{label} {quarter}", cells))
         table.rules.append(len(table.rows))
     table.remarks = [
-        "Inference: on paid traffic, compute only. Loaded: with free tier, revenue share, overhead."
+        "Of the reference lab, at the price list. Inference: on paid traffic, compute only."
+        " Loaded: with free tier, revenue share, overhead."
     ]
     if REFERENCE_QUARTER in quarters:
         of_run: dict[str, Any] = {"quarter": REFERENCE_QUARTER, "regime": "frontier_training"}
