@@ -111,8 +111,9 @@ def _books(read: Reader, quarter: str) -> Table:
 
 def _coverage(read: Reader, **where: Any) -> Cell | str:
     """Rent over the booked depreciation of what is rented, a ratio of the means."""
-    ratio = read.ratio("rent_received", "depreciation_booked_rented", **where)
-    return "-" if math.isnan(ratio.value) else ratio
+    if read.total("depreciation_booked_rented", **where).value == 0:
+        return "-"
+    return read.ratio("rent_received", "depreciation_booked_rented", **where)
 
 
 def _exposure(read: Reader, landlord: str) -> list[Cell | str]:

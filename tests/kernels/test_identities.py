@@ -580,6 +580,7 @@ def test_a_longer_book_life_moves_no_renters_cost(x: Inputs, mode: str) -> None:
         "owner_cost_book",
         "landlord_margin_book",
         "depreciation_booked",
+        "depreciation_booked_rented",
         "depreciation_gap",
         "depreciation_coverage",
         "net_book_value",
