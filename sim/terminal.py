@@ -14,6 +14,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from sim.tables import Cell, Table
+from sim.tables.cells import NOT_REPORTED
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -62,10 +63,10 @@ def _rich(table: Table, columns: range) -> RichTable:
 
 
 def _said_once(cells: Iterable[Cell | str]) -> Iterator[Cell | str]:
-    """Cells of a row of which the first that has no number says why, and others are dashes."""
+    """Cells of a row of which the first that is not reported says so, and others are dashes."""
     said = False
     for cell in cells:
-        missing = isinstance(cell, Cell) and math.isnan(cell.value)
+        missing = isinstance(cell, Cell) and cell.shown()[0] == NOT_REPORTED
         yield "-" if missing and said else cell
         said |= missing
 

@@ -243,6 +243,15 @@ def test_only_labs_without_revenue_are_not_reported(base: Scenario) -> None:
     assert "Inference 2026Q4" in said["nan"]
 
 
+def test_dashes_stand_for_what_is_not_reported_and_for_no_nan(printed: Console) -> None:
+    nan = Cell(math.nan, math.nan, "1")
+    silent = Cell(math.nan, math.nan, "1", missing="not reported")
+    terminal.show(Table("", ["", "a", "b"], [("broken", [nan, nan]), ("silent", [silent, silent])]))
+    words = printed.export_text().split()
+    assert words.count("nan") == 2
+    assert words.count("-") == 1
+
+
 def test_a_landlord_that_begins_in_2027_has_its_coverage(params: Path) -> None:
     """In some draws it hosts nothing yet; rent and depreciation are then nil, not missing."""
     shares = {"softbank.share_2026": 0.0, "oracle.share_2026": 0.29}
