@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sim import plots as plots
     from sim.files import InputError as InputError
+    from sim.files import RunError as RunError
     from sim.params import load as load
     from sim.results import simulate as simulate
     from sim.scenario import Scenario as Scenario
@@ -26,9 +27,10 @@ _HOMES = {
     "summarise": "sim.statistics",
     "Scenario": "sim.scenario",
     "InputError": "sim.files",
+    "RunError": "sim.files",
     "plots": "sim.plots",
 }
-__all__ = ["InputError", "Scenario", "load", "plots", "simulate", "summarise"]
+__all__ = ["InputError", "RunError", "Scenario", "load", "plots", "simulate", "summarise"]
 
 
 def __getattr__(name: str) -> Any:

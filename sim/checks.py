@@ -14,6 +14,7 @@ from sim.scenario import Hosting, Party, Quantity, RunDefaults, Settings
 
 FORMAT = 1
 SAMPLERS = ("random",)
+BAD_DRAWS = ("fail", "drop", "keep")
 MAX_DRAWS = 10**12
 MAX_SEED = 2**64 - 1
 
@@ -227,6 +228,14 @@ def domain_rules(
                 f"the labs' shares of {landlord}'s RPO add up to {total_rpo:.10g}, more than 1"
             )
             fault(f"labs.{last}.host.{landlord}.rpo_share", message)
+
+
+def bad_draws_fault(policy: Any) -> str | None:
+    """What is wrong with the name of a policy for bad draws, in words."""
+    if policy not in BAD_DRAWS:
+        hint = nearest(shown(policy).strip("'"), BAD_DRAWS)
+        return f"unknown policy {shown(policy)}{hint}"
+    return None
 
 
 def threads_fault(threads: Any) -> str | None:

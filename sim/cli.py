@@ -61,6 +61,20 @@ def run(
     threads: Annotated[
         str | None, typer.Option(metavar="N", help="Threads; they change no number.")
     ] = None,
+    bad_draws: Annotated[
+        str,
+        typer.Option(
+            metavar="fail|drop|keep",
+            help="Draws that are not finite: leave out up to 0.1 %, leave out all, or keep them.",
+        ),
+    ] = "fail",
+    drop_questionable: Annotated[
+        bool,
+        typer.Option(
+            "--drop-questionable",
+            help="Leave out draws that do not fit in HBM, or with pue above the capacity ratio.",
+        ),
+    ] = False,
     out: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("outputs"),
     set_: Set = None,
     lab: Annotated[
@@ -81,7 +95,7 @@ def run(
     no_figures: Annotated[bool, typer.Option("--no-figures", help="Draw no pictures.")] = False,
 ) -> None:
     """Simulate parameter files: tables here, data and pictures in a folder for each."""
-    options = _options(draws, seed, sampler, threads)
+    options = _options(draws, seed, sampler, threads, bad_draws)
     span = f"; expected {QUARTERS[0]} to {QUARTERS[-1]}"
     faults = options.pop("faults") + _unknown("--quarter", quarter, QUARTERS, span)
     scenarios = _scenarios(files, set_, faults)
@@ -113,6 +127,7 @@ def run(
             done = runs.run(
                 scenario,
                 out,
+                drop_questionable=drop_questionable,
                 figures=not no_figures,
                 progress=watcher.advance,
                 stage=watcher.stage,
@@ -181,7 +196,11 @@ def _wrapped(line: str) -> str:
 
 
 def _options(
-    draws: str | None, seed: str | None, sampler: str | None, threads: str | None
+    draws: str | None,
+    seed: str | None,
+    sampler: str | None,
+    threads: str | None,
+    bad_draws: str,
 ) -> dict[str, Any]:
     """The options of a run as numbers, with their faults."""
     from sim import checks
@@ -191,18 +210,20 @@ def _options(
         "seed": _number(seed),
         "sampler": sampler,
         "threads": _number(threads),
+        "bad_draws": bad_draws,
     }
     rules = {
         "draws": checks.draws_fault,
         "seed": checks.seed_fault,
         "sampler": checks.sampler_fault,
         "threads": checks.threads_fault,
+        "bad_draws": checks.bad_draws_fault,
     }
     faults = []
     for name, what in given.items():
         message = None if what is None else rules[name](what)
         if message:
-            faults.append(Fault(Place(f"--{name}"), "", message))
+            faults.append(Fault(Place(f"--{name.replace('_', '-')}"), "", message))
     return {**given, "faults": faults}
 
 
@@ -277,6 +298,8 @@ def _document(done: Run, scenario: Scenario, selection: Selection) -> dict[str, 
     return {
         **{name: ds.attrs[name] for name in names},
         "seed": int(ds.attrs["seed"]),
+        "draws_not_finite": ds.attrs["draws_not_finite"],
+        "draws_questionable": ds.attrs["draws_questionable"],
         "overrides": [asdict(override) for override in scenario.overrides],
         "folder": str(done.folder),
         "stored": done.stored,  # false where the folder keeps a run of more draws

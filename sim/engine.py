@@ -20,7 +20,18 @@ from sim.files import Fault, InputError, Place
 from sim.inputs import HOST_MATRICES, Draw, Lab, Landlord
 from sim.kernels import samplers
 from sim.kernels.buildout import Ledger
-from sim.kernels.loops import REPLICATES, TILE, Plan, Workspace, run_blocks
+from sim.kernels.loops import (
+    ANYTHING,
+    BAD,
+    FINITE,
+    NUMBER,
+    QUESTIONABLE,
+    REPLICATES,
+    TILE,
+    Plan,
+    Workspace,
+    run_blocks,
+)
 from sim.kernels.samplers import BLOCK
 from sim.layout import Layout, Variable
 from sim.outputs import PROBABILITIES, HostOutputs, LabOutputs, LandlordOutputs, World
@@ -42,11 +53,15 @@ class Draws:
     """What a run leaves in memory.
 
     `kept` maps a variable to its draws [..., draw]; `fixed` maps inputs that are the same in every
-    draw. `count`, `mean`, `m2` hold by replicate the moments of the variables in `moments`.
+    draw. `count`, `mean`, `m2` hold by replicate the moments of the variables in `moments`, over
+    the draws that count. `plan` and `row` are what the draws were evaluated with, and `status` says
+    of each of them whether it is questionable, and whether it is bad.
     """
 
     scenario: Scenario
     layout: Layout
+    plan: Plan
+    row: Array
     draws: int
     seed: int
     sampler: str
@@ -57,19 +72,41 @@ class Draws:
     count: NDArray[np.int64] = field(default_factory=lambda: np.zeros(REPLICATES, np.int64))
     mean: Array = field(default_factory=lambda: np.zeros((REPLICATES, 0)))
     m2: Array = field(default_factory=lambda: np.zeros((REPLICATES, 0)))
-    bad: list[int] = field(default_factory=list)
+    status: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
+
+    @property
+    def bad(self) -> Mask:
+        """The draws that hold a value which is not finite where it must be."""
+        return np.asarray((self.status & BAD) != 0)
+
+    @property
+    def questionable(self) -> Mask:
+        """The questionable draws, but for those that are left out because they are bad."""
+        doubtful = (self.status & QUESTIONABLE) != 0
+        return np.asarray(doubtful & ~(self.bad & self.plan.drop_bad))
+
+    @property
+    def counted(self) -> Mask:
+        """The draws that count: those that are not left out."""
+        return counted(self.status, self.plan)
 
     def fold(self, sizes: NDArray[np.int64], mean: Array, m2: Array) -> None:
         """Add the moments of one tile, a block for each replicate (Chan et al. 1979)."""
         n = len(sizes)
         before = self.count[:n]
         total = before + sizes
-        weight = (sizes / total)[:, None]
+        weight = (sizes / np.maximum(total, 1))[:, None]  # a block may have lost every draw
         with np.errstate(invalid="ignore", over="ignore"):  # draws that are not finite
             delta = mean - self.mean[:n]
             self.mean[:n] += delta * weight
             self.m2[:n] += m2 + delta * delta * (before[:, None] * weight)
         self.count[:n] = total
+
+
+def counted(status: NDArray[np.int8], plan: Plan) -> Mask:
+    """Which draws are not left out, by what they are."""
+    dropped = (BAD if plan.drop_bad else 0) | (QUESTIONABLE if plan.drop_questionable else 0)
+    return np.asarray((status & dropped) == 0)
 
 
 def selected(
@@ -154,9 +191,13 @@ def run(
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
     tiles_per_chunk: int = TILES_PER_CHUNK,
+    drop_bad: bool = True,
+    drop_questionable: bool = False,
 ) -> Draws:
     """Evaluate the model in `draws` draws.
 
+    Draws that are bad or questionable do not count in the moments if they are to be dropped; those
+    of kept variables are all there (`bad_draws.leave_out`).
     `threads` and `tiles_per_chunk` change how long it takes, and no bit of the result.
     `progress` is called with the number of draws done since it was last called.
     """
@@ -170,6 +211,14 @@ def run(
     store = np.empty((columns.size, draws))
     settings = scenario.settings
     housing = hosts(scenario)
+    reports = ~np.isnan(start.row[layout.inputs["arr_2026q4_busd"].columns])
+    rents = ((housing["share_2026"] > 0) & (housing["captive"] == 0)).any(axis=0)
+    kept_rules, moment_rules = (
+        np.concatenate(
+            [_rules(v, reports, rents).ravel() for v in chosen] or [np.zeros(0, np.int8)]
+        )
+        for chosen in (drawn, moments)
+    )
     plan = Plan(
         np.uint64(seed),
         float(uncertainty),
@@ -179,13 +228,19 @@ def run(
         np.array(start.quantities, samplers.QUANTITY),
         housing,
         columns,
+        kept_rules,
         moment_columns,
+        moment_rules,
+        drop_bad,
+        drop_questionable,
     )
     ends = np.cumsum([0, *(v.columns.size for v in drawn)])
     moment_ends = np.cumsum([0, *(v.columns.size for v in moments)])
     result = Draws(
         scenario,
         layout,
+        plan,
+        start.row,
         draws,
         seed,
         sampler,
@@ -201,24 +256,21 @@ def run(
         },
         mean=np.zeros((REPLICATES, moment_columns.size)),
         m2=np.zeros((REPLICATES, moment_columns.size)),
+        status=np.empty(draws, np.int8),
     )
-    reports = ~np.isnan(start.row[layout.inputs["arr_2026q4_busd"].columns])
-    rents = ((housing["share_2026"] > 0) & (housing["captive"] == 0)).any(axis=0)
-    expected = [_expected(v, reports, rents) for v in drawn] or [(np.zeros(0, bool),) * 2]
-    number, finite = (np.concatenate([e[i].ravel() for e in expected]) for i in range(2))
-    _run_chunks(plan, result, store, number, finite, start.row, threads, progress, tiles_per_chunk)
+    _run_chunks(result, store, threads, progress, tiles_per_chunk)
     return result
 
 
-def _expected(variable: Variable, reports: Mask, rents: Mask) -> tuple[Mask, Mask]:
-    """Which columns of a variable may not be NaN, and which must be finite (model.md 9.4).
+def _rules(variable: Variable, reports: Mask, rents: Mask) -> NDArray[np.int8]:
+    """What the columns of a variable may hold, in its shape (model.md 9.4).
 
     `reports` says which labs report ARR, `rents` which landlords let to outside labs throughout.
     """
     output = variable.declaration
     number = np.full(variable.columns.shape, isinstance(output, Output))
     if not isinstance(output, Output):
-        return number, number
+        return np.full(variable.columns.shape, ANYTHING, np.int8)
     if output.missing == "arr":
         number[~reports] = False
     elif output.missing == "hosts":
@@ -226,7 +278,7 @@ def _expected(variable: Variable, reports: Mask, rents: Mask) -> tuple[Mask, Mas
     elif output.missing == "quarters":
         number[:, REGIMES.index("frontier_training")] = False
         number[QUARTERS.index(REFERENCE_QUARTER)] |= reports.any()
-    return number, number & (not output.may_be_infinite)
+    return np.where(number, NUMBER if output.may_be_infinite else FINITE, ANYTHING).astype(np.int8)
 
 
 def check_memory(columns: int, draws: int) -> None:
@@ -250,39 +302,35 @@ def check_memory(columns: int, draws: int) -> None:
 
 
 def _run_chunks(
-    plan: Plan,
     result: Draws,
     store: Array,
-    number: Mask,
-    finite: Mask,
-    row: Array,
     threads: int | None,
     progress: Callable[[int], None] | None,
     tiles_per_chunk: int,
 ) -> None:
+    plan = result.plan
     size = tiles_per_chunk * TILE
     chunks = math.ceil(result.draws / size)
     todo = itertools.count()
     lock = threading.Lock()
     stop = threading.Event()
-    waiting: dict[int, tuple[NDArray[np.int64], Array, Array, list[int]]] = {}
+    waiting: dict[int, tuple[NDArray[np.int64], Array, Array]] = {}
     folded = 0
 
-    def finish(chunk: int, moments: tuple[NDArray[np.int64], Array, Array, list[int]]) -> None:
+    def finish(chunk: int, moments: tuple[NDArray[np.int64], Array, Array]) -> None:
         """Fold the moments in the order of the draws, whichever thread is first."""
         nonlocal folded
         with lock:
             waiting[chunk] = moments
             while folded in waiting:
-                sizes, mean, m2, bad = waiting.pop(folded)
+                sizes, mean, m2 = waiting.pop(folded)
                 for tile in range(0, len(sizes), REPLICATES):
                     part = slice(tile, tile + REPLICATES)
                     result.fold(sizes[part], mean[part], m2[part])
-                result.bad += bad
                 folded += 1
 
     def work() -> None:
-        space = workspace(result.layout, row)
+        space = workspace(result.layout, result.row)
         while not stop.is_set():
             chunk = next(todo)
             if chunk >= chunks:
@@ -291,14 +339,11 @@ def _run_chunks(
             count = min(size, result.draws - first)
             blocks = math.ceil(count / BLOCK)
             mean, m2 = np.empty((2, blocks, plan.moment_columns.size))
-            run_blocks(plan, space, first, count, store, mean, m2)
-            sizes = np.full(blocks, BLOCK, np.int64)
-            sizes[-1] = count - BLOCK * (blocks - 1)
-            part = store[:, first : first + count]
-            good = np.isfinite(part[finite]).all(axis=0)
-            good &= ~np.isnan(part[number & ~finite]).any(axis=0)
-            bad = [first + int(draw) for draw in np.flatnonzero(~good)]
-            finish(chunk, (sizes, mean, m2, bad))
+            status = result.status[first : first + count]
+            run_blocks(plan, space, first, count, store, mean, m2, status)
+            starts = np.arange(0, count, BLOCK)
+            sizes = np.add.reduceat(counted(status, plan), starts, dtype=np.int64)
+            finish(chunk, (sizes, mean, m2))
             if progress is not None:
                 progress(count)
 

@@ -56,7 +56,7 @@ class InputError(ValueError):
 
 
 class RunError(RuntimeError):
-    """A run could not be stored; nothing half-written is left."""
+    """A run has failed or could not be stored; nothing half-written is left."""
 
 
 def shown(what: Any) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from sim import bad_draws as bad
 from sim import checks, engine
 from sim.fields import COORDS, QUARTERS, Output, declared
 from sim.files import Fault, InputError, Place
@@ -41,6 +42,8 @@ def simulate(
     uncertainty: float | None = None,
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
+    bad_draws: str = "fail",
+    drop_questionable: bool = False,
 ) -> xr.Dataset:
     """Evaluate the model in every draw of a scenario.
 
@@ -54,11 +57,20 @@ def simulate(
         uncertainty: Multiplies every normal score; 0 makes each draw the point estimate.
         threads: All processors unless given; changes no number.
         progress: Called with the number of draws done since it was last called.
+        bad_draws: What becomes of draws in which a kept value is not finite where model.md 9.4 has
+            it finite: "fail" leaves up to 0.1 % of the draws out and refuses more, "drop" leaves
+            out any number, "keep" keeps them, and statistics are nan where they reach.
+        drop_questionable: Leave out draws in which the model does not fit in memory, or pue is
+            above the capacity ratio of the facility.
 
     Returns:
-        A Dataset with the dims of model.md 0.1 and the names and units of model.md 9.4.
+        A Dataset with the dims of model.md 0.1 and the names and units of model.md 9.4. What is
+        left out is missing from the dim `draw`, whose coordinate is the number of the draw, and
+        counted in the attributes `draws_not_finite` and `draws_questionable`; the attribute
+        `draws` counts all that were evaluated.
 
     Raises:
+        RunError: If more than 0.1 % of the draws are bad under "fail", or no draw is left.
         InputError: For an impossible number of draws, seed, sampler or uncertainty, or where what
             is to be kept does not fit in memory.
         ValueError: For an unknown name in `keep`.
@@ -74,22 +86,52 @@ def simulate(
         "sampler": checks.sampler_fault(sampler),
         "uncertainty": checks.uncertainty_fault(uncertainty),
         "threads": checks.threads_fault(threads),
+        "bad_draws": checks.bad_draws_fault(bad_draws),
     }
     wrong = [Fault(Place("simulate"), name, message) for name, message in faults.items() if message]
     if wrong:
         raise InputError(wrong)
     done = engine.run(
-        scenario, int(draws), int(seed), sampler, keep, float(uncertainty), threads, progress
+        scenario,
+        int(draws),
+        int(seed),
+        sampler,
+        keep,
+        float(uncertainty),
+        threads,
+        progress,
+        drop_bad=bad_draws != "keep",
+        drop_questionable=bool(drop_questionable),
     )
-    return _dataset(done, keep)
+    why = bad.leave_out(done, bad_draws)
+    about = {
+        "bad_draws": bad_draws,
+        "draws_not_finite": int(done.bad.sum()),
+        "draws_not_finite_why": why,
+        "drop_questionable": int(drop_questionable),  # netCDF knows no flags
+        "draws_questionable": int(done.questionable.sum()),
+    }
+    return _dataset(done, keep, about)
 
 
-def digest(scenario: Scenario, seed: int, sampler: str, keep: Any, uncertainty: float) -> str:
-    """What names a run: parameters, source of the model, seed, sampler and what is kept."""
-    return scenario.digest(source_hash(), seed, sampler, keep, float(uncertainty))
+def digest(
+    scenario: Scenario,
+    seed: int,
+    sampler: str,
+    keep: Any,
+    uncertainty: float,
+    bad_draws: str = "fail",
+    drop_questionable: bool = False,
+) -> str:
+    """What names a run: parameters, source of the model, seed, sampler, and what is kept."""
+    usual = bad_draws == "fail" and not drop_questionable
+    dropped = [] if usual else [bad_draws, drop_questionable]
+    return scenario.digest(source_hash(), seed, sampler, keep, float(uncertainty), *dropped)
 
 
-def _dataset(done: engine.Draws, keep: str | Sequence[str] | None) -> xr.Dataset:
+def _dataset(
+    done: engine.Draws, keep: str | Sequence[str] | None, dropped: dict[str, Any]
+) -> xr.Dataset:
     scenario = done.scenario
     variables = {**done.layout.inputs, **done.layout.outputs}
     data: dict[str, Any] = {}
@@ -126,7 +168,7 @@ def _dataset(done: engine.Draws, keep: str | Sequence[str] | None) -> xr.Dataset
                     "long_name": f"{about['long_name']}: {what}",
                 },
             )
-    ds = xr.Dataset(data, _coordinates(done), _attributes(done, keep))
+    ds = xr.Dataset(data, _coordinates(done), _attributes(done, keep, dropped))
     for name, (happens, valid) in indicators(ds).items():
         about = {"units": "1", "long_name": PROBABILITIES[name].meaning}
         ds[name] = (PROBABILITIES[name].dims, share(happens, valid), about)
@@ -160,7 +202,7 @@ def _coordinates(done: engine.Draws) -> dict[str, Any]:
     ]
     ends = np.array(following, "datetime64[D]") - np.timedelta64(1, "D")
     return {
-        "draw": np.arange(done.draws),
+        "draw": np.flatnonzero(done.counted),
         **{dim: list(labels) for dim, labels in COORDS.items()},
         "time": ("quarter", ends.astype("datetime64[ns]"), {"long_name": "Quarter end"}),
         "lab": [party.id for party in scenario.labs],
@@ -171,13 +213,23 @@ def _coordinates(done: engine.Draws) -> dict[str, Any]:
     }
 
 
-def _attributes(done: engine.Draws, keep: str | Sequence[str] | None) -> dict[str, Any]:
+def _attributes(
+    done: engine.Draws, keep: str | Sequence[str] | None, dropped: dict[str, Any]
+) -> dict[str, Any]:
     scenario = done.scenario
     kept = "headline" if keep is None else keep
     return {
         "title": f"AI-lab token economics, scenario {scenario.name}",
         "scenario": scenario.name,
-        "digest": digest(scenario, done.seed, done.sampler, kept, done.uncertainty),
+        "digest": digest(
+            scenario,
+            done.seed,
+            done.sampler,
+            kept,
+            done.uncertainty,
+            dropped["bad_draws"],
+            bool(dropped["drop_questionable"]),
+        ),
         "seed": str(done.seed),
         "sampler": done.sampler,
         "draws": done.draws,
@@ -185,7 +237,7 @@ def _attributes(done: engine.Draws, keep: str | Sequence[str] | None) -> dict[st
         "view": scenario.settings.view,
         "rental_mode": scenario.settings.rental_mode,
         "named_labs": list(scenario.settings.named_labs),
-        "draws_not_finite": len(done.bad),
+        **dropped,
         "versions": json.dumps(versions()),
         "commit": commit(),
         "sources": json.dumps(scenario.sources_used()),

@@ -76,6 +76,8 @@ def run(
     seed: int | None = None,
     sampler: str | None = None,
     threads: int | None = None,
+    bad_draws: str = "fail",
+    drop_questionable: bool = False,
     figures: bool = True,
     progress: Callable[[int], None] | None = None,
     stage: Callable[[str], None] = lambda what: None,
@@ -88,11 +90,20 @@ def run(
 
     Raises:
         InputError: For impossible options, or a folder that cannot be written to.
-        RunError: If the result cannot be stored.
+        RunError: If too many draws are bad, or the result cannot be stored.
     """
     check_folder(out)
     started = time.time()
-    ds = simulate(scenario, draws, seed, sampler, threads=threads, progress=progress)
+    ds = simulate(
+        scenario,
+        draws,
+        seed,
+        sampler,
+        threads=threads,
+        progress=progress,
+        bad_draws=bad_draws,
+        drop_questionable=drop_questionable,
+    )
     stage("summary")
     summary = summarise(ds)
     folder = out / f"{scenario.name}-{ds.attrs['digest']}"
@@ -289,7 +300,11 @@ def _manifest(scenario: Scenario, ds: xr.Dataset, started: float) -> dict[str, A
         "draws": int(ds.attrs["draws"]),
         "seed": int(ds.attrs["seed"]),
         "sampler": ds.attrs["sampler"],
+        "bad_draws": ds.attrs["bad_draws"],
         "draws_not_finite": int(ds.attrs["draws_not_finite"]),
+        "draws_not_finite_why": ds.attrs["draws_not_finite_why"],
+        "drop_questionable": bool(ds.attrs["drop_questionable"]),
+        "draws_questionable": int(ds.attrs["draws_questionable"]),
         "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         "duration_s": round(time.time() - started, 3),
         "command": sys.argv,

@@ -51,13 +51,18 @@ def evaluate(
         np.zeros(0, samplers.QUANTITY),
         hosts,
         every,
+        np.zeros(every.size, np.int8),
         np.zeros(0, np.int64),
+        np.zeros(0, np.int8),
+        False,
+        False,
     )
     space = workspace(layout, rows[0])
     kept = np.empty((every.size, rows.shape[0]))
     for start in range(0, rows.shape[0], BLOCK):
         space.rows[:] = rows[start : start + BLOCK]
-        run_blocks(plan, space, start, BLOCK, kept, np.empty((1, 0)), np.empty((1, 0)))
+        none, status = np.empty((1, 0)), np.empty(BLOCK, np.int8)
+        run_blocks(plan, space, start, BLOCK, kept, none, none, status)
     results = {}
     begin = 0
     for variable in layout.outputs.values():

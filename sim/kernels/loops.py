@@ -17,11 +17,13 @@ from sim.kernels.buildout import Ledger
 from sim.kernels.jit import jit
 from sim.kernels.philox import Word
 from sim.kernels.samplers import BLOCK, Factor, Quantity, sample_block
-from sim.kernels.world import evaluate
+from sim.kernels.world import evaluate, questionable
 from sim.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
 
 REPLICATES = 32
 TILE = BLOCK * REPLICATES
+QUESTIONABLE, BAD = 1, 2  # what a draw may be: one, both, or neither
+ANYTHING, NUMBER, FINITE = range(3)  # what a column may hold: NUMBER is anything but NaN
 
 
 class Plan(NamedTuple):
@@ -35,7 +37,11 @@ class Plan(NamedTuple):
     quantities: Records[Quantity]
     hosts: Records[Host]
     kept_columns: NDArray[np.int64]
+    kept_rules: NDArray[np.int8]
     moment_columns: NDArray[np.int64]
+    moment_rules: NDArray[np.int8]
+    drop_bad: bool
+    drop_questionable: bool
 
 
 class Workspace(NamedTuple):
@@ -64,7 +70,7 @@ def block_moments(rows: Array, columns: NDArray[np.int64], n: int, mean: Array, 
         for j in range(columns.size):
             mean[j] += rows[b, columns[j]]
     for j in range(columns.size):
-        mean[j] /= n
+        mean[j] /= max(n, 1)
     for b in range(n):
         for j in range(columns.size):
             deviation = rows[b, columns[j]] - mean[j]
@@ -72,13 +78,62 @@ def block_moments(rows: Array, columns: NDArray[np.int64], n: int, mean: Array, 
 
 
 @jit
+def forbidden(rule: int, number: float) -> bool:
+    """Whether a column of that rule may not hold this number."""
+    return (rule != ANYTHING and np.isnan(number)) or (rule == FINITE and np.isinf(number))
+
+
+@jit
+def mark_bad(
+    rows: Array,
+    columns: NDArray[np.int64],
+    rules: NDArray[np.int8],
+    n: int,
+    status: NDArray[np.int8],
+) -> None:
+    """Mark those of the first n draws that hold a number which their column may not hold."""
+    for b in range(n):
+        for j in range(columns.size):
+            if forbidden(rules[j], rows[b, columns[j]]):
+                status[b] |= BAD
+
+
+@jit
+def left_out(status: int, drop_bad: bool, drop_questionable: bool) -> bool:
+    """Whether a draw counts in no statistic."""
+    return (drop_bad and status & BAD != 0) or (drop_questionable and status & QUESTIONABLE != 0)
+
+
+@jit
+def close_ranks(rows: Array, n: int, status: NDArray[np.int8], plan: Plan) -> int:
+    """Move the rows of draws that count to the front, in their order; how many they are."""
+    counted = 0
+    for b in range(n):
+        if left_out(status[b], plan.drop_bad, plan.drop_questionable):
+            continue
+        if counted < b:
+            rows[counted] = rows[b]
+        counted += 1
+    return counted
+
+
+@jit
 def run_blocks(
-    plan: Plan, w: Workspace, first: int, count: int, kept: Array, mean: Array, m2: Array
+    plan: Plan,
+    w: Workspace,
+    first: int,
+    count: int,
+    kept: Array,
+    mean: Array,
+    m2: Array,
+    status: NDArray[np.int8],
 ) -> None:
     """Evaluate draws `first` ... `first + count - 1`; `first` is a multiple of BLOCK.
 
     `kept` [column, draw] gets the draws of the kept columns, all of them from draw 0 on; `mean`
-    and `m2` [block, column] the moments of each block of 32 draws.
+    and `m2` [block, column] the moments of the draws that count in each block of 32; `status`
+    [draw from `first` on] whether a draw is questionable, and whether a column holds what it may
+    not.
     """
     for block in range((count + BLOCK - 1) // BLOCK):
         start = block * BLOCK
@@ -107,8 +162,25 @@ def run_blocks(
                 w.host_out[b],
                 w.ledger,
             )
+            status[start + b] = QUESTIONABLE if questionable(w.out[b]) else 0
+        # A block is looked at draw by draw only where a column holds something odd.
+        suspect = False
         for j in range(plan.kept_columns.size):
-            column = plan.kept_columns[j]
+            column, rule = plan.kept_columns[j], plan.kept_rules[j]
+            missing, infinite = False, False
             for b in range(n):
-                kept[j, first + start + b] = w.rows[b, column]
+                number = w.rows[b, column]
+                kept[j, first + start + b] = number
+                missing |= np.isnan(number)
+                infinite |= np.isinf(number)
+            suspect |= (rule != ANYTHING and missing) or (rule == FINITE and infinite)
         block_moments(w.rows, plan.moment_columns, n, mean[block], m2[block])
+        for j in range(plan.moment_columns.size):
+            suspect |= forbidden(plan.moment_rules[j], mean[block, j])
+        states = status[start : start + n]
+        if suspect:
+            mark_bad(w.rows, plan.kept_columns, plan.kept_rules, n, states)
+            mark_bad(w.rows, plan.moment_columns, plan.moment_rules, n, states)
+        counted = close_ranks(w.rows, n, states, plan)
+        if counted < n:
+            block_moments(w.rows, plan.moment_columns, counted, mean[block], m2[block])

@@ -44,3 +44,13 @@ def evaluate(
     write_landlords(
         x, labs, landlords, hosts, out, lab_out, landlord_out, host_out, ledger
     )  # section 7
+
+
+@jit
+def questionable(out: World) -> bool:
+    """Whether a draw is evaluated beyond what the model is meant for.
+
+    The model and one sequence do not fit in HBM, or the facility draws more power at its pue than
+    it is built for.
+    """
+    return out.fits_in_memory == 0.0 or out.pue_above_capacity_ratio != 0.0

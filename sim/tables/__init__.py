@@ -5,14 +5,18 @@ Every number stands above its Monte Carlo standard error and is rounded by it.
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
 from sim.kernels.samplers import BLOCK
+from sim.results import OUTPUTS
 from sim.statistics import FEWEST_REPLICATES
 from sim.tables import build, labs, landlords, published, token
 from sim.tables.cells import LAST_QUARTER, Cell, Reader, Selection, Table
 
 __all__ = ["LAST_QUARTER", "Cell", "Selection", "Table", "headline_tables", "quality", "warnings"]
+FEWEST_FOR_SPREAD = 1024  # draws from which on an sd should have settled
+LARGEST_ERROR_OF_SPREAD = 0.1  # of the sd
 
 
 def headline_tables(
@@ -34,14 +38,15 @@ def headline_tables(
 
 
 def warnings(ds: xr.Dataset) -> list[str]:
-    """What makes the result unusable as it is."""
+    """What is wrong with the result, or was until draws were left out."""
     bad, draws = int(ds.attrs["draws_not_finite"]), int(ds.attrs["draws"])
     if not bad:
         return []
-    return [
-        f"WARNING: {bad:,} of {draws:,} draws gave a value that is not finite; statistics of the"
-        " outputs that they touch are nan. Is a spread too wide, or a law outside its bounds?"
-    ]
+    fate = "they are left out of the draws and of every statistic."
+    if ds.attrs["bad_draws"] == "keep":
+        fate = "statistics of the outputs that they touch are nan."
+    line = f"WARNING: {bad:,} of {draws:,} draws gave a value that is not finite; {fate}"
+    return [f"{line} {ds.attrs['draws_not_finite_why']}".rstrip()]
 
 
 def quality(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
@@ -55,13 +60,55 @@ def quality(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
         )
     else:
         lines.append("Small numbers: Monte Carlo standard error, from independent replicates.")
-    unfit = round(read.draws * (1.0 - float(summary["fits_in_memory_mean"])))
-    facility = round(read.draws * float(summary["pue_above_capacity_ratio_mean"]))
-    hours = round(read.draws * float(summary["training_share_below_zero_mean"]))
-    if unfit or facility or hours:
+    return [*lines, *_unsettled(ds, summary), *_questionable(ds, summary)]
+
+
+def _questionable(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
+    """How many draws are questionable, why, and what became of them."""
+    count, here = int(ds.attrs["draws_questionable"]), ds.sizes["draw"]
+    hours = round(here * float(summary["training_share_below_zero_mean"]))
+    lines = []
+    if count and ds.attrs["drop_questionable"]:
         lines.append(
-            f"Questionable draws, kept: {unfit:,} in which the model does not fit in HBM,"
-            f" {facility:,} with pue above the capacity ratio, {hours:,} in which inference and"
-            " fine-tuning exceed a lab's hours."
+            f"Questionable draws, left out: {count:,} in which the model does not fit in HBM or pue"
+            " is above the capacity ratio."
         )
+    elif count:
+        unfit = round(here * (1.0 - float(summary["fits_in_memory_mean"])))
+        facility = round(here * float(summary["pue_above_capacity_ratio_mean"]))
+        lines.append(
+            f"Questionable draws, kept: {count:,}; in {unfit:,} the model does not fit in HBM, in"
+            f" {facility:,} pue is above the capacity ratio (--drop-questionable leaves them out)."
+        )
+    if hours:
+        lines.append(f"In {hours:,} draws inference and fine-tuning exceed a lab's hours.")
     return lines
+
+
+def _unsettled(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
+    """The outputs whose spread rests on a few draws, each with the place where that is worst.
+
+    Heavy tails show in an sd whose own error stays large, whatever the number of draws: of 32
+    replicates, the one with the largest draw outweighs the rest.
+    """
+    if ds.sizes["draw"] < FEWEST_FOR_SPREAD:
+        return []
+    found = []
+    for name, output in OUTPUTS.items():
+        if f"{name}_sd" not in summary or output.kind == "bool":  # events may well be rare
+            continue
+        sd = summary.variables[f"{name}_sd"]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = np.nan_to_num(summary.variables[f"{name}_sd_error"].values / sd.values)
+        worst = np.unravel_index(int(share.argmax()), share.shape)
+        if share[worst] > LARGEST_ERROR_OF_SPREAD:
+            labels = [str(summary[dim].values[i]) for dim, i in zip(sd.dims, worst, strict=True)]
+            where = f" ({', '.join(labels)})" if labels else ""
+            unread = "" if f"{name}_quantile" in summary else ", of which no draws are kept"
+            found.append(name + where + unread)
+    if not found:
+        return []
+    return [
+        "Mean and sd do not settle where a denominator comes near zero or a tail is heavy; read the"
+        f" quantiles instead of: {'; '.join(found)}."
+    ]

@@ -102,7 +102,7 @@ class Reader:
 
     def __init__(self, ds: xr.Dataset, summary: xr.Dataset, selection: Selection) -> None:
         self.ds, self.summary, self.selection = ds, summary, selection
-        self.draws = int(ds.attrs["draws"])
+        self.draws = ds.sizes["draw"]  # those that are not left out
         paid = last(ds, "lab_paid_margin")[:, 0]
         self.silent = set(ds["lab"].values[np.isnan(paid).all(axis=-1)].tolist())  # without ARR
         self.places = {  # label -> index, by dim

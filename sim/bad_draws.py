@@ -1,0 +1,162 @@
+"""Draws that are bad or questionable: whether a run stands, which draws count, and why not all.
+
+A draw is bad if a value that is kept, as draws or in moments, is not finite where the model says
+that it must be. Draws are functions of their number, so bad ones are evaluated once more to tell
+which inputs are extreme in them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.engine import Array, Draws, workspace
+from sim.fields import COORDS
+from sim.files import RunError
+from sim.kernels.loops import ANYTHING, BAD, FINITE, TILE, run_blocks
+from sim.kernels.samplers import BLOCK
+from sim.layout import Layout
+from sim.scenario import Scenario
+
+TOLERATED = 0.001  # share of draws that may be bad under the policy `fail`
+EXAMINED = 500  # bad draws that are evaluated again
+REFERENCE = 4 * TILE  # draws with which they are compared
+MOST_NAMED = 3
+SIGNIFICANT = 4.0  # standard errors of a mean percentile; some 200 inputs are looked at
+
+
+def leave_out(done: Draws, policy: str) -> str:
+    """Take the draws that do not count out of `kept`, in place; the explanation of bad draws.
+
+    "" comes back where none is bad.
+
+    Raises:
+        RunError: If too many draws are bad for the policy `fail`, or none is left.
+    """
+    counted, bad = done.counted, int(done.bad.sum())
+    why = explanation(done) if bad else ""
+    share = f"{done.scenario.name}: {bad:,} of {done.draws:,} draws gave a value that is not finite"
+    if policy == "fail" and bad > TOLERATED * done.draws:
+        most = f"{100 * TOLERATED:g} %"
+        raise RunError(
+            f"{share}, more than {most}. {why} Is a spread too wide, or a law outside its bounds?"
+            " --bad-draws drop leaves such draws out, keep keeps them."
+        )
+    if not counted.any():
+        questionable = int(done.questionable.sum())
+        others = f", and {questionable:,} are questionable" if questionable else ""
+        raise RunError(f"{share}{others}; no draw is left. {why}".rstrip())
+    if not counted.all():
+        for name, values in done.kept.items():
+            done.kept[name] = _narrowed(values, counted)
+    return why
+
+
+def _narrowed(values: Array, counted: NDArray[np.bool_]) -> Array:
+    """The draws of a variable [..., draw] that count, moved to the front of the same memory."""
+    left = int(counted.sum())
+    for place in np.ndindex(values.shape[:-1]):
+        values[place][:left] = values[place][counted]
+    return values[..., :left]
+
+
+def explanation(done: Draws) -> str:
+    """Which outputs are not finite in bad draws, and which inputs are extreme in them.
+
+    Inputs are compared by rank with the good draws among the first 4,096 of the same seed: those
+    whose mean percentile is too far from the middle to be chance, the farthest first.
+    """
+    bad = np.flatnonzero(done.bad)
+    examined = bad[:EXAMINED]
+    rows, _ = _evaluated(done, examined)
+    among = "" if len(examined) == len(bad) else f" in the first {len(examined)} of them"
+    sentences = [f"Not finite{among}: {', '.join(_outputs(done, rows))}."]
+    reference, good = _evaluated(done, np.arange(REFERENCE))
+    extreme = list(_extreme(done, rows, reference[good]))
+    if extreme:
+        sentences.append(f"In them {', '.join(extreme)}.")
+    return " ".join(sentences)
+
+
+def _evaluated(done: Draws, draws: NDArray[np.int64]) -> tuple[Array, NDArray[np.bool_]]:
+    """Inputs and outputs [draw, column] of draws by number, ascending, and which are not bad."""
+    plan = done.plan
+    plan = plan._replace(
+        kept_columns=plan.kept_columns[:0],
+        kept_rules=plan.kept_rules[:0],
+        moment_columns=np.concatenate([plan.kept_columns, plan.moment_columns]),
+        moment_rules=np.concatenate([plan.kept_rules, plan.moment_rules]),
+        drop_bad=False,  # rows stay in the order of the draws
+        drop_questionable=False,
+    )
+    space = workspace(done.layout, done.row)
+    nothing = np.empty((0, 0))
+    mean, m2 = np.empty((2, 1, plan.moment_columns.size))
+    rows = np.empty((len(draws), done.layout.width))
+    good = np.empty(len(draws), bool)
+    status = np.empty(BLOCK, np.int8)
+    for block in np.unique(draws // BLOCK):
+        run_blocks(plan, space, int(block) * BLOCK, BLOCK, nothing, mean, m2, status)
+        here = draws // BLOCK == block
+        rows[here] = space.rows[draws[here] % BLOCK]
+        good[here] = (status[draws[here] % BLOCK] & BAD) == 0
+    return rows, good
+
+
+def _outputs(done: Draws, rows: Array) -> Iterator[str]:
+    """The outputs that are not finite in the most of some bad draws [draw, column], in words."""
+    plan = done.plan
+    columns = np.concatenate([plan.kept_columns, plan.moment_columns])
+    rules = np.full(done.layout.width, ANYTHING, np.int8)
+    rules[columns] = np.concatenate([plan.kept_rules, plan.moment_rules])
+    wrong = (np.isnan(rows) & (rules != ANYTHING)) | (np.isinf(rows) & (rules == FINITE))
+    counts = {
+        name: int(wrong[:, variable.columns.ravel()].any(axis=1).sum())
+        for name, variable in done.layout.outputs.items()
+    }
+    found = sorted((name for name in counts if counts[name]), key=lambda name: -counts[name])
+    for name in found[:MOST_NAMED]:
+        yield f"{name} ({counts[name]:,} draw{'s' if counts[name] > 1 else ''})"
+    if len(found) > MOST_NAMED:
+        yield f"and {len(found) - MOST_NAMED} more"
+
+
+def _extreme(done: Draws, rows: Array, reference: Array) -> Iterator[str]:
+    """The inputs that are extreme in bad draws, in words; both are [draw, column]."""
+    if not len(reference):
+        return
+    # As exact as the test of Wilcoxon, which knows that the reference has an error too.
+    effective = len(rows) * len(reference) / (len(rows) + len(reference))
+    found = []
+    for column, name in input_names(done.scenario, done.layout).items():
+        ordered, values = np.sort(reference[:, column]), rows[:, column]
+        if not np.isfinite(ordered[[0, -1]]).all() or ordered[0] == ordered[-1]:
+            continue  # not sampled
+        below, upto = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
+        ranks = (below + upto) / (2 * len(ordered))
+        distance = float(ranks.mean()) - 0.5
+        if abs(distance) * math.sqrt(12 * effective) > SIGNIFICANT:
+            found.append((-abs(distance), name, distance, float(np.median(ranks))))
+    for _, name, distance, median in sorted(found)[:MOST_NAMED]:
+        side = "high" if distance > 0 else "low"
+        yield f"{name} is {side} (median at its p{100 * median:.0f})"
+
+
+def input_names(scenario: Scenario, layout: Layout) -> dict[int, str]:
+    """The full name of every input as files have it, by its column of a draw's row."""
+    names = {}
+    ids = {"labs": scenario.labs, "landlords": scenario.landlords}
+    for variable in layout.inputs.values():
+        group, _, rest = variable.full_name.partition(".")
+        for place in np.ndindex(variable.columns.shape):
+            parts = [group, rest]
+            for dim, i in zip(variable.dims, place, strict=True):
+                if f"{dim}s" in ids:
+                    parts.insert(1, ids[f"{dim}s"][i].id)
+                else:
+                    parts.append(COORDS[dim][i])
+            names[int(variable.columns[place])] = ".".join(parts)
+    return names
