@@ -41,17 +41,20 @@ class Measure:
         value, error = quantiles_with_error(ordered, by_replicate, used, [self.level])
         return Cell(float(value[0]), float(error[0]), self.unit, self.scale)
 
-    def by_replicate(self) -> tuple[NDArray[np.float64], float]:
-        """The statistic in each replicate, and the share of the draws in them."""
-        cut, used = replicated(self.draws)
+    def by_replicate(self, places: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:
+        """The statistic in each replicate of some of the draws, and the share of them in these."""
+        cut, used = replicated(self.draws[places])
         if self.level is None:
             return np.asarray(cut.mean(axis=-1)), used
         return np.asarray(np.quantile(cut, self.level, axis=-1)), used
 
-    def less(self, other: Measure) -> Cell:
-        """The difference to another run's, with the error of a pair."""
-        mine, used = self.by_replicate()
-        error = standard_error(mine - other.by_replicate()[0], used)
+    def less(self, other: Measure, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> Cell:
+        """The difference to another run's, with the error of a pair.
+
+        `mine` and `theirs` are the places of the draws that both have.
+        """
+        found, used = self.by_replicate(mine)
+        error = standard_error(found - other.by_replicate(theirs)[0], used)
         value = self.cell().value - other.cell().value
         scale = 100.0 if self.level is None else self.scale
         return Cell(value, float(error), self.unit, scale)
@@ -63,6 +66,8 @@ class Compared:
 
     scenario: str
     seed: str
+    evaluated: int  # draws, with those that are left out
+    numbers: NDArray[np.int64]  # of the draws that are not
     measures: dict[str, Measure]
 
 
@@ -89,7 +94,8 @@ def compared(ds: xr.Dataset, labs: Sequence[str] = ()) -> Compared:
             found.append(Measure(f"{name}\npaid %", paid[i], 0.5, "1", 100.0))
             found.append(Measure(f"{name}\nmultiple", multiple[i], 0.5, "x"))
     copies = {m.head: replace(m, draws=m.draws.copy()) for m in found}
-    return Compared(ds.attrs["scenario"], ds.attrs["seed"], copies)
+    numbers, evaluated = ds["draw"].values.copy(), int(ds.attrs["draws"])
+    return Compared(ds.attrs["scenario"], ds.attrs["seed"], evaluated, numbers, copies)
 
 
 def side_by_side(runs: Sequence[Compared]) -> Table:
@@ -102,13 +108,15 @@ def side_by_side(runs: Sequence[Compared]) -> Table:
         ["scenario", *shared],
     )
     for run in runs:
+        _, before, now = np.intersect1d(first.numbers, run.numbers, return_indices=True)
+        paired = first.seed == run.seed and first.evaluated == run.evaluated and len(now) > 0
         cells: list[Cell | str] = []
         less: list[Cell | str] = []
         for head in shared:
             one, other = first.measures[head], run.measures[head]
             cells.append(other.cell())
-            if one.draws.size == other.draws.size and first.seed == run.seed:
-                less.append(other.less(one))
+            if paired:
+                less.append(other.less(one, now, before))
         table.rows.append((run.scenario, cells))
         if run is not first and less:
             table.rows.append((f"  less {first.scenario}", less))

@@ -13,7 +13,7 @@ import xarray as xr
 from conftest import ROOT, Command
 
 import sim
-from sim import bad_draws, engine, runs, tables
+from sim import bad_draws, comparison, engine, runs, tables
 from sim.scenario import Scenario
 
 BASE = ROOT / "params" / "base.toml"
@@ -290,3 +290,16 @@ def test_the_command_line_drops_keeps_or_fails(command: Command, tmp_path: Path)
     wrong = command(*common, "--bad-draws", "ignore")
     assert wrong.returncode == 2
     assert "--bad-draws: unknown policy 'ignore'; known: fail, drop, keep" in wrong.stderr
+
+
+def test_scenarios_of_which_other_draws_are_left_out_are_paired_by_number() -> None:
+    """Where nothing differs but what is left out, shared draws differ by nothing."""
+    every, some = (
+        comparison.compared(sim.simulate(load(OFTEN), draws=DRAWS, bad_draws=policy))
+        for policy in ("keep", "drop")
+    )
+    rows = dict(comparison.side_by_side([every, some]).rows)
+    (margin, *_) = rows["  less base"]
+    assert isinstance(margin, tables.Cell)
+    assert abs(margin.value) < 0.02
+    assert margin.error == 0
