@@ -22,7 +22,7 @@ import platformdirs
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).parent.parent
-_DECLARATIONS = ("fields.py", "inputs.py", "outputs.py", "distributions.py")
+_DECLARATIONS = ("fields.py", "inputs.py", "outputs.py")
 _FOLDERS_KEPT = 8
 # Formulas of fewer bytes of Python code become part of their callers before types are inferred;
 # compiling each on its own takes a third longer. It changes no bit of the results.
@@ -34,7 +34,9 @@ config: Any = numba.config  # numba sets its attributes at run time
 def source_hash() -> str:
     """Hash of every file in `kernels/`, the declarations, the distributions and numba's version."""
     digest = hashlib.blake2b(numba.__version__.encode(), digest_size=8)
-    files = sorted(Path(__file__).parent.glob("*.py")) + [_PACKAGE / name for name in _DECLARATIONS]
+    folders = (Path(__file__).parent, _PACKAGE / "distributions")
+    files = [path for folder in folders for path in sorted(folder.glob("*.py"))]
+    files += [_PACKAGE / name for name in _DECLARATIONS]
     for path in files:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

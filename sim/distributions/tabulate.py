@@ -1,0 +1,179 @@
+"""The quantile function of a law as a table over the normal score, checked against the exact one.
+
+A table is rows of four numbers, the cubic of a cell in its own coordinate t in [0, 1). A cell that
+one cubic does not meet to the tolerance holds NaN as its last number and points to 4 cells that
+share it, so kinks, jumps and tails that no regular grid would follow cost rows where they are and
+nothing elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from sim.distributions.compound import SCIPY_SECONDS, Scipy, Steps
+from sim.distributions.law import Array, Law
+
+BOUND = 1e-8  # of the larger of interquartile range and distance from the median
+CHECKED_TO = 7.05  # the score beyond which 1e-12 of the mass lies
+REACH = 9.0  # the score to which a table goes, in units of the uncertainty
+SPLIT = 4  # cells into which one is cut
+
+_AIM = BOUND / 10
+_DENSITIES = (4, 8, 16, 32, 64, 128)  # cells to a unit of score
+_FAR = 0.01  # what an error counts beyond CHECKED_TO
+_CUT_MASS = 0.06  # as much of the mass may lie in cells that are cut again
+_LEAST_WIDTH = 1e-12  # of a cell: a jump is then where it should be to this score
+_MOST_ROWS = 1 << 17
+_NODES = np.array([0.0, 0.25, 0.75, 1.0])
+_TO_CUBIC = np.linalg.inv(np.vander(_NODES, increasing=True))
+_TO_CUBIC[0] = (1.0, 0.0, 0.0, 0.0)
+# Where the error of the cubic through these nodes is largest.
+_CHECKS = np.array([0.5 - math.sqrt(5 / 32), 0.5, 0.5 + math.sqrt(5 / 32)])
+
+
+class Table(NamedTuple):
+    """Rows of cubics from score `start` on, `per_unit` to a unit of score.
+
+    `rows` of them lie side by side, a last one holds the value at the end; further ones are cells
+    of cells. `error` is the largest that was found, in units of `BOUND`'s scale.
+    """
+
+    cells: Array  # [row, 4]
+    start: float
+    per_unit: float
+    rows: int
+    error: float
+
+    def at(self, z: Array) -> Array:
+        """The values at normal scores, as the kernels find them."""
+        place = (np.asarray(z, float) - self.start) * self.per_unit
+        place = np.clip(place, 0.0, float(self.rows))
+        row = place.astype(np.int64)
+        t = place - row
+        while True:
+            a0, a1, a2, a3 = self.cells[row].T
+            cut = np.isnan(a3)
+            if not cut.any():
+                return np.asarray(a0 + t * (a1 + t * (a2 + t * a3)))
+            finer = np.where(cut, t * SPLIT, 0.0)
+            within = finer.astype(np.int64)
+            row = np.where(cut, np.where(cut, a0, 0.0).astype(np.int64) + within, row)
+            t = np.where(cut, finer - within, t)
+
+
+class StepTable(NamedTuple):
+    """Values that give way to one another at `edges`; `guide` tells where to begin to look."""
+
+    guide: NDArray[np.int64]
+    edges: Array
+    values: Array
+    start: float
+    per_unit: float
+
+
+class TooRoughError(ValueError):
+    """A law that cannot be tabulated as well as is promised."""
+
+
+@lru_cache(maxsize=4096)
+def table_of(law: Law, reach: float = REACH) -> Table:
+    """The table of a law between the scores -reach and reach.
+
+    Raises:
+        TooRoughError: If the law's quantile function is too rough for `BOUND`.
+    """
+    is_own = not isinstance(law, Scipy)
+    table = tabulate(law.quantile, reach, None if is_own else SCIPY_SECONDS)
+    if is_own and not table.error <= BOUND:
+        raise TooRoughError(
+            f"its quantile function is too rough for a table: an error of {table.error:.1e} of the"
+            f" interquartile range remains (at most {BOUND:g})"
+        )
+    return table
+
+
+@lru_cache(maxsize=1024)
+def steps_of(law: Steps, reach: float = REACH) -> StepTable:
+    """The table of a law of separate values."""
+    per_unit = 16.0
+    edges, values = law.edges, law.atoms[0]
+    grid = np.linspace(-reach, reach, round(2 * reach * per_unit) + 1)
+    return StepTable(np.searchsorted(edges, grid, side="left"), edges, values, -reach, per_unit)
+
+
+def tabulate(
+    quantile: Callable[[Array], Array], reach: float = REACH, seconds: float | None = None
+) -> Table:
+    """A table of a quantile function of the normal score; `seconds` is all the time it may take.
+
+    Where time or rows run out, the table is as good as it is, and says so by its `error`.
+    """
+    until = math.inf if seconds is None else time.perf_counter() + seconds
+    quartiles = quantile(ndtri(np.array([0.25, 0.5, 0.75])))
+    middle, spread = quartiles[1], abs(quartiles[2] - quartiles[0])
+
+    def fitted(left: Array, width: float) -> tuple[Array, Array]:
+        """Cubics of cells, and their errors in units of the scale."""
+        t = np.concatenate([_NODES, _CHECKS])
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            x = quantile((left[:, None] + width * t).ravel()).reshape(len(left), t.size)
+            cubic = x[:, :4] @ _TO_CUBIC.T
+            missed = np.abs(np.vander(_CHECKS, 4, increasing=True) @ cubic.T - x[:, 4:].T)
+            scale = np.maximum(np.abs(x[:, 4:].T - middle), spread)
+            # Doubles of this size can be no nearer.
+            floor = 16 * np.finfo(float).eps * np.abs(x).max(axis=1)
+            missed = np.maximum(missed - floor, 0.0)
+            error = np.where(missed == 0.0, 0.0, missed / scale).max(axis=0)
+            error[np.abs(left) > CHECKED_TO] *= _FAR
+        flat = ~np.isfinite(x).all(axis=1)  # beyond what doubles hold
+        cubic[flat] = np.stack([x[flat, 0], *(np.zeros(flat.sum()),) * 3], axis=1)
+        return cubic, np.where(flat, 0.0, error)
+
+    for density in _DENSITIES:
+        left = -reach + np.arange(round(2 * reach * density)) / density
+        cells, errors = fitted(left, 1.0 / density)
+        mass = ndtr(left + 1.0 / density) - ndtr(left)
+        if mass[errors > _AIM].sum() <= _CUT_MASS or time.perf_counter() > until:
+            break
+    rows = len(left)
+    end = np.zeros((1, 4))
+    end[0, 0] = quantile(np.array([reach]))[0]
+    blocks = [cells, end]
+    total = rows + 1
+    width = 1.0 / density
+    worst = _largest(errors[errors <= _AIM], left[errors <= _AIM])
+    places, starts = np.flatnonzero(errors > _AIM), left[errors > _AIM]
+    remaining = errors[errors > _AIM]
+    parents: NDArray[np.float64] = cells
+    while places.size:
+        narrow = width / SPLIT < _LEAST_WIDTH
+        if narrow or total + SPLIT * places.size > _MOST_ROWS or time.perf_counter() > until:
+            if not narrow:
+                worst = max(worst, _largest(remaining, starts))
+            break
+        width /= SPLIT
+        left = (starts[:, None] + width * np.arange(SPLIT)).ravel()
+        cells, errors = fitted(left, width)
+        parents[places] = np.nan
+        parents[places, 0] = total + SPLIT * np.arange(places.size)
+        blocks.append(cells)
+        total += len(cells)
+        good = errors <= _AIM
+        worst = max(worst, _largest(errors[good], left[good]))
+        parents, places = cells, np.flatnonzero(~good)
+        starts, remaining = left[~good], errors[~good]
+    return Table(np.concatenate(blocks), -reach, float(density), rows, worst)
+
+
+def _largest(errors: Array, scores: Array) -> float:
+    """The largest error in the range in which it is promised."""
+    inside = errors[np.abs(scores) <= CHECKED_TO]
+    return float(inside.max()) if inside.size else 0.0

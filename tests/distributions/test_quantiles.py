@@ -1,0 +1,142 @@
+"""Every family has the quantiles that scipy gives it, and is what its quantiles or moments say."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.special import ndtri
+
+from sim.distributions.catalogue import law_from
+
+LEVELS = np.array([1e-10, 1e-6, 0.01, 0.3, 0.5, 0.7, 0.99, 1 - 1e-6])
+SCORES = np.append(ndtri(LEVELS), -ndtri(1e-10))
+WIDE = math.sqrt(math.log1p(2.25))
+FAMILIES: list[tuple[dict[str, Any], Any]] = [
+    ({"family": "normal", "mean": 2, "sd": 3}, stats.norm(2, 3)),
+    ({"family": "normal", "mean": 0, "sd": 1, "min": 3, "max": 3.5}, stats.truncnorm(3, 3.5)),
+    ({"family": "lognormal", "median": 2, "sigma": 0.5}, stats.lognorm(0.5, scale=2)),
+    (
+        {"family": "lognormal", "mean": 2, "sd": 3},
+        stats.lognorm(WIDE, scale=2 * math.exp(-(WIDE**2) / 2)),
+    ),
+    ({"family": "uniform", "min": 1, "max": 3}, stats.uniform(1, 2)),
+    ({"family": "log_uniform", "min": 1, "max": 30}, stats.loguniform(1, 30)),
+    ({"family": "triangular", "min": 0, "mode": 0.2, "max": 1}, stats.triang(0.2)),
+    ({"family": "pert", "min": 0, "mode": 1, "max": 10}, stats.beta(1.4, 4.6, scale=10)),
+    ({"family": "beta", "mean": 0.3, "sd": 0.1}, stats.beta(6, 14)),
+    ({"family": "gamma", "shape": 0.3, "scale": 2}, stats.gamma(0.3, scale=2)),
+    ({"family": "weibull", "shape": 0.7, "scale": 2}, stats.weibull_min(0.7, scale=2)),
+    ({"family": "student_t", "df": 2.5, "median": 1, "scale": 2}, stats.t(2.5, 1, 2)),
+    (
+        {"family": "generalized_pareto", "shape": 0.5, "scale": 2, "threshold": 1},
+        stats.genpareto(0.5, 1, 2),
+    ),
+    (
+        {"family": "generalized_pareto", "shape": -0.5, "scale": 2, "threshold": 1},
+        stats.genpareto(-0.5, 1, 2),
+    ),
+    ({"family": "scipy.gamma", "a": 3, "scale": 2}, stats.gamma(3, scale=2)),
+]
+
+
+@pytest.mark.parametrize(("said", "known"), FAMILIES, ids=lambda what: str(what)[:60])
+def test_quantiles_are_those_of_scipy(said: dict[str, Any], known: Any) -> None:
+    law = law_from(said, "x")
+    found = law.quantile(SCORES)
+    expected = np.append(known.ppf(LEVELS), known.isf(1e-10))
+    scale = np.maximum(np.abs(expected - known.median()), known.ppf(0.75) - known.ppf(0.25))
+    assert (np.abs(found - expected) < 1e-11 * scale).all()
+    up_to, above = law.log_shares_at(found)
+    np.testing.assert_allclose(np.exp(up_to[2:-1]), LEVELS[2:], rtol=1e-10)
+    np.testing.assert_allclose(above[-1], math.log(1e-10), rtol=1e-6)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_cut_40_sd_out_is_true(sign: int) -> None:
+    end = {"min": 40} if sign > 0 else {"max": -40}
+    law = law_from({"family": "normal", "mean": 0, "sd": 1, **end}, "x")
+    share = np.array([0.999, 0.5, 1e-6])  # above the cut, of what is left
+    x = sign * law.quantile(sign * -ndtri(share))
+    # sf(x) = share sf(40); the tail of a normal is exp(-x^2/2)/x (1 - 1/x^2 + 3/x^4 - ...).
+    tail = [math.log1p(-1 / y**2 + 3 / y**4 - 15 / y**6) - y * y / 2 - math.log(y) for y in x]
+    cut = math.log1p(-1 / 1600 + 3 / 40**4 - 15 / 40**6) - 800 - math.log(40)
+    np.testing.assert_allclose(tail, cut + np.log(share), atol=1e-8)
+    assert law.cut_off == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "quantiles"),
+    [
+        ({"family": family, "p10": 1, "p90": 5, **rest}, {0.1: 1, 0.9: 5})
+        for family, rest in {
+            "normal": {}, "lognormal": {}, "uniform": {}, "log_uniform": {}, "gamma": {},
+            "weibull": {}, "student_t": {"df": 4}, "generalized_pareto": {"threshold": 0},
+            "logit_normal": {"min": 0, "max": 9}, "beta": {"min": 0, "max": 9},
+        }.items()
+    ]
+    + [
+        ({"family": family, "p10": 1, "p50": 2, "p90": 3.5, **rest}, {0.1: 1, 0.5: 2, 0.9: 3.5})
+        for family in ("triangular", "pert", "metalog")
+        for rest in ([{}] if family != "metalog" else [{}, {"min": 0}, {"max": 9}])
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_law_given_by_quantiles_has_them(
+    said: dict[str, Any], quantiles: dict[float, float]
+) -> None:
+    law = law_from(said, "x")
+    found = law.quantile(ndtri(list(quantiles)))
+    np.testing.assert_allclose(found, list(quantiles.values()), rtol=1e-9)
+    assert law_from(law.said(), "x") == law
+
+
+def test_a_mixture_keeps_its_atom_and_its_gap() -> None:
+    some = {"family": "lognormal", "median": 2, "sigma": 0.4}
+    law = law_from(
+        {"family": "mixture", "components": [{"value": 0}, some], "weights": [0.8, 0.2]}, "x"
+    )
+    found = law.quantile(ndtri([0.1, 0.5, 0.79, 0.9]))
+    assert found[:3].tolist() == [0, 0, 0]
+    assert found[3] == pytest.approx(2, rel=1e-12)
+
+
+def test_a_mixture_holds_laws_that_are_cut() -> None:
+    half = {"family": "normal", "mean": 0, "sd": 1}
+    law = law_from(
+        {
+            "family": "mixture",
+            "components": [{**half, "min": 0}, {**half, "max": 0}],
+            "weights": [0.5, 0.5],
+        },
+        "x",
+    )
+    np.testing.assert_allclose(law.quantile(SCORES), SCORES, rtol=1e-10, atol=1e-10)
+
+
+def test_separate_values_come_in_their_shares() -> None:
+    law = law_from({"family": "discrete", "values": [3, 1, 2], "weights": [1, 1, 2]}, "x")
+    assert law.quantile(ndtri([0.1, 0.3, 0.7, 0.8])).tolist() == [1, 2, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"family": "gama", "shape": 1}, "unknown family 'gama'; did you mean 'gamma'?"),
+        ({"family": "scipy.gama", "a": 1}, "no continuous law 'gama'; did you mean 'gamma'?"),
+        ({"family": "scipy.gamma"}, "missing a (scipy.gamma takes a, loc, scale)"),
+        ({"family": "metalog", "p10": 1, "p50": 1.1, "p90": 5}, "too skewed"),
+        ({"family": "normal", "p10": 3, "p90": 1}, "quantiles must rise with their levels"),
+        ({"family": "gamma", "shape": 1, "p10": 4, "p90": 5}, "not both"),
+        ({"family": "beta", "mean": 0.5, "sd": 0.6}, "too large"),
+        ({"family": "discrete", "values": [1, 2], "weights": [1]}, "as many weights"),
+        ({"family": "empirical", "file": "none.csv"}, "none.csv cannot be read"),
+    ],
+)
+def test_what_is_impossible_is_refused_in_words(said: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=r"^x: ") as caught:
+        law_from(said, "x")
+    assert message in str(caught.value)
