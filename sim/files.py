@@ -112,6 +112,11 @@ class Document:
         others = [p for k, p in self.places.items() if k[: len(key)] == key and p.file != own.file]
         return others[-1] if others else own
 
+    def drop(self, key: Key) -> None:
+        """Forget the places of a key and of all below it."""
+        for known in [known for known in self.places if known[: len(key)] == key]:
+            del self.places[known]
+
     def under(self, prefix: Key) -> Document:
         """The same document with its keys moved below a prefix."""
         data: dict[str, Any] = self.data

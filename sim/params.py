@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from sim import checks
-from sim.distributions import FISCAL_KEYS, LAW_KEYS, replaces_law
-from sim.explain import FISCAL_YEAR_END
+from sim.distributions import FISCAL_KEYS, FISCAL_YEAR_END, is_law_key, replaced
 from sim.fields import declared
 from sim.files import Document, Fault, InputError, Key, Place, read, shown
 from sim.inputs import IN_FISCAL_YEARS, Host
-from sim.resolve import JUDGEMENT, Resolver
+from sim.resolve import GROUPS, JUDGEMENT, Resolver
 from sim.scenario import Override, Scenario
 
 HOST_KEYS = frozenset(declared(Host))
@@ -193,8 +192,9 @@ def merge(
 ) -> None:
     """Lay a document over another, key by key; `overrides` collects the numbers that change.
 
-    A table that gives `family`, `value` or quantiles replaces the whole law below it and keeps
-    unit, loads and note. A number changed without a new source is marked as judgement.
+    A table that gives `family` or `value` replaces the whole law below it and keeps unit, loads and
+    note; one that gives quantiles, or mean and sd, replaces the parameters for which they stand
+    (and the other way round). A number changed without a new source is marked as judgement.
     """
     _merge_tables(base, over, (), base.data, over.data, overrides, faults)
     if overrides is None:
@@ -212,13 +212,15 @@ def _merge_tables(
     faults: list[Fault] | None,
 ) -> None:
     before = {n: dict(w) if isinstance(w, dict) else w for n, w in into.items()}
-    law = {name: what for name, what in before.items() if name in LAW_KEYS}
-    fiscal = key[-1:] in {(name,) for name in IN_FISCAL_YEARS}
-    replaces = overrides is not None and replaces_law(table, law, fiscal)
-    opening = next((name for name in table if name in LAW_KEYS), None) if replaces else None
-    for stale in law if replaces else ():
-        del into[stale]
-        base.places.pop((*key, stale), None)
+    law: dict[str, Any] = {}
+    stale: set[str] = set()
+    if overrides is not None and _is_quantity(key):
+        law = {name: what for name, what in before.items() if is_law_key(name, before)}
+        stale = replaced(table, law, fiscal=key[-1] in IN_FISCAL_YEARS)
+    for name in stale:
+        del into[name]
+        base.drop((*key, name))
+    opening = next((name for name in table if is_law_key(name, table)), None) if stale else None
     changed = False
     for name, what in table.items():
         at = (*key, name)
@@ -235,15 +237,17 @@ def _merge_tables(
             faults.append(Fault(base.place(at), ".".join(at), message))
         into[name] = what
         if at in over.places or not isinstance(what, dict):
+            if isinstance(before.get(name), dict | list):
+                base.drop(at)
             base.places[at] = over.holder(at)
         else:
             base.places.pop(at, None)
-        if isinstance(what, dict):
+        if isinstance(what, dict | list):
             base.places.update({k: p for k, p in over.places.items() if k[: len(at)] == at})
         if overrides is not None and name not in TEXTS and before.get(name) != what:
             old = law if name == opening else before.get(name)
             overrides.append(Override(".".join(at), old, what, str(over.place(at))))
-            changed |= name in LAW_KEYS or name in HOST_KEYS or name == "loads"
+            changed |= name == "loads" or name in HOST_KEYS or is_law_key(name, into)
     if overrides is not None and table.get(FISCAL_YEAR_END) != before.get(FISCAL_YEAR_END):
         for name in IN_FISCAL_YEARS if FISCAL_YEAR_END in table else ():
             _mark_fiscal(base, (*key, name), into.get(name))
@@ -255,6 +259,12 @@ def _merge_tables(
             into["source"] = JUDGEMENT
         if "as_of" not in table:
             into.pop("as_of", None)
+
+
+def _is_quantity(key: Key) -> bool:
+    """Whether a key is that of a quantity's table: `hardware.pue`, `labs.openai.gw_2026q4`."""
+    parties = len(key) == 3 and key[0] in ("labs", "landlords") and key[2] != "host"
+    return parties or (len(key) == 2 and key[0] in GROUPS)
 
 
 def _mark_fiscal(base: Document, key: Key, entry: Any) -> None:

@@ -33,16 +33,16 @@ def name_hash(name: str) -> int:
 def _coefficients(law: Law) -> tuple[int, float, float, float, float]:
     """The kernel's number of a law with center, spread, lower end and width."""
     match law:
-        case Normal():
+        case Normal(min=None, max=None):
             return samplers.NORMAL, law.mean, law.sd, 0.0, 0.0
-        case Lognormal():
+        case Lognormal(min=None, max=None):
             return samplers.LOGNORMAL, law.median, law.sigma, 0.0, 0.0
         case LogitNormal():
             width = law.max - law.min
             return samplers.LOGIT_NORMAL, (law.median - law.min) / width, law.sigma, law.min, width
         case SharedSpread() | FiscalYears():
             return samplers.LOGNORMAL, law.point, math.nan, 0.0, 0.0
-    raise TypeError(f"no kernel for {law!r}")
+    raise NotImplementedError(f"needs tables of quantile functions, to be drawn: {law.said()}")
 
 
 class Rows:

@@ -7,20 +7,21 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from sim import checks, provenance
 from sim.distributions import (
-    FAMILIES,
+    FISCAL_YEAR_END,
     FiscalYears,
     Fixed,
     Law,
     LogitNormal,
     law_of,
 )
-from sim.explain import FISCAL_YEAR_END, explained
+from sim.explain import dotted, explained, unknown_family
 from sim.fields import FACTORS, Field, declared, nearest, subgroups
 from sim.files import Document, Fault, Key, finite, shown
 from sim.inputs import (
@@ -278,8 +279,7 @@ class Resolver:
         if family is None:
             said = entry.get("family")
             if "family" in entry:
-                hint = nearest(shown(said).strip("'"), list(FAMILIES))
-                self.fault((*key, "family"), f"unknown family {shown(said)}{hint}")
+                self.fault((*key, "family"), unknown_family(said))
             else:
                 self.fault(key, "missing value or family")
             return None
@@ -294,23 +294,18 @@ class Resolver:
         if declaration.flag and isinstance(given.get("value"), bool):
             given["value"] = float(given["value"])
         try:
-            law = family.model_validate(given)
+            law = family.model_validate(given, context=self._beside(key, entry))
         except ValidationError as error:
             median = finite(given.get("median"))
             outside = None if median is None else declaration.fault(median)
             if outside and [detail["type"] for detail in error.errors()] == ["value_error"]:
                 self.fault((*key, "median"), outside)
             else:
-                for within, message in explained(key[-1], family, error, PROVENANCE):
-                    if within:
-                        self.fault((*key, within), message)
-                    else:
-                        place = self.merged.changed(key)
-                        self.faults.append(Fault(place, ".".join(key), message))
+                for within, message in explained(key[-1], family, given, error, PROVENANCE):
+                    self._fault_of_law(key, within, message)
             return None
         before = len(self.faults)
-        for name, number in law.stated().items():
-            at = (*key, name) if name in entry else key
+        for name, number in (law.stated() or {"": law.point}).items():
             bound = replace(
                 declaration,
                 lo_open=declaration.lo_open and name not in ("min", "max"),
@@ -318,11 +313,23 @@ class Resolver:
             )
             outside = bound.fault(number)
             if outside:
-                self.fault(at, outside)
+                self._fault_of_law(key, (name,) if name in entry else (), outside)
         if (declaration.whole or declaration.flag) and not isinstance(law, Fixed):
             what = "a flag" if declaration.flag else "a whole number"
             self.fault((*key, "family"), f"expected a fixed value: {what} cannot be sampled")
         return law if len(self.faults) == before else None
+
+    def _fault_of_law(self, key: Key, within: Key, message: str) -> None:
+        """Note a fault of a key of a law, or of all of it, where it was last changed."""
+        place = self.merged.place((*key, *within)) if within else self.merged.changed(key)
+        self.faults.append(
+            Fault(place, f"{'.'.join(key[:-1])}.{dotted(key[-1:] + within)}", message)
+        )
+
+    def _beside(self, key: Key, entry: dict[str, Any]) -> Path:
+        """The folder of the file that names a law's CSV files; the working one for --set."""
+        named = [name for name in ("file", "components") if name in entry]
+        return Path(self.merged.place((*key, named[0])).file).parent if named else Path()
 
     def _hosts(
         self, labs: tuple[Party, ...], landlords: tuple[Party, ...]

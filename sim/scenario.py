@@ -50,7 +50,7 @@ class Quantity:
     def resolved(self) -> dict[str, Any]:
         """Everything about the quantity as plain data, in the words of a parameter file."""
         said = {
-            **self.law.model_dump(exclude={"fiscal_year_end"}),  # the landlord's, not the law's
+            **self.law.said(),
             "loads": self.loads or None,
             "unit": self.field.unit,
             "source": self.source,

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.checks import FORMAT, MAX_DRAWS, MAX_SEED, SAMPLERS
-from sim.distributions import FAMILIES, FISCAL_KEYS, LAWS
-from sim.explain import FISCAL_YEAR_END
+from sim.distributions import FAMILIES, FISCAL_KEYS, FISCAL_YEAR_END
 from sim.fields import FACTORS, RENTAL_MODES, VIEWS, Field
 from sim.inputs import IN_FISCAL_YEARS
 from sim.resolve import GROUPS, HOST_FIELDS, LAB_FIELDS, LANDLORD_FIELDS
@@ -73,6 +72,8 @@ def schema() -> Schema:
             }
         ),
         "$defs": {
+            "law": _law(),
+            "component": {"anyOf": [{"type": "number"}, _closed({"value": {"type": "number"}})]},
             "loads": _object({f: {"type": "number", "minimum": -1, "maximum": 1} for f in FACTORS}),
             "host": _object({**{n: _host(f) for n, f in HOST_FIELDS.items()}, **_provenance("1")}),
             "lab": lab,
@@ -122,17 +123,62 @@ def _provenance(unit: str) -> Schema:
     }
 
 
+def _law() -> Schema:
+    """The keys of all families; one that families bound differently is any number."""
+    shapes: Schema = {}
+    for law in FAMILIES.values():
+        own = law.model_json_schema()["properties"]
+        for key in law.keys({}):
+            said = {k: v for k, v in _number(own.get(key, {})).items() if k != "default"}
+            shapes[key] = said if shapes.get(key, said) == said else {"type": "number"}
+    numbers = {"type": "array", "items": {"type": "number"}, "minItems": 1}
+    pair = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+    words = {
+        "family": {"anyOf": [{"enum": list(FAMILIES)}, {"pattern": "^scipy\\."}]},
+        "mean": {"type": "number"},
+        "sd": {"type": "number", "minimum": 0},
+        "quantiles": {"description": "Pairs of level and value", "type": "array", "items": pair},
+        "values": numbers,
+        "weights": {**numbers, "items": {"type": "number", "minimum": 0}},
+        "components": {"type": "array", "items": {"$ref": "#/$defs/component"}, "minItems": 1},
+        "file": {"description": "A CSV file with a header", "type": "string"},
+        "column": {"description": "A column of the CSV file", "type": "string"},
+    }
+    scipy = {"properties": {"family": {"pattern": "^scipy\\."}}, "required": ["family"]}
+    return {
+        "properties": {**shapes, **words},
+        "patternProperties": {"^p[1-9][0-9]?$": {"type": "number"}},
+        # What laws of scipy call their parameters is not known here.
+        "if": scipy,
+        "then": {"additionalProperties": {}},
+    }
+
+
+def _number(said: Schema) -> Schema:
+    """A field's schema without its title, and without null where it may be left out."""
+    kinds = [kind for kind in said.get("anyOf", [said]) if kind != {"type": "null"}]
+    return {key: what for kind in kinds for key, what in kind.items() if key != "title"}
+
+
+def _closed(properties: Schema) -> Schema:
+    """A law beside further keys, and nothing else."""
+    law = {"$ref": "#/$defs/law"}
+    return {
+        "type": "object", "allOf": [law], "properties": properties, "unevaluatedProperties": False
+    }  # fmt: skip
+
+
 def _quantity(field: Field) -> Schema:
-    laws: Schema = {"family": {"enum": list(FAMILIES)}}
-    for law in LAWS:
-        for name, said in law.model_json_schema()["properties"].items():
-            if name != "family":
-                laws[name] = {k: v for k, v in said.items() if k != "title"}
-    laws["value"] = {"type": "boolean"} if field.flag else _bounds(field)
-    laws["median"] = _bounds(field)
+    value = {"type": "boolean"} if field.flag else _bounds(field)
     return {
         "description": f"{field.meaning} [{field.unit}]",
-        **_object(
-            {**laws, "loads": {"$ref": "#/$defs/loads"}, **_provenance(field.unit), "as_of": {}}
+        **_closed(
+            {
+                "value": value,
+                "median": _bounds(field),
+                "loads": {"$ref": "#/$defs/loads"},
+                **_provenance(field.unit),
+                "as_of": {},
+            }
         ),
     }

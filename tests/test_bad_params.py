@@ -213,7 +213,7 @@ BAD: dict[str, Bad] = {
     "neither value nor family": Bad(f"{RENT}.value", "", "missing value or family", RENT, "header"),
     "missing parameter": Bad(f"{PUE}.sigma", "", "missing sigma", PUE, "header"),
     "stray parameter": Bad(
-        f"{POWER}.mean", "mean = 1", "unknown key for lognormal; did you mean 'median'?"
+        f"{POWER}.mean", "mean = 1", "give median, sigma or mean and sd, not both", POWER, "header"
     ),
     "value beside a family": Bad(f"{POWER}.value", "value = 1", "unknown key for lognormal"),
     "spread of one landlord": Bad(

@@ -107,7 +107,7 @@ def test_values_are_those_of_the_specification(base: sim.Scenario, name: str) ->
     quantity = base.quantities[name]
     assert quantity.name == name
     assert quantity.field.unit == unit
-    assert quantity.law.model_dump() == law
+    assert quantity.law.said() == law
     assert quantity.loads == loads
 
 

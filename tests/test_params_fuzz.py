@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -26,6 +27,8 @@ from parameter_files import (
 )
 
 import sim
+from sim.distributions import FAMILIES, LAW_KEYS
+from sim.explain import law_from
 
 
 @pytest.fixture
@@ -33,6 +36,13 @@ def folder(params: Path) -> Folder:
     return Folder(params)
 
 
+LAWS = (
+    *(f'"{family}"' for family in FAMILIES),
+    '"scipy.gamma"',
+    "[[0.1, 5], [0.9, 7]]",
+    "[0.2, 1e308]",
+    '[{ family = "pert", p5 = 3, p50 = 4, p95 = 9 }, { value = 4 }]',
+)
 HUGE, ENDLESS, HEX = "1" + "0" * 400, "1" * 5000, "0x" + "f" * 5000
 DEEP = ".".join("a" * 3000)
 
@@ -118,6 +128,23 @@ demand = -2
 median = 1.15
 loads = { power = 0.7 }
 
+[workload.mean_context_tokens]
+family = "metalog"
+p10 = 4_000
+p50 = 10_000
+p90 = 40_000
+min = 1
+
+[workload.input_output_ratio]
+family = "mixture"
+weights = [0.3, 0.7]
+components = [20, { family = "gamma", mean = 8, sd = 3 }]
+
+[utilisation.idle_load]
+family = "discrete"
+values = [0.1, 0.3]
+weights = [1, 2]
+
 [prices.api_discount]
 value = 0.1
 unit = "1"
@@ -146,6 +173,8 @@ NASTY = (HUGE, ENDLESS, HEX, "1e200", "[" * 400 + "]" * 400, '"\\u0000"', '"a\\n
 WORDS = (
     *("format", "extends", "run", "model", "factors", "labs", "landlords", "host", "xai", "name"),
     *("order", "value", "median", "family", "loads", "source", "unit", "note", "overrides"),
+    *("p10", "p50", "p90", "quantiles", "min", "max", "mean", "sd", "shape", "scale", "values"),
+    *("weights", "components", "file", "column", "df", "mode", "a", "p"),
     *("statement", "expression", "draws", "seed", "captive", "hardware", "pue", "oracle", '"a.b"'),
 )
 LINES = ("[x]", "[[x]]", "[labs.xai]", "[host]", "[", "x", "= 1", "# é", "[[statement]]", "\t", "]")
@@ -242,7 +271,7 @@ FUZZ = settings(
 
 @pytest.mark.parametrize("file", FILES)
 @FUZZ
-@given(edits(NUMBERS + TEXTS + TABLES + DATES))
+@given(edits(NUMBERS + TEXTS + TABLES + DATES + LAWS))
 def test_edited_files(common: Folder, file: str, changes: list[Edit]) -> None:
     path = common.root / f"{file}.toml"
     text = path.read_text()
@@ -308,3 +337,52 @@ KNOWN_KEYS = st.sampled_from(
 @given(st.dictionaries(KNOWN_KEYS | SET_KEYS.map(".".join), SET_VALUES, min_size=1, max_size=3))
 def test_any_set(common: Folder, changes: dict[str, Any]) -> None:
     assert_loads_or_tells(common, changes)
+
+
+LAW_NUMBERS = st.one_of(
+    *[st.floats(0.01, 100)] * 3,
+    st.sampled_from([0, 1, -1, 0.5, 1e-300, 1e308, -1e308, 1e16, 3]),
+    st.floats(),
+    st.sampled_from([10**400, "a", [], [1], None, True]),
+)
+LAW_KEYS_AND_VALUES = {
+    **dict.fromkeys(sorted(LAW_KEYS - {"family", "components", "file", "column"}), LAW_NUMBERS),
+    **dict.fromkeys(("p1", "p5", "p10", "p50", "p90"), LAW_NUMBERS),
+    "quantiles": st.lists(st.lists(LAW_NUMBERS, min_size=2, max_size=2), max_size=3),
+    "values": st.lists(LAW_NUMBERS, max_size=4),
+    "weights": st.lists(LAW_NUMBERS, max_size=4),
+}
+OWN = {name: [*law.keys({}), "p10", "p50", "p90", "mean", "sd"] for name, law in FAMILIES.items()}
+
+
+@st.composite
+def laws(draw: st.DrawFn) -> dict[str, Any]:
+    """A family with some of the keys that it may have, and numbers of any size."""
+    family = draw(st.sampled_from(sorted(FAMILIES)))
+    if family == "mixture":
+        parts = draw(st.lists(laws(), min_size=1, max_size=3))
+        return {
+            "family": family,
+            "components": parts,
+            "weights": draw(LAW_KEYS_AND_VALUES["weights"]),
+        }
+    own = [key for key in OWN[family] if key in LAW_KEYS_AND_VALUES]
+    keys = draw(st.lists(st.sampled_from(own), unique=True, max_size=5))
+    return {"family": family, **{key: draw(LAW_KEYS_AND_VALUES[key]) for key in keys}}
+
+
+@settings(FUZZ, max_examples=400)
+@given(laws())
+def test_any_law(said: dict[str, Any]) -> None:
+    """A law has a median and quantiles, or a message says why it is none."""
+    try:
+        law = law_from(said, "x")
+    except ValueError as error:
+        told = str(error)
+    else:
+        with np.errstate(all="ignore"):
+            found = law.quantile(np.array([-1.0, 0.0, 1.0]))
+        assert not np.isnan(found).any()
+        assert law_from(law.said(), "x") == law
+        return
+    assert told.startswith("x")

@@ -1,171 +1,108 @@
-"""The laws that a parameter file may give to a quantity, each a family with named parameters."""
+"""The laws that a parameter file may give to a quantity: families by the words that files use."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sim.distributions.capex import (
+    FISCAL_KEYS,
+    FISCAL_YEAR_END,
+    FiscalYears,
+    SharedSpread,
+    calendar_year,
+)
+from sim.distributions.compound import (
+    Bernoulli,
+    Discrete,
+    Empirical,
+    Fixed,
+    Metalog,
+    Mixture,
+    Scipy,
+)
+from sim.distributions.families import (
+    Beta,
+    Gamma,
+    GeneralizedPareto,
+    LogitNormal,
+    Lognormal,
+    LogUniform,
+    Normal,
+    Pert,
+    StudentT,
+    Triangular,
+    Uniform,
+    Weibull,
+)
+from sim.distributions.law import QUANTILE_KEY, Law
 
-NonNegative = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-
-
-class Law(BaseModel):
-    """What a file says about a quantity. `point` is its value without uncertainty."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-    @property
-    def point(self) -> float:
-        """The median (for a fixed quantity its value)."""
-        raise NotImplementedError
-
-    def stated(self) -> dict[str, float]:
-        """The numbers that must lie in the quantity's domain, by key."""
-        raise NotImplementedError
-
-
-class Fixed(Law):
-    """A quantity that is not uncertain."""
-
-    value: float
-
-    @property
-    def point(self) -> float:
-        return self.value
-
-    def stated(self) -> dict[str, float]:
-        return {"value": self.value}
-
-
-class Normal(Law):
-    """x = mean + sd z."""
-
-    family: Literal["normal"]
-    mean: float
-    sd: NonNegative
-
-    @property
-    def point(self) -> float:
-        return self.mean
-
-    def stated(self) -> dict[str, float]:
-        return {"mean": self.mean}
-
-
-class Lognormal(Law):
-    """x = median exp(sigma z); `sigma` is the standard deviation of log x."""
-
-    family: Literal["lognormal"]
-    median: Positive
-    sigma: NonNegative
-
-    @property
-    def point(self) -> float:
-        return self.median
-
-    def stated(self) -> dict[str, float]:
-        return {"median": self.median}
-
-
-class LogitNormal(Law):
-    """x = min + (max - min) expit(logit((median - min)/(max - min)) + sigma z)."""
-
-    family: Literal["logit_normal"]
-    median: float
-    sigma: NonNegative
-    min: float
-    max: float
-
-    @model_validator(mode="after")
-    def _ordered(self) -> LogitNormal:
-        if not self.min < self.median < self.max:
-            raise ValueError(
-                f"expected min < median < max, got {self.min:g}, {self.median:g}, {self.max:g}"
-            )
-        return self
-
-    @property
-    def point(self) -> float:
-        return self.median
-
-    def stated(self) -> dict[str, float]:
-        return {"min": self.min, "median": self.median, "max": self.max}
-
-
-class SharedSpread(Law):
-    """A lognormal of which the file gives the median, and a scalar of the model the sigma."""
-
-    median: Positive
-
-    @property
-    def point(self) -> float:
-        return self.median
-
-    def stated(self) -> dict[str, float]:
-        return {"median": self.median}
-
-
-class FiscalYears(Law):
-    """Capex of calendar 2026 from the fiscal years that share it; spread as `SharedSpread`.
-
-    `fiscal_year_end` is the month in which the landlord's fiscal years end.
-    """
-
-    fy2026: Positive
-    fy2027: Positive | None = None
-    fiscal_year_end: Annotated[int, Field(ge=1, le=12)] = 12
-
-    @model_validator(mode="after")
-    def _complete(self) -> FiscalYears:
-        if self.fy2027 is None and self.fiscal_year_end < 12:
-            raise ValueError(
-                f"missing fy2027: {12 - self.fiscal_year_end} months of calendar 2026 lie in it"
-                f" (fiscal_year_end = {self.fiscal_year_end})"
-            )
-        if self.fy2027 is not None and self.fiscal_year_end == 12:
-            raise ValueError(
-                "fy2027 has no part in calendar 2026 where fiscal years end in December;"
-                " does the landlord's file say its fiscal_year_end?"
-            )
-        return self
-
-    @property
-    def point(self) -> float:
-        following = self.fy2026 if self.fy2027 is None else self.fy2027
-        return calendar_year(self.fiscal_year_end, self.fy2026, following)
-
-    def stated(self) -> dict[str, float]:
-        given = {"fy2026": self.fy2026, "fy2027": self.fy2027}
-        return {name: number for name, number in given.items() if number is not None}
-
-
-def calendar_year(month: int, fiscal_year: float, following: float) -> float:
-    """The calendar year's part of two fiscal years that end in a month of it (model.md 7)."""
-    return month / 12 * fiscal_year + (1 - month / 12) * following
-
+__all__ = [
+    "FAMILIES",
+    "FISCAL_KEYS",
+    "FISCAL_YEAR_END",
+    "LAW_KEYS",
+    "QUANTILE_KEY",
+    "SCIPY",
+    "FiscalYears",
+    "Fixed",
+    "Law",
+    "LogitNormal",
+    "Lognormal",
+    "Mixture",
+    "Normal",
+    "Scipy",
+    "SharedSpread",
+    "calendar_year",
+    "family_of",
+    "is_law_key",
+    "law_of",
+    "replaced",
+]
 
 FAMILIES: dict[str, type[Law]] = {
     "normal": Normal,
     "lognormal": Lognormal,
     "logit_normal": LogitNormal,
+    "uniform": Uniform,
+    "log_uniform": LogUniform,
+    "triangular": Triangular,
+    "pert": Pert,
+    "beta": Beta,
+    "gamma": Gamma,
+    "weibull": Weibull,
+    "student_t": StudentT,
+    "generalized_pareto": GeneralizedPareto,
+    "metalog": Metalog,
+    "discrete": Discrete,
+    "bernoulli": Bernoulli,
+    "empirical": Empirical,
+    "mixture": Mixture,
 }
+SCIPY = "scipy."
 
-LAWS: tuple[type[Law], ...] = (Fixed, SharedSpread, *FAMILIES.values())
-
-FISCAL_KEYS = frozenset({"fy2026", "fy2027"})
-# Keys that describe a law; all others describe where it comes from.
-LAW_KEYS = frozenset({"family"}).union(FISCAL_KEYS, *(law.model_fields for law in LAWS))
+# Keys that describe a law, beside `p1` to `p99` and what laws of scipy call their parameters.
+LAWS: tuple[type[Law], ...] = (Fixed, SharedSpread, FiscalYears, *FAMILIES.values())
+LAW_KEYS = frozenset({"family", "mean", "sd", "quantiles"}).union(*(law.keys({}) for law in LAWS))
 
 
-def law_of(entry: dict[str, Any], shared_spread: bool, fiscal: bool = False) -> type[Law] | None:
+def family_of(name: Any) -> type[Law] | None:
+    """The class of a family by the word that files use; None if there is none."""
+    if not isinstance(name, str):
+        return None
+    return Scipy if name.startswith(SCIPY) else FAMILIES.get(name)
+
+
+def law_of(
+    entry: Mapping[str, Any], shared_spread: bool = False, fiscal: bool = False
+) -> type[Law] | None:
     """The class of law that an entry gives: by `family`, a fixed `value`, or a shared spread.
 
     `fiscal` says that fiscal years may stand for the median. None where the family is missing or
     unknown.
     """
     if "family" in entry:
-        return FAMILIES.get(entry["family"]) if isinstance(entry["family"], str) else None
+        return family_of(entry["family"])
     if "value" in entry:
         return Fixed
     if fiscal and FISCAL_KEYS & set(entry):
@@ -173,15 +110,42 @@ def law_of(entry: dict[str, Any], shared_spread: bool, fiscal: bool = False) -> 
     return SharedSpread if shared_spread else None
 
 
-def replaces_law(table: dict[str, Any], below: dict[str, Any], fiscal: bool) -> bool:
-    """Whether what an overlay says of a quantity replaces the whole law below it.
+def is_law_key(name: str, entry: Mapping[str, Any]) -> bool:
+    """Whether a key of a quantity's table describes its law rather than where that comes from."""
+    if name in LAW_KEYS or QUANTILE_KEY.match(name):
+        return True
+    return family_of(entry.get("family")) is Scipy and name in Scipy.keys(entry)
 
-    `fiscal` says that fiscal years may stand for the median.
+
+def replaced(table: Mapping[str, Any], below: Mapping[str, Any], fiscal: bool) -> set[str]:
+    """The keys of the law below that go with what an overlay says of the same quantity.
+
+    A `family` or `value` replaces the whole law. Of parameters, quantiles, and mean and sd, which
+    stand for one another, the form that is said replaces the others. `fiscal` says that fiscal
+    years may stand for the median.
     """
     if "family" in table or "value" in table:
-        return True
-    if not fiscal:
-        return False
-    if "median" in table:
-        return bool(FISCAL_KEYS & set(below))
-    return bool(FISCAL_KEYS & set(table)) and not FISCAL_KEYS & set(below)
+        return set(below)
+    if fiscal:
+        by_years = bool(FISCAL_KEYS & set(below))
+        if ("median" in table and by_years) or (FISCAL_KEYS & set(table) and not by_years):
+            return set(below)
+    family = family_of(below.get("family"))
+    if family is None:
+        return set()
+    said = {form for key in table if (form := _form(key, family))}
+    return {key for key in below if said and (_form(key, family) or next(iter(said))) not in said}
+
+
+def _form(key: str, family: type[Law]) -> str:
+    """Which of the forms that stand for one another a key belongs to; "" if to none of them."""
+    if QUANTILE_KEY.match(key):
+        return "a quantile"
+    if key == "quantiles":
+        return "quantiles"
+    if key in ("file", "column"):
+        return "a file"
+    if key in ("mean", "sd") and key not in family.model_fields:
+        return "moments"
+    is_free = key in family.by_quantiles or key in family.by_moments
+    return "parameters" if is_free or (family is Empirical and key == "values") else ""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import math
 import time
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
 from scipy import special
 
 from sim.distributions.law import (
@@ -20,8 +22,10 @@ from sim.distributions.law import (
     NonNegative,
     Quantiles,
     Tailed,
+    misfit,
     split_quantiles,
     three,
+    unfit,
 )
 from sim.fields import nearest
 
@@ -68,9 +72,13 @@ class Metalog(Tailed):
     @model_validator(mode="before")
     @classmethod
     def _by_quantiles_alone(cls, given: Any) -> Any:
-        if isinstance(given, dict) and "levels" not in given and not split_quantiles(given)[1]:
-            raise ValueError("a metalog takes three quantiles: p10, p50, p90")
+        if not split_quantiles(given)[1]:
+            raise ValueError("missing p10, p50, p90 (metalog takes three quantiles, min, max)")
         return given
+
+    @classmethod
+    def keys(cls, given: Mapping[str, Any]) -> tuple[str, ...]:
+        return "min", "max"
 
     @classmethod
     def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, Any]:
@@ -266,14 +274,31 @@ class Empirical(Steps):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_file(cls, given: Any) -> Any:
-        if not isinstance(given, dict) or "file" not in given:
+    def _from_file(cls, given: Any, info: ValidationInfo) -> Any:
+        """`info.context` is the folder in which the file is looked for; None is the working one."""
+        if "file" not in given:
             return given
         if "values" in given:
             raise ValueError("give values or a file, not both")
-        rest = {key: what for key, what in given.items() if key not in ("file", "column", "beside")}
-        path = Path(str(given.get("beside", "."))) / str(given["file"])
-        return {**rest, "values": read_column(path, given.get("column"))}
+        file, column = given["file"], given.get("column")
+        wrong = [
+            ("string_type", key, what)
+            for key, what in (("file", file), ("column", column))
+            if what is not None and not isinstance(what, str)
+        ]
+        if wrong:
+            raise misfit(*wrong)
+        rest = {key: what for key, what in given.items() if key not in ("file", "column")}
+        try:
+            values = read_column(Path(info.context or "") / file, column)
+        except ValueError as error:
+            told = PydanticCustomError("value_error", "{said}", {"said": str(error)})
+            raise misfit((told, "file", file)) from None
+        return {**rest, "values": values}
+
+    @classmethod
+    def keys(cls, given: Mapping[str, Any]) -> tuple[str, ...]:
+        return "values", "file", "column"
 
     @cached_property
     def atoms(self) -> tuple[Array, Array]:
@@ -281,25 +306,29 @@ class Empirical(Steps):
         return values, counts / counts.sum()
 
 
+def _component(said: Any, info: ValidationInfo) -> Law:
+    """A law within a mixture: a table as in a file, or a number."""
+    from sim.distributions import law_of
+
+    if isinstance(said, Law):
+        return said
+    if isinstance(said, int | float) and not isinstance(said, bool):
+        said = {"value": said}
+    if not isinstance(said, dict):
+        raise misfit(("dict_type", "", said))
+    family = law_of(said)
+    if family is None:
+        kind = "literal_error" if "family" in said else "missing"
+        raise misfit((kind, "family", said.get("family")))
+    return family.model_validate(said, context=info.context)
+
+
 class Mixture(Tailed):
     """Each of `components` with the probability of its share of the `weights`."""
 
     family: Literal["mixture"]
-    components: tuple[Law, ...] = Field(min_length=1)
+    components: tuple[Annotated[Law, BeforeValidator(_component)], ...] = Field(min_length=1)
     weights: tuple[NonNegative, ...]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _laws(cls, given: Any) -> Any:
-        from sim.distributions.catalogue import law_from
-
-        if not isinstance(given, dict) or not isinstance(given.get("components"), list | tuple):
-            return given
-        made = tuple(
-            part if isinstance(part, Law) else law_from(part, f"components[{i}]", given)
-            for i, part in enumerate(given["components"])
-        )
-        return {key: what for key, what in given.items() if key != "beside"} | {"components": made}
 
     @model_validator(mode="after")
     def _paired(self) -> Mixture:
@@ -383,22 +412,26 @@ class Scipy(Tailed):
     @model_validator(mode="before")
     @classmethod
     def _sorted(cls, given: Any) -> Any:
-        if not isinstance(given, dict) or "parameters" in given:
-            return given
         kept = {key: given[key] for key in ("family", "min", "max") if key in given}
-        rest = {key: what for key, what in given.items() if key not in (*kept, "beside")}
-        shapes, others = scipy_parameters(str(given["family"]))
-        known = [*shapes, *others]
+        rest = {key: what for key, what in given.items() if key not in kept}
+        shapes, others = scipy_parameters(given["family"])
+        wrong = [("missing", key, given) for key in shapes if key not in rest]
         for key, what in rest.items():
-            if key not in known:
-                raise ValueError(f"unknown key {key} for {given['family']}{nearest(key, known)}")
-            if isinstance(what, bool) or not isinstance(what, int | float):
-                raise ValueError(f"expected a number for {key}, got {what!r}")
-        missing = [key for key in shapes if key not in rest]
-        if missing:
-            takes = ", ".join(known)
-            raise ValueError(f"missing {', '.join(missing)} ({given['family']} takes {takes})")
+            if key not in (*shapes, *others):
+                wrong.append(("extra_forbidden", key, what))
+            elif fault := unfit(what):
+                wrong.append((fault, key, what))
+        if wrong:
+            raise misfit(*wrong)
         return {**kept, "parameters": tuple((key, float(what)) for key, what in rest.items())}
+
+    @classmethod
+    def keys(cls, given: Mapping[str, Any]) -> tuple[str, ...]:
+        try:
+            shapes, others = scipy_parameters(given["family"])
+        except ValueError:
+            return ()
+        return (*shapes, *others, "min", "max")
 
     @model_validator(mode="after")
     def _quick_and_possible(self) -> Scipy:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from scipy.special import log_ndtr, ndtri_exp
 
 Array = NDArray[np.float64]
@@ -45,44 +46,55 @@ class Law(BaseModel):
     by_quantiles: ClassVar[tuple[str, ...]] = ()
     by_moments: ClassVar[tuple[str, ...]] = ()
 
+    def __eq__(self, other: object) -> bool:
+        """Equal parameters; what a law remembers of its own computations does not count."""
+        return type(self) is type(other) and all(
+            getattr(self, name) == getattr(other, name) for name in type(self).model_fields
+        )
+
     @model_validator(mode="before")
     @classmethod
     def _elicited(cls, given: Any) -> Any:
         """Parameters in place of the quantiles, or of the mean and sd, that a file gives."""
         if not isinstance(given, dict):
             return given
-        given, quantiles = split_quantiles(given)
+        quantiles: Quantiles = []
+        if cls.by_quantiles:
+            given, quantiles = split_quantiles(given)
         # Frozen laws are keys of what is memoised, so their lists are tuples.
         given = {key: tuple(x) if isinstance(x, list) else x for key, x in given.items()}
         if quantiles:
             return cls._from(given, cls.by_quantiles, "quantiles", quantiles)
         own = cls.model_fields
-        moments = [key for key in ("mean", "sd") if key in given and key not in own]
-        if moments and cls.by_moments:
-            missing = {"mean", "sd"} - set(given)
-            if missing:
-                raise ValueError(f"missing {missing.pop()}: mean and sd stand together")
-            mean, sd = (number(given.pop(key), key) for key in ("mean", "sd"))
-            if sd <= 0:
-                raise ValueError(f"expected sd above 0, got {sd:g}")
-            return cls._from(given, cls.by_moments, "mean and sd", (mean, sd))
+        if cls.by_moments and any(key in given and key not in own for key in ("mean", "sd")):
+            return cls._from(given, cls.by_moments, "mean and sd", None)
         return given
 
     @classmethod
-    def _from(cls, given: dict[str, Any], free: tuple[str, ...], what: str, said: Any) -> Any:
-        name = given.get("family", "a fixed value")
-        if not free:
-            raise ValueError(f"{name} cannot be given by quantiles")
+    def _from(
+        cls, given: dict[str, Any], free: tuple[str, ...], what: str, quantiles: Quantiles | None
+    ) -> Any:
+        name = given.get("family")
         both = [key for key in free if key in given]
         if both:
             raise ValueError(f"give {', '.join(both)} or {what}, not both")
+        own = set(cls.model_fields) - {"family"}
+        wrong = [(fault, key, x) for key, x in given.items() if key in own if (fault := unfit(x))]
+        if wrong:
+            raise misfit(*wrong)
         try:
-            if what == "quantiles":
-                return {**given, **cls.from_quantiles(said, given)}
-            mean, sd = said
-            return {**given, **cls.from_moments(mean, sd, given)}
+            with np.errstate(all="ignore"):
+                if quantiles is not None:
+                    return {**given, **cls.from_quantiles(quantiles, given)}
+                rest = {key: said for key, said in given.items() if key not in ("mean", "sd")}
+                mean, sd = (number(given[key], key) for key in ("mean", "sd"))
+                if sd <= 0:
+                    raise ValueError(f"expected sd above 0, got {sd:g}")
+                return {**rest, **cls.from_moments(mean, sd, rest)}
         except KeyError as missing:
             raise ValueError(f"missing {missing.args[0]} ({name} by {what} needs it)") from None
+        except ArithmeticError:
+            raise ValueError(f"no {name} has these {what}") from None
 
     @classmethod
     def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
@@ -102,6 +114,12 @@ class Law(BaseModel):
         """
         raise NotImplementedError
 
+    @classmethod
+    def keys(cls, given: Mapping[str, Any]) -> tuple[str, ...]:
+        """The keys of a file that give the law beside `family`, those that it needs first."""
+        fields = {key: field for key, field in cls.model_fields.items() if key != "family"}
+        return tuple(sorted(fields, key=lambda key: not fields[key].is_required()))
+
     @property
     def point(self) -> float:
         """The median (for a fixed quantity its value)."""
@@ -112,8 +130,12 @@ class Law(BaseModel):
         return {}
 
     def said(self) -> dict[str, Any]:
-        """The law in the words of a parameter file."""
-        return {key: what for key, what in self.model_dump().items() if what is not None}
+        """The law in the words of a parameter file, as plain data."""
+        return {
+            key: list(what) if isinstance(what, tuple) else what
+            for key, what in self.model_dump().items()
+            if what is not None
+        }
 
     def quantile(self, z: Array) -> Array:
         """The value at each normal score: that which Phi(z) of the mass lies below."""
@@ -299,11 +321,33 @@ def number(said: Any, key: str) -> float:
     """A finite number that a file gives.
 
     Raises:
-        ValueError: If it is none.
+        ValidationError: If it is none, with the key.
     """
-    if isinstance(said, bool) or not isinstance(said, int | float) or not math.isfinite(said):
-        raise ValueError(f"expected a number for {key}, got {said!r}")
+    fault = unfit(said)
+    if fault:
+        raise misfit((fault, key, said))
     return float(said)
+
+
+def unfit(said: Any) -> str | None:
+    """What pydantic calls it where something is no finite number."""
+    if isinstance(said, bool) or not isinstance(said, int | float):
+        return "float_type"
+    try:
+        return None if math.isfinite(said) else "finite_number"
+    except OverflowError:
+        return "finite_number"
+
+
+def misfit(*faults: tuple[str | PydanticCustomError, str, Any]) -> ValidationError:
+    """What pydantic would say of keys that are no fields: kind of fault, key, and what is given."""
+    return ValidationError.from_exception_data(
+        "law",
+        [
+            {"type": kind, "loc": (key,) if key else (), "input": said, "ctx": {"expected": ""}}
+            for kind, key, said in faults
+        ],
+    )
 
 
 def split_quantiles(given: dict[str, Any]) -> tuple[dict[str, Any], Quantiles]:
@@ -318,15 +362,15 @@ def split_quantiles(given: dict[str, Any]) -> tuple[dict[str, Any], Quantiles]:
         if QUANTILE_KEY.match(key):
             found.append((int(key[1:]) / 100, number(rest.pop(key), key)))
     pairs = rest.pop("quantiles", [])
-    if not isinstance(pairs, list):
+    if not isinstance(pairs, list | tuple):
         raise ValueError("expected quantiles as pairs, such as [[0.05, 1.2], [0.95, 3.4]]")
     for pair in pairs:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise ValueError(f"expected a pair of level and value in quantiles, got {pair!r}")
-        level = number(pair[0], "a level of quantiles")
+        level = number(pair[0], "quantiles")
         if not 0 < level < 1:
             raise ValueError(f"expected levels between 0 and 1 in quantiles, got {level:g}")
-        found.append((level, number(pair[1], "a value of quantiles")))
+        found.append((level, number(pair[1], "quantiles")))
     found.sort(key=lambda pair: pair[0])
     for (level, x), (further, y) in itertools.pairwise(found):
         if level == further:

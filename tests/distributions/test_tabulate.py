@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from sim.distributions.catalogue import law_from
 from sim.distributions.tabulate import BOUND, table_of
+from sim.explain import law_from
 
 TAIL = ndtri(10.0 ** -np.linspace(0.3, 12, 3001))
 SCORES = np.concatenate([TAIL, -TAIL, np.random.default_rng(1).normal(size=20_000)])
