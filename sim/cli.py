@@ -174,6 +174,29 @@ def check(files: Files, set_: Set = None) -> None:
 
 
 @app.command()
+def describe(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Inputs or outputs, e.g. hardware.pue; else all."),
+    ] = None,
+    file: Annotated[Path, typer.Option(help="The parameter file.")] = Path("params/base.toml"),
+    set_: Set = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the same for machines.")] = False,
+) -> None:
+    """Tell what inputs and outputs are: meaning, unit, law, a picture of it, source."""
+    from sim import describe
+
+    (scenario,) = _scenarios([file], set_, [])
+    found = describe.described(scenario, names) if names else describe.listed(scenario)
+    if as_json:
+        print(json.dumps(found, indent=1, allow_nan=False))
+    elif names:
+        print("\n\n".join(map(describe.text, found)))
+    else:
+        print(describe.list_text(found))
+
+
+@app.command()
 def schema(
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("params/schema.json"),
 ) -> None:

@@ -214,9 +214,10 @@ class Resolver:
         law = self._law(key, declaration, entry, fiscal_year_end)
         if law is None or len(self.faults) > before:
             return None
-        return Quantity(
-            ".".join(key), declaration, law, loads, source, note, as_of, self.merged.marks.get(key)
-        )
+        given = {name: what for name, what in entry.items() if name not in PROVENANCE}
+        mark = self.merged.marks.get(key)
+        name = ".".join(key)
+        return Quantity(name, declaration, law, loads, source, note, as_of, mark, given)
 
     def _provenance(
         self, key: Key, unit: str, entry: dict[str, Any]

@@ -36,6 +36,7 @@ class Quantity:
     """One input as its file says it: law, loadings on the common factors, and provenance.
 
     `overrides` is the source of the number that a file or `--set` changed without a new source.
+    `given` are the keys of the law as the files have them: a law by quantiles has them there.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Quantity:
     note: str | None
     as_of: str | None
     overrides: str | None
+    given: dict[str, Any]
 
     def resolved(self) -> dict[str, Any]:
         """Everything about the quantity as plain data, in the words of a parameter file."""
@@ -115,17 +117,19 @@ class Override:
     by: str
 
     def __str__(self) -> str:
-        return f"{self.key}: {_words(self.before)} -> {_words(self.after)}"
+        return f"{self.key}: {in_words(self.before)} -> {in_words(self.after)}"
 
 
-def _words(said: Any) -> str:
+def in_words(said: Any) -> str:
     """A value of a file in a line of text."""
     if said is None:
         return "nothing"
     if isinstance(said, bool):
         return str(said).lower()
+    if isinstance(said, list):
+        return f"[{', '.join(in_words(part) for part in said)}]"
     if isinstance(said, dict):
-        return ", ".join(f"{key} {_words(what)}" for key, what in said.items())
+        return ", ".join(f"{key} {in_words(what)}" for key, what in said.items())
     return f"{said:g}" if isinstance(said, float) else str(said)
 
 

@@ -187,7 +187,10 @@ def test_the_base_case_meets_its_schema() -> None:
                 assert entry["unit"] == below["properties"]["unit"]["const"]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["check", BASE], ["run", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["check", BASE], ["run", "--help"], ["describe", "hardware.pue", "--file", BASE]],
+)
 def test_what_runs_no_model_does_not_import_the_heavy_libraries(arguments: list[str]) -> None:
     code = (
         "import sys, runpy\n"
