@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from sim.files import RunError as RunError
     from sim.params import load as load
     from sim.results import simulate as simulate
+    from sim.sample import sample as sample
     from sim.scenario import Scenario as Scenario
     from sim.statistics import summarise as summarise
 
 _HOMES = {
     "load": "sim.params",
+    "sample": "sim.sample",
     "simulate": "sim.results",
     "summarise": "sim.statistics",
     "Scenario": "sim.scenario",
@@ -30,7 +32,7 @@ _HOMES = {
     "RunError": "sim.files",
     "plots": "sim.plots",
 }
-__all__ = ["InputError", "RunError", "Scenario", "load", "plots", "simulate", "summarise"]
+__all__ = ["InputError", "RunError", "Scenario", "load", "plots", "sample", "simulate", "summarise"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.engine import Array, Draws, workspace
+from sim.engine import Array, Draws
 from sim.fields import COORDS
 from sim.files import RunError
-from sim.kernels.loops import ANYTHING, BAD, FINITE, TILE, run_blocks
+from sim.kernels.loops import ANYTHING, BAD, FINITE, REPLICATES, TILE, run_blocks
 from sim.kernels.samplers import BLOCK
 from sim.layout import Layout
 from sim.scenario import Scenario
@@ -92,14 +92,15 @@ def _evaluated(done: Draws, draws: NDArray[np.int64]) -> tuple[Array, NDArray[np
         drop_bad=False,  # rows stay in the order of the draws
         drop_questionable=False,
     )
-    space = workspace(done.layout, done.row)
+    space = done.workspace()
     nothing = np.empty((0, 0))
-    mean, m2 = np.empty((2, 1, plan.moment_columns.size))
+    sizes = np.zeros(REPLICATES, np.int64)
+    mean, m2 = np.zeros((2, REPLICATES, plan.moment_columns.size))
     rows = np.empty((len(draws), done.layout.width))
     good = np.empty(len(draws), bool)
     status = np.empty(BLOCK, np.int8)
     for block in np.unique(draws // BLOCK):
-        run_blocks(plan, space, int(block) * BLOCK, BLOCK, nothing, mean, m2, status)
+        run_blocks(plan, space, int(block) * BLOCK, BLOCK, nothing, sizes, mean, m2, status)
         here = draws // BLOCK == block
         rows[here] = space.rows[draws[here] % BLOCK]
         good[here] = (status[draws[here] % BLOCK] & BAD) == 0

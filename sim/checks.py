@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from numbers import Integral
 from typing import Any
 
@@ -13,7 +13,8 @@ from sim.inputs import ARR_FIELDS
 from sim.scenario import Hosting, Party, Quantity, RunDefaults, Settings
 
 FORMAT = 1
-SAMPLERS = ("random",)
+SAMPLERS = ("stratified", "random", "sobol")
+SOBOL_DRAWS = 2**37  # 32 sequences of 2^32 points
 BAD_DRAWS = ("fail", "drop", "keep")
 MAX_DRAWS = 10**12
 MAX_SEED = 2**64 - 1
@@ -72,12 +73,36 @@ def seed_fault(seed: Any) -> str | None:
     return None
 
 
-def sampler_fault(sampler: Any) -> str | None:
-    """What is wrong with the name of a sampler, in words."""
+def sampler_fault(sampler: Any, draws: Any = 0) -> str | None:
+    """What is wrong with the name of a sampler, for so many draws, in words."""
     if sampler not in SAMPLERS:
         hint = nearest(shown(sampler).strip("'"), SAMPLERS)
         return f"unknown sampler {shown(sampler)}{hint}"
+    if sampler == "sobol" and (finite(draws) or 0) > SOBOL_DRAWS:
+        return (
+            f"32 Sobol' sequences of 2^32 points give {SOBOL_DRAWS:,} draws, got {int(draws):,};"
+            " the samplers 'stratified' and 'random' go on"
+        )
     return None
+
+
+def loads_faults(loads: Any, good: dict[str, float]) -> Iterator[tuple[Key, str]]:
+    """Key within `loads` and message of every fault; loadings without one are added to `good`."""
+    if not isinstance(loads, Mapping):
+        yield (), f"expected a table such as {{ power = 0.7 }}, got {shown(loads)}"
+        return
+    for factor, loading in loads.items():
+        if factor not in FACTORS:
+            yield (str(factor),), f"unknown factor{nearest(str(factor), FACTORS)}"
+        elif isinstance(loading, bool) or not isinstance(loading, int | float):
+            yield (factor,), f"expected a number, got {shown(loading)}"
+        elif finite(loading) is None:
+            yield (factor,), f"expected a finite number, got {shown(loading)}"
+        else:
+            good[factor] = float(loading)
+    squares = sum(loading * loading for loading in good.values())
+    if squares > 1 + 1e-12:
+        yield (), f"the squares of the loadings add up to {squares:.4g}, which exceeds 1"
 
 
 def run_defaults(document: Document, faults: list[Fault]) -> RunDefaults:

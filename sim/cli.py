@@ -181,12 +181,21 @@ def describe(
     ] = None,
     file: Annotated[Path, typer.Option(help="The parameter file.")] = Path("params/base.toml"),
     set_: Set = None,
+    correlations: Annotated[
+        bool, typer.Option("--correlations", help="How they are tied, as asked for and as drawn.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the same for machines.")] = False,
 ) -> None:
     """Tell what inputs and outputs are: meaning, unit, law, a picture of it, source."""
     from sim import describe
 
     (scenario,) = _scenarios([file], set_, [])
+    if correlations:
+        from sim import dependence
+
+        ties = dependence.described(scenario, describe.full_names(scenario, names or []))
+        print(json.dumps(ties, indent=1) if as_json else describe.ties_text(ties))
+        return
     found = describe.described(scenario, names) if names else describe.listed(scenario)
     if as_json:
         print(json.dumps(found, indent=1, allow_nan=False))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,16 +44,25 @@ def described(scenario: Scenario, names: list[str]) -> list[dict[str, Any]]:
     Raises:
         InputError: With every name that nothing bears, and the nearest that something does.
     """
-    faults: list[Fault] = []
-    found = [_full_name(scenario, name, faults) for name in names]
-    if faults:
-        raise InputError(faults)
     return [
         _input(scenario, scenario.quantities[name])
         if name in scenario.quantities
         else _output(name)
-        for name in found
+        for name in full_names(scenario, names)
     ]
+
+
+def full_names(scenario: Scenario, names: list[str]) -> list[str]:
+    """Names of inputs and outputs in full.
+
+    Raises:
+        InputError: With every name that nothing bears, and the nearest that something does.
+    """
+    faults: list[Fault] = []
+    found = [_full_name(scenario, name, faults) for name in names]
+    if faults:
+        raise InputError(faults)
+    return found
 
 
 def listed(scenario: Scenario) -> list[dict[str, Any]]:
@@ -317,3 +327,40 @@ def list_text(rows: list[dict[str, Any]]) -> str:
 
     legend = "Grades: A first-party, B research or press, C secondary, J judgement."
     return "\n".join([*lines[1:], "", legend])
+
+
+def ties_text(data: Mapping[str, Any]) -> str:
+    """How inputs are tied (`dependence.described`), in lines of at most 80 columns."""
+    n = data["draws"]
+    lines = [
+        f"Rank correlations (Spearman) asked for, and those of the first {n:,} draws",
+        f"(sampler {data['sampler']}, seed {data['seed']}) with their standard errors.",
+    ]
+    head = "     asked             drawn"
+    for group in data["groups"]:
+        copula = f"t copula, nu {group['nu']:g}" if "nu" in group else "Gaussian copula"
+        asked = {"copula": "of scores", "pearson": "of values"}.get(group["kind"], "of ranks")
+        title = f"Group {group['name']}: correlations {asked}, {copula}"
+        lines += ["", *textwrap.wrap(title, WIDTH, subsequent_indent="  "), head]
+        names = group["inputs"]
+        for i, j in itertools.combinations(range(len(names)), 2):
+            pair = names[i], names[j]
+            lines += _tie(group["matrix"][i][j], group["spearman"][i][j], n, pair)
+    if not data["groups"]:
+        lines += ["", "No correlation group."]
+    if data["factors"]:
+        lines += ["", f"Common factors tie {data['pairs']:,} pairs of inputs, the most:"]
+        lines += [head]
+        for pair in data["factors"]:
+            lines += _tie(pair["asked"], pair["spearman"], n, pair["inputs"])
+    return "\n".join(lines)
+
+
+def _tie(asked: float, drawn: float, draws: int, names: Sequence[str]) -> list[str]:
+    error = (1 - drawn * drawn) * math.sqrt(1.06 / draws)  # Fieller, Hartley, Pearson 1957
+    digits = max(2, -math.floor(math.log10(error))) if error > 0 else 4
+    head = f"  {asked:>8.3f} {drawn:>9.{digits}f} ± {error:<8.{digits}f} "
+    return textwrap.wrap(
+        ", ".join(names), WIDTH, initial_indent=head, subsequent_indent=" " * len(head),
+        break_long_words=False,
+    )  # fmt: skip

@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.fields import FACTORS, QUARTERS, REFERENCE_QUARTER, REGIMES, Output, nearest
+from sim.fields import QUARTERS, REFERENCE_QUARTER, REGIMES, Output, nearest
 from sim.files import Fault, InputError, Place
 from sim.inputs import HOST_MATRICES, Draw, Lab, Landlord
-from sim.kernels import samplers
 from sim.kernels.buildout import Ledger
 from sim.kernels.loops import (
     ANYTHING,
@@ -32,10 +31,11 @@ from sim.kernels.loops import (
     Workspace,
     run_blocks,
 )
+from sim.kernels.quantities import Scores
 from sim.kernels.samplers import BLOCK
 from sim.layout import Layout, Variable
 from sim.outputs import PROBABILITIES, HostOutputs, LabOutputs, LandlordOutputs, World
-from sim.plan import Rows, factors, hosts
+from sim.rows import Rows, hosts
 from sim.scenario import Scenario
 
 Array = NDArray[np.float64]
@@ -54,14 +54,14 @@ class Draws:
 
     `kept` maps a variable to its draws [..., draw]; `fixed` maps inputs that are the same in every
     draw. `count`, `mean`, `m2` hold by replicate the moments of the variables in `moments`, over
-    the draws that count. `plan` and `row` are what the draws were evaluated with, and `status` says
-    of each of them whether it is questionable, and whether it is bad.
+    the draws that count. `plan` and `start` are what the draws were evaluated with, and `status`
+    says of each of them whether it is questionable, and whether it is bad.
     """
 
     scenario: Scenario
     layout: Layout
     plan: Plan
-    row: Array
+    start: Rows
     draws: int
     seed: int
     sampler: str
@@ -90,17 +90,20 @@ class Draws:
         """The draws that count: those that are not left out."""
         return counted(self.status, self.plan)
 
+    def workspace(self) -> Workspace:
+        """Working space of one thread that evaluates draws of this result."""
+        return workspace(self.layout, self.start.row, self.start.plan.scores(BLOCK))
+
     def fold(self, sizes: NDArray[np.int64], mean: Array, m2: Array) -> None:
-        """Add the moments of one tile, a block for each replicate (Chan et al. 1979)."""
-        n = len(sizes)
-        before = self.count[:n]
+        """Add the moments of one tile, by replicate (Chan et al. 1979)."""
+        before = self.count
         total = before + sizes
-        weight = (sizes / np.maximum(total, 1))[:, None]  # a block may have lost every draw
+        weight = (sizes / np.maximum(total, 1))[:, None]  # a replicate may have no draw here
         with np.errstate(invalid="ignore", over="ignore"):  # draws that are not finite
-            delta = mean - self.mean[:n]
-            self.mean[:n] += delta * weight
-            self.m2[:n] += m2 + delta * delta * (before[:, None] * weight)
-        self.count[:n] = total
+            delta = mean - self.mean
+            self.mean += delta * weight
+            self.m2 += m2 + delta * delta * (before[:, None] * weight)
+        self.count = total
 
 
 def counted(status: NDArray[np.int8], plan: Plan) -> Mask:
@@ -148,7 +151,7 @@ def _output(variable: Variable) -> Output:
     return variable.declaration
 
 
-def workspace(layout: Layout, row: Array) -> Workspace:
+def workspace(layout: Layout, row: Array, scores: Scores) -> Workspace:
     """Working space of one thread, with `row` in every draw of the block."""
     rows = np.tile(row, (BLOCK, 1))
     shape = (layout.labs, layout.landlords)
@@ -161,8 +164,7 @@ def workspace(layout: Layout, row: Array) -> Workspace:
         lab_out=layout.records(rows, LabOutputs),
         landlord_out=layout.records(rows, LandlordOutputs),
         host_out=layout.records(rows, HostOutputs),
-        factor_scores=np.empty((len(FACTORS), BLOCK)),
-        scores=np.empty(BLOCK),
+        scores=scores,
         ledger=Ledger(
             done=np.empty(shape),
             want=np.empty(shape),
@@ -202,7 +204,7 @@ def run(
     `progress` is called with the number of draws done since it was last called.
     """
     layout = Layout(len(scenario.labs), len(scenario.landlords))
-    start = Rows(scenario, layout)
+    start = Rows(scenario, layout, uncertainty)
     kept, moments = selected(layout, keep)
     drawn = [v for v in kept if v.name in start.sampled or v.name in layout.outputs]
     columns = np.concatenate([v.columns.ravel() for v in drawn] or [np.zeros(0, np.int64)])
@@ -220,12 +222,9 @@ def run(
         for chosen in (drawn, moments)
     )
     plan = Plan(
-        np.uint64(seed),
-        float(uncertainty),
+        start.plan.sampling(seed, sampler),
         settings.rental_mode == "market",
         settings.view == "accounting",
-        factors(scenario),
-        np.array(start.quantities, samplers.QUANTITY),
         housing,
         columns,
         kept_rules,
@@ -240,7 +239,7 @@ def run(
         scenario,
         layout,
         plan,
-        start.row,
+        start,
         draws,
         seed,
         sampler,
@@ -281,13 +280,17 @@ def _rules(variable: Variable, reports: Mask, rents: Mask) -> NDArray[np.int8]:
     return np.where(number, NUMBER if output.may_be_infinite else FINITE, ANYTHING).astype(np.int8)
 
 
-def check_memory(columns: int, draws: int) -> None:
+def check_memory(
+    columns: int, draws: int, per_kept: float = MEMORY_PER_KEPT, caller: str = "simulate"
+) -> None:
     """Refuse what cannot fit in memory before anything is computed.
+
+    `per_kept` is the peak of memory over that of the values.
 
     Raises:
         InputError: With how much is needed, and how much there is.
     """
-    needed = columns * draws * 8 * MEMORY_PER_KEPT
+    needed = columns * draws * 8 * per_kept
     there = math.inf
     with suppress(AttributeError, ValueError, OSError):  # not on every platform
         there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -298,7 +301,7 @@ def check_memory(columns: int, draws: int) -> None:
             f"{draws:,} draws of {columns} values need about {needed / 2**30:,.1f} GiB, and there"
             f" are {there / 2**30:,.1f} GiB; ask for fewer draws or outputs"
         )
-        raise InputError([Fault(Place("simulate"), "draws", message)])
+        raise InputError([Fault(Place(caller), "draws", message)])
 
 
 def _run_chunks(
@@ -330,19 +333,18 @@ def _run_chunks(
                 folded += 1
 
     def work() -> None:
-        space = workspace(result.layout, result.row)
+        space = result.workspace()
         while not stop.is_set():
             chunk = next(todo)
             if chunk >= chunks:
                 return
             first = chunk * size
             count = min(size, result.draws - first)
-            blocks = math.ceil(count / BLOCK)
-            mean, m2 = np.empty((2, blocks, plan.moment_columns.size))
+            rows = math.ceil(count / TILE) * REPLICATES
+            sizes = np.zeros(rows, np.int64)
+            mean, m2 = np.zeros((2, rows, plan.moment_columns.size))
             status = result.status[first : first + count]
-            run_blocks(plan, space, first, count, store, mean, m2, status)
-            starts = np.arange(0, count, BLOCK)
-            sizes = np.add.reduceat(counted(status, plan), starts, dtype=np.int64)
+            run_blocks(plan, space, first, count, store, sizes, mean, m2, status)
             finish(chunk, (sizes, mean, m2))
             if progress is not None:
                 progress(count)

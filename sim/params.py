@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sim import checks
+from sim import checks, groups
 from sim.distributions import FISCAL_KEYS, FISCAL_YEAR_END, is_law_key, replaced
 from sim.fields import declared
 from sim.files import Document, Fault, InputError, Key, Place, read, shown
@@ -144,7 +144,9 @@ def _chain(path: Path, faults: list[Fault]) -> tuple[list[tuple[Path, Document]]
         seen.append(path)
         count = len(faults)
         document = read(path, faults)
-        if document is None:
+        if document is not None:
+            groups.by_name(document, faults)
+        else:
             blame = ("no such file", "cannot be read")
             if from_key is not None and faults[count].message.startswith(blame):
                 faults[count] = Fault(from_key, "extends", f"{path}: {faults[count].message}")
@@ -217,6 +219,8 @@ def _merge_tables(
     if overrides is not None and _is_quantity(key):
         law = {name: what for name, what in before.items() if is_law_key(name, before)}
         stale = replaced(table, law, fiscal=key[-1] in IN_FISCAL_YEARS)
+    elif key[:-1] == (groups.TABLE,):
+        stale = groups.replaced(table, before)
     for name in stale:
         del into[name]
         base.drop((*key, name))

@@ -1,28 +1,41 @@
-"""What is to be drawn: a scenario as the numbers that the kernels' sampler reads."""
+"""What is to be sampled, as the numbers that the kernels read."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.distributions import (
-    FiscalYears,
-    Fixed,
-    Law,
-    LogitNormal,
-    Lognormal,
-    Normal,
-    SharedSpread,
+from sim.correlation import Group, mixing, score_matrix, t_scale_table, t_score_table
+from sim.distributions import Law, Normal
+from sim.distributions.compound import Steps
+from sim.distributions.tabulate import (
+    REACH,
+    Table,
+    TooRoughError,
+    normal_scores,
+    steps_of,
+    table_of,
 )
-from sim.fields import FACTORS, QUARTERS, REFERENCE_QUARTER, record
-from sim.inputs import SPREAD_FROM, Host
-from sim.kernels import samplers
-from sim.layout import Layout, as_record
-from sim.scenario import Scenario
+from sim.fields import FACTORS
+from sim.files import Fault, InputError, Place
+from sim.kernels import quantities as kernel
+from sim.kernels import samplers, tables
+
+SAMPLERS = {
+    "stratified": samplers.STRATIFIED,
+    "random": samplers.RANDOM,
+    "sobol": samplers.SOBOL,
+}
+SOBOL_DIMENSIONS = 21_201  # of Joe and Kuo's direction numbers
+STANDARD_NORMAL = Normal(family="normal", mean=0.0, sd=1.0)
+_SOBOL_BITS = 32
+
+Array = NDArray[np.float64]
 
 
 def name_hash(name: str) -> int:
@@ -30,131 +43,193 @@ def name_hash(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
-def _coefficients(law: Law) -> tuple[int, float, float, float, float]:
-    """The kernel's number of a law with center, spread, lower end and width."""
-    match law:
-        case Normal(min=None, max=None):
-            return samplers.NORMAL, law.mean, law.sd, 0.0, 0.0
-        case Lognormal(min=None, max=None):
-            return samplers.LOGNORMAL, law.median, law.sigma, 0.0, 0.0
-        case LogitNormal():
-            width = law.max - law.min
-            return samplers.LOGIT_NORMAL, (law.median - law.min) / width, law.sigma, law.min, width
-        case SharedSpread() | FiscalYears():
-            return samplers.LOGNORMAL, law.point, math.nan, 0.0, 0.0
-    raise NotImplementedError(f"needs tables of quantile functions, to be drawn: {law.said()}")
+@lru_cache(maxsize=4)
+def direction_numbers(dimensions: int) -> NDArray[np.uint64]:
+    """Joe and Kuo's direction numbers [dimension, bit] as scipy has them, last bit first."""
+    from scipy.stats import qmc
+
+    numbers = np.asarray(qmc.Sobol(dimensions, scramble=False, bits=_SOBOL_BITS)._sv, np.uint64)
+    turned = np.zeros_like(numbers)
+    for bit in range(_SOBOL_BITS):
+        turned |= ((numbers >> np.uint64(bit)) & np.uint64(1)) << np.uint64(_SOBOL_BITS - 1 - bit)
+    return turned
 
 
-class Rows:
-    """The row that every draw starts from, and the quantities that are sampled into it."""
+class SamplingPlan:
+    """Collects what is to be sampled; `sampling` is that as the kernels read it.
 
-    def __init__(self, scenario: Scenario, layout: Layout) -> None:
-        self.layout = layout
-        self.row = np.zeros(layout.width)
-        self.quantities: list[NDArray[np.void]] = []
-        self.sampled: set[str] = set()
-        late: list[NDArray[np.void]] = []  # those that read other columns of the row
-        for variable in layout.inputs.values():
-            group = variable.full_name.split(".")[0]
-            parties = {"labs": scenario.labs, "landlords": scenario.landlords}.get(group)
-            if group == "shocks":
-                continue
-            if parties is None:
-                names = {variable.full_name: variable.columns}
-            else:
-                names = {
-                    f"{group}.{party.id}.{variable.name}": variable.columns[i]
-                    for i, party in enumerate(parties)
-                }
-            for name, columns in names.items():
-                column = int(columns)
-                quantity = scenario.quantities.get(name)
-                if quantity is None:
-                    self.row[column] = math.nan
-                    continue
-                if isinstance(quantity.law, Fixed):
-                    self.row[column] = quantity.law.point
-                    continue
-                loads = [quantity.loads.get(factor, 0.0) for factor in FACTORS]
-                shared = isinstance(quantity.law, SharedSpread | FiscalYears)
-                spread = self._column(".".join(SPREAD_FROM[variable.name])) if shared else -1
-                made = self._quantity(name, column, _coefficients(quantity.law), loads, -1, spread)
-                (late if shared else self.quantities).append(made)
-                self.sampled.add(variable.name)
-        self._lab_delays(scenario, late)
-        self._shocks()
-        self.quantities += late
+    Quantities are sampled in the order in which they are added, those that read other columns of
+    a draw (`of_columns`) after all others. Under Sobol' sequences factors and quantities have a
+    dimension each, also those that are held or fixed, in the order in which they are added, and
+    then the groups.
+    """
 
-    def _column(self, full_name: str) -> int:
-        return int(self.layout.inputs[full_name.split(".")[-1]].columns)
+    def __init__(self, uncertainty: float = 1.0) -> None:
+        self.uncertainty = uncertainty
+        self.dimensions = 0
+        self._reach = REACH * max(1.0, uncertainty)
+        self._factors: list[NDArray[np.void]] = []
+        self._quantities: list[NDArray[np.void]] = []
+        self._late: list[NDArray[np.void]] = []
+        self._groups: list[NDArray[np.void]] = []
+        self._cells: list[Array] = []
+        self._rows = 0
+        self._steps: list[Array] = []
+        self._stepped = 0
+        self._mixing: list[Array] = []
+        self._places: dict[Table | Law, NDArray[np.void]] = {}
+        self._members: dict[str, int] = {}
 
-    def _quantity(
+    def factor(self, name: str, score: float = math.nan) -> None:
+        """A common factor; NaN where its score is drawn."""
+        made = np.zeros((), kernel.FACTOR)
+        made["name"], made["dimension"], made["score"] = name_hash(name), self.dimension(), score
+        self._factors.append(made)
+
+    def dimension(self) -> int:
+        """The next dimension of Sobol' sequences."""
+        self.dimensions += 1
+        return self.dimensions - 1
+
+    def group(self, group: Group, laws: Mapping[str, Law]) -> None:
+        """A correlation group; its members are added after it.
+
+        Raises:
+            GroupError: If there is no such dependence between these laws.
+        """
+        size = len(group.members)
+        made = np.zeros((), kernel.GROUP)
+        made["name"] = name_hash(group.name)
+        made["first"], made["size"] = len(self._members), size
+        made["mixing"] = sum(part.size for part in self._mixing)
+        made["is_t"] = group.copula == "t"
+        if group.nu is not None:
+            made["scale"] = self._place(t_scale_table(group.nu))
+            made["score"] = self._place(t_score_table(group.nu))
+        self._mixing.append(mixing(score_matrix(group, laws)).ravel())
+        for member in group.members:
+            self._members[member] = len(self._members)
+        self._groups.append(made)
+
+    def add(
+        self, name: str, column: int, law: Law, loads: Sequence[float] = (), dimension: int = -1
+    ) -> None:
+        """A quantity of which the values of a law go to a column.
+
+        Raises:
+            InputError: If its quantile function is too rough for a table.
+        """
+        made = self._quantity(name, column, loads, dimension)
+        standard, shift, factor = law.standard()
+        made["shift"], made["factor"] = shift, factor
+        made["low"], made["high"] = law.ends
+        if isinstance(law, Steps):
+            made["law"], made["place"] = kernel.STEPS, self._step_place(law)
+        elif isinstance(law, Normal) and law.ends == (-math.inf, math.inf):
+            made["law"], made["shift"], made["factor"] = kernel.NORMAL, law.mean, law.sd
+        else:
+            try:
+                place = self._places.get(standard)
+                if place is None:
+                    place = self._place(table_of(standard, self._reach))
+                    self._places[standard] = place
+            except TooRoughError as error:
+                raise InputError([Fault(Place("law"), name, str(error))]) from None
+            made["law"], made["place"] = kernel.TABLE, place
+        self._quantities.append(made)
+
+    def of_columns(
         self,
         name: str,
         column: int,
-        law: tuple[int, float, float, float, float],
-        loads: Sequence[float] = (0.0,) * len(FACTORS),
+        law: int,
+        *,
+        center: float = math.nan,
         center_column: int = -1,
         spread_column: int = -1,
-    ) -> NDArray[np.void]:
-        own = math.sqrt(max(0.0, 1.0 - math.fsum(loading**2 for loading in loads)))
-        kind, center, spread, lower, width = law
-        made = np.zeros((), samplers.QUANTITY)
-        made["name"] = name_hash(name)
-        made["column"], made["law"] = column, kind
-        made["center"], made["spread"], made["lower"], made["width"] = center, spread, lower, width
+        loads: Sequence[float] = (),
+        dimension: int = -1,
+    ) -> None:
+        """A quantity whose law has parameters that are in other columns of a draw."""
+        made = self._quantity(name, column, loads, dimension)
+        made["law"], made["factor"] = law, center
         made["center_column"], made["spread_column"] = center_column, spread_column
-        made["own_weight"], made["loadings"] = own, loads
+        self._late.append(made)
+
+    def sampling(self, seed: int, sampler: str) -> kernel.Sampling:
+        """All that was added, as the kernels read it.
+
+        Raises:
+            InputError: If there are too many quantities for Sobol' sequences.
+        """
+        directions = np.zeros((1, _SOBOL_BITS), np.uint64)
+        if sampler == "sobol":
+            dimensions = self.dimensions + len(self._groups)
+            if dimensions > SOBOL_DIMENSIONS:
+                message = (
+                    f"Sobol' sequences are known in {SOBOL_DIMENSIONS:,} dimensions, and these"
+                    f" inputs need {dimensions:,}; the sampler 'stratified' takes any number"
+                )
+                raise InputError([Fault(Place("sampler"), sampler, message)])
+            directions = direction_numbers(dimensions)
+            for i, group in enumerate(self._groups):
+                group["dimension"] = self.dimensions + i
+        return kernel.Sampling(
+            np.uint64(seed),
+            SAMPLERS[sampler],
+            float(self.uncertainty),
+            np.array(self._factors, kernel.FACTOR),
+            np.array(self._groups, kernel.GROUP),
+            np.array(self._quantities + self._late, kernel.QUANTITY),
+            normal_scores(tables.OCTAVES, tables.CELLS_PER_OCTAVE),
+            np.concatenate([np.zeros((0, 4)), *self._cells]),
+            np.concatenate([np.zeros(0), *self._steps]),
+            np.concatenate([np.zeros(0), *self._mixing]),
+            directions,
+        )
+
+    def scores(self, draws: int) -> kernel.Scores:
+        """One thread's working space for so many draws, a multiple of 32."""
+        return kernel.Scores(
+            np.empty(draws),
+            np.empty(draws),
+            np.empty((len(self._factors), draws)),
+            np.empty((len(self._members), draws)),
+            np.empty(samplers.BLOCK, np.uint64),
+        )
+
+    def _quantity(
+        self, name: str, column: int, loads: Sequence[float], dimension: int
+    ) -> NDArray[np.void]:
+        made = np.zeros((), kernel.QUANTITY)
+        made["name"], made["column"] = name_hash(name), column
+        made["dimension"] = self.dimension() if dimension < 0 else dimension
+        made["member"] = self._members.get(name, -1)
+        made["center_column"] = made["spread_column"] = -1
+        made["low"], made["high"] = -math.inf, math.inf
+        made["own_weight"] = math.sqrt(max(0.0, 1.0 - math.fsum(load**2 for load in loads)))
+        made["loadings"] = tuple(loads) or (0.0,) * len(FACTORS)
         return made
 
-    def _lab_delays(self, scenario: Scenario, late: list[NDArray[np.void]]) -> None:
-        """Lab delays: the draw's own median and spread, no loadings (model.md 9.2)."""
-        columns = self.layout.inputs["lab_delay_quarters"].columns
-        center = self._column("buildout.energisation_delay_quarters")
-        spread = self._column("buildout.energisation_delay_lab_sigma")
-        law = (samplers.LOGNORMAL, 0.0, 0.0, 0.0, 0.0)
-        for i, lab in enumerate(scenario.labs):
-            name = f"labs.{lab.id}.lab_delay_quarters"
-            late.append(
-                self._quantity(
-                    name, int(columns[i]), law, center_column=center, spread_column=spread
-                )
-            )
-        self.sampled.add("lab_delay_quarters")
+    def _place(self, table: Table) -> NDArray[np.void]:
+        made = np.zeros((), tables.PLACE)
+        made["first"], made["rows"] = self._rows, table.rows
+        made["start"], made["per_unit"] = table.start, table.per_unit
+        self._cells.append(table.cells)
+        self._rows += len(table.cells)
+        return made
 
-    def _shocks(self) -> None:
-        """Innovations after the reference quarter, and the capital crunch (model.md 9.3)."""
-        after = range(QUARTERS.index(REFERENCE_QUARTER) + 1, len(QUARTERS))
-        for shock in ("eps_price", "eps_duty", "eps_power"):
-            columns = self.layout.inputs[shock].columns
-            for q in after:
-                law = (samplers.NORMAL, 0.0, 1.0, 0.0, 0.0)
-                self.quantities.append(
-                    self._quantity(f"shocks.{shock}.{QUARTERS[q]}", int(columns[q]), law)
-                )
-        crunch = int(self.layout.inputs["capital_crunch"].columns)
-        probability = self._column("buildout.capital_crunch_probability")
-        law = (samplers.BERNOULLI, 0.0, 0.0, 0.0, 0.0)
-        self.quantities.append(
-            self._quantity("shocks.capital_crunch", crunch, law, center_column=probability)
-        )
-        self.sampled |= {"eps_price", "eps_duty", "eps_power", "capital_crunch"}
-
-
-def hosts(scenario: Scenario) -> NDArray[np.void]:
-    """What each landlord is to each lab, as kernels read it [lab, landlord]."""
-    made = np.zeros((len(scenario.labs), len(scenario.landlords)), as_record(record(Host)))
-    for i, lab in enumerate(scenario.labs):
-        for k, landlord in enumerate(scenario.landlords):
-            host = scenario.hosts.get((lab.id, landlord.id))
-            if host is not None:
-                made[i, k] = (host.share_2026, host.share_2027, host.captive, host.rpo_share)
-    return made
-
-
-def factors(scenario: Scenario) -> NDArray[np.void]:
-    """The common factors: drawn, or held at a score."""
-    made = np.zeros(len(FACTORS), samplers.FACTOR)
-    made["name"] = [name_hash(f"factors.{factor}") for factor in FACTORS]
-    made["score"] = [scenario.factors.get(factor, math.nan) for factor in FACTORS]
-    return made
+    def _step_place(self, law: Steps) -> NDArray[np.void]:
+        if law in self._places:
+            return self._places[law]
+        table = steps_of(law, self._reach)
+        made = np.zeros((), tables.PLACE)
+        made["first"], made["rows"], made["edges"] = (
+            self._stepped, len(table.guide) - 1, len(table.edges),
+        )  # fmt: skip
+        made["start"], made["per_unit"] = table.start, table.per_unit
+        part = np.concatenate([table.guide.astype(float), table.edges, table.values])
+        self._steps.append(part)
+        self._stepped += len(part)
+        self._places[law] = made
+        return made

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sim import checks, provenance
+from sim import checks, groups, provenance
 from sim.distributions import (
     FISCAL_YEAR_END,
     FiscalYears,
@@ -36,7 +36,10 @@ from sim.inputs import (
 from sim.scenario import Hosting, Override, Party, Quantity, Scenario
 
 PROVENANCE = ("unit", "source", "note", "as_of", "loads")
-TOP = ("format", "extends", "description", "run", "model", "factors", "labs", "landlords")
+TOP = (
+    "format", "extends", "description", "run", "model", "factors", "correlation", "labs",
+    "landlords",
+)  # fmt: skip
 GROUPS = {name: declared(group) for name, group in subgroups(Scalars).items()}
 LAB_FIELDS = {n: f for n, f in declared(Lab).items() if n not in DERIVED_LAB_FIELDS}
 LANDLORD_FIELDS = declared(Landlord)
@@ -90,6 +93,13 @@ class Resolver:
             self._table(("landlords", landlord.id), LANDLORD_FIELDS, others, quantities)
         hosts = self._hosts(labs, landlords)
         checks.domain_rules(self.merged, quantities, hosts, labs, landlords, self.faults)
+        laws = {name: quantity.law for name, quantity in quantities.items()}
+        loads = {name: quantity.loads for name, quantity in quantities.items()}
+        correlations = (
+            groups.read(self.merged, laws, loads, self.faults)
+            if self.readable and len(self.faults) == before
+            else ()  # what is tied may be what is faulty
+        )
         statements = provenance.statements(self.published, self.sources, self.faults)
         ids = [party.id for party in labs]
         remarks = [
@@ -111,6 +121,7 @@ class Resolver:
             labs=labs,
             landlords=landlords,
             sources=self.sources,
+            correlations=correlations,
             published=statements,
             overrides=tuple(self.overrides),
             remarks=tuple(remarks),
@@ -253,23 +264,11 @@ class Resolver:
 
     def _loads(self, key: Key, loads: Any) -> dict[str, float]:
         at = (*key, "loads")
-        if not isinstance(loads, dict):
-            self.fault(at, f"expected a table such as {{ power = 0.7 }}, got {shown(loads)}")
-            return {}
-        good = {}
-        for factor, loading in loads.items():
-            if factor not in FACTORS:
-                self.fault((*at, factor), f"unknown factor{nearest(factor, FACTORS)}")
-            elif isinstance(loading, bool) or not isinstance(loading, int | float):
-                self.fault((*at, factor), f"expected a number, got {shown(loading)}")
-            elif finite(loading) is None:
-                self.fault((*at, factor), f"expected a finite number, got {shown(loading)}")
-            else:
-                good[factor] = float(loading)
-        squares = sum(loading * loading for loading in good.values())
-        if squares > 1 + 1e-12:
-            message = f"the squares of the loadings add up to {squares:.4g}, which exceeds 1"
-            self.faults.append(Fault(self.merged.changed(at), ".".join(at), message))
+        good: dict[str, float] = {}
+        for within, message in checks.loads_faults(loads, good):
+            # What adds up to too much may have been changed by another file than the first.
+            place = self.merged.place((*at, *within)) if within else self.merged.changed(at)
+            self.faults.append(Fault(place, ".".join((*at, *within)), message))
         return {factor: good[factor] for factor in FACTORS if factor in good}
 
     def _law(

@@ -18,7 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sim import bad_draws as bad
-from sim import checks, engine
+from sim import checks, dependence, engine
 from sim.fields import COORDS, QUARTERS, Output, declared
 from sim.files import Fault, InputError, Place
 from sim.inputs import HOST_MATRICES, Host
@@ -67,7 +67,8 @@ def simulate(
         A Dataset with the dims of model.md 0.1 and the names and units of model.md 9.4. What is
         left out is missing from the dim `draw`, whose coordinate is the number of the draw, and
         counted in the attributes `draws_not_finite` and `draws_questionable`; the attribute
-        `draws` counts all that were evaluated.
+        `draws` counts all that were evaluated. `correlation` is JSON text, every correlation group
+        with the rank correlations that its draws have.
 
     Raises:
         RunError: If more than 0.1 % of the draws are bad under "fail", or no draw is left.
@@ -83,7 +84,7 @@ def simulate(
     faults = {
         "draws": checks.draws_fault(draws),
         "seed": checks.seed_fault(seed),
-        "sampler": checks.sampler_fault(sampler),
+        "sampler": checks.sampler_fault(sampler, draws),
         "uncertainty": checks.uncertainty_fault(uncertainty),
         "threads": checks.threads_fault(threads),
         "bad_draws": checks.bad_draws_fault(bad_draws),
@@ -111,6 +112,9 @@ def simulate(
         "drop_questionable": int(drop_questionable),  # netCDF knows no flags
         "draws_questionable": int(done.questionable.sum()),
     }
+    if scenario.correlations:
+        found = dependence.of_scenario(scenario, int(draws), int(seed), sampler, float(uncertainty))
+        about["correlation"] = json.dumps(found)
     return _dataset(done, keep, about)
 
 

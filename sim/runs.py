@@ -200,6 +200,8 @@ def _write_parameters(scenario: Scenario, path: Path) -> None:
         for part in name.split("."):
             table = table.setdefault(part, {})
         table.update(said)
+    if resolved["correlation"]:
+        tree["correlation"] = resolved["correlation"]
     path.write_text(tomli_w.dumps(tree), encoding="utf-8")
 
 
@@ -313,5 +315,6 @@ def _manifest(scenario: Scenario, ds: xr.Dataset, started: float) -> dict[str, A
         "files": list(scenario.files),
         "overrides": [asdict(override) for override in scenario.overrides],
         "parameters": scenario.resolved(),
+        "correlation": json.loads(ds.attrs.get("correlation", "[]")),
         "sources": scenario.sources_used(),
     }

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from sim.correlation import Group
 from sim.distributions import Law
 from sim.fields import Field
 
@@ -28,7 +29,7 @@ class RunDefaults:
 
     draws: int = 100_000
     seed: int = 1
-    sampler: str = "random"
+    sampler: str = "stratified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,7 @@ class Scenario:
     labs: tuple[Party, ...]
     landlords: tuple[Party, ...]
     sources: dict[str, dict[str, str]]
+    correlations: tuple[Group, ...] = ()
     published: tuple[Statement, ...] = ()
     overrides: tuple[Override, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -167,6 +169,7 @@ class Scenario:
             "labs": {lab.id: lab.name for lab in self.labs},
             "landlords": {landlord.id: landlord.name for landlord in self.landlords},
             "fiscal_year_ends": {party.id: party.fiscal_year_end for party in self.landlords},
+            "correlation": [group.said() for group in self.correlations],
             "quantities": {name: q.resolved() for name, q in sorted(self.quantities.items())},
             "hosts": {
                 f"labs.{lab}.host.{landlord}": {

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.checks import FORMAT, MAX_DRAWS, MAX_SEED, SAMPLERS
+from sim.correlation import COPULAS, KINDS
 from sim.distributions import FAMILIES, FISCAL_KEYS, FISCAL_YEAR_END
 from sim.fields import FACTORS, RENTAL_MODES, VIEWS, Field
 from sim.inputs import IN_FISCAL_YEARS
@@ -66,6 +67,7 @@ def schema() -> Schema:
                     }
                 ),
                 "factors": _object({factor: {"type": "number"} for factor in FACTORS}),
+                "correlation": {"type": "array", "items": _group()},
                 "labs": {"additionalProperties": {"$ref": "#/$defs/lab"}},
                 "landlords": {"additionalProperties": {"$ref": "#/$defs/landlord"}},
                 **{name: _object(_quantities(fields)) for name, fields in GROUPS.items()},
@@ -84,6 +86,22 @@ def schema() -> Schema:
 
 def _object(properties: Schema) -> Schema:
     return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _group() -> Schema:
+    number = {"type": "number", "minimum": -1, "maximum": 1}
+    pair = {"prefixItems": [{"type": "string"}, {"type": "string"}, number], "items": False}
+    return _object(
+        {
+            "name": {"type": "string", "description": "Name by which an overlay changes it"},
+            "inputs": {"type": "array", "items": {"type": "string"}, "minItems": 2},
+            "kind": {"enum": list(KINDS), "description": "What the numbers are correlations of"},
+            "copula": {"enum": list(COPULAS)},
+            "nu": {"type": "number", "description": "Degrees of freedom of the t copula"},
+            "matrix": {"type": "array", "items": {"type": "array", "items": number}},
+            "pairs": {"type": "array", "items": pair},
+        }
+    )
 
 
 def _party(fields: Mapping[str, Field]) -> Schema:

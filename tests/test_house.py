@@ -6,9 +6,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT
+
+import sim
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -28,15 +31,23 @@ def test_imports_run_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    (code,) = blocks("python")
-    names: dict[str, object] = {}
-    exec(compile(code, "README.md", "exec"), names)
-    assert names["everything"].sizes["draw"] == 1_000  # type: ignore[attr-defined]
+    names: dict[str, Any] = {}
+    for code in blocks("python"):
+        exec(compile(code, "README.md", "exec"), names)
+    assert names["everything"].sizes["draw"] == 1_000
+    assert names["ds"]["sales"].sizes["draw"] == 100_000
+
+
+def test_the_correlation_group_of_the_readme_is_one(params: Path) -> None:
+    _, group = blocks("toml")
+    over = params / "tied.toml"
+    over.write_text(f'format = 1\nextends = "base.toml"\n\n{group}')
+    assert [one.name for one in sim.load(over).correlations] == ["facility"]
 
 
 def test_the_commands_of_the_readme_run(params: Path, tmp_path: Path) -> None:
     """All but the two that set the project up, which continuous integration runs."""
-    (overlay,) = blocks("toml")
+    overlay, _ = blocks("toml")
     assert (params / "scenarios" / "cheap-power.toml").read_text() == overlay
     commands = [line for block in blocks("sh") for line in block.splitlines()]
     assert len([c for c in commands if "pip install" in c]) == 2

@@ -11,10 +11,10 @@ import numpy as np
 from sim.engine import workspace
 from sim.fields import record
 from sim.inputs import HOST_MATRICES, Host
-from sim.kernels import samplers
 from sim.kernels.loops import Plan, run_blocks
 from sim.kernels.samplers import BLOCK
 from sim.layout import Layout, as_record
+from sim.plan import SamplingPlan
 
 BASE = Path(__file__).parent.parent / "params" / "base.toml"
 
@@ -42,13 +42,11 @@ def evaluate(
     for field, (name, dims) in HOST_MATRICES.items():
         hosts[field] = given[name] if dims[0] == "lab" else given[name].T
     every = np.concatenate([v.columns.ravel() for v in layout.outputs.values()])
+    nothing_sampled = SamplingPlan()
     plan = Plan(
-        np.uint64(0),
-        1.0,
+        nothing_sampled.sampling(0, "random"),
         rental_mode == "market",
         view == "accounting",
-        np.zeros(5, samplers.FACTOR),
-        np.zeros(0, samplers.QUANTITY),
         hosts,
         every,
         np.zeros(every.size, np.int8),
@@ -57,12 +55,13 @@ def evaluate(
         False,
         False,
     )
-    space = workspace(layout, rows[0])
+    space = workspace(layout, rows[0], nothing_sampled.scores(BLOCK))
     kept = np.empty((every.size, rows.shape[0]))
     for start in range(0, rows.shape[0], BLOCK):
         space.rows[:] = rows[start : start + BLOCK]
         none, status = np.empty((1, 0)), np.empty(BLOCK, np.int8)
-        run_blocks(plan, space, start, BLOCK, kept, none, none, status)
+        sizes = np.zeros(1, np.int64)
+        run_blocks(plan, space, start, BLOCK, kept, sizes, none, none, status)
     results = {}
     begin = 0
     for variable in layout.outputs.values():

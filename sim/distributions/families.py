@@ -363,10 +363,10 @@ class Pert(Peaked):
         return 1.0 + self.shape * self._peak, 1.0 + self.shape * (1.0 - self._peak)
 
     def share_below(self, log_p: Array) -> Array:
-        return np.asarray(special.betaincinv(*self._beta, np.exp(log_p)))
+        return _beta_share(*self._beta, log_p)
 
     def share_above(self, log_q: Array) -> Array:
-        return np.asarray(special.betaincinv(*self._beta[::-1], np.exp(log_q)))
+        return _beta_share(*self._beta[::-1], log_q)
 
     def log_shares(self, share: Array) -> tuple[Array, Array]:
         return _beta_shares(*self._beta, share)
@@ -423,10 +423,10 @@ class Beta(Bounded):
         return {"a": center * total, "b": (1 - center) * total}
 
     def share_below(self, log_p: Array) -> Array:
-        return np.asarray(special.betaincinv(self.a, self.b, np.exp(log_p)))
+        return _beta_share(self.a, self.b, log_p)
 
     def share_above(self, log_q: Array) -> Array:
-        return np.asarray(special.betaincinv(self.b, self.a, np.exp(log_q)))
+        return _beta_share(self.b, self.a, log_q)
 
     def log_shares(self, share: Array) -> tuple[Array, Array]:
         return _beta_shares(self.a, self.b, share)
@@ -549,25 +549,28 @@ class StudentT(Tailed):
         return self.df
 
     def lower(self, log_p: Array) -> Array:
-        return self.median - self.scale * _student_tail(self.df, log_p)
+        return self.median - self.scale * student_tail(self.df, log_p)
 
     def upper(self, log_q: Array) -> Array:
-        return self.median + self.scale * _student_tail(self.df, log_q)
+        return self.median + self.scale * student_tail(self.df, log_q)
 
     def log_cdf(self, x: Array) -> Array:
-        return self._log_tail(-(np.asarray(x) - self.median) / self.scale)
+        return student_log_tail(self.df, -(np.asarray(x) - self.median) / self.scale)
 
     def log_sf(self, x: Array) -> Array:
-        return self._log_tail((np.asarray(x) - self.median) / self.scale)
-
-    def _log_tail(self, t: Array) -> Array:
-        """The log of P(T > t)."""
-        with np.errstate(divide="ignore", over="ignore"):
-            tail = special.betainc(self.df / 2, 0.5, self.df / (self.df + t * t)) / 2
-            return np.where(t >= 0, np.log(tail), np.log1p(-tail))
+        return student_log_tail(self.df, (np.asarray(x) - self.median) / self.scale)
 
 
-def _student_tail(df: float, log_q: Array) -> Array:
+def student_log_tail(df: float, t: Array) -> Array:
+    """The log of P(T > t) of Student's law with `df` degrees of freedom."""
+    with np.errstate(divide="ignore", over="ignore"):
+        near = special.betaincc(0.5, df / 2, t * t / (df + t * t)) / 2
+        far = special.betainc(df / 2, 0.5, df / (df + t * t)) / 2
+        tail = np.where(t * t < df, near, far)  # whichever argument is the small and exact one
+        return np.where(t >= 0, np.log(tail), np.log1p(-tail))
+
+
+def student_tail(df: float, log_q: Array) -> Array:
     """The t that has log-probability log_q, at most log 1/2, above it."""
     tail = 2.0 * np.exp(log_q)
     # Near the middle t^2/(df + t^2), in the tail its complement, is the small and exact one.
@@ -651,6 +654,15 @@ def _share(x: float, low: float, high: float) -> float:
     if not low < x < high:
         raise ValueError(f"expected a value between min and max, {low:g} and {high:g}, got {x:g}")
     return (x - low) / (high - low)
+
+
+def _beta_share(a: float, b: float, log_p: Array) -> Array:
+    """The share that has log-probability log_p below it: by its power law where it is tiny."""
+    log_tiny = (log_p + math.log(a) + special.betaln(a, b)) / a
+    is_tiny = log_tiny < math.log(1e-17 / (1.0 + b))  # the next term is below the last bit
+    usual = special.betaincinv(a, b, np.where(is_tiny, 0.5, np.exp(log_p)))
+    unsolved = is_tiny | np.isnan(usual)  # scipy gives none near 1e-17 where a or b is about 1
+    return np.where(unsolved, np.exp(np.minimum(log_tiny, 0.0)), usual)
 
 
 def _beta_shares(a: float, b: float, share: Array) -> tuple[Array, Array]:

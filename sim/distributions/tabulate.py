@@ -110,9 +110,14 @@ def steps_of(law: Steps, reach: float = REACH) -> StepTable:
 
 
 def tabulate(
-    quantile: Callable[[Array], Array], reach: float = REACH, seconds: float | None = None
+    quantile: Callable[[Array], Array],
+    reach: float = REACH,
+    seconds: float | None = None,
+    checked_to: float = CHECKED_TO,
 ) -> Table:
     """A table of a quantile function of the normal score; `seconds` is all the time it may take.
+
+    Beyond `checked_to` an error counts for little, as next to no draw is there.
 
     Where time or rows run out, the table is as good as it is, and says so by its `error`.
     """
@@ -132,7 +137,7 @@ def tabulate(
             floor = 16 * np.finfo(float).eps * np.abs(x).max(axis=1)
             missed = np.maximum(missed - floor, 0.0)
             error = np.where(missed == 0.0, 0.0, missed / scale).max(axis=0)
-            error[np.abs(left) > CHECKED_TO] *= _FAR
+            error[np.abs(left) > checked_to] *= _FAR
         flat = ~np.isfinite(x).all(axis=1)  # beyond what doubles hold
         cubic[flat] = np.stack([x[flat, 0], *(np.zeros(flat.sum()),) * 3], axis=1)
         return cubic, np.where(flat, 0.0, error)
@@ -149,7 +154,7 @@ def tabulate(
     blocks = [cells, end]
     total = rows + 1
     width = 1.0 / density
-    worst = _largest(errors[errors <= _AIM], left[errors <= _AIM])
+    worst = _largest(errors[errors <= _AIM], left[errors <= _AIM], checked_to)
     places, starts = np.flatnonzero(errors > _AIM), left[errors > _AIM]
     remaining = errors[errors > _AIM]
     parents: NDArray[np.float64] = cells
@@ -157,7 +162,7 @@ def tabulate(
         narrow = width / SPLIT < _LEAST_WIDTH
         if narrow or total + SPLIT * places.size > _MOST_ROWS or time.perf_counter() > until:
             if not narrow:
-                worst = max(worst, _largest(remaining, starts))
+                worst = max(worst, _largest(remaining, starts, checked_to))
             break
         width /= SPLIT
         left = (starts[:, None] + width * np.arange(SPLIT)).ravel()
@@ -167,13 +172,25 @@ def tabulate(
         blocks.append(cells)
         total += len(cells)
         good = errors <= _AIM
-        worst = max(worst, _largest(errors[good], left[good]))
+        worst = max(worst, _largest(errors[good], left[good], checked_to))
         parents, places = cells, np.flatnonzero(~good)
         starts, remaining = left[~good], errors[~good]
     return Table(np.concatenate(blocks), -reach, float(density), rows, worst)
 
 
-def _largest(errors: Array, scores: Array) -> float:
+def _largest(errors: Array, scores: Array, checked_to: float) -> float:
     """The largest error in the range in which it is promised."""
-    inside = errors[np.abs(scores) <= CHECKED_TO]
+    inside = errors[np.abs(scores) <= checked_to]
     return float(inside.max()) if inside.size else 0.0
+
+
+@lru_cache(maxsize=1)
+def normal_scores(octaves: int, cells: int) -> Array:
+    """Cubics [row, 4] of the normal score of a probability, in `cells` parts of every octave.
+
+    The octaves end at 1/2, for which there is a last row.
+    """
+    within = 1.0 + (np.arange(cells)[:, None] + _NODES) / cells
+    p = (2.0 ** np.arange(-octaves - 1, -1))[:, None, None] * within
+    rows = ndtri(p).reshape(-1, 4) @ _TO_CUBIC.T
+    return np.concatenate([rows, np.zeros((1, 4))])

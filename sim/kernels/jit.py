@@ -74,7 +74,15 @@ def is_compiled() -> bool:
 def jit(function: Function) -> Function:
     """Compile on first call: IEEE arithmetic, no GIL, cached by content."""
     small = len(function.__code__.co_code) < _INLINED_BELOW
-    inline: Literal["always", "never"] = "always" if small else "never"
+    return _compiled(function, "always" if small else "never")
+
+
+def jit_apart(function: Function) -> Function:
+    """`jit` for a small function with large ones in it, of which one copy is enough."""
+    return _compiled(function, "never")
+
+
+def _compiled(function: Function, inline: Literal["always", "never"]) -> Function:
     before = config.CACHE_DIR
     config.CACHE_DIR = str(cache_folder())
     try:

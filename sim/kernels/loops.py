@@ -1,7 +1,8 @@
 """The loop over draws: sample a block, evaluate its draws, keep what was asked for.
 
-Work is cut into tiles of 1,024 draws: 32 blocks of 32, one for each replicate of the Monte Carlo
-error. A tile's numbers depend on the tile alone, so threads and chunks change no bit.
+Work is cut into tiles of 1,024 draws: 32 blocks of 32. A block of a tile is a replicate of the
+Monte Carlo error; under Sobol' sequences a replicate is one of them, which has a draw of every
+block. A tile's numbers depend on the tile alone, so threads and chunks change no bit.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from sim.fields import Records
 from sim.inputs import Array, Draw, Host, Lab, Landlord
 from sim.kernels.buildout import Ledger
 from sim.kernels.jit import jit
-from sim.kernels.philox import Word
-from sim.kernels.samplers import BLOCK, Factor, Quantity, sample_block
+from sim.kernels.quantities import Sampling, Scores, sample
+from sim.kernels.samplers import BLOCK, SOBOL
 from sim.kernels.world import evaluate, questionable
 from sim.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
 
@@ -29,12 +30,9 @@ ANYTHING, NUMBER, FINITE = range(3)  # what a column may hold: NUMBER is anythin
 class Plan(NamedTuple):
     """What is to be drawn, the same for every draw."""
 
-    seed: Word
-    uncertainty: float
+    sampling: Sampling
     market: bool
     accounting: bool
-    factors: Records[Factor]
-    quantities: Records[Quantity]
     hosts: Records[Host]
     kept_columns: NDArray[np.int64]
     kept_rules: NDArray[np.int8]
@@ -55,8 +53,7 @@ class Workspace(NamedTuple):
     lab_out: Records[Records[LabOutputs]]
     landlord_out: Records[Records[LandlordOutputs]]
     host_out: Records[Records[HostOutputs]]
-    factor_scores: Array  # [factor, BLOCK]
-    scores: Array  # [BLOCK]
+    scores: Scores
     ledger: Ledger
 
 
@@ -75,6 +72,16 @@ def block_moments(rows: Array, columns: NDArray[np.int64], n: int, mean: Array, 
         for j in range(columns.size):
             deviation = rows[b, columns[j]] - mean[j]
             m2[j] += deviation * deviation
+
+
+@jit
+def add_to_moments(row: Array, columns: NDArray[np.int64], n: int, mean: Array, m2: Array) -> None:
+    """Add a draw, the n-th, to means and sums of squared deviations (Welford 1962)."""
+    for j in range(columns.size):
+        number = row[columns[j]]
+        deviation = number - mean[j]
+        mean[j] += deviation / n
+        m2[j] += deviation * (number - mean[j])
 
 
 @jit
@@ -124,30 +131,23 @@ def run_blocks(
     first: int,
     count: int,
     kept: Array,
+    sizes: NDArray[np.int64],
     mean: Array,
     m2: Array,
     status: NDArray[np.int8],
 ) -> None:
     """Evaluate draws `first` ... `first + count - 1`; `first` is a multiple of BLOCK.
 
-    `kept` [column, draw] gets the draws of the kept columns, all of them from draw 0 on; `mean`
-    and `m2` [block, column] the moments of the draws that count in each block of 32; `status`
-    [draw from `first` on] whether a draw is questionable, and whether a column holds what it may
-    not.
+    `kept` [column, draw] gets the draws of the kept columns, all of them from draw 0 on; `sizes`
+    [block], `mean` and `m2` [block, column], zero before, the moments of the draws that count in
+    each block of 32, or under Sobol' sequences those of each sequence in each tile; `status` [draw
+    from `first` on] whether a draw is questionable, and whether a column holds what it may not.
     """
+    by_sequence = plan.sampling.sampler == SOBOL
     for block in range((count + BLOCK - 1) // BLOCK):
         start = block * BLOCK
         n = min(BLOCK, count - start)
-        sample_block(
-            plan.seed,
-            first + start,
-            plan.uncertainty,
-            plan.factors,
-            plan.quantities,
-            w.factor_scores,
-            w.scores,
-            w.rows,
-        )
+        sample(plan.sampling, first + start, w.scores, w.rows)
         for b in range(n):
             evaluate(
                 w.draws[b],
@@ -174,13 +174,39 @@ def run_blocks(
                 missing |= np.isnan(number)
                 infinite |= np.isinf(number)
             suspect |= (rule != ANYTHING and missing) or (rule == FINITE and infinite)
-        block_moments(w.rows, plan.moment_columns, n, mean[block], m2[block])
-        for j in range(plan.moment_columns.size):
-            suspect |= forbidden(plan.moment_rules[j], mean[block, j])
         states = status[start : start + n]
+        if by_sequence:
+            for j in range(plan.moment_columns.size):
+                column, rule = plan.moment_columns[j], plan.moment_rules[j]
+                for b in range(n):
+                    suspect |= forbidden(rule, w.rows[b, column])
+        else:
+            block_moments(w.rows, plan.moment_columns, n, mean[block], m2[block])
+            for j in range(plan.moment_columns.size):
+                suspect |= forbidden(plan.moment_rules[j], mean[block, j])
         if suspect:
             mark_bad(w.rows, plan.kept_columns, plan.kept_rules, n, states)
             mark_bad(w.rows, plan.moment_columns, plan.moment_rules, n, states)
+        if by_sequence:
+            tile = block - block % REPLICATES
+            for b in range(n):
+                if not left_out(states[b], plan.drop_bad, plan.drop_questionable):
+                    at = tile + b
+                    sizes[at] += 1
+                    add_to_moments(w.rows[b], plan.moment_columns, sizes[at], mean[at], m2[at])
+            continue
         counted = close_ranks(w.rows, n, states, plan)
+        sizes[block] = counted
         if counted < n:
             block_moments(w.rows, plan.moment_columns, counted, mean[block], m2[block])
+
+
+@jit
+def sample_tiles(sampling: Sampling, scores: Scores, first: int, count: int, store: Array) -> None:
+    """Write draws `first` ... `first + count - 1` of all quantities to `store` [column, draw].
+
+    `first` is a multiple of BLOCK, and the working space is that of a tile.
+    """
+    for start in range(first, first + count, TILE):
+        end = min(start + TILE, first + count)
+        sample(sampling, start, scores, store[:, start:end].T)

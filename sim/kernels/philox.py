@@ -1,4 +1,4 @@
-"""Random numbers as a pure function of (seed, name, draw): Philox4x32-10.
+"""Random bits as a pure function of (seed, name, draw): Philox4x32-10.
 
 Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3 (SC11).
 """
@@ -12,13 +12,10 @@ from sim.kernels.jit import jit
 
 _MASK = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
-_ONE = np.uint64(1)
 _MULTIPLIER_0 = np.uint64(0xD2511F53)
 _MULTIPLIER_1 = np.uint64(0xCD9E8D57)
 _WEYL_0 = np.uint64(0x9E3779B9)
 _WEYL_1 = np.uint64(0xBB67AE85)
-_TWELVE = np.uint64(12)
-_TO_UNIT = 2.0**-52
 
 Word = np.uint64
 Words = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
@@ -43,23 +40,15 @@ def philox(c0: Word, c1: Word, c2: Word, c3: Word, k0: Word, k1: Word) -> Words:
 
 
 @jit
-def unit_interval(high: Word, low: Word) -> float:
-    """A double from the upper 52 bits of two words; a 53rd would round the largest to 1."""
-    bits = ((high << _SHIFT) | low) >> _TWELVE
-    return (np.float64(bits) + 0.5) * _TO_UNIT
+def fill_words(seed: Word, name: Word, first_pair: Word, words: NDArray[np.uint64]) -> None:
+    """Fill `words` with 64 random bits each, two of them for every counter from `first_pair` on.
 
-
-@jit
-def fill_uniforms(seed: Word, name: Word, first: int, uniforms: NDArray[np.float64]) -> None:
-    """Fill `uniforms` with the numbers of `name` for draws `first`, `first` + 1, ...
-
-    One Philox call gives an even draw and the odd one after it; `first` and the length are even.
+    The length of `words` is even.
     """
     k0, k1 = seed & _MASK, seed >> _SHIFT
     n0, n1 = name & _MASK, name >> _SHIFT
-    pair = np.uint64(first) >> _ONE
-    for i in range(uniforms.size // 2):
-        counter = pair + np.uint64(i)
+    for i in range(words.size // 2):
+        counter = first_pair + np.uint64(i)
         w0, w1, w2, w3 = philox(counter & _MASK, counter >> _SHIFT, n0, n1, k0, k1)
-        uniforms[2 * i] = unit_interval(w0, w1)
-        uniforms[2 * i + 1] = unit_interval(w2, w3)
+        words[2 * i] = (w0 << _SHIFT) | w1
+        words[2 * i + 1] = (w2 << _SHIFT) | w3

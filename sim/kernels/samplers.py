@@ -1,142 +1,139 @@
-"""A block of draws of every sampled input (model.md 8.2).
+"""Numbers between 0 and 1 for a run of draws of one quantity, by each of the three samplers.
 
-z = sum of loading * factor + sqrt(1 - sum of squared loadings) * own score; the law maps z to a
-value. Each score is a pure function of (seed, name, draw), so nothing else moves it.
+Every one is a pure function of (seed, name, draw), under Sobol' sequences of (seed, name,
+dimension, draw). Draws are taken in blocks of 32.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.fields import FACTORS, Records
 from sim.kernels.jit import jit
-from sim.kernels.normal import normal_score
-from sim.kernels.philox import Word, fill_uniforms
+from sim.kernels.philox import Word, fill_words
 
-BLOCK = 32  # draws that are sampled and evaluated together
+BLOCK = 32  # draws of a block: strata of a Latin hypercube, and sequences under Sobol'
 
-NORMAL, LOGNORMAL, LOGIT_NORMAL, BERNOULLI = range(4)
+RANDOM, STRATIFIED, SOBOL = range(3)
 
+Bits = NDArray[np.uint64]
 
-class Quantity(NamedTuple):
-    """One sampled quantity. Its value goes to `column` of a draw's row.
-
-    `center` and `spread` are read from `center_column` and `spread_column` of the same row where
-    these are not negative.
-    """
-
-    name: np.uint64
-    column: int
-    law: int
-    center: float
-    spread: float
-    lower: float
-    width: float
-    center_column: int
-    spread_column: int
-    own_weight: float
-    loadings: NDArray[np.float64]  # [factor]
-
-
-class Factor(NamedTuple):
-    """A common factor: `score` is its fixed value, or NaN where it is drawn."""
-
-    name: np.uint64
-    score: float
-
-
-QUANTITY = np.dtype(
-    (
-        np.record,
-        [
-            ("name", np.uint64),
-            *((name, np.int64) for name in ("column", "law", "center_column", "spread_column")),
-            *((name, np.float64) for name in ("center", "spread", "lower", "width", "own_weight")),
-            ("loadings", np.float64, (len(FACTORS),)),
-        ],
-    )
-)
-FACTOR = np.dtype((np.record, [("name", np.uint64), ("score", np.float64)]))
+_TO_UNIT = 2.0**-52
+_ONE = np.uint64(1)
+_MASK = np.uint64(0xFFFFFFFF)
+# Counters that no draw has: the seeds of the 32 scramblings of a quantity.
+_SCRAMBLINGS = np.uint64(0xFFFFFFFF << 32)
 
 
 @jit
-def value(law: int, center: float, spread: float, lower: float, width: float, z: float) -> float:
-    """The value of a law at normal score z; exactly the median at z = 0 for LN (8.2).
-
-    The logit-normal's `center` is its median's place between `lower` and `lower + width`.
-    """
-    if law == LOGNORMAL:
-        return center * np.exp(spread * z)
-    if law == LOGIT_NORMAL:
-        return lower + width * (center / (center + (1.0 - center) * np.exp(-spread * z)))
-    return center + spread * z
+def unit_interval(bits: Word) -> float:
+    """The middle of one of 2^52 equal parts of the unit interval."""
+    return (np.float64(bits) + 0.5) * _TO_UNIT
 
 
 @jit
-def fill_scores(
-    quantity: Quantity, factor_scores: NDArray[np.float64], scores: NDArray[np.float64]
+def fill_random(seed: Word, name: Word, first: int, uniforms: NDArray[np.float64]) -> None:
+    """Independent numbers: the upper 52 bits of each draw's word (a 53rd would round up to 1)."""
+    words = uniforms.view(np.uint64)
+    fill_words(seed, name, np.uint64(first) >> _ONE, words)
+    for i in range(words.size):
+        uniforms[i] = unit_interval(words[i] >> np.uint64(12))
+
+
+@jit
+def fill_stratified(
+    seed: Word, name: Word, first: int, uniforms: NDArray[np.float64], strata: Bits
 ) -> None:
-    """Turn the uniforms in `scores` into normal scores that load on the common factors (8.2)."""
-    own_weight = quantity.own_weight
-    for b in range(BLOCK):
-        scores[b] = own_weight * normal_score(scores[b])
-    for f in range(factor_scores.shape[0]):
-        loading = quantity.loadings[f]
-        if loading != 0.0:
-            for b in range(BLOCK):
-                scores[b] += loading * factor_scores[f, b]
+    """A Latin hypercube in every block of 32 draws (McKay, Beckman, Conover 1979).
+
+    Of a draw's word 47 bits are its place within a stratum, and 17 shuffle the 32 strata
+    (Durstenfeld 1964, so exact to 2^-12). `strata` [BLOCK] is working space.
+    """
+    words = uniforms.view(np.uint64)
+    fill_words(seed, name, np.uint64(first) >> _ONE, words)
+    for start in range(0, words.size, BLOCK):
+        for i in range(BLOCK):
+            spare = words[start + i] & np.uint64(0x1FFFF)
+            j = np.int64((spare * np.uint64(i + 1)) >> np.uint64(17))
+            strata[i] = strata[j]
+            strata[j] = np.uint64(i)
+        for i in range(BLOCK):
+            place = words[start + i] >> np.uint64(17)
+            uniforms[start + i] = unit_interval((strata[i] << np.uint64(47)) | place)
 
 
 @jit
-def write_values(
-    quantity: Quantity,
-    uncertainty: float,
-    scores: NDArray[np.float64],
-    rows: NDArray[np.float64],
-) -> None:
-    """Write the values of a quantity at its normal scores to its column of `rows`."""
-    law, column, lower, width = quantity.law, quantity.column, quantity.lower, quantity.width
-    center, spread = quantity.center, quantity.spread
-    center_column, spread_column = quantity.center_column, quantity.spread_column
-    for b in range(BLOCK):
-        if center_column >= 0:
-            center = rows[b, center_column]
-        if spread_column >= 0:
-            spread = rows[b, spread_column]
-        rows[b, column] = value(law, center, spread, lower, width, uncertainty * scores[b])
+def swapped(x: Word, mask: Word, bits: Word) -> Word:
+    """A word with the bits of `mask` and those `bits` above them exchanged."""
+    return ((x & mask) << bits) | ((x >> bits) & mask)
 
 
 @jit
-def sample_block(
+def reversed_bits(x: Word) -> Word:
+    """The 32 bits of a word in the opposite order."""
+    x = swapped(x, np.uint64(0x55555555), np.uint64(1))
+    x = swapped(x, np.uint64(0x33333333), np.uint64(2))
+    x = swapped(x, np.uint64(0x0F0F0F0F), np.uint64(4))
+    x = swapped(x, np.uint64(0x00FF00FF), np.uint64(8))
+    return swapped(x, np.uint64(0x0000FFFF), np.uint64(16))
+
+
+@jit
+def sobol_bits(directions: Bits, point: Word) -> Word:
+    """The 32 bits, last one first, of a coordinate of a Sobol' point, in the order of Gray code.
+
+    `directions` are the direction numbers of the dimension, their bits in the same order.
+    """
+    gray = point ^ (point >> _ONE)
+    found = np.uint64(0)
+    for bit in range(32):
+        if (gray >> np.uint64(bit)) & _ONE:
+            found ^= directions[bit]
+    return found
+
+
+@jit
+def scrambled(x: Word, seed: Word) -> Word:
+    """Nested uniform (Owen) scrambling of 32 bits given last one first; they come back in order.
+
+    Each bit is flipped by a hash of the bits before it (Laine and Karras 2011, with the constants
+    that Vegdahl found in 2021).
+    """
+    x ^= (x * np.uint64(0x3D20ADEA)) & _MASK
+    x = (x + seed) & _MASK
+    x = (x * ((seed >> np.uint64(16)) | _ONE)) & _MASK
+    x ^= (x * np.uint64(0x05526C56)) & _MASK
+    x ^= (x * np.uint64(0x53A22864)) & _MASK
+    return reversed_bits(x)
+
+
+@jit
+def hashed(x: Word) -> Word:
+    """32 bits of which each depends on all of those given (the end of MurmurHash3)."""
+    x ^= x >> np.uint64(16)
+    x = (x * np.uint64(0x85EBCA6B)) & _MASK
+    x ^= x >> np.uint64(13)
+    x = (x * np.uint64(0xC2B2AE35)) & _MASK
+    return x ^ (x >> np.uint64(16))
+
+
+@jit
+def fill_sobol(
     seed: Word,
+    name: Word,
+    directions: Bits,
     first: int,
-    uncertainty: float,
-    factors: Records[Factor],
-    quantities: Records[Quantity],
-    factor_scores: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    rows: NDArray[np.float64],
+    uniforms: NDArray[np.float64],
+    seeds: Bits,
 ) -> None:
-    """Fill the sampled columns of `rows` [BLOCK, column] for draws `first` ... `first` + 31.
+    """Draw i is point i div 32 of the i mod 32-th of 32 separately scrambled Sobol' sequences.
 
-    `uncertainty` multiplies every normal score; at 0 every draw is the point estimate.
-    `factor_scores` [factor, BLOCK] and `scores` [BLOCK] are working space.
+    `seeds` [BLOCK] is working space.
     """
-    for f in range(len(factors)):
-        fill_uniforms(seed, factors[f].name, first, scores)
-        for b in range(BLOCK):
-            drawn = normal_score(scores[b])
-            factor_scores[f, b] = drawn if np.isnan(factors[f].score) else factors[f].score
-    for i in range(len(quantities)):
-        quantity = quantities[i]
-        fill_uniforms(seed, quantity.name, first, scores)
-        if quantity.law == BERNOULLI:
-            for b in range(BLOCK):
-                happens = scores[b] < rows[b, quantity.center_column] and uncertainty > 0.0
-                rows[b, quantity.column] = 1.0 if happens else 0.0
-        else:
-            fill_scores(quantity, factor_scores, scores)
-            write_values(quantity, uncertainty, scores, rows)
+    fill_words(seed, name, _SCRAMBLINGS, seeds)
+    for start in range(0, uniforms.size, BLOCK):
+        x = sobol_bits(directions, np.uint64((first + start) // BLOCK))
+        for i in range(BLOCK):
+            upper = scrambled(x, seeds[i] >> np.uint64(32))
+            lower = hashed(upper ^ (seeds[i] & _MASK)) >> np.uint64(12)
+            uniforms[start + i] = unit_interval((upper << np.uint64(20)) | lower)

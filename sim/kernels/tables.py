@@ -1,0 +1,127 @@
+"""Quantile functions as tables over the normal score, and the normal score of a probability."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.kernels.jit import jit
+
+Array = NDArray[np.float64]
+
+SPLIT = 4  # cells into which one is cut
+# Probabilities p of 2^-53 to 1/2 by their exponent and the first bits of their mantissa.
+OCTAVES = 52
+CELLS_PER_OCTAVE = 32
+
+_FIRST_CELL = np.uint64((1023 - 53) * CELLS_PER_OCTAVE)
+_WITHIN = 47  # bits of a double after those that name its cell
+_MAGNITUDE = np.uint64(0x7FFFFFFFFFFFFFFF)
+_REST = np.uint64((1 << _WITHIN) - 1)
+
+
+class Place(NamedTuple):
+    """Where a table stands among all, and what it spans.
+
+    Rows (of a step table places of its guide) begin at `first`, `rows` of them side by side from
+    `start` on, `per_unit` to a unit. A step table has so many `edges`.
+    """
+
+    first: int
+    rows: int
+    edges: int
+    start: float
+    per_unit: float
+
+
+PLACE = np.dtype(
+    (
+        np.record,
+        [
+            *((name, np.int64) for name in ("first", "rows", "edges")),
+            *((name, np.float64) for name in ("start", "per_unit")),
+        ],
+    )
+)
+
+
+@jit
+def cubic(cells: Array, row: Any, t: float) -> float:
+    """The polynomial of a row at t, from 0 to 1."""
+    return cells[row, 0] + t * (cells[row, 1] + t * (cells[row, 2] + t * cells[row, 3]))
+
+
+@jit
+def table_value(cells: Array, place: Place, x: float) -> float:
+    """The value of a table at x, at its ends beyond them.
+
+    A cell that is cut again holds NaN as its last number, and as its first where its parts begin.
+    """
+    at = min(max((x - place.start) * place.per_unit, 0.0), float(place.rows))
+    within = np.int64(at)
+    t = at - within
+    row = place.first + within
+    while np.isnan(cells[row, 3]):
+        finer = t * SPLIT
+        within = np.int64(finer)
+        t = finer - within
+        row = place.first + np.int64(cells[row, 0]) + within
+    return cubic(cells, row, t)
+
+
+@jit
+def fill_from_table(cells: Array, place: Place, xs: Array, values: Array) -> None:
+    """`table_value` at every x; cells that are cut again are rare, so all are first tried whole."""
+    first, rows, start, per_unit = place.first, float(place.rows), place.start, place.per_unit
+    for i in range(xs.size):
+        at = min(max((xs[i] - start) * per_unit, 0.0), rows)
+        within = np.int64(at)
+        values[i] = cubic(cells, np.uint64(first + within), at - within)
+    some_cut = False
+    for i in range(xs.size):
+        some_cut |= np.isnan(values[i])
+    if some_cut:
+        for i in range(xs.size):
+            if np.isnan(values[i]):
+                values[i] = table_value(cells, place, xs[i])
+
+
+@jit
+def step_value(steps: Array, place: Place, x: float) -> float:
+    """The value of a step table at x: the one after as many edges as lie below x.
+
+    The numbers of a guide say how many edges lie below each of its places; edges follow, then
+    values.
+    """
+    at = min(max((x - place.start) * place.per_unit, 0.0), float(place.rows))
+    near = np.int64(at)
+    edges = place.first + place.rows + 1
+    # One place farther either way, since `at` is rounded.
+    low = 0 if near < 1 else np.int64(steps[place.first + near - 1])
+    high = place.edges if near + 2 > place.rows else np.int64(steps[place.first + near + 2])
+    while low < high:
+        middle = (low + high) // 2
+        if steps[edges + middle] < x:
+            low = middle + 1
+        else:
+            high = middle
+    return steps[edges + place.edges + low]
+
+
+@jit
+def turn_into_scores(normal: Array, uniforms: Array) -> None:
+    """Replace probabilities, between 2^-53 and 1 - 2^-53, by their normal scores.
+
+    `normal` has a row for every cell of a probability up to 1/2; others are mirrored.
+    """
+    words = uniforms.view(np.uint64)
+    for i in range(uniforms.size):
+        p = uniforms[i]
+        uniforms[i] = p if p < 0.5 else p - 1.0  # exact
+    for i in range(uniforms.size):
+        magnitude = words[i] & _MAGNITUDE
+        row = (magnitude >> np.uint64(_WITHIN)) - _FIRST_CELL
+        t = np.float64(magnitude & _REST) * 2.0**-_WITHIN
+        uniforms[i] = np.copysign(cubic(normal, row, t), -uniforms[i])

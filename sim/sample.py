@@ -1,0 +1,180 @@
+"""The sampler alone, for any set of uncertain inputs: names and laws in, draws out."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from sim import checks
+from sim.correlation import Group, GroupError
+from sim.dependence import achieved
+from sim.distributions import Fixed, Law
+from sim.engine import available_threads, check_memory
+from sim.explain import law_from
+from sim.fields import FACTORS
+from sim.files import Fault, InputError, Place
+from sim.groups import checked
+from sim.kernels.loops import TILE, sample_tiles
+from sim.plan import SamplingPlan
+from sim.scenario import RunDefaults
+
+DEFAULTS = RunDefaults()
+TILES_PER_CHUNK = 16
+PROVENANCE = ("unit", "source", "note", "as_of")
+MEMORY_PER_DRAW = 1.2  # peak over what is returned
+
+
+def sample(
+    inputs: Mapping[str, Any],
+    draws: int = DEFAULTS.draws,
+    seed: int = DEFAULTS.seed,
+    sampler: str = DEFAULTS.sampler,
+    correlation: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
+    threads: int | None = None,
+) -> xr.Dataset:
+    """Draws of any inputs, by the sampler of the model.
+
+    Args:
+        inputs: Names with their laws, each a table as in a parameter file, such as
+            `{"family": "lognormal", "p10": 2, "p90": 5}`, or a number. `loads` on the common
+            factors (`sim.fields.FACTORS`) tie inputs as in a file; `unit`, `note`, `source` and
+            `as_of` may be there.
+        draws: Number of draws.
+        seed: Seed of the random numbers.
+        sampler: "stratified", "random" or "sobol".
+        correlation: A correlation group or several, with the keys of a file: `inputs`, `kind`
+            and `matrix` or `pairs`; `copula`, `nu` and `name` where wanted.
+        threads: All processors unless given; changes no number.
+
+    Returns:
+        A Dataset with a variable for every input, of dim `draw` where it is uncertain. A draw of
+        an input depends on seed, sampler, its name, its law and its number alone (under "sobol" on
+        the place of the name as well; in a correlation group on the group), so more draws, or
+        other inputs, leave it as it is. The attribute `correlation` is JSON text: every group with
+        the rank correlations that its draws have.
+
+    Raises:
+        InputError: For laws, loadings, groups or options that cannot be, all of them together; or
+            where the draws do not fit in memory.
+    """
+    faults = [
+        Fault(Place("sample"), name, message)
+        for name, message in {
+            "draws": checks.draws_fault(draws),
+            "seed": checks.seed_fault(seed),
+            "sampler": checks.sampler_fault(sampler, draws),
+            "threads": checks.threads_fault(threads),
+        }.items()
+        if message
+    ]
+    laws: dict[str, Law] = {}
+    loads: dict[str, dict[str, float]] = {}
+    for name, said in inputs.items():
+        _read(str(name), said, laws, loads, faults)
+    said_groups = [correlation] if isinstance(correlation, Mapping) else list(correlation)
+    groups = list(_groups(said_groups, laws, loads, faults))
+    plan = SamplingPlan()
+    if any(loads.values()):
+        for factor in FACTORS:
+            plan.factor(f"factors.{factor}")
+    if faults:
+        raise InputError(faults)
+    for group in groups:
+        plan.group(group, laws)
+    drawn = [name for name, law in laws.items() if not isinstance(law, Fixed)]
+    check_memory(len(drawn), int(draws), MEMORY_PER_DRAW, "sample")
+    store = np.empty((len(drawn), int(draws)))
+    columns = {name: column for column, name in enumerate(drawn)}
+    for name, law in laws.items():
+        dimension = plan.dimension()  # whether it is fixed or not
+        if name in columns:
+            loading = [loads[name].get(factor, 0.0) for factor in FACTORS]
+            plan.add(name, columns[name], law, loading, dimension)
+    sampling = plan.sampling(int(seed), sampler)
+    size = TILES_PER_CHUNK * TILE
+    chunks = iter(range(0, int(draws), size))
+    lock = threading.Lock()
+
+    def work() -> None:
+        scores = plan.scores(TILE)
+        while True:
+            with lock:
+                first = next(chunks, None)
+            if first is None:
+                return
+            sample_tiles(sampling, scores, first, min(size, int(draws) - first), store)
+
+    workers = max(1, min(threads or available_threads(), -(-int(draws) // size)))
+    if workers == 1:
+        work()
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            for done in [pool.submit(work) for _ in range(workers)]:
+                done.result()
+    data = {
+        name: ((("draw",), store[columns[name]]) if name in columns else ((), laws[name].point))
+        + (_about(name, inputs[name], laws[name]),)
+        for name in laws
+    }
+    about: dict[str, Any] = {"seed": str(seed), "sampler": sampler, "draws": int(draws)}
+    if groups:
+        drawn_columns = {name: store[column] for name, column in columns.items()}
+        about["correlation"] = json.dumps(achieved(groups, drawn_columns))
+    return xr.Dataset(data, {"draw": pd.RangeIndex(int(draws))}, about)
+
+
+def _read(
+    name: str,
+    said: Any,
+    laws: dict[str, Law],
+    loads: dict[str, dict[str, float]],
+    faults: list[Fault],
+) -> None:
+    """Add the law and the loadings of an input, or what is wrong with them."""
+    place = Place("sample")
+    given = said
+    loading: Any = {}
+    if isinstance(said, Mapping):
+        given = {key: what for key, what in said.items() if key not in (*PROVENANCE, "loads")}
+        loading = said.get("loads", {})
+    try:
+        laws[name] = law_from(given, name)
+    except ValueError as error:
+        faults.append(Fault(place, name, str(error).removeprefix(f"{name}: ")))
+    loads[name] = {}
+    for key, message in checks.loads_faults(loading, loads[name]):
+        faults.append(Fault(place, ".".join((name, "loads", *key)), message))
+
+
+def _groups(
+    said: Sequence[Any],
+    laws: Mapping[str, Law],
+    loads: Mapping[str, Mapping[str, float]],
+    faults: list[Fault],
+) -> Iterator[Group]:
+    """The correlation groups; what is wrong with them is added to `faults`."""
+    taken: dict[str, str] = {}
+    for i, one in enumerate(said):
+        name = f"correlation[{i}]"
+        try:
+            yield checked(one, laws, loads, taken)
+        except GroupError as error:
+            faults += [
+                Fault(Place("sample"), ".".join(filter(None, (name, key))), message)
+                for key, message in error.faults
+            ]
+
+
+def _about(name: str, said: Any, law: Law) -> dict[str, str]:
+    about = {"long_name": name}
+    if isinstance(said, Mapping):
+        about |= {"units": str(said["unit"])} if "unit" in said else {}
+        about |= {key: str(said[key]) for key in PROVENANCE[1:] if key in said}
+    return about | {"law": json.dumps(law.said())}

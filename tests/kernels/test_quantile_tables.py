@@ -1,0 +1,84 @@
+"""The kernels read a table to the bits of `Table.at`, and steps as the law has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sim.distributions import tabulate
+from sim.explain import law_from
+from sim.kernels import tables
+from sim.plan import SamplingPlan
+
+SCORES = np.concatenate(
+    [
+        np.random.default_rng(1).normal(size=50_000),
+        np.linspace(-9.5, 9.5, 9_501),
+        [-np.inf, np.inf, -100.0, 100.0, 0.0, -9.0, 9.0],
+    ]
+)
+CONTINUOUS: list[dict[str, Any]] = [
+    {"family": "lognormal", "median": 1, "sigma": 1.5},
+    {"family": "triangular", "min": 0, "mode": 0.2, "max": 1},
+    {"family": "normal", "mean": 0, "sd": 1, "min": -0.3, "max": 2},
+    {"family": "beta", "a": 0.1, "b": 0.2},
+    {
+        "family": "mixture",
+        "components": [{"family": "normal", "mean": m, "sd": 0.1} for m in (0, 5)],
+        "weights": [1, 1],
+    },
+]
+SEPARATE: list[dict[str, Any]] = [
+    {"family": "discrete", "values": [3, 1, 2], "weights": [1, 1, 2]},
+    {"family": "discrete", "values": [7], "weights": [1]},
+    {"family": "bernoulli", "p": 1e-12},
+    {"family": "bernoulli", "p": 1.0},
+    {"family": "empirical", "values": np.random.default_rng(2).normal(size=3_000).tolist()},
+]
+
+
+def test_cells_are_cut_alike() -> None:
+    assert tables.SPLIT == tabulate.SPLIT
+
+
+@pytest.mark.parametrize("said", CONTINUOUS, ids=lambda said: said["family"])
+def test_a_table_is_read_to_the_bit(said: dict[str, Any]) -> None:
+    law = law_from(said, "x")
+    plan = SamplingPlan()
+    plan.add("before", 0, law_from({"family": "uniform", "min": 0, "max": 1}, "before"))
+    plan.add("x", 1, law)
+    sampling = plan.sampling(1, "random")
+    place = sampling.quantities[1].place
+    standard, shift, factor = law.standard()
+    expected = tabulate.table_of(standard).at(SCORES)
+    assert np.isnan(sampling.cells[:, 3]).any() or said["family"] not in ("triangular", "mixture")
+    found = np.array([tables.table_value(sampling.cells, place, z) for z in SCORES])
+    np.testing.assert_array_equal(found, expected)
+    filled = np.empty_like(SCORES)
+    tables.fill_from_table(sampling.cells, place, SCORES, filled)
+    np.testing.assert_array_equal(filled, expected)
+    np.testing.assert_allclose(shift + factor * found, tabulate.table_of(law).at(SCORES), rtol=1e-7)
+
+
+@pytest.mark.parametrize("said", SEPARATE, ids=lambda said: said["family"])
+def test_steps_are_where_the_law_has_them(said: dict[str, Any]) -> None:
+    law = law_from(said, "x")
+    plan = SamplingPlan()
+    plan.add("before", 0, law_from(SEPARATE[0], "before"))
+    plan.add("x", 1, law)
+    sampling = plan.sampling(1, "random")
+    place = sampling.quantities[1].place
+    edges = law.edges
+    scores = np.concatenate([SCORES, edges, np.nextafter(edges, -99), np.nextafter(edges, 99)])
+    found = np.array([tables.step_value(sampling.steps, place, z) for z in scores])
+    np.testing.assert_array_equal(found, law.quantile(scores))
+
+
+def test_laws_of_one_shape_share_a_table() -> None:
+    plan = SamplingPlan()
+    for i, median in enumerate((1.0, 3.0, 1e6)):
+        law = law_from({"family": "lognormal", "median": median, "sigma": 0.3}, "x")
+        plan.add(f"x{i}", i, law)
+    assert len({int(q["place"]["first"]) for q in plan.sampling(1, "random").quantities}) == 1
