@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from sim.estimators import probability_with_error, quantile_by_replicate, quantiles_with_error
 from sim.fields import QUARTERS, REFERENCE_QUARTER
-from sim.results import last
-from sim.statistics import (
-    probability_with_error,
-    quantiles_with_error,
-    replicated,
+from sim.replicates import (
+    Replicates,
+    replicates_by,
+    replicates_of,
+    sampler_of,
     standard_error,
 )
+from sim.results import last
 from sim.tables import LAST_QUARTER, Cell, Table
 
 
@@ -29,32 +31,40 @@ class Measure:
     draws: NDArray[Any]
     level: float | None
     unit: str
-    scale: float = 1.0
+    scale: float
+    replicates: Replicates
 
     def cell(self) -> Cell:
         """The statistic with its error."""
         if self.level is None:
-            value, error = probability_with_error(self.draws, np.ones_like(self.draws))
+            every = np.ones_like(self.draws)
+            value, error = probability_with_error(self.draws, every, self.replicates)
             return Cell(float(value), float(error), self.unit, of=self.draws.size)
-        cut, used = replicated(self.draws)
-        ordered, by_replicate = np.sort(self.draws), np.sort(cut)
-        value, error = quantiles_with_error(ordered, by_replicate, used, [self.level])
+        ordered = np.sort(self.draws)
+        value, error = quantiles_with_error(ordered, self.draws, self.replicates, [self.level])
         return Cell(float(value[0]), float(error[0]), self.unit, self.scale)
 
-    def by_replicate(self, places: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:
-        """The statistic in each replicate of some of the draws, and the share of them in these."""
-        cut, used = replicated(self.draws[places])
+    def by_replicate(
+        self, places: NDArray[np.int64], replicates: Replicates
+    ) -> NDArray[np.float64]:
+        """The statistic in each replicate of some of the draws, less what they have in common."""
         if self.level is None:
-            return np.asarray(cut.mean(axis=-1)), used
-        return np.asarray(np.quantile(cut, self.level, axis=-1)), used
+            return replicates.means(self.draws[places])
+        return quantile_by_replicate(self.draws[places], replicates, self.level)
 
-    def less(self, other: Measure, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> Cell:
+    def less(
+        self,
+        other: Measure,
+        mine: NDArray[np.int64],
+        theirs: NDArray[np.int64],
+        replicates: Replicates,
+    ) -> Cell:
         """The difference to another run's, with the error of a pair.
 
-        `mine` and `theirs` are the places of the draws that both have.
+        `mine` and `theirs` are the places of the draws that both have, `replicates` how these fall.
         """
-        found, used = self.by_replicate(mine)
-        error = standard_error(found - other.by_replicate(theirs)[0], used)
+        apart = self.by_replicate(mine, replicates) - other.by_replicate(theirs, replicates)
+        error = standard_error(apart, replicates)
         value = self.cell().value - other.cell().value
         scale = 100.0 if self.level is None else self.scale
         return Cell(value, float(error), self.unit, scale)
@@ -66,6 +76,7 @@ class Compared:
 
     scenario: str
     seed: str
+    sampler: str
     evaluated: int  # draws, with those that are left out
     numbers: NDArray[np.int64]  # of the draws that are not
     measures: dict[str, Measure]
@@ -79,23 +90,32 @@ def compared(ds: xr.Dataset, labs: Sequence[str] = ()) -> Compared:
     names = list(enumerate(ds["lab_name"].values))
     ids = [str(lab) for lab in ds["lab"].values]
     chosen = [(i, name) for i, name in names if ids[i] in labs] if labs else names[:2]
+    how = replicates_of(ds)
+
+    def of(
+        head: str, draws: NDArray[Any], level: float | None, unit: str, scale: float = 1.0
+    ) -> Measure:
+        return Measure(head, draws.copy(), level, unit, scale, how)
+
     found = [
-        Measure("margin\np5", margin, 0.05, "1", 100.0),
-        Measure("margin\np50", margin, 0.5, "1", 100.0),
-        Measure("margin\np95", margin, 0.95, "1", 100.0),
-        Measure("P(>=\nhurdle)", margin >= last(ds, "hurdle_margin"), None, "1"),
-        Measure("loaded\np50", loaded, 0.5, "1", 100.0),
-        *(Measure(f"{name}\nGW", gw[i], 0.5, "GW") for i, name in chosen),
-        Measure(f"two\n> {level:g}", (gw > level).sum(axis=0) >= 2, None, "1"),
+        of("margin\np5", margin, 0.05, "1", 100.0),
+        of("margin\np50", margin, 0.5, "1", 100.0),
+        of("margin\np95", margin, 0.95, "1", 100.0),
+        of("P(>=\nhurdle)", margin >= last(ds, "hurdle_margin"), None, "1"),
+        of("loaded\np50", loaded, 0.5, "1", 100.0),
+        *(of(f"{name}\nGW", gw[i], 0.5, "GW") for i, name in chosen),
+        of(f"two\n> {level:g}", (gw > level).sum(axis=0) >= 2, None, "1"),
     ]
     paid, multiple = last(ds, "lab_paid_margin")[:, q], last(ds, "training_moic")
     for i, name in chosen:
         if not np.isnan(paid[i]).any():  # it reports ARR
-            found.append(Measure(f"{name}\npaid %", paid[i], 0.5, "1", 100.0))
-            found.append(Measure(f"{name}\nmultiple", multiple[i], 0.5, "x"))
-    copies = {m.head: replace(m, draws=m.draws.copy()) for m in found}
+            found.append(of(f"{name}\npaid %", paid[i], 0.5, "1", 100.0))
+            found.append(of(f"{name}\nmultiple", multiple[i], 0.5, "x"))
     numbers, evaluated = ds["draw"].values.copy(), int(ds.attrs["draws"])
-    return Compared(ds.attrs["scenario"], ds.attrs["seed"], evaluated, numbers, copies)
+    measures = {m.head: m for m in found}
+    return Compared(
+        ds.attrs["scenario"], ds.attrs["seed"], sampler_of(ds), evaluated, numbers, measures
+    )
 
 
 def side_by_side(runs: Sequence[Compared]) -> Table:
@@ -108,15 +128,17 @@ def side_by_side(runs: Sequence[Compared]) -> Table:
         ["scenario", *shared],
     )
     for run in runs:
-        _, before, now = np.intersect1d(first.numbers, run.numbers, return_indices=True)
-        paired = first.seed == run.seed and first.evaluated == run.evaluated and len(now) > 0
+        both, before, now = np.intersect1d(first.numbers, run.numbers, return_indices=True)
+        how = replicates_by(both, run.sampler)
+        same = ("seed", "sampler", "evaluated")
+        paired = len(both) > 0 and all(getattr(first, x) == getattr(run, x) for x in same)
         cells: list[Cell | str] = []
         less: list[Cell | str] = []
         for head in shared:
             one, other = first.measures[head], run.measures[head]
             cells.append(other.cell())
             if paired:
-                less.append(other.less(one, now, before))
+                less.append(other.less(one, now, before, how))
         table.rows.append((run.scenario, cells))
         if run is not first and less:
             table.rows.append((f"  less {first.scenario}", less))

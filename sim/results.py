@@ -313,13 +313,19 @@ def indicators(ds: xr.Dataset) -> dict[str, tuple[Array, Array]]:
     """
     found: dict[str, tuple[Array, Array]] = {}
     for name, probability in PROBABILITIES.items():
-        if probability.of not in ds or "draw" not in ds.variables[probability.of].dims:
+        # A Dataset of another origin, or one that was narrowed, has other dims.
+        dims = ("lab", "quarter") if probability.of == "gw" else probability.dims
+        needed = "threshold" if probability.of == "gw" else probability.least
+        if probability.of not in ds or (isinstance(needed, str) and needed not in ds.variables):
+            continue
+        if tuple(d for d in ds.variables[probability.of].dims if d != "draw") != dims:
+            continue
+        if "draw" not in ds.variables[probability.of].dims:
             continue
         values = last(ds, probability.of)
         if probability.of != "gw":
-            least = probability.least
-            needed = last(ds, least) if isinstance(least, str) else least
-            found[name] = values >= needed, ~np.isnan(values)
+            least = last(ds, needed) if isinstance(needed, str) else needed
+            found[name] = values >= least, ~np.isnan(values)
             continue
         thresholds = ds["threshold"].values
         labs = [str(lab) for lab in ds["lab"].values]

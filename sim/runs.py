@@ -105,7 +105,7 @@ def run(
         drop_questionable=drop_questionable,
     )
     stage("summary")
-    summary = summarise(ds)
+    summary = _without_repetition(summarise(ds))
     folder = out / f"{scenario.name}-{ds.attrs['digest']}"
     _tidy(folder)
     if stored_draws(folder) > int(ds.attrs["draws"]):
@@ -131,6 +131,11 @@ def run(
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return Run(folder, ds, summary, time.time() - started, undrawn=undrawn)
+
+
+def _without_repetition(summary: xr.Dataset) -> xr.Dataset:
+    """A summary without the values at risk, which are quantiles that it holds already."""
+    return summary.drop_vars([n for n in summary if str(n).endswith(("_var", "_var_error"))])
 
 
 def stored_draws(folder: Path) -> int:

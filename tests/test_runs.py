@@ -50,7 +50,10 @@ def test_the_stored_summary_is_that_of_the_stored_draws(done: runs.Run) -> None:
         xr.open_dataset(done.folder / "run.nc", engine="h5netcdf") as draws,
         xr.open_dataset(done.folder / "run.nc", engine="h5netcdf", group="summary") as summary,
     ):
-        xr.testing.assert_equal(summarise(draws.load()), summary.load())
+        again = summarise(draws.load())
+        repeated = [name for name in again if name not in summary]
+        assert {str(name).removesuffix("_error")[-4:] for name in repeated} == {"_var"}
+        xr.testing.assert_equal(again.drop_vars(repeated), summary.load())
 
 
 def test_the_manifest_says_what_the_run_rests_on(done: runs.Run, base: Scenario) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 from conftest import ROOT
@@ -13,6 +14,8 @@ from rich.console import Console
 
 import sim
 from sim import comparison, tables, terminal
+from sim.comparison import Measure
+from sim.replicates import replicated
 from sim.scenario import Scenario
 from sim.statistics import percentage, rounded_by
 from sim.tables import Cell, Selection, Table
@@ -105,9 +108,25 @@ def test_differences_of_scenarios_are_paired(base: Scenario, params: Path, ds: x
     assert isinstance(first, Cell)
     assert isinstance(less, Cell)
     assert less.value < 0
-    assert less.error < first.error / 8
+    assert less.error < first.error / 5
     other_seed = comparison.compared(sim.simulate(dear, draws=4_000, seed=2))
     assert len(comparison.side_by_side([runs[0], other_seed]).rows) == 2
+
+
+@pytest.mark.parametrize("level", [0.05, 0.5, 0.95, None])
+def test_errors_of_paired_differences_are_their_spread_over_seeds(level: float | None) -> None:
+    """Quantiles of two laws that share their noise differ by more than those of a replicate."""
+    rng = np.random.default_rng(4)
+    how, every = replicated(4_000), np.arange(4_000)
+    found = []
+    for _ in range(300):
+        one = rng.normal(size=4_000)
+        other = one + 0.05 * (1 + rng.normal(size=4_000))
+        pair = [Measure("", x if level else x > 1, level, "1", 1.0, how) for x in (one, other)]
+        cell = pair[1].less(pair[0], every, every, how)
+        found.append((cell.value, cell.error))
+    values, errors = np.array(found).T
+    assert np.sqrt((errors**2).mean()) == pytest.approx(values.std(), rel=0.2)
 
 
 INPUTS = ("RPO", "labs, % of RPO")  # columns that no draw moves

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sim.fields import QUARTERS
 from sim.plots.style import BLUE, GREY, VERMILION, figure, names, origin, probability, tidy
+from sim.replicates import replicates_of
 from sim.results import last
 
 COLUMNS = 4
@@ -93,7 +94,7 @@ def gigawatts(ds: xr.Dataset) -> Figure:
         axes.set_title(titles[i], loc="left", fontsize=10.5)
         if level is not None:
             axes.axhline(level, color=VERMILION, linewidth=1.1, linestyle="--")
-            share = probability(gw[i, -1] > level, ~np.isnan(gw[i, -1]))
+            share = probability(gw[i, -1] > level, ~np.isnan(gw[i, -1]), replicates_of(ds))
             axes.text(
                 0.03, 0.95, f"P(> {level:g} GW, end 2027)\n{share}",
                 transform=axes.transAxes, fontsize=8.5, color=GREY, va="top",

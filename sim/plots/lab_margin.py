@@ -26,6 +26,7 @@ from sim.plots.style import (
     room,
     tidy,
 )
+from sim.replicates import replicates_of
 from sim.results import indicators, last
 
 LOWEST, HIGHEST = -0.6, 1.0
@@ -85,8 +86,9 @@ def lab_margin(ds: xr.Dataset) -> Figure:
                 markeredgewidth=1.6, clip_on=False,
             )  # fmt: skip
             i = QUARTERS.index(quarter)
+            share = chance(happens[place, i], valid[place, i], replicates_of(ds))
             axes.text(
-                1.03, y, f"{quarter}:  {chance(happens[place, i], valid[place, i])}",
+                1.03, y, f"{quarter}:  {share}",
                 transform=right, fontsize=9, va="center",
             )  # fmt: skip
             if fan[0] < begins:
@@ -94,7 +96,7 @@ def lab_margin(ds: xr.Dataset) -> Figure:
                 axes.text(
                     begins, y - 0.05,
                     f"◂ P(< {said} %) "
-                    f"{probability(draws[place, i] < begins, valid[place, i])}",
+                    f"{probability(draws[place, i] < begins, valid[place, i], replicates_of(ds))}",
                     fontsize=8, color=GREY, va="bottom",
                 )  # fmt: skip
     for place in np.flatnonzero(~reports):

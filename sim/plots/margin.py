@@ -9,6 +9,7 @@ from matplotlib.ticker import PercentFormatter
 
 from sim.fields import QUARTERS, REFERENCE_QUARTER
 from sim.plots.style import BLUE, GREY, ORANGE, VERMILION, figure, origin, probability, tidy
+from sim.replicates import replicates_of
 from sim.results import indicators, last
 
 PANELS = (
@@ -55,7 +56,9 @@ def margin(ds: xr.Dataset) -> Figure:
             density = counts / (values.size * np.diff(edges))
             top = max(top, float(density.max()))
             happens, valid = reached[name_of][0][place], reached[name_of][1][place]
-            label = f"{quarter}:  P(margin ≥ hurdle) {probability(happens, valid)}"
+            label = (
+                f"{quarter}:  P(margin ≥ hurdle) {probability(happens, valid, replicates_of(ds))}"
+            )
             axes.stairs(density, edges, color=colour, linewidth=1.6, label=label)
             if quarter == REFERENCE_QUARTER:
                 axes.stairs(density, edges, color=colour, fill=True, alpha=0.15)

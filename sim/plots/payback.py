@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from sim.estimators import quantiles_with_error
 from sim.plots.style import (
     BLUE,
     GREEN,
@@ -27,8 +28,8 @@ from sim.plots.style import (
     room,
     tidy,
 )
+from sim.replicates import replicates_of
 from sim.results import last
-from sim.statistics import quantiles_with_error, replicated
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY, "black")
 STYLES = ("-", "--", ":")
@@ -59,14 +60,14 @@ def payback(ds: xr.Dataset) -> Figure:
         + (f"\n{NOT_REPORTED}: {', '.join(silent)}." if silent else "")
     )
     draws = draws[reports]
-    cut, used = replicated(draws)
+    replicates = replicates_of(ds)
     ordered = np.sort(draws, axis=-1)
-    medians, errors = quantiles_with_error(ordered, np.sort(cut, axis=-1), used, [0.5])
+    medians, errors = quantiles_with_error(ordered, draws, replicates, [0.5])
     finite = ordered[np.isfinite(ordered)]
     end = 1.03 * float(np.quantile(finite, 0.999)) if finite.size else MONTHS
     said = []
     for values, median, error in zip(draws, medians[0], errors[0], strict=True):
-        share = chance(np.isfinite(values), ~np.isnan(values))
+        share = chance(np.isfinite(values), ~np.isnan(values), replicates)
         of_half = f"\nmedian {number(median, error)} months" if np.isfinite(median) else ""
         said.append(f"pays back in {share} of draws, else never{of_half}")
     lines = np.array([text.count("\n") + 2.6 for text in said])

@@ -13,7 +13,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from numpy.typing import NDArray
 
-from sim.statistics import percentage, probability_with_error, rounded_by
+from sim.estimators import probability_with_error
+from sim.replicates import Replicates
+from sim.statistics import percentage, rounded_by
 
 BLUE, ORANGE, VERMILION, GREY = "#0072B2", "#E69F00", "#D55E00", "#666666"
 GREEN, PURPLE, SKY = "#009E73", "#CC79A7", "#56B4E9"
@@ -82,16 +84,20 @@ def number(value: float, error: float) -> str:
     return (f"{shown} ± {spread}" if spread else shown).replace("-", "−")
 
 
-def chance(happens: NDArray[np.bool_], valid: NDArray[np.bool_]) -> str:
+def chance(
+    happens: NDArray[np.bool_], valid: NDArray[np.bool_], replicates: Replicates | None = None
+) -> str:
     """A probability with its Monte Carlo error, in percent."""
-    value, error = probability_with_error(happens, valid)
+    value, error = probability_with_error(happens, valid, replicates)
     shown, spread = percentage(float(value), float(error), happens.size)
     return f"{shown} %" if not spread else f"{shown} ± {spread} %"
 
 
-def probability(happens: NDArray[np.bool_], valid: NDArray[np.bool_]) -> str:
+def probability(
+    happens: NDArray[np.bool_], valid: NDArray[np.bool_], replicates: Replicates | None = None
+) -> str:
     """A probability with its Monte Carlo error, in percent, as an equation's right-hand side."""
-    shown = chance(happens, valid)
+    shown = chance(happens, valid, replicates)
     return shown if shown[0] in "<>" else f"= {shown}"
 
 

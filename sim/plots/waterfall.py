@@ -143,10 +143,11 @@ def _means(ds: xr.Dataset) -> dict[str, tuple[float, float]]:
                 ("replicate" if kept else "draw", "part"),
                 np.stack([*parts.values()], 1),
             )
-        }
+        },
+        attrs=ds.attrs,
     )
-    if kept:
-        made["replicate_count"] = ds["replicate_count"]
+    of = "replicate_count" if kept else "draw"  # what tells the replicates
+    made[of] = ds[of]
     values, errors = mean_with_error(made, "parts")
     return {
         name: (float(value), float(error))

@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from sim.kernels.loops import REPLICATES
 from sim.kernels.samplers import BLOCK
+from sim.replicates import FEWEST_REPLICATES, SOBOL, sampler_of
 from sim.results import OUTPUTS
-from sim.statistics import FEWEST_REPLICATES
 from sim.tables import build, labs, landlords, published, token
 from sim.tables.cells import LAST_QUARTER, Cell, Reader, Selection, Table
 
@@ -53,7 +54,8 @@ def quality(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
     """What a reader should know about the draws: their number, errors, and doubtful ones."""
     read = Reader(ds, summary, Selection())
     lines = []
-    fewest = BLOCK * FEWEST_REPLICATES
+    sobol = sampler_of(ds) == SOBOL  # every one of its sequences needs two draws
+    fewest = 2 * REPLICATES if sobol else BLOCK * FEWEST_REPLICATES
     if read.draws < fewest:
         lines.append(
             f"{read.draws} draws are too few to tell a Monte Carlo error ({fewest} are needed)."

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from sim.fields import QUARTERS, REFERENCE_QUARTER
-from sim.kernels.samplers import BLOCK
+from sim.replicates import numbers_of, replicate_of, sampler_of
 from sim.results import last, named_labs
-from sim.statistics import mean_of_replicates
 from sim.tables.cells import LAST_QUARTER, Cell, Reader, Table, plus_minus
 
 
@@ -93,11 +92,11 @@ def _limits(read: Reader) -> Table:
     ):
         parts[label] = read.replicates(name, lab=labs)[0].sum(axis=1)
     added = gw[final] - gw[first]
-    replicate = np.arange(added.size) // BLOCK % count.size
+    replicate = replicate_of(numbers_of(read.ds), sampler_of(read.ds))
     built = np.bincount(replicate, added, count.size) / np.maximum(count, 1)
     rows = {"planned": built + sum(parts.values()), **parts, "= built": built}
     for label, means in rows.items():
-        value, error = mean_of_replicates(means, count)
+        value, error = read.mean(means)
         table.rows.append((label, [Cell(float(value), float(error), "GW")]))
     table.rules = [1, 5]
     power = read.probability("power_binds_mean", quarter=LAST_QUARTER)

@@ -12,8 +12,9 @@ import numpy as np
 import xarray as xr
 
 from sim.fields import QUARTERS
+from sim.replicates import full_replicates_of, mean_of_replicates
 from sim.results import REPLICATE_MEAN, last
-from sim.statistics import mean_of_replicates, percentage, rounded_by, significant
+from sim.statistics import percentage, rounded_by, significant
 
 LAST_QUARTER = QUARTERS[-1]
 NOT_REPORTED = "not reported"  # of a lab without ARR; any other number that is missing is a nan
@@ -133,23 +134,26 @@ class Reader:
     def total(self, name: str, **where: Any) -> Cell:
         """The mean of a variable of which only moments are kept, summed over its other dims."""
         means, unit = self.replicates(name, **where)
-        count = self.ds["replicate_count"].values
-        value, error = mean_of_replicates(means.reshape(len(count), -1).sum(axis=1), count)
+        value, error = self.mean(means.reshape(len(means), -1).sum(axis=1))
         return Cell(float(value), float(error), unit)
 
     def ratio(self, over: str, under: str, **where: Any) -> Cell:
         """The ratio of two means, summed over their other dims, and its error to first order."""
-        count = self.ds["replicate_count"].values
         top, bottom = (
-            self.replicates(name, **where)[0].reshape(len(count), -1).sum(axis=1)
-            for name in (over, under)
+            kept.reshape(len(kept), -1).sum(axis=1)
+            for kept in (self.replicates(name, **where)[0] for name in (over, under))
         )
-        (above, _), (below, _) = (mean_of_replicates(means, count) for means in (top, bottom))
+        (above, _), (below, _) = self.mean(top), self.mean(bottom)
         with np.errstate(divide="ignore", invalid="ignore"):  # a fleet that earns nothing
             value = above / below
-            error = mean_of_replicates(top - value * bottom, count)[1] / below
+            error = self.mean(top - value * bottom)[1] / below
         missing = NOT_REPORTED if where.get("lab") in self.silent else "nan"
         return Cell(float(value), float(error), "1", missing=missing)
+
+    def mean(self, means: Any) -> tuple[Any, Any]:
+        """The mean over all draws of what has these means by replicate, and its error."""
+        count = self.ds["replicate_count"].values
+        return mean_of_replicates(means, count, full_replicates_of(self.ds))
 
     def replicates(self, name: str, **where: Any) -> tuple[Any, str]:
         """The means of a variable in every replicate [replicate, ...], and its unit."""
