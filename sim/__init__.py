@@ -21,18 +21,30 @@ if TYPE_CHECKING:
     from sim.sample import sample as sample
     from sim.scenario import Scenario as Scenario
     from sim.statistics import summarise as summarise
+    from sim.until import simulate_until as simulate_until
 
 _HOMES = {
     "load": "sim.params",
     "sample": "sim.sample",
     "simulate": "sim.results",
+    "simulate_until": "sim.until",
     "summarise": "sim.statistics",
     "Scenario": "sim.scenario",
     "InputError": "sim.files",
     "RunError": "sim.files",
     "plots": "sim.plots",
 }
-__all__ = ["InputError", "RunError", "Scenario", "load", "plots", "sample", "simulate", "summarise"]
+__all__ = [
+    "InputError",
+    "RunError",
+    "Scenario",
+    "load",
+    "plots",
+    "sample",
+    "simulate",
+    "simulate_until",
+    "summarise",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -22,6 +22,7 @@ from sim.layout import Layout
 from sim.scenario import Scenario
 
 TOLERATED = 0.001  # share of draws that may be bad under the policy `fail`
+BEYOND_CHANCE = 5.0  # standard deviations of the number of bad draws that are tolerated
 EXAMINED = 500  # bad draws that are evaluated again
 REFERENCE = 4 * TILE  # draws with which they are compared
 MOST_NAMED = 3
@@ -53,6 +54,16 @@ def leave_out(done: Draws, policy: str) -> str:
         for name, values in done.kept.items():
             done.kept[name] = _narrowed(values, counted)
     return why
+
+
+def hopeless(done: Draws, policy: str) -> bool:
+    """Whether more draws would not save a run, beyond what chance explains.
+
+    Either none counts, or bad ones are too many for the policy `fail`.
+    """
+    tolerated = TOLERATED * done.draws
+    beyond = int(done.bad.sum()) > tolerated + BEYOND_CHANCE * math.sqrt(tolerated)
+    return (policy == "fail" and beyond) or not bool(done.counted.any())
 
 
 def _narrowed(values: Array, counted: NDArray[np.bool_]) -> Array:

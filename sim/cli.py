@@ -61,6 +61,16 @@ def run(
     threads: Annotated[
         str | None, typer.Option(metavar="N", help="Threads; they change no number.")
     ] = None,
+    until: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="EXPR+-ERROR",
+            help='Add draws until "p5(inference_gross_margin@2026Q4) +- 0.002"; may be repeated.',
+        ),
+    ] = None,
+    max_draws: Annotated[
+        str | None, typer.Option(metavar="N", help="Most draws with --until (10 million).")
+    ] = None,
     bad_draws: Annotated[
         str,
         typer.Option(
@@ -98,10 +108,16 @@ def run(
     options = _options(draws, seed, sampler, threads, bad_draws)
     span = f"; expected {QUARTERS[0]} to {QUARTERS[-1]}"
     faults = options.pop("faults") + _unknown("--quarter", quarter, QUARTERS, span)
+    options |= _until(until, max_draws, options["draws"], faults)
     scenarios = _scenarios(files, set_, faults)
     labs = [party.id for scenario in scenarios for party in scenario.labs]
     landlords = [party.id for scenario in scenarios for party in scenario.landlords]
     faults = _unknown("--lab", lab, labs) + _unknown("--landlord", landlord, landlords)
+    if until:
+        from sim.until import check_all
+
+        for scenario in scenarios:
+            check_all(options["until"], scenario, faults)
     if faults:
         raise InputError(faults)
 
@@ -130,6 +146,7 @@ def run(
                 drop_questionable=drop_questionable,
                 figures=not no_figures,
                 progress=watcher.advance,
+                sized=watcher.total,
                 stage=watcher.stage,
                 **options,
             )
@@ -259,6 +276,23 @@ def _options(
     return {**given, "faults": faults}
 
 
+def _until(
+    texts: list[str] | None, max_draws: str | None, draws: Any, faults: list[Fault]
+) -> dict[str, Any]:
+    """The options of adding draws until errors are reached; their faults are added to `faults`."""
+    if not texts:
+        if max_draws is not None:
+            message = "says how far --until may go, which is not given"
+            faults.append(Fault(Place("--max-draws"), "", message))
+        return {}
+    from sim import until
+
+    most = until.MAX_DRAWS if max_draws is None else _number(max_draws)
+    if fault := until.sizes_fault(draws, most):
+        faults.append(Fault(Place("--max-draws"), "", fault))
+    return {"until": until.parse_all(texts, faults), "max_draws": most}
+
+
 def _number(text: str | None) -> Any:
     """A whole number where the text is one (`1e6` too), else what can be read of it."""
     if text is None:
@@ -322,10 +356,10 @@ def _disagreements(scenario: Scenario) -> list[str]:
 
 
 def _document(done: Run, scenario: Scenario, selection: Selection) -> dict[str, Any]:
-    from sim import tables
+    from sim import tables, until
 
     ds = done.ds
-    remarks = [*scenario.remarks, *_disagreements(scenario)]
+    remarks = [*scenario.remarks, *_disagreements(scenario), *until.remarks(ds)]
     names = ("scenario", "digest", "draws", "sampler", "view", "rental_mode", "uncertainty")
     return {
         **{name: ds.attrs[name] for name in names},
@@ -335,13 +369,14 @@ def _document(done: Run, scenario: Scenario, selection: Selection) -> dict[str, 
         "overrides": [asdict(override) for override in scenario.overrides],
         "folder": str(done.folder),
         "stored": done.stored,  # false where the folder keeps a run of more draws
+        **({"until": json.loads(ds.attrs["until"])} if "until" in ds.attrs else {}),
         "tables": [table.data() for table in tables.headline_tables(ds, done.summary, selection)],
         "remarks": [*remarks, *tables.warnings(ds), *tables.quality(ds, done.summary)],
     }
 
 
 def _show(done: Run, scenario: Scenario, selection: Selection) -> None:
-    from sim import tables, terminal
+    from sim import tables, terminal, until
 
     ds = done.ds
     terminal.out.print(
@@ -354,6 +389,8 @@ def _show(done: Run, scenario: Scenario, selection: Selection) -> None:
         terminal.out.print(f"  {override}", markup=False)
     for remark in [*scenario.remarks, *_disagreements(scenario)]:
         terminal.out.print(f"  note: {remark}", markup=False)
+    for line in until.remarks(ds):
+        terminal.out.print(f"  {line}", markup=False)
     terminal.out.print()
     for table in tables.headline_tables(ds, done.summary, selection):
         terminal.show(table)

@@ -195,13 +195,20 @@ def run(
     tiles_per_chunk: int = TILES_PER_CHUNK,
     drop_bad: bool = True,
     drop_questionable: bool = False,
+    after: Draws | None = None,
 ) -> Draws:
     """Evaluate the model in `draws` draws.
 
     Draws that are bad or questionable do not count in the moments if they are to be dropped; those
     of kept variables are all there (`bad_draws.leave_out`).
+    `after` is an earlier result of the same question, whole and of a whole number of tiles (1,024
+    draws): it is copied rather than drawn anew, and the bits are those of one run.
     `threads` and `tiles_per_chunk` change how long it takes, and no bit of the result.
     `progress` is called with the number of draws done since it was last called.
+
+    Raises:
+        InputError: If what is kept does not fit in memory.
+        ValueError: If `after` cannot be extended to this result.
     """
     layout = Layout(len(scenario.labs), len(scenario.landlords))
     start = Rows(scenario, layout, uncertainty)
@@ -257,8 +264,32 @@ def run(
         m2=np.zeros((REPLICATES, moment_columns.size)),
         status=np.empty(draws, np.int8),
     )
-    _run_chunks(result, store, threads, progress, tiles_per_chunk)
+    if after is not None:
+        _take_over(result, after)
+    begin = after.draws if after is not None else 0
+    _run_chunks(result, store, begin, threads, progress, tiles_per_chunk)
     return result
+
+
+def _take_over(result: Draws, after: Draws) -> None:
+    """Copy an earlier result of fewer draws, on which later tiles are then folded in order."""
+
+    def question(done: Draws) -> tuple[object, ...]:
+        of = done.plan
+        asked = (done.scenario, done.seed, done.sampler, done.uncertainty, done.moments)
+        return *asked, list(done.kept), of.drop_bad, of.drop_questionable
+
+    if question(after) != question(result):
+        raise ValueError("after: expected a result of the same scenario, options and variables")
+    if after.draws % TILE or after.draws > result.draws:
+        message = f"expected a multiple of {TILE} draws, up to {result.draws}, got {after.draws}"
+        raise ValueError(f"after: {message}")
+    if any(values.shape[-1] != after.draws for values in after.kept.values()):
+        raise ValueError("after: expected all its draws, and some are left out")
+    for name, values in after.kept.items():
+        result.kept[name][..., : after.draws] = values
+    result.status[: after.draws] = after.status
+    result.count[:], result.mean[:], result.m2[:] = after.count, after.mean, after.m2
 
 
 def _rules(variable: Variable, reports: Mask, rents: Mask) -> NDArray[np.int8]:
@@ -280,6 +311,21 @@ def _rules(variable: Variable, reports: Mask, rents: Mask) -> NDArray[np.int8]:
     return np.where(number, NUMBER if output.may_be_infinite else FINITE, ANYTHING).astype(np.int8)
 
 
+def memory() -> float:
+    """Bytes of memory that this process may have; infinite where the platform does not tell."""
+    there = math.inf
+    with suppress(AttributeError, ValueError, OSError):  # not on every platform
+        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError, ValueError):  # a container may have less; "max" where it has not
+        there = min(there, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return there
+
+
+def most_draws(columns: int) -> int:
+    """The most draws of so many values that fit in memory, as far as that is known."""
+    return int(min(memory(), 2.0**60) // (8 * MEMORY_PER_KEPT * max(columns, 1)))
+
+
 def check_memory(
     columns: int, draws: int, per_kept: float = MEMORY_PER_KEPT, caller: str = "simulate"
 ) -> None:
@@ -290,12 +336,7 @@ def check_memory(
     Raises:
         InputError: With how much is needed, and how much there is.
     """
-    needed = columns * draws * 8 * per_kept
-    there = math.inf
-    with suppress(AttributeError, ValueError, OSError):  # not on every platform
-        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    with suppress(OSError, ValueError):  # a container may have less; "max" where it has not
-        there = min(there, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    needed, there = columns * draws * 8 * per_kept, memory()
     if needed > there:
         message = (
             f"{draws:,} draws of {columns} values need about {needed / 2**30:,.1f} GiB, and there"
@@ -307,13 +348,14 @@ def check_memory(
 def _run_chunks(
     result: Draws,
     store: Array,
+    begin: int,
     threads: int | None,
     progress: Callable[[int], None] | None,
     tiles_per_chunk: int,
 ) -> None:
     plan = result.plan
     size = tiles_per_chunk * TILE
-    chunks = math.ceil(result.draws / size)
+    chunks = math.ceil((result.draws - begin) / size)
     todo = itertools.count()
     lock = threading.Lock()
     stop = threading.Event()
@@ -338,7 +380,7 @@ def _run_chunks(
             chunk = next(todo)
             if chunk >= chunks:
                 return
-            first = chunk * size
+            first = begin + chunk * size
             count = min(size, result.draws - first)
             rows = math.ceil(count / TILE) * REPLICATES
             sizes = np.zeros(rows, np.int64)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -76,6 +76,32 @@ def simulate(
             is to be kept does not fit in memory.
         ValueError: For an unknown name in `keep`.
     """
+    done = drawn(
+        scenario, draws, seed, sampler, keep, uncertainty, threads, progress, bad_draws,
+        drop_questionable,
+    )  # fmt: skip
+    return dataset(done, keep, bad_draws)
+
+
+def drawn(
+    scenario: Scenario,
+    draws: int | None = None,
+    seed: int | None = None,
+    sampler: str | None = None,
+    keep: str | Sequence[str] | None = None,
+    uncertainty: float | None = None,
+    threads: int | None = None,
+    progress: Callable[[int], None] | None = None,
+    bad_draws: str = "fail",
+    drop_questionable: bool = False,
+    after: engine.Draws | None = None,
+) -> engine.Draws:
+    """The draws of `simulate` as the engine leaves them, all of them; they may extend `after`.
+
+    Raises:
+        InputError: As `simulate`.
+        ValueError: As `simulate`, or if `after` cannot be extended to this result.
+    """
     run = scenario.run
     draws = run.draws if draws is None else draws
     seed = run.seed if seed is None else seed
@@ -92,7 +118,7 @@ def simulate(
     wrong = [Fault(Place("simulate"), name, message) for name, message in faults.items() if message]
     if wrong:
         raise InputError(wrong)
-    done = engine.run(
+    return engine.run(
         scenario,
         int(draws),
         int(seed),
@@ -103,19 +129,8 @@ def simulate(
         progress,
         drop_bad=bad_draws != "keep",
         drop_questionable=bool(drop_questionable),
+        after=after,
     )
-    why = bad.leave_out(done, bad_draws)
-    about = {
-        "bad_draws": bad_draws,
-        "draws_not_finite": int(done.bad.sum()),
-        "draws_not_finite_why": why,
-        "drop_questionable": int(drop_questionable),  # netCDF knows no flags
-        "draws_questionable": int(done.questionable.sum()),
-    }
-    if scenario.correlations:
-        found = dependence.of_scenario(scenario, int(draws), int(seed), sampler, float(uncertainty))
-        about["correlation"] = json.dumps(found)
-    return _dataset(done, keep, about)
 
 
 def digest(
@@ -133,8 +148,38 @@ def digest(
     return scenario.digest(source_hash(), seed, sampler, keep, float(uncertainty), *dropped)
 
 
+def dataset(
+    done: engine.Draws, keep: str | Sequence[str] | None, bad_draws: str = "fail"
+) -> xr.Dataset:
+    """What the engine leaves as a Dataset, of which `keep` was kept.
+
+    Draws that do not count are taken out of `done` too, in place.
+
+    Raises:
+        RunError: As `simulate`.
+    """
+    ds = _dataset(done, keep, bad_draws, bad.leave_out(done, bad_draws))
+    if done.scenario.correlations:
+        found = dependence.of_scenario(
+            done.scenario, done.draws, done.seed, done.sampler, done.uncertainty
+        )
+        ds.attrs["correlation"] = json.dumps(found)
+    return ds
+
+
+def so_far(done: engine.Draws, names: Collection[str]) -> xr.Dataset:
+    """The draws that count, or the moments, of a few variables; `done` stays as it is."""
+    counted = slice(None) if done.counted.all() else done.counted
+    kept = {name: draws[..., counted] for name, draws in done.kept.items() if name in names}
+    moments = {name: part for name, part in done.moments.items() if name in names}
+    return _dataset(replace(done, kept=kept, moments=moments))
+
+
 def _dataset(
-    done: engine.Draws, keep: str | Sequence[str] | None, dropped: dict[str, Any]
+    done: engine.Draws,
+    keep: str | Sequence[str] | None = None,
+    bad_draws: str = "fail",
+    why: str = "",
 ) -> xr.Dataset:
     scenario = done.scenario
     variables = {**done.layout.inputs, **done.layout.outputs}
@@ -172,7 +217,7 @@ def _dataset(
                     "long_name": f"{about['long_name']}: {what}",
                 },
             )
-    ds = xr.Dataset(data, _coordinates(done), _attributes(done, keep, dropped))
+    ds = xr.Dataset(data, _coordinates(done), _attributes(done, keep, bad_draws, why))
     for name, (happens, valid) in indicators(ds).items():
         about = {"units": "1", "long_name": PROBABILITIES[name].meaning}
         ds[name] = (PROBABILITIES[name].dims, share(happens, valid), about)
@@ -218,7 +263,7 @@ def _coordinates(done: engine.Draws) -> dict[str, Any]:
 
 
 def _attributes(
-    done: engine.Draws, keep: str | Sequence[str] | None, dropped: dict[str, Any]
+    done: engine.Draws, keep: str | Sequence[str] | None, bad_draws: str, why: str
 ) -> dict[str, Any]:
     scenario = done.scenario
     kept = "headline" if keep is None else keep
@@ -231,8 +276,8 @@ def _attributes(
             done.sampler,
             kept,
             done.uncertainty,
-            dropped["bad_draws"],
-            bool(dropped["drop_questionable"]),
+            bad_draws,
+            done.plan.drop_questionable,
         ),
         "seed": str(done.seed),
         "sampler": done.sampler,
@@ -241,7 +286,11 @@ def _attributes(
         "view": scenario.settings.view,
         "rental_mode": scenario.settings.rental_mode,
         "named_labs": list(scenario.settings.named_labs),
-        **dropped,
+        "bad_draws": bad_draws,
+        "draws_not_finite": int(done.bad.sum()),
+        "draws_not_finite_why": why,
+        "drop_questionable": int(done.plan.drop_questionable),  # netCDF knows no flags
+        "draws_questionable": int(done.questionable.sum()),
         "versions": json.dumps(versions()),
         "commit": commit(),
         "sources": json.dumps(scenario.sources_used()),

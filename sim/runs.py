@@ -13,7 +13,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ from sim.files import Fault, InputError, Place, RunError
 from sim.results import commit, simulate, versions
 from sim.scenario import Scenario
 from sim.statistics import summarise
+from sim.until import MAX_DRAWS, Target, simulate_until
 
 CSV_COLUMNS = (
     "output", "lab", "landlord", "regime", "layer", "quarter",
@@ -78,15 +79,19 @@ def run(
     threads: int | None = None,
     bad_draws: str = "fail",
     drop_questionable: bool = False,
+    until: Sequence[Target] = (),
+    max_draws: int = MAX_DRAWS,
     figures: bool = True,
     progress: Callable[[int], None] | None = None,
+    sized: Callable[[int], None] = lambda draws: None,
     stage: Callable[[str], None] = lambda what: None,
 ) -> Run:
     """Simulate a scenario and store it in `out/<scenario>-<digest>/`.
 
     Files are made in a hidden folder beside it, which then takes its place whole. A stored run of
-    more draws is left as it is: its first draws are these. `progress` hears of draws done,
-    `stage` of what comes after them.
+    more draws is left as it is: its first draws are these. With targets in `until`, draws are
+    added until they are met, `max_draws` at most. `progress` hears of draws done, `sized` of how
+    many there will be in all, `stage` of what comes after them.
 
     Raises:
         InputError: For impossible options, or a folder that cannot be written to.
@@ -94,16 +99,19 @@ def run(
     """
     check_folder(out)
     started = time.time()
-    ds = simulate(
-        scenario,
-        draws,
-        seed,
-        sampler,
-        threads=threads,
-        progress=progress,
-        bad_draws=bad_draws,
-        drop_questionable=drop_questionable,
-    )
+    options: dict[str, Any] = {
+        "draws": draws,
+        "seed": seed,
+        "sampler": sampler,
+        "threads": threads,
+        "progress": progress,
+        "bad_draws": bad_draws,
+        "drop_questionable": drop_questionable,
+    }
+    if until:
+        ds = simulate_until(scenario, until, max_draws, sized=sized, **options)
+    else:
+        ds = simulate(scenario, **options)
     stage("summary")
     summary = _without_repetition(summarise(ds))
     folder = out / f"{scenario.name}-{ds.attrs['digest']}"
@@ -312,6 +320,7 @@ def _manifest(scenario: Scenario, ds: xr.Dataset, started: float) -> dict[str, A
         "draws_not_finite_why": ds.attrs["draws_not_finite_why"],
         "drop_questionable": bool(ds.attrs["drop_questionable"]),
         "draws_questionable": int(ds.attrs["draws_questionable"]),
+        **({"until": json.loads(ds.attrs["until"])} if "until" in ds.attrs else {}),
         "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         "duration_s": round(time.time() - started, 3),
         "command": sys.argv,

@@ -89,6 +89,9 @@ class Silent:
     def advance(self, draws: int) -> None:
         """So many more draws are done."""
 
+    def total(self, draws: int) -> None:
+        """There will be so many draws in all."""
+
     def stage(self, what: str) -> None:
         """The draws are done; now comes something else."""
 
@@ -103,6 +106,10 @@ class Bar(Silent):
     def advance(self, draws: int) -> None:
         """So many more draws are done."""
         self.progress.update(self.task, advance=draws)
+
+    def total(self, draws: int) -> None:
+        """There will be so many draws in all."""
+        self.progress.update(self.task, total=draws)
 
     def stage(self, what: str) -> None:
         """The draws are done; now comes something else."""
