@@ -165,6 +165,7 @@ def _input(scenario: Scenario, quantity: Quantity) -> dict[str, Any]:
         "quantiles": {key: _number(x) for key, x in _quantiles(law, LEVELS).items()},
         **_tabulated(law),
         "cut_off": law.cut_off,
+        "left": law.left,
         "outside_domain": outside if outside > 1e-15 else 0.0,
         "picture": picture.of(law),
     }
@@ -289,7 +290,10 @@ def _number_lines(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         said[key] = none if data[key] is None else shown(data[key])
     yield "median", f"{quantiles.pop('median')}   mean {said['mean']}   sd {said['sd']}"
     yield "quantiles", "   ".join(f"{key} {x}" for key, x in quantiles.items())
-    if data["cut_off"]:
+    if data["left"] < 0.5:
+        left = _percent(data["left"]) if data["left"] else "less than 1e-300"
+        yield "cut", f"min and max leave {left} of the law"
+    elif data["cut_off"]:
         yield "cut", f"min and max take {_percent(data['cut_off'])} of the law away"
     if data["outside_domain"]:
         yield "outside", f"{_percent(data['outside_domain'])} of the mass lies outside the domain"

@@ -14,6 +14,7 @@ from conftest import ROOT, Command
 
 import sim
 from sim import bad_draws, comparison, engine, runs, tables
+from sim.replicates import replicate_of
 from sim.scenario import Scenario
 
 BASE = ROOT / "params" / "base.toml"
@@ -50,7 +51,7 @@ def stressed(sd: float) -> Scenario:
 
 def assert_moments_of(narrow: xr.Dataset, every: xr.Dataset, numbers: np.ndarray) -> None:
     """`narrow` holds the moments of the draws `numbers` of `every`, which holds all draws."""
-    replicate = (numbers // 32) % 32
+    replicate = replicate_of(numbers, narrow.attrs["sampler"])
     assert list(narrow[COUNT].values) == list(np.bincount(replicate, minlength=32))
     names = [str(name).removesuffix(MEAN) for name in narrow.data_vars if str(name).endswith(MEAN)]
     assert len(names) > 20
@@ -182,6 +183,18 @@ def test_blocks_may_lose_every_draw() -> None:
     every = sim.simulate(scenario, draws=640, keep="all", bad_draws="keep", sampler="random")
     assert_moments_of(ds, every, ds.draw.values)
     assert np.isfinite(sim.summarise(ds).arr_mean.sel(lab="openai")).all()
+
+
+@pytest.mark.parametrize("draws", [640, 2_500])
+def test_moments_of_sobol_draws_are_kept_by_sequence(base: Scenario, draws: int) -> None:
+    options = {"draws": draws, "sampler": "sobol", "drop_questionable": True}
+    ds = sim.simulate(base, **options)
+    every = sim.simulate(base, **options, keep="all")
+    assert_moments_of(ds, every, ds.draw.values)
+    dropped = sim.simulate(load(OFTEN), draws=draws, sampler="sobol", bad_draws="drop")
+    assert 0 < dropped.sizes["draw"] < draws
+    every = sim.simulate(load(OFTEN), draws=draws, sampler="sobol", bad_draws="keep", keep="all")
+    assert_moments_of(dropped, every, dropped.draw.values)
 
 
 def test_questionable_draws_are_kept_counted_and_left_out_on_request(base: Scenario) -> None:

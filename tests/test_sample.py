@@ -298,3 +298,29 @@ def test_a_cut_far_out_in_a_tail_is_exact() -> None:
     assert (x >= 40).all()
     assert abs((x - 40).mean() - (1 / 40 - 1 / 40**3)) < 5 / 40 / math.sqrt(200_000)
     assert stats.kstest((x - 40) * 40, "expon").statistic < 0.01
+
+
+# What is reported as the error of a statistic, against its spread over seeds
+
+KNOWN = {
+    "a": UNIT,
+    "b": {"family": "lognormal", "median": 1, "sigma": 0.5},
+    "c": EVERY_FAMILY["pert"],
+}
+SEEDS = 300
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_reported_errors_are_the_spread_over_seeds(sampler: str) -> None:
+    """Mean, median and P(>=) of a smooth function of three inputs, to 10 %."""
+    values, errors = [], []
+    for seed in range(SEEDS):
+        ds = sim.sample(KNOWN, draws=8192, seed=seed, sampler=sampler, threads=1)
+        ds["y"] = ds["a"] + np.log(ds["b"]) * 2 + ds["a"] * ds["c"] / 4
+        found = sim.summarise(ds, ["y"], quantiles=[0.5], at_least=[1.0])
+        names = ("y_mean", "y_quantile", "y_exceedance")
+        values.append([float(found[name].squeeze()) for name in names])
+        errors.append([float(found[f"{name}_error"].squeeze()) for name in names])
+    spread = np.std(values, axis=0, ddof=1)
+    reported = np.sqrt(np.mean(np.square(errors), axis=0))
+    assert np.abs(reported / spread - 1).max() < 0.1

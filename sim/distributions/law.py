@@ -172,6 +172,11 @@ class Law(BaseModel):
         """The probability that a cut by `min` and `max` takes away."""
         return 0.0
 
+    @property
+    def left(self) -> float:
+        """The probability that a cut leaves, exact where that is next to nothing."""
+        return 1.0
+
 
 class Tailed(Law):
     """A continuous law that gives its tails; `min` and `max` cut it, unless they are its ends."""
@@ -285,6 +290,10 @@ class Tailed(Law):
         below, above, kept = self._cut()
         gone = math.exp(below) + math.exp(above)
         return gone if gone < 0.5 else -math.expm1(kept)
+
+    @property
+    def left(self) -> float:
+        return 1.0 if self.bounded else math.exp(self._cut()[2])
 
 
 class OfScore(Tailed):
