@@ -18,10 +18,10 @@ import numpy as np
 from scipy.special import gammainccinv, gammaincinv, ndtr, ndtri_exp
 
 from sim.distributions import Law
-from sim.distributions.compound import Steps
-from sim.distributions.families import student_log_tail, student_tail
-from sim.distributions.law import Array
+from sim.distributions.elicitation import Array
+from sim.distributions.separate import Steps
 from sim.distributions.tabulate import Table, tabulate
+from sim.distributions.tailed import student_log_tail, student_tail
 from sim.fields import nearest
 from sim.files import finite, shown
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from sim import picture
 from sim.distributions import FiscalYears, Fixed, Law, Lognormal, SharedSpread
-from sim.distributions.compound import Steps
 from sim.distributions.moments import moments
+from sim.distributions.separate import Steps
 from sim.distributions.tabulate import TooRoughError, steps_of, table_of
 from sim.fields import Output, declared, nearest
 from sim.files import Fault, InputError, Place

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from sim.distributions import Law
-from sim.distributions.compound import Steps
-from sim.distributions.law import Array
+from sim.distributions.elicitation import Array
+from sim.distributions.separate import Steps
 
 COLUMNS, ROWS = 60, 6
 _EIGHTHS = " ▁▂▃▄▅▆▇█"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sim.correlation import Group, mixing, score_matrix, t_scale_table, t_score_table
 from sim.distributions import Law, Normal
-from sim.distributions.compound import Steps
+from sim.distributions.separate import Steps
 from sim.distributions.tabulate import (
     REACH,
     Table,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sim.distributions.bounded import Beta, LogUniform, Pert, Triangular, Uniform
 from sim.distributions.capex import (
     FISCAL_KEYS,
     FISCAL_YEAR_END,
@@ -12,30 +13,14 @@ from sim.distributions.capex import (
     SharedSpread,
     calendar_year,
 )
-from sim.distributions.compound import (
-    Bernoulli,
-    Discrete,
-    Empirical,
-    Fixed,
-    Metalog,
-    Mixture,
-    Scipy,
-)
-from sim.distributions.families import (
-    Beta,
-    Gamma,
-    GeneralizedPareto,
-    LogitNormal,
-    Lognormal,
-    LogUniform,
-    Normal,
-    Pert,
-    StudentT,
-    Triangular,
-    Uniform,
-    Weibull,
-)
-from sim.distributions.law import QUANTILE_KEY, Law
+from sim.distributions.elicitation import QUANTILE_KEY
+from sim.distributions.law import Law
+from sim.distributions.metalog import Metalog
+from sim.distributions.mixture import Mixture
+from sim.distributions.of_score import LogitNormal, Lognormal, Normal
+from sim.distributions.scipy_laws import Scipy
+from sim.distributions.separate import Bernoulli, Discrete, Empirical, Fixed
+from sim.distributions.tailed import Gamma, GeneralizedPareto, StudentT, Weibull
 
 __all__ = [
     "FAMILIES",

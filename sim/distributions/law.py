@@ -5,25 +5,20 @@ Probabilities are handled as logarithms, so that a tail is exact however far out
 
 from __future__ import annotations
 
-import itertools
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.special import log_ndtr, ndtri_exp
 
-Array = NDArray[np.float64]
+from sim.distributions.elicitation import Array, Quantiles, misfit, number, split_quantiles, unfit
+
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
-Quantiles = list[tuple[float, float]]
 
 LOG_HALF = math.log(0.5)
-QUANTILE_KEY = re.compile(r"p([1-9]|[1-9][0-9])$")
 
 
 def log_difference(larger: Any, smaller: Any) -> Any:
@@ -324,100 +319,3 @@ class OfScore(Tailed):
 
     def log_sf(self, x: Array) -> Array:
         return np.asarray(log_ndtr(-self.score(x)))
-
-
-def number(said: Any, key: str) -> float:
-    """A finite number that a file gives.
-
-    Raises:
-        ValidationError: If it is none, with the key.
-    """
-    fault = unfit(said)
-    if fault:
-        raise misfit((fault, key, said))
-    return float(said)
-
-
-def unfit(said: Any) -> str | None:
-    """What pydantic calls it where something is no finite number."""
-    if isinstance(said, bool) or not isinstance(said, int | float):
-        return "float_type"
-    try:
-        return None if math.isfinite(said) else "finite_number"
-    except OverflowError:
-        return "finite_number"
-
-
-def misfit(*faults: tuple[str | PydanticCustomError, str, Any]) -> ValidationError:
-    """What pydantic would say of keys that are no fields: kind of fault, key, and what is given."""
-    return ValidationError.from_exception_data(
-        "law",
-        [
-            {"type": kind, "loc": (key,) if key else (), "input": said, "ctx": {"expected": ""}}
-            for kind, key, said in faults
-        ],
-    )
-
-
-def split_quantiles(given: dict[str, Any]) -> tuple[dict[str, Any], Quantiles]:
-    """The keys that are not quantiles, and the quantiles by level, rising.
-
-    Raises:
-        ValueError: For levels outside 0 to 1, or values that do not rise with them.
-    """
-    rest = dict(given)
-    found: Quantiles = []
-    for key in given:
-        if QUANTILE_KEY.match(key):
-            found.append((int(key[1:]) / 100, number(rest.pop(key), key)))
-    pairs = rest.pop("quantiles", [])
-    if not isinstance(pairs, list | tuple):
-        raise ValueError("expected quantiles as pairs, such as [[0.05, 1.2], [0.95, 3.4]]")
-    for pair in pairs:
-        if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise ValueError(f"expected a pair of level and value in quantiles, got {pair!r}")
-        level = number(pair[0], "quantiles")
-        if not 0 < level < 1:
-            raise ValueError(f"expected levels between 0 and 1 in quantiles, got {level:g}")
-        found.append((level, number(pair[1], "quantiles")))
-    found.sort(key=lambda pair: pair[0])
-    for (level, x), (further, y) in itertools.pairwise(found):
-        if level == further:
-            raise ValueError(f"p{100 * level:g} is given twice")
-        if not x < y:
-            raise ValueError(
-                f"quantiles must rise with their levels: p{100 * level:g} is {x:g},"
-                f" p{100 * further:g} is {y:g}"
-            )
-    return rest, found
-
-
-def two(quantiles: Quantiles, family: str) -> Quantiles:
-    """Two quantiles, no more and no fewer.
-
-    Raises:
-        ValueError: If there are not two.
-    """
-    if len(quantiles) != 2:
-        raise ValueError(
-            f"two quantiles determine a {family}, got {len(quantiles)}; a metalog takes three"
-        )
-    return quantiles
-
-
-def three(quantiles: Quantiles, family: str) -> Quantiles:
-    """Three quantiles, no more and no fewer.
-
-    Raises:
-        ValueError: If there are not three.
-    """
-    if len(quantiles) != 3:
-        raise ValueError(f"three quantiles determine a {family}, got {len(quantiles)}")
-    return quantiles
-
-
-def line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Intercept and slope of the line through two points."""
-    (a, x), (b, y) = points
-    slope = (y - x) / (b - a)
-    return x - slope * a, slope

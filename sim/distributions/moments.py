@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sim.distributions.compound import Scipy, Steps
-from sim.distributions.law import Array, Law
+from sim.distributions.elicitation import Array
+from sim.distributions.law import Law
+from sim.distributions.scipy_laws import Scipy
+from sim.distributions.separate import Steps
 from sim.distributions.tabulate import REACH, SPLIT, Table, table_of
 
 _FAR = 37.5  # the score beyond which doubles hold no probability

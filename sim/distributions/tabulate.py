@@ -18,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from sim.distributions.compound import SCIPY_SECONDS, Scipy, Steps
-from sim.distributions.law import Array, Law
+from sim.distributions.elicitation import Array
+from sim.distributions.law import Law
+from sim.distributions.scipy_laws import SCIPY_SECONDS, Scipy
+from sim.distributions.separate import Steps
 
 BOUND = 1e-8  # of the larger of interquartile range and distance from the median
 CHECKED_TO = 7.05  # the score beyond which 1e-12 of the mass lies

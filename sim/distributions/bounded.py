@@ -1,0 +1,306 @@
+"""Laws between two ends."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import model_validator
+from scipy import special
+
+from sim.distributions.elicitation import (
+    Array,
+    Quantiles,
+    line,
+    place_between,
+    positive,
+    score,
+    three,
+    two,
+)
+from sim.distributions.law import Positive, Tailed
+
+
+class Bounded(Tailed):
+    """A law with ends `min` and `max`, which says where a value lies between them."""
+
+    bounded: ClassVar[bool] = True
+    min: float
+    max: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Bounded:
+        if not self.min < self.max:
+            raise ValueError(f"expected min < max, got {self.min:g}, {self.max:g}")
+        return self
+
+    def stated(self) -> dict[str, float]:
+        return {"min": self.min, "max": self.max}
+
+    def log_shares(self, share: Array) -> tuple[Array, Array]:
+        """Log-probabilities below and above a place between 0 and 1."""
+        raise NotImplementedError
+
+    def log_cdf(self, x: Array) -> Array:
+        return self.log_shares(self._place(x))[0]
+
+    def log_sf(self, x: Array) -> Array:
+        return self.log_shares(self._place(x))[1]
+
+    def _place(self, x: Array) -> Array:
+        return np.clip((np.asarray(x) - self.min) / (self.max - self.min), 0.0, 1.0)
+
+    def lower(self, log_p: Array) -> Array:
+        return self.min + (self.max - self.min) * self.share_below(log_p)
+
+    def upper(self, log_q: Array) -> Array:
+        return self.max - (self.max - self.min) * self.share_above(log_q)
+
+    def share_below(self, log_p: Array) -> Array:
+        """The distance from `min`, as a share of the width, that has log_p below it."""
+        raise NotImplementedError
+
+    def share_above(self, log_q: Array) -> Array:
+        """The distance from `max`, as a share of the width, that has log_q above it."""
+        raise NotImplementedError
+
+
+class Uniform(Bounded):
+    """Every value between `min` and `max` alike."""
+
+    by_quantiles: ClassVar[tuple[str, ...]] = ("min", "max")
+    by_moments: ClassVar[tuple[str, ...]] = ("min", "max")
+    family: Literal["uniform"]
+
+    @classmethod
+    def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
+        low, width = line(two(quantiles, "uniform"))
+        return {"min": low, "max": low + width}
+
+    @classmethod
+    def from_moments(cls, mean: float, sd: float, given: dict[str, Any]) -> dict[str, float]:
+        return {"min": mean - math.sqrt(3) * sd, "max": mean + math.sqrt(3) * sd}
+
+    def share_below(self, log_p: Array) -> Array:
+        return np.exp(log_p)
+
+    def share_above(self, log_q: Array) -> Array:
+        return np.exp(log_q)
+
+    def log_shares(self, share: Array) -> tuple[Array, Array]:
+        with np.errstate(divide="ignore"):
+            return np.log(share), np.log1p(-share)
+
+
+class LogUniform(Tailed):
+    """The log of the value is uniform between those of `min` and `max`."""
+
+    bounded: ClassVar[bool] = True
+    by_quantiles: ClassVar[tuple[str, ...]] = ("min", "max")
+    family: Literal["log_uniform"]
+    min: Positive
+    max: Positive
+
+    @classmethod
+    def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
+        pairs = [(p, math.log(positive(x))) for p, x in two(quantiles, "log_uniform")]
+        low, width = line(pairs)
+        return {"min": math.exp(low), "max": math.exp(low + width)}
+
+    @model_validator(mode="after")
+    def _ordered(self) -> LogUniform:
+        if not self.min < self.max:
+            raise ValueError(f"expected min < max, got {self.min:g}, {self.max:g}")
+        return self
+
+    def stated(self) -> dict[str, float]:
+        return {"min": self.min, "max": self.max}
+
+    @property
+    def _width(self) -> float:
+        return math.log(self.max / self.min)
+
+    def lower(self, log_p: Array) -> Array:
+        return self.min * np.exp(self._width * np.exp(log_p))
+
+    def upper(self, log_q: Array) -> Array:
+        return self.max * np.exp(-self._width * np.exp(log_q))
+
+    def log_cdf(self, x: Array) -> Array:
+        x = np.clip(x, self.min, self.max)
+        with np.errstate(divide="ignore"):
+            return np.log(np.log(x / self.min) / self._width)
+
+    def log_sf(self, x: Array) -> Array:
+        x = np.clip(x, self.min, self.max)
+        with np.errstate(divide="ignore"):
+            return np.log(np.log(self.max / x) / self._width)
+
+
+class Peaked(Bounded):
+    """A bounded law with a most likely value, which three quantiles determine."""
+
+    mode: float
+
+    @classmethod
+    def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
+        from scipy.optimize import least_squares
+
+        name, levels = str(given.get("family")), three(quantiles, str(given.get("family")))
+        z = special.ndtri([p for p, _ in levels])
+        x = np.array([value for _, value in levels])
+        fixed = {key: given[key] for key in ("family", "shape") if key in given}
+
+        def law(unknown: Array) -> Peaked:
+            low, below, above = unknown[0], math.exp(unknown[1]), math.exp(unknown[2])
+            said = {"min": low, "mode": low + below, "max": low + below + above}
+            return cls.model_validate({**fixed, **{key: float(what) for key, what in said.items()}})
+
+        width = float(x[-1] - x[0])
+        start = [x[0] - width / 2, math.log(x[1] - x[0] + width / 2)]
+        start.append(math.log(x[2] - x[1] + width / 2))
+        found = least_squares(
+            lambda unknown: (law(unknown).quantile(z) - x) / width,
+            start, xtol=1e-15, ftol=1e-15, gtol=1e-15,
+            bounds=([-np.inf, math.log(width) - 12, math.log(width) - 12], [np.inf] * 3),
+        )  # fmt: skip
+        if np.abs(found.fun).max() > 1e-9:
+            raise ValueError(f"no {name} has these quantiles: they are too skewed or too flat")
+        made = law(found.x)
+        return {"min": made.min, "mode": made.mode, "max": made.max}
+
+    @model_validator(mode="after")
+    def _mode_between(self) -> Peaked:
+        if not self.min <= self.mode <= self.max:
+            raise ValueError(
+                f"expected min <= mode <= max, got {self.min:g}, {self.mode:g}, {self.max:g}"
+            )
+        return self
+
+    def stated(self) -> dict[str, float]:
+        return {"min": self.min, "mode": self.mode, "max": self.max}
+
+    @property
+    def _peak(self) -> float:
+        return (self.mode - self.min) / (self.max - self.min)
+
+
+class Triangular(Peaked):
+    """Density rising in a line from `min` to `mode`, and falling in a line to `max`."""
+
+    by_quantiles: ClassVar[tuple[str, ...]] = ("min", "mode", "max")
+    family: Literal["triangular"]
+
+    def share_below(self, log_p: Array) -> Array:
+        c, p = self._peak, np.exp(log_p)
+        return np.where(p <= c, np.sqrt(c * p), 1.0 - np.sqrt((1.0 - c) * (1.0 - p)))
+
+    def share_above(self, log_q: Array) -> Array:
+        c, q = self._peak, np.exp(log_q)
+        return np.where(q <= 1.0 - c, np.sqrt((1.0 - c) * q), 1.0 - np.sqrt(c * (1.0 - q)))
+
+    def log_shares(self, share: Array) -> tuple[Array, Array]:
+        c = self._peak
+        with np.errstate(divide="ignore", invalid="ignore"):
+            below = np.where(share <= c, share**2 / c, 1.0 - (1.0 - share) ** 2 / (1.0 - c))
+            above = np.where(share >= c, (1.0 - share) ** 2 / (1.0 - c), 1.0 - share**2 / c)
+            return np.log(below), np.log(above)
+
+
+class Pert(Peaked):
+    """A beta law between `min` and `max` with mean (min + shape mode + max)/(shape + 2)."""
+
+    by_quantiles: ClassVar[tuple[str, ...]] = ("min", "mode", "max")
+    family: Literal["pert"]
+    shape: Positive = 4.0
+
+    @property
+    def _beta(self) -> tuple[float, float]:
+        return 1.0 + self.shape * self._peak, 1.0 + self.shape * (1.0 - self._peak)
+
+    def share_below(self, log_p: Array) -> Array:
+        return _beta_share(*self._beta, log_p)
+
+    def share_above(self, log_q: Array) -> Array:
+        return _beta_share(*self._beta[::-1], log_q)
+
+    def log_shares(self, share: Array) -> tuple[Array, Array]:
+        return _beta_shares(*self._beta, share)
+
+
+class Beta(Bounded):
+    """Density proportional to s^(a-1) (1-s)^(b-1), s the place between `min` and `max`."""
+
+    by_quantiles: ClassVar[tuple[str, ...]] = ("a", "b")
+    by_moments: ClassVar[tuple[str, ...]] = ("a", "b")
+    family: Literal["beta"]
+    a: Positive
+    b: Positive
+    min: float = 0.0
+    max: float = 1.0
+
+    @classmethod
+    def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
+        from scipy.optimize import root
+
+        low, high = given.get("min", 0.0), given.get("max", 1.0)
+        pairs = two(quantiles, "beta")
+        shares = np.array([place_between(x, low, high) for _, x in pairs])
+        levels = np.array([p for p, _ in pairs])
+        # Where it starts: the mean and sd of the normal law with these quantiles.
+        center, spread = line([(score(p), float(s)) for p, s in zip(levels, shares, strict=True)])
+        center = min(max(center, 0.02), 0.98)
+        total = max(center * (1 - center) / spread**2 - 1, 0.1)
+        goal = special.logit(levels)
+
+        def miss(unknown: Array) -> Array:
+            a, b = np.exp(unknown)
+            below = special.betainc(a, b, shares)
+            above = special.betainc(b, a, 1.0 - shares)
+            with np.errstate(divide="ignore"):
+                return np.asarray(np.log(below) - np.log(above) - goal)
+
+        found = root(miss, np.log([center * total, (1 - center) * total]), tol=1e-13)
+        if not np.abs(miss(found.x)).max() < 1e-9:
+            raise ValueError("no beta has these quantiles between min and max")
+        a, b = np.exp(found.x)
+        return {"a": float(a), "b": float(b)}
+
+    @classmethod
+    def from_moments(cls, mean: float, sd: float, given: dict[str, Any]) -> dict[str, float]:
+        low, high = given.get("min", 0.0), given.get("max", 1.0)
+        center = place_between(mean, low, high)
+        total = center * (1 - center) / (sd / (high - low)) ** 2 - 1
+        if total <= 0:
+            raise ValueError(
+                f"sd {sd:g} is too large for a mean of {mean:g} between {low:g} and {high:g}:"
+                f" expected less than {(high - low) * math.sqrt(center * (1 - center)):g}"
+            )
+        return {"a": center * total, "b": (1 - center) * total}
+
+    def share_below(self, log_p: Array) -> Array:
+        return _beta_share(self.a, self.b, log_p)
+
+    def share_above(self, log_q: Array) -> Array:
+        return _beta_share(self.b, self.a, log_q)
+
+    def log_shares(self, share: Array) -> tuple[Array, Array]:
+        return _beta_shares(self.a, self.b, share)
+
+
+def _beta_share(a: float, b: float, log_p: Array) -> Array:
+    """The share that has log-probability log_p below it: by its power law where it is tiny."""
+    log_tiny = (log_p + math.log(a) + special.betaln(a, b)) / a
+    is_tiny = log_tiny < math.log(1e-17 / (1.0 + b))  # the next term is below the last bit
+    usual = special.betaincinv(a, b, np.where(is_tiny, 0.5, np.exp(log_p)))
+    unsolved = is_tiny | np.isnan(usual)  # scipy gives none near 1e-17 where a or b is about 1
+    return np.where(unsolved, np.exp(np.minimum(log_tiny, 0.0)), usual)
+
+
+def _beta_shares(a: float, b: float, share: Array) -> tuple[Array, Array]:
+    with np.errstate(divide="ignore"):
+        return (
+            np.log(special.betainc(a, b, share)),
+            np.log(special.betainc(b, a, 1.0 - share)),
+        )
