@@ -195,7 +195,7 @@ class SamplingPlan:
             np.empty(draws),
             np.empty((len(self._factors), draws)),
             np.empty((len(self._members), draws)),
-            np.empty(samplers.BLOCK, np.uint64),
+            np.empty(draws, np.uint64),
         )
 
     def _quantity(

@@ -136,29 +136,29 @@ class Scores(NamedTuple):
     values: Array  # [draw]
     factors: Array  # [factor, draw]
     members: Array  # [member, draw]
-    block: Bits  # [BLOCK]
+    bits: Bits  # [draw]
 
 
 @jit_apart
 def fill_uniforms(
-    sampling: Sampling, name: Word, dimension: int, first: int, uniforms: Array, block: Bits
+    sampling: Sampling, name: Word, dimension: int, first: int, uniforms: Array, bits: Bits
 ) -> None:
     """Fill `uniforms` with the numbers of `name` for the draws from `first` on."""
     if sampling.sampler == STRATIFIED:
-        fill_stratified(sampling.seed, name, first, uniforms, block)
+        fill_stratified(sampling.seed, name, first, uniforms, bits)
     elif sampling.sampler == RANDOM:
         fill_random(sampling.seed, name, first, uniforms)
     else:
         directions = sampling.directions[dimension]
-        fill_sobol(sampling.seed, name, directions, first, uniforms, block)
+        fill_sobol(sampling.seed, name, directions, first, uniforms, bits)
 
 
 @jit_apart
 def fill_normal(
-    sampling: Sampling, name: Word, dimension: int, first: int, scores: Array, block: Bits
+    sampling: Sampling, name: Word, dimension: int, first: int, scores: Array, bits: Bits
 ) -> None:
     """Fill `scores` with the normal scores of `name` for the draws from `first` on."""
-    fill_uniforms(sampling, name, dimension, first, scores, block)
+    fill_uniforms(sampling, name, dimension, first, scores, bits)
     turn_into_scores(sampling.normal, scores)
 
 
@@ -191,7 +191,7 @@ def mix(sampling: Sampling, group: Group, first: int, work: Scores) -> None:
                 for b in range(n):
                     members[i, b] += weight * members[j, b]
     if group.is_t:
-        fill_normal(sampling, group.name, group.dimension, first, work.own, work.block)
+        fill_normal(sampling, group.name, group.dimension, first, work.own, work.bits)
         fill_from_table(sampling.cells, group.scale, work.own, work.values)
         for i in range(group.size):
             for b in range(n):
@@ -247,7 +247,7 @@ def sample(sampling: Sampling, first: int, work: Scores, rows: Array) -> None:
         factor = factors[f]
         scores = work.factors[f]
         if np.isnan(factor.score):
-            fill_normal(sampling, factor.name, factor.dimension, first, scores, work.block)
+            fill_normal(sampling, factor.name, factor.dimension, first, scores, work.bits)
         else:
             scores[:] = factor.score
     if len(groups) > 0:
@@ -255,7 +255,7 @@ def sample(sampling: Sampling, first: int, work: Scores, rows: Array) -> None:
             quantity = quantities[i]
             if quantity.member >= 0:
                 scores = work.members[quantity.member]
-                fill_normal(sampling, quantity.name, quantity.dimension, first, scores, work.block)
+                fill_normal(sampling, quantity.name, quantity.dimension, first, scores, work.bits)
         for g in range(len(groups)):
             mix(sampling, groups[g], first, work)
     for i in range(len(quantities)):
@@ -263,11 +263,11 @@ def sample(sampling: Sampling, first: int, work: Scores, rows: Array) -> None:
         if quantity.member >= 0:
             write_values(sampling, quantity, work.members[quantity.member], work.values, rows)
         elif quantity.law == BERNOULLI:
-            fill_uniforms(sampling, quantity.name, quantity.dimension, first, work.own, work.block)
+            fill_uniforms(sampling, quantity.name, quantity.dimension, first, work.own, work.bits)
             for b in range(rows.shape[0]):
                 likely = work.own[b] < rows[b, quantity.center_column]
                 rows[b, quantity.column] = 1.0 if likely and sampling.uncertainty > 0.0 else 0.0
         else:
-            fill_normal(sampling, quantity.name, quantity.dimension, first, work.own, work.block)
+            fill_normal(sampling, quantity.name, quantity.dimension, first, work.own, work.bits)
             load(quantity, work.factors, work.own)
             write_values(sampling, quantity, work.own, work.values, rows)

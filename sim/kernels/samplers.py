@@ -47,19 +47,19 @@ def fill_stratified(
     """A Latin hypercube in every block of 32 draws (McKay, Beckman, Conover 1979).
 
     Of a draw's word 47 bits are its place within a stratum, and 17 shuffle the 32 strata
-    (Durstenfeld 1964, so exact to 2^-12). `strata` [BLOCK] is working space.
+    (Durstenfeld 1964, so exact to 2^-12). `strata` [draw] is working space.
     """
     words = uniforms.view(np.uint64)
     fill_words(seed, name, np.uint64(first) >> _ONE, words)
     for start in range(0, words.size, BLOCK):
         for i in range(BLOCK):
             spare = words[start + i] & np.uint64(0x1FFFF)
-            j = np.int64((spare * np.uint64(i + 1)) >> np.uint64(17))
-            strata[i] = strata[j]
+            j = start + np.int64((spare * np.uint64(i + 1)) >> np.uint64(17))
+            strata[start + i] = strata[j]
             strata[j] = np.uint64(i)
-        for i in range(BLOCK):
-            place = words[start + i] >> np.uint64(17)
-            uniforms[start + i] = unit_interval((strata[i] << np.uint64(47)) | place)
+    for i in range(words.size):
+        place = words[i] >> np.uint64(17)
+        uniforms[i] = unit_interval((strata[i] << np.uint64(47)) | place)
 
 
 @jit
@@ -128,9 +128,9 @@ def fill_sobol(
 ) -> None:
     """Draw i is point i div 32 of the i mod 32-th of 32 separately scrambled Sobol' sequences.
 
-    `seeds` [BLOCK] is working space.
+    `seeds`, at least BLOCK of them, are working space.
     """
-    fill_words(seed, name, _SCRAMBLINGS, seeds)
+    fill_words(seed, name, _SCRAMBLINGS, seeds[:BLOCK])
     for start in range(0, uniforms.size, BLOCK):
         x = sobol_bits(directions, np.uint64((first + start) // BLOCK))
         for i in range(BLOCK):

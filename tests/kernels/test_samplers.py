@@ -36,9 +36,9 @@ def uniforms(
     dimension: int = 0,
 ) -> Array:
     """The numbers of one name between 0 and 1, before they become normal scores."""
-    filled, block = np.empty(draws), np.empty(BLOCK, np.uint64)
+    filled, bits = np.empty(draws), np.empty(draws, np.uint64)
     drawn = sampling(sampler, seed)
-    fill_uniforms(drawn, np.uint64(name_hash(name)), dimension, first, filled, block)
+    fill_uniforms(drawn, np.uint64(name_hash(name)), dimension, first, filled, bits)
     return filled
 
 
