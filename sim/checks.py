@@ -18,6 +18,8 @@ SOBOL_DRAWS = 2**37  # 32 sequences of 2^32 points
 BAD_DRAWS = ("fail", "drop", "keep")
 MAX_DRAWS = 10**12
 MAX_SEED = 2**64 - 1
+MOST_UNCERTAINTY = 10  # tables of laws reach so much farther
+MOST_SCORE = 10  # of a factor that is held
 
 
 def format_number(document: Document, key: Key, faults: list[Fault]) -> None:
@@ -123,8 +125,8 @@ def run_defaults(document: Document, faults: list[Fault]) -> RunDefaults:
 def uncertainty_fault(scale: Any) -> str | None:
     """What is wrong with an uncertainty scale, in words."""
     number = finite(scale)
-    if number is None or number < 0:
-        return f"expected a number at or above 0, got {shown(scale)}"
+    if number is None or not 0 <= number <= MOST_UNCERTAINTY:
+        return f"expected a number from 0 to {MOST_UNCERTAINTY}, got {shown(scale)}"
     return None
 
 
@@ -174,8 +176,8 @@ def factors(document: Document, faults: list[Fault]) -> dict[str, float]:
     for name, score in table.items():
         if name not in FACTORS:
             continue
-        if finite(score) is None:
-            message = f"expected a finite number, got {shown(score)}"
+        if finite(score) is None or abs(score) > MOST_SCORE:
+            message = f"expected a score from {-MOST_SCORE} to {MOST_SCORE}, got {shown(score)}"
             faults.append(Fault(document.place(("factors", name)), f"factors.{name}", message))
         else:
             good[name] = float(score)

@@ -182,8 +182,8 @@ def _pairs(said: Any, inputs: Sequence[str], rows: list[list[float]]) -> Iterato
 def score_matrix(group: Group, laws: Mapping[str, Law]) -> Array:
     """The correlation matrix [member, member] of normal scores that a group asks for.
 
-    Spearman's rho is turned into 2 sin(pi rho / 6), Pearson's into what gives it between these
-    laws.
+    Spearman's rho is turned into 2 sin(pi rho / 6), or where a law is of separate values into what
+    gives it between these ranks; Pearson's into what gives it between these values.
 
     Raises:
         GroupError: If a law has no variance, a correlation is beyond what two laws can have, or
@@ -193,8 +193,8 @@ def score_matrix(group: Group, laws: Mapping[str, Law]) -> Array:
     if group.kind == "spearman":
         made = 2.0 * np.sin(np.pi * made / 6.0)
         np.fill_diagonal(made, 1.0)
-    elif group.kind == "pearson":
-        made = _of_pearson(group, laws)
+    if group.kind != "copula":
+        _solve(group, laws, made)
     values, vectors = np.linalg.eigh(made)
     if values[0] < LEAST_EIGENVALUE:
         key = "matrix"
@@ -241,13 +241,11 @@ def mixing(scores: Array) -> Array:
 
     A member's score is the sum of its row times the own scores of those up to it.
     """
-    n = len(scores)
-    made = np.zeros((n, n))
-    for j in range(n):
-        rest = scores[j:, j] - made[j:, :j] @ made[j, :j]
-        if rest[0] > 1e-12:
-            made[j:, j] = rest / math.sqrt(rest[0])
-    return np.asarray(made / np.sqrt((made**2).sum(axis=1, keepdims=True)))
+    values, vectors = np.linalg.eigh(scores)
+    # Of a matrix that is singular, or by rounding a little less, the nearest that is none.
+    root = np.asarray(np.linalg.qr((vectors * np.sqrt(np.maximum(values, 0.0))).T, mode="r")).T
+    root = root * np.where(np.diag(root) < 0, -1.0, 1.0)
+    return np.asarray(np.tril(root / np.linalg.norm(root, axis=1, keepdims=True)))
 
 
 # Values as series of Hermite polynomials of their scores: the k-th term of two inputs correlates
@@ -281,49 +279,62 @@ def _jumps(law: Law) -> list[float]:
     return edges + [-edge for edge in edges] if len(edges) <= _MOST_JUMPS else []
 
 
-def _standardised(law: Law, jumps: tuple[float, ...]) -> tuple[Array, Array]:
-    """Values of a law at the nodes, of mean 0 and sd 1, and the coefficients of its series."""
+def _ranks(law: Law, z: Array) -> Array:
+    """The mean rank, from 0 to 1, of the values at scores: equal values share theirs."""
+    if not isinstance(law, Steps):
+        return np.asarray(ndtr(z))
+    weights = law.atoms[1]
+    return np.asarray((np.cumsum(weights) - weights / 2)[np.searchsorted(law.edges, z)])
+
+
+def _standardised(law: Law, jumps: tuple[float, ...], of_ranks: bool) -> tuple[Array, Array]:
+    """Values or ranks at the nodes, of mean 0 and sd 1, and the coefficients of their series."""
     z, weights, terms = _nodes(jumps)
-    x = law.quantile(z)
+    x = _ranks(law, z) if of_ranks else law.quantile(z)
     x = x - weights @ x / weights.sum()
     x = x / math.sqrt(weights @ (x * x))
     return x, terms @ (weights * x)
 
 
-def _of_pearson(group: Group, laws: Mapping[str, Law]) -> Array:
-    names = group.members
-    faults = [
-        ("inputs", f"{name} has no variance, so no pearson correlation; give its spearman")
-        for name in names
-        if not laws[name].moments > 2
-    ]
-    if faults:
-        raise GroupError(faults)
+def _solve(group: Group, laws: Mapping[str, Law], scores: Array) -> None:
+    """Put the correlations of scores that give those of values, or of ranks that have ties."""
     from scipy.optimize import brentq
 
-    made = np.eye(len(names))
+    names, of_ranks = group.members, group.kind == "spearman"
+    faults = []
+    for name in names:
+        law = laws[name]
+        if len(np.unique(law.quantile(np.array([-8.0, 0.0, 8.0])))) == 1:
+            faults.append(("inputs", f"{name} has one value only, which nothing can be tied to"))
+        elif not of_ranks and not law.moments > 2:
+            told = f"{name} has no variance, so no pearson correlation; give its spearman"
+            faults.append(("inputs", told))
+    if faults:
+        raise GroupError(faults)
     for i, j in itertools.combinations(range(len(names)), 2):
-        rho = group.matrix[i][j]
-        low, high, correlation = _correlation(laws[names[i]], laws[names[j]])
+        one, other, rho = laws[names[i]], laws[names[j]], group.matrix[i][j]
+        if of_ranks and not isinstance(one, Steps) and not isinstance(other, Steps):
+            continue
+        low, high, correlation = _correlation(one, other, of_ranks)
         if not low - 1e-6 <= rho <= high + 1e-6:
             message = (
                 f"{names[i]}, {names[j]} = {rho:g} cannot be: between these laws it is from"
-                f" {low:.3g} to {high:.3g}; or give their spearman correlation"
+                f" {low:.3g} to {high:.3g}"
             )
+            message += "" if of_ranks else "; or give their spearman correlation"
             faults.append(("matrix", message))
-        elif rho != 0.0:
+        else:
             goal = min(max(rho, low), high)
             found = brentq(lambda r, c=correlation, g=goal: c(r) - g, -1.0, 1.0, xtol=1e-12)
-            made[i, j] = made[j, i] = found
+            scores[i, j] = scores[j, i] = found if rho else 0.0
     if faults:
         raise GroupError(faults)
-    return made
 
 
-def _correlation(one: Law, other: Law) -> tuple[float, float, Any]:
+def _correlation(one: Law, other: Law, of_ranks: bool) -> tuple[float, float, Any]:
     """The least and the largest correlation of two laws, and that at a correlation of scores."""
     jumps = tuple(sorted({*_jumps(one), *_jumps(other)}))
-    (x, a), (y, b) = _standardised(one, jumps), _standardised(other, jumps)
+    (x, a), (y, b) = (_standardised(law, jumps, of_ranks) for law in (one, other))
     _, weights, _ = _nodes(jumps)
     powers = np.arange(1, _TERMS + 1)
     terms = (a * b)[1:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from sim.correlation import Group, spearman
 from sim.fields import FACTORS
-from sim.kernels.loops import TILE, sample_tiles
+from sim.kernels.loops import REPLICATES, TILE, sample_tiles
+from sim.kernels.samplers import BLOCK
 from sim.layout import Layout
 from sim.rows import Rows
 from sim.scenario import Scenario
@@ -20,20 +21,50 @@ from sim.scenario import Scenario
 EXAMINED = 10_000  # draws whose ranks are looked at
 MOST_PAIRS = 12
 
-Drawn = Mapping[str, NDArray[np.float64]]
+Array = NDArray[np.float64]
+Drawn = Mapping[str, Array]
 
 
-def achieved(groups: Sequence[Group], drawn: Drawn) -> list[dict[str, Any]]:
+def achieved(groups: Sequence[Group], drawn: Drawn, sampler: str) -> list[dict[str, Any]]:
     """Every group as it is said, with the `spearman` matrix of the first 10,000 `draws`.
 
-    `drawn` has the draws of every member by name. The rows are those of `inputs`.
+    That of values, `pearson`, stands beside it where the group is about those, and the Monte Carlo
+    standard errors of both. `drawn` has the draws of every member by name. The rows are those of
+    `inputs`.
     """
     found = []
     for group in groups:
         values = np.array([drawn[name][:EXAMINED] for name in group.members])
-        ranks = [[round(float(r), 4) for r in row] for row in spearman(values)]
-        found.append({**group.said(), "draws": values.shape[1], "spearman": ranks})
+        told = {**group.said(), "draws": values.shape[1]}
+        kinds = {"spearman": spearman} | ({"pearson": pearson} if group.kind == "pearson" else {})
+        for kind, of in kinds.items():
+            told[kind], told[f"{kind}_error"] = _with_error(of, values, sampler)
+        found.append(told)
     return found
+
+
+def pearson(values: Array) -> Array:
+    """Correlations [member, member] of draws [member, draw]; NaN of what does not vary."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.atleast_2d(np.corrcoef(values))
+
+
+def _with_error(of: Callable[[Array], Array], values: Array, sampler: str) -> tuple[Any, Any]:
+    """A matrix of draws to four digits and its standard error, from 32 replicates of the draws.
+
+    None stands where draws do not vary, or are too few to tell an error.
+    """
+    numbers = np.arange(values.shape[1])
+    replicate = (numbers if sampler == "sobol" else numbers // BLOCK) % REPLICATES
+    matrix, error = of(values), np.full((len(values),) * 2, np.nan)
+    if numbers.size >= TILE:
+        parts = np.stack([of(values[:, replicate == r]) for r in range(REPLICATES)])
+        error = parts.std(axis=0, ddof=1) / math.sqrt(REPLICATES)
+    return _told(matrix), _told(error)
+
+
+def _told(matrix: Array) -> list[list[float | None]]:
+    return [[round(float(r), 4) if np.isfinite(r) else None for r in row] for row in matrix]
 
 
 def of_scenario(
@@ -42,7 +73,8 @@ def of_scenario(
     """`achieved` of a scenario's groups, whose members are drawn once more."""
     if not scenario.correlations:
         return []
-    return achieved(scenario.correlations, _drawn(scenario, draws, seed, sampler, uncertainty))
+    drawn = _drawn(scenario, draws, seed, sampler, uncertainty)
+    return achieved(scenario.correlations, drawn, sampler)
 
 
 def described(scenario: Scenario, names: Sequence[str] = ()) -> dict[str, Any]:
@@ -71,20 +103,19 @@ def described(scenario: Scenario, names: Sequence[str] = ()) -> dict[str, Any]:
         if not names or one in names or other in names
     ]
     pairs.sort(key=lambda pair: -abs(pair[0]))
-    strongest = [
-        {
-            "inputs": [one, other],
-            "asked": round(6 / math.pi * math.asin(r / 2), 4),
-            "spearman": round(float(spearman(np.array([drawn[one], drawn[other]]))[0, 1]), 4),
-        }
-        for r, one, other in pairs[:MOST_PAIRS]
-        if r
-    ]
+    strongest = []
+    for r, one, other in pairs[:MOST_PAIRS]:
+        if r:
+            both = np.array([drawn[one], drawn[other]])
+            found, error = _with_error(spearman, both, run.sampler)
+            asked = round(6 / math.pi * math.asin(r / 2), 4)
+            told = {"asked": asked, "spearman": found[0][1], "spearman_error": error[0][1]}
+            strongest.append({"inputs": [one, other], **told})
     return {
         "draws": EXAMINED,
         "seed": run.seed,
         "sampler": run.sampler,
-        "groups": achieved(groups, drawn),
+        "groups": achieved(groups, drawn, run.sampler),
         "factors": strongest,
         "pairs": sum(1 for r, *_ in pairs if r),
     }
@@ -92,7 +123,7 @@ def described(scenario: Scenario, names: Sequence[str] = ()) -> dict[str, Any]:
 
 def _drawn(
     scenario: Scenario, draws: int, seed: int, sampler: str, uncertainty: float
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[str, Array]:
     """At most 10,000 draws of every input of the files, by full name."""
     start = Rows(scenario, Layout(len(scenario.labs), len(scenario.landlords)), uncertainty)
     inputs = 1 + max(int(variable.columns.max()) for variable in start.layout.inputs.values())

@@ -335,35 +335,39 @@ def list_text(rows: list[dict[str, Any]]) -> str:
 
 def ties_text(data: Mapping[str, Any]) -> str:
     """How inputs are tied (`dependence.described`), in lines of at most 80 columns."""
-    n = data["draws"]
     lines = [
-        f"Rank correlations (Spearman) asked for, and those of the first {n:,} draws",
-        f"(sampler {data['sampler']}, seed {data['seed']}) with their standard errors.",
+        f"Correlations asked for, and those of the first {data['draws']:,} draws (sampler",
+        f"{data['sampler']}, seed {data['seed']}) with their standard errors.",
     ]
-    head = "     asked             drawn"
     for group in data["groups"]:
         copula = f"t copula, nu {group['nu']:g}" if "nu" in group else "Gaussian copula"
-        asked = {"copula": "of scores", "pearson": "of values"}.get(group["kind"], "of ranks")
-        title = f"Group {group['name']}: correlations {asked}, {copula}"
-        lines += ["", *textwrap.wrap(title, WIDTH, subsequent_indent="  "), head]
+        kind, drawn = group["kind"], "pearson" if group["kind"] == "pearson" else "spearman"
+        asked = {"copula": "scores", "pearson": "values"}.get(kind, "ranks")
+        lines += ["", *textwrap.wrap(f"Group {group['name']}: {copula}", WIDTH)]
+        lines += [_TIES.format(f"of {asked}", "of values" if drawn == "pearson" else "of ranks")]
         names = group["inputs"]
         for i, j in itertools.combinations(range(len(names)), 2):
-            pair = names[i], names[j]
-            lines += _tie(group["matrix"][i][j], group["spearman"][i][j], n, pair)
+            found, error = (group[key][i][j] for key in (drawn, f"{drawn}_error"))
+            lines += _tie(group["matrix"][i][j], found, error, (names[i], names[j]))
     if not data["groups"]:
         lines += ["", "No correlation group."]
     if data["factors"]:
         lines += ["", f"Common factors tie {data['pairs']:,} pairs of inputs, the most:"]
-        lines += [head]
+        lines += [_TIES.format("of ranks", "of ranks")]
         for pair in data["factors"]:
-            lines += _tie(pair["asked"], pair["spearman"], n, pair["inputs"])
+            error = pair["spearman_error"]
+            lines += _tie(pair["asked"], pair["spearman"], error, pair["inputs"])
     return "\n".join(lines)
 
 
-def _tie(asked: float, drawn: float, draws: int, names: Sequence[str]) -> list[str]:
-    error = (1 - drawn * drawn) * math.sqrt(1.06 / draws)  # Fieller, Hartley, Pearson 1957
-    digits = max(2, -math.floor(math.log10(error))) if error > 0 else 4
-    head = f"  {asked:>8.3f} {drawn:>9.{digits}f} ± {error:<8.{digits}f} "
+_TIES = "  asked {:<11}drawn {}"
+
+
+def _tie(asked: float, drawn: float | None, error: float | None, names: Sequence[str]) -> list[str]:
+    found = "-" if drawn is None else f"{drawn:.3f}"
+    if error is not None:
+        found += f" ± {error:.3f}"
+    head = f"  {asked:>6.3f}          {found:<17}"
     return textwrap.wrap(
         ", ".join(names), WIDTH, initial_indent=head, subsequent_indent=" " * len(head),
         break_long_words=False,

@@ -34,6 +34,11 @@ def by_name(document: Document, faults: list[Fault]) -> None:
     for i, group in enumerate(groups):
         old: Key = (TABLE, str(i))
         name = _name(group, i)
+        if "name" in group and (not isinstance(group["name"], str) or not group["name"].strip()):
+            place = places.get((*old, "name"), document.default)
+            message = f"expected a name, got {shown(group['name'])}"
+            faults.append(Fault(place, f"{TABLE}.name", message))
+            continue
         if name in named:
             place = places.get((*old, "name"), places.get(old, document.default))
             faults.append(Fault(place, f"{TABLE}.{name}", "the file has two groups of this name"))
@@ -55,8 +60,19 @@ def _name(group: Mapping[str, Any], place: int) -> str:
 
 
 def replaced(table: Mapping[str, Any], below: Mapping[str, Any]) -> set[str]:
-    """The keys of a group that go with what an overlay says of it: its matrix, or its pairs."""
-    return set(FORMS) & set(below) if set(FORMS) & set(table) else set()
+    """The keys of a group that go with what an overlay says of it.
+
+    A matrix and pairs replace each other, a matrix goes with other inputs (its rows are those of
+    the old ones), and `nu` goes with the t copula.
+    """
+    gone = set(FORMS) if set(FORMS) & set(table) else set()
+    if "inputs" in table and table["inputs"] != below.get("inputs"):
+        gone.add("matrix")
+    if table.get("copula", "t") != "t":
+        gone.add("nu")
+    if table.get("kind", "copula") != "copula":
+        gone |= {"nu", "copula"}
+    return gone & set(below)
 
 
 def read(
@@ -74,6 +90,8 @@ def read(
         wrong: list[tuple[str, str]]
         if not isinstance(table, dict):
             wrong = [("", f"expected a table, got {shown(table)}")]
+        elif "name" in table:
+            wrong = [("name", "is said where the group is, and cannot be changed")]
         else:
             try:
                 found.append(checked({**table, "name": name}, laws, loads, taken))

@@ -34,6 +34,7 @@ SAMPLERS = {
 SOBOL_DIMENSIONS = 21_201  # of Joe and Kuo's direction numbers
 STANDARD_NORMAL = Normal(family="normal", mean=0.0, sd=1.0)
 _SOBOL_BITS = 32
+FARTHEST_DRAWN = 8.3  # the normal score of 2^-53
 
 Array = NDArray[np.float64]
 
@@ -41,6 +42,11 @@ Array = NDArray[np.float64]
 def name_hash(name: str) -> int:
     """The 64-bit number that stands for a quantity's full name in the counter."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
+
+
+def factor_name(factor: str) -> str:
+    """The full name of a common factor."""
+    return f"factors.{factor}"
 
 
 @lru_cache(maxsize=4)
@@ -67,7 +73,7 @@ class SamplingPlan:
     def __init__(self, uncertainty: float = 1.0) -> None:
         self.uncertainty = uncertainty
         self.dimensions = 0
-        self._reach = REACH * max(1.0, uncertainty)
+        self._farthest: list[float] = []  # the largest score of each factor
         self._factors: list[NDArray[np.void]] = []
         self._quantities: list[NDArray[np.void]] = []
         self._late: list[NDArray[np.void]] = []
@@ -77,7 +83,7 @@ class SamplingPlan:
         self._steps: list[Array] = []
         self._stepped = 0
         self._mixing: list[Array] = []
-        self._places: dict[Table | Law, NDArray[np.void]] = {}
+        self._places: dict[tuple[Law, float], NDArray[np.void]] = {}
         self._members: dict[str, int] = {}
 
     def factor(self, name: str, score: float = math.nan) -> None:
@@ -85,6 +91,7 @@ class SamplingPlan:
         made = np.zeros((), kernel.FACTOR)
         made["name"], made["dimension"], made["score"] = name_hash(name), self.dimension(), score
         self._factors.append(made)
+        self._farthest.append(FARTHEST_DRAWN if math.isnan(score) else abs(score))
 
     def dimension(self) -> int:
         """The next dimension of Sobol' sequences."""
@@ -99,7 +106,8 @@ class SamplingPlan:
         """
         size = len(group.members)
         made = np.zeros((), kernel.GROUP)
-        made["name"] = name_hash(group.name)
+        # No input is called like this, so the common variable has draws of its own.
+        made["name"] = name_hash(f"correlation\0{group.name}")
         made["first"], made["size"] = len(self._members), size
         made["mixing"] = sum(part.size for part in self._mixing)
         made["is_t"] = group.copula == "t"
@@ -124,15 +132,16 @@ class SamplingPlan:
         made["shift"], made["factor"] = shift, factor
         made["low"], made["high"] = law.ends
         if isinstance(law, Steps):
-            made["law"], made["place"] = kernel.STEPS, self._step_place(law)
+            made["law"], made["place"] = kernel.STEPS, self._step_place(law, self._reach(made))
         elif isinstance(law, Normal) and law.ends == (-math.inf, math.inf):
             made["law"], made["shift"], made["factor"] = kernel.NORMAL, law.mean, law.sd
         else:
             try:
-                place = self._places.get(standard)
+                reach = self._reach(made)
+                place = self._places.get((standard, reach))
                 if place is None:
-                    place = self._place(table_of(standard, self._reach))
-                    self._places[standard] = place
+                    place = self._place(table_of(standard, reach))
+                    self._places[standard, reach] = place
             except TooRoughError as error:
                 raise InputError([Fault(Place("law"), name, str(error))]) from None
             made["law"], made["place"] = kernel.TABLE, place
@@ -219,10 +228,19 @@ class SamplingPlan:
         self._rows += len(table.cells)
         return made
 
-    def _step_place(self, law: Steps) -> NDArray[np.void]:
-        if law in self._places:
-            return self._places[law]
-        table = steps_of(law, self._reach)
+    def _reach(self, quantity: NDArray[np.void]) -> float:
+        """The score to which a table is needed: farther where a held factor carries it there."""
+        loadings = quantity["loadings"][: len(self._farthest)]
+        farthest = float(np.abs(loadings) @ self._farthest)
+        farthest += FARTHEST_DRAWN * float(quantity["own_weight"])
+        held = any(far != FARTHEST_DRAWN for far in self._farthest)
+        reach = max(REACH, math.ceil(farthest)) if held else REACH
+        return float(math.ceil(reach * max(1.0, self.uncertainty)))
+
+    def _step_place(self, law: Steps, reach: float) -> NDArray[np.void]:
+        if (law, reach) in self._places:
+            return self._places[law, reach]
+        table = steps_of(law, reach)
         made = np.zeros((), tables.PLACE)
         made["first"], made["rows"], made["edges"] = (
             self._stepped, len(table.guide) - 1, len(table.edges),
@@ -231,5 +249,5 @@ class SamplingPlan:
         part = np.concatenate([table.guide.astype(float), table.edges, table.values])
         self._steps.append(part)
         self._stepped += len(part)
-        self._places[law] = made
+        self._places[law, reach] = made
         return made

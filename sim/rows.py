@@ -12,7 +12,7 @@ from sim.fields import FACTORS, QUARTERS, REFERENCE_QUARTER, record
 from sim.inputs import SPREAD_FROM, Host
 from sim.kernels import quantities as kernel
 from sim.layout import Layout, Variable, as_record
-from sim.plan import STANDARD_NORMAL, SamplingPlan
+from sim.plan import STANDARD_NORMAL, SamplingPlan, factor_name
 from sim.scenario import Scenario
 
 
@@ -26,7 +26,7 @@ class Rows:
         self.columns: dict[str, int] = {}  # of quantities of files, by full name
         self.plan = SamplingPlan(uncertainty)
         for factor in FACTORS:
-            self.plan.factor(f"factors.{factor}", scenario.factors.get(factor, math.nan))
+            self.plan.factor(factor_name(factor), scenario.factors.get(factor, math.nan))
         laws = {name: quantity.law for name, quantity in scenario.quantities.items()}
         for correlation in scenario.correlations:
             self.plan.group(correlation, laws)

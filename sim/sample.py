@@ -19,10 +19,10 @@ from sim.distributions import Fixed, Law
 from sim.engine import available_threads, check_memory
 from sim.explain import law_from
 from sim.fields import FACTORS
-from sim.files import Fault, InputError, Place
+from sim.files import Fault, InputError, Place, shown
 from sim.groups import checked
 from sim.kernels.loops import TILE, sample_tiles
-from sim.plan import SamplingPlan
+from sim.plan import SamplingPlan, factor_name
 from sim.scenario import RunDefaults
 
 DEFAULTS = RunDefaults()
@@ -55,9 +55,10 @@ def sample(
 
     Returns:
         A Dataset with a variable for every input, of dim `draw` where it is uncertain. A draw of
-        an input depends on seed, sampler, its name, its law and its number alone (under "sobol" on
-        the place of the name as well; in a correlation group on the group), so more draws, or
-        other inputs, leave it as it is. The attribute `correlation` is JSON text: every group with
+        an input depends on seed, sampler, its name, its law and its number alone, in a correlation
+        group on the group too, so more draws, or other inputs, leave it as it is. Under "sobol" it
+        depends on the place of the name as well, and in a t copula on how many names there are:
+        what is added goes last. The attribute `correlation` is JSON text: every group with
         the rank correlations that its draws have.
 
     Raises:
@@ -76,16 +77,20 @@ def sample(
     ]
     laws: dict[str, Law] = {}
     loads: dict[str, dict[str, float]] = {}
+    if not isinstance(inputs, Mapping):
+        message = f"expected names with their laws, got {shown(inputs)}"
+        raise InputError([*faults, Fault(Place("sample"), "inputs", message)])
     for name, said in inputs.items():
-        _read(str(name), said, laws, loads, faults)
-    said_groups = [correlation] if isinstance(correlation, Mapping) else list(correlation)
-    groups = list(_groups(said_groups, laws, loads, faults))
+        _read(name, said, laws, loads, faults)
+    groups = list(_groups(correlation, laws, loads, faults))
+    if faults:
+        raise InputError(faults)
     plan = SamplingPlan()
     if any(loads.values()):
         for factor in FACTORS:
-            plan.factor(f"factors.{factor}")
-    if faults:
-        raise InputError(faults)
+            plan.factor(factor_name(factor))
+    else:
+        plan.dimensions = len(FACTORS)  # as if they were drawn
     for group in groups:
         plan.group(group, laws)
     drawn = [name for name, law in laws.items() if not isinstance(law, Fixed)]
@@ -119,19 +124,20 @@ def sample(
             for done in [pool.submit(work) for _ in range(workers)]:
                 done.result()
     data = {
-        name: ((("draw",), store[columns[name]]) if name in columns else ((), laws[name].point))
-        + (_about(name, inputs[name], laws[name]),)
-        for name in laws
+        name: ("draw", store[columns[name]], _about(inputs[name]))
+        if name in columns
+        else ((), law.point, _about(inputs[name]))
+        for name, law in laws.items()
     }
     about: dict[str, Any] = {"seed": str(seed), "sampler": sampler, "draws": int(draws)}
     if groups:
         drawn_columns = {name: store[column] for name, column in columns.items()}
-        about["correlation"] = json.dumps(achieved(groups, drawn_columns))
+        about["correlation"] = json.dumps(achieved(groups, drawn_columns, sampler))
     return xr.Dataset(data, {"draw": pd.RangeIndex(int(draws))}, about)
 
 
 def _read(
-    name: str,
+    name: Any,
     said: Any,
     laws: dict[str, Law],
     loads: dict[str, dict[str, float]],
@@ -139,11 +145,16 @@ def _read(
 ) -> None:
     """Add the law and the loadings of an input, or what is wrong with them."""
     place = Place("sample")
-    given = said
+    taken = ("draw", *map(factor_name, FACTORS))
+    if not isinstance(name, str) or not name or name in taken:
+        what = "is the name of something else" if name in taken else "expected a name"
+        faults.append(Fault(place, str(name), f"{what}, got {shown(name)}"))
+        return
+    given = plain(said)
     loading: Any = {}
-    if isinstance(said, Mapping):
-        given = {key: what for key, what in said.items() if key not in (*PROVENANCE, "loads")}
-        loading = said.get("loads", {})
+    if isinstance(given, dict):
+        loading = given.get("loads", {})
+        given = {key: what for key, what in given.items() if key not in (*PROVENANCE, "loads")}
     try:
         laws[name] = law_from(given, name)
     except ValueError as error:
@@ -153,28 +164,48 @@ def _read(
         faults.append(Fault(place, ".".join((name, "loads", *key)), message))
 
 
+def plain(said: Any) -> Any:
+    """Plain data as a file has it, of what may hold NumPy's arrays and numbers, and tuples."""
+    if isinstance(said, Mapping):
+        return {key: plain(what) for key, what in said.items()}
+    if isinstance(said, np.ndarray | np.generic):
+        return said.tolist()
+    return [plain(part) for part in said] if isinstance(said, list | tuple) else said
+
+
 def _groups(
-    said: Sequence[Any],
+    said: Any,
     laws: Mapping[str, Law],
     loads: Mapping[str, Mapping[str, float]],
     faults: list[Fault],
 ) -> Iterator[Group]:
     """The correlation groups; what is wrong with them is added to `faults`."""
+    place = Place("sample")
+    if not isinstance(said, Mapping | list | tuple):
+        message = f"expected a group, or a list of groups, got {shown(said)}"
+        faults.append(Fault(place, "correlation", message))
+        return
     taken: dict[str, str] = {}
-    for i, one in enumerate(said):
-        name = f"correlation[{i}]"
+    names: set[str] = set()
+    for i, one in enumerate([said] if isinstance(said, Mapping) else said):
+        at = f"correlation[{i}]"
         try:
-            yield checked(one, laws, loads, taken)
+            group = checked(plain(one), laws, loads, taken)
         except GroupError as error:
             faults += [
-                Fault(Place("sample"), ".".join(filter(None, (name, key))), message)
+                Fault(place, ".".join(filter(None, (at, key))), message)
                 for key, message in error.faults
             ]
+            continue
+        if group.name in names:
+            faults.append(Fault(place, f"{at}.name", f"there are two groups '{group.name}'"))
+        names.add(group.name)
+        yield group
 
 
-def _about(name: str, said: Any, law: Law) -> dict[str, str]:
-    about = {"long_name": name}
-    if isinstance(said, Mapping):
-        about |= {"units": str(said["unit"])} if "unit" in said else {}
-        about |= {key: str(said[key]) for key in PROVENANCE[1:] if key in said}
-    return about | {"law": json.dumps(law.said())}
+def _about(said: Any) -> dict[str, str]:
+    """The unit of an input, and where it comes from; xarray hands all of it on to products."""
+    if not isinstance(said, Mapping):
+        return {}
+    about = {"units": str(said["unit"])} if "unit" in said else {}
+    return about | {key: str(said[key]) for key in PROVENANCE[1:] if key in said}

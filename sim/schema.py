@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sim.checks import FORMAT, MAX_DRAWS, MAX_SEED, SAMPLERS
+from sim.checks import FORMAT, MAX_DRAWS, MAX_SEED, MOST_SCORE, MOST_UNCERTAINTY, SAMPLERS
 from sim.correlation import COPULAS, KINDS
 from sim.distributions import FAMILIES, FISCAL_KEYS, FISCAL_YEAR_END
 from sim.fields import FACTORS, RENTAL_MODES, VIEWS, Field
@@ -42,6 +42,7 @@ def schema() -> Schema:
         "description": "What each landlord is to the lab",
         "additionalProperties": {"$ref": "#/$defs/host"},
     }
+    score = {"type": "number", "minimum": -MOST_SCORE, "maximum": MOST_SCORE}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Parameters of the AI-lab token economics engine",
@@ -61,12 +62,16 @@ def schema() -> Schema:
                     {
                         "view": {"enum": list(VIEWS)},
                         "rental_mode": {"enum": list(RENTAL_MODES)},
-                        "uncertainty": {"type": "number", "minimum": 0},
+                        "uncertainty": {
+                            "type": "number",
+                            "minimum": 0,
+                            "maximum": MOST_UNCERTAINTY,
+                        },
                         "named_labs": {"type": "array", "items": {"type": "string"}},
                         "thresholds_gw": {"type": "array", "items": {"exclusiveMinimum": 0}},
                     }
                 ),
-                "factors": _object({factor: {"type": "number"} for factor in FACTORS}),
+                "factors": _object(dict.fromkeys(FACTORS, score)),
                 "correlation": {"type": "array", "items": _group()},
                 "labs": {"additionalProperties": {"$ref": "#/$defs/lab"}},
                 "landlords": {"additionalProperties": {"$ref": "#/$defs/landlord"}},

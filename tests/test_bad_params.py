@@ -252,7 +252,7 @@ BAD: dict[str, Bad] = {
         "model.rental_mode", "rental_mode = 1", "expected one of cost_plus, market, got 1"
     ),
     "negative uncertainty": Bad(
-        "model.uncertainty", "uncertainty = -1", "expected a number at or above 0, got -1"
+        "model.uncertainty", "uncertainty = -1", "expected a number from 0 to 10, got -1"
     ),
     "infinite uncertainty": Bad("model.uncertainty", "uncertainty = inf", "got inf"),
     "named labs as a text": Bad(
@@ -265,7 +265,11 @@ BAD: dict[str, Bad] = {
     ),
     "no thresholds": Bad("model.thresholds_gw", "thresholds_gw = []", "expected a list"),
     "score that is a text": Bad(
-        "[run]", "[factors]\ntier = 'x'\n[run]", f"{FINITE} 'x'", "factors.tier", 1
+        "[run]",
+        "[factors]\ntier = 'x'\n[run]",
+        "expected a score from -10 to 10, got 'x'",
+        "factors.tier",
+        1,
     ),
     "settings that are no table": Bad("factors", "factors = 1", "expected a table, got 1"),
     # Format, name and order

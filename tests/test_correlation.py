@@ -109,6 +109,13 @@ def test_mixing_gives_the_matrix_also_where_it_is_singular(matrix: np.ndarray) -
     np.testing.assert_array_equal(weights, np.tril(weights))
 
 
+def test_mixing_of_a_matrix_that_is_barely_none_is_that_of_the_nearest_one() -> None:
+    high = 1 - 1e-11
+    matrix = np.array([[1, high, 0.5], [high, 1, 0.500009], [0.5, 0.500009, 1]])
+    weights = mixing(matrix)
+    np.testing.assert_allclose(weights @ weights.T, matrix, atol=1e-5)
+
+
 @settings(deadline=None)
 @given(matrices())
 def test_a_correlation_matrix_is_accepted_and_kept_as_it_is(matrix: np.ndarray) -> None:

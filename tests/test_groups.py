@@ -98,6 +98,34 @@ def test_an_overlay_changes_a_group_by_its_name_and_adds_others(tied: Path) -> N
     assert speed.name == "speed"
 
 
+def test_a_matrix_goes_with_other_inputs(params: Path) -> None:
+    """Its rows are those of the inputs that it was said for."""
+    path = params / "base.toml"
+    names = ["hardware.pue", "hardware.it_power_ratio", "hardware.maintenance_rate"]
+    group = f"[[correlation]]\nkind = 'copula'\ninputs = {names}\n"
+    matrix = "matrix = [[1, 0.8, 0], [0.8, 1, -0.3], [0, -0.3, 1]]\n"
+    path.write_text(f"{path.read_text()}\n{group}{matrix}")
+    over = params / "over.toml"
+    head = 'format = 1\nextends = "base.toml"\n'
+    over.write_text(head + group.replace(str(names), str(names[::-1])))
+    with pytest.raises(sim.InputError, match="expected a matrix or pairs, got neither"):
+        sim.load(over)
+    over.write_text(head + group.replace("copula", "spearman"))
+    assert sim.load(over).correlations[0].matrix == sim.load(path).correlations[0].matrix
+
+
+def test_a_t_copula_can_be_made_gaussian(params: Path) -> None:
+    path = params / "base.toml"
+    path.write_text(
+        path.read_text()
+        + TIED.replace('[[correlation]]\ninputs = ["u', '[[correlation]]\nname = "t"\ninputs = ["u')
+    )
+    for changes in ({"correlation.t.copula": "gaussian"}, {"correlation.t.kind": "spearman"}):
+        (group,) = (g for g in sim.load(path, set=changes).correlations if g.name == "t")
+        assert group.copula == "gaussian"
+        assert group.nu is None
+
+
 def test_a_group_can_be_set_by_its_name(tied: Path) -> None:
     changed = sim.load(tied, set={"correlation.power.kind": "copula"})
     assert {group.kind for group in changed.correlations} == {"copula"}
@@ -136,6 +164,7 @@ def test_a_stored_run_keeps_its_groups(tied: Path, command: Callable[..., Any]) 
         ('name = "power"', 'name = "prices.lora_share+utilisation.idle_load"',
          "the file has two groups of this name"),
         ("[[correlation]]\nname", "[correlation]\nname", "correlation"),
+        ('name = "power"', "name = 5", "correlation.name: expected a name, got 5"),
     ],
 )  # fmt: skip
 def test_faults_are_told_with_file_and_line(params: Path, old: str, new: str, told: str) -> None:
@@ -155,8 +184,8 @@ def test_describe_tells_what_ties_inputs(tied: Path, command: Callable[..., Any]
     done = command("describe", "--correlations", "--file", str(tied))
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
-    assert "Group power: correlations of ranks, Gaussian copula\n" in done.stdout
-    assert "correlations of scores, t copula, nu 4" in " ".join(done.stdout.split())
+    assert "Group power: Gaussian copula\n  asked of ranks   drawn of ranks\n" in done.stdout
+    assert "t copula, nu 4 asked of scores drawn of ranks" in " ".join(done.stdout.split())
     assert "Common factors tie" in done.stdout
     told = json.loads(
         command("describe", "pue", "--correlations", "--json", "--file", str(tied)).stdout

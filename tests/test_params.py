@@ -605,7 +605,11 @@ def test_extends_that_is_no_text(folder: Folder, target: str) -> None:
         ({"run.draws": 0}, "run.draws", "got 0"),
         ({"run.sampler": "none"}, "run.sampler", "unknown sampler 'none'"),
         ({"factors.demnd": 1}, "factors.demnd", "did you mean 'demand'?"),
-        ({"factors.demand": float("nan")}, "factors.demand", "expected a finite number, got nan"),
+        (
+            {"factors.demand": float("nan")},
+            "factors.demand",
+            "expected a score from -10 to 10, got nan",
+        ),
         ({"format": 2}, "format", "please upgrade"),
     ],
     ids=str,

@@ -7,14 +7,13 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 from scipy import special
 
 from sim.distributions.elicitation import Array, misfit
 from sim.distributions.law import Law, NonNegative, Tailed
-from sim.distributions.separate import Fixed, Steps, check_weights
-
-_BISECTIONS = 80  # halve any bracket of doubles near one another to neighbours
+from sim.distributions.separate import check_weights
 
 
 def _component(said: Any, info: ValidationInfo) -> Law:
@@ -87,28 +86,20 @@ class Mixture(Tailed):
     def _between(self, z: Array, reached: Any) -> Array:
         """The least value that has reached a probability: it lies between the components' own."""
         own = np.stack([law.quantile(z) for _, law in self._parts])
-        low, high = own.min(axis=0), own.max(axis=0)
-        for _ in range(_BISECTIONS):
-            # Halving the values would take long from 1e-300 to 1; halving the gap is enough here.
-            middle = low + (high - low) / 2
-            there = reached(middle)
+        low, high = _ordered(own.min(axis=0)) - 1, _ordered(own.max(axis=0))
+        for _ in range(64):  # the doubles between any two, halved to one
+            middle = (low >> 1) + (high >> 1) + (low & high & 1)
+            there = reached(_double(middle))
             low, high = np.where(there, low, middle), np.where(there, middle, high)
-        for atom in self._atoms:
-            just = reached(np.full_like(z, atom)) & ~reached(
-                np.full_like(z, np.nextafter(atom, -np.inf))
-            )
-            high = np.where(just, atom, high)
-        return high
+        return _double(high)
 
-    @cached_property
-    def _atoms(self) -> list[float]:
-        """The values that have a probability of their own."""
-        found: list[float] = []
-        for _, law in self._parts:
-            if isinstance(law, Fixed):
-                found.append(law.value)
-            elif isinstance(law, Steps):
-                found += law.atoms[0].tolist()
-            elif isinstance(law, Mixture):
-                found += law._atoms
-        return found
+
+def _ordered(x: Array) -> NDArray[np.int64]:
+    """Whole numbers in the order of doubles, neighbours for neighbours."""
+    bits = (x + 0.0).view(np.int64)  # -0 is 0
+    return np.where(bits < 0, np.iinfo(np.int64).min - bits, bits)
+
+
+def _double(whole: NDArray[np.int64]) -> Array:
+    """The double of `_ordered`."""
+    return np.where(whole < 0, np.iinfo(np.int64).min - whole, whole).view(np.float64)

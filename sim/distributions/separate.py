@@ -194,6 +194,8 @@ def check_weights(weights: tuple[float, ...], count: int, what: str) -> None:
     Raises:
         ValueError: If they are not.
     """
+    if not math.isfinite(sum(weights)):
+        raise ValueError("the weights add up to more than a double holds")
     if len(weights) != count:
         raise ValueError(f"expected as many weights as {what}, {count}, got {len(weights)}")
     if not sum(weights) > 0:

@@ -9,7 +9,6 @@ nothing elsewhere.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
@@ -20,7 +19,7 @@ from scipy.special import ndtr, ndtri
 
 from sim.distributions.elicitation import Array
 from sim.distributions.law import Law
-from sim.distributions.scipy_laws import SCIPY_SECONDS, Scipy
+from sim.distributions.scipy_laws import Scipy
 from sim.distributions.separate import Steps
 
 BOUND = 1e-8  # of the larger of interquartile range and distance from the median
@@ -34,6 +33,8 @@ _FAR = 0.01  # what an error counts beyond CHECKED_TO
 _CUT_MASS = 0.06  # as much of the mass may lie in cells that are cut again
 _LEAST_WIDTH = 1e-12  # of a cell: a jump is then where it should be to this score
 _MOST_ROWS = 1 << 17
+_MOST_OF_SCIPY = 2_000  # quantiles; what more of them would find is the noise of scipy
+_KINKS = 24  # cells that are cut on all the same: noise leaves four times as many at each cut
 _NODES = np.array([0.0, 0.25, 0.75, 1.0])
 _TO_CUBIC = np.linalg.inv(np.vander(_NODES, increasing=True))
 _TO_CUBIC[0] = (1.0, 0.0, 0.0, 0.0)
@@ -93,7 +94,9 @@ def table_of(law: Law, reach: float = REACH) -> Table:
         TooRoughError: If the law's quantile function is too rough for `BOUND`.
     """
     is_own = not isinstance(law, Scipy)
-    table = tabulate(law.quantile, reach, None if is_own else SCIPY_SECONDS)
+    table = tabulate(
+        law.quantile, reach, math.inf if is_own else _MOST_OF_SCIPY, CHECKED_TO * reach / REACH
+    )
     if is_own and not table.error <= BOUND:
         raise TooRoughError(
             f"its quantile function is too rough for a table: an error of {table.error:.1e} of the"
@@ -114,22 +117,24 @@ def steps_of(law: Steps, reach: float = REACH) -> StepTable:
 def tabulate(
     quantile: Callable[[Array], Array],
     reach: float = REACH,
-    seconds: float | None = None,
+    most: float = math.inf,
     checked_to: float = CHECKED_TO,
 ) -> Table:
-    """A table of a quantile function of the normal score; `seconds` is all the time it may take.
+    """A table of a quantile function of the normal score, from `most` quantiles or few more.
 
-    Beyond `checked_to` an error counts for little, as next to no draw is there.
-
-    Where time or rows run out, the table is as good as it is, and says so by its `error`.
+    Beyond `checked_to` an error counts for little, as next to no draw is there. Where quantiles or
+    rows run out, the table is as good as it is, and says so by its `error`. (It is not time that
+    runs out: a table would then differ from one machine to another.)
     """
-    until = math.inf if seconds is None else time.perf_counter() + seconds
+    asked = 0
     quartiles = quantile(ndtri(np.array([0.25, 0.5, 0.75])))
     middle, spread = quartiles[1], abs(quartiles[2] - quartiles[0])
 
     def fitted(left: Array, width: float) -> tuple[Array, Array]:
         """Cubics of cells, and their errors in units of the scale."""
+        nonlocal asked
         t = np.concatenate([_NODES, _CHECKS])
+        asked += len(left) * t.size
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             x = quantile((left[:, None] + width * t).ravel()).reshape(len(left), t.size)
             cubic = x[:, :4] @ _TO_CUBIC.T
@@ -148,7 +153,7 @@ def tabulate(
         left = -reach + np.arange(round(2 * reach * density)) / density
         cells, errors = fitted(left, 1.0 / density)
         mass = ndtr(left + 1.0 / density) - ndtr(left)
-        if mass[errors > _AIM].sum() <= _CUT_MASS or time.perf_counter() > until:
+        if mass[errors > _AIM].sum() <= _CUT_MASS or 3 * asked > most:  # the next takes twice
             break
     rows = len(left)
     end = np.zeros((1, 4))
@@ -162,7 +167,11 @@ def tabulate(
     parents: NDArray[np.float64] = cells
     while places.size:
         narrow = width / SPLIT < _LEAST_WIDTH
-        if narrow or total + SPLIT * places.size > _MOST_ROWS or time.perf_counter() > until:
+        if (
+            narrow
+            or total + SPLIT * places.size > _MOST_ROWS
+            or (asked > most and places.size > _KINKS)
+        ):
             if not narrow:
                 worst = max(worst, _largest(remaining, starts, checked_to))
             break

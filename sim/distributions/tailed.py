@@ -197,6 +197,10 @@ class GeneralizedPareto(Tailed):
         return {} if self.min is not None else {"threshold": self.threshold}
 
     @property
+    def moments(self) -> float:
+        return self.moments_uncut if self.max is None else math.inf
+
+    @property
     def moments_uncut(self) -> float:
         return 1.0 / self.shape if self.shape > 0 else math.inf
 

@@ -22,7 +22,8 @@ import platformdirs
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).parent.parent
-_DECLARATIONS = ("fields.py", "inputs.py", "outputs.py")
+# What else the draws depend on: declarations, and the plan of what is to be sampled.
+_OTHERS = ("fields.py", "inputs.py", "outputs.py", "correlation.py", "plan.py", "rows.py")
 _FOLDERS_KEPT = 8
 # Formulas of fewer bytes of Python code become part of their callers before types are inferred;
 # compiling each on its own takes a third longer. It changes no bit of the results.
@@ -32,11 +33,11 @@ config: Any = numba.config  # numba sets its attributes at run time
 
 @cache
 def source_hash() -> str:
-    """Hash of every file in `kernels/`, the declarations, the distributions and numba's version."""
+    """Hash of all code on which draws depend, and of numba's version."""
     digest = hashlib.blake2b(numba.__version__.encode(), digest_size=8)
     folders = (Path(__file__).parent, _PACKAGE / "distributions")
     files = [path for folder in folders for path in sorted(folder.glob("*.py"))]
-    files += [_PACKAGE / name for name in _DECLARATIONS]
+    files += [_PACKAGE / name for name in _OTHERS]
     for path in files:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from sim.explain import law_from
 
@@ -140,3 +140,41 @@ def test_what_is_impossible_is_refused_in_words(said: dict[str, Any], message: s
     with pytest.raises(ValueError, match=r"^x[.:]") as caught:
         law_from(said, "x")
     assert message in str(caught.value)
+
+
+def test_a_mixture_of_laws_far_apart_has_its_exact_quantiles() -> None:
+    wide = {"family": "lognormal", "median": 1, "sigma": 20}
+    law = law_from(
+        {
+            "family": "mixture",
+            "components": [{"family": "normal", "mean": 0, "sd": 1}, wide],
+            "weights": [0.999999, 1e-6],
+        },
+        "x",
+    )
+    z = np.array([-3.0, 0.0, 3.0, 4.0, 5.0])
+    below, above = law.log_shares_at(law.quantile(z))
+    np.testing.assert_allclose(np.exp(below), ndtr(z), rtol=1e-9)
+    np.testing.assert_allclose(np.exp(above), ndtr(-z), rtol=1e-6)
+
+
+def test_a_cut_between_the_parts_of_a_mixture_leaves_one_of_them() -> None:
+    parts = [{"family": "normal", "mean": m, "sd": 1} for m in (-20, 20)]
+    said = {"family": "mixture", "components": parts, "weights": [1, 1], "min": 0}
+    z = np.linspace(-5, 5, 11)
+    np.testing.assert_allclose(law_from(said, "x").quantile(z), 20 + z, rtol=1e-9)
+
+
+def test_a_heavy_tail_that_is_cut_has_all_moments() -> None:
+    said = {"family": "generalized_pareto", "shape": 0.8, "scale": 1, "threshold": 1}
+    assert law_from(said, "x").moments == 1.25
+    assert law_from({**said, "max": 100}, "x").moments == math.inf
+
+
+def test_weights_that_no_double_holds_are_refused() -> None:
+    for said in (
+        {"family": "discrete", "values": [1, 2], "weights": [1e308, 1e308]},
+        {"family": "mixture", "components": [1, 2], "weights": [1e308, 1e308]},
+    ):
+        with pytest.raises(ValueError, match="add up to more than a double holds"):
+            law_from(said, "x")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from sim.distributions.tabulate import BOUND, table_of
+from sim.distributions.tabulate import BOUND, table_of, tabulate
 from sim.explain import law_from
 
 TAIL = ndtri(10.0 ** -np.linspace(0.3, 12, 3001))
@@ -56,3 +56,18 @@ def test_a_table_is_within_its_bound(said: dict[str, Any]) -> None:
     assert (np.abs(table.at(SCORES) - exact) <= BOUND * scale).all()
     assert table.error <= BOUND
     assert table.at(np.zeros(1))[0] == law.point
+
+
+def test_a_table_does_not_depend_on_the_speed_of_the_machine() -> None:
+    """Quantiles run out, and not time; what is then left is told."""
+    law = law_from({"family": "scipy.burr12", "c": 2, "d": 3}, "x")
+    asked = []
+
+    def counted(z: np.ndarray) -> np.ndarray:
+        asked.append(z.size)
+        return law.quantile(z)
+
+    few = tabulate(counted, most=500)
+    assert sum(asked) < 1_500
+    assert few.error > table_of(law).error
+    assert len(few.cells) < len(table_of(law).cells)

@@ -320,6 +320,18 @@ def test_a_stress_holds_one_factor_and_nothing_else(base: Scenario, params: Path
         np.testing.assert_allclose(held[name], expected, rtol=0, atol=2e-8, err_msg=name)
 
 
+def test_a_far_stress_goes_as_far_in_every_law(params: Path) -> None:
+    """No table ends before the scores that a held factor gives."""
+    name = "accelerator.mfu_decode"
+    loaded = {f"{name}.loads": {"technology": 0.9}}
+    for score in (-10.0, 10.0):
+        stressed = sim.load(params / "base.toml", set=loaded | {"factors.technology": score})
+        ds = sim.simulate(stressed, draws=256, keep=["mfu_decode"], uncertainty=2)
+        z = normal_scores(stressed.quantities[name].law, ds["mfu_decode"].values)
+        assert np.median(z) == pytest.approx(2 * 0.9 * score, abs=0.5)
+        assert len(np.unique(z)) > 200
+
+
 def test_the_plain_restatement_draws_alike(base: Scenario, sampled: xr.Dataset) -> None:
     n = 20_000
     laws: dict[str, Any] = {"labs": {}, "landlords": {}}
