@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -53,12 +54,22 @@ def _width(rich: RichTable) -> int:
 
 def _rich(table: Table, columns: range) -> RichTable:
     rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
-    rich.add_column(table.columns[0], max_width=36)
-    for i in columns:
-        rich.add_column(table.columns[i + 1], justify="right", no_wrap=True)
-    for number, (label, cells) in enumerate(table.rows, start=1):
-        shown = [_text(cell, table.narrow) for cell in _said_once(cells[i] for i in columns)]
-        rich.add_row(Text(label), *shown, end_section=number in table.rules)
+    rich.add_column(table.columns[0], max_width=36, overflow="fold")
+    rows = [
+        [_text(cell, table.narrow) for cell in _said_once(cells[i] for i in columns)]
+        for _, cells in table.rows
+    ]
+    for place, i in enumerate(columns):
+        head = table.columns[i + 1]
+        # Rich takes a column to need no more than its longest word, and would clip its lines.
+        widest = max(
+            cell_len(line)
+            for text in (head, *(row[place].plain for row in rows))
+            for line in text.split("\n")
+        )
+        rich.add_column(head, justify="right", no_wrap=True, min_width=widest)
+    for number, ((label, _), row) in enumerate(zip(table.rows, rows, strict=True), start=1):
+        rich.add_row(Text(label), *row, end_section=number in table.rules)
     return rich
 
 

@@ -349,6 +349,22 @@ def test_a_wide_table_goes_on_below_itself(
         assert max(len(line) for line in lines) <= width
 
 
+@pytest.mark.parametrize("labs", [("openai", "anthropic"), ("xai",)])
+def test_no_number_and_no_name_is_clipped(
+    ds: xr.Dataset, summary: xr.Dataset, printed: Console, labs: tuple[str, ...]
+) -> None:
+    for quarters in ((), ("2026Q4",)):
+        for table in tables.headline_tables(ds, summary, Selection(labs, quarters=quarters)):
+            terminal.show(table)
+    long = "a-name-without-a-space-that-is-longer-than-its-column"
+    terminal.show(Table("", ["", "P(paid >=\n70 %) %"], [(long, [Cell(1.0, 0.1, "1")])]))
+    text = printed.export_text(styles=False)
+    assert "…" not in text
+    assert long[:36] in text
+    assert long[36:] in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+
+
 def test_a_quantile_that_some_replicates_put_at_never_says_so() -> None:
     cell = Cell(11.94, math.inf, "month", infinite="never")
     assert cell.shown() == ("11.9 or never", "")
