@@ -56,7 +56,7 @@ def unknown_family(said: Any) -> str:
     """What is wrong with a word for a family that there is none of."""
     known = [*FAMILIES, f"{SCIPY}<name>"]
     word = shown(said)
-    hint = nearest(word.strip("'"), known)
+    hint = nearest(word.strip("'"), known) or f"; known: {', '.join(known)}"
     return f"unknown family {word}{hint}"
 
 
@@ -114,6 +114,8 @@ def _told(
         yield key, "the quantity is a fixed value: give its value, or a family"
     elif last == "quantiles" or QUANTILE_KEY.match(last):
         yield key, f"{_called(law, entry)} cannot be given by quantiles"
+    elif last in ("mean", "sd"):
+        yield key, f"{_called(law, entry)} cannot be given by mean and sd"
     else:
         what = _called(law, entry)
         if law is SharedSpread:

@@ -250,7 +250,9 @@ def _merge_tables(
             base.places.update({k: p for k, p in over.places.items() if k[: len(at)] == at})
         if overrides is not None and name not in TEXTS and before.get(name) != what:
             old = law if name == opening else before.get(name)
-            overrides.append(Override(".".join(at), old, what, str(over.place(at))))
+            # A copy: what is laid on top later changes tables and lists where they are.
+            before_and_after = copy.deepcopy((old, what))
+            overrides.append(Override(".".join(at), *before_and_after, str(over.place(at))))
             changed |= name == "loads" or name in HOST_KEYS or is_law_key(name, into)
     if overrides is not None and table.get(FISCAL_YEAR_END) != before.get(FISCAL_YEAR_END):
         for name in IN_FISCAL_YEARS if FISCAL_YEAR_END in table else ():

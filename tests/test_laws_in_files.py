@@ -254,6 +254,12 @@ def test_bounds_of_a_logit_normal_are_those_of_the_field(folder: Folder) -> None
     assert (law.min, law.max, round(law.median, 12)) == (0, 1, 0.5)
 
 
+def test_a_csv_of_excel_begins_with_a_mark(folder: Folder) -> None:
+    folder.write("observed.csv", b"\xef\xbb\xbftokens\r\n7\r\n8\r\n")
+    law = law_of_file(folder, 'family="empirical"\nfile="observed.csv"\ncolumn="tokens"')
+    assert law == Empirical(family="empirical", values=(7, 8))
+
+
 def test_a_mixture_holds_laws(folder: Folder) -> None:
     law = law_of_file(folder, FORMS["mixture of tables"][0])
     assert isinstance(law, Mixture)
@@ -268,6 +274,17 @@ FAULTS: dict[str, tuple[str, int, str, str]] = {
     "misspelt family": (
         'family="log_unifrm"\nmin=1\nmax=2', 4, ".family",
         "unknown family 'log_unifrm'; did you mean 'log_uniform'?",
+    ),
+    "no such family": (
+        'family="cauchy"\nmedian=9', 4, ".family",
+        "unknown family 'cauchy'; known: normal, lognormal, logit_normal, uniform,",
+    ),
+    "mean of what has none": (
+        'family="logit_normal"\nmedian=9\nsigma=1\nmin=1\nmax=99\nmean=9', 9, ".mean",
+        "logit_normal cannot be given by mean and sd",
+    ),
+    "column without a csv": (
+        'family="empirical"\ncolumn="tokens"', 0, "", "missing file (column names a column of it)"
     ),
     "unknown law of scipy": (
         'family="scipy.gama"\na=1', 0, "",
@@ -424,7 +441,7 @@ def test_a_bad_law_is_refused(folder: Folder, name: str) -> None:
     fault = folder.fault()
     assert fault[:3] == ("base.toml", header + line, f"{TOKENS}{key}")
     assert message in fault.message
-    assert len(fault.message) < 200
+    assert len(fault.message) < 240  # all families are named
 
 
 def test_all_faults_of_a_law_at_once(folder: Folder) -> None:

@@ -124,6 +124,8 @@ class Empirical(Steps):
     def _from_file(cls, given: Any, info: ValidationInfo) -> Any:
         """`info.context` is the folder in which the file is looked for; None is the working one."""
         if "file" not in given:
+            if "column" in given:
+                raise ValueError("missing file (column names a column of it)")
             return given
         if "values" in given:
             raise ValueError("give values or a file, not both")
@@ -160,7 +162,7 @@ def read_column(path: Path, column: Any) -> tuple[float, ...]:
         ValueError: If there is no such file or column, or a cell holds no number.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # Excel begins with a mark
             reader = csv.DictReader(file, strict=True)
             names = list(reader.fieldnames or [])
             if column is None and len(names) == 1:
