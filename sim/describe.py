@@ -12,6 +12,7 @@ import numpy as np
 
 from sim import picture
 from sim.distributions import FiscalYears, Fixed, Law, Lognormal, SharedSpread
+from sim.distributions.domain import shares_outside
 from sim.distributions.moments import moments
 from sim.distributions.separate import Steps
 from sim.distributions.tabulate import TooRoughError, steps_of, table_of
@@ -29,6 +30,7 @@ KEPT = {
     "moments": "mean and standard deviation, by every run",
     "": "only where a run is asked for it (keep)",
 }
+TOLD_FROM = 1e-9  # a smaller share of a law shows in no run
 OUTPUTS: dict[str, tuple[Output, tuple[str, ...]]] = {
     name: (output, (*dims, *output.dims))
     for entity, dims in ENTITIES.items()
@@ -151,6 +153,7 @@ def _input(scenario: Scenario, quantity: Quantity) -> dict[str, Any]:
         "law": quantity.law.said(),
         "spread_from": None if law is quantity.law else _spread(quantity),
         "loads": quantity.loads,
+        "tied": _tied(scenario, quantity.name),
         "source": {"id": quantity.source, **scenario.sources.get(quantity.source, {})},
         "note": quantity.note,
         "as_of": quantity.as_of,
@@ -159,7 +162,7 @@ def _input(scenario: Scenario, quantity: Quantity) -> dict[str, Any]:
     }
     if isinstance(law, Fixed):
         return data
-    outside = _share(law, field.lo, field.hi)
+    outside = sum(shares_outside(law, field.lo, field.hi))
     return {
         **data,
         "quantiles": {key: _number(x) for key, x in _quantiles(law, LEVELS).items()},
@@ -171,15 +174,13 @@ def _input(scenario: Scenario, quantity: Quantity) -> dict[str, Any]:
     }
 
 
-def _share(law: Law, low: float, high: float) -> float:
-    """The probability outside of an interval."""
-    shares = 0.0
-    with np.errstate(all="ignore"):
-        if math.isfinite(low):
-            shares += float(np.exp(law.log_shares_at(np.nextafter(np.array([low]), -np.inf))[0])[0])
-        if math.isfinite(high):
-            shares += float(np.exp(law.log_shares_at(np.array([high]))[1])[0])
-    return shares
+def _tied(scenario: Scenario, name: str) -> dict[str, Any] | None:
+    """The correlation group of an input and the other inputs in it; None where it is in none."""
+    for group in scenario.correlations:
+        if name in group.members:
+            others = [other for other in group.members if other != name]
+            return {"group": group.name, "kind": group.kind, "with": others}
+    return None
 
 
 def _tabulated(law: Law) -> dict[str, Any]:
@@ -238,6 +239,8 @@ def _input_lines(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from _number_lines(data)
     if data["loads"]:
         yield "loads", in_words(data["loads"])
+    if tied := data["tied"]:
+        yield "tied", f'in group "{tied["group"]}" ({tied["kind"]}) with {", ".join(tied["with"])}'
     source = data["source"]
     where = [source.get("publisher"), source.get("date"), f"grade {source.get('grade', 'unknown')}"]
     if source["id"] == "judgement":
@@ -293,9 +296,9 @@ def _number_lines(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if data["left"] < 0.5:
         left = _percent(data["left"]) if data["left"] else "less than 1e-300"
         yield "cut", f"min and max leave {left} of the law"
-    elif data["cut_off"]:
+    elif data["cut_off"] >= TOLD_FROM:
         yield "cut", f"min and max take {_percent(data['cut_off'])} of the law away"
-    if data["outside_domain"]:
+    if data["outside_domain"] >= TOLD_FROM:
         yield "outside", f"{_percent(data['outside_domain'])} of the mass lies outside the domain"
     yield "picture", data["picture"]
     table = data["table"]

@@ -19,8 +19,10 @@ from sim.distributions import (
     Fixed,
     Law,
     LogitNormal,
+    SharedSpread,
     law_of,
 )
+from sim.distributions.domain import shares_outside
 from sim.explain import dotted, explained, unknown_family
 from sim.fields import FACTORS, Field, declared, nearest, subgroups
 from sim.files import Document, Fault, Key, finite, shown
@@ -46,6 +48,8 @@ LANDLORD_FIELDS = declared(Landlord)
 HOST_FIELDS = declared(Host)
 PARTY_KEYS = ("format", "name", "order")
 JUDGEMENT = "judgement"
+# Shares of a law outside of its quantity's domain that are remarked upon.
+WORTH_A_REMARK = 0.001
 
 
 class Resolver:
@@ -108,6 +112,7 @@ class Resolver:
             for lab in settings.named_labs
             if lab not in ids
         ]
+        remarks += filter(None, map(_outside, quantities.values()))
         if len(self.faults) > before or not self.readable:
             return None
         return Scenario(
@@ -389,3 +394,23 @@ class Resolver:
             source,
             note,
         )
+
+
+def _outside(quantity: Quantity) -> str | None:
+    """A remark on a law of which more than a trifle lies where its quantity should not."""
+    law, field = quantity.law, quantity.field
+    if isinstance(law, Fixed | SharedSpread | FiscalYears):
+        return None  # a spread that another quantity gives is not known here
+    below, above = shares_outside(law, field.lo, field.hi)
+    if not below + above > WORTH_A_REMARK:
+        return None
+    bounds = (
+        [f"{'above' if field.lo_open else 'from'} {field.lo:g}"] if field.lo > -math.inf else []
+    )
+    bounds += [f"to {field.hi:g}"] if field.hi < math.inf else []
+    keys = [key for key, share in (("min", below), ("max", above)) if share > WORTH_A_REMARK / 2]
+    cut = f": give {' and '.join(keys)}" if "min" in type(law).model_fields else ""
+    return (
+        f"{quantity.name}: {100 * (below + above):.2g} % of its law lies outside its domain,"
+        f" {' '.join(bounds)}, and is drawn all the same{cut}"
+    )

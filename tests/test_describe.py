@@ -112,6 +112,28 @@ def test_the_text_of_an_input(folder: Folder) -> None:
     assert "median" not in fixed
 
 
+def test_the_group_of_an_input_is_told_and_trifles_are_not(folder: Folder) -> None:
+    ratio = "hardware.it_power_ratio"
+    body = f"""
+[[correlation]]
+name = "facility"
+inputs = ["{PUE}", "{ratio}"]
+kind = "spearman"
+pairs = [["{PUE}", "{ratio}", 0.5]]
+[{ratio}]
+family = "normal"
+mean = 1.7
+sd = 0.1
+max = 2.4
+"""
+    (data,) = describe.described(folder.load(folder.overlay(body)), [ratio])
+    text = " ".join(describe.text(data).split())
+    assert f'tied in group "facility" (spearman) with {PUE}' in text
+    assert data["cut_off"] > 0
+    assert "min and max take" not in text
+    assert "outside the domain" not in text
+
+
 def test_the_text_of_an_output(base: sim.Scenario) -> None:
     text = describe.text(describe.described(base, ["payback_months"])[0])
     for words in ("[month]", "draw, lab", "every draw", "may be infinite", "no mean"):

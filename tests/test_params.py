@@ -378,6 +378,28 @@ def test_settings_can_be_set(folder: Folder) -> None:
     assert scenario.factors == {"demand": -2.0}
 
 
+def test_a_law_beyond_its_domain_is_remarked_upon(folder: Folder) -> None:
+    life = "hardware.it_economic_life_years"
+
+    def remarks(said: str) -> tuple[str, ...]:
+        return folder.load(folder.overlay(f"[{life}]\nfamily = {said}\n")).remarks
+
+    (remark,) = remarks('"normal"\nmean = 9\nsd = 1')
+    assert remark == (
+        f"{life}: 16 % of its law lies outside its domain, from 1 to 10, and is drawn all the"
+        " same: give max"
+    )
+    assert remarks('"normal"\nmean = 9\nsd = 1\nmin = 2\nmax = 10') == ()
+    assert remarks('"normal"\nmean = 6\nsd = 1') == ()  # a trifle
+
+
+def test_the_change_log_keeps_what_each_file_said(folder: Folder) -> None:
+    name = folder.overlay(f"[{POWER}]\nloads = {{ demand = 0.3 }}\n")
+    first, second = folder.load(name, {f"{POWER}.loads.demand": 0.1}).overrides
+    assert first.after == {"demand": 0.3}
+    assert (second.before, second.after) == (0.3, 0.1)
+
+
 def test_factors_of_a_file(folder: Folder) -> None:
     scenario = folder.load(folder.overlay("[factors]\ndemand = -2\ntier = 0.5\n"))
     assert scenario.factors == {"demand": -2.0, "tier": 0.5}
