@@ -52,12 +52,20 @@ def sim(
 def run(
     files: Files,
     draws: Annotated[
-        str | None, typer.Option(metavar="N", help="Number of draws, e.g. 1e6.")
+        str | None,
+        typer.Option(metavar="N", help="Number of draws, e.g. 1e6 (default: as the file says)."),
     ] = None,
     seed: Annotated[
-        str | None, typer.Option(metavar="N", help="Seed of the random numbers.")
+        str | None,
+        typer.Option(metavar="N", help="Seed of the random numbers (default: as the file says)."),
     ] = None,
-    sampler: Annotated[str | None, typer.Option(help="How to sample: random.")] = None,
+    sampler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="stratified (default), random or sobol; a file may say another.",
+        ),
+    ] = None,
     threads: Annotated[
         str | None, typer.Option(metavar="N", help="Threads; they change no number.")
     ] = None,
@@ -65,7 +73,7 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="EXPR+-ERROR",
-            help='Add draws until "p5(inference_gross_margin@2026Q4) +- 0.002"; may be repeated.',
+            help='Add draws until "p50(tps_decode) +- 20"; may be repeated.',
         ),
     ] = None,
     max_draws: Annotated[
@@ -123,6 +131,7 @@ def run(
 
     from sim import comparison, runs, tables, terminal
     from sim.kernels.jit import cache_lasts, is_compiled
+    from sim.until import warnings as until_warnings
 
     selection = tables.Selection(
         *(tuple(dict.fromkeys(names or ())) for names in (lab, landlord, quarter))
@@ -155,6 +164,8 @@ def run(
         for name, why in done.undrawn.items():
             line = f"{scenario.name}: the picture {name} could not be drawn: {why}"
             terminal.err.print(line, style="bold red", markup=False)
+        for line in [] if talkative else until_warnings(done.ds):
+            terminal.err.print(f"{scenario.name}: {line}", style="bold red", markup=False)
         if talkative:
             _show(done, scenario, selection)
         elif as_json:
@@ -380,8 +391,8 @@ def _show(done: Run, scenario: Scenario, selection: Selection) -> None:
 
     ds = done.ds
     terminal.out.print(
-        f"[bold]{scenario.name}[/bold]  {ds.attrs['draws']:,} draws, seed {ds.attrs['seed']},"
-        f" {ds.attrs['view']} view, {ds.attrs['rental_mode']} rents"
+        f"[bold]{scenario.name}[/bold]  {ds.attrs['draws']:,} draws, {ds.attrs['sampler']},"
+        f" seed {ds.attrs['seed']}, {ds.attrs['view']} view, {ds.attrs['rental_mode']} rents"
     )
     if scenario.description:
         terminal.out.print(scenario.description, markup=False)

@@ -21,6 +21,7 @@ from sim.results import share
 
 Array = NDArray[np.float64]
 FEWEST_BEYOND = 10
+ROUNDING = 1e-9  # 0.07 of 100 draws are 7, and 7.000000000000001 in floats
 SLOPE_OVER = 4  # standard deviations of a share to either side: some 100 draws and more
 
 
@@ -88,9 +89,10 @@ def _tail_means(ordered: Array, levels: Sequence[float]) -> Array:
     found = []
     for level in levels:
         if level <= 0.5:
-            found.append(ordered[..., : max(1, math.ceil(level * n))].mean(axis=-1))
+            found.append(ordered[..., : max(1, math.ceil(level * n - ROUNDING))].mean(axis=-1))
         else:
-            found.append(ordered[..., min(n - 1, math.floor(level * n)) :].mean(axis=-1))
+            start = min(n - 1, math.floor(level * n + ROUNDING))
+            found.append(ordered[..., start:].mean(axis=-1))
     return np.stack(found)
 
 
@@ -116,7 +118,7 @@ def quantiles_with_error(
 def _quantile_error(
     ordered: Array, values: Array, replicates: Replicates, level: float, at: Array, pooled: int
 ) -> Array:
-    if not replicates.enough:
+    if not replicates.enough or level in (0.0, 1.0):  # draws cannot tell what lies beyond them
         return np.full(at.shape, math.nan)
     draws = replicates.draws
     spread = math.sqrt(level * (1 - level) / draws)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -69,9 +70,10 @@ def summarise(
 
     Raises:
         KeyError: For a name or a dim that the Dataset does not hold.
-        ValueError: For a level of a quantile or tail that is none, or dims without `draw`.
+        ValueError: For a level that is none, dims without `draw`, a Dataset of no draws, or one
+            name in place of several.
     """
-    _check(ds, quantiles, tails, dims)
+    _check(ds, names, (quantiles, tails, at_least), dims)
     replicates = replicates_of(ds)
     made: dict[str, Any] = {}
     happenings = indicators(ds)
@@ -81,7 +83,7 @@ def summarise(
         elif name + REPLICATE_MEAN in ds:
             made.update(_of_moments(ds, name, dims))
         elif name not in happenings:
-            known = [*_chosen(ds), *happenings, *_floats(ds)]
+            known = list(dict.fromkeys([*_chosen(ds), *happenings, *_floats(ds)]))
             raise KeyError(f"'{name}' has no draws in this Dataset{nearest(name, known)}")
     for name, (happens, valid) in happenings.items():
         if names is None or name in names:
@@ -102,20 +104,30 @@ def summarise(
 
 
 def _check(
-    ds: xr.Dataset, quantiles: Sequence[float], tails: Sequence[float], dims: Sequence[str]
+    ds: xr.Dataset, names: Sequence[str] | None, levels: Levels, dims: Sequence[str]
 ) -> None:
+    for key, said in (("names", names), ("dims", dims)):
+        if isinstance(said, str):
+            raise ValueError(f"{key}: expected a list of names, got '{said}'")
+    if ds.sizes.get("draw") == 0:
+        raise ValueError("ds: expected draws, got none")
     known = [str(dim) for dim in {**ds.sizes, "draw": 0}]  # moments alone have no draws
     for dim in dims:
         if dim not in known:
             raise KeyError(f"'{dim}' is no dim of this Dataset{nearest(dim, known)}")
     if "draw" not in dims:
         raise ValueError(f"dims: expected 'draw' among them, got {list(dims)}")
-    for level in quantiles:
-        if not 0 <= level <= 1:
-            raise ValueError(f"quantiles: expected levels from 0 to 1, got {level}")
-    for level in tails:
-        if not 0 < level < 1:
-            raise ValueError(f"tails: expected levels between 0 and 1, got {level}")
+    rules: tuple[tuple[str, str, Callable[[float], bool]], ...] = (
+        ("quantiles", "levels from 0 to 1", lambda level: 0 <= level <= 1),
+        ("tails", "levels between 0 and 1", lambda level: 0 < level < 1),
+        ("at_least", "numbers", lambda level: not math.isnan(level)),
+    )
+    for (key, expected, holds), given in zip(rules, levels, strict=True):
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise ValueError(f"{key}: expected a list of {expected}, got {given!r}")
+        for level in given:
+            if isinstance(level, bool) or not isinstance(level, Real) or not holds(float(level)):
+                raise ValueError(f"{key}: expected {expected}, got {level!r}")
 
 
 def _chosen(ds: xr.Dataset) -> list[str]:
@@ -160,7 +172,8 @@ def _of_draws(
 ) -> Iterator[tuple[str, Any]]:
     variable = ds.variables[name]
     quantiles, tails, at_least = levels
-    about = {key: str(variable.attrs.get(key, "")) for key in ("units", "long_name")}
+    otherwise = {"units": "", "long_name": name}
+    about = {key: str(variable.attrs.get(key) or said) for key, said in otherwise.items()}
     named = [str(dim) for dim in variable.dims if dim != "draw"]
     drawn, dims, pooled = _pooled_last(last(ds, name), named, pool)
     # One order in memory, so that sums do not depend on where the draws come from.
@@ -178,7 +191,7 @@ def _of_draws(
         yield from _pair(f"{name}_finite", dims, share_finite, error, said)
     if variable.dtype == bool:
         return
-    if at_least:
+    if len(at_least):
         valid = ~np.isnan(drawn)
         found = [
             probability_with_error(drawn >= level, valid, replicates, pooled) for level in at_least
@@ -189,11 +202,15 @@ def _of_draws(
     ordered = np.sort(flattened(drawn, pooled), axis=-1)
     ordered[np.isnan(ordered[..., -1])] = math.nan  # a draw that is NaN has no place among others
     needed = list(dict.fromkeys([*quantiles, *tails]))  # by default the tails are among them
+    if not needed:
+        return
     value, error = quantiles_with_error(ordered, drawn, replicates, needed, pooled)
     for kind, dim, at in (("quantile", "quantile", quantiles), ("var", "tail", tails)):
         places = [needed.index(level) for level in at]
+        if not places:
+            continue
         yield from _pair(f"{name}_{kind}", [dim, *dims], value[places], error[places], about)
-    if not unbounded and tails:
+    if not unbounded and len(tails):
         value, error = tail_means_with_error(ordered, drawn, replicates, tails, pooled)
         yield from _pair(f"{name}_cvar", ["tail", *dims], value, error, about)
 
@@ -272,8 +289,16 @@ def percentage(share: float, error: float, draws: int) -> tuple[str, str]:
     """
     if share not in (0.0, 1.0):
         return rounded_by(100 * share, 100 * error)
-    bound = min(100.0, 300 / draws)
+    return bounded(share, draws, 100), ""
+
+
+def bounded(share: float, draws: int, whole: int = 1) -> str:
+    """What is known of a share of which none or all of the draws are, see `percentage`.
+
+    `whole` is what all draws are called: 1, or 100 for percent.
+    """
+    bound = min(float(whole), 3 * whole / draws)
     digits = -math.floor(math.log10(bound))
     bound = math.ceil(round(bound * 10**digits, 9)) / 10**digits
-    sign, limit = ("<", bound) if share == 0.0 else (">", 100 - bound)
-    return f"{sign} {limit:.{max(0, digits)}f}", ""
+    sign, limit = ("<", bound) if share == 0.0 else (">", whole - bound)
+    return f"{sign} {limit:.{max(0, digits)}f}"

@@ -18,7 +18,7 @@ from sim.files import Fault, InputError, Place
 from sim.kernels.loops import TILE
 from sim.results import dataset, drawn, so_far
 from sim.scenario import Scenario
-from sim.statistics import percentage, rounded_by
+from sim.statistics import bounded, rounded_by
 
 STEP = engine.TILES_PER_CHUNK * TILE  # numbers of draws are multiples of it
 MAX_DRAWS = 10_000_000
@@ -46,14 +46,20 @@ class Reached:
 
     @property
     def met(self) -> bool:
-        """Whether the error is at most the one asked for."""
-        return self.error <= self.target.error
+        """Whether there is a value, and its error is at most the one asked for."""
+        return math.isfinite(self.value) and self.error <= self.target.error
+
+    @property
+    def settled(self) -> bool:
+        """Whether more draws are of no use: it is met, or draws agree that nothing finite is."""
+        return self.error <= self.target.error or math.isnan(self.error)
 
     def data(self) -> dict[str, Any]:
         """The target for machines; what is not finite is null."""
         numbers = {"value": self.value, "error": self.error}
         known = {name: x if math.isfinite(x) else None for name, x in numbers.items()}
-        return {"target": self.target.text, **known, "met": self.met}
+        infinite = {"infinite": True} if math.isinf(self.value) else {}
+        return {"target": self.target.text, **known, **infinite, "met": self.met}
 
 
 def parse(text: str, place: str = "--until") -> Target:
@@ -143,7 +149,8 @@ def simulate_until(
 
     Returns:
         What `simulate` gives for so many draws, bit for bit, with the attribute `until`: JSON
-        text, a list of `target`, `value`, `error` and `met`.
+        text, a list of `target`, `value`, `error` and `met`; also `infinite` for a value that is
+        so, and `end` where a target is not met for want of draws: why there are no more.
 
     Raises:
         RunError: As `simulate`.
@@ -184,8 +191,24 @@ def simulate_until(
             break
         size = following
     ds = dataset(done, None, bad_draws)
-    ds.attrs["until"] = json.dumps([found.data() for found in reached], ensure_ascii=False)
+    end = _end(size, most, max_draws) if _more(size, reached) else {}
+    told = [found.data() | ({} if found.settled else end) for found in reached]
+    ds.attrs["until"] = json.dumps(told, ensure_ascii=False)
     return ds
+
+
+def _more(size: int, reached: Sequence[Reached]) -> bool:
+    """Whether more draws than there may be would be of use."""
+    return next_size(size, reached, 2 * size) > size
+
+
+def _end(size: int, most: int, max_draws: int) -> dict[str, str]:
+    """Why there are no more draws, where `max_draws` does not say it by itself."""
+    if most < int(max_draws) // STEP * STEP:
+        return {"end": f"memory holds no more than {size:,} draws"}
+    if max_draws % STEP:
+        return {"end": f"of at most {max_draws:,} draws, {size:,} are a multiple of {STEP:,}"}
+    return {}
 
 
 def _whole(draws: float, most: int) -> int:
@@ -200,7 +223,7 @@ def next_size(size: int, reached: Sequence[Reached], most: int) -> int:
     """
     growth = 0.0
     for found in reached:
-        if found.met or (math.isnan(found.error) and size >= STEP):
+        if found.settled and (found.met or size >= STEP):
             continue  # a value that is no number stays none
         ratio = found.error / found.target.error if math.isfinite(found.error) else math.inf
         growth = max(growth, min(max(ratio * ratio * MARGIN, LEAST_GROWTH), MOST_GROWTH))
@@ -218,19 +241,33 @@ def _reached(target: Target, ds: xr.Dataset) -> Reached:
 
 def remarks(ds: xr.Dataset) -> list[str]:
     """What became of the targets of a run, a line each."""
+    return _told(ds, json.loads(ds.attrs.get("until", "[]")))
+
+
+def warnings(ds: xr.Dataset) -> list[str]:
+    """The remarks on the targets of a run that are not met."""
+    return _told(ds, [x for x in json.loads(ds.attrs.get("until", "[]")) if not x["met"]])
+
+
+def _told(ds: xr.Dataset, targets: Sequence[dict[str, Any]]) -> list[str]:
     lines = []
-    for found in json.loads(ds.attrs.get("until", "[]")):
+    ends: dict[str, None] = {}  # one reason stands for all targets
+    for found in targets:
         target = parse(found["target"])
         value, error = (
             math.nan if found[name] is None else float(found[name]) for name in ("value", "error")
         )
         if target.expression.statistic == "P" and value in (0.0, 1.0):
-            shown = f"{percentage(value, error, ds.sizes['draw'])[0]} %"
+            shown = bounded(value, ds.sizes["draw"])
+        elif found.get("infinite"):
+            shown = "= infinite"
         else:
-            shown = rounded_by(value, error)[0] + (f" ± {error:.2g}" if error >= 0 else "")
+            shown = f"= {rounded_by(value, error)[0]}" + (f" ± {error:.2g}" if error >= 0 else "")
         asked = f"(asked for {target.error:g})"
         if not found["met"]:
             told = "NOT REACHED" if math.isfinite(error) else "draws tell no error"
+            told = "there is no finite value to pin down" if found.get("infinite") else told
             asked = f"(asked for {target.error:g}: {told})"
-        lines.append(f"until: {target.expression.text} = {shown} {asked}")
-    return lines
+        lines.append(f"until: {target.expression.text} {shown} {asked}")
+        ends |= {f"until: {found['end']}": None} if "end" in found else {}
+    return [*lines, *ends]

@@ -24,7 +24,12 @@ def test_a_run_prints_tables_and_says_where_the_results_are(
     done = command("run", BASE, "--draws", "1e3", "--seed", "7", "--threads", "1")
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
-    for words in ("Gross margin (%)", "landlord margin", "1,000 draws, seed 7", "Anthropic"):
+    for words in (
+        "Gross margin (%)",
+        "landlord margin",
+        "1,000 draws, stratified, seed 7",
+        "Anthropic",
+    ):
         assert words in done.stdout
     (folder,) = (tmp_path / "outputs").iterdir()
     assert f"outputs/{folder.name}/" in done.stdout

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import math
+import re
+from typing import Any
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -477,6 +481,49 @@ def test_any_dataset_with_draws_is_summarised() -> None:
         sim.summarise(made, dims=("site",))
     with pytest.raises(ValueError, match="levels between 0 and 1"):
         sim.summarise(made, tails=[5])
+
+
+def test_names_stand_for_meanings_that_are_not_said() -> None:
+    draws = np.random.default_rng(3).normal(size=2_048)
+    made = xr.Dataset({"loss": ("draw", draws)})
+    assert sim.summarise(made).loss_mean.attrs["long_name"] == "loss"
+
+
+def test_levels_may_be_none_and_the_ends_have_no_error() -> None:
+    draws = np.random.default_rng(3).normal(size=2_048)
+    made = xr.Dataset({"loss": ("draw", draws)})
+    assert set(sim.summarise(made, quantiles=[], tails=[]).data_vars) == {
+        f"loss_{k}{e}" for k in ("mean", "sd") for e in ("", "_error")
+    }
+    assert "loss_quantile" not in sim.summarise(made, quantiles=[])
+    ends = sim.summarise(made, quantiles=np.array([0, 0.5, 1]))
+    assert ends.loss_quantile.values[[0, 2]].tolist() == [draws.min(), draws.max()]
+    assert np.isnan(ends.loss_quantile_error).values.tolist() == [True, False, True]
+
+
+def test_tails_are_of_whole_draws() -> None:
+    made = xr.Dataset({"loss": ("draw", np.arange(100.0))})
+    found = sim.summarise(made, tails=[0.07, 0.57]).loss_cvar.values
+    assert found.tolist() == [3.0, 78.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"names": "sales"}, "names: expected a list of names, got 'sales'"),
+        ({"dims": "draw"}, "dims: expected a list of names, got 'draw'"),
+        ({"quantiles": ["a"]}, "quantiles: expected levels from 0 to 1, got 'a'"),
+        ({"quantiles": 0.5}, "quantiles: expected a list of levels from 0 to 1, got 0.5"),
+        ({"tails": [math.nan]}, "tails: expected levels between 0 and 1, got nan"),
+        ({"at_least": [None]}, "at_least: expected numbers, got None"),
+    ],
+)
+def test_what_cannot_be_summarised_is_said(options: dict[str, Any], message: str) -> None:
+    made = xr.Dataset({"sales": ("draw", np.arange(64.0))})
+    with pytest.raises(ValueError, match=re.escape(message)):
+        sim.summarise(made, **options)
+    with pytest.raises(ValueError, match="ds: expected draws, got none"):
+        sim.summarise(made.isel(draw=slice(0)))
 
 
 def test_pooled_dims_keep_the_replicates_of_their_draws() -> None:

@@ -178,8 +178,12 @@ def test_the_most_draws_end_it(base: Scenario) -> None:
     assert ds.attrs["draws"] == 2 * STEP  # the most that is a whole number of steps
     (found,) = json.loads(ds.attrs["until"])
     assert not found["met"]
-    (line,) = until.remarks(ds)
+    line, end = until.remarks(ds)
     assert line.endswith("(asked for 1e-06: NOT REACHED)")
+    assert end == "until: of at most 20,000 draws, 16,384 are a multiple of 8,192"
+    assert until.warnings(ds) == [line, end]
+    whole = simulate_until(base, f"{MARGIN} +- 1e-6", 2 * STEP)
+    assert len(until.remarks(whole)) == 1  # what was asked for says it
 
 
 def test_draws_to_begin_with_are_whole_steps(base: Scenario) -> None:
@@ -207,7 +211,9 @@ def test_memory_ends_it(base: Scenario, monkeypatch: pytest.MonkeyPatch) -> None
     engine.check_memory(350, room)
     with pytest.raises(InputError, match="ask for fewer draws"):
         engine.check_memory(350, room + 1)
-    assert simulate_until(base, [f"{MARGIN} +- 1e-6"]).attrs["draws"] == 2 * STEP
+    ds = simulate_until(base, [f"{MARGIN} +- 1e-6"])
+    assert ds.attrs["draws"] == 2 * STEP
+    assert until.remarks(ds)[1:] == ["until: memory holds no more than 16,384 draws"]
 
 
 def test_what_draws_cannot_tell_is_not_waited_for(base: Scenario) -> None:
@@ -223,7 +229,20 @@ def test_what_draws_cannot_tell_is_not_waited_for(base: Scenario) -> None:
     assert never["error"] == 3 / ds.attrs["draws"] <= 0.0003
     first, second = until.remarks(ds)
     assert first.endswith("= nan (asked for 0.1: draws tell no error)")
-    assert "< 0.0" in second
+    assert second == "until: P(gw[meta]@2027Q4 >= 1e4) < 0.0002 (asked for 0.0003)"
+
+
+def test_an_infinite_value_is_told_and_not_met(base: Scenario) -> None:
+    sizes: list[int] = []
+    aim = "p50(payback_months[openai]) +- 0.1"
+    ds = simulate_until(base, [aim], 4 * STEP, sized=sizes.append)
+    assert sizes == [STEP]  # more draws would make it no less infinite
+    (found,) = json.loads(ds.attrs["until"])
+    assert found == {"target": aim, "value": None, "error": 0.0, "infinite": True, "met": False}
+    assert until.remarks(ds) == [
+        "until: p50(payback_months[openai]) = infinite"
+        " (asked for 0.1: there is no finite value to pin down)"
+    ]
 
 
 def test_sizes_follow_from_the_errors() -> None:
@@ -269,6 +288,9 @@ def test_the_command_adds_draws_and_says_so(command: Command, tmp_path: Path) ->
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["draws"] == 2 * STEP
     assert [found["met"] for found in manifest["until"]] == [True, False]
+    quiet = command("run", BASE, *asked[2:], "--max-draws", "8192", "--no-figures", "--quiet")
+    assert "NOT REACHED" in " ".join(quiet.stderr.split())
+    assert len(quiet.stdout.splitlines()) == 1
     again = command("run", BASE, *asked[:2], "--json", "--no-figures", "--seed", "5")
     (document,) = json.loads(again.stdout)
     assert document["until"][0]["met"]
