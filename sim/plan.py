@@ -199,12 +199,14 @@ class SamplingPlan:
 
     def scores(self, draws: int) -> kernel.Scores:
         """One thread's working space for so many draws, a multiple of 32."""
+        own = np.empty(draws)
         return kernel.Scores(
-            np.empty(draws),
+            own,
+            own.view(np.uint64),
+            np.empty(draws, np.uint64),
             np.empty(draws),
             np.empty((len(self._factors), draws)),
             np.empty((len(self._members), draws)),
-            np.empty(draws, np.uint64),
         )
 
     def _quantity(

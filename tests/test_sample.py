@@ -336,7 +336,7 @@ def test_sobol_goes_on_past_two_to_the_31() -> None:
     name = sampling.quantities[0].name
     seen = []
     for first in (0, 2**31, 2**36, 2**37 - TILE):
-        fill_normal(sampling, name, 0, first, scores.own, scores.bits)
+        fill_normal(sampling, name, 0, first, scores)
         assert abs(stats.norm.cdf(scores.own).mean() - 0.5) < 0.02
         seen.append(scores.own.copy())
     assert len(np.unique(np.concatenate(seen))) == 4 * TILE

@@ -119,7 +119,8 @@ def close_ranks(rows: Array, n: int, status: NDArray[np.int8], plan: Plan) -> in
         if left_out(status[b], plan.drop_bad, plan.drop_questionable):
             continue
         if counted < b:
-            rows[counted] = rows[b]
+            for column in range(rows.shape[1]):
+                rows[counted, column] = rows[b, column]
         counted += 1
     return counted
 

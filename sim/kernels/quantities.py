@@ -133,33 +133,31 @@ class Scores(NamedTuple):
     """One thread's working space for a run of draws, a multiple of 32 of them."""
 
     own: Array  # [draw]
+    words: Bits  # the memory of `own`
+    bits: Bits  # [draw]
     values: Array  # [draw]
     factors: Array  # [factor, draw]
     members: Array  # [member, draw]
-    bits: Bits  # [draw]
 
 
 @jit_apart
-def fill_uniforms(
-    sampling: Sampling, name: Word, dimension: int, first: int, uniforms: Array, bits: Bits
-) -> None:
-    """Fill `uniforms` with the numbers of `name` for the draws from `first` on."""
+def fill_uniforms(sampling: Sampling, name: Word, dimension: int, first: int, work: Scores) -> None:
+    """Fill `own` with the numbers of `name` for the draws from `first` on."""
+    seed, uniforms = sampling.seed, work.own
     if sampling.sampler == STRATIFIED:
-        fill_stratified(sampling.seed, name, first, uniforms, bits)
+        fill_stratified(seed, name, first, uniforms, work.words, work.bits)
     elif sampling.sampler == RANDOM:
-        fill_random(sampling.seed, name, first, uniforms)
+        fill_random(seed, name, first, uniforms, work.words)
     else:
         directions = sampling.directions[dimension]
-        fill_sobol(sampling.seed, name, directions, first, uniforms, bits)
+        fill_sobol(seed, name, directions, first, uniforms, work.bits)
 
 
 @jit_apart
-def fill_normal(
-    sampling: Sampling, name: Word, dimension: int, first: int, scores: Array, bits: Bits
-) -> None:
-    """Fill `scores` with the normal scores of `name` for the draws from `first` on."""
-    fill_uniforms(sampling, name, dimension, first, scores, bits)
-    turn_into_scores(sampling.normal, scores)
+def fill_normal(sampling: Sampling, name: Word, dimension: int, first: int, work: Scores) -> None:
+    """Fill `own` with the normal scores of `name` for the draws from `first` on."""
+    fill_uniforms(sampling, name, dimension, first, work)
+    turn_into_scores(sampling.normal, work.own, work.words)
 
 
 @jit_apart
@@ -191,7 +189,7 @@ def mix(sampling: Sampling, group: Group, first: int, work: Scores) -> None:
                 for b in range(n):
                     members[i, b] += weight * members[j, b]
     if group.is_t:
-        fill_normal(sampling, group.name, group.dimension, first, work.own, work.bits)
+        fill_normal(sampling, group.name, group.dimension, first, work)
         fill_from_table(sampling.cells, group.scale, work.own, work.values)
         for i in range(group.size):
             for b in range(n):
@@ -207,7 +205,7 @@ def write_values(
     """Write the values of a quantity at its normal scores to its column of `rows`.
 
     `rows` may be fewer than the scores, which are overwritten, as is the working space `values`.
-    At score 0 a value is exactly the median.
+    At score 0 a value is the median.
     """
     column, place = quantity.column, quantity.place
     shift, factor, low, high = quantity.shift, quantity.factor, quantity.low, quantity.high
@@ -245,17 +243,17 @@ def sample(sampling: Sampling, first: int, work: Scores, rows: Array) -> None:
     factors, quantities, groups = sampling.factors, sampling.quantities, sampling.groups
     for f in range(len(factors)):
         factor = factors[f]
-        scores = work.factors[f]
         if np.isnan(factor.score):
-            fill_normal(sampling, factor.name, factor.dimension, first, scores, work.bits)
-        else:
-            scores[:] = factor.score
+            fill_normal(sampling, factor.name, factor.dimension, first, work)
+        for b in range(work.own.size):
+            work.factors[f, b] = work.own[b] if np.isnan(factor.score) else factor.score
     if len(groups) > 0:
         for i in range(len(quantities)):
             quantity = quantities[i]
             if quantity.member >= 0:
-                scores = work.members[quantity.member]
-                fill_normal(sampling, quantity.name, quantity.dimension, first, scores, work.bits)
+                fill_normal(sampling, quantity.name, quantity.dimension, first, work)
+                for b in range(work.own.size):
+                    work.members[quantity.member, b] = work.own[b]
         for g in range(len(groups)):
             mix(sampling, groups[g], first, work)
     for i in range(len(quantities)):
@@ -263,11 +261,11 @@ def sample(sampling: Sampling, first: int, work: Scores, rows: Array) -> None:
         if quantity.member >= 0:
             write_values(sampling, quantity, work.members[quantity.member], work.values, rows)
         elif quantity.law == BERNOULLI:
-            fill_uniforms(sampling, quantity.name, quantity.dimension, first, work.own, work.bits)
+            fill_uniforms(sampling, quantity.name, quantity.dimension, first, work)
             for b in range(rows.shape[0]):
                 likely = work.own[b] < rows[b, quantity.center_column]
                 rows[b, quantity.column] = 1.0 if likely and sampling.uncertainty > 0.0 else 0.0
         else:
-            fill_normal(sampling, quantity.name, quantity.dimension, first, work.own, work.bits)
+            fill_normal(sampling, quantity.name, quantity.dimension, first, work)
             load(quantity, work.factors, work.own)
             write_values(sampling, quantity, work.own, work.values, rows)

@@ -32,9 +32,13 @@ def unit_interval(bits: Word) -> float:
 
 
 @jit
-def fill_random(seed: Word, name: Word, first: int, uniforms: NDArray[np.float64]) -> None:
-    """Independent numbers: the upper 52 bits of each draw's word (a 53rd would round up to 1)."""
-    words = uniforms.view(np.uint64)
+def fill_random(
+    seed: Word, name: Word, first: int, uniforms: NDArray[np.float64], words: Bits
+) -> None:
+    """Independent numbers: the upper 52 bits of each draw's word (a 53rd would round up to 1).
+
+    `words` is the same memory as `uniforms`, here and below.
+    """
     fill_words(seed, name, np.uint64(first) >> _ONE, words)
     for i in range(words.size):
         uniforms[i] = unit_interval(words[i] >> np.uint64(12))
@@ -42,14 +46,18 @@ def fill_random(seed: Word, name: Word, first: int, uniforms: NDArray[np.float64
 
 @jit
 def fill_stratified(
-    seed: Word, name: Word, first: int, uniforms: NDArray[np.float64], strata: Bits
+    seed: Word,
+    name: Word,
+    first: int,
+    uniforms: NDArray[np.float64],
+    words: Bits,
+    strata: Bits,
 ) -> None:
     """A Latin hypercube in every block of 32 draws (McKay, Beckman, Conover 1979).
 
     Of a draw's word 47 bits are its place within a stratum, and 17 shuffle the 32 strata
     (Durstenfeld 1964, so exact to 2^-12). `strata` [draw] is working space.
     """
-    words = uniforms.view(np.uint64)
     fill_words(seed, name, np.uint64(first) >> _ONE, words)
     for start in range(0, words.size, BLOCK):
         for i in range(BLOCK):

@@ -111,12 +111,12 @@ def step_value(steps: Array, place: Place, x: float) -> float:
 
 
 @jit
-def turn_into_scores(normal: Array, uniforms: Array) -> None:
+def turn_into_scores(normal: Array, uniforms: Array, words: NDArray[np.uint64]) -> None:
     """Replace probabilities, between 2^-53 and 1 - 2^-53, by their normal scores.
 
-    `normal` has a row for every cell of a probability up to 1/2; others are mirrored.
+    `normal` has a row for every cell of a probability up to 1/2; others are mirrored. `words` is
+    the same memory as `uniforms`.
     """
-    words = uniforms.view(np.uint64)
     for i in range(uniforms.size):
         p = uniforms[i]
         uniforms[i] = p if p < 0.5 else p - 1.0  # exact

@@ -78,7 +78,7 @@ def test_uniforms_lie_strictly_between_0_and_1(bits: int) -> None:
 
 def of_probabilities(p: Array) -> Array:
     scores = p.copy()
-    turn_into_scores(SamplingPlan().sampling(1, "random").normal, scores)
+    turn_into_scores(SamplingPlan().sampling(1, "random").normal, scores, scores.view(np.uint64))
     return scores
 
 

@@ -11,20 +11,13 @@ from scipy import stats
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from sim.kernels.quantities import Sampling, fill_uniforms
+from sim.kernels.quantities import fill_uniforms
 from sim.kernels.samplers import BLOCK, sobol_bits
 from sim.plan import SamplingPlan, direction_numbers, name_hash
 
 Array = NDArray[Any]
 DRAWS = 100_000 // BLOCK * BLOCK
 SAMPLERS = ("random", "stratified", "sobol")
-
-
-def sampling(sampler: str, seed: int = 1, dimensions: int = 8) -> Sampling:
-    plan = SamplingPlan()
-    for _ in range(dimensions):
-        plan.dimension()
-    return plan.sampling(seed, sampler)
 
 
 def uniforms(
@@ -36,10 +29,13 @@ def uniforms(
     dimension: int = 0,
 ) -> Array:
     """The numbers of one name between 0 and 1, before they become normal scores."""
-    filled, bits = np.empty(draws), np.empty(draws, np.uint64)
-    drawn = sampling(sampler, seed)
-    fill_uniforms(drawn, np.uint64(name_hash(name)), dimension, first, filled, bits)
-    return filled
+    plan = SamplingPlan()
+    for _ in range(8):
+        plan.dimension()
+    work = plan.scores(draws)
+    name_of = np.uint64(name_hash(name))
+    fill_uniforms(plan.sampling(seed, sampler), name_of, dimension, first, work)
+    return work.own
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
