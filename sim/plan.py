@@ -199,12 +199,13 @@ class SamplingPlan:
 
     def scores(self, draws: int) -> kernel.Scores:
         """One thread's working space for so many draws, a multiple of 32."""
-        own = np.empty(draws)
+        values = np.empty(draws)
         return kernel.Scores(
-            own,
-            own.view(np.uint64),
-            np.empty(draws, np.uint64),
             np.empty(draws),
+            np.empty(draws, np.uint64),
+            np.empty(draws, np.uint64),
+            values,
+            values.view(np.uint64),
             np.empty((len(self._factors), draws)),
             np.empty((len(self._members), draws)),
         )

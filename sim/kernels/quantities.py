@@ -133,9 +133,10 @@ class Scores(NamedTuple):
     """One thread's working space for a run of draws, a multiple of 32 of them."""
 
     own: Array  # [draw]
-    words: Bits  # the memory of `own`
-    bits: Bits  # [draw]
+    words: Bits  # [draw]
+    strata: Bits  # [draw]
     values: Array  # [draw]
+    bits: Bits  # the memory of `values`
     factors: Array  # [factor, draw]
     members: Array  # [member, draw]
 
@@ -145,19 +146,19 @@ def fill_uniforms(sampling: Sampling, name: Word, dimension: int, first: int, wo
     """Fill `own` with the numbers of `name` for the draws from `first` on."""
     seed, uniforms = sampling.seed, work.own
     if sampling.sampler == STRATIFIED:
-        fill_stratified(seed, name, first, uniforms, work.words, work.bits)
+        fill_stratified(seed, name, first, uniforms, work.words, work.strata)
     elif sampling.sampler == RANDOM:
         fill_random(seed, name, first, uniforms, work.words)
     else:
         directions = sampling.directions[dimension]
-        fill_sobol(seed, name, directions, first, uniforms, work.bits)
+        fill_sobol(seed, name, directions, first, uniforms, work.words)
 
 
 @jit_apart
 def fill_normal(sampling: Sampling, name: Word, dimension: int, first: int, work: Scores) -> None:
     """Fill `own` with the normal scores of `name` for the draws from `first` on."""
     fill_uniforms(sampling, name, dimension, first, work)
-    turn_into_scores(sampling.normal, work.own, work.words)
+    turn_into_scores(sampling.normal, work.own, work.values, work.bits)
 
 
 @jit_apart

@@ -37,7 +37,7 @@ def fill_random(
 ) -> None:
     """Independent numbers: the upper 52 bits of each draw's word (a 53rd would round up to 1).
 
-    `words` is the same memory as `uniforms`, here and below.
+    `words` [draw] is working space, here and below: memory of its own, or no loop vectorises.
     """
     fill_words(seed, name, np.uint64(first) >> _ONE, words)
     for i in range(words.size):

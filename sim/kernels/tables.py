@@ -111,17 +111,17 @@ def step_value(steps: Array, place: Place, x: float) -> float:
 
 
 @jit
-def turn_into_scores(normal: Array, uniforms: Array, words: NDArray[np.uint64]) -> None:
+def turn_into_scores(normal: Array, scores: Array, places: Array, bits: NDArray[np.uint64]) -> None:
     """Replace probabilities, between 2^-53 and 1 - 2^-53, by their normal scores.
 
-    `normal` has a row for every cell of a probability up to 1/2; others are mirrored. `words` is
-    the same memory as `uniforms`.
+    `normal` has a row for every cell of a probability up to 1/2; others are mirrored. `places` is
+    working space as long as `scores`, and `bits` the same memory.
     """
-    for i in range(uniforms.size):
-        p = uniforms[i]
-        uniforms[i] = p if p < 0.5 else p - 1.0  # exact
-    for i in range(uniforms.size):
-        magnitude = words[i] & _MAGNITUDE
+    for i in range(scores.size):
+        p = scores[i]
+        places[i] = p if p < 0.5 else p - 1.0  # exact
+    for i in range(scores.size):
+        magnitude = bits[i] & _MAGNITUDE
         row = (magnitude >> np.uint64(_WITHIN)) - _FIRST_CELL
         t = np.float64(magnitude & _REST) * 2.0**-_WITHIN
-        uniforms[i] = np.copysign(cubic(normal, row, t), -uniforms[i])
+        scores[i] = np.copysign(cubic(normal, row, t), -places[i])

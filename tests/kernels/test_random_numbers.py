@@ -78,7 +78,9 @@ def test_uniforms_lie_strictly_between_0_and_1(bits: int) -> None:
 
 def of_probabilities(p: Array) -> Array:
     scores = p.copy()
-    turn_into_scores(SamplingPlan().sampling(1, "random").normal, scores, scores.view(np.uint64))
+    places = np.empty_like(p)
+    normal = SamplingPlan().sampling(1, "random").normal
+    turn_into_scores(normal, scores, places, places.view(np.uint64))
     return scores
 
 
