@@ -140,7 +140,7 @@ def run(
     talkative = not quiet and not as_json
     if not quiet and not is_compiled():
         how_often = "once" if cache_lasts() else "as at every run: set NUMBA_CACHE_DIR to a folder"
-        terminal.err.print(f"Compiling the model for this machine, {how_often} (about 10 s) ...")
+        terminal.err.print(f"Compiling the model for this machine, {how_often} (10 to 20 s) ...")
     finished = []
     documents = []
     for number, scenario in enumerate(scenarios, start=1):

@@ -331,6 +331,7 @@ def _solve(group: Group, laws: Mapping[str, Law], scores: Array) -> None:
         raise GroupError(faults)
 
 
+@lru_cache(maxsize=1024)
 def _correlation(one: Law, other: Law, of_ranks: bool) -> tuple[float, float, Any]:
     """The least and the largest correlation of two laws, and that at a correlation of scores."""
     jumps = tuple(sorted({*_jumps(one), *_jumps(other)}))

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sim.correlation import Group, spearman
 from sim.fields import FACTORS
 from sim.kernels.loops import REPLICATES, TILE, sample_tiles
-from sim.kernels.samplers import BLOCK
 from sim.layout import Layout
+from sim.plan import replicate_of
 from sim.rows import Rows
 from sim.scenario import Scenario
 
@@ -55,7 +55,7 @@ def _with_error(of: Callable[[Array], Array], values: Array, sampler: str) -> tu
     None stands where draws do not vary, or are too few to tell an error.
     """
     numbers = np.arange(values.shape[1])
-    replicate = (numbers if sampler == "sobol" else numbers // BLOCK) % REPLICATES
+    replicate = replicate_of(numbers, sampler)
     matrix, error = of(values), np.full((len(values),) * 2, np.nan)
     if numbers.size >= TILE:
         parts = np.stack([of(values[:, replicate == r]) for r in range(REPLICATES)])

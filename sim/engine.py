@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +35,7 @@ from sim.layout import Layout, Variable
 from sim.outputs import PROBABILITIES, HostOutputs, LabOutputs, LandlordOutputs, World
 from sim.rows import Rows, hosts
 from sim.scenario import Scenario
+from sim.threads import in_chunks
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -173,14 +172,6 @@ def workspace(layout: Layout, row: Array, scores: Scores) -> Workspace:
             average=np.empty((*shape, len(QUARTERS))),
         ),
     )
-
-
-def available_threads() -> int:
-    """The processors that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every platform
-        return os.cpu_count() or 1
 
 
 def run(
@@ -356,9 +347,7 @@ def _run_chunks(
     plan = result.plan
     size = tiles_per_chunk * TILE
     chunks = math.ceil((result.draws - begin) / size)
-    todo = itertools.count()
     lock = threading.Lock()
-    stop = threading.Event()
     waiting: dict[int, tuple[NDArray[np.int64], Array, Array]] = {}
     folded = 0
 
@@ -374,12 +363,10 @@ def _run_chunks(
                     result.fold(sizes[part], mean[part], m2[part])
                 folded += 1
 
-    def work() -> None:
+    def worker() -> Callable[[int], None]:
         space = result.workspace()
-        while not stop.is_set():
-            chunk = next(todo)
-            if chunk >= chunks:
-                return
+
+        def evaluate(chunk: int) -> None:
             first = begin + chunk * size
             count = min(size, result.draws - first)
             rows = math.ceil(count / TILE) * REPLICATES
@@ -391,14 +378,6 @@ def _run_chunks(
             if progress is not None:
                 progress(count)
 
-    workers = max(1, min(threads or available_threads(), chunks))
-    if workers == 1:
-        work()
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(work) for _ in range(workers)]
-        try:
-            for future in as_completed(futures):
-                future.result()
-        finally:
-            stop.set()  # one has failed or was interrupted: the others need not go on
+        return evaluate
+
+    in_chunks(chunks, threads, worker)

@@ -25,6 +25,7 @@ from sim.fields import FACTORS
 from sim.files import Fault, InputError, Place
 from sim.kernels import quantities as kernel
 from sim.kernels import samplers, tables
+from sim.kernels.loops import REPLICATES
 
 SAMPLERS = {
     "stratified": samplers.STRATIFIED,
@@ -42,6 +43,12 @@ Array = NDArray[np.float64]
 def name_hash(name: str) -> int:
     """The 64-bit number that stands for a quantity's full name in the counter."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
+
+
+def replicate_of(numbers: NDArray[np.int64], sampler: str = "random") -> NDArray[np.int64]:
+    """The replicate of the Monte Carlo error to which draws belong, by their numbers."""
+    by_block = sampler != "sobol"
+    return np.asarray((numbers // samplers.BLOCK if by_block else numbers) % REPLICATES)
 
 
 def factor_name(factor: str) -> str:

@@ -17,16 +17,12 @@ from numpy.typing import NDArray
 
 from sim.kernels.loops import REPLICATES
 from sim.kernels.samplers import BLOCK
+from sim.plan import replicate_of
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 SOBOL = "sobol"
 FEWEST_REPLICATES = 8
-
-
-def replicate_of(numbers: Integers, sampler: str = "random") -> Integers:
-    """The replicate to which draws belong, by their numbers."""
-    return np.asarray(numbers % REPLICATES if sampler == SOBOL else numbers // BLOCK % REPLICATES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from sim import checks
 from sim.correlation import Group, GroupError
 from sim.dependence import achieved
 from sim.distributions import Fixed, Law
-from sim.engine import available_threads, check_memory
+from sim.engine import check_memory
 from sim.explain import law_from
 from sim.fields import FACTORS
 from sim.files import Fault, InputError, Place, shown
@@ -24,6 +23,7 @@ from sim.groups import checked
 from sim.kernels.loops import TILE, sample_tiles
 from sim.plan import SamplingPlan, factor_name
 from sim.scenario import RunDefaults
+from sim.threads import in_chunks
 
 DEFAULTS = RunDefaults()
 TILES_PER_CHUNK = 16
@@ -104,25 +104,17 @@ def sample(
             plan.add(name, columns[name], law, loading, dimension)
     sampling = plan.sampling(int(seed), sampler)
     size = TILES_PER_CHUNK * TILE
-    chunks = iter(range(0, int(draws), size))
-    lock = threading.Lock()
 
-    def work() -> None:
+    def worker() -> Callable[[int], None]:
         scores = plan.scores(TILE)
-        while True:
-            with lock:
-                first = next(chunks, None)
-            if first is None:
-                return
+
+        def write(chunk: int) -> None:
+            first = chunk * size
             sample_tiles(sampling, scores, first, min(size, int(draws) - first), store)
 
-    workers = max(1, min(threads or available_threads(), -(-int(draws) // size)))
-    if workers == 1:
-        work()
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            for done in [pool.submit(work) for _ in range(workers)]:
-                done.result()
+        return write
+
+    in_chunks(math.ceil(draws / size), threads, worker)
     data = {
         name: ("draw", store[columns[name]], _about(inputs[name]))
         if name in columns

@@ -14,7 +14,7 @@ from conftest import ROOT, Command
 
 import sim
 from sim import bad_draws, comparison, engine, runs, tables
-from sim.replicates import replicate_of
+from sim.plan import replicate_of
 from sim.scenario import Scenario
 
 BASE = ROOT / "params" / "base.toml"

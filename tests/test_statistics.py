@@ -18,10 +18,10 @@ from sim.estimators import (
     sd_with_error,
     tail_means_with_error,
 )
+from sim.plan import replicate_of
 from sim.replicates import (
     Replicates,
     mean_of_replicates,
-    replicate_of,
     replicated,
     replicates_by,
 )

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from sim.fields import QUARTERS, REFERENCE_QUARTER
-from sim.replicates import numbers_of, replicate_of, sampler_of
+from sim.plan import replicate_of
+from sim.replicates import numbers_of, sampler_of
 from sim.results import last, named_labs
 from sim.tables.cells import LAST_QUARTER, Cell, Reader, Table, plus_minus
 
