@@ -15,7 +15,7 @@ from sim.distributions import FiscalYears, Fixed, Law, Lognormal, SharedSpread
 from sim.distributions.domain import shares_outside
 from sim.distributions.moments import moments
 from sim.distributions.separate import Steps
-from sim.distributions.tabulate import TooRoughError, steps_of, table_of
+from sim.distributions.tabulate import NEAR_ERROR, TooRoughError, steps_of, table_of
 from sim.fields import Output, declared, nearest
 from sim.files import Fault, InputError, Place
 from sim.inputs import SPREAD_FROM
@@ -194,7 +194,7 @@ def _tabulated(law: Law) -> dict[str, Any]:
             made = table_of(law)
         except TooRoughError as error:
             return {"mean": None, "sd": None, "table": {"fault": str(error)}}
-        table = {"bytes": made.cells.nbytes, "error": made.error}
+        table = {"bytes": made.cells.nbytes, "error": made.error + NEAR_ERROR}
     mean, sd = moments(law)
     has = {"has_mean": law.moments > 1, "has_sd": law.moments > 2}
     return {"mean": _number(mean), "sd": _number(sd), **has, "table": table}

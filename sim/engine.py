@@ -156,6 +156,7 @@ def workspace(layout: Layout, row: Array, scores: Scores) -> Workspace:
     shape = (layout.labs, layout.landlords)
     return Workspace(
         rows,
+        rows.T,
         draws=layout.records(rows, Draw),
         labs=layout.records(rows, Lab),
         landlords=layout.records(rows, Landlord),

@@ -18,6 +18,7 @@ from sim.distributions.tabulate import (
     Table,
     TooRoughError,
     normal_scores,
+    over_probabilities,
     steps_of,
     table_of,
 )
@@ -74,11 +75,13 @@ class SamplingPlan:
     Quantities are sampled in the order in which they are added, those that read other columns of
     a draw (`of_columns`) after all others. Under Sobol' sequences factors and quantities have a
     dimension each, also those that are held or fixed, in the order in which they are added, and
-    then the groups.
+    then the groups. `in_tiles` says that draws are made many at a time: tables over probabilities
+    then pay, while for the few of a block they take more of the processor's cache than they save.
     """
 
-    def __init__(self, uncertainty: float = 1.0) -> None:
+    def __init__(self, uncertainty: float = 1.0, in_tiles: bool = False) -> None:
         self.uncertainty = uncertainty
+        self._over_probabilities = in_tiles and uncertainty == 1.0
         self.dimensions = 0
         self._farthest: list[float] = []  # the largest score of each factor
         self._factors: list[NDArray[np.void]] = []
@@ -91,6 +94,7 @@ class SamplingPlan:
         self._stepped = 0
         self._mixing: list[Array] = []
         self._places: dict[tuple[Law, float], NDArray[np.void]] = {}
+        self._near: dict[Law, int] = {}
         self._members: dict[str, int] = {}
 
     def factor(self, name: str, score: float = math.nan) -> None:
@@ -152,6 +156,9 @@ class SamplingPlan:
             except TooRoughError as error:
                 raise InputError([Fault(Place("law"), name, str(error))]) from None
             made["law"], made["place"] = kernel.TABLE, place
+            alone = made["own_weight"] == 1.0 and made["member"] < 0
+            if alone and self._over_probabilities:
+                made["near"] = self._near_rows(standard)
         self._quantities.append(made)
 
     def of_columns(
@@ -224,7 +231,7 @@ class SamplingPlan:
         made["name"], made["column"] = name_hash(name), column
         made["dimension"] = self.dimension() if dimension < 0 else dimension
         made["member"] = self._members.get(name, -1)
-        made["center_column"] = made["spread_column"] = -1
+        made["center_column"] = made["spread_column"] = made["near"] = -1
         made["low"], made["high"] = -math.inf, math.inf
         made["own_weight"] = math.sqrt(max(0.0, 1.0 - math.fsum(load**2 for load in loads)))
         made["loadings"] = tuple(loads) or (0.0,) * len(FACTORS)
@@ -232,18 +239,31 @@ class SamplingPlan:
 
     def _place(self, table: Table) -> NDArray[np.void]:
         made = np.zeros((), tables.PLACE)
-        made["first"], made["rows"] = self._rows, table.rows
-        made["start"], made["per_unit"] = table.start, table.per_unit
-        self._cells.append(table.cells)
-        self._rows += len(table.cells)
+        made["rows"], made["start"], made["per_unit"] = table.rows, table.start, table.per_unit
+        made["first"] = self._added(table.cells)
         return made
+
+    def _added(self, cells: Array) -> int:
+        """Where these rows begin among all."""
+        self._cells.append(cells)
+        self._rows += len(cells)
+        return self._rows - len(cells)
+
+    def _near_rows(self, law: Law) -> int:
+        if law not in self._near:
+            cells = over_probabilities(law, tables.NEAR_OCTAVES, tables.CELLS_PER_OCTAVE)
+            self._near[law] = -1 if cells is None else self._added(cells)
+        return self._near[law]
 
     def _reach(self, quantity: NDArray[np.void]) -> float:
         """The score to which a table is needed: farther where a held factor carries it there."""
         loadings = quantity["loadings"][: len(self._farthest)]
         farthest = float(np.abs(loadings) @ self._farthest)
         farthest += FARTHEST_DRAWN * float(quantity["own_weight"])
-        held = any(far != FARTHEST_DRAWN for far in self._farthest)
+        held = any(
+            loading and far != FARTHEST_DRAWN
+            for loading, far in zip(loadings, self._farthest, strict=True)
+        )
         reach = max(REACH, math.ceil(farthest)) if held else REACH
         return float(math.ceil(reach * max(1.0, self.uncertainty)))
 

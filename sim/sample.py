@@ -85,7 +85,7 @@ def sample(
     groups = list(_groups(correlation, laws, loads, faults))
     if faults:
         raise InputError(faults)
-    plan = SamplingPlan()
+    plan = SamplingPlan(in_tiles=True)
     if any(loads.values()):
         for factor in FACTORS:
             plan.factor(factor_name(factor))

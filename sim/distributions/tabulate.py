@@ -23,13 +23,14 @@ from sim.distributions.scipy_laws import Scipy
 from sim.distributions.separate import Steps
 
 BOUND = 1e-8  # of the larger of interquartile range and distance from the median
+NEAR_ERROR = 0.4 * BOUND  # of a table over probabilities, from that over scores
 CHECKED_TO = 7.05  # the score beyond which 1e-12 of the mass lies
 REACH = 9.0  # the score to which a table goes, in units of the uncertainty
 SPLIT = 4  # cells into which one is cut
 
-_AIM = BOUND / 10
 _DENSITIES = (4, 8, 16, 32, 64, 128)  # cells to a unit of score
 _FAR = 0.01  # what an error counts beyond CHECKED_TO
+_AIM = BOUND / 10
 _CUT_MASS = 0.06  # as much of the mass may lie in cells that are cut again
 _LEAST_WIDTH = 1e-12  # of a cell: a jump is then where it should be to this score
 _MOST_ROWS = 1 << 17
@@ -62,7 +63,7 @@ class Table(NamedTuple):
         row = place.astype(np.int64)
         t = place - row
         while True:
-            a0, a1, a2, a3 = self.cells[row].T
+            a0, a1, a2, a3 = np.moveaxis(self.cells[row], -1, 0)
             cut = np.isnan(a3)
             if not cut.any():
                 return np.asarray(a0 + t * (a1 + t * (a2 + t * a3)))
@@ -195,13 +196,46 @@ def _largest(errors: Array, scores: Array, checked_to: float) -> float:
     return float(inside.max()) if inside.size else 0.0
 
 
+@lru_cache(maxsize=2)
+def _probabilities(octaves: int, cells: int) -> tuple[Array, Array]:
+    """Nodes and checks [row, 7] of `cells` parts of every octave below 1/2, and their scores."""
+    within = 1.0 + (np.arange(cells)[:, None] + np.concatenate([_NODES, _CHECKS])) / cells
+    p = ((2.0 ** np.arange(-octaves - 1, -1))[:, None, None] * within).reshape(-1, 7)
+    return p, ndtri(p)
+
+
 @lru_cache(maxsize=1)
 def normal_scores(octaves: int, cells: int) -> Array:
     """Cubics [row, 4] of the normal score of a probability, in `cells` parts of every octave.
 
     The octaves end at 1/2, for which there is a last row.
     """
-    within = 1.0 + (np.arange(cells)[:, None] + _NODES) / cells
-    p = (2.0 ** np.arange(-octaves - 1, -1))[:, None, None] * within
-    rows = ndtri(p).reshape(-1, 4) @ _TO_CUBIC.T
+    rows = _probabilities(octaves, cells)[1][:, :4] @ _TO_CUBIC.T
     return np.concatenate([rows, np.zeros((1, 4))])
+
+
+@lru_cache(maxsize=4096)
+def over_probabilities(law: Law, octaves: int, cells: int) -> Array | None:
+    """Cubics [2 * (octaves * cells + 2), 4] of the values of a law's table, over probabilities.
+
+    In either half, that of probabilities below 1/2 first, the first row stands for what is farther
+    out, and the last for 1/2 itself. It is NaN, as are rows that one cubic does not meet to
+    `NEAR_ERROR`. None comes back where these hold much of the mass, or the two errors together are
+    above `BOUND`.
+    """
+    p, z = _probabilities(octaves, cells)
+    table = table_of(law)
+    if table.error + NEAR_ERROR > BOUND:
+        return None
+    x = table.at(np.stack([z, -z]))
+    low, middle, high = table.at(ndtri(np.array([0.25, 0.5, 0.75])))
+    rows = np.full((2, len(z) + 2, 4), np.nan)
+    rows[:, -1] = middle, 0.0, 0.0, 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows[:, 1:-1] = x[..., :4] @ _TO_CUBIC.T
+        missed = np.abs(rows[:, 1:-1] @ np.vander(_CHECKS, 4, increasing=True).T - x[..., 4:])
+        scale = np.maximum(np.abs(x[..., 4:] - middle), high - low)
+        good = (missed <= NEAR_ERROR * scale).all(axis=-1)
+    rows[:, 1:-1][~good] = np.nan
+    mass = np.diff(np.append(p[:, 0], 0.5))
+    return rows.reshape(-1, 4) if (mass * ~good).sum() <= _CUT_MASS else None

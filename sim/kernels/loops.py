@@ -46,6 +46,7 @@ class Workspace(NamedTuple):
     """One thread's working space: a block of rows, and the same memory seen as records."""
 
     rows: Array  # [BLOCK, column]
+    columns: Array  # [column, BLOCK], the same memory
     draws: Records[Draw]
     labs: Records[Records[Lab]]
     landlords: Records[Records[Landlord]]
@@ -148,7 +149,7 @@ def run_blocks(
     for block in range((count + BLOCK - 1) // BLOCK):
         start = block * BLOCK
         n = min(BLOCK, count - start)
-        sample(plan.sampling, first + start, w.scores, w.rows)
+        sample(plan.sampling, first + start, w.scores, w.columns, 0)
         for b in range(n):
             evaluate(
                 w.draws[b],
@@ -206,8 +207,8 @@ def run_blocks(
 def sample_tiles(sampling: Sampling, scores: Scores, first: int, count: int, store: Array) -> None:
     """Write draws `first` ... `first + count - 1` of all quantities to `store` [column, draw].
 
-    `first` is a multiple of BLOCK, and the working space is that of a tile.
+    `first` is a multiple of BLOCK, and the working space is that of a tile. What draws make the
+    last tile whole are written as well, where there is room.
     """
     for start in range(first, first + count, TILE):
-        end = min(start + TILE, first + count)
-        sample(sampling, start, scores, store[:, start:end].T)
+        sample(sampling, start, scores, store, start)

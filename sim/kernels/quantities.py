@@ -22,7 +22,15 @@ from sim.kernels.samplers import (
     fill_sobol,
     fill_stratified,
 )
-from sim.kernels.tables import PLACE, Array, Place, fill_from_table, step_value, turn_into_scores
+from sim.kernels.tables import (
+    PLACE,
+    Array,
+    Place,
+    fill_from_probabilities,
+    fill_from_table,
+    step_value,
+    turn_into_scores,
+)
 
 NORMAL, LOGNORMAL, TABLE, STEPS, BERNOULLI = range(5)
 
@@ -34,7 +42,9 @@ class Quantity(NamedTuple):
     `low` and `high`; STEPS is the step table at `place`. LOGNORMAL and BERNOULLI have parameters
     that differ by draw: a median from `center_column` (`factor` where this is negative) and a sigma
     from `spread_column`, or a probability from `center_column`.
-    A member of a correlation group has a place `member` among all of them, others have -1.
+    A member of a correlation group has a place `member` among all of them, others have -1. Where
+    nothing but a quantity's own probability determines its value, the rows of its table over those
+    may begin at `near`, which is else -1.
     """
 
     name: np.uint64
@@ -51,6 +61,7 @@ class Quantity(NamedTuple):
     own_weight: float
     loadings: Array  # [factor]
     place: Place
+    near: int
 
 
 class Factor(NamedTuple):
@@ -93,6 +104,7 @@ QUANTITY = np.dtype(
             *((name, np.float64) for name in ("shift", "factor", "low", "high", "own_weight")),
             ("loadings", np.float64, (len(FACTORS),)),
             ("place", PLACE),
+            ("near", np.int64),
         ],
     )
 )  # fmt: skip
@@ -158,7 +170,7 @@ def fill_uniforms(sampling: Sampling, name: Word, dimension: int, first: int, wo
 def fill_normal(sampling: Sampling, name: Word, dimension: int, first: int, work: Scores) -> None:
     """Fill `own` with the normal scores of `name` for the draws from `first` on."""
     fill_uniforms(sampling, name, dimension, first, work)
-    turn_into_scores(sampling.normal, work.own, work.values, work.bits)
+    turn_into_scores(sampling.normal, work.own, work.values, work.bits, work.words)
 
 
 @jit_apart
@@ -201,45 +213,51 @@ def mix(sampling: Sampling, group: Group, first: int, work: Scores) -> None:
 
 @jit
 def write_values(
-    sampling: Sampling, quantity: Quantity, scores: Array, values: Array, rows: Array
+    sampling: Sampling, quantity: Quantity, scores: Array, values: Array, columns: Array, at: int
 ) -> None:
-    """Write the values of a quantity at its normal scores to its column of `rows`.
+    """Write the values of a quantity at its normal scores to its column, from `at` on.
 
-    `rows` may be fewer than the scores, which are overwritten, as is the working space `values`.
+    There may be less room than scores; these are overwritten, as is the working space `values`.
     At score 0 a value is the median.
     """
-    column, place = quantity.column, quantity.place
-    shift, factor, low, high = quantity.shift, quantity.factor, quantity.low, quantity.high
+    column, shift, factor = quantity.column, quantity.shift, quantity.factor
+    n = min(scores.size, columns.shape[1] - at)
     if sampling.uncertainty != 1.0:
         for b in range(scores.size):
             scores[b] *= sampling.uncertainty
     if quantity.law == TABLE:
-        fill_from_table(sampling.cells, place, scores, values)
-        for b in range(scores.size):
-            values[b] = min(max(shift + factor * values[b], low), high)
+        fill_from_table(sampling.cells, quantity.place, scores, values)
+        write_between_ends(quantity, values, columns, at)
     elif quantity.law == NORMAL:
-        for b in range(scores.size):
-            values[b] = shift + factor * scores[b]
+        for b in range(n):
+            columns[column, at + b] = shift + factor * scores[b]
     elif quantity.law == STEPS:
-        for b in range(scores.size):
-            values[b] = step_value(sampling.steps, place, scores[b])
+        for b in range(n):
+            columns[column, at + b] = step_value(sampling.steps, quantity.place, scores[b])
     else:
-        for b in range(rows.shape[0]):
+        for b in range(n):
             center = factor
             if quantity.center_column >= 0:
-                center = rows[b, quantity.center_column]
-            spread = rows[b, quantity.spread_column]
-            values[b] = center * np.exp(spread * scores[b])
-    for b in range(rows.shape[0]):
-        rows[b, column] = values[b]
+                center = columns[quantity.center_column, at + b]
+            spread = columns[quantity.spread_column, at + b]
+            columns[column, at + b] = center * np.exp(spread * scores[b])
 
 
 @jit
-def sample(sampling: Sampling, first: int, work: Scores, rows: Array) -> None:
-    """Fill the sampled columns of `rows` [draw, column] for the draws from `first` on.
+def write_between_ends(quantity: Quantity, values: Array, columns: Array, at: int) -> None:
+    """Write the values of a quantity of which its table gives the standard ones."""
+    column, shift, factor = quantity.column, quantity.shift, quantity.factor
+    low, high = quantity.low, quantity.high
+    for b in range(min(values.size, columns.shape[1] - at)):
+        columns[column, at + b] = min(max(shift + factor * values[b], low), high)
 
-    `first` is a multiple of 32, as is the length of the working space, which is at least that of
-    `rows`. With an uncertainty of 0 every draw is the point estimate.
+
+@jit
+def sample(sampling: Sampling, first: int, work: Scores, columns: Array, at: int) -> None:
+    """Fill what is sampled of `columns` [column, draw], from `at` on, for draws from `first` on.
+
+    `first` is a multiple of 32, as is the length of the working space; so many draws are made, or
+    as many as there is room for. With an uncertainty of 0 every draw is the point estimate.
     """
     factors, quantities, groups = sampling.factors, sampling.quantities, sampling.groups
     for f in range(len(factors)):
@@ -260,13 +278,29 @@ def sample(sampling: Sampling, first: int, work: Scores, rows: Array) -> None:
     for i in range(len(quantities)):
         quantity = quantities[i]
         if quantity.member >= 0:
-            write_values(sampling, quantity, work.members[quantity.member], work.values, rows)
-        elif quantity.law == BERNOULLI:
-            fill_uniforms(sampling, quantity.name, quantity.dimension, first, work)
-            for b in range(rows.shape[0]):
-                likely = work.own[b] < rows[b, quantity.center_column]
-                rows[b, quantity.column] = 1.0 if likely and sampling.uncertainty > 0.0 else 0.0
+            write_values(
+                sampling, quantity, work.members[quantity.member], work.values, columns, at
+            )
+            continue
+        fill_uniforms(sampling, quantity.name, quantity.dimension, first, work)
+        if quantity.law == BERNOULLI:
+            for b in range(min(work.own.size, columns.shape[1] - at)):
+                likely = work.own[b] < columns[quantity.center_column, at + b]
+                happens = likely and sampling.uncertainty > 0.0
+                columns[quantity.column, at + b] = 1.0 if happens else 0.0
+        elif quantity.near >= 0:
+            fill_from_probabilities(
+                sampling.normal,
+                sampling.cells,
+                quantity.place,
+                quantity.near,
+                work.own,
+                work.values,
+                work.bits,
+                work.words,
+            )
+            write_between_ends(quantity, work.values, columns, at)
         else:
-            fill_normal(sampling, quantity.name, quantity.dimension, first, work)
+            turn_into_scores(sampling.normal, work.own, work.values, work.bits, work.words)
             load(quantity, work.factors, work.own)
-            write_values(sampling, quantity, work.own, work.values, rows)
+            write_values(sampling, quantity, work.own, work.values, columns, at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,16 +11,23 @@ from numpy.typing import NDArray
 from sim.kernels.jit import jit
 
 Array = NDArray[np.float64]
+Bits = NDArray[np.uint64]
 
 SPLIT = 4  # cells into which one is cut
 # Probabilities p of 2^-53 to 1/2 by their exponent and the first bits of their mantissa.
 OCTAVES = 52
 CELLS_PER_OCTAVE = 32
+# Octaves on either side of 1/2 in which values follow from probabilities at once, all but 1 of
+# 4,096 draws. Rows of a side: one for what is farther out, the cells, and 1/2 itself.
+NEAR_OCTAVES = 12
+NEAR_ROWS = NEAR_OCTAVES * CELLS_PER_OCTAVE + 2
 
-_FIRST_CELL = np.uint64((1023 - 53) * CELLS_PER_OCTAVE)
+_FIRST_CELL = (1023 - 53) * CELLS_PER_OCTAVE
+_FAR_CELLS = (OCTAVES - NEAR_OCTAVES) * CELLS_PER_OCTAVE
 _WITHIN = 47  # bits of a double after those that name its cell
 _MAGNITUDE = np.uint64(0x7FFFFFFFFFFFFFFF)
 _REST = np.uint64((1 << _WITHIN) - 1)
+_ONE = np.uint64(1023 << 52)  # the bits of 1.0
 
 
 class Place(NamedTuple):
@@ -111,17 +119,70 @@ def step_value(steps: Array, place: Place, x: float) -> float:
 
 
 @jit
-def turn_into_scores(normal: Array, scores: Array, places: Array, bits: NDArray[np.uint64]) -> None:
-    """Replace probabilities, between 2^-53 and 1 - 2^-53, by their normal scores.
+def locate(
+    probabilities: Array, far: int, side: int, places: Array, bits: Bits, rows: Bits
+) -> None:
+    """Find the cells of probabilities, between 2^-53 and 1 - 2^-53, among those of `OCTAVES`.
 
-    `normal` has a row for every cell of a probability up to 1/2; others are mirrored. `places` is
-    working space as long as `scores`, and `bits` the same memory.
+    `rows` gets their numbers less `far`, at least 0; probabilities above 1/2 are mirrored, their
+    cells begin at `side`. `places` gets where in the cell, from 0 to 1; `bits` is the same memory.
     """
-    for i in range(scores.size):
-        p = scores[i]
+    for i in range(probabilities.size):
+        p = probabilities[i]
         places[i] = p if p < 0.5 else p - 1.0  # exact
+    for i in range(probabilities.size):
+        upper = bits[i] >> np.uint64(63)
+        cell = np.int64((bits[i] & _MAGNITUDE) >> np.uint64(_WITHIN)) - _FIRST_CELL
+        rows[i] = np.uint64(max(cell - far, np.int64(0))) + upper * np.uint64(side)
+        bits[i] = (bits[i] & _REST) | _ONE
+    for i in range(probabilities.size):
+        places[i] = (places[i] - 1.0) * CELLS_PER_OCTAVE  # exact
+
+
+@jit
+def turn_into_scores(normal: Array, scores: Array, places: Array, bits: Bits, rows: Bits) -> None:
+    """Replace probabilities by their normal scores; what follows is the space of `locate`.
+
+    `normal` has a row for every cell of a probability up to 1/2.
+    """
+    locate(scores, 0, 0, places, bits, rows)
     for i in range(scores.size):
-        magnitude = bits[i] & _MAGNITUDE
-        row = (magnitude >> np.uint64(_WITHIN)) - _FIRST_CELL
-        t = np.float64(magnitude & _REST) * 2.0**-_WITHIN
-        scores[i] = np.copysign(cubic(normal, row, t), -places[i])
+        scores[i] = np.copysign(cubic(normal, rows[i], places[i]), scores[i] - 0.5)
+
+
+@jit
+def fill_from_probabilities(
+    normal: Array,
+    cells: Array,
+    place: Place,
+    near: int,
+    probabilities: Array,
+    values: Array,
+    bits: Bits,
+    rows: Bits,
+) -> None:
+    """The values of a table at the normal scores of probabilities, mostly without these.
+
+    From row `near` on are `NEAR_ROWS` of the law's quantile function over probabilities below 1/2,
+    and then as many above; NaN where one cubic is not enough. `values` is the `places` of `locate`.
+    """
+    locate(probabilities, _FAR_CELLS - 1, NEAR_ROWS, values, bits, rows)
+    first = np.uint64(near)
+    for i in range(probabilities.size):
+        values[i] = cubic(cells, first + rows[i], values[i])
+    some_far = False
+    for i in range(values.size):
+        some_far |= np.isnan(values[i])
+    if some_far:
+        for i in range(values.size):
+            if np.isnan(values[i]):
+                values[i] = table_value(cells, place, normal_score(normal, probabilities[i]))
+
+
+@jit
+def normal_score(normal: Array, p: float) -> float:
+    """The normal score of one probability, as `turn_into_scores` finds it."""
+    mantissa, exponent = math.frexp(p if p < 0.5 else 1.0 - p)
+    at = (2.0 * mantissa - 1.0) * CELLS_PER_OCTAVE
+    row = (exponent + OCTAVES) * CELLS_PER_OCTAVE + np.int64(at)
+    return np.copysign(cubic(normal, row, at - np.int64(at)), p - 0.5)

@@ -80,7 +80,8 @@ def of_probabilities(p: Array) -> Array:
     scores = p.copy()
     places = np.empty_like(p)
     normal = SamplingPlan().sampling(1, "random").normal
-    turn_into_scores(normal, scores, places, places.view(np.uint64))
+    rows = np.empty(p.size, np.uint64)
+    turn_into_scores(normal, scores, places, places.view(np.uint64), rows)
     return scores
 
 
