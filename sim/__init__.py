@@ -14,21 +14,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sim import plots as plots
+    from sim.batch import of_scenario as of_scenario
+    from sim.batch import simulate_many as simulate_many
     from sim.files import InputError as InputError
     from sim.files import RunError as RunError
     from sim.params import load as load
     from sim.results import simulate as simulate
-    from sim.sample import sample as sample
+    from sim.sampling import sample as sample
     from sim.scenario import Scenario as Scenario
     from sim.statistics import summarise as summarise
+    from sim.stored import open_run as open_run
+    from sim.sweeps import sweep as sweep
     from sim.until import simulate_until as simulate_until
 
 _HOMES = {
     "load": "sim.params",
-    "sample": "sim.sample",
+    "open_run": "sim.stored",
+    "of_scenario": "sim.batch",
+    "sample": "sim.sampling",
     "simulate": "sim.results",
+    "simulate_many": "sim.batch",
     "simulate_until": "sim.until",
     "summarise": "sim.statistics",
+    "sweep": "sim.sweeps",
     "Scenario": "sim.scenario",
     "InputError": "sim.files",
     "RunError": "sim.files",
@@ -39,11 +47,15 @@ __all__ = [
     "RunError",
     "Scenario",
     "load",
+    "of_scenario",
+    "open_run",
     "plots",
     "sample",
     "simulate",
+    "simulate_many",
     "simulate_until",
     "summarise",
+    "sweep",
 ]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.engine import Array, Draws
+from sim.draws import Array, Draws
 from sim.fields import COORDS
 from sim.files import RunError
 from sim.kernels.loops import ANYTHING, BAD, FINITE, REPLICATES, TILE, run_blocks
@@ -23,36 +23,33 @@ from sim.scenario import Scenario
 
 TOLERATED = 0.001  # share of draws that may be bad under the policy `fail`
 BEYOND_CHANCE = 5.0  # standard deviations of the number of bad draws that are tolerated
-EXAMINED = 500  # bad draws that are evaluated again
 REFERENCE = 4 * TILE  # draws with which they are compared
 MOST_NAMED = 3
 SIGNIFICANT = 4.0  # standard errors of a mean percentile; some 200 inputs are looked at
 
 
-def leave_out(done: Draws, policy: str) -> str:
-    """Take the draws that do not count out of `kept`, in place; the explanation of bad draws.
-
-    "" comes back where none is bad.
+def judged(done: Draws, policy: str) -> str:
+    """Whether a run stands: the explanation of its bad draws, "" where none is bad.
 
     Raises:
         RunError: If too many draws are bad for the policy `fail`, or none is left.
     """
-    counted, bad = done.counted, int(done.bad.sum())
-    why = explanation(done) if bad else ""
-    share = f"{done.scenario.name}: {bad:,} of {done.draws:,} draws gave a value that is not finite"
-    if policy == "fail" and bad > TOLERATED * done.draws:
+    totals = done.totals
+    why = explanation(done) if totals.bad else ""
+    share = (
+        f"{done.scenario.name}: {totals.bad:,} of {done.draws:,} draws gave a value that is not"
+        " finite"
+    )
+    if policy == "fail" and totals.bad > TOLERATED * done.draws:
         most = f"{100 * TOLERATED:g} %"
         raise RunError(
             f"{share}, more than {most}. {why} Is a spread too wide, or a law outside its bounds?"
             " --bad-draws drop leaves such draws out, keep keeps them."
         )
-    if not counted.any():
-        questionable = int(done.questionable.sum())
-        others = f", and {questionable:,} are questionable" if questionable else ""
+    if not done.counted.any():
+        count = totals.questionable
+        others = f", and {count:,} are questionable" if count else ""
         raise RunError(f"{share}{others}; no draw is left. {why}".rstrip())
-    if not counted.all():
-        for name, values in done.kept.items():
-            done.kept[name] = _narrowed(values, counted)
     return why
 
 
@@ -62,16 +59,8 @@ def hopeless(done: Draws, policy: str) -> bool:
     Either none counts, or bad ones are too many for the policy `fail`.
     """
     tolerated = TOLERATED * done.draws
-    beyond = int(done.bad.sum()) > tolerated + BEYOND_CHANCE * math.sqrt(tolerated)
+    beyond = done.totals.bad > tolerated + BEYOND_CHANCE * math.sqrt(tolerated)
     return (policy == "fail" and beyond) or not bool(done.counted.any())
-
-
-def _narrowed(values: Array, counted: NDArray[np.bool_]) -> Array:
-    """The draws of a variable [..., draw] that count, moved to the front of the same memory."""
-    left = int(counted.sum())
-    for place in np.ndindex(values.shape[:-1]):
-        values[place][:left] = values[place][counted]
-    return values[..., :left]
 
 
 def explanation(done: Draws) -> str:
@@ -80,10 +69,9 @@ def explanation(done: Draws) -> str:
     Inputs are compared by rank with the good draws among the first 4,096 of the same seed: those
     whose mean percentile is too far from the middle to be chance, the farthest first.
     """
-    bad = np.flatnonzero(done.bad)
-    examined = bad[:EXAMINED]
+    examined = done.totals.bad_numbers
     rows, _ = _evaluated(done, examined)
-    among = "" if len(examined) == len(bad) else f" in the first {len(examined)} of them"
+    among = "" if len(examined) == done.totals.bad else f" in the first {len(examined)} of them"
     sentences = [f"Not finite{among}: {', '.join(_outputs(done, rows))}."]
     reference, good = _evaluated(done, np.arange(REFERENCE))
     extreme = list(_extreme(done, rows, reference[good]))
@@ -111,7 +99,7 @@ def _evaluated(done: Draws, draws: NDArray[np.int64]) -> tuple[Array, NDArray[np
     good = np.empty(len(draws), bool)
     status = np.empty(BLOCK, np.int8)
     for block in np.unique(draws // BLOCK):
-        run_blocks(plan, space, int(block) * BLOCK, BLOCK, nothing, sizes, mean, m2, status)
+        run_blocks(plan, space, int(block) * BLOCK, BLOCK, nothing, 0, sizes, mean, m2, status)
         here = draws // BLOCK == block
         rows[here] = space.rows[draws[here] % BLOCK]
         good[here] = (status[draws[here] % BLOCK] & BAD) == 0

@@ -265,6 +265,14 @@ def bad_draws_fault(policy: Any) -> str | None:
     return None
 
 
+def kept_draws_fault(kept: Any, step: int) -> str | None:
+    """What is wrong with a number of draws to keep, in words."""
+    whole = isinstance(kept, Integral) and not isinstance(kept, bool)
+    if not whole or int(kept) < step or int(kept) % step:
+        return f"expected a multiple of {step:,}, got {shown(kept)}"
+    return None
+
+
 def threads_fault(threads: Any) -> str | None:
     """What is wrong with a number of threads, in words."""
     if threads is None:

@@ -85,7 +85,8 @@ class Compared:
 def compared(ds: xr.Dataset, labs: Sequence[str] = ()) -> Compared:
     """The few draws of a run that the side-by-side table needs; of the first two labs or those."""
     q, end = QUARTERS.index(REFERENCE_QUARTER), QUARTERS.index(LAST_QUARTER)
-    margin, loaded = last(ds, "inference_gross_margin")[q], last(ds, "loaded_gross_margin")[q]
+    margins, loaded = last(ds, "inference_gross_margin"), last(ds, "loaded_gross_margin")[q]
+    margin = margins[q]
     gw, level = last(ds, "gw")[:, end], float(ds["threshold"].values[0])
     names = list(enumerate(ds["lab_name"].values))
     ids = [str(lab) for lab in ds["lab"].values]
@@ -101,6 +102,7 @@ def compared(ds: xr.Dataset, labs: Sequence[str] = ()) -> Compared:
         of("margin\np5", margin, 0.05, "1", 100.0),
         of("margin\np50", margin, 0.5, "1", 100.0),
         of("margin\np95", margin, 0.95, "1", 100.0),
+        of(f"p50 in\n{LAST_QUARTER}", margins[end], 0.5, "1", 100.0),
         of("P(>=\nhurdle)", margin >= last(ds, "hurdle_margin"), None, "1"),
         of("loaded\np50", loaded, 0.5, "1", 100.0),
         *(of(f"{name}\nGW", gw[i], 0.5, "GW") for i, name in chosen),

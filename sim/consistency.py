@@ -188,6 +188,16 @@ def findings(scenario: Scenario) -> list[Finding]:
     return found
 
 
+def remarks(scenario: Scenario) -> list[str]:
+    """A remark on published figures that contradict one another, if there are any."""
+    kinds = ("figures", "parts")
+    disputed = {quantity(f.statement) for f in findings(scenario) if f.kind in kinds}
+    if not disputed:
+        return []
+    on = "1 quantity" if len(disputed) == 1 else f"{len(disputed)} quantities"
+    return [f"published figures disagree on {on}: sim check lists them"]
+
+
 def unknown_labels(scenario: Scenario, said: Statement) -> list[str]:
     """Labels of a statement that are no lab, or no landlord, of the scenario."""
     known = {

@@ -387,14 +387,14 @@ def t_score_table(nu: float) -> Table:
     return tabulate(score, reach, checked_to=reach)
 
 
-def spearman(values: Array) -> Array:
-    """Rank correlations [member, member] of draws [member, draw]; ties share their mean rank."""
+def ranks(values: Array) -> Array:
+    """Ranks, from 0, of draws [..., draw] among one another; ties share their mean rank."""
     order = np.argsort(values, axis=-1)
     ordered = np.take_along_axis(values, order, axis=-1)
-    ranks = np.empty(values.shape)
-    np.put_along_axis(ranks, order, np.arange(float(values.shape[-1]))[None], axis=-1)
-    for i in np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=-1)):
-        _, inverse, counts = np.unique(values[i], return_inverse=True, return_counts=True)
-        ranks[i] = (np.cumsum(counts) - (counts + 1) / 2)[inverse]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.atleast_2d(np.corrcoef(ranks))
+    found = np.empty(values.shape)
+    np.put_along_axis(found, order, np.arange(float(values.shape[-1])), axis=-1)
+    for place in np.argwhere((ordered[..., 1:] == ordered[..., :-1]).any(axis=-1)):
+        at = tuple(place)
+        _, inverse, counts = np.unique(values[at], return_inverse=True, return_counts=True)
+        found[at] = (np.cumsum(counts) - (counts + 1) / 2)[inverse]
+    return found

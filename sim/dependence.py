@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.correlation import Group, spearman
+from sim.correlation import Group, ranks
 from sim.fields import FACTORS
 from sim.kernels.loops import REPLICATES, TILE, sample_tiles
 from sim.layout import Layout
@@ -18,7 +18,7 @@ from sim.plan import replicate_of
 from sim.rows import Rows
 from sim.scenario import Scenario
 
-EXAMINED = 10_000  # draws whose ranks are looked at
+EXAMINED = 8 * TILE  # draws whose ranks are looked at: replicates are as large
 MOST_PAIRS = 12
 
 Array = NDArray[np.float64]
@@ -26,7 +26,7 @@ Drawn = Mapping[str, Array]
 
 
 def achieved(groups: Sequence[Group], drawn: Drawn, sampler: str) -> list[dict[str, Any]]:
-    """Every group as it is said, with the `spearman` matrix of the first 10,000 `draws`.
+    """Every group as it is said, with the `spearman` matrix of the first 8,192 `draws`.
 
     That of values, `pearson`, stands beside it where the group is about those, and the Monte Carlo
     standard errors of both. `drawn` has the draws of every member by name. The rows are those of
@@ -36,17 +36,26 @@ def achieved(groups: Sequence[Group], drawn: Drawn, sampler: str) -> list[dict[s
     for group in groups:
         values = np.array([drawn[name][:EXAMINED] for name in group.members])
         told = {**group.said(), "draws": values.shape[1]}
-        kinds = {"spearman": spearman} | ({"pearson": pearson} if group.kind == "pearson" else {})
+        kinds = {"spearman": lambda draws: pearson(ranks(draws))} | (
+            {"pearson": pearson} if group.kind == "pearson" else {}
+        )
         for kind, of in kinds.items():
             told[kind], told[f"{kind}_error"] = _with_error(of, values, sampler)
         found.append(told)
     return found
 
 
+def spearman(values: Array) -> Array:
+    """Rank correlations [..., member, member] of draws [..., member, draw]."""
+    return pearson(ranks(values))
+
+
 def pearson(values: Array) -> Array:
-    """Correlations [member, member] of draws [member, draw]; NaN of what does not vary."""
+    """Correlations [..., member, member] of draws [..., member, draw]; NaN of what is constant."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.atleast_2d(np.corrcoef(values))
+        apart = values - values.mean(axis=-1, keepdims=True)
+        apart /= np.sqrt((apart * apart).sum(axis=-1, keepdims=True))
+        return np.asarray(np.clip(apart @ np.moveaxis(apart, -1, -2), -1.0, 1.0))
 
 
 def _with_error(of: Callable[[Array], Array], values: Array, sampler: str) -> tuple[Any, Any]:
@@ -54,11 +63,11 @@ def _with_error(of: Callable[[Array], Array], values: Array, sampler: str) -> tu
 
     None stands where draws do not vary, or are too few to tell an error.
     """
-    numbers = np.arange(values.shape[1])
-    replicate = replicate_of(numbers, sampler)
     matrix, error = of(values), np.full((len(values),) * 2, np.nan)
-    if numbers.size >= TILE:
-        parts = np.stack([of(values[:, replicate == r]) for r in range(REPLICATES)])
+    if values.shape[1] >= TILE:
+        whole = np.arange(values.shape[1] // TILE * TILE)
+        order = np.argsort(replicate_of(whole, sampler), kind="stable").reshape(REPLICATES, -1)
+        parts = of(np.moveaxis(values[:, order], 0, 1))
         error = parts.std(axis=0, ddof=1) / math.sqrt(REPLICATES)
     return _told(matrix), _told(error)
 
@@ -124,7 +133,7 @@ def described(scenario: Scenario, names: Sequence[str] = ()) -> dict[str, Any]:
 def _drawn(
     scenario: Scenario, draws: int, seed: int, sampler: str, uncertainty: float
 ) -> dict[str, Array]:
-    """At most 10,000 draws of every input of the files, by full name."""
+    """At most 8,192 draws of every input of the files, by full name."""
     start = Rows(scenario, Layout(len(scenario.labs), len(scenario.landlords)), uncertainty)
     inputs = 1 + max(int(variable.columns.max()) for variable in start.layout.inputs.values())
     store = np.repeat(start.row[:inputs, None], min(draws, EXAMINED), axis=1)

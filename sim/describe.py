@@ -17,11 +17,11 @@ from sim.distributions.moments import moments
 from sim.distributions.separate import Steps
 from sim.distributions.tabulate import NEAR_ERROR, TooRoughError, steps_of, table_of
 from sim.fields import Output, declared, nearest
-from sim.files import Fault, InputError, Place
+from sim.files import Fault, InputError, Place, in_words
 from sim.inputs import SPREAD_FROM
 from sim.outputs import ENTITIES
 from sim.picture import shown
-from sim.scenario import Quantity, Scenario, in_words
+from sim.scenario import Quantity, Scenario
 
 WIDTH = 80
 LEVELS = {"p1": 0.01, "p5": 0.05, "median": 0.5, "p95": 0.95, "p99": 0.99}

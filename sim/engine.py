@@ -1,114 +1,60 @@
-"""Running: what is to be drawn, and the loop over chunks of draws."""
+"""Running: what is to be drawn, and the loop over chunks of draws.
+
+Numbers are added up tile by tile (1,024 draws) in the order of the draws, so a result does not
+depend on threads, on chunks, or on how often it was extended.
+"""
 
 from __future__ import annotations
 
 import math
-import os
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.draws import Array, Draws, Mask, Tile, Totals, counted, make_room
 from sim.fields import QUARTERS, REFERENCE_QUARTER, REGIMES, Output, nearest
-from sim.files import Fault, InputError, Place
-from sim.inputs import HOST_MATRICES, Draw, Lab, Landlord
-from sim.kernels.buildout import Ledger
+from sim.inputs import HOST_MATRICES
 from sim.kernels.loops import (
     ANYTHING,
-    BAD,
     FINITE,
     NUMBER,
-    QUESTIONABLE,
     REPLICATES,
     TILE,
     Plan,
     Workspace,
     run_blocks,
 )
-from sim.kernels.quantities import Scores
 from sim.kernels.samplers import BLOCK
 from sim.layout import Layout, Variable
-from sim.outputs import PROBABILITIES, HostOutputs, LabOutputs, LandlordOutputs, World
+from sim.outputs import PROBABILITIES
 from sim.rows import Rows, hosts
 from sim.scenario import Scenario
-from sim.threads import in_chunks
+from sim.sketches import Part, Sketch, declared_events
+from sim.threads import available_threads, in_chunks
 
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-TILES_PER_CHUNK = 8
-# Peak memory of simulating, summarising and storing, over that of the draws that are kept:
-# 2.5 at 200,000 and at 1,000,000 draws, rounded up.
-MEMORY_PER_KEPT = 3
+CHUNK = 8 * TILE  # draws that a thread evaluates at a time
+KEPT_DRAWS = 8 * CHUNK  # the first draws, of which values are kept
+ROUND = 32 * CHUNK  # draws after which results may be stored
 # Inputs that results always carry: probabilities, tables and figures need them.
 ALWAYS_KEPT = ("hurdle_margin", "lab_is_china", "rpo_busd")
 
 
-@dataclass
-class Draws:
-    """What a run leaves in memory.
+class Piece(NamedTuple):
+    """What some draws add, evaluated elsewhere: values [column, draw] to be kept, or a part."""
 
-    `kept` maps a variable to its draws [..., draw]; `fixed` maps inputs that are the same in every
-    draw. `count`, `mean`, `m2` hold by replicate the moments of the variables in `moments`, over
-    the draws that count. `plan` and `start` are what the draws were evaluated with, and `status`
-    says of each of them whether it is questionable, and whether it is bad.
-    """
-
-    scenario: Scenario
-    layout: Layout
-    plan: Plan
-    start: Rows
-    draws: int
-    seed: int
-    sampler: str
-    uncertainty: float
-    kept: dict[str, Array]
-    fixed: dict[str, Array]
-    moments: dict[str, slice]
-    count: NDArray[np.int64] = field(default_factory=lambda: np.zeros(REPLICATES, np.int64))
-    mean: Array = field(default_factory=lambda: np.zeros((REPLICATES, 0)))
-    m2: Array = field(default_factory=lambda: np.zeros((REPLICATES, 0)))
-    status: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
-
-    @property
-    def bad(self) -> Mask:
-        """The draws that hold a value which is not finite where it must be."""
-        return np.asarray((self.status & BAD) != 0)
-
-    @property
-    def questionable(self) -> Mask:
-        """The questionable draws, but for those that are left out because they are bad."""
-        doubtful = (self.status & QUESTIONABLE) != 0
-        return np.asarray(doubtful & ~(self.bad & self.plan.drop_bad))
-
-    @property
-    def counted(self) -> Mask:
-        """The draws that count: those that are not left out."""
-        return counted(self.status, self.plan)
-
-    def workspace(self) -> Workspace:
-        """Working space of one thread that evaluates draws of this result."""
-        return workspace(self.layout, self.start.row, self.start.plan.scores(BLOCK))
-
-    def fold(self, sizes: NDArray[np.int64], mean: Array, m2: Array) -> None:
-        """Add the moments of one tile, by replicate (Chan et al. 1979)."""
-        before = self.count
-        total = before + sizes
-        weight = (sizes / np.maximum(total, 1))[:, None]  # a replicate may have no draw here
-        with np.errstate(invalid="ignore", over="ignore"):  # draws that are not finite
-            delta = mean - self.mean
-            self.mean += delta * weight
-            self.m2 += m2 + delta * delta * (before[:, None] * weight)
-        self.count = total
+    tiles: list[Tile]
+    values: Array | None
+    part: Part | None
 
 
-def counted(status: NDArray[np.int8], plan: Plan) -> Mask:
-    """Which draws are not left out, by what they are."""
-    dropped = (BAD if plan.drop_bad else 0) | (QUESTIONABLE if plan.drop_questionable else 0)
-    return np.asarray((status & dropped) == 0)
+# Evaluates draws of a result, from one number up to another, elsewhere than in threads of this
+# process. Beyond the draws that are kept it is given an empty part of the sketch. What comes back
+# is in the order of the draws, of whole tiles.
+Elsewhere = Callable[["Draws", int, int, Part | None], Generator[Piece, None, None]]
 
 
 def selected(
@@ -150,66 +96,73 @@ def _output(variable: Variable) -> Output:
     return variable.declaration
 
 
-def workspace(layout: Layout, row: Array, scores: Scores) -> Workspace:
-    """Working space of one thread, with `row` in every draw of the block."""
-    rows = np.tile(row, (BLOCK, 1))
-    shape = (layout.labs, layout.landlords)
-    return Workspace(
-        rows,
-        rows.T,
-        draws=layout.records(rows, Draw),
-        labs=layout.records(rows, Lab),
-        landlords=layout.records(rows, Landlord),
-        out=layout.records(rows, World),
-        lab_out=layout.records(rows, LabOutputs),
-        landlord_out=layout.records(rows, LandlordOutputs),
-        host_out=layout.records(rows, HostOutputs),
-        scores=scores,
-        ledger=Ledger(
-            done=np.empty(shape),
-            want=np.empty(shape),
-            due=np.empty(layout.labs),
-            buildable=np.empty(layout.landlords),
-            average=np.empty((*shape, len(QUARTERS))),
-        ),
-    )
-
-
 def run(
-    scenario: Scenario,
+    result: Draws,
     draws: int,
-    seed: int,
-    sampler: str,
-    keep: str | Sequence[str] | None,
-    uncertainty: float,
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
-    tiles_per_chunk: int = TILES_PER_CHUNK,
-    drop_bad: bool = True,
-    drop_questionable: bool = False,
     after: Draws | None = None,
+    chunk: int = CHUNK,
+    finished: Callable[[Draws], None] = lambda done: None,
+    elsewhere: Elsewhere | None = None,
 ) -> Draws:
-    """Evaluate the model in `draws` draws.
+    """Evaluate the model in `draws` draws of a prepared result, which comes back.
 
-    Draws that are bad or questionable do not count in the moments if they are to be dropped; those
-    of kept variables are all there (`bad_draws.leave_out`).
-    `after` is an earlier result of the same question, whole and of a whole number of tiles (1,024
-    draws): it is copied rather than drawn anew, and the bits are those of one run.
-    `threads` and `tiles_per_chunk` change how long it takes, and no bit of the result.
-    `progress` is called with the number of draws done since it was last called.
+    The first draws of the variables that are kept are stored, all of them; draws that are bad or
+    questionable do not count in the totals if they are to be dropped (`bad_draws.judged`). Beyond,
+    kept variables are summarised as they come.
+    `after` is an earlier result of the same question: its whole tiles are taken over rather than
+    drawn anew, and the bits are those of one run. `threads` and `chunk` change how long it takes,
+    and no bit of the result; `elsewhere` evaluates draws in place of threads, to the same bits.
+    `progress` is called with the number of draws done since it was last called, `finished` now and
+    then with the result so far, of whole tiles.
 
     Raises:
         InputError: If what is kept does not fit in memory.
         ValueError: If `after` cannot be extended to this result.
     """
+    kept_draws = result.kept_draws
+    if after is not None:
+        _take_over(result, after, draws)
+    make_room(result, draws)
+    whole = result.whole
+    last = draws // TILE * TILE
+    rounds = range(kept_draws + ROUND, last, ROUND) if elsewhere is None else ()
+    ends = [min(last, kept_draws), *rounds, last]
+    for end in ends:
+        if end > kept_draws and whole.sketch is None:
+            _begin_sketch(result)
+        if end > whole.draws:
+            if elsewhere is None:
+                _evaluate(result, whole, end, threads, progress, chunk)
+            else:
+                _gather(result, whole, end, progress, elsewhere, finished)
+            finished(result)
+    if draws > last:
+        if draws > kept_draws and whole.sketch is None:
+            _begin_sketch(result)
+        result.totals = whole.copy()
+        _evaluate(result, result.totals, draws, threads, progress, chunk)  # less than a tile
+    return result
+
+
+def prepared(
+    scenario: Scenario,
+    seed: int,
+    sampler: str,
+    keep: str | Sequence[str] | None,
+    uncertainty: float,
+    drop_bad: bool = True,
+    drop_questionable: bool = False,
+    kept_draws: int = KEPT_DRAWS,
+) -> Draws:
+    """A result of no draws yet."""
     layout = Layout(len(scenario.labs), len(scenario.landlords))
     start = Rows(scenario, layout, uncertainty)
     kept, moments = selected(layout, keep)
     drawn = [v for v in kept if v.name in start.sampled or v.name in layout.outputs]
     columns = np.concatenate([v.columns.ravel() for v in drawn] or [np.zeros(0, np.int64)])
     moment_columns = np.concatenate([v.columns.ravel() for v in moments] or [np.zeros(0, np.int64)])
-    check_memory(columns.size, draws)
-    store = np.empty((columns.size, draws))
     settings = scenario.settings
     housing = hosts(scenario)
     reports = ~np.isnan(start.row[layout.inputs["arr_2026q4_busd"].columns])
@@ -232,56 +185,53 @@ def run(
         drop_bad,
         drop_questionable,
     )
-    ends = np.cumsum([0, *(v.columns.size for v in drawn)])
-    moment_ends = np.cumsum([0, *(v.columns.size for v in moments)])
-    result = Draws(
+    none = Totals.none(moment_columns.size)
+    return Draws(
         scenario,
         layout,
         plan,
         start,
-        draws,
         seed,
         sampler,
         uncertainty,
-        kept={
-            v.name: store[a:b].reshape(*v.columns.shape, draws)
-            for v, a, b in zip(drawn, ends, ends[1:], strict=False)
-        },
+        kept_draws,
+        places=_slices(drawn),
         fixed={v.name: start.row[v.columns] for v in kept if v not in drawn},
-        moments={
-            v.name: slice(int(a), int(b))
-            for v, a, b in zip(moments, moment_ends, moment_ends[1:], strict=False)
-        },
-        mean=np.zeros((REPLICATES, moment_columns.size)),
-        m2=np.zeros((REPLICATES, moment_columns.size)),
-        status=np.empty(draws, np.int8),
+        moments=_slices(moments),
+        store=np.empty((columns.size, 0)),
+        status=np.zeros(0, np.int8),
+        whole=none,
+        totals=none,
     )
-    if after is not None:
-        _take_over(result, after)
-    begin = after.draws if after is not None else 0
-    _run_chunks(result, store, begin, threads, progress, tiles_per_chunk)
-    return result
 
 
-def _take_over(result: Draws, after: Draws) -> None:
-    """Copy an earlier result of fewer draws, on which later tiles are then folded in order."""
+def _slices(variables: Sequence[Variable]) -> dict[str, slice]:
+    """Where the columns of each variable are among those of all."""
+    ends = [int(end) for end in np.cumsum([0, *(v.columns.size for v in variables)])]
+    return {v.name: slice(a, b) for v, a, b in zip(variables, ends, ends[1:], strict=False)}
+
+
+def _take_over(result: Draws, after: Draws, draws: int) -> None:
+    """Take over the whole tiles of an earlier result of fewer draws, on which later ones follow.
+
+    The memory of kept draws may be shared: what is drawn anew are the same bits.
+    """
 
     def question(done: Draws) -> tuple[object, ...]:
         of = done.plan
-        asked = (done.scenario, done.seed, done.sampler, done.uncertainty, done.moments)
-        return *asked, list(done.kept), of.drop_bad, of.drop_questionable
+        asked = (done.scenario, done.seed, done.sampler, done.uncertainty, done.kept_draws)
+        return *asked, done.moments, done.places, of.drop_bad, of.drop_questionable
 
     if question(after) != question(result):
         raise ValueError("after: expected a result of the same scenario, options and variables")
-    if after.draws % TILE or after.draws > result.draws:
-        message = f"expected a multiple of {TILE} draws, up to {result.draws}, got {after.draws}"
-        raise ValueError(f"after: {message}")
-    if any(values.shape[-1] != after.draws for values in after.kept.values()):
+    if after.whole.draws > draws:
+        raise ValueError(f"after: expected at most {draws} draws, got {after.whole.draws}")
+    kept = min(after.whole.draws, result.kept_draws)
+    if after.store.shape[1] < kept:
         raise ValueError("after: expected all its draws, and some are left out")
-    for name, values in after.kept.items():
-        result.kept[name][..., : after.draws] = values
-    result.status[: after.draws] = after.status
-    result.count[:], result.mean[:], result.m2[:] = after.count, after.mean, after.m2
+    result.store, result.status = after.store, after.status
+    result.whole = result.totals = after.whole.copy()
+    result.marks = list(after.marks)
 
 
 def _rules(variable: Variable, reports: Mask, rents: Mask) -> NDArray[np.int8]:
@@ -303,82 +253,161 @@ def _rules(variable: Variable, reports: Mask, rents: Mask) -> NDArray[np.int8]:
     return np.where(number, NUMBER if output.may_be_infinite else FINITE, ANYTHING).astype(np.int8)
 
 
-def memory() -> float:
-    """Bytes of memory that this process may have; infinite where the platform does not tell."""
-    there = math.inf
-    with suppress(AttributeError, ValueError, OSError):  # not on every platform
-        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    with suppress(OSError, ValueError):  # a container may have less; "max" where it has not
-        there = min(there, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
-    return there
-
-
-def most_draws(columns: int) -> int:
-    """The most draws of so many values that fit in memory, as far as that is known."""
-    return int(min(memory(), 2.0**60) // (8 * MEMORY_PER_KEPT * max(columns, 1)))
-
-
-def check_memory(
-    columns: int, draws: int, per_kept: float = MEMORY_PER_KEPT, caller: str = "simulate"
-) -> None:
-    """Refuse what cannot fit in memory before anything is computed.
-
-    `per_kept` is the peak of memory over that of the values.
-
-    Raises:
-        InputError: With how much is needed, and how much there is.
-    """
-    needed, there = columns * draws * 8 * per_kept, memory()
-    if needed > there:
-        message = (
-            f"{draws:,} draws of {columns} values need about {needed / 2**30:,.1f} GiB, and there"
-            f" are {there / 2**30:,.1f} GiB; ask for fewer draws or outputs"
-        )
-        raise InputError([Fault(Place(caller), "draws", message)])
-
-
-def _run_chunks(
+def _evaluate(
     result: Draws,
-    store: Array,
-    begin: int,
+    totals: Totals,
+    end: int,
     threads: int | None,
     progress: Callable[[int], None] | None,
-    tiles_per_chunk: int,
+    size: int,
 ) -> None:
-    plan = result.plan
-    size = tiles_per_chunk * TILE
-    chunks = math.ceil((result.draws - begin) / size)
+    """Add the draws up to `end`, all of them kept or none, to what is known of those before."""
+    begin = totals.draws
+    tiles = math.ceil((end - begin) / TILE)
+    share = tiles // (4 * (threads or available_threads()))
+    size = min(size, max(1, share) * TILE)  # so that no thread waits long for the others
+    keeps = begin < result.kept_draws
+    plan = result.plan if keeps else result.plan_beyond()
     lock = threading.Lock()
-    waiting: dict[int, tuple[NDArray[np.int64], Array, Array]] = {}
+    waiting: dict[int, list[Tile]] = {}
+    parts: list[Part] = []
     folded = 0
 
-    def finish(chunk: int, moments: tuple[NDArray[np.int64], Array, Array]) -> None:
-        """Fold the moments in the order of the draws, whichever thread is first."""
+    def finish(chunk: int, tiles: list[Tile]) -> None:
+        """Fold tiles in the order of the draws, whichever thread is first."""
         nonlocal folded
         with lock:
-            waiting[chunk] = moments
+            waiting[chunk] = tiles
             while folded in waiting:
-                sizes, mean, m2 = waiting.pop(folded)
-                for tile in range(0, len(sizes), REPLICATES):
-                    part = slice(tile, tile + REPLICATES)
-                    result.fold(sizes[part], mean[part], m2[part])
+                _fold(result, totals, waiting.pop(folded))
                 folded += 1
 
     def worker() -> Callable[[int], None]:
         space = result.workspace()
+        values, status = result.store, result.status
+        part: Part | None = None
+        if not keeps:
+            values, status = np.empty((len(result.store), size)), np.empty(size, np.int8)
+            assert totals.sketch is not None
+            part = totals.sketch.part()
+            with lock:
+                parts.append(part)
 
         def evaluate(chunk: int) -> None:
             first = begin + chunk * size
-            count = min(size, result.draws - first)
-            rows = math.ceil(count / TILE) * REPLICATES
-            sizes = np.zeros(rows, np.int64)
-            mean, m2 = np.zeros((2, rows, plan.moment_columns.size))
-            status = result.status[first : first + count]
-            run_blocks(plan, space, first, count, store, sizes, mean, m2, status)
-            finish(chunk, (sizes, mean, m2))
+            count = min(size, end - first)
+            at = first if keeps else 0
+            here = slice(at, at + count)
+            finish(chunk, tiles_of(plan, space, first, values, at, status[here], part))
             if progress is not None:
                 progress(count)
 
         return evaluate
 
-    in_chunks(chunks, threads, worker)
+    in_chunks(math.ceil((end - begin) / size), threads, worker)
+    if totals.sketch is not None:
+        for part in parts:
+            totals.sketch.merge(part)
+
+
+def _gather(
+    result: Draws,
+    totals: Totals,
+    end: int,
+    progress: Callable[[int], None] | None,
+    elsewhere: Elsewhere,
+    finished: Callable[[Draws], None],
+) -> None:
+    """As `_evaluate`, of draws that are evaluated elsewhere."""
+    begin = totals.draws
+    keeps = begin < result.kept_draws
+    empty = None if keeps or totals.sketch is None else totals.sketch.part()
+    with closing(elsewhere(result, begin, end, empty)) as pieces:
+        for piece in pieces:
+            first = totals.draws
+            _fold(result, totals, piece.tiles)
+            here = slice(first, totals.draws)
+            if piece.values is not None:
+                result.store[:, here] = piece.values
+                result.status[here] = np.concatenate([tile.status for tile in piece.tiles])
+            if piece.part is not None and totals.sketch is not None:
+                totals.sketch.merge(piece.part)
+            if progress is not None:
+                progress(totals.draws - first)
+            if not keeps:
+                finished(result)
+
+
+def _fold(result: Draws, totals: Totals, tiles: Sequence[Tile]) -> None:
+    """Add the next tiles, and remember where chunks of kept draws end."""
+    keeps = totals.draws < result.kept_draws
+    for tile in tiles:
+        totals.fold(tile, result.plan.drop_bad)
+        if keeps and totals is result.whole and totals.draws % CHUNK == 0:
+            result.marks.append(totals.copy())
+
+
+def tiles_of(
+    plan: Plan,
+    space: Workspace,
+    first: int,
+    values: Array,
+    at: int,
+    status: NDArray[np.int8],
+    part: Part | None,
+) -> list[Tile]:
+    """Evaluate as many draws as `status` holds, from draw `first` on, which begins a tile.
+
+    Kept variables go to `values` [column, draw] from `at` on, and to `part` of a sketch.
+    """
+    count = status.size
+    rows = math.ceil(count / TILE) * REPLICATES
+    sizes = np.zeros(rows, np.int64)
+    mean, m2 = np.zeros((2, rows, plan.moment_columns.size))
+    run_blocks(plan, space, first, count, values, at, sizes, mean, m2, status)
+    ends = None
+    if part is not None:
+        ends = part.add(values[:, at : at + count], counted(status, plan), first)
+    tiles = []
+    for tile in range(math.ceil(count / TILE)):
+        here = slice(tile * REPLICATES, (tile + 1) * REPLICATES)
+        draws = status[tile * TILE : (tile + 1) * TILE].copy()
+        sums = None if ends is None else ends[tile]
+        tiles.append(Tile(sizes[here], mean[here], m2[here], draws, sums))
+    return tiles
+
+
+def _begin_sketch(result: Draws) -> None:
+    """Summarise what is kept, since what follows is not."""
+    whole, there = result.whole, result.counted
+    kept = _moments_of(result.store, there, result.sampler)
+    whole.mean = np.concatenate([whole.mean, kept.mean], axis=1)
+    whole.m2 = np.concatenate([whole.m2, kept.m2], axis=1)
+    shapes = {**result.layout.inputs, **result.layout.outputs}
+    columns = {
+        name: np.arange(place.start, place.stop).reshape(shapes[name].columns.shape)
+        for name, place in result.places.items()
+    }
+    settings = result.scenario.settings
+    labs = [party.id for party in result.scenario.labs]
+    declared = declared_events(
+        columns, result.fixed, labs, settings.named_labs, settings.thresholds_gw
+    )
+    whole.sketch = Sketch.begin(result.store, there, result.sampler, declared)
+
+
+def _moments_of(store: Array, there: Mask, sampler: str) -> Totals:
+    """Moments by replicate of draws [column, draw] of whole tiles, of those that count."""
+    totals = Totals.none(len(store))
+    axis = 1 if sampler == "sobol" else 2
+    for first in range(0, store.shape[1], TILE):
+        draws = store[:, first : first + TILE].reshape(-1, REPLICATES, BLOCK)
+        counts = there[first : first + TILE].reshape(REPLICATES, BLOCK)
+        sizes = counts.sum(axis=axis - 1)
+        with np.errstate(invalid="ignore", over="ignore"):
+            mean = np.where(counts, draws, 0.0).sum(axis=axis) / np.maximum(sizes, 1)
+            deviation = np.where(counts, draws - np.expand_dims(mean, axis), 0.0)
+            m2 = (deviation * deviation).sum(axis=axis)
+        status = np.zeros(TILE, np.int8)
+        totals.fold(Tile(sizes, mean.T, m2.T, status, None), drop_bad=True)
+    return totals

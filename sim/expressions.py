@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from sim.binned import Binned, is_sketched
 from sim.estimators import (
     mean_with_error,
     probability_with_error,
@@ -115,9 +116,15 @@ def _near_statistic(said: str) -> str:
 
 
 def check(
-    expression: Expression, labs: Sequence[str], landlords: Sequence[str], place: str = "expression"
+    expression: Expression,
+    labs: Sequence[str],
+    landlords: Sequence[str],
+    place: str = "expression",
+    of_a_run: bool = True,
 ) -> None:
     """See that a run of these labs and landlords will be able to tell an expression.
+
+    Unless it is `of_a_run`, whatever is asked for is kept.
 
     Raises:
         InputError: For an unknown output, label or quarter, or an output without such a statistic.
@@ -129,7 +136,7 @@ def check(
     known = {"lab": list(labs), "landlord": list(landlords), **COORDS}
     wrong.resolve({dim: known[dim] for dim in DIMS[name]})
     wrong.sensible()
-    kept = OUTPUTS[name].kept
+    kept = OUTPUTS[name].kept if of_a_run else "draws"
     if kept == "":
         raise wrong.error(f"'{name}' is not kept by a run")
     if kept == "moments" and expression.statistic not in ("mean", "sd"):
@@ -141,8 +148,8 @@ def evaluate(
 ) -> tuple[float, float]:
     """The value of an expression over the draws of a Dataset, and its standard error.
 
-    Means and sds come from moments where no draws are kept. The error is NaN where there are too
-    few draws to tell.
+    Means and sds come from moments where no draws are kept, and all else from a sketch where
+    there is one. The error is NaN where there are too few draws to tell.
 
     Raises:
         InputError: For an unknown output, label or quarter, or draws that are not there.
@@ -165,14 +172,28 @@ def evaluate(
     known = {str(dim): ds[dim].values.tolist() for dim in dims if dim not in ("draw", "replicate")}
     at = wrong.resolve(known)
     wrong.sensible()
-    if not drawn:
+    sketched = is_sketched(ds, name)
+    if sketched and asked.statistic not in ("mean", "sd"):
+        own = [str(v) for v in ds.data_vars if str(v).startswith((f"{name}_bin", f"{name}_repl"))]
+        return _of_sketch(asked, Binned(ds[own].isel(at), name))
+    if sketched or not drawn:
         suffixes = (REPLICATE_MEAN, "_replicate_m2")
         narrowed = ds[[*(name + suffix for suffix in suffixes), "replicate_count"]].isel(at)
-        summary = summarise(narrowed, [name])
+        summary = summarise(narrowed, [name], quantiles=(), tails=())
         found = summary[f"{name}_{asked.statistic}"], summary[f"{name}_{asked.statistic}_error"]
         return float(found[0]), float(found[1])
     values = np.ascontiguousarray(ds.variables[name].isel(at).values, dtype=np.float64)
     return _of_draws(asked, values, ds)
+
+
+def _of_sketch(asked: Expression, binned: Binned) -> tuple[float, float]:
+    """The statistic of all draws of a sketch, and its error."""
+    if asked.statistic == "P":
+        value, error = binned.probability_with_error(asked.relation, asked.number)
+        return float(value), float(error)
+    of_levels = {"quantile": binned.quantiles_with_error, "cvar": binned.tail_means_with_error}
+    values, errors = of_levels[asked.statistic]([asked.number])
+    return float(values[0]), float(errors[0])
 
 
 def _of_draws(

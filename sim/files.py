@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import math
 import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -70,6 +72,19 @@ def shown(what: Any) -> str:
     except (RecursionError, ValueError):  # too deep; more digits than Python prints
         return f"a {type(what).__name__} too large to show"
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def in_words(said: Any) -> str:
+    """A value of a file in a line of text."""
+    if said is None:
+        return "nothing"
+    if isinstance(said, bool):
+        return str(said).lower()
+    if isinstance(said, list):
+        return f"[{', '.join(in_words(part) for part in said)}]"
+    if isinstance(said, dict):
+        return ", ".join(f"{key} {in_words(what)}" for key, what in said.items())
+    return f"{said:g}" if isinstance(said, float) else str(said)
 
 
 def finite(what: Any) -> float | None:
@@ -145,7 +160,8 @@ def read(path: Path, faults: list[Fault]) -> Document | None:
         faults.append(Fault(Place(name), "", f"cannot be read: {reason}"))
         return None
     try:
-        data = tomllib.loads(text)
+        known, lines = _parsed(text)
+        data = copy.deepcopy(known)
     except tomllib.TOMLDecodeError as error:
         faults.append(_syntax_fault(name, text, error))
         return None
@@ -155,12 +171,18 @@ def read(path: Path, faults: list[Fault]) -> Document | None:
     except RecursionError:
         faults.append(Fault(Place(name), "", "TOML nested too deeply"))
         return None
-    places = {key: Place(name, line) for key, line in key_lines(text)}
+    places = {key: Place(name, line) for key, line in lines}
     for key, place in places.items():
         if len(key) > MAX_DEPTH:
             faults.append(Fault(place, ".".join(key[:3]), "nested too deeply"))
             return None
     return Document(data, places, Place(name))
+
+
+@lru_cache(maxsize=64)  # the points of a sweep are made of the same files
+def _parsed(text: str) -> tuple[dict[str, Any], list[tuple[Key, int]]]:
+    """The tables of a text, and the line of every key."""
+    return tomllib.loads(text), list(key_lines(text))
 
 
 def _syntax_fault(name: str, text: str, error: tomllib.TOMLDecodeError) -> Fault:

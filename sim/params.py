@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sim import checks, groups
+from sim import axes, checks, groups
 from sim.distributions import FISCAL_KEYS, FISCAL_YEAR_END, is_law_key, replaced
 from sim.fields import declared
 from sim.files import Document, Fault, InputError, Key, Place, read, shown
@@ -248,7 +248,8 @@ def _merge_tables(
             base.places.pop(at, None)
         if isinstance(what, dict | list):
             base.places.update({k: p for k, p in over.places.items() if k[: len(at)] == at})
-        if overrides is not None and name not in TEXTS and before.get(name) != what:
+        said = name not in TEXTS and at[0] != axes.TABLE
+        if overrides is not None and said and before.get(name) != what:
             old = law if name == opening else before.get(name)
             # A copy: what is laid on top later changes tables and lists where they are.
             before_and_after = copy.deepcopy((old, what))

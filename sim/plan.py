@@ -213,9 +213,10 @@ class SamplingPlan:
 
     def scores(self, draws: int) -> kernel.Scores:
         """One thread's working space for so many draws, a multiple of 32."""
-        values = np.empty(draws)
+        own, values = np.empty(draws), np.empty(draws)
         return kernel.Scores(
-            np.empty(draws),
+            own,
+            own.view(np.uint64),
             np.empty(draws, np.uint64),
             np.empty(draws, np.uint64),
             values,

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sim import checks, groups, provenance
+from sim import axes, checks, groups, provenance
 from sim.distributions import (
     FISCAL_YEAR_END,
     FiscalYears,
@@ -40,7 +40,7 @@ from sim.scenario import Hosting, Override, Party, Quantity, Scenario
 PROVENANCE = ("unit", "source", "note", "as_of", "loads")
 TOP = (
     "format", "extends", "description", "run", "model", "factors", "correlation", "labs",
-    "landlords",
+    "landlords", axes.TABLE,
 )  # fmt: skip
 GROUPS = {name: declared(group) for name, group in subgroups(Scalars).items()}
 LAB_FIELDS = {n: f for n, f in declared(Lab).items() if n not in DERIVED_LAB_FIELDS}
@@ -86,6 +86,7 @@ class Resolver:
         settings = checks.settings(self.merged, self.faults)
         run = checks.run_defaults(self.merged, self.faults)
         factors = checks.factors(self.merged, self.faults)
+        sweep = axes.of_document(self.merged, self.faults)
         labs, landlords = self._parties("labs"), self._parties("landlords")
         quantities: dict[str, Quantity] = {}
         for group, fields in GROUPS.items():
@@ -131,6 +132,7 @@ class Resolver:
             overrides=tuple(self.overrides),
             remarks=tuple(remarks),
             files=files,
+            sweep=sweep,
         )
 
     def _top(self) -> None:

@@ -6,8 +6,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,13 +17,17 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sim import bad_draws as bad
-from sim import checks, dependence, engine
+from sim import checks, dependence, engine, sketches
+from sim.cluster import connected
+from sim.draws import Draws
 from sim.fields import COORDS, QUARTERS, Output, declared
 from sim.files import Fault, InputError, Place
 from sim.inputs import HOST_MATRICES, Host
-from sim.kernels.jit import source_hash
+from sim.kernels.source import source_hash
 from sim.outputs import ENTITIES, PROBABILITIES
 from sim.scenario import Scenario
+from sim.sketches import Sketch
+from sim.threads import processor
 
 Array = NDArray[Any]
 OUTPUTS: dict[str, Output] = {
@@ -44,6 +47,8 @@ def simulate(
     progress: Callable[[int], None] | None = None,
     bad_draws: str = "fail",
     drop_questionable: bool = False,
+    kept_draws: int = engine.KEPT_DRAWS,
+    cluster: str | None = None,
 ) -> xr.Dataset:
     """Evaluate the model in every draw of a scenario.
 
@@ -62,28 +67,51 @@ def simulate(
             out any number, "keep" keeps them, and statistics are nan where they reach.
         drop_questionable: Leave out draws in which the model does not fit in memory, or pue is
             above the capacity ratio of the facility.
+        kept_draws: How many draws are kept at most, a multiple of 8,192: the first ones. Beyond
+            them the Dataset holds moments and counts by bins of all draws, of which `summarise`
+            makes its statistics, in memory that does not grow.
+        cluster: The address of a Dask cluster that draws, to the same bits: `tcp://host:port`,
+            `tls://host:port`, or `local:N` for N processes of this machine.
 
     Returns:
         A Dataset with the dims of model.md 0.1 and the names and units of model.md 9.4. What is
         left out is missing from the dim `draw`, whose coordinate is the number of the draw, and
         counted in the attributes `draws_not_finite` and `draws_questionable`; the attribute
-        `draws` counts all that were evaluated. `correlation` is JSON text, every correlation group
-        with the rank correlations that its draws have.
+        `draws` counts all that were evaluated, `draws_kept` those of which values are kept.
+        `correlation` is JSON text, every correlation group with the rank correlations that its
+        draws have.
 
     Raises:
         RunError: If more than 0.1 % of the draws are bad under "fail", or no draw is left.
-        InputError: For an impossible number of draws, seed, sampler or uncertainty, or where what
-            is to be kept does not fit in memory.
+        InputError: For an impossible number of draws, seed, sampler or uncertainty, where what is
+            to be kept does not fit in memory, or for a cluster that cannot be used.
         ValueError: For an unknown name in `keep`.
     """
-    done = drawn(
-        scenario, draws, seed, sampler, keep, uncertainty, threads, progress, bad_draws,
-        drop_questionable,
+    wanted = options(
+        scenario, draws, seed, sampler, keep, uncertainty, threads, bad_draws, drop_questionable,
+        kept_draws,
     )  # fmt: skip
+    with connected(cluster, "simulate") as elsewhere:
+        done = drawn(scenario, wanted, progress=progress, elsewhere=elsewhere)
     return dataset(done, keep, bad_draws)
 
 
-def drawn(
+@dataclass(frozen=True)
+class Options:
+    """How a scenario is drawn, checked; see `simulate`."""
+
+    draws: int
+    seed: int
+    sampler: str
+    keep: str | Sequence[str] | None
+    uncertainty: float
+    threads: int | None
+    bad_draws: str
+    drop_questionable: bool
+    kept_draws: int
+
+
+def options(
     scenario: Scenario,
     draws: int | None = None,
     seed: int | None = None,
@@ -91,16 +119,14 @@ def drawn(
     keep: str | Sequence[str] | None = None,
     uncertainty: float | None = None,
     threads: int | None = None,
-    progress: Callable[[int], None] | None = None,
     bad_draws: str = "fail",
     drop_questionable: bool = False,
-    after: engine.Draws | None = None,
-) -> engine.Draws:
-    """The draws of `simulate` as the engine leaves them, all of them; they may extend `after`.
+    kept_draws: int = engine.KEPT_DRAWS,
+) -> Options:
+    """Options of `simulate`; those that are None are as the scenario says.
 
     Raises:
         InputError: As `simulate`.
-        ValueError: As `simulate`, or if `after` cannot be extended to this result.
     """
     run = scenario.run
     draws = run.draws if draws is None else draws
@@ -114,51 +140,85 @@ def drawn(
         "uncertainty": checks.uncertainty_fault(uncertainty),
         "threads": checks.threads_fault(threads),
         "bad_draws": checks.bad_draws_fault(bad_draws),
+        "kept_draws": checks.kept_draws_fault(kept_draws, engine.CHUNK),
     }
     wrong = [Fault(Place("simulate"), name, message) for name, message in faults.items() if message]
     if wrong:
         raise InputError(wrong)
+    return Options(
+        int(draws), int(seed), sampler, keep, float(uncertainty), threads, bad_draws,
+        bool(drop_questionable), int(kept_draws),
+    )  # fmt: skip
+
+
+def prepared(scenario: Scenario, wanted: Options) -> Draws:
+    """A result of no draws yet.
+
+    Raises:
+        ValueError: For an unknown name in `keep`.
+    """
+    return engine.prepared(
+        scenario, wanted.seed, wanted.sampler, wanted.keep, wanted.uncertainty,
+        wanted.bad_draws != "keep", wanted.drop_questionable, wanted.kept_draws,
+    )  # fmt: skip
+
+
+def drawn(
+    scenario: Scenario,
+    wanted: Options,
+    after: Draws | None = None,
+    progress: Callable[[int], None] | None = None,
+    finished: Callable[[Draws], None] = lambda done: None,
+    elsewhere: engine.Elsewhere | None = None,
+) -> Draws:
+    """What `simulate` draws, as the engine leaves it; it may go on from `after`.
+
+    `finished` is called now and then with what there is so far; `elsewhere` draws in place of
+    threads (`cluster.connected`).
+
+    Raises:
+        InputError: If what is kept does not fit in memory.
+        ValueError: As `prepared`, or if `after` cannot be extended to this result.
+    """
+    nothing = prepared(scenario, wanted)
     return engine.run(
-        scenario,
-        int(draws),
-        int(seed),
-        sampler,
-        keep,
-        float(uncertainty),
-        threads,
-        progress,
-        drop_bad=bad_draws != "keep",
-        drop_questionable=bool(drop_questionable),
-        after=after,
-    )
+        nothing, wanted.draws, wanted.threads, progress, after,
+        finished=finished, elsewhere=elsewhere,
+    )  # fmt: skip
 
 
-def digest(
+def digest_of(scenario: Scenario, wanted: Options) -> str:
+    """What names a run: parameters, source of the model, seed, sampler, and what is kept."""
+    kept = "headline" if wanted.keep is None else wanted.keep
+    return _digest(
+        scenario, wanted.seed, wanted.sampler, kept, wanted.uncertainty, wanted.bad_draws,
+        wanted.drop_questionable,
+    )  # fmt: skip
+
+
+def _digest(
     scenario: Scenario,
     seed: int,
     sampler: str,
     keep: Any,
     uncertainty: float,
-    bad_draws: str = "fail",
-    drop_questionable: bool = False,
+    bad_draws: str,
+    drop_questionable: bool,
 ) -> str:
-    """What names a run: parameters, source of the model, seed, sampler, and what is kept."""
     usual = bad_draws == "fail" and not drop_questionable
     dropped = [] if usual else [bad_draws, drop_questionable]
     return scenario.digest(source_hash(), seed, sampler, keep, float(uncertainty), *dropped)
 
 
-def dataset(
-    done: engine.Draws, keep: str | Sequence[str] | None, bad_draws: str = "fail"
-) -> xr.Dataset:
+def dataset(done: Draws, keep: str | Sequence[str] | None, bad_draws: str = "fail") -> xr.Dataset:
     """What the engine leaves as a Dataset, of which `keep` was kept.
-
-    Draws that do not count are taken out of `done` too, in place.
 
     Raises:
         RunError: As `simulate`.
     """
-    ds = _dataset(done, keep, bad_draws, bad.leave_out(done, bad_draws))
+    why = bad.judged(done, bad_draws)
+    ds = _dataset(done, [*done.places, *done.moment_places], keep, bad_draws)
+    ds.attrs["draws_not_finite_why"] = why
     if done.scenario.correlations:
         found = dependence.of_scenario(
             done.scenario, done.draws, done.seed, done.sampler, done.uncertainty
@@ -167,26 +227,28 @@ def dataset(
     return ds
 
 
-def so_far(done: engine.Draws, names: Collection[str]) -> xr.Dataset:
-    """The draws that count, or the moments, of a few variables; `done` stays as it is."""
-    counted = slice(None) if done.counted.all() else done.counted
-    kept = {name: draws[..., counted] for name, draws in done.kept.items() if name in names}
-    moments = {name: part for name, part in done.moments.items() if name in names}
-    return _dataset(replace(done, kept=kept, moments=moments))
+def so_far(done: Draws, names: Collection[str]) -> xr.Dataset:
+    """The draws that count, or the moments, of a few variables."""
+    return _dataset(done, names)
 
 
 def _dataset(
-    done: engine.Draws,
+    done: Draws,
+    names: Collection[str],
     keep: str | Sequence[str] | None = None,
     bad_draws: str = "fail",
-    why: str = "",
 ) -> xr.Dataset:
     scenario = done.scenario
     variables = {**done.layout.inputs, **done.layout.outputs}
+    counted = slice(None) if done.counted.all() else done.counted
+    moments = {name: part for name, part in done.moment_places.items() if name in names}
+    totals = done.totals
     data: dict[str, Any] = {}
-    for name, columns in done.kept.items():
+    for name in done.places:
+        if name not in names:
+            continue
         variable = variables[name]
-        draws = np.moveaxis(columns, -1, 0)
+        draws = np.moveaxis(done.kept(name, counted), -1, 0)
         if isinstance(variable.declaration, Output) and variable.declaration.kind != "float64":
             draws = draws.astype(variable.declaration.kind)
         data[name] = (("draw", *variable.dims), draws, _about(variable.declaration))
@@ -194,19 +256,19 @@ def _dataset(
         variable = variables[name]
         data[name] = (variable.dims, columns, _about(variable.declaration))
     data.update(_matrices(scenario))
-    if done.moments:
+    if moments:
         data["replicate_count"] = (
             "replicate",
-            done.count,
+            totals.count,
             {"units": "1", "long_name": "Draws of the replicate"},
         )
-    for name, part in done.moments.items():
+    for name, part in moments.items():
         variable = variables[name]
         about = _about(variable.declaration)
-        shape = (len(done.count), *variable.columns.shape)
+        shape = (len(totals.count), *variable.columns.shape)
         for suffix, values, what in (
-            (REPLICATE_MEAN, done.mean, "mean over a replicate"),
-            (REPLICATE_M2, done.m2, "sum of squared deviations in a replicate"),
+            (REPLICATE_MEAN, totals.mean, "mean over a replicate"),
+            (REPLICATE_M2, totals.m2, "sum of squared deviations in a replicate"),
         ):
             squared = suffix == REPLICATE_M2
             data[name + suffix] = (
@@ -217,11 +279,31 @@ def _dataset(
                     "long_name": f"{about['long_name']}: {what}",
                 },
             )
-    ds = xr.Dataset(data, _coordinates(done), _attributes(done, keep, bad_draws, why))
+    sketched = {} if totals.sketch is None else _sketched(done, totals.sketch, names)
+    ds = xr.Dataset(data | sketched, _coordinates(done), _attributes(done, keep, bad_draws))
     for name, (happens, valid) in indicators(ds).items():
         about = {"units": "1", "long_name": PROBABILITIES[name].meaning}
+        if f"{name}_replicate_happens" in ds:  # of all draws, not only of those that are kept
+            happens, valid = (
+                np.moveaxis(ds[f"{name}_replicate_{which}"].values, 0, -1)
+                for which in ("happens", "valid")
+            )
         ds[name] = (PROBABILITIES[name].dims, share(happens, valid), about)
     return ds
+
+
+def _sketched(done: Draws, sketch: Sketch, names: Collection[str]) -> dict[str, Any]:
+    """What is remembered of variables beyond the draws that are kept."""
+    known = {**done.layout.inputs, **done.layout.outputs}
+    made = sketches.variables(sketch, [known[name] for name in done.places])
+    of = {**{name: name for name in done.places}, **{p: PROBABILITIES[p].of for p in PROBABILITIES}}
+    wanted = {
+        f"{name}_{suffix}"
+        for name, variable in of.items()
+        if variable in names
+        for suffix in sketches.SUFFIXES
+    }
+    return {name: variable for name, variable in made.items() if name in wanted}
 
 
 def _about(declaration: Any) -> dict[str, str]:
@@ -242,7 +324,7 @@ def _matrices(scenario: Scenario) -> dict[str, Any]:
     return matrices
 
 
-def _coordinates(done: engine.Draws) -> dict[str, Any]:
+def _coordinates(done: Draws) -> dict[str, Any]:
     scenario = done.scenario
     months = [int(quarter[-1]) * 3 for quarter in QUARTERS]
     following = [
@@ -262,15 +344,13 @@ def _coordinates(done: engine.Draws) -> dict[str, Any]:
     }
 
 
-def _attributes(
-    done: engine.Draws, keep: str | Sequence[str] | None, bad_draws: str, why: str
-) -> dict[str, Any]:
+def _attributes(done: Draws, keep: str | Sequence[str] | None, bad_draws: str) -> dict[str, Any]:
     scenario = done.scenario
     kept = "headline" if keep is None else keep
     return {
         "title": f"AI-lab token economics, scenario {scenario.name}",
         "scenario": scenario.name,
-        "digest": digest(
+        "digest": _digest(
             scenario,
             done.seed,
             done.sampler,
@@ -282,15 +362,16 @@ def _attributes(
         "seed": str(done.seed),
         "sampler": done.sampler,
         "draws": done.draws,
+        "draws_kept": len(done.status),
         "uncertainty": done.uncertainty,
         "view": scenario.settings.view,
         "rental_mode": scenario.settings.rental_mode,
         "named_labs": list(scenario.settings.named_labs),
         "bad_draws": bad_draws,
-        "draws_not_finite": int(done.bad.sum()),
-        "draws_not_finite_why": why,
+        "draws_not_finite": done.totals.bad,
+        "draws_not_finite_why": "",
         "drop_questionable": int(done.plan.drop_questionable),  # netCDF knows no flags
-        "draws_questionable": int(done.questionable.sum()),
+        "draws_questionable": done.totals.questionable,
         "versions": json.dumps(versions()),
         "commit": commit(),
         "sources": json.dumps(scenario.sources_used()),
@@ -304,18 +385,10 @@ def versions() -> dict[str, str]:
     """The processor, and versions of Python, this package and the libraries behind its numbers."""
     names = ("token-economics-sim", "numpy", "scipy", "numba", "llvmlite", "xarray")
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "python": platform.python_version(),
         **{name: version(name) for name in names},
     }
-
-
-def _processor() -> str:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return f"{line.partition(':')[2].strip()} ({platform.machine()})"
-    return platform.processor() or platform.machine()
 
 
 @cache
@@ -394,6 +467,10 @@ def indicators(ds: xr.Dataset) -> dict[str, tuple[Array, Array]]:
 
 
 def share(happens: Array, valid: Array) -> Array:
-    """Share of the valid draws in which something happens [...]; NaN where none is valid."""
+    """Share of the valid draws in which something happens [...]; NaN where none is valid.
+
+    Both may be numbers of draws.
+    """
     with np.errstate(invalid="ignore"):
-        return np.asarray((happens & valid).sum(axis=-1) / valid.sum(axis=-1))
+        both = happens & valid if happens.dtype == bool else happens
+        return np.asarray(both.sum(axis=-1) / valid.sum(axis=-1))

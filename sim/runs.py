@@ -1,49 +1,47 @@
-"""Runs on disk: a folder that holds one Dataset, its summary, pictures and provenance."""
+"""Runs on disk: a folder for every question, answered from there, extended, or gone on with.
+
+One process at a time works on a question. Files are made in a hidden folder beside that of the
+run, which then takes its place whole; how far a long run has come is stored in another one.
+"""
 
 from __future__ import annotations
 
-import csv
-import errno
-import glob
-import io
 import json
 import os
 import shutil
-import socket
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import tomli_w
 import xarray as xr
+from filelock import Timeout
 
-from sim.checks import FORMAT
+from sim import checkpoints, engine, results, run_files, stored
+from sim import until as targets_of
+from sim.draws import Draws
 from sim.files import Fault, InputError, Place, RunError
-from sim.results import commit, simulate, versions
+from sim.kernels.source import package_hash
+from sim.locks import lock_of
 from sim.scenario import Scenario
 from sim.statistics import summarise
-from sim.until import MAX_DRAWS, Target, simulate_until
+from sim.until import MAX_DRAWS, Target
 
-CSV_COLUMNS = (
-    "output", "lab", "landlord", "regime", "layer", "quarter",
-    "statistic", "value", "error", "unit",
-)  # fmt: skip
-DRAWS_PER_CHUNK = 8192
+STORED_EVERY = 5.0  # seconds between two states of a run that are stored, at least
+KEPT_DRAWS = engine.KEPT_DRAWS
+_JOURNAL = "interruptions.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """A finished run: its folder, the draws, their summary, and how long it took.
 
-    `stored` is false where the folder keeps a run of more draws; `undrawn` says which pictures
-    could not be drawn, and why.
+    `stored` is false where the folder keeps a run of more draws. `found` is the number of draws
+    that were there already. `undrawn` says which pictures could not be drawn, and why.
     """
 
     folder: Path
@@ -51,7 +49,13 @@ class Run:
     summary: xr.Dataset
     seconds: float
     stored: bool = True
+    found: int = 0
     undrawn: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def drawn(self) -> int:
+        """The draws that were evaluated for it."""
+        return int(self.ds.attrs["draws"]) - self.found
 
 
 def check_folder(out: Path) -> None:
@@ -82,16 +86,20 @@ def run(
     until: Sequence[Target] = (),
     max_draws: int = MAX_DRAWS,
     figures: bool = True,
-    progress: Callable[[int], None] | None = None,
+    force: bool = False,
+    progress: Callable[[int], None] = lambda draws: None,
     sized: Callable[[int], None] = lambda draws: None,
     stage: Callable[[str], None] = lambda what: None,
+    elsewhere: engine.Elsewhere | None = None,
 ) -> Run:
     """Simulate a scenario and store it in `out/<scenario>-<digest>/`.
 
-    Files are made in a hidden folder beside it, which then takes its place whole. A stored run of
-    more draws is left as it is: its first draws are these. With targets in `until`, draws are
-    added until they are met, `max_draws` at most. `progress` hears of draws done, `sized` of how
-    many there will be in all, `stage` of what comes after them.
+    What that folder holds already is not drawn again: a run of as many draws is read from there, of
+    fewer draws the new ones are added, and a run that was broken off goes on; all to the same bits
+    as one run. Of more draws the first ones are used, and the folder is left as it is. With targets
+    in `until`, draws are added until they are met, `max_draws` at most. `force` draws everything
+    anew. `progress` hears of draws done, `sized` of how many there will be in all, `stage` of what
+    comes after them. `elsewhere` draws in place of threads (`cluster.connected`).
 
     Raises:
         InputError: For impossible options, or a folder that cannot be written to.
@@ -99,46 +107,186 @@ def run(
     """
     check_folder(out)
     started = time.time()
-    options: dict[str, Any] = {
-        "draws": draws,
-        "seed": seed,
-        "sampler": sampler,
-        "threads": threads,
-        "progress": progress,
-        "bad_draws": bad_draws,
-        "drop_questionable": drop_questionable,
-    }
-    if until:
-        ds = simulate_until(scenario, until, max_draws, sized=sized, **options)
-    else:
-        ds = simulate(scenario, **options)
-    stage("summary")
-    summary = _without_repetition(summarise(ds))
-    folder = out / f"{scenario.name}-{ds.attrs['digest']}"
-    _tidy(folder)
-    if stored_draws(folder) > int(ds.attrs["draws"]):
-        return Run(folder, ds, summary, time.time() - started, stored=False)
-    staging = _beside(folder, "partial")
-    undrawn: dict[str, str] = {}
-    try:
-        staging.mkdir()
-        stage("files")
-        write_netcdf(ds, summary, staging / "run.nc")
-        write_csv(summary, staging / "summary.csv")
-        _write_parameters(scenario, staging / "parameters.toml")
-        manifest = _manifest(scenario, ds, started)
-        (staging / "manifest.json").write_text(json.dumps(manifest, indent=1, default=str) + "\n")
-        if figures:
-            stage("pictures")
-            undrawn = _draw(ds, staging / "figures")
-        elif stored_draws(folder) == int(ds.attrs["draws"]) and (folder / "figures").is_dir():
-            shutil.copytree(folder / "figures", staging / "figures")  # of the same draws
-        _swap(staging, folder)
-    except OSError as error:
-        raise RunError(f"{folder} could not be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return Run(folder, ds, summary, time.time() - started, undrawn=undrawn)
+    wanted = results.options(
+        scenario, draws, seed, sampler, None, None, threads, bad_draws, drop_questionable,
+        KEPT_DRAWS,
+    )  # fmt: skip
+    folder = out / f"{scenario.name}-{results.digest_of(scenario, wanted)}"
+    work = _Work(scenario, folder, wanted, started, stage, figures, elsewhere)
+    with _alone(folder, stage):
+        _tidy(folder)
+        if force:
+            checkpoints.forget(_beside(folder, "unfinished"))
+        else:
+            answer = work.from_disk(until)
+            if answer is not None:
+                return answer
+        most = max_draws if until else wanted.draws
+        before = None if force else work.begun(most)
+        return work.drawn(before, until, max_draws, draws, progress, sized)
+
+
+@dataclass
+class _Work:
+    """One question, while it is worked on."""
+
+    scenario: Scenario
+    folder: Path
+    wanted: results.Options
+    started: float
+    stage: Callable[[str], None]
+    figures: bool
+    elsewhere: engine.Elsewhere | None = None
+    saved: float = field(default_factory=time.monotonic)
+    journal: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def unfinished(self) -> Path:
+        return _beside(self.folder, "unfinished")
+
+    def from_disk(self, targets: Sequence[Target]) -> Run | None:
+        """The run as it is stored, where that answers the question as this code would."""
+        there = stored_draws(self.folder)
+        if there == 0 or (not targets and there != self.wanted.draws):
+            return None
+        try:
+            with stored.opened(self.folder) as (ds, summary, manifest):
+                if manifest.get("code") != package_hash():
+                    return None
+                ds.load(), summary.load()
+        except InputError:
+            return None  # damaged: it is made anew
+        ds.attrs.pop("until", None)  # of another question to the same draws
+        if targets:
+            reached = [targets_of.reached(target, ds) for target in targets]
+            if not all(found.met for found in reached):
+                return None
+            ds.attrs["until"] = targets_of.told(reached)
+        undrawn: dict[str, str] = {}
+        if self.figures and not (self.folder / "figures").is_dir():
+            self.stage("pictures")
+            undrawn = self._draw_later(ds)
+        return Run(self.folder, ds, summary, time.time() - self.started, True, there, undrawn)
+
+    def _draw_later(self, ds: xr.Dataset) -> dict[str, str]:
+        staging = _beside(self.folder, "partial")
+        try:
+            staging.mkdir()
+            undrawn = run_files.draw(ds, staging / "figures")
+            (staging / "figures").rename(self.folder / "figures")
+        except OSError as error:
+            raise _unwritten(self.folder, error) from error
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        return undrawn
+
+    def begun(self, most: int) -> Draws | None:
+        """The farthest that the question has come, `most` draws at most."""
+        candidates = []
+        for folder in (self.unfinished, self.folder):
+            if not (folder / checkpoints.STATE).exists():
+                continue
+            nothing = results.prepared(self.scenario, self.wanted)
+            ds = None
+            if folder is self.folder:
+                try:
+                    ds = stored.open_run(folder)
+                except InputError:
+                    continue
+            if checkpoints.restored(nothing, folder, most, ds):
+                candidates.append(nothing)
+        with suppress(OSError, ValueError):
+            found = json.loads((self.unfinished / _JOURNAL).read_bytes())
+            self.journal = found if isinstance(found, list) else []
+        return max(candidates, key=lambda done: done.whole.draws, default=None)
+
+    def drawn(
+        self,
+        before: Draws | None,
+        targets: Sequence[Target],
+        max_draws: int,
+        draws: int | None,
+        progress: Callable[[int], None],
+        sized: Callable[[int], None],
+    ) -> Run:
+        """Draw what is not there, and store all."""
+        found = before.whole.draws if before else 0
+        progress(found)
+        self.journal.append({"started": _time(self.started), "from_draw": found})
+        told = ""
+        if targets:
+            done, told = targets_of.drawn_until(
+                self.scenario, targets, max_draws, draws, self.wanted, sized, before, progress,
+                self._keep, self.elsewhere,
+            )  # fmt: skip
+        else:
+            done = results.drawn(
+                self.scenario, self.wanted, before, progress, self._keep, self.elsewhere
+            )
+        self.stage("summary")
+        ds = results.dataset(done, None, self.wanted.bad_draws)
+        if told:
+            ds.attrs["until"] = told
+        summary = _without_repetition(summarise(ds))
+        if stored_draws(self.folder) > done.draws:
+            return Run(self.folder, ds, summary, time.time() - self.started, False, found)
+        undrawn = self._store(done, ds, summary)
+        return Run(self.folder, ds, summary, time.time() - self.started, True, found, undrawn)
+
+    def _keep(self, done: Draws) -> None:
+        """Store how far a long run has come, now and then."""
+        if time.monotonic() - self.saved < STORED_EVERY:
+            return
+        try:
+            checkpoints.save(done, self.unfinished)
+            with checkpoints.replaced(self.unfinished / _JOURNAL) as temporary:
+                temporary.write_text(json.dumps(self.journal))
+        except OSError as error:
+            raise _unwritten(self.folder, error) from error
+        self.saved = time.monotonic()
+
+    def _store(self, done: Draws, ds: xr.Dataset, summary: xr.Dataset) -> dict[str, str]:
+        """Write all files beside the folder, and then put them in its place."""
+        staging = _beside(self.folder, "partial")
+        same = stored_draws(self.folder) == done.draws
+        undrawn: dict[str, str] = {}
+        try:
+            staging.mkdir()
+            self.stage("files")
+            run_files.write_netcdf(ds, summary, staging / "run.nc")
+            run_files.write_csv(summary, staging / "summary.csv")
+            run_files.write_parameters(self.scenario, staging / "parameters.toml")
+            checkpoints.save_state(done, staging / checkpoints.STATE)
+            if self.figures:
+                self.stage("pictures")
+                undrawn = run_files.draw(ds, staging / "figures")
+            elif same and (self.folder / "figures").is_dir():
+                shutil.copytree(self.folder / "figures", staging / "figures")  # of the same draws
+            manifest = run_files.manifest(self.scenario, ds, self.started)
+            manifest |= stored.marks(staging / "run.nc") | {"code": package_hash()}
+            if len(self.journal) > 1:
+                manifest["interruptions"] = self.journal
+            text = json.dumps(manifest, indent=1, default=str) + "\n"
+            (staging / "manifest.json").write_text(text, encoding="utf-8")
+            for path in staging.iterdir():
+                if path.is_file():
+                    with path.open("rb+") as file:
+                        checkpoints.synced(file)
+            _swap(staging, self.folder)
+        except OSError as error:
+            raise _unwritten(self.folder, error) from error
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        checkpoints.forget(self.unfinished)
+        return undrawn
+
+
+def _unwritten(folder: Path, error: OSError) -> RunError:
+    return RunError(f"{folder} could not be written: {error.strerror or error}")
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _without_repetition(summary: xr.Dataset) -> xr.Dataset:
@@ -149,186 +297,60 @@ def _without_repetition(summary: xr.Dataset) -> xr.Dataset:
 def stored_draws(folder: Path) -> int:
     """The number of draws of the run in a folder; 0 if there is none, or none that is whole."""
     try:
-        return int(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["draws"])
-    except (OSError, ValueError, KeyError, TypeError):
+        manifest = stored.read_manifest(folder)
+        whole = manifest.get("run.nc", {}).get("bytes") == (folder / "run.nc").stat().st_size
+        return int(manifest["draws"]) if whole else 0
+    except (OSError, InputError):
         return 0
 
 
+@contextmanager
+def _alone(folder: Path, stage: Callable[[str], None]) -> Iterator[None]:
+    """Work on a run while no other process does; a killed one lets go by itself."""
+    try:
+        lock = lock_of(folder)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            stage("waiting for another process that does the same")
+            lock.acquire()
+    except OSError as error:
+        raise _unwritten(folder, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _beside(folder: Path, what: str) -> Path:
-    """A hidden folder of this process beside a run's folder, on the same file system."""
-    return folder.with_name(f".{folder.name}.{socket.gethostname()}.{os.getpid()}.{what}")
+    """A hidden folder beside a run's folder, on the same file system."""
+    return folder.with_name(f".{folder.name}.{what}")
 
 
 def _swap(staging: Path, folder: Path) -> None:
     """Put a finished run in place of an older one, whole."""
     older = _beside(folder, "older")
-    while staging.exists():
-        with suppress(FileNotFoundError):
-            folder.rename(older)
+    with suppress(FileNotFoundError):
+        folder.rename(older)
+    staging.rename(folder)
+    _sync_folder(folder.parent)
+    shutil.rmtree(older, ignore_errors=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """See that new names outlive a loss of power, where the platform can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
         try:
-            staging.rename(folder)
-        except OSError as error:
-            # Another process has put the same run there in between: that one is older now.
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-        shutil.rmtree(older, ignore_errors=True)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _tidy(folder: Path) -> None:
-    """Clear up what processes of this machine that were killed left of this very run."""
-    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*"):
-        host, _, rest = (
-            left.name.removeprefix(f".{folder.name}.").rpartition(".")[0].rpartition(".")
-        )
-        if host != socket.gethostname() or not rest.isdigit() or _is_alive(int(rest)):
-            continue
-        if left.suffix == ".older" and not folder.exists():
-            left.rename(folder)  # killed between taking the older run away and putting the new
-        elif left.suffix in (".older", ".partial"):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _write_parameters(scenario: Scenario, path: Path) -> None:
-    """All parameters as used, nested as in parameter files."""
-    resolved = scenario.resolved()
-    tree: dict[str, Any] = {"format": FORMAT, "model": resolved["model"]}
-    if resolved["factors"]:
-        tree["factors"] = resolved["factors"]
-    for parties in ("labs", "landlords"):
-        tree[parties] = {party: {"name": name} for party, name in resolved[parties].items()}
-    for landlord, month in resolved["fiscal_year_ends"].items():
-        tree["landlords"][landlord]["fiscal_year_end"] = month
-    for name, said in [*resolved["quantities"].items(), *resolved["hosts"].items()]:
-        table = tree
-        for part in name.split("."):
-            table = table.setdefault(part, {})
-        table.update(said)
-    if resolved["correlation"]:
-        tree["correlation"] = resolved["correlation"]
-    path.write_text(tomli_w.dumps(tree), encoding="utf-8")
-
-
-def _draw(ds: xr.Dataset, folder: Path) -> dict[str, str]:
-    """Draw every picture; those that fail are told and lose nothing else."""
-    from sim import plots
-
-    folder.mkdir()
-    undrawn = {}
-    for name in plots.FIGURES:
-        try:
-            plots.save(plots.draw(name, ds), folder / f"{name}.png")
-        except OSError:
-            raise
-        except Exception as error:  # a picture is not worth the run
-            undrawn[name] = f"{type(error).__name__}: {error}"
-    return undrawn
-
-
-def _encoding(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
-    encoding = {}
-    for name, variable in ds.variables.items():
-        how: dict[str, Any] = {}
-        if variable.dtype.kind == "f":
-            how["_FillValue"] = None  # NaN is a value here
-        if "draw" in variable.dims:
-            sizes = zip(variable.dims, variable.shape, strict=True)
-            chunks = tuple(min(n, DRAWS_PER_CHUNK) if dim == "draw" else n for dim, n in sizes)
-            how |= {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": chunks}
-        encoding[str(name)] = how
-    return encoding
-
-
-def write_netcdf(ds: xr.Dataset, summary: xr.Dataset, path: Path) -> None:
-    """The draws in the root group and the summary in the group `summary`, netCDF-4, compressed.
-
-    The file is made in memory: the HDF5 library crashes the process where a disk is full.
-
-    Raises:
-        OSError: If the file cannot be written.
-    """
-    image = io.BytesIO()
-    ds.to_netcdf(image, engine="h5netcdf", encoding=_encoding(ds))
-    summary.to_netcdf(
-        image, mode="a", group="summary", engine="h5netcdf", encoding=_encoding(summary)
-    )
-    path.write_bytes(image.getbuffer())
-
-
-def write_csv(summary: xr.Dataset, path: Path) -> None:
-    """The summary as a tidy table, a number a row."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(CSV_COLUMNS)
-        for name in summary.data_vars:
-            if not str(name).endswith("_error"):
-                writer.writerows(_csv_rows(summary, str(name)))
-
-
-def _csv_rows(summary: xr.Dataset, name: str) -> list[list[Any]]:
-    variable = summary.variables[name]
-    values, errors = variable.values, summary.variables[f"{name}_error"].values
-    output, _, kind = name.rpartition("_")
-    if kind not in ("mean", "sd", "quantile", "cvar", "finite"):
-        output, kind = name, "probability"
-    labels = {dim: summary.variables[dim].values for dim in variable.dims}
-    rows = []
-    for place in np.ndindex(values.shape):
-        at = {dim: labels[dim][i] for dim, i in zip(variable.dims, place, strict=True)}
-        statistic = kind
-        if kind == "quantile":
-            statistic = f"p{100 * at['quantile']:g}"
-        elif kind == "cvar":
-            statistic = f"cvar{100 * at['tail']:g}"
-        elif kind == "finite":
-            statistic = "P(finite)"
-        elif "threshold" in at:
-            statistic = f"P(> {at['threshold']:g} GW)"
-        rows.append(
-            [
-                output,
-                *(at.get(dim, "") for dim in CSV_COLUMNS[1:6]),
-                statistic,
-                repr(float(values[place])),
-                repr(float(errors[place])),
-                variable.attrs["units"],
-            ]
-        )
-    return rows
-
-
-def _manifest(scenario: Scenario, ds: xr.Dataset, started: float) -> dict[str, Any]:
-    """What a run rests on."""
-    return {
-        "scenario": scenario.name,
-        "description": scenario.description,
-        "digest": ds.attrs["digest"],
-        "draws": int(ds.attrs["draws"]),
-        "seed": int(ds.attrs["seed"]),
-        "sampler": ds.attrs["sampler"],
-        "bad_draws": ds.attrs["bad_draws"],
-        "draws_not_finite": int(ds.attrs["draws_not_finite"]),
-        "draws_not_finite_why": ds.attrs["draws_not_finite_why"],
-        "drop_questionable": bool(ds.attrs["drop_questionable"]),
-        "draws_questionable": int(ds.attrs["draws_questionable"]),
-        **({"until": json.loads(ds.attrs["until"])} if "until" in ds.attrs else {}),
-        "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
-        "duration_s": round(time.time() - started, 3),
-        "command": sys.argv,
-        "commit": commit(),
-        "versions": versions(),
-        "files": list(scenario.files),
-        "overrides": [asdict(override) for override in scenario.overrides],
-        "parameters": scenario.resolved(),
-        "correlation": json.loads(ds.attrs.get("correlation", "[]")),
-        "sources": scenario.sources_used(),
-    }
+    """Clear up what a killed process left of this very run."""
+    older = _beside(folder, "older")
+    if older.exists() and not folder.exists():
+        older.rename(folder)  # killed between taking the older run away and putting the new
+    shutil.rmtree(older, ignore_errors=True)
+    shutil.rmtree(_beside(folder, "partial"), ignore_errors=True)

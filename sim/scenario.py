@@ -7,9 +7,11 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from sim.axes import Axis
 from sim.correlation import Group
 from sim.distributions import Law
 from sim.fields import Field
+from sim.files import in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +123,6 @@ class Override:
         return f"{self.key}: {in_words(self.before)} -> {in_words(self.after)}"
 
 
-def in_words(said: Any) -> str:
-    """A value of a file in a line of text."""
-    if said is None:
-        return "nothing"
-    if isinstance(said, bool):
-        return str(said).lower()
-    if isinstance(said, list):
-        return f"[{', '.join(in_words(part) for part in said)}]"
-    if isinstance(said, dict):
-        return ", ".join(f"{key} {in_words(what)}" for key, what in said.items())
-    return f"{said:g}" if isinstance(said, float) else str(said)
-
-
 @dataclass(frozen=True)
 class Scenario:
     """Validated parameters. `quantities` is keyed by full name, e.g. `labs.openai.gw_2026q4`."""
@@ -153,6 +142,7 @@ class Scenario:
     overrides: tuple[Override, ...] = ()
     remarks: tuple[str, ...] = ()
     files: tuple[str, ...] = field(default=(), compare=False)
+    sweep: tuple[Axis, ...] = field(default=(), compare=False)  # no part of a run
 
     def resolved(self) -> dict[str, Any]:
         """All parameters after merging, as plain data (what the manifest keeps)."""

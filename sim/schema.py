@@ -72,6 +72,7 @@ def schema() -> Schema:
                     }
                 ),
                 "factors": _object(dict.fromkeys(FACTORS, score)),
+                "sweep": _sweep(),
                 "correlation": {"type": "array", "items": _group()},
                 "labs": {"additionalProperties": {"$ref": "#/$defs/lab"}},
                 "landlords": {"additionalProperties": {"$ref": "#/$defs/landlord"}},
@@ -82,6 +83,13 @@ def schema() -> Schema:
             "law": _law(),
             "component": {"anyOf": [{"type": "number"}, _closed({"value": {"type": "number"}})]},
             "loads": _object({f: {"type": "number", "minimum": -1, "maximum": 1} for f in FACTORS}),
+            "swept": {
+                "anyOf": [
+                    {"type": ["number", "string", "boolean"]},
+                    {"type": "array", "minItems": 1, "uniqueItems": True},
+                    {"type": "object", "additionalProperties": {"$ref": "#/$defs/swept"}},
+                ]
+            },
             "host": _object({**{n: _host(f) for n, f in HOST_FIELDS.items()}, **_provenance("1")}),
             "lab": lab,
             "landlord": landlord,
@@ -107,6 +115,15 @@ def _group() -> Schema:
             "pairs": {"type": "array", "items": pair},
         }
     )
+
+
+def _sweep() -> Schema:
+    """Values by key; a key may be written as a table, `[sweep.hardware.pue]`."""
+    return {
+        "type": "object",
+        "description": "What `sim sweep` does: values by key, such as hardware.pue.median",
+        "additionalProperties": {"$ref": "#/$defs/swept"},
+    }
 
 
 def _party(fields: Mapping[str, Field]) -> Schema:

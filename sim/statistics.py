@@ -11,7 +11,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sim import estimators
+from sim import batch, estimators
+from sim.binned import HAPPENS, VALID, Binned, is_sketched, share_with_error
 from sim.estimators import (
     flattened,
     probability_with_error,
@@ -66,19 +67,30 @@ def summarise(
         have mean and sd. Ratios that are unbounded have no mean, sd and CVaR; they have
         `<name>_finite`, the share of draws in which they are finite, if they may be infinite.
         A draw that is NaN makes every statistic of its variable NaN but for the probabilities,
-        which are shares of the other draws.
+        which are shares of the other draws. Where the Dataset holds a sketch of more draws than
+        are kept, statistics are of all of them (`sim.binned` says how exactly). Of what
+        `simulate_many` gives, all of this with a leading dim `scenario`, each scenario's of the
+        draws that count there.
 
     Raises:
         KeyError: For a name or a dim that the Dataset does not hold.
-        ValueError: For a level that is none, dims without `draw`, a Dataset of no draws, or one
-            name in place of several.
+        ValueError: For a level that is none, dims without `draw` or with `scenario`, a Dataset of
+            no draws, one name in place of several, or levels over several columns of a sketch
+            together.
     """
     _check(ds, names, (quantiles, tails, at_least), dims)
+    if batch.is_batch(ds):
+        each = {name: batch.of_scenario(ds, name) for name in ds[batch.DIM].values.tolist()}
+        return batch.joined(
+            {n: summarise(one, names, quantiles, tails, at_least, dims) for n, one in each.items()}
+        )
     replicates = replicates_of(ds)
     made: dict[str, Any] = {}
     happenings = indicators(ds)
     for name in _chosen(ds) if names is None else names:
-        if name in ds and "draw" in ds.variables[name].dims:
+        if is_sketched(ds, name):
+            made.update(_of_sketch(ds, name, (quantiles, tails, at_least), dims))
+        elif name in ds and "draw" in ds.variables[name].dims:
             made.update(_of_draws(ds, name, replicates, (quantiles, tails, at_least), dims))
         elif name + REPLICATE_MEAN in ds:
             made.update(_of_moments(ds, name, dims))
@@ -88,6 +100,9 @@ def summarise(
     for name, (happens, valid) in happenings.items():
         if names is None or name in names:
             about = {"units": "1", "long_name": PROBABILITIES[name].meaning}
+            if name + HAPPENS in ds:
+                made.update(_counted(ds, name, dims, about))
+                continue
             happens, left, pooled = _pooled_last(happens, PROBABILITIES[name].dims, dims)
             valid = _pooled_last(valid, PROBABILITIES[name].dims, dims)[0]
             value, error = probability_with_error(happens, valid, replicates, pooled)
@@ -115,6 +130,8 @@ def _check(
     for dim in dims:
         if dim not in known:
             raise KeyError(f"'{dim}' is no dim of this Dataset{nearest(dim, known)}")
+    if batch.is_batch(ds) and batch.DIM in dims:
+        raise ValueError(f"dims: scenarios are no draws of one another, got {list(dims)}")
     if "draw" not in dims:
         raise ValueError(f"dims: expected 'draw' among them, got {list(dims)}")
     rules: tuple[tuple[str, str, Callable[[float], bool]], ...] = (
@@ -215,6 +232,68 @@ def _of_draws(
         yield from _pair(f"{name}_cvar", ["tail", *dims], value, error, about)
 
 
+def _of_sketch(
+    ds: xr.Dataset, name: str, levels: Levels, pool: Sequence[str]
+) -> Iterator[tuple[str, Any]]:
+    """The statistics of `_of_draws`, of all draws that a sketch tells of."""
+    quantiles, tails, at_least = levels
+    attributes = ds.variables[name].attrs if name in ds else {}
+    otherwise = {"units": "", "long_name": name}
+    about = {key: str(attributes.get(key) or said) for key, said in otherwise.items()}
+    binned = Binned(ds, name)
+    dims = binned.dims
+    pooled = [dim for dim in dims if dim in pool]
+    unbounded = name in OUTPUTS and OUTPUTS[name].unbounded
+    if not unbounded:
+        yield from _of_moments(ds, name, pool)
+    if name in OUTPUTS and OUTPUTS[name].kind == "bool":
+        return
+    if pooled and (any(levels) or unbounded):
+        raise ValueError(
+            f"dims: '{name}' holds {binned.draws:,} draws in bins, of which no statistics over"
+            f" {' and '.join(pooled)} together are known; keep its draws, or ask for fewer"
+        )
+    if unbounded and OUTPUTS[name].may_be_infinite:
+        said = {"units": "1", "long_name": f"P(finite): {about['long_name']}"}
+        yield from _pair(f"{name}_finite", dims, *binned.finite_with_error(), said)
+    if len(at_least):
+        found = [binned.probability_with_error(">=", level) for level in at_least]
+        value, error = np.stack([v for v, _ in found]), np.stack([e for _, e in found])
+        said = {"units": "1", "long_name": f"P(at least so much): {about['long_name']}"}
+        yield from _pair(f"{name}_exceedance", ["at_least", *dims], value, error, said)
+    needed = list(dict.fromkeys([*quantiles, *tails]))
+    if not needed:
+        return
+    value, error = binned.quantiles_with_error(needed)
+    for kind, dim, at in (("quantile", "quantile", quantiles), ("var", "tail", tails)):
+        places = [needed.index(level) for level in at]
+        if places:
+            yield from _pair(f"{name}_{kind}", [dim, *dims], value[places], error[places], about)
+    if not unbounded and len(tails):
+        value, error = binned.tail_means_with_error(tails)
+        yield from _pair(f"{name}_cvar", ["tail", *dims], value, error, about)
+
+
+def _counted(
+    ds: xr.Dataset, name: str, pool: Sequence[str], about: dict[str, str]
+) -> Iterator[tuple[str, Any]]:
+    """A declared probability, of which a sketch has counted all draws."""
+    variable = ds.variables[name + HAPPENS]
+    named = [str(dim) for dim in variable.dims if dim != "replicate"]
+    happens, valid = (
+        ds[name + suffix].transpose(*named, "replicate") for suffix in (HAPPENS, VALID)
+    )
+    pooled = [dim for dim in named if dim in pool]
+    each = math.prod(ds.sizes[dim] for dim in pooled)
+    events, known = (counts.sum(pooled).values for counts in (happens, valid))
+    full, count = full_replicates_of(ds), ds["replicate_count"].values
+    how = Replicates(count[full], int(count.sum()))
+    value, error = share_with_error(
+        events[..., full], known[..., full], events.sum(axis=-1), known.sum(axis=-1), how, each=each
+    )
+    yield from _pair(name, [dim for dim in named if dim not in pool], value, error, about)
+
+
 def mean_with_error(ds: xr.Dataset, name: str) -> tuple[Array, Array]:
     """Mean of an output over all draws and its standard error, from its draws or its moments.
 
@@ -231,8 +310,10 @@ def mean_with_error(ds: xr.Dataset, name: str) -> tuple[Array, Array]:
 def _of_moments(ds: xr.Dataset, name: str, pool: Sequence[str]) -> Iterator[tuple[str, Any]]:
     variable = ds.variables[name + REPLICATE_MEAN]
     means, m2 = variable.values, ds.variables[name + REPLICATE_M2].values
-    output = OUTPUTS[name]
-    about = {"units": output.unit, "long_name": output.meaning}
+    if name in OUTPUTS:
+        about = {"units": OUTPUTS[name].unit, "long_name": OUTPUTS[name].meaning}
+    else:
+        about = {key: str(variable.attrs[key]) for key in ("units", "long_name")}
     count, full = ds["replicate_count"].values, full_replicates_of(ds)
     axes = tuple(i for i, dim in enumerate(variable.dims) if dim in pool)
     dims = [str(dim) for i, dim in enumerate(variable.dims) if i and i not in axes]

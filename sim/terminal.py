@@ -67,7 +67,7 @@ def _rich(table: Table, columns: range) -> RichTable:
             for text in (head, *(row[place].plain for row in rows))
             for line in text.split("\n")
         )
-        rich.add_column(head, justify="right", no_wrap=True, min_width=widest)
+        rich.add_column(Text(head), justify="right", no_wrap=True, min_width=widest)
     for number, ((label, _), row) in enumerate(zip(table.rows, rows, strict=True), start=1):
         rich.add_row(Text(label), *row, end_section=number in table.rules)
     return rich

@@ -5,23 +5,26 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import xarray as xr
 
 from sim import bad_draws as bad
 from sim import checks, engine, expressions
+from sim.binned import draws_of
+from sim.draws import Draws
 from sim.expressions import Expression
 from sim.files import Fault, InputError, Place
-from sim.kernels.loops import TILE
-from sim.results import dataset, drawn, so_far
+from sim.results import Options, dataset, drawn, options, so_far
 from sim.scenario import Scenario
 from sim.statistics import bounded, rounded_by
 
-STEP = engine.TILES_PER_CHUNK * TILE  # numbers of draws are multiples of it
+STEP = engine.CHUNK  # numbers of draws are multiples of it
 MAX_DRAWS = 10_000_000
+NO_END: Mapping[str, str] = MappingProxyType({})
 LEAST_GROWTH, MOST_GROWTH = 1.25, 4.0
 MARGIN = 1.1  # errors are known to a tenth or two
 SHAPE = 'expected an expression and its error, "p5(inference_gross_margin@2026Q4) +- 0.002"'
@@ -136,8 +139,7 @@ def simulate_until(
     Args:
         scenario: What `load` gives.
         targets: One or more, such as `"p5(inference_gross_margin@2026Q4) +- 0.002"`.
-        max_draws: The most draws; fewer where the memory holds no more. There are always a
-            multiple of 8,192.
+        max_draws: The most draws. There are always a multiple of 8,192.
         draws: The number to begin with, rounded up to such a multiple; 8,192 unless given.
         seed: As of `simulate`.
         sampler: As of `simulate`.
@@ -170,31 +172,59 @@ def simulate_until(
     check_all(aims, scenario, faults, "simulate_until")
     if faults:
         raise InputError(faults)
+    wanted = options(
+        scenario, None, seed, sampler, None, None, threads, bad_draws, drop_questionable
+    )
+    done, told = drawn_until(
+        scenario, aims, max_draws, draws, wanted, sized=sized, progress=progress
+    )
+    ds = dataset(done, None, bad_draws)
+    ds.attrs["until"] = told
+    return ds
+
+
+def drawn_until(
+    scenario: Scenario,
+    aims: Sequence[Target],
+    max_draws: int,
+    draws: int | None,
+    wanted: Options,
+    sized: Callable[[int], None],
+    after: Draws | None = None,
+    progress: Callable[[int], None] | None = None,
+    finished: Callable[[Draws], None] = lambda done: None,
+    elsewhere: engine.Elsewhere | None = None,
+) -> tuple[Draws, str]:
+    """What `simulate_until` draws, as the engine leaves it, and what its attribute `until` says.
+
+    Draws are added to those of `after`, however few would be enough; `finished` and `elsewhere`
+    are those of `results.drawn`.
+
+    Raises:
+        RunError: As `simulate`.
+    """
     most = int(max_draws) // STEP * STEP
-    size = _whole(draws or STEP, most)
+    size = _whole(max(draws or STEP, after.whole.draws if after else 0), most)
     names = {aim.expression.variable for aim in aims}
-    done: engine.Draws | None = None
+    done = after
     while True:
         sized(size)
-        done = drawn(
-            scenario, size, seed, sampler, None, None, threads, progress, bad_draws,
-            drop_questionable, done,
-        )  # fmt: skip
-        if bad.hopeless(done, bad_draws):
-            return dataset(done, None, bad_draws)  # raises and tells why
+        done = drawn(scenario, replace(wanted, draws=size), done, progress, finished, elsewhere)
+        if bad.hopeless(done, wanted.bad_draws):
+            bad.judged(done, wanted.bad_draws)  # raises and tells why
         ds = so_far(done, names)
-        reached = [_reached(aim, ds) for aim in aims]
-        room = engine.most_draws(sum(values.size // size for values in done.kept.values()))
-        most = min(most, room // STEP * STEP)
-        following = next_size(size, reached, most)
+        found = [reached(aim, ds) for aim in aims]
+        following = next_size(size, found, most)
         if following <= size:
             break
         size = following
-    ds = dataset(done, None, bad_draws)
-    end = _end(size, most, max_draws) if _more(size, reached) else {}
-    told = [found.data() | ({} if found.settled else end) for found in reached]
-    ds.attrs["until"] = json.dumps(told, ensure_ascii=False)
-    return ds
+    return done, told(found, _end(size, max_draws) if _more(size, found) else {})
+
+
+def told(found: Sequence[Reached], end: Mapping[str, str] = NO_END) -> str:
+    """What became of targets, as the attribute `until` says it; `end` is why there are no more."""
+    data = [one.data() | ({} if one.settled else dict(end)) for one in found]
+    return json.dumps(data, ensure_ascii=False)
 
 
 def _more(size: int, reached: Sequence[Reached]) -> bool:
@@ -202,10 +232,8 @@ def _more(size: int, reached: Sequence[Reached]) -> bool:
     return next_size(size, reached, 2 * size) > size
 
 
-def _end(size: int, most: int, max_draws: int) -> dict[str, str]:
+def _end(size: int, max_draws: int) -> dict[str, str]:
     """Why there are no more draws, where `max_draws` does not say it by itself."""
-    if most < int(max_draws) // STEP * STEP:
-        return {"end": f"memory holds no more than {size:,} draws"}
     if max_draws % STEP:
         return {"end": f"of at most {max_draws:,} draws, {size:,} are a multiple of {STEP:,}"}
     return {}
@@ -230,12 +258,12 @@ def next_size(size: int, reached: Sequence[Reached], most: int) -> int:
     return max(size, _whole(size * growth, most)) if growth else size
 
 
-def _reached(target: Target, ds: xr.Dataset) -> Reached:
+def reached(target: Target, ds: xr.Dataset) -> Reached:
     """The value and error of a target so far."""
     value, error = expressions.evaluate(target.expression, ds, "--until")
     if target.expression.statistic == "P" and value in (0.0, 1.0):
         # None or all of the draws: the upper end of the 95 % interval (rule of three) counts.
-        error = max(error, 3.0 / ds.sizes["draw"])
+        error = max(error, 3.0 / draws_of(ds))
     return Reached(target, value, error)
 
 
@@ -258,7 +286,7 @@ def _told(ds: xr.Dataset, targets: Sequence[dict[str, Any]]) -> list[str]:
             math.nan if found[name] is None else float(found[name]) for name in ("value", "error")
         )
         if target.expression.statistic == "P" and value in (0.0, 1.0):
-            shown = bounded(value, ds.sizes["draw"])
+            shown = bounded(value, draws_of(ds))
         elif found.get("infinite"):
             shown = "= infinite"
         else:

@@ -13,6 +13,7 @@ import pytest
 import xarray as xr
 
 import sim
+from sim import locks
 from sim.scenario import Scenario
 
 ROOT = Path(__file__).parent.parent
@@ -77,3 +78,8 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == path.read_text(encoding="utf-8")
 
     return compare
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """What is in a folder of runs, but for the locks."""
+    return sorted(path for path in folder.iterdir() if path.name != locks.FOLDER)

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import ROOT, Command
+from conftest import ROOT, Command, runs_in
+from drawing import drawn
 
 import sim
 from sim import bad_draws, comparison, engine, runs, tables
 from sim.plan import replicate_of
+from sim.results import dataset
 from sim.scenario import Scenario
 
 BASE = ROOT / "params" / "base.toml"
@@ -158,19 +160,18 @@ def test_a_run_of_bad_draws_alone_is_refused() -> None:
 @pytest.mark.parametrize("policy", ["drop", "keep"])
 def test_threads_and_chunks_change_no_bit(policy: str) -> None:
     found = [
-        engine.run(
-            load(OFTEN), 3_000, 1, "random", None, 1.0, threads, None, tiles,
-            drop_bad=policy == "drop", drop_questionable=True,
+        drawn(
+            load(OFTEN), 3_000, 1, "random", threads=threads, chunk=tiles * 1_024,
+            bad_draws=policy, drop_questionable=True,
         )
         for threads, tiles in ((1, 8), (2, 1))
     ]  # fmt: skip
-    for done in found:
-        bad_draws.leave_out(done, policy)
     one, two = found
-    for name in ("count", "mean", "m2", "status"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
-    for name in one.kept:
-        np.testing.assert_array_equal(one.kept[name], two.kept[name])
+    for name in ("count", "mean", "m2", "bad", "questionable", "bad_numbers"):
+        np.testing.assert_array_equal(getattr(one.totals, name), getattr(two.totals, name))
+    np.testing.assert_array_equal(one.status, two.status)
+    np.testing.assert_array_equal(one.store, two.store)
+    xr.testing.assert_identical(*(dataset(done, None, policy) for done in found))
 
 
 def test_blocks_may_lose_every_draw() -> None:
@@ -248,9 +249,9 @@ def test_inputs_are_named_as_files_name_them(base: Scenario) -> None:
 
 def test_an_explanation_names_no_input_by_chance(base: Scenario) -> None:
     """Draws that are called bad at random differ from the others in nothing."""
-    done = engine.run(base, 4_000, 1, "random", None, 1.0)
+    done = drawn(base, 4_000, 1, "random")
     chosen = np.random.default_rng(1).choice(4_000, 300, replace=False)
-    done.status[chosen] |= engine.BAD
+    done.totals.bad, done.totals.bad_numbers = len(chosen), np.sort(chosen)
     assert "In them" not in bad_draws.explanation(done)
 
 
@@ -292,7 +293,7 @@ def test_the_command_line_drops_keeps_or_fails(command: Command, tmp_path: Path)
     failed = command(*common)
     assert failed.returncode == 1, failed.stderr
     assert "more than 0.1 %" in failed.stderr
-    assert list((tmp_path / "outputs").iterdir()) == []
+    assert runs_in(tmp_path / "outputs") == []
     done = command(*common, "--bad-draws", "drop", "--drop-questionable", "--json", *law)
     assert done.returncode == 0, done.stderr
     assert "WARNING" in done.stderr

@@ -17,10 +17,10 @@ from sim.correlation import (
     group_from,
     mixing,
     score_matrix,
-    spearman,
     t_scale_table,
     t_score_table,
 )
+from sim.dependence import spearman
 from sim.explain import law_from
 
 LAWS = {

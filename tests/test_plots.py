@@ -93,7 +93,7 @@ def test_nothing_leaves_the_picture(name: str, ds: xr.Dataset) -> None:
 
 def test_probabilities_stand_inside_their_panels(base: Scenario) -> None:
     """Also with as many digits as the default number of draws gives them."""
-    figure = draw("gigawatts", sim.simulate(base, draws=100_000, keep=["gw"]))
+    figure = draw("gigawatts", sim.simulate(base, draws=60_000, keep=["gw"]))
     figure.draw_without_rendering()
     for axes in figure.axes:
         for text in axes.texts:

@@ -12,7 +12,7 @@ from sim.fields import LAYERS, QUARTERS, REGIMES, declared, subgroups
 from sim.inputs import HOST_MATRICES, Draw, Lab, Landlord
 from sim.outputs import PROBABILITIES
 from sim.results import OUTPUTS
-from sim.runs import write_netcdf
+from sim.run_files import write_netcdf
 from sim.scenario import Scenario
 
 LABS = [
@@ -173,7 +173,7 @@ def test_impossible_options_are_refused(
 
 def test_what_does_not_fit_in_memory_is_refused_before_it_is_computed(base: Scenario) -> None:
     with pytest.raises(sim.InputError, match="GiB"):
-        sim.simulate(base, draws=10**11)
+        sim.simulate(base, draws=10**11, kept_draws=2**40)
 
 
 @pytest.mark.parametrize("seed", [0, 2**64 - 1])

@@ -4,7 +4,6 @@ import csv
 import json
 import resource
 import shutil
-import socket
 import subprocess
 import sys
 import tomllib
@@ -12,10 +11,10 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
-from conftest import ROOT
+from conftest import ROOT, runs_in
 
 import sim
-from sim import plots, runs
+from sim import plots, run_files, runs
 from sim.scenario import Scenario
 from sim.statistics import summarise
 
@@ -39,9 +38,10 @@ def test_a_run_folder_holds_data_pictures_and_provenance(done: runs.Run) -> None
         "summary.csv",
         "manifest.json",
         "parameters.toml",
+        "state.npz",
         *(f"figures/{name}.png" for name in PICTURES),
     }
-    assert [path.name for path in done.folder.parent.iterdir()] == [done.folder.name]
+    assert runs_in(done.folder.parent) == [done.folder]
     assert done.folder.name == f"base-{done.ds.attrs['digest']}"
 
 
@@ -72,7 +72,7 @@ def test_the_manifest_says_what_the_run_rests_on(done: runs.Run, base: Scenario)
 def test_the_summary_is_tidy(done: runs.Run) -> None:
     with (done.folder / "summary.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == list(runs.CSV_COLUMNS)
+    assert list(rows[0]) == list(run_files.CSV_COLUMNS)
     found = {
         (
             r["output"],
@@ -118,7 +118,7 @@ def test_running_again_replaces_the_run_whole(base: Scenario, tmp_path: Path) ->
     assert first.folder == again.folder
     assert runs.stored_draws(again.folder) == 600
     assert not (again.folder / "figures").exists()  # those were of 300 draws
-    assert [path.name for path in tmp_path.iterdir()] == [first.folder.name]
+    assert runs_in(tmp_path) == [first.folder]
 
 
 def test_a_picture_that_fails_loses_nothing_else(
@@ -161,25 +161,17 @@ def test_what_killed_processes_left_of_this_run_is_cleared_up(
     base: Scenario, tmp_path: Path
 ) -> None:
     run = runs.run(base, tmp_path, draws=64, figures=False)
-    dead = subprocess.Popen([sys.executable, "-c", "pass"])
-    dead.wait()
-    host, name = socket.gethostname(), run.folder.name
-    half = tmp_path / f".{name}.{host}.{dead.pid}.partial"
+    half = tmp_path / f".{run.folder.name}.partial"
     half.mkdir()
     (half / "run.nc").write_bytes(b"half")
-    kept = [
-        tmp_path / f".{name}.{host}.1.partial",  # its process lives
-        tmp_path / f".{name}.elsewhere.{dead.pid}.partial",  # another machine's
-        tmp_path / f".mydata.{dead.pid}.partial",  # not ours
-    ]
-    for folder in kept:
-        folder.mkdir()
+    foreign = tmp_path / ".mydata.partial"
+    foreign.mkdir()
     # Killed after the older run was taken away and before the new one was put in place:
-    run.folder.rename(tmp_path / f".{name}.{host}.{dead.pid}.older")
+    run.folder.rename(tmp_path / f".{run.folder.name}.older")
     again = runs.run(base, tmp_path, draws=32, figures=False)
     assert not again.stored
     assert runs.stored_draws(run.folder) == 64
-    assert sorted(tmp_path.iterdir()) == sorted([run.folder, *kept])
+    assert runs_in(tmp_path) == sorted([run.folder, foreign])
 
 
 def test_parameters_are_stored_as_used(done: runs.Run) -> None:
@@ -224,7 +216,7 @@ def test_a_file_that_cannot_grow_is_a_clear_error_and_leaves_nothing(
             runs.run(base, tmp_path, draws=2_000, figures=False)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert list(tmp_path.iterdir()) == []
+    assert runs_in(tmp_path) == []
 
 
 def test_the_order_and_names_of_labs_determine_a_run_too(params: Path) -> None:
@@ -241,14 +233,15 @@ def test_processes_that_store_the_same_run_at_once_do_not_trample_one_another(
     code = (
         "import sys; from pathlib import Path; import sim; from sim import runs\n"
         "scenario = sim.load(sys.argv[1])\n"
-        "for _ in range(4): runs.run(scenario, Path(sys.argv[2]), draws=64, figures=False)\n"
+        "out = Path(sys.argv[2])\n"
+        "for i in range(6): runs.run(scenario, out, draws=64, figures=False, force=i % 3 > 0)\n"
     )
     arguments = [sys.executable, "-c", code, str(ROOT / "params" / "base.toml"), str(tmp_path)]
     processes = [subprocess.Popen(arguments, stderr=subprocess.PIPE) for _ in range(3)]
     for process in processes:
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
-    (folder,) = tmp_path.iterdir()
+    (folder,) = runs_in(tmp_path)
     assert runs.stored_draws(folder) == 64
     with xr.open_dataset(folder / "run.nc", engine="h5netcdf") as stored:
         assert stored.sizes["draw"] == 64

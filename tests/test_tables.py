@@ -91,7 +91,7 @@ def test_the_side_by_side_table_says_what_the_other_tables_say(
 ) -> None:
     (_, cells), *_ = comparison.side_by_side([comparison.compared(ds)]).rows
     _, expected = tables.headline_tables(ds, summary)[0].rows[0]
-    p5, p50, p95, reached = cells[:4]
+    p5, p50, p95, _, reached = cells[:5]
     assert [c.shown() for c in (p5, p50, p95, reached) if isinstance(c, Cell)] == [
         c.shown()
         for c in (expected[0], expected[2], expected[4], expected[5])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.engine import workspace
+from sim.draws import workspace
 from sim.fields import record
 from sim.inputs import HOST_MATRICES, Host
 from sim.kernels.loops import Plan, run_blocks
@@ -61,7 +61,7 @@ def evaluate(
         space.rows[:] = rows[start : start + BLOCK]
         none, status = np.empty((1, 0)), np.empty(BLOCK, np.int8)
         sizes = np.zeros(1, np.int64)
-        run_blocks(plan, space, start, BLOCK, kept, sizes, none, none, status)
+        run_blocks(plan, space, start, BLOCK, kept, start, sizes, none, none, status)
     results = {}
     begin = 0
     for variable in layout.outputs.values():

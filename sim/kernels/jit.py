@@ -7,7 +7,6 @@ is named by what the machine code depends on.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -19,28 +18,15 @@ from typing import Any, Literal, TypeVar, cast
 import numba
 import platformdirs
 
+from sim.kernels.source import source_hash
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_PACKAGE = Path(__file__).parent.parent
-# What else the draws depend on: declarations, and the plan of what is to be sampled.
-_OTHERS = ("fields.py", "inputs.py", "outputs.py", "correlation.py", "plan.py", "rows.py")
 _FOLDERS_KEPT = 8
 # Formulas of fewer bytes of Python code become part of their callers before types are inferred;
 # compiling each on its own takes a third longer. It changes no bit of the results.
 _INLINED_BELOW = 400
 config: Any = numba.config  # numba sets its attributes at run time
-
-
-@cache
-def source_hash() -> str:
-    """Hash of all code on which draws depend, and of numba's version."""
-    digest = hashlib.blake2b(numba.__version__.encode(), digest_size=8)
-    folders = (Path(__file__).parent, _PACKAGE / "distributions")
-    files = [path for folder in folders for path in sorted(folder.glob("*.py"))]
-    files += [_PACKAGE / name for name in _OTHERS]
-    for path in files:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
 
 
 @cache

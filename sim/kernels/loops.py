@@ -133,6 +133,7 @@ def run_blocks(
     first: int,
     count: int,
     kept: Array,
+    at: int,
     sizes: NDArray[np.int64],
     mean: Array,
     m2: Array,
@@ -140,10 +141,10 @@ def run_blocks(
 ) -> None:
     """Evaluate draws `first` ... `first + count - 1`; `first` is a multiple of BLOCK.
 
-    `kept` [column, draw] gets the draws of the kept columns, all of them from draw 0 on; `sizes`
-    [block], `mean` and `m2` [block, column], zero before, the moments of the draws that count in
-    each block of 32, or under Sobol' sequences those of each sequence in each tile; `status` [draw
-    from `first` on] whether a draw is questionable, and whether a column holds what it may not.
+    `kept` [column, draw] gets the draws of the kept columns, from `at` on; `sizes` [block], `mean`
+    and `m2` [block, column], zero before, the moments of the draws that count in each block of 32,
+    or under Sobol' sequences those of each sequence in each tile; `status` [draw from `first` on]
+    whether a draw is questionable, and whether a column holds what it may not.
     """
     by_sequence = plan.sampling.sampler == SOBOL
     for block in range((count + BLOCK - 1) // BLOCK):
@@ -172,7 +173,7 @@ def run_blocks(
             missing, infinite = False, False
             for b in range(n):
                 number = w.rows[b, column]
-                kept[j, first + start + b] = number
+                kept[j, at + start + b] = number
                 missing |= np.isnan(number)
                 infinite |= np.isinf(number)
             suspect |= (rule != ANYTHING and missing) or (rule == FINITE and infinite)
@@ -193,9 +194,9 @@ def run_blocks(
             tile = block - block % REPLICATES
             for b in range(n):
                 if not left_out(states[b], plan.drop_bad, plan.drop_questionable):
-                    at = tile + b
-                    sizes[at] += 1
-                    add_to_moments(w.rows[b], plan.moment_columns, sizes[at], mean[at], m2[at])
+                    row = tile + b
+                    sizes[row] += 1
+                    add_to_moments(w.rows[b], plan.moment_columns, sizes[row], mean[row], m2[row])
             continue
         counted = close_ranks(w.rows, n, states, plan)
         sizes[block] = counted
@@ -207,8 +208,8 @@ def run_blocks(
 def sample_tiles(sampling: Sampling, scores: Scores, first: int, count: int, store: Array) -> None:
     """Write draws `first` ... `first + count - 1` of all quantities to `store` [column, draw].
 
-    `first` is a multiple of BLOCK, and the working space is that of a tile. What draws make the
-    last tile whole are written as well, where there is room.
+    `first` is a multiple of BLOCK. As many draws as there is working space for are made at a time;
+    what makes the last of them whole is written as well, where there is room.
     """
-    for start in range(first, first + count, TILE):
+    for start in range(first, first + count, scores.own.size):
         sample(sampling, start, scores, store, start)

@@ -145,6 +145,7 @@ class Scores(NamedTuple):
     """One thread's working space for a run of draws, a multiple of 32 of them."""
 
     own: Array  # [draw]
+    own_bits: Bits  # the memory of `own`
     words: Bits  # [draw]
     strata: Bits  # [draw]
     values: Array  # [draw]
@@ -158,9 +159,9 @@ def fill_uniforms(sampling: Sampling, name: Word, dimension: int, first: int, wo
     """Fill `own` with the numbers of `name` for the draws from `first` on."""
     seed, uniforms = sampling.seed, work.own
     if sampling.sampler == STRATIFIED:
-        fill_stratified(seed, name, first, uniforms, work.words, work.strata)
+        fill_stratified(seed, name, first, uniforms, work.own_bits, work.words, work.strata)
     elif sampling.sampler == RANDOM:
-        fill_random(seed, name, first, uniforms, work.words)
+        fill_random(seed, name, first, uniforms, work.own_bits, work.words)
     else:
         directions = sampling.directions[dimension]
         fill_sobol(seed, name, directions, first, uniforms, work.words)

@@ -20,6 +20,7 @@ Bits = NDArray[np.uint64]
 
 _TO_UNIT = 2.0**-52
 _ONE = np.uint64(1)
+_ONE_POINT = np.uint64(1023 << 52)  # the bits of 1.0
 _MASK = np.uint64(0xFFFFFFFF)
 # Counters that no draw has: the seeds of the 32 scramblings of a quantity.
 _SCRAMBLINGS = np.uint64(0xFFFFFFFF << 32)
@@ -32,16 +33,36 @@ def unit_interval(bits: Word) -> float:
 
 
 @jit
+def take_places(uniforms: NDArray[np.float64], bits: Bits) -> None:
+    """`unit_interval` of 52 bits each, which `bits`, the same memory as `uniforms`, holds.
+
+    As the mantissa of a number from 1 to 2 they need no conversion, which processors may do one
+    at a time only.
+    """
+    for i in range(bits.size):
+        bits[i] |= _ONE_POINT
+    for i in range(uniforms.size):
+        uniforms[i] -= 1.0 - 2.0**-53  # exact
+
+
+@jit
 def fill_random(
-    seed: Word, name: Word, first: int, uniforms: NDArray[np.float64], words: Bits
+    seed: Word,
+    name: Word,
+    first: int,
+    uniforms: NDArray[np.float64],
+    bits: Bits,
+    words: Bits,
 ) -> None:
     """Independent numbers: the upper 52 bits of each draw's word (a 53rd would round up to 1).
 
-    `words` [draw] is working space, here and below: memory of its own, or no loop vectorises.
+    `bits` is the same memory as `uniforms`, and `words` [draw] working space, here and below:
+    memory of its own, or no loop vectorises.
     """
     fill_words(seed, name, np.uint64(first) >> _ONE, words)
     for i in range(words.size):
-        uniforms[i] = unit_interval(words[i] >> np.uint64(12))
+        bits[i] = words[i] >> np.uint64(12)
+    take_places(uniforms, bits)
 
 
 @jit
@@ -50,6 +71,7 @@ def fill_stratified(
     name: Word,
     first: int,
     uniforms: NDArray[np.float64],
+    bits: Bits,
     words: Bits,
     strata: Bits,
 ) -> None:
@@ -68,8 +90,8 @@ def fill_stratified(
             strata[place] = strata[other]
             strata[other] = np.uint64(i)
     for i in range(words.size):
-        place = words[i] >> np.uint64(17)
-        uniforms[i] = unit_interval((strata[i] << np.uint64(47)) | place)
+        bits[i] = (strata[i] << np.uint64(47)) | (words[i] >> np.uint64(17))
+    take_places(uniforms, bits)
 
 
 @jit

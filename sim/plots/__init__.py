@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 
@@ -53,6 +53,7 @@ def draw(name: str, ds: xr.Dataset) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG at 150 dots per inch."""
+    """Write a figure as the name of the file says, PNG at 150 dots per inch."""
+    png: dict[str, Any] = {"pil_kwargs": {"compress_level": 3}} if path.suffix == ".png" else {}
     with matplotlib.rc_context({"text.parse_math": False}):  # a dollar in a name is one
-        figure.savefig(path, dpi=150, pil_kwargs={"compress_level": 3})
+        figure.savefig(path, dpi=150, **png)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from sim.binned import draws_of
 from sim.kernels.loops import REPLICATES
 from sim.kernels.samplers import BLOCK
 from sim.replicates import FEWEST_REPLICATES, SOBOL, sampler_of
@@ -15,7 +16,16 @@ from sim.results import OUTPUTS
 from sim.tables import build, labs, landlords, published, token
 from sim.tables.cells import LAST_QUARTER, Cell, Reader, Selection, Table
 
-__all__ = ["LAST_QUARTER", "Cell", "Selection", "Table", "headline_tables", "quality", "warnings"]
+__all__ = [
+    "LAST_QUARTER",
+    "Cell",
+    "Selection",
+    "Table",
+    "errors_told",
+    "headline_tables",
+    "quality",
+    "warnings",
+]
 FEWEST_FOR_SPREAD = 1024  # draws from which on an sd should have settled
 LARGEST_ERROR_OF_SPREAD = 0.1  # of the sd
 
@@ -52,22 +62,22 @@ def warnings(ds: xr.Dataset) -> list[str]:
 
 def quality(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
     """What a reader should know about the draws: their number, errors, and doubtful ones."""
-    read = Reader(ds, summary, Selection())
-    lines = []
-    sobol = sampler_of(ds) == SOBOL  # every one of its sequences needs two draws
-    fewest = 2 * REPLICATES if sobol else BLOCK * FEWEST_REPLICATES
-    if read.draws < fewest:
-        lines.append(
-            f"{read.draws} draws are too few to tell a Monte Carlo error ({fewest} are needed)."
-        )
-    else:
-        lines.append("Small numbers: Monte Carlo standard error, from independent replicates.")
-    return [*lines, *_unsettled(ds, summary), *_questionable(ds, summary)]
+    told = errors_told(ds.sizes["draw"], sampler_of(ds))
+    return [told, *_unsettled(ds, summary), *_questionable(ds, summary)]
+
+
+def errors_told(draws: int, sampler: str) -> str:
+    """What the small numbers are, or why there are none."""
+    # Of Sobol' points every one of the sequences needs two draws.
+    fewest = 2 * REPLICATES if sampler == SOBOL else BLOCK * FEWEST_REPLICATES
+    if draws < fewest:
+        return f"{draws} draws are too few to tell a Monte Carlo error ({fewest} are needed)."
+    return "Small numbers: Monte Carlo standard error, from independent replicates."
 
 
 def _questionable(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
     """How many draws are questionable, why, and what became of them."""
-    count, here = int(ds.attrs["draws_questionable"]), ds.sizes["draw"]
+    count, here = int(ds.attrs["draws_questionable"]), draws_of(ds)
     hours = round(here * float(summary["training_share_below_zero_mean"]))
     lines = []
     if count and ds.attrs["drop_questionable"]:
@@ -93,7 +103,7 @@ def _unsettled(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
     Heavy tails show in an sd whose own error stays large, whatever the number of draws: of 32
     replicates, the one with the largest draw outweighs the rest.
     """
-    if ds.sizes["draw"] < FEWEST_FOR_SPREAD:
+    if draws_of(ds) < FEWEST_FOR_SPREAD:
         return []
     found = []
     for name, output in OUTPUTS.items():

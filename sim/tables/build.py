@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sim.binned import is_sketched
 from sim.fields import QUARTERS, REFERENCE_QUARTER
 from sim.plan import replicate_of
 from sim.replicates import numbers_of, sampler_of
@@ -80,9 +81,6 @@ def _limits(read: Reader) -> Table:
     table = Table(f"What limited the build of 2027 ({whose}, mean GW)", ["", "GW"], narrow=True)
     if not labs:
         return table
-    count = read.ds["replicate_count"].values
-    places = [read.ds["lab"].values.tolist().index(lab) for lab in labs]
-    gw = last(read.ds, "gw")[places].sum(axis=0)
     first, final = QUARTERS.index(REFERENCE_QUARTER), QUARTERS.index(LAST_QUARTER)
     parts: dict[str, Any] = {}
     for label, name in (
@@ -92,9 +90,16 @@ def _limits(read: Reader) -> Table:
         ("- beyond the western power cap", "withheld_by_power_gw"),
     ):
         parts[label] = read.replicates(name, lab=labs)[0].sum(axis=1)
-    added = gw[final] - gw[first]
-    replicate = replicate_of(numbers_of(read.ds), sampler_of(read.ds))
-    built = np.bincount(replicate, added, count.size) / np.maximum(count, 1)
+    if is_sketched(read.ds, "gw"):
+        gw = read.replicates("gw", lab=labs)[0].sum(axis=1)
+        built = gw[:, final] - gw[:, first]
+    else:
+        count = read.ds["replicate_count"].values
+        places = [read.ds["lab"].values.tolist().index(lab) for lab in labs]
+        drawn = last(read.ds, "gw")[places].sum(axis=0)
+        replicate = replicate_of(numbers_of(read.ds), sampler_of(read.ds))
+        added = np.bincount(replicate, drawn[final] - drawn[first], count.size)
+        built = added / np.maximum(count, 1)
     rows = {"planned": built + sum(parts.values()), **parts, "= built": built}
     for label, means in rows.items():
         value, error = read.mean(means)

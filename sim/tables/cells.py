@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sim.binned import draws_of
 from sim.fields import QUARTERS
 from sim.replicates import full_replicates_of, mean_of_replicates
 from sim.results import REPLICATE_MEAN, last
@@ -103,7 +104,7 @@ class Reader:
 
     def __init__(self, ds: xr.Dataset, summary: xr.Dataset, selection: Selection) -> None:
         self.ds, self.summary, self.selection = ds, summary, selection
-        self.draws = ds.sizes["draw"]  # those that are not left out
+        self.draws = draws_of(ds)  # those that are not left out
         paid = last(ds, "lab_paid_margin")[:, 0]
         self.silent = set(ds["lab"].values[np.isnan(paid).all(axis=-1)].tolist())  # without ARR
         self.places = {  # label -> index, by dim

@@ -1,6 +1,6 @@
 """`sim.sample` against vectorised NumPy and scipy doing the same, in the same run.
 
-    pytest tests/bench/test_sampling.py --benchmark-enable -s
+    pytest tests/bench/test_sampling.py -n 0 --benchmark-enable -s
 
 Forty inputs of six families, ten of them tied by a Gaussian copula.
 """

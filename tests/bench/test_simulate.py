@@ -1,6 +1,6 @@
 """`simulate` against `naive.py`, the notebook a careful user would write, in the same run.
 
-    pytest tests/bench --benchmark-enable -s
+    pytest tests/bench -n 0 --benchmark-enable -s
 
 Without `--benchmark-enable` everything runs once, small, to see that it works.
 """

@@ -15,7 +15,7 @@ from sim import checks
 from sim.correlation import Group, GroupError
 from sim.dependence import achieved
 from sim.distributions import Fixed, Law
-from sim.engine import check_memory
+from sim.draws import check_memory
 from sim.explain import law_from
 from sim.fields import FACTORS
 from sim.files import Fault, InputError, Place, shown
@@ -27,6 +27,7 @@ from sim.threads import in_chunks
 
 DEFAULTS = RunDefaults()
 TILES_PER_CHUNK = 16
+DRAWS_AT_A_TIME = 512  # their working space fits the nearest cache
 PROVENANCE = ("unit", "source", "note", "as_of")
 MEMORY_PER_DRAW = 1.2  # peak over what is returned
 
@@ -106,7 +107,7 @@ def sample(
     size = TILES_PER_CHUNK * TILE
 
     def worker() -> Callable[[int], None]:
-        scores = plan.scores(TILE)
+        scores = plan.scores(DRAWS_AT_A_TIME)
 
         def write(chunk: int) -> None:
             first = chunk * size

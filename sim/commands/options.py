@@ -1,0 +1,61 @@
+"""What commands share: their options, and what is said before the first run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sim.files import Fault, InputError
+
+if TYPE_CHECKING:
+    from sim.scenario import Scenario
+
+Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parameter files (TOML).")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a parameter: group.name.key=value."),
+]
+
+
+def scenarios_of(
+    files: list[Path], assignments: list[str] | None, faults: list[Fault]
+) -> list[Scenario]:
+    """All scenarios, or all faults of options, `--set` and files together."""
+    from sim.params import load_all, parse_set
+
+    found: list[Scenario] = []
+    changes = parse_set(assignments or [], faults)
+    try:
+        found = load_all(files, changes)
+    except InputError as error:
+        faults += error.faults
+    if faults:
+        raise InputError(faults)
+    return found
+
+
+def number(text: str | None) -> Any:
+    """A whole number where the text is one (`1e6` too), else what can be read of it."""
+    if text is None:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        found = float(text)
+    except ValueError:
+        return text
+    return int(found) if found.is_integer() and abs(found) < 2**53 else found
+
+
+def tell_of_compiling() -> None:
+    """Say so where the model has yet to be compiled for this machine."""
+    from sim.kernels.jit import cache_lasts, is_compiled
+    from sim.terminal import err
+
+    if not is_compiled():
+        how_often = "once" if cache_lasts() else "as at every run: set NUMBA_CACHE_DIR to a folder"
+        err.print(f"Compiling the model for this machine, {how_often} (10 to 20 s) ...")

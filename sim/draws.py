@@ -1,0 +1,237 @@
+"""What a run leaves in memory: the first draws, and totals of all."""
+
+from __future__ import annotations
+
+import math
+import os
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.fields import QUARTERS
+from sim.files import Fault, InputError, Place
+from sim.inputs import Draw, Lab, Landlord
+from sim.kernels.buildout import Ledger
+from sim.kernels.loops import BAD, QUESTIONABLE, REPLICATES, Plan, Workspace
+from sim.kernels.quantities import Scores
+from sim.kernels.samplers import BLOCK
+from sim.layout import Layout
+from sim.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
+from sim.rows import Rows
+from sim.scenario import Scenario
+from sim.sketches import Sketch
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+BAD_NUMBERS = 500  # bad draws whose numbers are kept, to evaluate them again
+# Peak memory of simulating, summarising and storing, over that of the draws that are kept:
+# 2.5 at 200,000 and at 1,000,000 draws, rounded up.
+MEMORY_PER_KEPT = 3
+
+
+@dataclass
+class Totals:
+    """What is known of all draws together, over those that count.
+
+    `count`, `mean` and `m2` are moments by replicate, of the variables of which only these are
+    told, and beyond the draws that are kept of all variables; `bad` and `questionable` are numbers
+    of draws, `bad_numbers` the first of the bad ones. `sketch` holds the kept variables beyond
+    the draws that are kept.
+    """
+
+    count: Integers  # [replicate]
+    mean: Array  # [replicate, column]
+    m2: Array  # [replicate, column]
+    draws: int = 0
+    bad: int = 0
+    questionable: int = 0
+    bad_numbers: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    sketch: Sketch | None = None
+
+    @classmethod
+    def none(cls, columns: int) -> Totals:
+        """Those of no draws."""
+        shape = (REPLICATES, columns)
+        return cls(np.zeros(REPLICATES, np.int64), np.zeros(shape), np.zeros(shape))
+
+    def copy(self) -> Totals:
+        """The same, which does not change with these."""
+        return deepcopy(self)
+
+    def fold(self, tile: Tile, drop_bad: bool) -> None:
+        """Add the next tile (moments by Chan et al. 1979)."""
+        before = self.count
+        total = before + tile.sizes
+        weight = (tile.sizes / np.maximum(total, 1))[:, None]  # a replicate may have no draw here
+        with np.errstate(invalid="ignore", over="ignore"):  # draws that are not finite
+            delta = tile.mean - self.mean
+            self.mean += delta * weight
+            self.m2 += tile.m2 + delta * delta * (before[:, None] * weight)
+        self.count = total
+        bad = (tile.status & BAD) != 0
+        self.bad += int(bad.sum())
+        self.questionable += int((((tile.status & QUESTIONABLE) != 0) & ~(bad & drop_bad)).sum())
+        found = self.draws + np.flatnonzero(bad)
+        self.bad_numbers = np.concatenate([self.bad_numbers, found])[:BAD_NUMBERS]
+        if self.sketch is not None and tile.ends is not None:
+            self.sketch.fold(tile.ends)
+        self.draws += tile.status.size
+
+
+class Tile(NamedTuple):
+    """What 1,024 draws, or those that are left, add to the totals."""
+
+    sizes: Integers  # [replicate]
+    mean: Array  # [replicate, column]
+    m2: Array  # [replicate, column]
+    status: NDArray[np.int8]  # [draw]
+    ends: Array | None  # of the sketch
+
+
+@dataclass
+class Draws:
+    """What a run leaves in memory.
+
+    `store` holds the first draws of variables, `status` says of each of them whether it is
+    questionable, and whether it is bad; `places` says which rows are those of a variable, `moments`
+    which columns of the moments. `fixed` maps inputs that are the same in every draw. `plan` and
+    `start` are what draws are evaluated with. `totals` are over all draws, `whole` over those that
+    fill whole tiles, from which a run goes on; `marks` are the latter where chunks end, as long as
+    draws are kept.
+    """
+
+    scenario: Scenario
+    layout: Layout
+    plan: Plan
+    start: Rows
+    seed: int
+    sampler: str
+    uncertainty: float
+    kept_draws: int
+    places: dict[str, slice]
+    fixed: dict[str, Array]
+    moments: dict[str, slice]
+    store: Array  # [column, draw]
+    status: NDArray[np.int8]  # [draw]
+    whole: Totals
+    totals: Totals
+    marks: list[Totals] = field(default_factory=list)
+
+    @property
+    def draws(self) -> int:
+        """How many draws there are."""
+        return self.totals.draws
+
+    @property
+    def counted(self) -> Mask:
+        """Which of the draws that are kept count: those that are not left out."""
+        return counted(self.status, self.plan)
+
+    @property
+    def moment_places(self) -> dict[str, slice]:
+        """Which columns of the moments are those of a variable."""
+        if self.totals.sketch is None:
+            return self.moments
+        before = self.plan.moment_columns.size
+        kept = {n: slice(before + p.start, before + p.stop) for n, p in self.places.items()}
+        return self.moments | kept
+
+    def kept(self, name: str, draws: Mask | slice = slice(None)) -> Array:
+        """The first draws of a variable [..., draw], or some of them."""
+        shape = {**self.layout.inputs, **self.layout.outputs}[name].columns.shape
+        found = self.store[self.places[name]][:, draws]
+        return found.reshape(*shape, found.shape[1])
+
+    def plan_beyond(self) -> Plan:
+        """The plan for draws that are not kept: there are moments of all variables."""
+        plan = self.plan
+        return plan._replace(
+            moment_columns=np.concatenate([plan.moment_columns, plan.kept_columns]),
+            moment_rules=np.concatenate([plan.moment_rules, plan.kept_rules]),
+        )
+
+    def workspace(self) -> Workspace:
+        """Working space of one thread that evaluates draws of this result."""
+        return workspace(self.layout, self.start.row, self.start.plan.scores(BLOCK))
+
+
+def counted(status: NDArray[np.int8], plan: Plan) -> Mask:
+    """Which draws are not left out, by what they are."""
+    dropped = (BAD if plan.drop_bad else 0) | (QUESTIONABLE if plan.drop_questionable else 0)
+    return np.asarray((status & dropped) == 0)
+
+
+def workspace(layout: Layout, row: Array, scores: Scores) -> Workspace:
+    """Working space of one thread, with `row` in every draw of the block."""
+    rows = np.tile(row, (BLOCK, 1))
+    shape = (layout.labs, layout.landlords)
+    return Workspace(
+        rows,
+        rows.T,
+        draws=layout.records(rows, Draw),
+        labs=layout.records(rows, Lab),
+        landlords=layout.records(rows, Landlord),
+        out=layout.records(rows, World),
+        lab_out=layout.records(rows, LabOutputs),
+        landlord_out=layout.records(rows, LandlordOutputs),
+        host_out=layout.records(rows, HostOutputs),
+        scores=scores,
+        ledger=Ledger(
+            done=np.empty(shape),
+            want=np.empty(shape),
+            due=np.empty(layout.labs),
+            buildable=np.empty(layout.landlords),
+            average=np.empty((*shape, len(QUARTERS))),
+        ),
+    )
+
+
+def make_room(result: Draws, draws: int) -> None:
+    """Make room for the draws that are kept of so many, after those that are there.
+
+    Raises:
+        InputError: If they do not fit in memory.
+    """
+    room = min(draws, result.kept_draws)
+    if result.store.shape[1] == room:
+        return
+    check_memory(len(result.store), room)
+    store, status = np.empty((len(result.store), room)), np.zeros(room, np.int8)
+    there = min(result.store.shape[1], room)
+    store[:, :there], status[:there] = result.store[:, :there], result.status[:there]
+    result.store, result.status = store, status
+
+
+def memory() -> float:
+    """Bytes of memory that this process may have; infinite where the platform does not tell."""
+    there = math.inf
+    with suppress(AttributeError, ValueError, OSError):  # not on every platform
+        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError, ValueError):  # a container may have less; "max" where it has not
+        there = min(there, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return there
+
+
+def check_memory(
+    columns: int, draws: int, per_kept: float = MEMORY_PER_KEPT, caller: str = "simulate"
+) -> None:
+    """Refuse what cannot fit in memory before anything is computed.
+
+    `per_kept` is the peak of memory over that of the values.
+
+    Raises:
+        InputError: With how much is needed, and how much there is.
+    """
+    needed, there = columns * draws * 8 * per_kept, memory()
+    if needed > there:
+        message = (
+            f"{draws:,} draws of {columns} values need about {needed / 2**30:,.1f} GiB, and there"
+            f" are {there / 2**30:,.1f} GiB; ask for fewer draws or outputs"
+        )
+        raise InputError([Fault(Place(caller), "draws", message)])

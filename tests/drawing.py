@@ -1,0 +1,27 @@
+"""Draws as the engine leaves them, for tests that look behind the Dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sim import engine, results
+from sim.scenario import Scenario
+
+
+def drawn(
+    scenario: Scenario,
+    draws: int,
+    seed: int = 1,
+    sampler: str = "stratified",
+    *,
+    threads: int | None = None,
+    after: engine.Draws | None = None,
+    progress: Callable[[int], None] | None = None,
+    chunk: int = engine.CHUNK,
+    finished: Callable[[engine.Draws], None] = lambda done: None,
+    **options: Any,
+) -> engine.Draws:
+    wanted = results.options(scenario, draws, seed, sampler, threads=threads, **options)
+    nothing = results.prepared(scenario, wanted)
+    return engine.run(nothing, draws, threads, progress, after, chunk, finished)

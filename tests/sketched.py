@@ -1,0 +1,104 @@
+"""Columns of draws of every kind, and Datasets that hold a sketch in place of most draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from sim.engine import selected
+from sim.fields import Output
+from sim.layout import Layout, Variable
+from sim.plan import replicate_of
+from sim.results import REPLICATE_M2, REPLICATE_MEAN
+from sim.scenario import Scenario
+from sim.sketches import CHUNK, NO_EVENTS, Declared, Sketch, declared_events, variables
+
+Values = Callable[[np.random.Generator, int], np.ndarray]
+COLUMNS: dict[str, Values] = {
+    "normal": lambda rng, n: rng.normal(size=n),
+    "lognormal": lambda rng, n: rng.lognormal(size=n),
+    "heavy tails": lambda rng, n: rng.standard_t(1.5, size=n),
+    "many decades": lambda rng, n: np.exp(30 * rng.normal(size=n)),
+    "an atom at its lower end": lambda rng, n: np.maximum(rng.normal(size=n), 0.3),
+    "whole numbers": lambda rng, n: rng.poisson(3.0, size=n).astype(float),
+    "infinity": lambda rng, n: np.where(rng.random(n) < 0.2, np.inf, rng.normal(size=n)),
+    "infinities": lambda rng, n: 1 / np.round(rng.normal(size=n), 1),
+    "not reported": lambda rng, n: np.full(n, np.nan),
+    "constant": lambda rng, n: np.full(n, -7.25),
+}
+
+
+def make_draws(n: int, seed: int = 1) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    with np.errstate(divide="ignore"):
+        return np.array([make(rng, n) for make in COLUMNS.values()])
+
+
+def sketch_of(values: np.ndarray, kept: int, declared: Declared = NO_EVENTS) -> Sketch:
+    """The sketch of draws of which the first `kept` make the bins, made in one part."""
+    every = np.ones(values.shape[1], bool)
+    sketch = Sketch.begin(values[:, :kept], every[:kept], "stratified", declared)
+    part = sketch.part()
+    for first in range(kept, values.shape[1], CHUNK):
+        chunk = slice(first, first + CHUNK)
+        sketch.fold(part.add(values[:, chunk], every[chunk], first))
+    sketch.merge(part)
+    return sketch
+
+
+def sketched(ds: xr.Dataset, scenario: Scenario, kept: int) -> xr.Dataset:
+    """A Dataset of draws as a Dataset of their sketch."""
+    layout = Layout(len(scenario.labs), len(scenario.landlords))
+    drawn = [v for v in selected(layout, None)[0] if "draw" in ds[v.name].dims]
+    store = np.concatenate(
+        [np.moveaxis(ds[v.name].values, 0, -1).reshape(v.columns.size, -1) for v in drawn]
+    )
+    ends = np.cumsum([0, *(v.columns.size for v in drawn)])
+    columns = {
+        v.name: np.arange(end - v.columns.size, end).reshape(v.columns.shape)
+        for v, end in zip(drawn, ends[1:], strict=True)
+    }
+    fixed = {str(name): v.values for name, v in ds.data_vars.items() if "draw" not in v.dims}
+    declared = declared_events(
+        columns,
+        fixed,
+        [lab.id for lab in scenario.labs],
+        scenario.settings.named_labs,
+        scenario.settings.thresholds_gw,
+    )
+    sketch = sketch_of(store, kept, declared=declared)
+    made = {**variables(sketch, drawn), **moments_of(store, drawn)}
+    return ds.isel(draw=slice(kept)).drop_vars("replicate_count").assign(made)
+
+
+def columns_sketched(values: np.ndarray, kept: int) -> xr.Dataset:
+    """A Dataset of draws x [column, draw] that has a sketch of them, and `kept` of themselves."""
+    variable = Variable("x", "x", Output("1", "X"), ("column",), np.arange(len(values)))
+    made = {**variables(sketch_of(values, kept), [variable]), **moments_of(values, [variable])}
+    made["x"] = ("draw", "column"), values[:, :kept].T, {"units": "1", "long_name": "X"}
+    return xr.Dataset(made, attrs={"draws": values.shape[1], "sampler": "stratified"})
+
+
+def moments_of(store: np.ndarray, drawn: list[Variable]) -> dict[str, Any]:
+    """The moments by replicate that stand beside a sketch."""
+    replicate = replicate_of(np.arange(store.shape[1]), "stratified")
+    parts = [store[:, replicate == r] for r in range(32)]
+    count = [part.shape[1] for part in parts]
+    made: dict[str, Any] = {"replicate_count": ("replicate", count)}
+    begin = 0
+    for variable in drawn:
+        rows = slice(begin, begin + variable.columns.size)
+        begin = rows.stop
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            mean = np.array([part[rows].sum(axis=1) / np.array(part.shape[1]) for part in parts])
+            m2 = [
+                ((p[rows] - m[:, None]) ** 2).sum(axis=1) for p, m in zip(parts, mean, strict=True)
+            ]
+        about = {"units": variable.declaration.unit, "long_name": variable.name}
+        for suffix, values in ((REPLICATE_MEAN, mean), (REPLICATE_M2, np.array(m2))):
+            shaped = values.reshape(32, *variable.columns.shape)
+            made[variable.name + suffix] = ("replicate", *variable.dims), shaped, about
+    return made
