@@ -33,11 +33,19 @@ def save(done: Draws, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     store = done.store[:, : min(done.whole.draws, done.kept_draws)]
     path = folder / DRAWS
-    if not path.exists() or done.whole.draws <= done.kept_draws:  # later ones are not kept
+    if _width(path) != store.shape[1]:  # draws of the same numbers are the same
         with replaced(path) as temporary, temporary.open("wb") as file:
             np.save(file, store)
             synced(file)
     save_state(done, folder / STATE)
+
+
+def _width(path: Path) -> int:
+    """How many draws a file holds; 0 where there is none that can be read."""
+    try:
+        return int(np.load(path, mmap_mode="r", allow_pickle=False).shape[1])
+    except (OSError, ValueError, EOFError):
+        return 0
 
 
 def save_state(done: Draws, path: Path) -> None:

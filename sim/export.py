@@ -131,7 +131,7 @@ class Format:
     """A way to write draws: how, and the library that it needs beyond those of the engine."""
 
     write: Callable[[xr.Dataset, xr.Dataset, Path], None]
-    library: str = ""
+    needs: str = ""
 
 
 FORMATS = {
@@ -148,12 +148,12 @@ def check(kind: str, target: Path, replace: bool) -> None:
         InputError: If a library is missing, the target is there already and may not be replaced,
             or it has no folder to be in.
     """
-    library = FORMATS[kind].library
-    if library:
+    needed = FORMATS[kind].needs
+    if needed:
         try:
-            import_module(library)
+            import_module(needed)
         except ImportError as error:
-            message = f"{kind} needs {library}: pip install {library}"
+            message = f"{kind} needs {needed}: pip install {needed}"
             raise InputError([Fault(Place("--format"), "", message)]) from error
     faults = []
     for path in _targets(kind, target):

@@ -29,7 +29,7 @@ from sim.kernels.source import package_hash
 from sim.locks import lock_of
 from sim.scenario import Scenario
 from sim.statistics import summarise
-from sim.until import MAX_DRAWS, Target
+from sim.until import MAX_DRAWS, STEP, Target
 
 STORED_EVERY = 5.0  # seconds between two states of a run that are stored, at least
 KEPT_DRAWS = engine.KEPT_DRAWS
@@ -121,7 +121,8 @@ def run(
             answer = work.from_disk(until)
             if answer is not None:
                 return answer
-        most = max_draws if until else wanted.draws
+        # Sizes with targets are whole steps, so that what there is already may be too much.
+        most = max_draws // STEP * STEP if until else wanted.draws
         before = None if force else work.begun(most)
         return work.drawn(before, until, max_draws, draws, progress, sized)
 

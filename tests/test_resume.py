@@ -175,6 +175,15 @@ def test_targets_that_a_stored_run_meets_are_answered_from_it(
     assert_same_draws(more, run(base, tmp_path / "b", more.ds.attrs["draws"]))
 
 
+def test_a_stored_run_may_be_longer_than_targets_allow(base: Scenario, tmp_path: Path) -> None:
+    """Of at most 20,000 draws 16,384 are a whole number of steps, and 19,000 are there."""
+    run(base, tmp_path, 19_000)
+    tiny = until.parse("p50(inference_gross_margin@2026Q4) +- 1e-9")
+    done = runs.run(base, tmp_path, seed=4, until=[tiny], max_draws=20_000, figures=False)
+    assert done.ds.attrs["draws"] == 2 * KEPT
+    assert not done.stored
+
+
 def assert_same_draws(one: runs.Run, other: runs.Run) -> None:
     xr.testing.assert_equal(one.ds, other.ds)
     xr.testing.assert_equal(one.summary, other.summary)
@@ -233,6 +242,42 @@ def test_what_was_finished_before_an_interruption_is_not_drawn_again(
     assert_same(done, undisturbed)
     first, second = json.loads((done.folder / "manifest.json").read_text())["interruptions"]
     assert (first["from_draw"], second["from_draw"]) == (0, done.found)
+
+
+def test_a_longer_run_keeps_what_a_shorter_one_that_was_killed_had_not(
+    base: Scenario, undisturbed: runs.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Draws that a killed run of fewer had stored are not taken for all that are kept."""
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "summarise", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(base, tmp_path, 3 * 1_024)
+    # Of the longer one the first state that is stored lies beyond the draws that are kept.
+    begun = 2 * KEPT
+
+    def seldom(done: Any, folder: Path) -> None:
+        if done.whole.draws >= begun:
+            save(done, folder)
+
+    def interrupted(draws: int) -> None:
+        if list(tmp_path.glob(".*.unfinished/state.npz")) and told.append(draws) is None:
+            raised = sum(told) > 2 * KEPT + 1_024
+            if raised:
+                raise KeyboardInterrupt
+
+    told: list[int] = []
+    save = checkpoints.save
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save", seldom)
+        with pytest.raises(KeyboardInterrupt):
+            run(base, tmp_path, progress=interrupted)
+    done = run(base, tmp_path)
+    assert done.found >= begun
+    assert_same(done, undisturbed)
 
 
 def test_a_full_disk_loses_nothing_that_was_finished(
