@@ -30,11 +30,21 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # of a run folder; one of a higher number is refused
 OUTPUTS = Path("outputs")
+DATA, SWEPT = "run.nc", "sweep.nc"  # of a run, of a sweep
 _NAME = re.compile(r".+-[0-9a-f]{12}")
 # What a process leaves beside a folder: one being made, replaced or removed.
-_LEFT = re.compile(rf"\.({_NAME.pattern})\.(unfinished|partial|older|removed)")
+_LEFT = re.compile(rf"\.({_NAME.pattern})\.(unfinished|partial|older|removed|points)")
 _TYPES = {"scenario": str, "digest": str, "draws": int, "seed": int, "sampler": str}
-_FILES = {"run.nc", "manifest.json", "summary.csv", "parameters.toml", "figures", "state.npz"}
+_FILES = {
+    "run.nc",
+    "manifest.json",
+    "summary.csv",
+    "parameters.toml",
+    "figures",
+    "state.npz",
+    SWEPT,
+    "sweep.csv",
+}
 _MOST_NAMED = 12
 
 
@@ -127,6 +137,9 @@ def _verified(folder: Path) -> tuple[dict[str, Any], BufferedReader]:
         try:
             file = path.open("rb")
         except FileNotFoundError as error:
+            if (folder / SWEPT).is_file():
+                message = f"a sweep, and no run: its numbers are in {SWEPT} and sweep.csv"
+                raise _fault(folder, message) from error
             raise _fault(path, "missing: the run is not whole") from error
         except OSError as error:
             raise _fault(path, f"cannot be read: {error.strerror or error}") from error
@@ -297,6 +310,7 @@ def listed(out: Path = OUTPUTS) -> list[dict[str, Any]]:
                 "partial": "left by a killed process",
                 "older": "replaced, and left by a killed process",
                 "removed": "removed in part",
+                "points": "a sweep that was broken off: the same command goes on with it",
             }[match[2]]
             why = "being made" if is_locked(out / match[1]) else why
             rows.append(_row(match[1], left, {}, "unfinished", why))
@@ -309,7 +323,8 @@ def _judged(folder: Path) -> dict[str, Any]:
     why = ""
     try:
         manifest = read_manifest(folder)
-        size, said = (folder / "run.nc").stat().st_size, manifest.get("run.nc")
+        data = folder / (SWEPT if (folder / SWEPT).is_file() else DATA)
+        size, said = data.stat().st_size, manifest.get(DATA)
         if said and size != said["bytes"]:
             why = f"run.nc: has {size:,} bytes, not {said['bytes']:,}"
     except InputError as error:

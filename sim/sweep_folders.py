@@ -24,6 +24,7 @@ import xarray as xr
 
 from sim import netcdf
 from sim.files import RunError
+from sim.kernels.source import source_hash
 from sim.results import commit, versions
 from sim.runs import check_folder
 from sim.sweeps import COUNTS, Question
@@ -268,6 +269,7 @@ def _manifest(question: Question, ds: xr.Dataset, started: float) -> dict[str, A
         "scenario": first.name,
         "description": first.description,
         "digest": ds.attrs["digest"],
+        "source": source_hash(),
         "over": {axis.key: {**grid.about(axis), "values": axis.values} for axis in grid.axes},
         "points": len(grid.scenarios),
         "outputs": list(question.names),

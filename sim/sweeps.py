@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from sim.expressions import Expression
 from sim.fields import REFERENCE_QUARTER, nearest
 from sim.files import Fault, InputError, Place, RunError, in_words
 from sim.grid import Grid, load_grid
-from sim.kernels.source import source_hash
+from sim.kernels.source import package_hash
 from sim.outputs import PROBABILITIES
 from sim.results import OUTPUTS, simulate
 from sim.scenario import Scenario
@@ -31,11 +30,6 @@ COUNTS = {
     "draws_questionable": "Questionable draws",
 }
 HEADLINE = tuple(name for name, output in OUTPUTS.items() if output.kept == "draws")
-# The modules that make statistics of draws; those that make draws have a hash of their own.
-STATISTICS = (
-    "bad_draws", "batch", "estimators", "expressions", "replicates", "results", "statistics",
-    "sweeps",
-)  # fmt: skip
 
 
 def sweep(
@@ -111,7 +105,7 @@ class Question:
         asked = [expression.text for expression in self.expressions]
         options = [self.draws, self.seed, self.sampler, self.bad_draws, self.drop_questionable]
         said = [
-            source_hash(), _statistics_hash(), self.names, asked, options,
+            package_hash(), self.names, asked, options,
             [[axis.key, axis.labels] for axis in self.grid.axes],
             [scenario.digest() for scenario in self.grid.scenarios],
         ]  # fmt: skip
@@ -180,15 +174,6 @@ class Question:
             "expressions": json.dumps([expression.text for expression in self.expressions]),
         }
         return xr.Dataset(unfolded, coords, attributes)
-
-
-@cache
-def _statistics_hash() -> str:
-    """A hash of the source of all that makes statistics of draws."""
-    found = hashlib.blake2b(digest_size=8)
-    for name in STATISTICS:
-        found.update(Path(__file__).with_name(f"{name}.py").read_bytes())
-    return found.hexdigest()
 
 
 def unit(asked: Expression) -> str:

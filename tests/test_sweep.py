@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import ROOT, Command
+from conftest import ROOT, Command, runs_in
 
 import sim
 import sim.plots.sweep as pictures
 from sim import axes, expressions, plots, sweep_folders, sweeps
+from sim import stored as runs_on_disk
 from sim.sweep_folders import Sweep
 from sim.tables.sweep import tables
 
@@ -404,3 +405,15 @@ def test_a_sweep_over_an_unknown_key_is_bad_input_and_writes_nothing(
         " did you mean 'it_economic_life_years'?",
     ]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_is_listed_and_removed_like_a_run_and_shown_as_none(
+    tmp_path: Path,
+) -> None:
+    done = sweep_folders.run(question({LIFE: "3:4:2"}), tmp_path, figures=False)
+    (row,) = runs_on_disk.listed(tmp_path)
+    assert (row["run"], row["state"], row["model"]) == (done.folder.name, "whole", "this")
+    with pytest.raises(sim.InputError, match="a sweep, and no run: its numbers"):
+        sim.open_run(done.folder)
+    runs_on_disk.remove(done.folder)
+    assert runs_in(tmp_path) == []
