@@ -78,6 +78,7 @@ class Compared:
     seed: str
     sampler: str
     evaluated: int  # draws, with those that are left out
+    kept: int  # the first of them, to which the table looks
     numbers: NDArray[np.int64]  # of the draws that are not
     measures: dict[str, Measure]
 
@@ -116,7 +117,13 @@ def compared(ds: xr.Dataset, labs: Sequence[str] = ()) -> Compared:
     numbers, evaluated = ds["draw"].values.copy(), int(ds.attrs["draws"])
     measures = {m.head: m for m in found}
     return Compared(
-        ds.attrs["scenario"], ds.attrs["seed"], sampler_of(ds), evaluated, numbers, measures
+        ds.attrs["scenario"],
+        ds.attrs["seed"],
+        sampler_of(ds),
+        evaluated,
+        int(ds.attrs.get("draws_kept", evaluated)),
+        numbers,
+        measures,
     )
 
 
@@ -149,4 +156,7 @@ def side_by_side(runs: Sequence[Compared]) -> Table:
         "Of labs: medians. Differences are between draws with the same random numbers, so their"
         " errors are smaller."
     ]
+    if any(run.kept < run.evaluated for run in runs):
+        kept = min(run.kept for run in runs)
+        table.remarks.append(f"Of the first {kept:,} draws of each, which are kept.")
     return table

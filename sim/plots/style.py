@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import fill
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -56,7 +57,7 @@ def origin(ds: xr.Dataset) -> str:
     """What a figure was drawn from, for its caption."""
     about = ds.attrs
     return (
-        f"Scenario {about['scenario']} ({about['digest']}), {about['draws']:,} draws, seed"
+        f"Scenario {about['scenario']} ({about['digest']}), {_draws(about)}, seed"
         f" {about['seed']}, {about['view']} view, {about['rental_mode']} rents."
     )
 
@@ -99,6 +100,12 @@ def probability(
     """A probability with its Monte Carlo error, in percent, as an equation's right-hand side."""
     shown = chance(happens, valid, replicates)
     return shown if shown[0] in "<>" else f"= {shown}"
+
+
+def _draws(about: Mapping[str, Any]) -> str:
+    """How many draws are in a picture: those that are kept."""
+    draws, kept = int(about["draws"]), int(about.get("draws_kept", about["draws"]))
+    return f"{draws:,} draws" if kept == draws else f"the first {kept:,} of {draws:,} draws"
 
 
 def reporting(draws: NDArray[np.float64]) -> NDArray[np.bool_]:
