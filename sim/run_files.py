@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ CSV_COLUMNS = (
     "output", "lab", "landlord", "regime", "layer", "quarter",
     "statistic", "value", "error", "unit",
 )  # fmt: skip
+KINDS = ("mean", "sd", "quantile", "cvar", "finite")  # of statistics, as ends of their names
 
 
 def write_parameters(scenario: Scenario, path: Path) -> None:
@@ -81,30 +83,32 @@ def write_csv(summary: xr.Dataset, path: Path) -> None:
                 writer.writerows(_csv_rows(summary, str(name)))
 
 
+def statistic(kind: str, at: Mapping[Any, Any]) -> str:
+    """What a table calls a statistic of some kind at the labels of its dims."""
+    if kind == "quantile":
+        return f"p{100 * at['quantile']:g}"
+    if kind == "cvar":
+        return f"cvar{100 * at['tail']:g}"
+    if kind == "finite":
+        return "P(finite)"
+    return f"P(> {at['threshold']:g} GW)" if "threshold" in at else kind
+
+
 def _csv_rows(summary: xr.Dataset, name: str) -> list[list[Any]]:
     variable = summary.variables[name]
     values, errors = variable.values, summary.variables[f"{name}_error"].values
     output, _, kind = name.rpartition("_")
-    if kind not in ("mean", "sd", "quantile", "cvar", "finite"):
+    if kind not in KINDS:
         output, kind = name, "probability"
     labels = {dim: summary.variables[dim].values for dim in variable.dims}
     rows = []
     for place in np.ndindex(values.shape):
         at = {dim: labels[dim][i] for dim, i in zip(variable.dims, place, strict=True)}
-        statistic = kind
-        if kind == "quantile":
-            statistic = f"p{100 * at['quantile']:g}"
-        elif kind == "cvar":
-            statistic = f"cvar{100 * at['tail']:g}"
-        elif kind == "finite":
-            statistic = "P(finite)"
-        elif "threshold" in at:
-            statistic = f"P(> {at['threshold']:g} GW)"
         rows.append(
             [
                 output,
                 *(at.get(dim, "") for dim in CSV_COLUMNS[1:6]),
-                statistic,
+                statistic(kind, at),
                 repr(float(values[place])),
                 repr(float(errors[place])),
                 variable.attrs["units"],

@@ -26,11 +26,11 @@ from sim import netcdf
 from sim.files import RunError
 from sim.kernels.source import source_hash
 from sim.results import commit, versions
+from sim.run_files import KINDS, statistic
 from sim.runs import check_folder
 from sim.sweeps import COUNTS, Question
 
 DATA, TABLE, MANIFEST, FIGURES = "sweep.nc", "sweep.csv", "manifest.json", "figures"
-KINDS = ("mean", "sd", "quantile", "cvar", "finite")
 DIMS = ("lab", "landlord", "regime", "layer", "quarter")
 
 
@@ -248,16 +248,9 @@ def _rows(
     labels = {dim: ds.variables[dim].values for dim in dims}
     for place in np.ndindex(values.shape):
         at = {dim: labels[dim][i] for dim, i in zip(dims, place, strict=True)}
-        statistic = "P(finite)" if kind == "finite" else kind
-        if kind == "quantile":
-            statistic = f"p{100 * at['quantile']:g}"
-        elif kind == "cvar":
-            statistic = f"cvar{100 * at['tail']:g}"
-        elif "threshold" in at:
-            statistic = f"P(> {at['threshold']:g} GW)"
         where = [at.get(dim, "") for dim in DIMS]
         numbers = [repr(float(values[place])), repr(float(errors[place]))]
-        yield [output, *where, statistic, *numbers, variable.attrs["units"]]
+        yield [output, *where, statistic(kind, at), *numbers, variable.attrs["units"]]
 
 
 def _manifest(question: Question, ds: xr.Dataset, started: float) -> dict[str, Any]:

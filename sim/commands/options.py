@@ -18,6 +18,18 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a parameter: group.name.key=value."),
 ]
 
+Labs = Annotated[
+    list[str] | None, typer.Option(metavar="ID", help="Show this lab's rows; may be repeated.")
+]
+Landlords = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ID", help="Show this landlord's rows; may be repeated."),
+]
+Quarters = Annotated[
+    list[str] | None,
+    typer.Option(metavar="2027Q4", help="Show this quarter; may be repeated."),
+]
+
 
 def scenarios_of(
     files: list[Path], assignments: list[str] | None, faults: list[Fault]

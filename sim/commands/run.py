@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.commands import report
-from sim.commands.options import Files, Set, number, scenarios_of, tell_of_compiling
+from sim.commands.options import (
+    Files,
+    Labs,
+    Landlords,
+    Quarters,
+    Set,
+    number,
+    scenarios_of,
+    tell_of_compiling,
+)
 from sim.fields import QUARTERS
 from sim.files import Fault, InputError, Place
 
@@ -73,17 +82,9 @@ def run(
     ] = False,
     out: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("outputs"),
     set_: Set = None,
-    lab: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="Show this lab's rows; may be repeated.")
-    ] = None,
-    landlord: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ID", help="Show this landlord's rows; may be repeated."),
-    ] = None,
-    quarter: Annotated[
-        list[str] | None,
-        typer.Option(metavar="2027Q4", help="Show this quarter; may be repeated."),
-    ] = None,
+    lab: Labs = None,
+    landlord: Landlords = None,
+    quarter: Quarters = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print only where the results are.")

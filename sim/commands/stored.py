@@ -14,6 +14,7 @@ import typer
 
 from sim import stored
 from sim.commands import report
+from sim.commands.options import Labs, Landlords, Quarters
 from sim.fields import QUARTERS, nearest
 from sim.files import Fault, InputError, Place, RunError
 
@@ -105,17 +106,9 @@ def _told(folder: Path, manifest: dict[str, Any]) -> str:
 def show(
     run: Run,
     out: Out = stored.OUTPUTS,
-    lab: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="Show this lab's rows; may be repeated.")
-    ] = None,
-    landlord: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ID", help="Show this landlord's rows; may be repeated."),
-    ] = None,
-    quarter: Annotated[
-        list[str] | None,
-        typer.Option(metavar="2027Q4", help="Show this quarter; may be repeated."),
-    ] = None,
+    lab: Labs = None,
+    landlord: Landlords = None,
+    quarter: Quarters = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
     """Print the tables of a stored run, as sim run did."""
