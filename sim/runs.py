@@ -7,26 +7,23 @@ run, which then takes its place whole; how far a long run has come is stored in 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
-from filelock import Timeout
 
-from sim import checkpoints, engine, results, run_files, stored
+from sim import checkpoints, engine, folders, results, run_files, stored
 from sim import until as targets_of
 from sim.draws import Draws
-from sim.files import Fault, InputError, Place, RunError
+from sim.files import Fault, InputError, Place
 from sim.kernels.source import package_hash
-from sim.locks import lock_of
 from sim.scenario import Scenario
 from sim.statistics import summarise
 from sim.until import MAX_DRAWS, STEP, Target
@@ -113,10 +110,9 @@ def run(
     )  # fmt: skip
     folder = out / f"{scenario.name}-{results.digest_of(scenario, wanted)}"
     work = _Work(scenario, folder, wanted, started, stage, figures, elsewhere)
-    with _alone(folder, stage):
-        _tidy(folder)
+    with folders.alone(folder, stage):
         if force:
-            checkpoints.forget(_beside(folder, "unfinished"))
+            checkpoints.forget(folders.beside(folder, "unfinished"))
         else:
             answer = work.from_disk(until)
             if answer is not None:
@@ -143,7 +139,7 @@ class _Work:
 
     @property
     def unfinished(self) -> Path:
-        return _beside(self.folder, "unfinished")
+        return folders.beside(self.folder, "unfinished")
 
     def from_disk(self, targets: Sequence[Target]) -> Run | None:
         """The run as it is stored, where that answers the question as this code would."""
@@ -170,16 +166,8 @@ class _Work:
         return Run(self.folder, ds, summary, time.time() - self.started, True, there, undrawn)
 
     def _draw_later(self, ds: xr.Dataset) -> dict[str, str]:
-        staging = _beside(self.folder, "partial")
-        try:
-            staging.mkdir()
-            undrawn = run_files.draw(ds, staging / "figures")
-            (staging / "figures").rename(self.folder / "figures")
-        except OSError as error:
-            raise _unwritten(self.folder, error) from error
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-        return undrawn
+        with folders.staged_within(self.folder, "figures") as figures:
+            return run_files.draw(ds, figures)
 
     def begun(self, most: int) -> Draws | None:
         """The farthest that the question has come, `most` draws at most."""
@@ -243,18 +231,16 @@ class _Work:
             with checkpoints.replaced(self.unfinished / _JOURNAL) as temporary:
                 temporary.write_text(json.dumps(self.journal))
         except OSError as error:
-            raise _unwritten(self.folder, error) from error
+            raise folders.unwritten(self.folder, error) from error
         self.saved = time.monotonic()
 
     def _store(self, done: Draws, ds: xr.Dataset, summary: xr.Dataset) -> dict[str, str]:
         """Write all files beside the folder, and then put them in its place."""
-        staging = _beside(self.folder, "partial")
         same = stored_draws(self.folder) == done.draws
         undrawn: dict[str, str] = {}
-        try:
-            staging.mkdir()
+        with folders.staged(self.folder) as staging:
             self.stage("files")
-            run_files.write_netcdf(ds, summary, staging / "run.nc")
+            run_files.write_netcdf(ds, summary, staging / stored.DATA)
             run_files.write_csv(summary, staging / "summary.csv")
             run_files.write_parameters(self.scenario, staging / "parameters.toml")
             checkpoints.save_state(done, staging / checkpoints.STATE)
@@ -264,26 +250,13 @@ class _Work:
             elif same and (self.folder / "figures").is_dir():
                 shutil.copytree(self.folder / "figures", staging / "figures")  # of the same draws
             manifest = run_files.manifest(self.scenario, ds, self.started)
-            manifest |= stored.marks(staging / "run.nc") | {"code": package_hash()}
+            manifest |= stored.marks(staging / stored.DATA) | {"code": package_hash()}
             if len(self.journal) > 1:
                 manifest["interruptions"] = self.journal
             text = json.dumps(manifest, indent=1, default=str) + "\n"
             (staging / "manifest.json").write_text(text, encoding="utf-8")
-            for path in staging.iterdir():
-                if path.is_file():
-                    with path.open("rb+") as file:
-                        checkpoints.synced(file)
-            _swap(staging, self.folder)
-        except OSError as error:
-            raise _unwritten(self.folder, error) from error
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
         checkpoints.forget(self.unfinished)
         return undrawn
-
-
-def _unwritten(folder: Path, error: OSError) -> RunError:
-    return RunError(f"{folder} could not be written: {error.strerror or error}")
 
 
 def _time(seconds: float) -> str:
@@ -303,55 +276,3 @@ def stored_draws(folder: Path) -> int:
         return int(manifest["draws"]) if whole else 0
     except (OSError, InputError):
         return 0
-
-
-@contextmanager
-def _alone(folder: Path, stage: Callable[[str], None]) -> Iterator[None]:
-    """Work on a run while no other process does; a killed one lets go by itself."""
-    try:
-        lock = lock_of(folder)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            stage("waiting for another process that does the same")
-            lock.acquire()
-    except OSError as error:
-        raise _unwritten(folder, error) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _beside(folder: Path, what: str) -> Path:
-    """A hidden folder beside a run's folder, on the same file system."""
-    return folder.with_name(f".{folder.name}.{what}")
-
-
-def _swap(staging: Path, folder: Path) -> None:
-    """Put a finished run in place of an older one, whole."""
-    older = _beside(folder, "older")
-    with suppress(FileNotFoundError):
-        folder.rename(older)
-    staging.rename(folder)
-    _sync_folder(folder.parent)
-    shutil.rmtree(older, ignore_errors=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """See that new names outlive a loss of power, where the platform can."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _tidy(folder: Path) -> None:
-    """Clear up what a killed process left of this very run."""
-    older = _beside(folder, "older")
-    if older.exists() and not folder.exists():
-        older.rename(folder)  # killed between taking the older run away and putting the new
-    shutil.rmtree(older, ignore_errors=True)
-    shutil.rmtree(_beside(folder, "partial"), ignore_errors=True)

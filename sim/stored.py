@@ -22,8 +22,8 @@ from filelock import Timeout
 
 from sim.fields import nearest
 from sim.files import Fault, InputError, Place
+from sim.folders import beside, is_locked, lock_of
 from sim.kernels.source import source_hash
-from sim.locks import is_locked, lock_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -51,13 +51,13 @@ _MOST_NAMED = 12
 def marks(data: Path) -> dict[str, Any]:
     """What a manifest says so that a run can be trusted later.
 
-    The format of the folder, the source of the model, and the size and SHA-256 of `data`, the
-    `run.nc` that was just written.
+    The format of the folder, the source of the model, and the size and SHA-256 of `data`, the file
+    of a run or sweep that was just written.
     """
     with data.open("rb") as file:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
     whole = {"bytes": data.stat().st_size, "sha256": checksum}
-    return {"format": FORMAT, "source": source_hash(), "run.nc": whole}
+    return {"format": FORMAT, "source": source_hash(), data.name: whole}
 
 
 def open_run(run: str | Path, out: str | Path = OUTPUTS) -> xr.Dataset:
@@ -103,7 +103,7 @@ def opened(folder: Path) -> Iterator[tuple[xr.Dataset, xr.Dataset, dict[str, Any
 
     from sim.netcdf import dataset
 
-    manifest, file = _verified(folder)
+    manifest, file = verified(folder)
     with file:
         try:
             data = h5py.File(file, "r")
@@ -126,13 +126,16 @@ def opened(folder: Path) -> Iterator[tuple[xr.Dataset, xr.Dataset, dict[str, Any
             yield ds, summary, manifest
 
 
-def _verified(folder: Path) -> tuple[dict[str, Any], BufferedReader]:
-    """The manifest of a run, and `run.nc`, open, which is what the manifest says it is.
+def verified(folder: Path, name: str = DATA) -> tuple[dict[str, Any], BufferedReader]:
+    """The manifest of a run or sweep, and its data, open, which is what the manifest says it is.
 
     HDF5 crashes on some damaged files, and reads others without a word.
+
+    Raises:
+        InputError: If either is missing or damaged.
     """
     manifest = read_manifest(folder)
-    path = folder / "run.nc"
+    path = folder / name
     while True:
         try:
             file = path.open("rb")
@@ -144,7 +147,7 @@ def _verified(folder: Path) -> tuple[dict[str, Any], BufferedReader]:
         except OSError as error:
             raise _fault(path, f"cannot be read: {error.strerror or error}") from error
         try:
-            fault = _mismatch(file, manifest.get("run.nc"))
+            fault = _mismatch(file, manifest.get(name))
         except OSError as error:
             file.close()
             raise _fault(path, f"cannot be read: {error.strerror or error}") from error
@@ -324,7 +327,7 @@ def _judged(folder: Path) -> dict[str, Any]:
     try:
         manifest = read_manifest(folder)
         data = folder / (SWEPT if (folder / SWEPT).is_file() else DATA)
-        size, said = data.stat().st_size, manifest.get(DATA)
+        size, said = data.stat().st_size, manifest.get(data.name)
         if said and size != said["bytes"]:
             why = f"run.nc: has {size:,} bytes, not {said['bytes']:,}"
     except InputError as error:
@@ -391,6 +394,6 @@ def remove(folder: Path) -> None:
         raise OSError(errno.EBUSY, "another process works on it") from error
     with lock:
         if folder.exists():
-            shutil.rmtree(folder.rename(folder.with_name(f".{folder.name}.removed")))
+            shutil.rmtree(folder.rename(beside(folder, "removed")))
         for left in left_of(folder):
             shutil.rmtree(left)

@@ -5,14 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import shutil
-import socket
 import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,15 +19,15 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from sim import netcdf
-from sim.files import RunError
-from sim.kernels.source import source_hash
+from sim import folders, netcdf, stored
+from sim.checkpoints import replaced
+from sim.files import InputError
 from sim.results import commit, versions
 from sim.run_files import KINDS, statistic
 from sim.runs import check_folder
 from sim.sweeps import COUNTS, Question
 
-DATA, TABLE, MANIFEST, FIGURES = "sweep.nc", "sweep.csv", "manifest.json", "figures"
+DATA, TABLE, MANIFEST, FIGURES = stored.SWEPT, "sweep.csv", "manifest.json", "figures"
 DIMS = ("lab", "landlord", "regime", "layer", "quarter")
 
 
@@ -72,34 +69,37 @@ def run(
     check_folder(out)
     started = time.time()
     folder = out / f"{question.grid.scenarios[0].name}-sweep-{question.digest()}"
-    parts = folder.with_name(f".{folder.name}.points")
-    if force:
-        shutil.rmtree(parts, ignore_errors=True)
-    elif (ds := _stored(folder)) is not None:
-        undrawn = _draw_later(ds, folder, parts, stage) if figures else {}
-        count = len(question.grid.scenarios)
-        return Sweep(folder, ds, time.time() - started, count, undrawn)
-    points = []
-    from_disk = 0
-    try:
-        for number in range(len(question.grid.scenarios)):
+    parts = folders.beside(folder, "points")
+    count = len(question.grid.scenarios)
+    with folders.alone(folder, stage):
+        if force:
+            shutil.rmtree(parts, ignore_errors=True)
+        elif (ds := _stored(folder)) is not None:
+            undrawn = {}
+            if figures and not (folder / FIGURES).is_dir():
+                stage("pictures")
+                with folders.staged_within(folder, FIGURES) as pictures:
+                    undrawn = _draw(ds, pictures)
+            return Sweep(folder, ds, time.time() - started, count, undrawn)
+        points = []
+        from_disk = 0
+        for number in range(count):
             path = parts / f"{number}.npz"
             point = _part(path)
             if point is None:
                 point = question.point(number, threads, progress)
-                _keep(point, path)
+                try:
+                    _keep(point, path)
+                except OSError as error:
+                    raise folders.unwritten(folder, error) from error
             else:
                 from_disk += 1
                 if progress is not None:
                     progress(question.draws)
             points.append(point)
         ds = question.assembled(points)
-        undrawn = _store(question, ds, folder, parts, figures, started, stage)
-    except OSError as error:
-        # Another process may have answered the same question, and cleared up, in between.
-        if not force and (found := _stored(folder)) is not None:
-            return Sweep(folder, found, time.time() - started, from_disk)
-        raise RunError(f"{folder} could not be written: {error.strerror or error}") from error
+        undrawn = _store(question, ds, folder, figures, started, stage)
+        shutil.rmtree(parts, ignore_errors=True)
     return Sweep(folder, ds, time.time() - started, from_disk, undrawn)
 
 
@@ -107,40 +107,32 @@ def _store(
     question: Question,
     ds: xr.Dataset,
     folder: Path,
-    parts: Path,
     figures: bool,
     started: float,
     stage: Callable[[str], None],
 ) -> dict[str, str]:
     """Write all files of a sweep, and put them in place whole; the pictures that failed."""
     undrawn: dict[str, str] = {}
-    own = f"{socket.gethostname()}.{os.getpid()}"
-    staging, older = parts / f"whole.{own}", parts / f"older.{own}"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    stage("files")
-    (staging / DATA).write_bytes(netcdf.image(ds))
-    _write_csv(question, ds, staging / TABLE)
-    manifest = _manifest(question, ds, started)
-    (staging / MANIFEST).write_text(json.dumps(manifest, indent=1, default=str) + "\n")
-    if figures:
-        stage("pictures")
-        undrawn = _draw(ds, staging / FIGURES)
-    with suppress(FileNotFoundError):
-        folder.rename(older)
-    staging.rename(folder)
-    shutil.rmtree(parts, ignore_errors=True)
+    with folders.staged(folder) as staging:
+        stage("files")
+        (staging / DATA).write_bytes(netcdf.image(ds))
+        _write_csv(question, ds, staging / TABLE)
+        manifest = _manifest(question, ds, started) | stored.marks(staging / DATA)
+        text = json.dumps(manifest, indent=1, default=str) + "\n"
+        (staging / MANIFEST).write_text(text, encoding="utf-8")
+        if figures:
+            stage("pictures")
+            undrawn = _draw(ds, staging / FIGURES)
     return undrawn
 
 
 def _stored(folder: Path) -> xr.Dataset | None:
     """The sweep in a folder, or None where there is none that is whole."""
-    if not all((folder / name).is_file() for name in (DATA, TABLE, MANIFEST)):
-        return None
     try:
-        with h5py.File(folder / DATA) as file:
+        _, data = stored.verified(folder, DATA)
+        with data, h5py.File(data, "r") as file:
             return netcdf.dataset(file).load()
-    except (OSError, ValueError, KeyError):
+    except (InputError, OSError, ValueError, KeyError):
         return None
 
 
@@ -160,12 +152,8 @@ def _keep(point: xr.Dataset, path: Path) -> None:
     image = io.BytesIO()
     np.savez(image, about=np.array(json.dumps(about)), **arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}")
-    try:
-        half.write_bytes(image.getbuffer())
-        half.rename(path)
-    finally:
-        half.unlink(missing_ok=True)
+    with replaced(path) as temporary:
+        temporary.write_bytes(image.getbuffer())
 
 
 def _part(path: Path) -> xr.Dataset | None:
@@ -197,23 +185,6 @@ def _draw(ds: xr.Dataset, folder: Path) -> dict[str, str]:
             raise
         except Exception as error:  # a picture is not worth the sweep
             undrawn[name] = f"{type(error).__name__}: {error}"
-    return undrawn
-
-
-def _draw_later(
-    ds: xr.Dataset, folder: Path, parts: Path, stage: Callable[[str], None]
-) -> dict[str, str]:
-    """The pictures of a stored sweep that has none yet."""
-    if (folder / FIGURES).is_dir():
-        return {}
-    stage("pictures")
-    try:
-        undrawn = _draw(ds, parts / FIGURES)
-        (parts / FIGURES).rename(folder / FIGURES)
-    except OSError as error:
-        raise RunError(f"{folder} could not be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(parts, ignore_errors=True)
     return undrawn
 
 
@@ -262,7 +233,6 @@ def _manifest(question: Question, ds: xr.Dataset, started: float) -> dict[str, A
         "scenario": first.name,
         "description": first.description,
         "digest": ds.attrs["digest"],
-        "source": source_hash(),
         "over": {axis.key: {**grid.about(axis), "values": axis.values} for axis in grid.axes},
         "points": len(grid.scenarios),
         "outputs": list(question.names),

@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 import sim
-from sim import locks
+from sim import folders
 from sim.scenario import Scenario
 
 ROOT = Path(__file__).parent.parent
@@ -82,4 +82,4 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 
 def runs_in(folder: Path) -> list[Path]:
     """What is in a folder of runs, but for the locks."""
-    return sorted(path for path in folder.iterdir() if path.name != locks.FOLDER)
+    return sorted(path for path in folder.iterdir() if path.name != folders.LOCKS)

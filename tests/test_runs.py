@@ -212,7 +212,7 @@ def test_a_file_that_cannot_grow_is_a_clear_error_and_leaves_nothing(
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
     try:
-        with pytest.raises(runs.RunError, match="could not be written: File too large"):
+        with pytest.raises(sim.RunError, match="could not be written: File too large"):
             runs.run(base, tmp_path, draws=2_000, figures=False)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sim
-from sim import locks, runs, stored
+from sim import folders, runs, stored
+from sim.folders import lock_of
 from sim.kernels.source import source_hash
-from sim.locks import lock_of
 from sim.scenario import Scenario
 
 DRAWS = 320
@@ -329,7 +329,7 @@ def test_a_run_is_removed_with_what_was_left_of_it_and_nothing_else(folder: Path
     with lock_of(folder), pytest.raises(OSError, match="another process works on it"):
         stored.remove(folder)
     stored.remove(folder)
-    assert sorted(path for path in out.iterdir() if path.name != locks.FOLDER) == [other]
+    assert sorted(path for path in out.iterdir() if path.name != folders.LOCKS) == [other]
 
 
 def test_a_removal_that_is_killed_leaves_nothing_that_looks_like_a_run(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,7 @@ def test_the_hurdle_is_asked_for_where_it_is_one_number() -> None:
 
 def test_a_folder_holds_data_a_tidy_table_pictures_and_provenance(done: Sweep) -> None:
     folder = done.folder
-    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    assert runs_in(folder.parent) == [folder]
     assert folder.name == f"base-sweep-{done.ds.attrs['digest']}"
     figures = {path.stem for path in (folder / "figures").iterdir()}
     assert figures == {"p50_inference_gross_margin_2026Q4", "P_inference_gross_margin_2026Q4_0_7"}
@@ -230,7 +231,7 @@ def test_the_same_question_is_answered_from_disk(
     forced = sweep_folders.run(asked, tmp_path, figures=False, force=True)
     assert (points, forced.from_disk) == ([0, 1], 0)
     assert stored(first.folder) == before
-    assert [path.name for path in tmp_path.iterdir()] == [first.folder.name]
+    assert runs_in(tmp_path) == [first.folder]
 
 
 def test_a_killed_sweep_goes_on_and_ends_in_the_same_files(tmp_path: Path) -> None:
@@ -257,28 +258,34 @@ def test_a_killed_sweep_goes_on_and_ends_in_the_same_files(tmp_path: Path) -> No
     rest = sweep_folders.run(question(over), out)
     assert 1 <= rest.from_disk < 7
     assert stored(rest.folder) == stored(whole.folder)
-    assert [path.name for path in out.iterdir()] == [rest.folder.name]
+    assert runs_in(out) == [rest.folder]
 
 
-def test_another_process_with_the_same_question_may_be_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_asks_the_same_at_the_same_time_waits_for_the_answer(tmp_path: Path) -> None:
     asked = question({LIFE: [3, 5]})
-    assembled = sweeps.Question.assembled
-    first: list[Sweep] = []
-
-    def late(self: sweeps.Question, points: Any) -> xr.Dataset:
-        monkeypatch.setattr(sweeps.Question, "assembled", assembled)
-        first.append(sweep_folders.run(asked, tmp_path, figures=False))
-        return assembled(self, points)
-
-    monkeypatch.setattr(sweeps.Question, "assembled", late)
-    second = sweep_folders.run(asked, tmp_path, figures=False)
-    xr.testing.assert_identical(second.ds, first[0].ds)
-    assert [path.name for path in tmp_path.iterdir()] == [second.folder.name]
-    assert {path.name for path in second.folder.iterdir()} == {
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(sweep_folders.run, asked, tmp_path, figures=False) for _ in range(2)]
+        one, other = (future.result() for future in both)
+    assert sorted((one.from_disk, other.from_disk)) == [0, 2]
+    xr.testing.assert_identical(one.ds, other.ds)
+    assert runs_in(tmp_path) == [one.folder]
+    assert {path.name for path in one.folder.iterdir()} == {
         "sweep.nc", "sweep.csv", "manifest.json",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("harm", ["cut", "flipped"])
+def test_a_damaged_sweep_is_made_anew(tmp_path: Path, harm: str) -> None:
+    asked = question({LIFE: [3, 5]})
+    first = sweep_folders.run(asked, tmp_path, figures=False)
+    data = first.folder / "sweep.nc"
+    whole = data.read_bytes()
+    middle = len(whole) // 2
+    flipped = bytes([whole[middle] ^ 255])
+    data.write_bytes(whole[:middle] + (flipped + whole[middle + 1 :] if harm == "flipped" else b""))
+    again = sweep_folders.run(asked, tmp_path, figures=False)
+    assert again.from_disk == 0
+    assert data.read_bytes() == whole
 
 
 def test_tables_fit_the_number_of_keys(grid: xr.Dataset) -> None:
@@ -368,7 +375,7 @@ def test_the_command_prints_tables_with_errors_and_says_where_the_results_are(
     ):  # fmt: skip
         assert words in done.stdout
     assert f"{DUTY}: " not in done.stdout
-    (folder,) = (tmp_path / "outputs").iterdir()
+    (folder,) = runs_in(tmp_path / "outputs")
     assert f"outputs/{folder.name}/" in done.stdout
     told = command(*arguments, "--json")
     document = json.loads(told.stdout)
@@ -404,7 +411,7 @@ def test_a_sweep_over_an_unknown_key_is_bad_input_and_writes_nothing(
         "--over: hardware.it_economic_live_years: unknown key;"
         " did you mean 'it_economic_life_years'?",
     ]
-    assert list(tmp_path.iterdir()) == []
+    assert runs_in(tmp_path) == []
 
 
 def test_a_sweep_is_listed_and_removed_like_a_run_and_shown_as_none(
