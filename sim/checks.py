@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from numbers import Integral
 from typing import Any
 
@@ -281,3 +281,17 @@ def threads_fault(threads: Any) -> str | None:
     if not whole or not 1 <= int(threads) <= 4096:
         return f"expected a whole number of threads from 1 to 4096, got {shown(threads)}"
     return None
+
+
+def option_faults(draws: Any = None, **given: Any) -> dict[str, str]:
+    """What is wrong with options of `simulate`, in words by name; None is as a scenario says."""
+    rules: dict[str, Callable[[Any], str | None]] = {
+        "seed": seed_fault,
+        "sampler": lambda sampler: sampler_fault(sampler, draws),
+        "uncertainty": uncertainty_fault,
+        "threads": threads_fault,
+        "bad_draws": bad_draws_fault,
+    }
+    found = {"draws": None if draws is None else draws_fault(draws)}
+    found |= {name: rules[name](said) for name, said in given.items() if said is not None}
+    return {name: message for name, message in found.items() if message}

@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from sim.draws import Draws, Tile, Totals
-from sim.engine import CHUNK, Piece, tiles_of
+from sim.draws import CHUNK, Draws, Tile, Totals
+from sim.engine import Piece, tiles_of
 from sim.files import Fault, InputError, Place, RunError, shown
 from sim.kernels.loops import TILE
 from sim.kernels.source import package_hash

@@ -17,7 +17,7 @@ from sim.fields import QUARTERS
 from sim.files import Fault, InputError, Place
 from sim.inputs import Draw, Lab, Landlord
 from sim.kernels.buildout import Ledger
-from sim.kernels.loops import BAD, QUESTIONABLE, REPLICATES, Plan, Workspace
+from sim.kernels.loops import BAD, QUESTIONABLE, REPLICATES, TILE, Plan, Workspace
 from sim.kernels.quantities import Scores
 from sim.kernels.samplers import BLOCK
 from sim.layout import Layout
@@ -29,6 +29,8 @@ from sim.sketches import Sketch
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+CHUNK = 8 * TILE  # draws that a thread evaluates at a time
+KEPT_DRAWS = 8 * CHUNK  # the first draws, of which values are kept
 BAD_NUMBERS = 500  # bad draws whose numbers are kept, to evaluate them again
 # Peak memory of simulating, summarising and storing, over that of the draws that are kept:
 # 2.5 at 200,000 and at 1,000,000 draws, rounded up.

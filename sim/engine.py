@@ -15,13 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.draws import Array, Draws, Mask, Tile, Totals, counted, make_room
-from sim.fields import QUARTERS, REFERENCE_QUARTER, REGIMES, Output, nearest
-from sim.inputs import HOST_MATRICES
+from sim.draws import CHUNK, Array, Draws, Mask, Tile, Totals, counted, make_room
 from sim.kernels.loops import (
-    ANYTHING,
-    FINITE,
-    NUMBER,
     REPLICATES,
     TILE,
     Plan,
@@ -29,18 +24,10 @@ from sim.kernels.loops import (
     run_blocks,
 )
 from sim.kernels.samplers import BLOCK
-from sim.layout import Layout, Variable
-from sim.outputs import PROBABILITIES
-from sim.rows import Rows, hosts
-from sim.scenario import Scenario
 from sim.sketches import Part, Sketch, declared_events
 from sim.threads import available_threads, in_chunks
 
-CHUNK = 8 * TILE  # draws that a thread evaluates at a time
-KEPT_DRAWS = 8 * CHUNK  # the first draws, of which values are kept
 ROUND = 32 * CHUNK  # draws after which results may be stored
-# Inputs that results always carry: probabilities, tables and figures need them.
-ALWAYS_KEPT = ("hurdle_margin", "lab_is_china", "rpo_busd")
 
 
 class Piece(NamedTuple):
@@ -55,45 +42,6 @@ class Piece(NamedTuple):
 # process. Beyond the draws that are kept it is given an empty part of the sketch. What comes back
 # is in the order of the draws, of whole tiles.
 Elsewhere = Callable[["Draws", int, int, Part | None], Generator[Piece, None, None]]
-
-
-def selected(
-    layout: Layout, keep: str | Sequence[str] | None
-) -> tuple[list[Variable], list[Variable]]:
-    """The variables of which draws are kept, and those of which only moments are.
-
-    Raises:
-        ValueError: For a name that is neither an output nor an input.
-    """
-    if not isinstance(keep, str | Sequence | None) or isinstance(keep, bytes):
-        raise ValueError(f'keep: expected None, "all" or a list of names, got {keep!r}')
-    everything = {**layout.inputs, **layout.outputs}
-    by_default = {
-        kept: [v for v in layout.outputs.values() if _output(v).kept == kept]
-        for kept in ("draws", "moments")
-    }
-    if keep == "all":
-        return list(everything.values()), []
-    if keep is None or keep == "headline":
-        kept = by_default["draws"]
-    else:
-        names = [keep] if isinstance(keep, str) else list(keep)
-        matrices = [matrix for matrix, _ in HOST_MATRICES.values()]
-        for name in names:
-            if name not in everything and name not in PROBABILITIES and name not in matrices:
-                known = [*everything, *PROBABILITIES, *matrices]
-                raise ValueError(f"keep: unknown variable '{name}'{nearest(name, known)}")
-        names = [PROBABILITIES[name].of if name in PROBABILITIES else name for name in names]
-        kept = [everything[name] for name in dict.fromkeys(names) if name in everything]
-    chosen = {variable.name for variable in kept}
-    kept = [everything[name] for name in ALWAYS_KEPT if name not in chosen] + kept
-    moments = by_default["moments"] if keep is None or keep == "headline" else []
-    return kept, moments
-
-
-def _output(variable: Variable) -> Output:
-    assert isinstance(variable.declaration, Output)
-    return variable.declaration
 
 
 def run(
@@ -146,71 +94,6 @@ def run(
     return result
 
 
-def prepared(
-    scenario: Scenario,
-    seed: int,
-    sampler: str,
-    keep: str | Sequence[str] | None,
-    uncertainty: float,
-    drop_bad: bool = True,
-    drop_questionable: bool = False,
-    kept_draws: int = KEPT_DRAWS,
-) -> Draws:
-    """A result of no draws yet."""
-    layout = Layout(len(scenario.labs), len(scenario.landlords))
-    start = Rows(scenario, layout, uncertainty)
-    kept, moments = selected(layout, keep)
-    drawn = [v for v in kept if v.name in start.sampled or v.name in layout.outputs]
-    columns = np.concatenate([v.columns.ravel() for v in drawn] or [np.zeros(0, np.int64)])
-    moment_columns = np.concatenate([v.columns.ravel() for v in moments] or [np.zeros(0, np.int64)])
-    settings = scenario.settings
-    housing = hosts(scenario)
-    reports = ~np.isnan(start.row[layout.inputs["arr_2026q4_busd"].columns])
-    rents = ((housing["share_2026"] > 0) & (housing["captive"] == 0)).any(axis=0)
-    kept_rules, moment_rules = (
-        np.concatenate(
-            [_rules(v, reports, rents).ravel() for v in chosen] or [np.zeros(0, np.int8)]
-        )
-        for chosen in (drawn, moments)
-    )
-    plan = Plan(
-        start.plan.sampling(seed, sampler),
-        settings.rental_mode == "market",
-        settings.view == "accounting",
-        housing,
-        columns,
-        kept_rules,
-        moment_columns,
-        moment_rules,
-        drop_bad,
-        drop_questionable,
-    )
-    none = Totals.none(moment_columns.size)
-    return Draws(
-        scenario,
-        layout,
-        plan,
-        start,
-        seed,
-        sampler,
-        uncertainty,
-        kept_draws,
-        places=_slices(drawn),
-        fixed={v.name: start.row[v.columns] for v in kept if v not in drawn},
-        moments=_slices(moments),
-        store=np.empty((columns.size, 0)),
-        status=np.zeros(0, np.int8),
-        whole=none,
-        totals=none,
-    )
-
-
-def _slices(variables: Sequence[Variable]) -> dict[str, slice]:
-    """Where the columns of each variable are among those of all."""
-    ends = [int(end) for end in np.cumsum([0, *(v.columns.size for v in variables)])]
-    return {v.name: slice(a, b) for v, a, b in zip(variables, ends, ends[1:], strict=False)}
-
-
 def _take_over(result: Draws, after: Draws, draws: int) -> None:
     """Take over the whole tiles of an earlier result of fewer draws, on which later ones follow.
 
@@ -232,25 +115,6 @@ def _take_over(result: Draws, after: Draws, draws: int) -> None:
     result.store, result.status = after.store, after.status
     result.whole = result.totals = after.whole.copy()
     result.marks = list(after.marks)
-
-
-def _rules(variable: Variable, reports: Mask, rents: Mask) -> NDArray[np.int8]:
-    """What the columns of a variable may hold, in its shape (model.md 9.4).
-
-    `reports` says which labs report ARR, `rents` which landlords let to outside labs throughout.
-    """
-    output = variable.declaration
-    number = np.full(variable.columns.shape, isinstance(output, Output))
-    if not isinstance(output, Output):
-        return np.full(variable.columns.shape, ANYTHING, np.int8)
-    if output.missing == "arr":
-        number[~reports] = False
-    elif output.missing == "hosts":
-        number[~rents] = False
-    elif output.missing == "quarters":
-        number[:, REGIMES.index("frontier_training")] = False
-        number[QUARTERS.index(REFERENCE_QUARTER)] |= reports.any()
-    return np.where(number, NUMBER if output.may_be_infinite else FINITE, ANYTHING).astype(np.int8)
 
 
 def _evaluate(

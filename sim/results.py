@@ -6,7 +6,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -17,14 +17,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sim import bad_draws as bad
-from sim import checks, dependence, engine, sketches
+from sim import dependence, engine, sketches
 from sim.cluster import connected
-from sim.draws import Draws
+from sim.draws import KEPT_DRAWS, Draws
 from sim.fields import COORDS, QUARTERS, Output, declared
-from sim.files import Fault, InputError, Place
 from sim.inputs import HOST_MATRICES, Host
-from sim.kernels.source import source_hash
 from sim.outputs import ENTITIES, PROBABILITIES
+from sim.question import Options, digest, options, prepared
 from sim.scenario import Scenario
 from sim.sketches import Sketch
 from sim.threads import processor
@@ -47,7 +46,7 @@ def simulate(
     progress: Callable[[int], None] | None = None,
     bad_draws: str = "fail",
     drop_questionable: bool = False,
-    kept_draws: int = engine.KEPT_DRAWS,
+    kept_draws: int = KEPT_DRAWS,
     cluster: str | None = None,
 ) -> xr.Dataset:
     """Evaluate the model in every draw of a scenario.
@@ -96,73 +95,6 @@ def simulate(
     return dataset(done, keep, bad_draws)
 
 
-@dataclass(frozen=True)
-class Options:
-    """How a scenario is drawn, checked; see `simulate`."""
-
-    draws: int
-    seed: int
-    sampler: str
-    keep: str | Sequence[str] | None
-    uncertainty: float
-    threads: int | None
-    bad_draws: str
-    drop_questionable: bool
-    kept_draws: int
-
-
-def options(
-    scenario: Scenario,
-    draws: int | None = None,
-    seed: int | None = None,
-    sampler: str | None = None,
-    keep: str | Sequence[str] | None = None,
-    uncertainty: float | None = None,
-    threads: int | None = None,
-    bad_draws: str = "fail",
-    drop_questionable: bool = False,
-    kept_draws: int = engine.KEPT_DRAWS,
-) -> Options:
-    """Options of `simulate`; those that are None are as the scenario says.
-
-    Raises:
-        InputError: As `simulate`.
-    """
-    run = scenario.run
-    draws = run.draws if draws is None else draws
-    seed = run.seed if seed is None else seed
-    sampler = run.sampler if sampler is None else sampler
-    uncertainty = scenario.settings.uncertainty if uncertainty is None else uncertainty
-    faults = {
-        "draws": checks.draws_fault(draws),
-        "seed": checks.seed_fault(seed),
-        "sampler": checks.sampler_fault(sampler, draws),
-        "uncertainty": checks.uncertainty_fault(uncertainty),
-        "threads": checks.threads_fault(threads),
-        "bad_draws": checks.bad_draws_fault(bad_draws),
-        "kept_draws": checks.kept_draws_fault(kept_draws, engine.CHUNK),
-    }
-    wrong = [Fault(Place("simulate"), name, message) for name, message in faults.items() if message]
-    if wrong:
-        raise InputError(wrong)
-    return Options(
-        int(draws), int(seed), sampler, keep, float(uncertainty), threads, bad_draws,
-        bool(drop_questionable), int(kept_draws),
-    )  # fmt: skip
-
-
-def prepared(scenario: Scenario, wanted: Options) -> Draws:
-    """A result of no draws yet.
-
-    Raises:
-        ValueError: For an unknown name in `keep`.
-    """
-    return engine.prepared(
-        scenario, wanted.seed, wanted.sampler, wanted.keep, wanted.uncertainty,
-        wanted.bad_draws != "keep", wanted.drop_questionable, wanted.kept_draws,
-    )  # fmt: skip
-
-
 def drawn(
     scenario: Scenario,
     wanted: Options,
@@ -180,34 +112,10 @@ def drawn(
         InputError: If what is kept does not fit in memory.
         ValueError: As `prepared`, or if `after` cannot be extended to this result.
     """
-    nothing = prepared(scenario, wanted)
     return engine.run(
-        nothing, wanted.draws, wanted.threads, progress, after,
+        prepared(scenario, wanted), wanted.draws, wanted.threads, progress, after,
         finished=finished, elsewhere=elsewhere,
     )  # fmt: skip
-
-
-def digest_of(scenario: Scenario, wanted: Options) -> str:
-    """What names a run: parameters, source of the model, seed, sampler, and what is kept."""
-    kept = "headline" if wanted.keep is None else wanted.keep
-    return _digest(
-        scenario, wanted.seed, wanted.sampler, kept, wanted.uncertainty, wanted.bad_draws,
-        wanted.drop_questionable,
-    )  # fmt: skip
-
-
-def _digest(
-    scenario: Scenario,
-    seed: int,
-    sampler: str,
-    keep: Any,
-    uncertainty: float,
-    bad_draws: str,
-    drop_questionable: bool,
-) -> str:
-    usual = bad_draws == "fail" and not drop_questionable
-    dropped = [] if usual else [bad_draws, drop_questionable]
-    return scenario.digest(source_hash(), seed, sampler, keep, float(uncertainty), *dropped)
 
 
 def dataset(done: Draws, keep: str | Sequence[str] | None, bad_draws: str = "fail") -> xr.Dataset:
@@ -350,7 +258,7 @@ def _attributes(done: Draws, keep: str | Sequence[str] | None, bad_draws: str) -
     return {
         "title": f"AI-lab token economics, scenario {scenario.name}",
         "scenario": scenario.name,
-        "digest": _digest(
+        "digest": digest(
             scenario,
             done.seed,
             done.sampler,

@@ -21,15 +21,15 @@ import xarray as xr
 
 from sim import checkpoints, engine, folders, results, run_files, stored
 from sim import until as targets_of
-from sim.draws import Draws
+from sim.draws import KEPT_DRAWS, Draws
 from sim.files import Fault, InputError, Place
 from sim.kernels.source import package_hash
+from sim.question import Options, digest_of, options, prepared
 from sim.scenario import Scenario
 from sim.statistics import summarise
 from sim.until import MAX_DRAWS, STEP, Target
 
 STORED_EVERY = 5.0  # seconds between two states of a run that are stored, at least
-KEPT_DRAWS = engine.KEPT_DRAWS
 _JOURNAL = "interruptions.json"
 
 
@@ -104,11 +104,11 @@ def run(
     """
     check_folder(out)
     started = time.time()
-    wanted = results.options(
+    wanted = options(
         scenario, draws, seed, sampler, None, None, threads, bad_draws, drop_questionable,
         KEPT_DRAWS,
     )  # fmt: skip
-    folder = out / f"{scenario.name}-{results.digest_of(scenario, wanted)}"
+    folder = out / f"{scenario.name}-{digest_of(scenario, wanted)}"
     work = _Work(scenario, folder, wanted, started, stage, figures, elsewhere)
     with folders.alone(folder, stage):
         if force:
@@ -129,7 +129,7 @@ class _Work:
 
     scenario: Scenario
     folder: Path
-    wanted: results.Options
+    wanted: Options
     started: float
     stage: Callable[[str], None]
     figures: bool
@@ -175,7 +175,7 @@ class _Work:
         for folder in (self.unfinished, self.folder):
             if not (folder / checkpoints.STATE).exists():
                 continue
-            nothing = results.prepared(self.scenario, self.wanted)
+            nothing = prepared(self.scenario, self.wanted)
             ds = None
             if folder is self.folder:
                 try:

@@ -230,14 +230,10 @@ def ask(
     def place(option: str) -> tuple[Place, str]:
         return (Place(caller), option) if caller else (Place(f"--{option.replace('_', '-')}"), "")
 
-    options = {
-        "draws": checks.draws_fault(draws) if draws is not None else None,
-        "seed": checks.seed_fault(seed) if seed is not None else None,
-        "sampler": checks.sampler_fault(sampler, draws) if sampler is not None else None,
-        "threads": checks.threads_fault(threads),
-        "bad_draws": checks.bad_draws_fault(bad_draws),
-    }
-    faults += [Fault(*place(name), message) for name, message in options.items() if message]
+    options = checks.option_faults(
+        draws=draws, seed=seed, sampler=sampler, threads=threads, bad_draws=bad_draws
+    )
+    faults += [Fault(*place(name), message) for name, message in options.items()]
     names, asked = _read(outputs or (), *place("outputs" if caller else "output"), faults)
     grid = load_grid(path, along, changes, faults)
     first = grid.scenarios[0]

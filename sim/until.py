@@ -15,14 +15,15 @@ import xarray as xr
 from sim import bad_draws as bad
 from sim import checks, engine, expressions
 from sim.binned import draws_of
-from sim.draws import Draws
+from sim.draws import CHUNK, Draws
 from sim.expressions import Expression
 from sim.files import Fault, InputError, Place
-from sim.results import Options, dataset, drawn, options, so_far
+from sim.question import Options, options
+from sim.results import dataset, drawn, so_far
 from sim.scenario import Scenario
 from sim.statistics import bounded, rounded_by
 
-STEP = engine.CHUNK  # numbers of draws are multiples of it
+STEP = CHUNK  # numbers of draws are multiples of it
 MAX_DRAWS = 10_000_000
 NO_END: Mapping[str, str] = MappingProxyType({})
 LEAST_GROWTH, MOST_GROWTH = 1.25, 4.0

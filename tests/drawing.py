@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sim import engine, results
+from sim import engine, question
+from sim.draws import CHUNK, Draws
 from sim.scenario import Scenario
 
 
@@ -16,12 +17,12 @@ def drawn(
     sampler: str = "stratified",
     *,
     threads: int | None = None,
-    after: engine.Draws | None = None,
+    after: Draws | None = None,
     progress: Callable[[int], None] | None = None,
-    chunk: int = engine.CHUNK,
-    finished: Callable[[engine.Draws], None] = lambda done: None,
+    chunk: int = CHUNK,
+    finished: Callable[[Draws], None] = lambda done: None,
     **options: Any,
-) -> engine.Draws:
-    wanted = results.options(scenario, draws, seed, sampler, threads=threads, **options)
-    nothing = results.prepared(scenario, wanted)
+) -> Draws:
+    wanted = question.options(scenario, draws, seed, sampler, threads=threads, **options)
+    nothing = question.prepared(scenario, wanted)
     return engine.run(nothing, draws, threads, progress, after, chunk, finished)

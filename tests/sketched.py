@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sim.engine import selected
 from sim.fields import Output
 from sim.layout import Layout, Variable
 from sim.plan import replicate_of
+from sim.question import selected
 from sim.results import REPLICATE_M2, REPLICATE_MEAN
 from sim.scenario import Scenario
 from sim.sketches import CHUNK, NO_EVENTS, Declared, Sketch, declared_events, variables

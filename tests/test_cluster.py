@@ -12,8 +12,10 @@ import xarray as xr
 from conftest import ROOT, Command
 
 import sim
-from sim import checkpoints, cluster, engine, results, runs
+from sim import checkpoints, cluster, results, runs
 from sim.cluster import Cluster, connected
+from sim.draws import Draws
+from sim.question import Options, options, prepared
 from sim.scenario import Scenario
 
 pytest.importorskip("distributed")
@@ -31,12 +33,12 @@ def address(of: Cluster) -> str:
     return str(of.client.scheduler.address)
 
 
-def beyond(base: Scenario, draws: int, **options: Any) -> results.Options:
+def beyond(base: Scenario, draws: int, **others: Any) -> Options:
     """Draws of which only 8,192 are kept."""
-    return results.options(base, draws, kept_draws=8192, **options)
+    return options(base, draws, kept_draws=8192, **others)
 
 
-def of_threads(base: Scenario, wanted: results.Options) -> xr.Dataset:
+def of_threads(base: Scenario, wanted: Options) -> xr.Dataset:
     return results.dataset(results.drawn(base, wanted), wanted.keep)
 
 
@@ -90,12 +92,12 @@ def test_a_run_goes_on_from_a_cluster_and_to_one(
     begun, wanted = beyond(base, 12_000), beyond(base, 18_000)
     stored: list[int] = []
 
-    def store(done: engine.Draws) -> None:
+    def store(done: Draws) -> None:
         checkpoints.save(done, tmp_path / "begun")
         stored.append(done.whole.draws)
 
     results.drawn(base, begun, finished=store, elsewhere=two if first_far else None)
-    before = results.prepared(base, wanted)
+    before = prepared(base, wanted)
     assert checkpoints.restored(before, tmp_path / "begun", 18_000)
     assert before.whole.draws == stored[-1] == 11_264  # whole tiles
     done = results.drawn(base, wanted, after=before, elsewhere=None if first_far else two)
@@ -110,7 +112,7 @@ def test_simulate_takes_the_address_of_a_cluster(base: Scenario, two: Cluster) -
 def test_workers_with_other_code_are_refused(
     base: Scenario, two: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    question = cluster._packed(results.prepared(base, beyond(base, 32)), None)
+    question = cluster._packed(prepared(base, beyond(base, 32)), None)
     monkeypatch.setattr(cluster, "package_hash", lambda: "of-this-process")
     told = r"other code of this package \(\w+, here of-this-process\)"
     with (

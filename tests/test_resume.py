@@ -79,7 +79,7 @@ def test_other_formulas_are_another_question(
     base: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = run(base, tmp_path, 64)
-    monkeypatch.setattr("sim.results.source_hash", lambda: "edited")
+    monkeypatch.setattr("sim.question.source_hash", lambda: "edited")
     edited = run(base, tmp_path, 64)
     assert edited.folder != first.folder
     assert edited.drawn == 64

@@ -217,18 +217,10 @@ def _options(
         "threads": number(threads),
         "bad_draws": bad_draws,
     }
-    rules = {
-        "draws": checks.draws_fault,
-        "seed": checks.seed_fault,
-        "sampler": checks.sampler_fault,
-        "threads": checks.threads_fault,
-        "bad_draws": checks.bad_draws_fault,
-    }
-    faults = []
-    for name, what in given.items():
-        message = None if what is None else rules[name](what)
-        if message:
-            faults.append(Fault(Place(f"--{name.replace('_', '-')}"), "", message))
+    faults = [
+        Fault(Place(f"--{name.replace('_', '-')}"), "", message)
+        for name, message in checks.option_faults(**given).items()
+    ]
     return {**given, "faults": faults}
 
 

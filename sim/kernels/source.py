@@ -11,7 +11,7 @@ _PACKAGE = Path(__file__).parent.parent
 # What else the draws depend on: declarations, and the plan of what is to be sampled.
 _OTHERS = ("fields.py", "inputs.py", "outputs.py", "correlation.py", "plan.py", "rows.py")
 # What adds draws up, and stores how far a run has come.
-_ENGINE = ("engine.py", "draws.py", "sketches.py", "checkpoints.py", "layout.py")
+_ENGINE = ("engine.py", "draws.py", "question.py", "sketches.py", "checkpoints.py", "layout.py")
 
 
 @cache
