@@ -84,34 +84,37 @@ def _evaluated(done: Draws, draws: NDArray[np.int64]) -> tuple[Array, NDArray[np
     """Inputs and outputs [draw, column] of draws by number, ascending, and which are not bad."""
     plan = done.plan
     plan = plan._replace(
-        kept_columns=plan.kept_columns[:0],
-        kept_rules=plan.kept_rules[:0],
-        moment_columns=np.concatenate([plan.kept_columns, plan.moment_columns]),
-        moment_rules=np.concatenate([plan.kept_rules, plan.moment_rules]),
+        columns=np.arange(done.layout.width),
+        moments=0,
+        rules=_rules(done),
         drop_bad=False,  # rows stay in the order of the draws
         drop_questionable=False,
     )
     space = done.workspace()
-    nothing = np.empty((0, 0))
+    values = np.empty((done.layout.width, BLOCK))
     sizes = np.zeros(REPLICATES, np.int64)
-    mean, m2 = np.zeros((2, REPLICATES, plan.moment_columns.size))
+    mean, m2 = np.zeros((2, REPLICATES, 0))
     rows = np.empty((len(draws), done.layout.width))
     good = np.empty(len(draws), bool)
     status = np.empty(BLOCK, np.int8)
     for block in np.unique(draws // BLOCK):
-        run_blocks(plan, space, int(block) * BLOCK, BLOCK, nothing, 0, sizes, mean, m2, status)
+        run_blocks(plan, space, int(block) * BLOCK, BLOCK, values, 0, sizes, mean, m2, status)
         here = draws // BLOCK == block
-        rows[here] = space.rows[draws[here] % BLOCK]
+        rows[here] = values.T[draws[here] % BLOCK]
         good[here] = (status[draws[here] % BLOCK] & BAD) == 0
     return rows, good
 
 
+def _rules(done: Draws) -> NDArray[np.int8]:
+    """What all columns may hold: those of which nothing is told, anything."""
+    rules = np.full(done.layout.width, ANYTHING, np.int8)
+    rules[done.plan.columns] = done.plan.rules
+    return rules
+
+
 def _outputs(done: Draws, rows: Array) -> Iterator[str]:
     """The outputs that are not finite in the most of some bad draws [draw, column], in words."""
-    plan = done.plan
-    columns = np.concatenate([plan.kept_columns, plan.moment_columns])
-    rules = np.full(done.layout.width, ANYTHING, np.int8)
-    rules[columns] = np.concatenate([plan.kept_rules, plan.moment_rules])
+    rules = _rules(done)
     wrong = (np.isnan(rows) & (rules != ANYTHING)) | (np.isinf(rows) & (rules == FINITE))
     counts = {
         name: int(wrong[:, variable.columns.ravel()].any(axis=1).sum())

@@ -17,9 +17,18 @@ from sim.fields import QUARTERS
 from sim.files import Fault, InputError, Place
 from sim.inputs import Draw, Lab, Landlord
 from sim.kernels.buildout import Ledger
-from sim.kernels.loops import BAD, QUESTIONABLE, REPLICATES, TILE, Plan, Workspace
+from sim.kernels.lanes import LANES, aligned
+from sim.kernels.loops import (
+    BAD,
+    QUESTIONABLE,
+    REPLICATES,
+    RUN,
+    TILE,
+    Plan,
+    RecordsByLane,
+    Workspace,
+)
 from sim.kernels.quantities import Scores
-from sim.kernels.samplers import BLOCK
 from sim.layout import Layout
 from sim.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
 from sim.rows import Rows
@@ -140,7 +149,7 @@ class Draws:
         """Which columns of the moments are those of a variable."""
         if self.totals.sketch is None:
             return self.moments
-        before = self.plan.moment_columns.size
+        before = self.plan.moments
         kept = {n: slice(before + p.start, before + p.stop) for n, p in self.places.items()}
         return self.moments | kept
 
@@ -152,15 +161,11 @@ class Draws:
 
     def plan_beyond(self) -> Plan:
         """The plan for draws that are not kept: there are moments of all variables."""
-        plan = self.plan
-        return plan._replace(
-            moment_columns=np.concatenate([plan.moment_columns, plan.kept_columns]),
-            moment_rules=np.concatenate([plan.moment_rules, plan.kept_rules]),
-        )
+        return self.plan._replace(moments=self.plan.columns.size)
 
     def workspace(self) -> Workspace:
         """Working space of one thread that evaluates draws of this result."""
-        return workspace(self.layout, self.start.row, self.start.plan.scores(BLOCK))
+        return workspace(self.layout, self.start.row, self.start.plan.scores(RUN))
 
 
 def counted(status: NDArray[np.int8], plan: Plan) -> Mask:
@@ -170,28 +175,29 @@ def counted(status: NDArray[np.int8], plan: Plan) -> Mask:
 
 
 def workspace(layout: Layout, row: Array, scores: Scores) -> Workspace:
-    """Working space of one thread, with `row` in every draw of the block."""
-    rows = np.tile(row, (BLOCK, 1))
+    """Working space of one thread, with `row` in every draw."""
+    inputs = np.repeat(row[: layout.input_width, None], scores.own.size, axis=1)
+    columns = aligned(layout.width, LANES)
+    columns[:] = row[:, None]
     shape = (layout.labs, layout.landlords)
-    return Workspace(
-        rows,
-        rows.T,
-        draws=layout.records(rows, Draw),
-        labs=layout.records(rows, Lab),
-        landlords=layout.records(rows, Landlord),
-        out=layout.records(rows, World),
-        lab_out=layout.records(rows, LabOutputs),
-        landlord_out=layout.records(rows, LandlordOutputs),
-        host_out=layout.records(rows, HostOutputs),
-        scores=scores,
+    records = RecordsByLane(
+        draw=layout.records(columns, Draw),
+        labs=layout.records(columns, Lab),
+        landlords=layout.records(columns, Landlord),
+        out=layout.records(columns, World),
+        lab_out=layout.records(columns, LabOutputs),
+        landlord_out=layout.records(columns, LandlordOutputs),
+        host_out=layout.records(columns, HostOutputs),
         ledger=Ledger(
-            done=np.empty(shape),
-            want=np.empty(shape),
-            due=np.empty(layout.labs),
-            buildable=np.empty(layout.landlords),
-            average=np.empty((*shape, len(QUARTERS))),
+            done=aligned(*shape, LANES),
+            want=aligned(*shape, LANES),
+            due=aligned(layout.labs, LANES),
+            buildable=aligned(layout.landlords, LANES),
+            average=aligned(*shape, len(QUARTERS), LANES),
+            rent=aligned(layout.labs, len(QUARTERS), LANES),
         ),
     )
+    return Workspace(inputs, columns, records, scores)
 
 
 def make_room(result: Draws, draws: int) -> None:

@@ -227,8 +227,9 @@ def tiles_of(
     count = status.size
     rows = math.ceil(count / TILE) * REPLICATES
     sizes = np.zeros(rows, np.int64)
-    mean, m2 = np.zeros((2, rows, plan.moment_columns.size))
-    run_blocks(plan, space, first, count, values, at, sizes, mean, m2, status)
+    mean, m2 = np.zeros((2, rows, plan.moments))
+    with np.errstate(all="ignore"):  # as compiled; what is not finite is told by status
+        run_blocks(plan, space, first, count, values, at, sizes, mean, m2, status)
     ends = None
     if part is not None:
         ends = part.add(values[:, at : at + count], counted(status, plan), first)

@@ -52,6 +52,7 @@ class Layout:
             start = self.width
             self._block(party, record(party), tuple(sizes[d] for d in own))
             self._add(self.inputs, prefix, party, own, sizes, start)
+        self.input_width = self.width
         for entity, dims in ENTITIES.items():
             start = self.width
             self._block(entity, record(entity), tuple(sizes[d] for d in dims))
@@ -84,19 +85,26 @@ class Layout:
             offset += count
         return offset
 
-    def records(self, rows: NDArray[np.float64], group: type) -> NDArray[Any]:
-        """The records of a group [block, lab and landlord where it has them] in a block of rows."""
+    def records(self, columns: NDArray[np.float64], group: type) -> NDArray[Any]:
+        """The records of a group in `columns` [column, lane].
+
+        They are an array over labs and landlords where the group has them, else of one record.
+        """
         offset, dtype, shape = self.blocks[group]
-        strides = [rows.strides[0]]
-        for axis in range(len(shape)):
-            strides.append(dtype.itemsize * int(np.prod(shape[axis + 1 :])))
+        lanes = columns.shape[1]
         return np.ndarray(
-            (rows.shape[0], *shape),
-            dtype=as_record(dtype),
-            buffer=rows,
-            offset=offset * 8,
-            strides=tuple(strides),
+            shape or (1,),
+            dtype=as_record(by_lane(dtype, lanes)),
+            buffer=columns,
+            offset=offset * 8 * lanes,
         )
+
+
+def by_lane(dtype: np.dtype[Any], lanes: int) -> np.dtype[Any]:
+    """The same dtype with so many numbers, side by side, in place of each."""
+    if dtype.fields is not None:
+        return np.dtype([(name, by_lane(dtype[name], lanes)) for name in dtype.names or ()])
+    return np.dtype((dtype.base, (*dtype.shape, lanes)))
 
 
 def as_record(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -111,31 +111,26 @@ def prepared(scenario: Scenario, wanted: Options) -> Draws:
     start = Rows(scenario, layout, wanted.uncertainty)
     kept, moments = selected(layout, wanted.keep)
     drawn = [v for v in kept if v.name in start.sampled or v.name in layout.outputs]
-    columns = np.concatenate([v.columns.ravel() for v in drawn] or [np.zeros(0, np.int64)])
-    moment_columns = np.concatenate([v.columns.ravel() for v in moments] or [np.zeros(0, np.int64)])
+    told = [*moments, *drawn]
+    columns = np.concatenate([v.columns.ravel() for v in told] or [np.zeros(0, np.int64)])
+    kept_size, moments_size = (sum(v.columns.size for v in each) for each in (drawn, moments))
     settings = scenario.settings
     housing = hosts(scenario)
     reports = ~np.isnan(start.row[layout.inputs["arr_2026q4_busd"].columns])
     rents = ((housing["share_2026"] > 0) & (housing["captive"] == 0)).any(axis=0)
-    kept_rules, moment_rules = (
-        np.concatenate(
-            [_rules(v, reports, rents).ravel() for v in chosen] or [np.zeros(0, np.int8)]
-        )
-        for chosen in (drawn, moments)
-    )
+    rules = [_rules(v, reports, rents).ravel() for v in told]
     plan = Plan(
         start.plan.sampling(wanted.seed, wanted.sampler),
         settings.rental_mode == "market",
         settings.view == "accounting",
         housing,
         columns,
-        kept_rules,
-        moment_columns,
-        moment_rules,
+        moments_size,
+        np.concatenate(rules or [np.zeros(0, np.int8)]),
         wanted.bad_draws != "keep",
         wanted.drop_questionable,
     )
-    none = Totals.none(moment_columns.size)
+    none = Totals.none(moments_size)
     return Draws(
         scenario,
         layout,
@@ -148,7 +143,7 @@ def prepared(scenario: Scenario, wanted: Options) -> Draws:
         places=_slices(drawn),
         fixed={v.name: start.row[v.columns] for v in kept if v not in drawn},
         moments=_slices(moments),
-        store=np.empty((columns.size, 0)),
+        store=np.empty((kept_size, 0)),
         status=np.zeros(0, np.int8),
         whole=none,
         totals=none,

@@ -49,16 +49,15 @@ def evaluate(
         view == "accounting",
         hosts,
         every,
+        0,
         np.zeros(every.size, np.int8),
-        np.zeros(0, np.int64),
-        np.zeros(0, np.int8),
         False,
         False,
     )
     space = workspace(layout, rows[0], nothing_sampled.scores(BLOCK))
     kept = np.empty((every.size, rows.shape[0]))
     for start in range(0, rows.shape[0], BLOCK):
-        space.rows[:] = rows[start : start + BLOCK]
+        space.inputs[:] = rows[start : start + BLOCK, : layout.input_width].T
         none, status = np.empty((1, 0)), np.empty(BLOCK, np.int8)
         sizes = np.zeros(1, np.int64)
         run_blocks(plan, space, start, BLOCK, kept, start, sizes, none, none, status)

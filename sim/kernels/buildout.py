@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from sim.fields import Records
 from sim.inputs import Array, Buildout, Draw, Host, Lab, Landlord
 from sim.kernels.hardware import capex, it_capex, it_power_kw
 from sim.kernels.jit import jit
-from sim.kernels.paths import compound
-from sim.kernels.places import QUARTERS, REFERENCE, YEARS_PER_QUARTER
+from sim.kernels.lanes import where
+from sim.kernels.mathematics import maximum, minimum
+from sim.kernels.paths import quarterly, raised
+from sim.kernels.places import QUARTERS, REFERENCE
 from sim.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
 
 # Share of a calendar year's capex, and of the planned additions of 2027, by quarter.
@@ -20,13 +20,14 @@ CAPEX_LEAD_QUARTERS = 2
 
 
 class Ledger(NamedTuple):
-    """Working space [GW]: of the quarters of 2027, and what is in service on average."""
+    """Working space [GW]: of the quarters of 2027, what is in service on average, and its rent."""
 
     done: Array  # [lab, landlord] built in 2027 so far
     want: Array  # [lab, landlord] wanted in the quarter, with what was left over
     due: Array  # [lab] planned and energised by the end of the quarter
     buildable: Array  # [landlord] paid for by the end of the quarter
     average: Array  # [lab, landlord, quarter] in service on average over the quarter
+    rent: Array  # [lab, quarter] of an accelerator-hour over the lab's regimes [USD/h]
 
 
 @jit
@@ -50,16 +51,14 @@ def planned_gw(plan: float, quarters: float, left_by_crunch: float) -> float:
     share = 0.0
     for i in range(4):
         left = 1.0 if i == 0 else left_by_crunch
-        share += QUARTER_WEIGHTS[i] * left * min(max(quarters - i, 0.0), 1.0)
+        share += QUARTER_WEIGHTS[i] * left * minimum(maximum(quarters - i, 0.0), 1.0)
     return plan * share
 
 
 @jit
 def scale(available: float, wanted: float) -> float:
     """What a limit leaves of a want; 1 where nothing is wanted [1] (6.5)."""
-    if wanted == 0.0:
-        return 1.0
-    return min(1.0, max(available, 0.0) / wanted)
+    return where(wanted == 0.0, 1.0, minimum(1.0, maximum(available, 0.0) / wanted))
 
 
 @jit
@@ -67,7 +66,7 @@ def capex_in_quarter(landlord: Landlord, quarter: int) -> float:
     """A landlord's capital expenditure in a quarter [USD bn/quarter] (6.4)."""
     year = landlord.capex_2026_busd
     if quarter > REFERENCE:
-        year *= landlord.capex_growth_2027
+        year = year * landlord.capex_growth_2027
     return year * QUARTER_WEIGHTS[quarter % 4]
 
 
@@ -81,11 +80,15 @@ def left_by_crunch(x: Draw) -> float:
 def write_2026(lab: Lab, out: LabOutputs) -> None:
     """The lab's gigawatts in 2026: geometric between the two year ends (6.1)."""
     start = lab.gw_2025q4
-    growth = np.sqrt(np.sqrt(max(lab.gw_2026q4, start) / start))
-    gw = start
+    growth = quarterly(maximum(lab.gw_2026q4, start) / start)
     for q in range(REFERENCE + 1):
-        gw *= growth
-        out.gw[q] = gw
+        out.gw[q] = start * raised(growth, q + 1)
+
+
+@jit
+def is_contracted(host: Host) -> bool:
+    """Whether the landlord hosts the lab in either year; all else of such a pair stays 0."""
+    return host.share_2026 != 0.0 or host.share_2027 != 0.0
 
 
 @jit
@@ -106,12 +109,14 @@ def open_2027(
     ledger: Ledger,
 ) -> None:
     """The year 2026, in which nothing limits, capex of both years, and an empty ledger (6.1)."""
-    out.power_scale[: REFERENCE + 1] = 1.0
-    out.power_binds[: REFERENCE + 1] = 0.0
+    for q in range(REFERENCE + 1):
+        out.power_scale[q] = 1.0
+        out.power_binds[q] = 0.0
     for k in range(len(landlords)):
-        landlord_out[k].capex_scale[: REFERENCE + 1] = 1.0
-        landlord_out[k].capex_binds[: REFERENCE + 1] = 0.0
         ledger.buildable[k] = 0.0
+        for q in range(REFERENCE + 1):
+            landlord_out[k].capex_scale[q] = 1.0
+            landlord_out[k].capex_binds[q] = 0.0
         for q in range(QUARTERS):
             landlord_out[k].landlord_capex_busd[q] = capex_in_quarter(landlords[k], q)
             landlord_out[k].hosted_gw_landlord[q] = 0.0
@@ -119,6 +124,8 @@ def open_2027(
         write_2026(labs[i], lab_out[i])
         for k in range(len(landlords)):
             ledger.done[i, k] = 0.0
+            if not is_contracted(hosts[i, k]):
+                continue
             for q in range(REFERENCE + 1):
                 host_out[i, k].hosted_gw[q] = hosts[i, k].share_2026 * lab_out[i].gw[q]
 
@@ -127,7 +134,7 @@ def open_2027(
 def plan_quarter(labs: Records[Lab], quarter: int, left_by_crunch: float, ledger: Ledger) -> None:
     """What every lab has planned and energised by the end of the quarter (6.3)."""
     for i in range(len(labs)):
-        energised = max(0.0, quarter - labs[i].lab_delay_quarters)
+        energised = maximum(0.0, quarter - labs[i].lab_delay_quarters)
         plan = labs[i].planned_additions_2027_gw
         ledger.due[i] = planned_gw(plan, energised, left_by_crunch)
 
@@ -156,20 +163,23 @@ def limit_by_capex(
         built = 0.0
         wanted = 0.0
         for i in range(len(ledger.due)):
+            if not is_contracted(hosts[i, k]):
+                continue
             wish = ledger.due[i] * hosts[i, k].share_2027
-            want = max(wish - ledger.done[i, k], 0.0)
+            want = maximum(wish - ledger.done[i, k], 0.0)
             ledger.want[i, k] = want
             wanted += want
             built += ledger.done[i, k]
         left = scale(ledger.buildable[k] - built, wanted)
         landlord_out[k].capex_scale[REFERENCE + quarter] = left
-        landlord_out[k].capex_binds[REFERENCE + quarter] = 1.0 if left < 1.0 else 0.0
+        landlord_out[k].capex_binds[REFERENCE + quarter] = where(left < 1.0, 1.0, 0.0)
 
 
 @jit
 def limit_by_power(
     b: Buildout,
     labs: Records[Lab],
+    hosts: Records[Host],
     quarter: int,
     landlord_out: Records[LandlordOutputs],
     ledger: Ledger,
@@ -178,10 +188,12 @@ def limit_by_power(
     built = 0.0
     wanted = 0.0
     for i in range(len(labs)):
-        if is_western(labs[i]):
-            for k in range(len(landlord_out)):
-                built += ledger.done[i, k]
-                wanted += ledger.want[i, k] * landlord_out[k].capex_scale[REFERENCE + quarter]
+        western = where(is_western(labs[i]), 1.0, 0.0)
+        for k in range(len(landlord_out)):
+            if is_contracted(hosts[i, k]):
+                left = landlord_out[k].capex_scale[REFERENCE + quarter]
+                built += western * ledger.done[i, k]
+                wanted += western * ledger.want[i, k] * left
     return scale(b.power_additions_cap_gw_per_year * quarter / 4.0 - built, wanted)
 
 
@@ -199,12 +211,14 @@ def build_quarter(
     """What every lab gets in the quarter after both limits, and what each withholds (6.6)."""
     q = REFERENCE + quarter
     for i in range(len(labs)):
-        powered = power_scale if is_western(labs[i]) else 1.0
+        powered = where(is_western(labs[i]), power_scale, 1.0)
         at_reference = lab_out[i].gw[REFERENCE]
         added = 0.0
         by_capex = 0.0
         by_power = 0.0
         for k in range(len(landlord_out)):
+            if not is_contracted(hosts[i, k]):
+                continue
             want = ledger.want[i, k]
             paid = landlord_out[k].capex_scale[q]
             done = ledger.done[i, k] + want * paid * powered
@@ -221,6 +235,7 @@ def build_quarter(
 @jit
 def close_2027(
     labs: Records[Lab],
+    hosts: Records[Host],
     left_by_crunch: float,
     per_gw: float,
     lab_out: Records[LabOutputs],
@@ -237,6 +252,8 @@ def close_2027(
         for q in range(QUARTERS):
             lab_out[i].accelerators[q] = lab_out[i].gw[q] * per_gw
         for k in range(len(landlord_out)):
+            if not is_contracted(hosts[i, k]):
+                continue
             for q in range(QUARTERS):
                 landlord_out[k].hosted_gw_landlord[q] += host_out[i, k].hosted_gw[q]
 
@@ -261,6 +278,8 @@ def fill_averages(
     """What every landlord has in service for every lab on average over each quarter (6.7)."""
     for i in range(len(labs)):
         for k in range(ledger.average.shape[1]):
+            if not is_contracted(hosts[i, k]):
+                continue
             before = hosts[i, k].share_2026 * labs[i].gw_2025q4
             for q in range(QUARTERS):
                 after = host_out[i, k].hosted_gw[q]
@@ -287,14 +306,15 @@ def write_build(
     usd_per_gw = capex_per_gw(it_capex(c), c.facility, per_gw)
     left = left_by_crunch(x)
     open_2027(labs, landlords, hosts, out, lab_out, landlord_out, host_out, ledger)
+    cost_growth = quarterly(1.0 + x.dynamics.capex_cost_growth)
     for quarter in range(1, 5):
-        growth = compound(x.dynamics.capex_cost_growth, quarter * YEARS_PER_QUARTER)
+        growth = raised(cost_growth, quarter)
         plan_quarter(labs, quarter, left, ledger)
         fund_quarter(landlords, quarter, usd_per_gw * growth, landlord_out, ledger)
         limit_by_capex(hosts, quarter, landlord_out, ledger)
-        powered = limit_by_power(x.buildout, labs, quarter, landlord_out, ledger)
+        powered = limit_by_power(x.buildout, labs, hosts, quarter, landlord_out, ledger)
         out.power_scale[REFERENCE + quarter] = powered
-        out.power_binds[REFERENCE + quarter] = 1.0 if powered < 1.0 else 0.0
+        out.power_binds[REFERENCE + quarter] = where(powered < 1.0, 1.0, 0.0)
         build_quarter(labs, hosts, quarter, powered, lab_out, landlord_out, host_out, ledger)
-    close_2027(labs, left, per_gw, lab_out, landlord_out, host_out, ledger)
+    close_2027(labs, hosts, left, per_gw, lab_out, landlord_out, host_out, ledger)
     fill_averages(labs, hosts, host_out, ledger)

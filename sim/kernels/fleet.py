@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from sim.fields import Records
 from sim.inputs import Draw, Host, Lab
-from sim.kernels.buildout import Ledger, accelerators_per_gw, average_gw
+from sim.kernels.buildout import Ledger, accelerators_per_gw, average_gw, is_contracted
 from sim.kernels.hardware import HOURS_PER_YEAR, active_load, average_power_kw, it_power_kw
 from sim.kernels.jit import jit
-from sim.kernels.paths import years_from_reference
+from sim.kernels.lanes import where
+from sim.kernels.paths import quarterly, raised
 from sim.kernels.places import FINE_TUNE, INFERENCE, QUARTERS, REFERENCE, REGIMES, TRAINING
 from sim.outputs import LabOutputs, World
 
@@ -31,7 +30,8 @@ def rented_gw(hosts: Records[Host], ledger: Ledger, lab: int, quarter: int) -> f
     """What outside landlords have in service for the lab on average over a quarter [GW]."""
     rented = 0.0
     for k in range(ledger.average.shape[1]):
-        rented += ledger.average[lab, k, quarter] * (1.0 - hosts[lab, k].captive)
+        if is_contracted(hosts[lab, k]):
+            rented += ledger.average[lab, k, quarter] * (1.0 - hosts[lab, k].captive)
     return rented
 
 
@@ -67,14 +67,13 @@ def energy_twh(it_gw: float, load: float, pue: float) -> float:
 def write_arr(lab: Lab, out: LabOutputs) -> None:
     """Annualised revenue: geometric between the year ends, then the lab's growth [USD bn/yr]."""
     start, end = lab.arr_2025q4_busd, lab.arr_2026q4_busd
-    growth = np.sqrt(np.sqrt(end / start))
-    arr = start
+    growth = quarterly(end / start)
+    growth_2027 = quarterly(lab.arr_growth_2027)
     for q in range(QUARTERS):
         if q < REFERENCE:
-            arr *= growth
-            out.arr[q] = arr
+            out.arr[q] = start * raised(growth, q + 1)
         else:
-            out.arr[q] = end * lab.arr_growth_2027 ** years_from_reference(q)
+            out.arr[q] = end * raised(growth_2027, q - REFERENCE)
 
 
 @jit
@@ -106,8 +105,9 @@ def write_fleets(
     for i in range(len(labs)):
         lab, fleet = labs[i], lab_out[i]
         write_arr(lab, fleet)
-        if regime_share(lab.inference_share, x.training.fine_tune_share, TRAINING) < 0.0:
-            out.training_share_below_zero = 1.0
+        left = regime_share(lab.inference_share, x.training.fine_tune_share, TRAINING)
+        below_zero = where(left < 0.0, 1.0, out.training_share_below_zero)
+        out.training_share_below_zero = below_zero
         for q in range(QUARTERS):
             gw = average_gw(lab, fleet, q)
             rented = rented_gw(hosts, ledger, i, q) / gw

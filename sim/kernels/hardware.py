@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from sim.inputs import Draw, Hardware, Utilisation
 from sim.kernels.jit import jit
+from sim.kernels.lanes import where
+from sim.kernels.mathematics import expm1, log1p
 from sim.kernels.places import (
     ACCELERATOR_DEPRECIATION,
     COST_OF_CAPITAL,
@@ -89,9 +89,7 @@ def straight_line(cost: float, residual_fraction: float, life_years: float) -> f
 @jit
 def capital_recovery_factor(rate: float, years: float) -> float:
     """CRF(r, n): yearly payment per dollar lent for n years [1/yr] (1.4)."""
-    if rate == 0.0:
-        return 1.0 / years
-    return rate / -np.expm1(-years * np.log1p(rate))
+    return where(rate == 0.0, 1.0 / years, rate / -expm1(-years * log1p(rate)))
 
 
 @jit
@@ -126,10 +124,9 @@ def capital_layers(h: Hardware, life_years: float, residual: float, rate: float)
     hbm = straight_line(c.hbm, residual, life_years)
     server = straight_line(c.server, residual, life_years)
     network = straight_line(c.network, residual, life_years)
-    charge = 0.0
-    if rate > 0.0:
-        payment = annuity(it_cost, c.facility, residual, rate, life_years, h.facility_life_years)
-        charge = payment / HOURS_PER_YEAR - (facility + logic + hbm + server + network)
+    payment = annuity(it_cost, c.facility, residual, rate, life_years, h.facility_life_years)
+    depreciation = facility + logic + hbm + server + network
+    charge = where(rate > 0.0, payment / HOURS_PER_YEAR - depreciation, 0.0)
     return CapitalLayers(
         facility,
         logic,
@@ -199,7 +196,7 @@ def write_hourly_cost(x: Draw, market: bool, accounting: bool, out: World) -> No
     book = capital_layers(h, h.it_book_life_years, 0.0, 0.0)
     chosen = book if accounting else economic
     it_kw = it_power_kw(h.accelerator_tdp_kw, h.it_power_ratio)
-    out.pue_above_capacity_ratio = 1.0 if h.pue > h.facility_capacity_ratio else 0.0
+    out.pue_above_capacity_ratio = where(h.pue > h.facility_capacity_ratio, 1.0, 0.0)
     for q in range(QUARTERS):
         cost_index = out.cost_index[q]
         for r in range(REGIMES):

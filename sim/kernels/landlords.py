@@ -8,11 +8,13 @@ import numpy as np
 
 from sim.fields import Records
 from sim.inputs import Draw, Hardware, Host, Lab, Landlord
-from sim.kernels.buildout import Ledger, accelerators_per_gw
+from sim.kernels.buildout import Ledger, accelerators_per_gw, is_contracted
 from sim.kernels.fleet import regime_share
 from sim.kernels.hardware import HOURS_PER_YEAR, capex, it_capex, it_power_kw
 from sim.kernels.jit import jit
-from sim.kernels.paths import compound, years_from_reference
+from sim.kernels.lanes import where
+from sim.kernels.mathematics import maximum
+from sim.kernels.paths import quarterly, raised
 from sim.kernels.places import QUARTERS, REFERENCE, REGIMES
 from sim.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
 
@@ -86,8 +88,8 @@ def write_coverage(x: Draw, lab_out: Records[LabOutputs]) -> None:
             bill = lab_out[i].compute_bill[q]
             revenue = revenue_for_compute(x, lab_out[i].arr[q])
             lab_out[i].coverage[q] = revenue / bill
-            lab_out[i].shortfall[q] = np.maximum(0.0, 1.0 - revenue / bill)
-            lab_out[i].funding_gap_busd[q] = np.maximum(0.0, bill - revenue)
+            lab_out[i].shortfall[q] = maximum(0.0, 1.0 - revenue / bill)
+            lab_out[i].funding_gap_busd[q] = maximum(0.0, bill - revenue)
 
 
 @jit
@@ -103,6 +105,9 @@ def write_flows(
     """Rent received and depreciation, booked and economic, by landlord and quarter (7.1-7.4)."""
     g = gigawatt(x.hardware)
     economic = economic_rate(g, x.hardware)
+    for i in range(len(labs)):
+        for q in range(QUARTERS):
+            ledger.rent[i, q] = mean_rent_per_hour(x, labs[i], out, q)
     for k in range(len(landlords)):
         booked = booked_rate(g, x.hardware, landlords[k])
         for q in range(QUARTERS):
@@ -110,13 +115,14 @@ def write_flows(
             rented = 0.0
             rent = 0.0
             for i in range(len(labs)):
+                if not is_contracted(hosts[i, k]):
+                    continue
                 average = ledger.average[i, k, q]
                 outside = average * (1.0 - hosts[i, k].captive)
                 in_service += average
                 rented += outside
-                if outside > 0.0:
-                    per_hour = mean_rent_per_hour(x, labs[i], out, q)
-                    rent += quarterly_rent_busd(outside, g.accelerators, per_hour)
+                paid = quarterly_rent_busd(outside, g.accelerators, ledger.rent[i, q])
+                rent += where(outside > 0.0, paid, 0.0)
             quarterly = out.cost_index[q] / 4.0
             landlord_out[k].depreciation_booked[q] = in_service * booked * quarterly
             landlord_out[k].depreciation_economic[q] = in_service * economic * quarterly
@@ -124,7 +130,7 @@ def write_flows(
             of_rented = rented * booked * quarterly
             landlord_out[k].rent_received[q] = rent
             landlord_out[k].depreciation_booked_rented[q] = of_rented
-            landlord_out[k].depreciation_coverage[q] = rent / of_rented if rented > 0.0 else np.nan
+            landlord_out[k].depreciation_coverage[q] = where(rented > 0.0, rent / of_rented, np.nan)
 
 
 @jit
@@ -141,18 +147,21 @@ def write_book_values(
     """Net book value by lab and landlord: what is bought less what is booked (7.5)."""
     g = gigawatt(x.hardware)
     purchase = g.it_busd + g.facility_busd
+    cost_growth = quarterly(1.0 + x.dynamics.capex_cost_growth)
     for k in range(len(landlords)):
         booked = booked_rate(g, x.hardware, landlords[k])
-        landlord_out[k].net_book_value[:] = 0.0
+        for q in range(QUARTERS):
+            landlord_out[k].net_book_value[q] = 0.0
         for i in range(len(labs)):
+            if not is_contracted(hosts[i, k]):
+                continue
             hosted = hosts[i, k].share_2026 * labs[i].gw_2025q4
             value = hosted * purchase * x.finance.opening_nbv_fraction
             for q in range(QUARTERS):
-                years = max(years_from_reference(q), 0.0)
                 added = host_out[i, k].hosted_gw[q] - hosted
                 hosted = host_out[i, k].hosted_gw[q]
-                value += added * purchase * compound(x.dynamics.capex_cost_growth, years)
-                value -= ledger.average[i, k, q] * booked * out.cost_index[q] / 4.0
+                value = value + added * purchase * raised(cost_growth, max(q - REFERENCE, 0))
+                value = value - ledger.average[i, k, q] * booked * out.cost_index[q] / 4.0
                 host_out[i, k].net_book_value_by_lab[q] = value
                 landlord_out[k].net_book_value[q] += value
 
@@ -179,12 +188,12 @@ def write_exposure(
             share = hosts[i, k].rpo_share
             rpo = landlords[k].rpo_busd * share
             dependence += share
-            if lab_out[i].lab_paid_margin[REFERENCE] < hurdle:
-                value = host_out[i, k].net_book_value_by_lab[REFERENCE]
-                rpo_under += rpo
-                nbv_under += (1.0 - hosts[i, k].captive) * value
-            if lab_out[i].shortfall[REFERENCE] > 0.0:
-                rpo_short += rpo * lab_out[i].shortfall[REFERENCE]
+            is_under = lab_out[i].lab_paid_margin[REFERENCE] < hurdle
+            value = (1.0 - hosts[i, k].captive) * host_out[i, k].net_book_value_by_lab[REFERENCE]
+            short = lab_out[i].shortfall[REFERENCE]
+            rpo_under += where(is_under, rpo, 0.0)
+            nbv_under += where(is_under, value, 0.0)
+            rpo_short += where(short > 0.0, rpo * short, 0.0)
         landlord_out[k].lab_dependence = dependence
         landlord_out[k].rpo_under_hurdle = rpo_under
         landlord_out[k].rpo_shortfall = rpo_short

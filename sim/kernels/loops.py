@@ -1,4 +1,4 @@
-"""The loop over draws: sample a block, evaluate its draws, keep what was asked for.
+"""The loop over draws: sample some, evaluate them, keep what was asked for.
 
 Work is cut into tiles of 1,024 draws: 32 blocks of 32. A block of a tile is a replicate of the
 Monte Carlo error; under Sobol' sequences a replicate is one of them, which has a draw of every
@@ -16,6 +16,8 @@ from sim.fields import Records
 from sim.inputs import Array, Draw, Host, Lab, Landlord
 from sim.kernels.buildout import Ledger
 from sim.kernels.jit import jit
+from sim.kernels.lanes import LANES, by_lane, sum_of_lanes, where
+from sim.kernels.mathematics import maximum
 from sim.kernels.quantities import Sampling, Scores, sample
 from sim.kernels.samplers import BLOCK, SOBOL
 from sim.kernels.world import evaluate, questionable
@@ -23,6 +25,8 @@ from sim.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
 
 REPLICATES = 32
 TILE = BLOCK * REPLICATES
+RUN = 128  # draws that are sampled at a time
+GROUPS = BLOCK // LANES
 QUESTIONABLE, BAD = 1, 2  # what a draw may be: one, both, or neither
 ANYTHING, NUMBER, FINITE = range(3)  # what a column may hold: NUMBER is anything but NaN
 
@@ -34,76 +38,53 @@ class Plan(NamedTuple):
     market: bool
     accounting: bool
     hosts: Records[Host]
-    kept_columns: NDArray[np.int64]
-    kept_rules: NDArray[np.int8]
-    moment_columns: NDArray[np.int64]
-    moment_rules: NDArray[np.int8]
+    columns: NDArray[np.int64]  # those of which only moments are told, then those that are kept
+    moments: int  # of how many there are moments, from the first on
+    rules: NDArray[np.int8]  # what they may hold
     drop_bad: bool
     drop_questionable: bool
 
 
-class Workspace(NamedTuple):
-    """One thread's working space: a block of rows, and the same memory seen as records."""
+class RecordsByLane(NamedTuple):
+    """The columns of some draws as records: their inputs, and what kernels write."""
 
-    rows: Array  # [BLOCK, column]
-    columns: Array  # [column, BLOCK], the same memory
-    draws: Records[Draw]
-    labs: Records[Records[Lab]]
-    landlords: Records[Records[Landlord]]
-    out: Records[World]
-    lab_out: Records[Records[LabOutputs]]
-    landlord_out: Records[Records[LandlordOutputs]]
-    host_out: Records[Records[HostOutputs]]
-    scores: Scores
+    draw: Records[Draw]  # one
+    labs: Records[Lab]
+    landlords: Records[Landlord]
+    out: Records[World]  # one
+    lab_out: Records[LabOutputs]
+    landlord_out: Records[LandlordOutputs]
+    host_out: Records[HostOutputs]
     ledger: Ledger
 
 
-@jit
-def block_moments(rows: Array, columns: NDArray[np.int64], n: int, mean: Array, m2: Array) -> None:
-    """Mean and sum of squared deviations of the first n rows, in two passes."""
-    for j in range(columns.size):
-        mean[j] = 0.0
-        m2[j] = 0.0
-    for b in range(n):
-        for j in range(columns.size):
-            mean[j] += rows[b, columns[j]]
-    for j in range(columns.size):
-        mean[j] /= max(n, 1)
-    for b in range(n):
-        for j in range(columns.size):
-            deviation = rows[b, columns[j]] - mean[j]
-            m2[j] += deviation * deviation
+class Workspace(NamedTuple):
+    """One thread's working space: the inputs of a run of draws, and all columns of a few."""
+
+    inputs: Array  # [input column, draw]
+    columns: Array  # [column, lane]
+    records: RecordsByLane  # the same memory as `columns`
+    scores: Scores
 
 
 @jit
-def add_to_moments(row: Array, columns: NDArray[np.int64], n: int, mean: Array, m2: Array) -> None:
-    """Add a draw, the n-th, to means and sums of squared deviations (Welford 1962)."""
-    for j in range(columns.size):
-        number = row[columns[j]]
-        deviation = number - mean[j]
-        mean[j] += deviation / n
-        m2[j] += deviation * (number - mean[j])
+def collect(
+    columns: Array, chosen: NDArray[np.int64], rules: NDArray[np.int8], block: Array, group: int
+) -> float:
+    """Copy chosen columns to the [column, group] of a block.
 
-
-@jit
-def forbidden(rule: int, number: float) -> bool:
-    """Whether a column of that rule may not hold this number."""
-    return (rule != ANYTHING and np.isnan(number)) or (rule == FINITE and np.isinf(number))
-
-
-@jit
-def mark_bad(
-    rows: Array,
-    columns: NDArray[np.int64],
-    rules: NDArray[np.int8],
-    n: int,
-    status: NDArray[np.int8],
-) -> None:
-    """Mark those of the first n draws that hold a number which their column may not hold."""
-    for b in range(n):
-        for j in range(columns.size):
-            if forbidden(rules[j], rows[b, columns[j]]):
-                status[b] |= BAD
+    Returns:
+        NaN where a column holds what it may not, else 0.
+    """
+    wrong = columns[0] * 0.0
+    for j in range(chosen.size):
+        number = columns[chosen[j]]
+        block[j, group] = number
+        if rules[j] == FINITE:
+            wrong = wrong + number * 0.0
+        elif rules[j] == NUMBER:
+            wrong = wrong + where(number == number, 0.0, np.nan)
+    return wrong
 
 
 @jit
@@ -113,17 +94,41 @@ def left_out(status: int, drop_bad: bool, drop_questionable: bool) -> bool:
 
 
 @jit
-def close_ranks(rows: Array, n: int, status: NDArray[np.int8], plan: Plan) -> int:
-    """Move the rows of draws that count to the front, in their order; how many they are."""
-    counted = 0
-    for b in range(n):
-        if left_out(status[b], plan.drop_bad, plan.drop_questionable):
-            continue
-        if counted < b:
-            for column in range(rows.shape[1]):
-                rows[counted, column] = rows[b, column]
-        counted += 1
-    return counted
+def block_moments(block: Array, counts: Array, total: float, mean: Array, m2: Array) -> None:
+    """Means and sums of squared deviations [column] of numbers [column, group], in two passes.
+
+    `counts` [group] is 1 where a draw counts, else 0; `total` is their sum.
+    """
+    zero = counts[0] * 0.0
+    for j in range(mean.size):
+        sums = zero
+        for group in range(GROUPS):
+            sums = sums + where(counts[group] > 0.0, block[j, group], 0.0)
+        centre = sum_of_lanes(sums) / max(total, 1.0)
+        squares = zero
+        for group in range(GROUPS):
+            deviation = where(counts[group] > 0.0, block[j, group] - centre, 0.0)
+            squares = squares + deviation * deviation
+        mean[j] = centre
+        m2[j] = sum_of_lanes(squares)
+
+
+@jit
+def add_to_moments(block: Array, counts: Array, sizes: Array, mean: Array, m2: Array) -> None:
+    """Add the numbers of a block that count to sizes [group] and moments [column, group].
+
+    The method is Welford's (1962).
+    """
+    for group in range(GROUPS):
+        sizes[group] = sizes[group] + counts[group]
+        counted = counts[group] > 0.0
+        weight = 1.0 / maximum(sizes[group], 1.0)
+        for j in range(mean.shape[0]):
+            number = block[j, group]
+            deviation = where(counted, number - mean[j, group], 0.0)
+            centre = mean[j, group] + deviation * weight
+            mean[j, group] = centre
+            m2[j, group] = m2[j, group] + deviation * where(counted, number - centre, 0.0)
 
 
 @jit
@@ -142,66 +147,83 @@ def run_blocks(
     """Evaluate draws `first` ... `first + count - 1`; `first` is a multiple of BLOCK.
 
     `kept` [column, draw] gets the draws of the kept columns, from `at` on; `sizes` [block], `mean`
-    and `m2` [block, column], zero before, the moments of the draws that count in each block of 32,
-    or under Sobol' sequences those of each sequence in each tile; `status` [draw from `first` on]
-    whether a draw is questionable, and whether a column holds what it may not.
+    and `m2` [block, column] the moments of the draws that count in each block of 32, or under
+    Sobol' sequences those of each sequence in each tile; `status` [draw from `first` on] whether
+    a draw is questionable, and whether a column holds what it may not.
     """
     by_sequence = plan.sampling.sampler == SOBOL
-    for block in range((count + BLOCK - 1) // BLOCK):
-        start = block * BLOCK
+    moments = plan.moments
+    chosen = plan.columns.size
+    block = np.empty((chosen, GROUPS, LANES))
+    wrong, doubtful, counts = np.zeros((3, GROUPS, LANES))
+    of_sequences = moments if by_sequence else 0
+    sequence_sizes = np.zeros((GROUPS, LANES))
+    sequence_mean, sequence_m2 = np.zeros((2, of_sequences, GROUPS, LANES))
+    records, columns, numbers = by_lane(w.records), by_lane(w.columns), by_lane(block)
+    wrong_lanes, doubtful_lanes = by_lane(wrong), by_lane(doubtful)
+    for start in range(0, count, BLOCK):
         n = min(BLOCK, count - start)
-        sample(plan.sampling, first + start, w.scores, w.columns, 0)
-        for b in range(n):
+        within = start % w.inputs.shape[1]
+        if within == 0:
+            sample(plan.sampling, first + start, w.scores, w.inputs, 0)
+        for group in range(GROUPS):
+            for column in range(w.inputs.shape[0]):
+                for lane in range(LANES):
+                    w.columns[column, lane] = w.inputs[column, within + group * LANES + lane]
             evaluate(
-                w.draws[b],
-                w.labs[b],
-                w.landlords[b],
+                records.draw[0],
+                records.labs,
+                records.landlords,
                 plan.hosts,
                 plan.market,
                 plan.accounting,
-                w.out[b],
-                w.lab_out[b],
-                w.landlord_out[b],
-                w.host_out[b],
-                w.ledger,
+                records.out[0],
+                records.lab_out,
+                records.landlord_out,
+                records.host_out,
+                records.ledger,
             )
-            status[start + b] = QUESTIONABLE if questionable(w.out[b]) else 0
-        # A block is looked at draw by draw only where a column holds something odd.
-        suspect = False
-        for j in range(plan.kept_columns.size):
-            column, rule = plan.kept_columns[j], plan.kept_rules[j]
-            missing, infinite = False, False
+            doubtful_lanes[group] = questionable(records.out[0])
+            wrong_lanes[group] = collect(columns, plan.columns, plan.rules, numbers, group)
+        total = 0
+        for b in range(BLOCK):
+            group, lane = b // LANES, b % LANES
+            state = QUESTIONABLE if doubtful[group, lane] != 0.0 else 0
+            state |= BAD if np.isnan(wrong[group, lane]) else 0
+            counts[group, lane] = 0.0
+            if b < n:
+                status[start + b] = state
+                if not left_out(state, plan.drop_bad, plan.drop_questionable):
+                    counts[group, lane] = 1.0
+                    total += 1
+        for j in range(kept.shape[0]):
+            row = block[chosen - kept.shape[0] + j].ravel()
             for b in range(n):
-                number = w.rows[b, column]
-                kept[j, at + start + b] = number
-                missing |= np.isnan(number)
-                infinite |= np.isinf(number)
-            suspect |= (rule != ANYTHING and missing) or (rule == FINITE and infinite)
-        states = status[start : start + n]
-        if by_sequence:
-            for j in range(plan.moment_columns.size):
-                column, rule = plan.moment_columns[j], plan.moment_rules[j]
-                for b in range(n):
-                    suspect |= forbidden(rule, w.rows[b, column])
-        else:
-            block_moments(w.rows, plan.moment_columns, n, mean[block], m2[block])
-            for j in range(plan.moment_columns.size):
-                suspect |= forbidden(plan.moment_rules[j], mean[block, j])
-        if suspect:
-            mark_bad(w.rows, plan.kept_columns, plan.kept_rules, n, states)
-            mark_bad(w.rows, plan.moment_columns, plan.moment_rules, n, states)
-        if by_sequence:
-            tile = block - block % REPLICATES
-            for b in range(n):
-                if not left_out(states[b], plan.drop_bad, plan.drop_questionable):
-                    row = tile + b
-                    sizes[row] += 1
-                    add_to_moments(w.rows[b], plan.moment_columns, sizes[row], mean[row], m2[row])
+                kept[j, at + start + b] = row[b]
+        if not by_sequence:
+            row = start // BLOCK
+            sizes[row] = total
+            block_moments(numbers, by_lane(counts), total, mean[row], m2[row])
             continue
-        counted = close_ranks(w.rows, n, states, plan)
-        sizes[block] = counted
-        if counted < n:
-            block_moments(w.rows, plan.moment_columns, counted, mean[block], m2[block])
+        add_to_moments(
+            numbers,
+            by_lane(counts),
+            by_lane(sequence_sizes),
+            by_lane(sequence_mean),
+            by_lane(sequence_m2),
+        )
+        done = start + n
+        if done % TILE == 0 or done == count:
+            for b in range(BLOCK):
+                row = start // TILE * REPLICATES + b
+                group, lane = b // LANES, b % LANES
+                sizes[row] = np.int64(sequence_sizes[group, lane])
+                for j in range(moments):
+                    mean[row, j] = sequence_mean[j, group, lane]
+                    m2[row, j] = sequence_m2[j, group, lane]
+            sequence_sizes[:] = 0.0
+            sequence_mean[:] = 0.0
+            sequence_m2[:] = 0.0
 
 
 @jit

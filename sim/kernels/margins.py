@@ -8,6 +8,8 @@ from sim.fields import Records
 from sim.inputs import Draw, Hardware, Lab, Prices, Workload
 from sim.kernels.hardware import active_load, hourly_cost, it_power_kw
 from sim.kernels.jit import jit
+from sim.kernels.lanes import where
+from sim.kernels.mathematics import is_nan
 from sim.kernels.places import (
     FINE_TUNE,
     INFERENCE,
@@ -82,25 +84,19 @@ def duty_at_hurdle(
     load = duty * active_load + (1.0 - duty) * idle_load
     independent_of_duty = hourly_cost - electricity * load
     room = affordable - electricity * (active_load - idle_load)
-    if room <= 0.0:
-        return np.inf
-    return (independent_of_duty + electricity * idle_load) / room
+    return where(room <= 0.0, np.inf, (independent_of_duty + electricity * idle_load) / room)
 
 
 @jit
 def training_margin(moic: float) -> float:
     """Margin of frontier training: 1 - 1/MOIC, -inf where nothing comes back [1] (4.8)."""
-    if moic <= 0.0:
-        return -np.inf
-    return 1.0 - 1.0 / moic
+    return where(moic <= 0.0, -np.inf, 1.0 - 1.0 / moic)
 
 
 @jit
 def pooled_training_margin(cost: float, profit: float) -> float:
     """Margin of frontier training over several labs; -inf where nothing comes back [1] (4.8)."""
-    if profit <= 0.0:
-        return -np.inf
-    return 1.0 - cost / profit
+    return where(profit <= 0.0, -np.inf, 1.0 - cost / profit)
 
 
 @jit
@@ -120,7 +116,7 @@ def write_lab_margins(
     x: Draw, labs: Records[Lab], out: World, lab_out: Records[LabOutputs]
 ) -> None:
     """Margins from revenue and bills, by lab, and the three regimes side by side (4.8-4.10)."""
-    reporting = 0
+    reporting = 0.0
     cost = 0.0
     profit = 0.0
     for i in range(len(labs)):
@@ -131,16 +127,16 @@ def write_lab_margins(
             found.lab_paid_margin[q] = lab_paid_margin(bill, free, found.arr[q])
             found.lab_loaded_margin[q] = lab_loaded_margin(x.prices, bill, found.arr[q])
         found.training_margin = training_margin(found.training_moic)
-        if not np.isnan(found.lifetime_gross_profit_busd):
-            reporting += 1
-            cost += found.generation_cost_busd
-            profit += found.lifetime_gross_profit_busd
+        silent = is_nan(found.lifetime_gross_profit_busd)
+        reporting = reporting + where(silent, 0.0, 1.0)
+        cost = cost + where(silent, 0.0, found.generation_cost_busd)
+        profit = profit + where(silent, 0.0, found.lifetime_gross_profit_busd)
     for q in range(QUARTERS):
         out.gross_margin[q, TRAINING] = np.nan  # a run is judged over its life, not by quarter
         out.gross_margin[q, FINE_TUNE] = out.fine_tune_gross_margin[q]
         out.gross_margin[q, INFERENCE] = out.inference_gross_margin[q]
-    if reporting > 0:
-        out.gross_margin[REFERENCE, TRAINING] = pooled_training_margin(cost, profit)
+    pooled = pooled_training_margin(cost, profit)
+    out.gross_margin[REFERENCE, TRAINING] = where(reporting > 0.0, pooled, np.nan)
 
 
 @jit

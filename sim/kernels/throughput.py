@@ -6,16 +6,18 @@ from typing import NamedTuple
 
 from sim.inputs import Accelerator, Draw, Workload
 from sim.kernels.jit import jit
+from sim.kernels.lanes import where
+from sim.kernels.mathematics import maximum, minimum, power
 from sim.outputs import World
 
-SLO_BANDWIDTH, SLO_COMPUTE, KV_CAPACITY = 0, 1, 2
+SLO_BANDWIDTH, SLO_COMPUTE, KV_CAPACITY = 0.0, 1.0, 2.0
 
 
 class OperatingPoint(NamedTuple):
     """The batch that one instance decodes and what bounds it (2.4)."""
 
     batch: float
-    binding_constraint: int
+    binding_constraint: float
     slo_missed: bool
     fits_in_memory: bool
 
@@ -32,9 +34,8 @@ class Decode(NamedTuple):
 @jit
 def tokens_per_step(draft_tokens: float, acceptance: float) -> float:
     """Expected tokens a speculative step yields, E [tokens/step] (2.1)."""
-    if acceptance == 1.0:
-        return draft_tokens + 1.0
-    return (1.0 - acceptance ** (draft_tokens + 1.0)) / (1.0 - acceptance)
+    most = draft_tokens + 1.0
+    return where(acceptance == 1.0, most, (1.0 - power(acceptance, most)) / (1.0 - acceptance))
 
 
 @jit
@@ -51,7 +52,7 @@ def decode(a: Accelerator, w: Workload) -> Decode:
 @jit
 def weights_touched(weight_bytes: float, total_to_active_ratio: float, batch: float) -> float:
     """Bytes of weights that a batch reads: experts are touched as the batch grows [B] (2.2)."""
-    return weight_bytes * (1.0 - (1.0 - 1.0 / total_to_active_ratio) ** batch)
+    return weight_bytes * (1.0 - power(1.0 - 1.0 / total_to_active_ratio, batch))
 
 
 @jit
@@ -76,8 +77,8 @@ def kv_bytes(w: Workload) -> float:
 def step_time(a: Accelerator, w: Workload, d: Decode, batch: float) -> float:
     """Duration of a decode step at a batch [s] (2.2)."""
     touched = weights_touched(d.weight_bytes, w.total_to_active_ratio, batch)
-    weights = max(touched / d.bandwidth, matmul_flop(w) * batch / d.flops)
-    context = max(batch * kv_bytes(w) / d.bandwidth, attention_flop(w) * batch / d.flops)
+    weights = maximum(touched / d.bandwidth, matmul_flop(w) * batch / d.flops)
+    context = maximum(batch * kv_bytes(w) / d.bandwidth, attention_flop(w) * batch / d.flops)
     return (weights + context + a.step_overhead_s) * (1.0 + w.draft_overhead * w.draft_tokens)
 
 
@@ -86,22 +87,21 @@ def operating_point(a: Accelerator, w: Workload, d: Decode) -> OperatingPoint:
     """The largest batch that meets the speed target and fits in HBM (2.3, 2.4)."""
     weights_time = d.weight_bytes / d.bandwidth
     compute_per_sequence = matmul_flop(w) / d.flops
-    context_per_sequence = max(kv_bytes(w) / d.bandwidth, attention_flop(w) / d.flops)
+    context_per_sequence = maximum(kv_bytes(w) / d.bandwidth, attention_flop(w) / d.flops)
     at_target = d.tokens_per_step / (
         w.user_speed_tokens_per_s * (1.0 + w.draft_overhead * w.draft_tokens)
     )
     floor = a.min_latency_slack * (a.step_overhead_s + weights_time)
-    allowed = max(at_target, floor)
+    allowed = maximum(at_target, floor)
     by_bandwidth = (allowed - a.step_overhead_s - weights_time) / context_per_sequence
     by_compute = (allowed - a.step_overhead_s) / (compute_per_sequence + context_per_sequence)
     usable_bytes = a.hbm_usable_fraction * a.accelerators_per_instance * a.hbm_capacity_bytes
     by_memory = (usable_bytes - d.weight_bytes) / kv_bytes(w)
-    binding, bound = SLO_BANDWIDTH, by_bandwidth
-    if by_compute < bound:
-        binding, bound = SLO_COMPUTE, by_compute
-    if by_memory < bound:
-        binding, bound = KV_CAPACITY, by_memory
-    return OperatingPoint(max(1.0, bound), binding, floor > at_target, by_memory >= 1.0)
+    bound = minimum(by_bandwidth, by_compute)
+    binding = where(by_compute < by_bandwidth, SLO_COMPUTE, SLO_BANDWIDTH)
+    binding = where(by_memory < bound, KV_CAPACITY, binding)
+    batch = maximum(1.0, minimum(bound, by_memory))
+    return OperatingPoint(batch, binding, floor > at_target, by_memory >= 1.0)
 
 
 @jit
@@ -173,8 +173,8 @@ def write_throughput(x: Draw, out: World) -> None:
     out.step_time_s = step_s
     out.user_speed = d.tokens_per_step / step_s
     out.binding_constraint = point.binding_constraint
-    out.slo_missed = 1.0 if point.slo_missed else 0.0
-    out.fits_in_memory = 1.0 if point.fits_in_memory else 0.0
+    out.slo_missed = where(point.slo_missed, 1.0, 0.0)
+    out.fits_in_memory = where(point.fits_in_memory, 1.0, 0.0)
     out.tps_decode = tps_decode(a, d, point.batch, step_s)
     out.tps_prefill = tps_prefill(a, w)
     out.tps_train = tps_train(a, x.training.train_active_params)

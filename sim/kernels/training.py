@@ -10,6 +10,8 @@ from sim.fields import Records
 from sim.inputs import Draw, Lab, Training
 from sim.kernels.hardware import hourly_cost
 from sim.kernels.jit import jit
+from sim.kernels.lanes import in_any_lane, where
+from sim.kernels.mathematics import absolute, expm1, is_nan, log, log1p, maximum, minimum, power
 from sim.kernels.places import INFERENCE, QUARTERS, REFERENCE, TRAINING
 from sim.outputs import LabOutputs, World
 
@@ -45,15 +47,13 @@ def generation_cost_busd(training_bill: float, t: Training) -> float:
 @jit
 def credited_share(t: Training) -> float:
     """alpha: share of the lab's business that one of the overlapping generations earns [1]."""
-    return min(1.0, t.model_cadence_months / t.model_life_months)
+    return minimum(1.0, t.model_cadence_months / t.model_life_months)
 
 
 @jit
 def accumulated(growth: float, years: float) -> float:
     """(e^(g t) - 1)/g: what a flow of 1 a year adds up to as it grows; t at g = 0 [yr] (5.4)."""
-    if growth == 0.0:
-        return years
-    return np.expm1(growth * years) / growth
+    return where(growth == 0.0, years, expm1(growth * years) / growth)
 
 
 @jit
@@ -64,39 +64,37 @@ def gross_profit(g: Generation, years: float) -> float:
 
 
 @jit
-def profit_rate(g: Generation, years: float) -> float:
-    """GP'(t) [USD bn/yr]."""
-    earned = g.revenue * np.exp(g.revenue_growth * years)
-    return earned - g.inference_cost * np.exp(g.cost_growth * years)
-
-
-@jit
 def turning_point(g: Generation) -> float:
     """t': when GP turns, at most once; NaN where it never does [yr]."""
-    if g.revenue <= 0.0 or g.inference_cost <= 0.0 or g.cost_growth == g.revenue_growth:
-        return np.nan
-    return np.log(g.revenue / g.inference_cost) / (g.cost_growth - g.revenue_growth)
+    apart = g.cost_growth != g.revenue_growth
+    turns = (g.revenue > 0.0) & (g.inference_cost > 0.0) & apart
+    at = log(g.revenue / g.inference_cost) / (g.cost_growth - g.revenue_growth)
+    return where(turns, at, np.nan)
 
 
 @jit
-def crossing(g: Generation, low: float, high: float) -> float:
-    """Where GP, rising from `low` to `high`, reaches the generation's cost [yr].
+def crossing(g: Generation, low: float, high: float, crosses: bool) -> float:
+    """Where GP, rising from `low` to `high`, reaches the generation's cost, if it `crosses` [yr].
 
     Newton's method, halving the bracket where a step would leave it.
     """
     before, after = gross_profit(g, low), gross_profit(g, high)
     t = low + (high - low) * (g.cost - before) / (after - before)
     for _ in range(MOST_STEPS):
-        beyond = gross_profit(g, t) - g.cost
-        if beyond < 0.0:
-            low = t
-        else:
-            high = t
-        following = t - beyond / profit_rate(g, t)
-        if not low <= following <= high:
-            following = 0.5 * (low + high)
-        if abs(following - t) <= CLOSE_ENOUGH * t:
-            return following
+        if not in_any_lane(crosses):
+            break
+        earned, spent = accumulated(g.revenue_growth, t), accumulated(g.cost_growth, t)
+        beyond = g.revenue * earned - g.inference_cost * spent - g.cost
+        # GP'(t), in which e^(g t) is 1 + g * accumulated(g, t).
+        rate = g.revenue * (1.0 + g.revenue_growth * earned)
+        rate = rate - g.inference_cost * (1.0 + g.cost_growth * spent)
+        low, high = where(beyond < 0.0, t, low), where(beyond < 0.0, high, t)
+        following = t - beyond / rate
+        within = (low <= following) & (following <= high)
+        following = where(within, following, 0.5 * (low + high))
+        step = absolute(following - t)
+        following = where(crosses, following, t)
+        crosses = crosses & (step > CLOSE_ENOUGH * t)
         t = following
     return t
 
@@ -104,25 +102,21 @@ def crossing(g: Generation, low: float, high: float) -> float:
 @jit
 def payback_years(g: Generation) -> float:
     """First time at which GP has repaid the generation; +inf if it never does [yr] (5.6)."""
-    if np.isnan(g.revenue):
-        return np.nan
-    if g.cost <= 0.0:
-        return 0.0
-    start = 0.0
     turn = turning_point(g)
-    if 0.0 < turn < g.life_years:
-        if gross_profit(g, turn) >= g.cost:
-            return crossing(g, 0.0, turn)
-        start = turn
-    if gross_profit(g, g.life_years) >= g.cost:
-        return crossing(g, start, g.life_years)
-    return np.inf
+    turn = where((turn > 0.0) & (turn < g.life_years), turn, 0.0)
+    rising = gross_profit(g, turn) >= g.cost  # from launch to the turning point
+    later = gross_profit(g, g.life_years) >= g.cost
+    low, high = where(rising, 0.0, turn), where(rising, turn, g.life_years)
+    repays = rising | later
+    at = crossing(g, low, high, repays & (g.cost > 0.0))
+    found = where(g.cost <= 0.0, 0.0, where(repays, at, np.inf))
+    return where(is_nan(g.revenue), np.nan, found)
 
 
 @jit
 def net_present_value(g: Generation, discount_rate: float) -> float:
     """Discounted gross profit over the life, less the generation's cost [USD bn]."""
-    discount = np.log1p(discount_rate)
+    discount = log1p(discount_rate)
     discounted = Generation(
         g.revenue,
         g.inference_cost,
@@ -137,13 +131,13 @@ def net_present_value(g: Generation, discount_rate: float) -> float:
 @jit
 def sustainable_growth(moic: float, reinvestment_share: float) -> float:
     """Next training budget over this one, self-funded; NaN stays NaN [x] (5.7)."""
-    return reinvestment_share * np.maximum(moic, 0.0)
+    return reinvestment_share * maximum(moic, 0.0)
 
 
 @jit
 def external_funding_share(growth: float, needed: float) -> float:
     """Share of the next generation that others must fund; NaN stays NaN [1]."""
-    return np.minimum(np.maximum(1.0 - growth / needed, 0.0), 1.0)
+    return minimum(maximum(1.0 - growth / needed, 0.0), 1.0)
 
 
 @jit
@@ -156,25 +150,25 @@ def required_margin(needed: float, cost: float, reinvested_revenue: float) -> fl
 
 
 @jit
-def cost_growth(out: World, revenue_growth: float) -> float:
-    """g_C: revenue growth, with unit cost and price of a token over 2027 [1/yr] (5.4)."""
+def relative_cost_growth(out: World) -> float:
+    """g_C - g_R: log growth of the unit cost over the price of a token in 2027 [1/yr] (5.4)."""
     last = QUARTERS - 1
     cost = out.compute_cost[last, INFERENCE] / out.compute_cost[REFERENCE, INFERENCE]
     price = out.revenue_per_mtok_paid[last] / out.revenue_per_mtok_paid[REFERENCE]
-    return revenue_growth + np.log(cost) - np.log(price)
+    return log(cost / price)
 
 
 @jit
-def generation(x: Draw, lab: Lab, out: World, lab_out: LabOutputs) -> Generation:
+def generation(x: Draw, lab: Lab, lab_out: LabOutputs, relative_cost_growth: float) -> Generation:
     """What a lab's model generation earns and costs (5.3, 5.4)."""
     levies = x.prices.revenue_share_rate + x.prices.serving_overhead_rate
     alpha = credited_share(x.training)
-    growth = np.log(lab.arr_growth_2027)
+    growth = log(lab.arr_growth_2027)
     return Generation(
         alpha * lab_out.arr[REFERENCE] * (1.0 - levies),
         alpha * lab_out.compute_bill_regime[REFERENCE, INFERENCE],
         growth,
-        cost_growth(out, growth),
+        growth + relative_cost_growth,
         x.training.model_life_months / MONTHS_PER_YEAR,
         generation_cost_busd(lab_out.compute_bill_regime[REFERENCE, TRAINING], x.training),
     )
@@ -191,9 +185,10 @@ def write_training(
     out.run_hours = hours
     out.run_cost_usd = paid_hours * hourly_cost(x, accounting, out, REFERENCE, TRAINING)
     generations_per_year = MONTHS_PER_YEAR / t.model_cadence_months
-    needed = t.required_training_growth ** (1.0 / generations_per_year)
+    needed = power(t.required_training_growth, 1.0 / generations_per_year)
+    relative = relative_cost_growth(out)
     for i in range(len(labs)):
-        g = generation(x, labs[i], out, lab_out[i])
+        g = generation(x, labs[i], lab_out[i], relative)
         profit = gross_profit(g, g.life_years)
         moic = profit / g.cost
         growth = sustainable_growth(moic, t.reinvestment_share)
@@ -207,6 +202,6 @@ def write_training(
         lab_out[i].training_npv_busd = net_present_value(g, t.lab_discount_rate)
         lab_out[i].payback_months = MONTHS_PER_YEAR * payback_years(g)
         lab_out[i].sustainable_growth_per_generation = growth
-        lab_out[i].sustainable_growth_annual = growth**generations_per_year
+        lab_out[i].sustainable_growth_annual = power(growth, generations_per_year)
         lab_out[i].external_funding_share = external_funding_share(growth, needed)
         lab_out[i].required_margin = required_margin(needed, g.cost, reinvested)

@@ -1,4 +1,4 @@
-"""One draw of the whole model: the table of contents."""
+"""One draw of the whole model, or several side by side: the table of contents."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sim.kernels.fleet import write_fleets
 from sim.kernels.hardware import write_hourly_cost
 from sim.kernels.jit import jit
 from sim.kernels.landlords import write_landlords
+from sim.kernels.lanes import where
 from sim.kernels.margins import write_lab_margins, write_margins
 from sim.kernels.paths import write_paths
 from sim.kernels.throughput import write_throughput
@@ -47,10 +48,11 @@ def evaluate(
 
 
 @jit
-def questionable(out: World) -> bool:
-    """Whether a draw is evaluated beyond what the model is meant for.
+def questionable(out: World) -> float:
+    """1 where a draw is evaluated beyond what the model is meant for.
 
     The model and one sequence do not fit in HBM, or the facility draws more power at its pue than
     it is built for.
     """
-    return out.fits_in_memory == 0.0 or out.pue_above_capacity_ratio != 0.0
+    doubtful = (out.fits_in_memory == 0.0) | (out.pue_above_capacity_ratio != 0.0)
+    return where(doubtful, 1.0, 0.0)

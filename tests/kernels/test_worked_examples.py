@@ -197,7 +197,7 @@ def test_w5_the_bounds_that_do_not_bind(
     accelerator, workload = group(Accelerator, point, **relaxed), group(Workload, point)
     decode = throughput.decode(accelerator, workload)
     found = throughput.operating_point(accelerator, workload, decode)
-    assert ("slo_bandwidth", "slo_compute", "kv_capacity")[found.binding_constraint] == bound
+    assert ("slo_bandwidth", "slo_compute", "kv_capacity")[int(found.binding_constraint)] == bound
     assert found.batch == printed(batch)
 
 
