@@ -27,6 +27,7 @@ from sim.kernels.loops import (
     Plan,
     RecordsByLane,
     Workspace,
+    fold_moments,
 )
 from sim.kernels.quantities import Scores
 from sim.layout import Layout
@@ -76,15 +77,9 @@ class Totals:
         return deepcopy(self)
 
     def fold(self, tile: Tile, drop_bad: bool) -> None:
-        """Add the next tile (moments by Chan et al. 1979)."""
-        before = self.count
-        total = before + tile.sizes
-        weight = (tile.sizes / np.maximum(total, 1))[:, None]  # a replicate may have no draw here
+        """Add the next tile."""
         with np.errstate(invalid="ignore", over="ignore"):  # draws that are not finite
-            delta = tile.mean - self.mean
-            self.mean += delta * weight
-            self.m2 += tile.m2 + delta * delta * (before[:, None] * weight)
-        self.count = total
+            fold_moments(self.count, self.mean, self.m2, tile.sizes, tile.mean, tile.m2)
         bad = (tile.status & BAD) != 0
         self.bad += int(bad.sum())
         self.questionable += int((((tile.status & QUESTIONABLE) != 0) & ~(bad & drop_bad)).sum())
@@ -194,6 +189,7 @@ def workspace(layout: Layout, row: Array, scores: Scores) -> Workspace:
             due=aligned(layout.labs, LANES),
             buildable=aligned(layout.landlords, LANES),
             average=aligned(*shape, len(QUARTERS), LANES),
+            cost_growth=aligned(len(QUARTERS), LANES),
             rent=aligned(layout.labs, len(QUARTERS), LANES),
         ),
     )

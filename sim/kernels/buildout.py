@@ -27,6 +27,7 @@ class Ledger(NamedTuple):
     due: Array  # [lab] planned and energised by the end of the quarter
     buildable: Array  # [landlord] paid for by the end of the quarter
     average: Array  # [lab, landlord, quarter] in service on average over the quarter
+    cost_growth: Array  # [quarter] of what hardware costs, from the reference quarter on [1]
     rent: Array  # [lab, quarter] of an accelerator-hour over the lab's regimes [USD/h]
 
 
@@ -307,8 +308,10 @@ def write_build(
     left = left_by_crunch(x)
     open_2027(labs, landlords, hosts, out, lab_out, landlord_out, host_out, ledger)
     cost_growth = quarterly(1.0 + x.dynamics.capex_cost_growth)
+    for q in range(QUARTERS):
+        ledger.cost_growth[q] = raised(cost_growth, max(q - REFERENCE, 0))
     for quarter in range(1, 5):
-        growth = raised(cost_growth, quarter)
+        growth = ledger.cost_growth[REFERENCE + quarter]
         plan_quarter(labs, quarter, left, ledger)
         fund_quarter(landlords, quarter, usd_per_gw * growth, landlord_out, ledger)
         limit_by_capex(hosts, quarter, landlord_out, ledger)

@@ -14,7 +14,6 @@ from sim.kernels.hardware import HOURS_PER_YEAR, capex, it_capex, it_power_kw
 from sim.kernels.jit import jit
 from sim.kernels.lanes import where
 from sim.kernels.mathematics import maximum
-from sim.kernels.paths import quarterly, raised
 from sim.kernels.places import QUARTERS, REFERENCE, REGIMES
 from sim.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
 
@@ -147,7 +146,6 @@ def write_book_values(
     """Net book value by lab and landlord: what is bought less what is booked (7.5)."""
     g = gigawatt(x.hardware)
     purchase = g.it_busd + g.facility_busd
-    cost_growth = quarterly(1.0 + x.dynamics.capex_cost_growth)
     for k in range(len(landlords)):
         booked = booked_rate(g, x.hardware, landlords[k])
         for q in range(QUARTERS):
@@ -160,7 +158,7 @@ def write_book_values(
             for q in range(QUARTERS):
                 added = host_out[i, k].hosted_gw[q] - hosted
                 hosted = host_out[i, k].hosted_gw[q]
-                value = value + added * purchase * raised(cost_growth, max(q - REFERENCE, 0))
+                value = value + added * purchase * ledger.cost_growth[q]
                 value = value - ledger.average[i, k, q] * booked * out.cost_index[q] / 4.0
                 host_out[i, k].net_book_value_by_lab[q] = value
                 landlord_out[k].net_book_value[q] += value

@@ -69,9 +69,9 @@ class Workspace(NamedTuple):
 
 @jit
 def collect(
-    columns: Array, chosen: NDArray[np.int64], rules: NDArray[np.int8], block: Array, group: int
+    columns: Array, chosen: NDArray[np.int64], rules: NDArray[np.int8], copies: Array
 ) -> float:
-    """Copy chosen columns to the [column, group] of a block.
+    """Copy chosen columns to `copies` [column].
 
     Returns:
         NaN where a column holds what it may not, else 0.
@@ -79,7 +79,7 @@ def collect(
     wrong = columns[0] * 0.0
     for j in range(chosen.size):
         number = columns[chosen[j]]
-        block[j, group] = number
+        copies[j] = number
         if rules[j] == FINITE:
             wrong = wrong + number * 0.0
         elif rules[j] == NUMBER:
@@ -95,7 +95,7 @@ def left_out(status: int, drop_bad: bool, drop_questionable: bool) -> bool:
 
 @jit
 def block_moments(block: Array, counts: Array, total: float, mean: Array, m2: Array) -> None:
-    """Means and sums of squared deviations [column] of numbers [column, group], in two passes.
+    """Means and sums of squared deviations [column] of numbers [group, column], in two passes.
 
     `counts` [group] is 1 where a draw counts, else 0; `total` is their sum.
     """
@@ -103,11 +103,11 @@ def block_moments(block: Array, counts: Array, total: float, mean: Array, m2: Ar
     for j in range(mean.size):
         sums = zero
         for group in range(GROUPS):
-            sums = sums + where(counts[group] > 0.0, block[j, group], 0.0)
+            sums = sums + where(counts[group] > 0.0, block[group, j], 0.0)
         centre = sum_of_lanes(sums) / max(total, 1.0)
         squares = zero
         for group in range(GROUPS):
-            deviation = where(counts[group] > 0.0, block[j, group] - centre, 0.0)
+            deviation = where(counts[group] > 0.0, block[group, j] - centre, 0.0)
             squares = squares + deviation * deviation
         mean[j] = centre
         m2[j] = sum_of_lanes(squares)
@@ -115,7 +115,7 @@ def block_moments(block: Array, counts: Array, total: float, mean: Array, m2: Ar
 
 @jit
 def add_to_moments(block: Array, counts: Array, sizes: Array, mean: Array, m2: Array) -> None:
-    """Add the numbers of a block that count to sizes [group] and moments [column, group].
+    """Add the numbers of a block that count to sizes [group] and moments [group, column].
 
     The method is Welford's (1962).
     """
@@ -123,12 +123,12 @@ def add_to_moments(block: Array, counts: Array, sizes: Array, mean: Array, m2: A
         sizes[group] = sizes[group] + counts[group]
         counted = counts[group] > 0.0
         weight = 1.0 / maximum(sizes[group], 1.0)
-        for j in range(mean.shape[0]):
-            number = block[j, group]
-            deviation = where(counted, number - mean[j, group], 0.0)
-            centre = mean[j, group] + deviation * weight
-            mean[j, group] = centre
-            m2[j, group] = m2[j, group] + deviation * where(counted, number - centre, 0.0)
+        for j in range(mean.shape[1]):
+            number = block[group, j]
+            deviation = where(counted, number - mean[group, j], 0.0)
+            centre = mean[group, j] + deviation * weight
+            mean[group, j] = centre
+            m2[group, j] = m2[group, j] + deviation * where(counted, number - centre, 0.0)
 
 
 @jit
@@ -154,11 +154,11 @@ def run_blocks(
     by_sequence = plan.sampling.sampler == SOBOL
     moments = plan.moments
     chosen = plan.columns.size
-    block = np.empty((chosen, GROUPS, LANES))
+    block = np.empty((GROUPS, chosen, LANES))
     wrong, doubtful, counts = np.zeros((3, GROUPS, LANES))
     of_sequences = moments if by_sequence else 0
     sequence_sizes = np.zeros((GROUPS, LANES))
-    sequence_mean, sequence_m2 = np.zeros((2, of_sequences, GROUPS, LANES))
+    sequence_mean, sequence_m2 = np.zeros((2, GROUPS, of_sequences, LANES))
     records, columns, numbers = by_lane(w.records), by_lane(w.columns), by_lane(block)
     wrong_lanes, doubtful_lanes = by_lane(wrong), by_lane(doubtful)
     for start in range(0, count, BLOCK):
@@ -184,7 +184,7 @@ def run_blocks(
                 records.ledger,
             )
             doubtful_lanes[group] = questionable(records.out[0])
-            wrong_lanes[group] = collect(columns, plan.columns, plan.rules, numbers, group)
+            wrong_lanes[group] = collect(columns, plan.columns, plan.rules, numbers[group])
         total = 0
         for b in range(BLOCK):
             group, lane = b // LANES, b % LANES
@@ -197,9 +197,9 @@ def run_blocks(
                     counts[group, lane] = 1.0
                     total += 1
         for j in range(kept.shape[0]):
-            row = block[chosen - kept.shape[0] + j].ravel()
+            column = chosen - kept.shape[0] + j
             for b in range(n):
-                kept[j, at + start + b] = row[b]
+                kept[j, at + start + b] = block[b // LANES, column, b % LANES]
         if not by_sequence:
             row = start // BLOCK
             sizes[row] = total
@@ -219,11 +219,33 @@ def run_blocks(
                 group, lane = b // LANES, b % LANES
                 sizes[row] = np.int64(sequence_sizes[group, lane])
                 for j in range(moments):
-                    mean[row, j] = sequence_mean[j, group, lane]
-                    m2[row, j] = sequence_m2[j, group, lane]
+                    mean[row, j] = sequence_mean[group, j, lane]
+                    m2[row, j] = sequence_m2[group, j, lane]
             sequence_sizes[:] = 0.0
             sequence_mean[:] = 0.0
             sequence_m2[:] = 0.0
+
+
+@jit
+def fold_moments(
+    sizes: NDArray[np.int64],
+    mean: Array,
+    m2: Array,
+    more: NDArray[np.int64],
+    more_mean: Array,
+    more_m2: Array,
+) -> None:
+    """Add the moments [replicate, column] of more draws to those before (Chan et al. 1979)."""
+    for row in range(sizes.size):
+        before = sizes[row]
+        sizes[row] += more[row]
+        if more[row] == 0:
+            continue
+        weight = more[row] / sizes[row]
+        for j in range(mean.shape[1]):
+            delta = more_mean[row, j] - mean[row, j]
+            mean[row, j] += delta * weight
+            m2[row, j] += more_m2[row, j] + delta * delta * (before * weight)
 
 
 @jit

@@ -73,12 +73,14 @@ def turning_point(g: Generation) -> float:
 
 
 @jit
-def crossing(g: Generation, low: float, high: float, crosses: bool) -> float:
+def crossing(
+    g: Generation, low: float, high: float, before: float, after: float, crosses: bool
+) -> float:
     """Where GP, rising from `low` to `high`, reaches the generation's cost, if it `crosses` [yr].
 
-    Newton's method, halving the bracket where a step would leave it.
+    It is `before` and `after` there. Newton's method, halving the bracket where a step would leave
+    it.
     """
-    before, after = gross_profit(g, low), gross_profit(g, high)
     t = low + (high - low) * (g.cost - before) / (after - before)
     for _ in range(MOST_STEPS):
         if not in_any_lane(crosses):
@@ -100,15 +102,19 @@ def crossing(g: Generation, low: float, high: float, crosses: bool) -> float:
 
 
 @jit
-def payback_years(g: Generation) -> float:
-    """First time at which GP has repaid the generation; +inf if it never does [yr] (5.6)."""
+def payback_years(g: Generation, profit: float) -> float:
+    """First time at which GP has repaid the generation; +inf if it never does [yr] (5.6).
+
+    `profit` is GP over the life.
+    """
     turn = turning_point(g)
     turn = where((turn > 0.0) & (turn < g.life_years), turn, 0.0)
-    rising = gross_profit(g, turn) >= g.cost  # from launch to the turning point
-    later = gross_profit(g, g.life_years) >= g.cost
-    low, high = where(rising, 0.0, turn), where(rising, turn, g.life_years)
-    repays = rising | later
-    at = crossing(g, low, high, repays & (g.cost > 0.0))
+    at_turn = gross_profit(g, turn)
+    rising = at_turn >= g.cost  # from launch to the turning point
+    repays = rising | (profit >= g.cost)
+    low, before = where(rising, 0.0, turn), where(rising, 0.0, at_turn)
+    high, after = where(rising, turn, g.life_years), where(rising, at_turn, profit)
+    at = crossing(g, low, high, before, after, repays & (g.cost > 0.0))
     found = where(g.cost <= 0.0, 0.0, where(repays, at, np.inf))
     return where(is_nan(g.revenue), np.nan, found)
 
@@ -200,7 +206,7 @@ def write_training(
         lab_out[i].training_moic = moic
         lab_out[i].training_moic_final_run = profit / (out.run_cost_usd / 1e9)
         lab_out[i].training_npv_busd = net_present_value(g, t.lab_discount_rate)
-        lab_out[i].payback_months = MONTHS_PER_YEAR * payback_years(g)
+        lab_out[i].payback_months = MONTHS_PER_YEAR * payback_years(g, profit)
         lab_out[i].sustainable_growth_per_generation = growth
         lab_out[i].sustainable_growth_annual = power(growth, generations_per_year)
         lab_out[i].external_funding_share = external_funding_share(growth, needed)
