@@ -29,7 +29,6 @@ from sim.sketches import BIN_COUNT
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
-HAPPENS, VALID = "_replicate_happens", "_replicate_valid"
 
 
 def is_sketched(ds: xr.Dataset, name: str) -> bool:

@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sim import batch, estimators
-from sim.binned import HAPPENS, VALID, Binned, is_sketched, share_with_error
+from sim.binned import Binned, is_sketched, share_with_error
 from sim.estimators import (
     flattened,
     probability_with_error,
@@ -29,7 +29,16 @@ from sim.replicates import (
     replicates_of,
     weighted_sum,
 )
-from sim.results import OUTPUTS, REPLICATE_M2, REPLICATE_MEAN, indicators, last
+from sim.results import (
+    HAPPENS,
+    OUTPUTS,
+    REPLICATE_M2,
+    REPLICATE_MEAN,
+    VALID,
+    indicated,
+    indicators,
+    last,
+)
 
 Array = NDArray[np.float64]
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -86,7 +95,7 @@ def summarise(
         )
     replicates = replicates_of(ds)
     made: dict[str, Any] = {}
-    happenings = indicators(ds)
+    happenings = indicated(ds)
     for name in _chosen(ds) if names is None else names:
         if is_sketched(ds, name):
             made.update(_of_sketch(ds, name, (quantiles, tails, at_least), dims))
@@ -97,12 +106,13 @@ def summarise(
         elif name not in happenings:
             known = list(dict.fromkeys([*_chosen(ds), *happenings, *_floats(ds)]))
             raise KeyError(f"'{name}' has no draws in this Dataset{nearest(name, known)}")
-    for name, (happens, valid) in happenings.items():
+    for name in happenings:
         if names is None or name in names:
             about = {"units": "1", "long_name": PROBABILITIES[name].meaning}
             if name + HAPPENS in ds:
                 made.update(_counted(ds, name, dims, about))
                 continue
+            happens, valid = indicators(ds, [name])[name]
             happens, left, pooled = _pooled_last(happens, PROBABILITIES[name].dims, dims)
             valid = _pooled_last(valid, PROBABILITIES[name].dims, dims)[0]
             value, error = probability_with_error(happens, valid, replicates, pooled)
