@@ -86,6 +86,16 @@ class Binned:
         )
 
     @cached_property
+    def ladder(self) -> Integers:
+        """`before` of all columns, one after another, each above the one before it."""
+        return np.asarray(self.before + self.columns[:, None] * (self.draws + 1)).ravel()
+
+    def bin_of(self, ranks: Integers) -> Integers:
+        """The bins in which the draws of these ranks [column] lie, -1 for those that are -inf."""
+        found = np.searchsorted(self.ladder, ranks + self.columns * (self.draws + 1), "right")
+        return np.minimum(found - self.columns * self.before.shape[1], self.counts.shape[1]) - 1
+
+    @cached_property
     def middles(self) -> Array:
         """The middle of every bin, of an atom the number itself."""
         low, high = self.edges[:, :-1], self.edges[:, 1:]
@@ -110,7 +120,7 @@ class Binned:
         """The draws of these ranks [column], from 0 on."""
         last = self.before[:, -1] - 1
         at = np.clip(ranks, self.lowest_many, np.maximum(last, self.lowest_many))
-        bins = np.minimum((self.before <= at[:, None]).sum(axis=1) - 1, self.counts.shape[1] - 1)
+        bins = self.bin_of(at)
         low, high = self.edges[self.columns, bins], self.edges[self.columns, bins + 1]
         many = np.maximum(self.counts[self.columns, bins], 1)
         t = (at - self.before[self.columns, bins] + 0.5) / many
@@ -227,8 +237,7 @@ class Binned:
         many = max(1, math.ceil(level * n - ROUNDING)) if low else 0
         start = many if low else min(n - 1, math.floor(level * n + ROUNDING))
         # The bin in which the tail begins, and how many of its draws are below.
-        bins = np.minimum((self.before <= start).sum(axis=1) - 1, self.counts.shape[1] - 1)
-        bins = np.maximum(bins, 0)
+        bins = np.maximum(self.bin_of(np.full(len(self.counts), start)), 0)
         inside = self.counts[self.columns, bins]
         part = np.clip(start - self.before[self.columns, bins], 0, inside)
         edge, wide = self.edges[self.columns, bins], np.diff(self.edges, axis=1)[self.columns, bins]

@@ -291,12 +291,12 @@ def _counted(
     variable = ds.variables[name + HAPPENS]
     named = [str(dim) for dim in variable.dims if dim != "replicate"]
     happens, valid = (
-        ds[name + suffix].transpose(*named, "replicate") for suffix in (HAPPENS, VALID)
+        ds.variables[name + suffix].transpose(*named, "replicate") for suffix in (HAPPENS, VALID)
     )
     pooled = [dim for dim in named if dim in pool]
     each = math.prod(ds.sizes[dim] for dim in pooled)
     events, known = (counts.sum(pooled).values for counts in (happens, valid))
-    full, count = full_replicates_of(ds), ds["replicate_count"].values
+    full, count = full_replicates_of(ds), ds.variables["replicate_count"].values
     how = Replicates(count[full], int(count.sum()))
     value, error = share_with_error(
         events[..., full], known[..., full], events.sum(axis=-1), known.sum(axis=-1), how, each=each
@@ -312,7 +312,7 @@ def mean_with_error(ds: xr.Dataset, name: str) -> tuple[Array, Array]:
     """
     if name + REPLICATE_MEAN in ds:
         means = ds.variables[name + REPLICATE_MEAN].values
-        return mean_of_replicates(means, ds["replicate_count"].values, full_replicates_of(ds))
+        return mean_of_replicates(means, ds.variables["replicate_count"].values, full_replicates_of(ds))
     values = np.ascontiguousarray(last(ds, name), dtype=np.float64)
     return estimators.mean_with_error(values, replicates_of(ds))
 
@@ -324,7 +324,7 @@ def _of_moments(ds: xr.Dataset, name: str, pool: Sequence[str]) -> Iterator[tupl
         about = {"units": OUTPUTS[name].unit, "long_name": OUTPUTS[name].meaning}
     else:
         about = {key: str(variable.attrs[key]) for key in ("units", "long_name")}
-    count, full = ds["replicate_count"].values, full_replicates_of(ds)
+    count, full = ds.variables["replicate_count"].values, full_replicates_of(ds)
     axes = tuple(i for i, dim in enumerate(variable.dims) if dim in pool)
     dims = [str(dim) for i, dim in enumerate(variable.dims) if i and i not in axes]
     shape = (-1,) + (1,) * len(dims)
