@@ -312,7 +312,9 @@ def mean_with_error(ds: xr.Dataset, name: str) -> tuple[Array, Array]:
     """
     if name + REPLICATE_MEAN in ds:
         means = ds.variables[name + REPLICATE_MEAN].values
-        return mean_of_replicates(means, ds.variables["replicate_count"].values, full_replicates_of(ds))
+        return mean_of_replicates(
+            means, ds.variables["replicate_count"].values, full_replicates_of(ds)
+        )
     values = np.ascontiguousarray(last(ds, name), dtype=np.float64)
     return estimators.mean_with_error(values, replicates_of(ds))
 
