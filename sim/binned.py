@@ -29,7 +29,6 @@ from sim.sketches import BIN_COUNT
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
-HAPPENS, VALID = "_replicate_happens", "_replicate_valid"
 
 
 def is_sketched(ds: xr.Dataset, name: str) -> bool:
@@ -87,6 +86,17 @@ class Binned:
         )
 
     @cached_property
+    def ladder(self) -> Integers:
+        """`before` of all columns, one after another, each above the one before it."""
+        return np.asarray(self.before + self.columns[:, None] * (self.draws + 1)).ravel()
+
+    def bin_of(self, ranks: Integers) -> Integers:
+        """The bins of the draws of these ranks [..., column], -1 for those that are -inf."""
+        found = np.searchsorted(self.ladder, ranks + self.columns * (self.draws + 1), "right")
+        bins = found - self.columns * self.before.shape[1] - 1
+        return np.asarray(np.minimum(bins, self.counts.shape[1] - 1))
+
+    @cached_property
     def middles(self) -> Array:
         """The middle of every bin, of an atom the number itself."""
         low, high = self.edges[:, :-1], self.edges[:, 1:]
@@ -108,10 +118,10 @@ class Binned:
         return values.reshape((*values.shape[:lead], *self.shape))
 
     def ranked(self, ranks: Integers) -> Array:
-        """The draws of these ranks [column], from 0 on."""
+        """The draws of these ranks [..., column], from 0 on."""
         last = self.before[:, -1] - 1
         at = np.clip(ranks, self.lowest_many, np.maximum(last, self.lowest_many))
-        bins = np.minimum((self.before <= at[:, None]).sum(axis=1) - 1, self.counts.shape[1] - 1)
+        bins = self.bin_of(at)
         low, high = self.edges[self.columns, bins], self.edges[self.columns, bins + 1]
         many = np.maximum(self.counts[self.columns, bins], 1)
         t = (at - self.before[self.columns, bins] + 0.5) / many
@@ -123,17 +133,16 @@ class Binned:
         found = np.where(ranks < self.lowest_many, -np.inf, found)
         return np.where(ranks > last, np.inf, found)
 
-    def quantile(self, level: float) -> Array:
-        """Quantiles [column], linear between draws, as `estimators` has them."""
-        place = level * (self.draws - 1)
-        rank = math.floor(place)
-        below = self.ranked(np.full(len(self.counts), rank))
-        if place > rank:
-            above = self.ranked(np.full(len(self.counts), min(rank + 1, self.draws - 1)))
-            with np.errstate(invalid="ignore", over="ignore"):
-                between = below + (place - rank) * (above - below)
-            below = np.where((below == above) | np.isneginf(below), below, between)
-        return np.where(self.missing > 0, np.nan, below)
+    def quantiles(self, levels: Sequence[float]) -> Array:
+        """Quantiles [level, column], linear between draws, as `estimators` has them."""
+        place = np.array(levels)[:, None] * (self.draws - 1)
+        rank = np.floor(place).astype(np.int64)
+        ranks = np.array([rank, np.minimum(rank + 1, self.draws - 1)])
+        below, above = self.ranked(np.broadcast_to(ranks, (*ranks.shape[:2], len(self.counts))))
+        with np.errstate(invalid="ignore", over="ignore"):
+            between = below + (place - rank) * (above - below)
+        settled = (place == rank) | (below == above) | np.isneginf(below)
+        return np.where(self.missing > 0, np.nan, np.where(settled, below, between))
 
     def place(self, at: Array) -> _Place:
         """The bins in which numbers [column] lie; the last one for those beyond it."""
@@ -165,24 +174,24 @@ class Binned:
 
     def quantiles_with_error(self, levels: Sequence[float]) -> tuple[Array, Array]:
         """Quantiles [level, ...] and their standard errors, see `sim.estimators`."""
-        values = [self.quantile(level) for level in levels]
-        errors = [self._quantile_error(*pair) for pair in zip(levels, values, strict=True)]
-        value, error = np.array(values), np.array(errors)
-        return self.of_shape(value, 1), self.of_shape(error, 1)
+        value = self.quantiles(levels)
+        error = [self._quantile_error(*pair) for pair in zip(levels, value, strict=True)]
+        return self.of_shape(value, 1), self.of_shape(np.array(error), 1)
 
     def _quantile_error(self, level: float, at: Array) -> Array:
         if not self.replicates.enough or level in (0.0, 1.0):
             return np.full(at.shape, math.nan)
         n = self.draws
         spread = math.sqrt(level * (1 - level) / n)
-        near = self._rise(level, spread)[0] / 2
+        wide = max(SLOPE_OVER * spread, self._widest(level))
+        (near, rise), (_, run) = self._rises(level, [spread, wide])
+        near = near / 2
         if n * min(level, 1 - level) < FEWEST_BEYOND * len(self.replicates.count):
             return np.where(np.isnan(at), math.nan, near)
         place = self.place(np.nan_to_num(at))
         counts, unseen = self.by_replicate(place)
         below = standard_error(counts / self.replicates.count, self.replicates)
         below = np.sqrt(below**2 + (unseen + 0.5) / n**2)
-        rise, run = self._rise(level, max(SLOPE_OVER * spread, self._widest(level)))
         with np.errstate(over="ignore", invalid="ignore"):
             error = np.hypot(below * rise / run, self._uneven(place))
         error = np.where(np.isfinite(error) & np.isfinite(at), error, near)
@@ -192,11 +201,14 @@ class Binned:
         """How far levels of neighbouring edges are apart: below it there is no slope to be told."""
         return float(math.pi / self.counts.shape[1] * math.sqrt(level * (1 - level)))
 
-    def _rise(self, level: float, reach: float) -> tuple[Array, float]:
-        ends = [max(level - reach, 0.0), min(level + reach, 1.0)]
-        low, high = (self.quantile(end) for end in ends)
+    def _rises(self, level: float, reaches: Sequence[float]) -> tuple[Array, list[float]]:
+        """How far quantiles rise [reach, column] so far about a level, and between which levels."""
+        lows = [max(level - reach, 0.0) for reach in reaches]
+        highs = [min(level + reach, 1.0) for reach in reaches]
+        low, high = self.quantiles(lows + highs).reshape(2, len(reaches), -1)
+        runs = [end - start for start, end in zip(lows, highs, strict=True)]
         with np.errstate(invalid="ignore", over="ignore"):
-            return np.where(low == high, 0.0, high - low), ends[1] - ends[0]
+            return np.where(low == high, 0.0, high - low), runs
 
     def _uneven(self, place: _Place) -> Array:
         """How far draws may lie from where they would lie evenly in their bin."""
@@ -228,8 +240,7 @@ class Binned:
         many = max(1, math.ceil(level * n - ROUNDING)) if low else 0
         start = many if low else min(n - 1, math.floor(level * n + ROUNDING))
         # The bin in which the tail begins, and how many of its draws are below.
-        bins = np.minimum((self.before <= start).sum(axis=1) - 1, self.counts.shape[1] - 1)
-        bins = np.maximum(bins, 0)
+        bins = np.maximum(self.bin_of(np.full(len(self.counts), start)), 0)
         inside = self.counts[self.columns, bins]
         part = np.clip(start - self.before[self.columns, bins], 0, inside)
         edge, wide = self.edges[self.columns, bins], np.diff(self.edges, axis=1)[self.columns, bins]
@@ -255,7 +266,7 @@ class Binned:
 
     def _tail_error(self, level: float, bins: Integers, share: Array, below_part: Array) -> Array:
         """By the mean excess over the quantile in every replicate."""
-        at = self.quantile(level)
+        at = self.quantiles([level])[0]
         coarse = bins // PER_COARSE
         grouped = self.sums.reshape(len(self.sums), -1, PER_COARSE).sum(axis=-1)
         held = self.coarse.sum(axis=0)

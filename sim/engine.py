@@ -23,7 +23,7 @@ from sim.kernels.loops import (
     Workspace,
     run_blocks,
 )
-from sim.kernels.samplers import BLOCK
+from sim.kernels.sketches import moments_by_replicate
 from sim.sketches import Part, Sketch, declared_events
 from sim.threads import available_threads, in_chunks
 
@@ -79,7 +79,7 @@ def run(
     ends = [min(last, kept_draws), *rounds, last]
     for end in ends:
         if end > kept_draws and whole.sketch is None:
-            _begin_sketch(result)
+            _begin_sketch(result, threads)
         if end > whole.draws:
             if elsewhere is None:
                 _evaluate(result, whole, end, threads, progress, chunk)
@@ -88,7 +88,7 @@ def run(
             finished(result)
     if draws > last:
         if draws > kept_draws and whole.sketch is None:
-            _begin_sketch(result)
+            _begin_sketch(result, threads)
         result.totals = whole.copy()
         _evaluate(result, result.totals, draws, threads, progress, chunk)  # less than a tile
     return result
@@ -242,12 +242,12 @@ def tiles_of(
     return tiles
 
 
-def _begin_sketch(result: Draws) -> None:
+def _begin_sketch(result: Draws, threads: int | None) -> None:
     """Summarise what is kept, since what follows is not."""
     whole, there = result.whole, result.counted
-    kept = _moments_of(result.store, there, result.sampler)
-    whole.mean = np.concatenate([whole.mean, kept.mean], axis=1)
-    whole.m2 = np.concatenate([whole.m2, kept.m2], axis=1)
+    mean, m2 = _moments_of(result.store, there, result.sampler, threads)
+    whole.mean = np.concatenate([whole.mean, mean], axis=1)
+    whole.m2 = np.concatenate([whole.m2, m2], axis=1)
     shapes = {**result.layout.inputs, **result.layout.outputs}
     columns = {
         name: np.arange(place.start, place.stop).reshape(shapes[name].columns.shape)
@@ -258,21 +258,21 @@ def _begin_sketch(result: Draws) -> None:
     declared = declared_events(
         columns, result.fixed, labs, settings.named_labs, settings.thresholds_gw
     )
-    whole.sketch = Sketch.begin(result.store, there, result.sampler, declared)
+    whole.sketch = Sketch.begin(result.store, there, result.sampler, declared, threads)
 
 
-def _moments_of(store: Array, there: Mask, sampler: str) -> Totals:
+def _moments_of(
+    store: Array, there: Mask, sampler: str, threads: int | None
+) -> tuple[Array, Array]:
     """Moments by replicate of draws [column, draw] of whole tiles, of those that count."""
-    totals = Totals.none(len(store))
-    axis = 1 if sampler == "sobol" else 2
-    for first in range(0, store.shape[1], TILE):
-        draws = store[:, first : first + TILE].reshape(-1, REPLICATES, BLOCK)
-        counts = there[first : first + TILE].reshape(REPLICATES, BLOCK)
-        sizes = counts.sum(axis=axis - 1)
-        with np.errstate(invalid="ignore", over="ignore"):
-            mean = np.where(counts, draws, 0.0).sum(axis=axis) / np.maximum(sizes, 1)
-            deviation = np.where(counts, draws - np.expand_dims(mean, axis), 0.0)
-            m2 = (deviation * deviation).sum(axis=axis)
-        status = np.zeros(TILE, np.int8)
-        totals.fold(Tile(sizes, mean.T, m2.T, status, None), drop_bad=True)
-    return totals
+    mean, m2 = np.empty((2, REPLICATES, len(store)))
+
+    def worker() -> Callable[[int], None]:
+        def find(column: int) -> None:
+            some = slice(column, column + 1)
+            moments_by_replicate(store[some], there, sampler == "sobol", mean[:, some], m2[:, some])
+
+        return find
+
+    in_chunks(len(store), threads, worker)
+    return mean, m2

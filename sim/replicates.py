@@ -105,9 +105,9 @@ def replicates_of(ds: xr.Dataset) -> Replicates:
 
 def numbers_of(ds: xr.Dataset) -> Integers:
     """The numbers of the draws of a Dataset: its coordinate, or 0, 1, 2 ... without one."""
-    if "draw" not in ds.dims:
-        return np.arange(0)
-    found = ds["draw"].values
+    if "draw" not in ds.variables:
+        return np.arange(ds.sizes.get("draw", 0))
+    found = ds.variables["draw"].values
     if found.dtype.kind not in "iu" or (found.size and found.min() < 0):
         return np.arange(found.size)
     return np.asarray(found, np.int64)
@@ -150,7 +150,7 @@ def full_replicates(count: Integers, draws: int, sampler: str = "random") -> NDA
 
 def full_replicates_of(ds: xr.Dataset) -> NDArray[np.bool_]:
     """`full_replicates` of a Dataset that holds moments by replicate."""
-    count = ds["replicate_count"].values
+    count = ds.variables["replicate_count"].values
     draws = int(ds.attrs.get("draws", count.sum()))
     return full_replicates(count, draws, sampler_of(ds))
 

@@ -33,6 +33,7 @@ OUTPUTS: dict[str, Output] = {
     name: output for entity in ENTITIES for name, output in declared(entity).items()
 }
 REPLICATE_MEAN, REPLICATE_M2 = "_replicate_mean", "_replicate_m2"
+HAPPENS, VALID = "_replicate_happens", "_replicate_valid"  # of probabilities
 
 
 def simulate(
@@ -189,15 +190,15 @@ def _dataset(
             )
     sketched = {} if totals.sketch is None else _sketched(done, totals.sketch, names)
     ds = xr.Dataset(data | sketched, _coordinates(done), _attributes(done, keep, bad_draws))
-    for name, (happens, valid) in indicators(ds).items():
+    shares: dict[str, Any] = {}
+    for name in indicated(ds):
+        if name + HAPPENS in sketched:  # of all draws, not only of those that are kept
+            counts = [np.moveaxis(sketched[name + of][1], 0, -1) for of in (HAPPENS, VALID)]
+        else:
+            counts = [*indicators(ds, [name])[name]]
         about = {"units": "1", "long_name": PROBABILITIES[name].meaning}
-        if f"{name}_replicate_happens" in ds:  # of all draws, not only of those that are kept
-            happens, valid = (
-                np.moveaxis(ds[f"{name}_replicate_{which}"].values, 0, -1)
-                for which in ("happens", "valid")
-            )
-        ds[name] = (PROBABILITIES[name].dims, share(happens, valid), about)
-    return ds
+        shares[name] = PROBABILITIES[name].dims, share(*counts), about
+    return ds.assign(shares)
 
 
 def _sketched(done: Draws, sketch: Sketch, names: Collection[str]) -> dict[str, Any]:
@@ -336,40 +337,55 @@ def named_labs(ds: xr.Dataset) -> list[str]:
     return [named] if isinstance(named, str) else list(named)
 
 
-def indicators(ds: xr.Dataset) -> dict[str, tuple[Array, Array]]:
-    """Name -> in which draws it happens, and in which it is not NaN, both [..., draw] (9.4).
-
-    Those of `PROBABILITIES` that the Dataset can give.
-    """
-    found: dict[str, tuple[Array, Array]] = {}
+def indicated(ds: xr.Dataset) -> list[str]:
+    """Those of `PROBABILITIES` that the draws of the Dataset can give."""
+    found = []
     for name, probability in PROBABILITIES.items():
         # A Dataset of another origin, or one that was narrowed, has other dims.
-        dims = ("lab", "quarter") if probability.of == "gw" else probability.dims
-        needed = "threshold" if probability.of == "gw" else probability.least
+        of_gw = probability.of == "gw"
+        dims = ("lab", "quarter") if of_gw else probability.dims
+        needed = "threshold" if of_gw else probability.least
         if probability.of not in ds or (isinstance(needed, str) and needed not in ds.variables):
             continue
         if tuple(d for d in ds.variables[probability.of].dims if d != "draw") != dims:
             continue
         if "draw" not in ds.variables[probability.of].dims:
             continue
+        if name == "p_both_named" and not set(named_labs(ds)) <= set(ds["lab"].values.tolist()):
+            continue
+        if name == "p_top_two" and ds.sizes["lab"] < 2:
+            continue
+        found.append(name)
+    return found
+
+
+def indicators(
+    ds: xr.Dataset, names: Collection[str] | None = None
+) -> dict[str, tuple[Array, Array]]:
+    """Name -> in which draws it happens, and in which it is not NaN, both [..., draw] (9.4).
+
+    All that are `indicated`, unless some of them are named.
+    """
+    found: dict[str, tuple[Array, Array]] = {}
+    for name in indicated(ds) if names is None else names:
+        probability = PROBABILITIES[name]
         values = last(ds, probability.of)
         if probability.of != "gw":
+            needed = probability.least
             least = last(ds, needed) if isinstance(needed, str) else needed
             found[name] = values >= least, ~np.isnan(values)
             continue
         thresholds = ds["threshold"].values
-        labs = [str(lab) for lab in ds["lab"].values]
         if name == "p_gw_above":
             above = values[None] > thresholds[:, None, None, None]
             found[name] = above, np.broadcast_to(~np.isnan(values), above.shape)
             continue
         valid: Array = np.asarray(~np.isnan(values).any(axis=0))
         if name == "p_both_named":
-            named = named_labs(ds)
-            if all(lab in labs for lab in named):
-                places = [labs.index(lab) for lab in named]
-                found[name] = (values[places] > thresholds[0]).all(axis=0), valid
-        elif len(labs) > 1:
+            labs = ds["lab"].values.tolist()
+            places = [labs.index(lab) for lab in named_labs(ds)]
+            found[name] = (values[places] > thresholds[0]).all(axis=0), valid
+        else:
             found[name] = (values > thresholds[0]).sum(axis=0) >= 2, valid
     return found
 

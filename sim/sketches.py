@@ -9,8 +9,10 @@ level (`sim.binned`), and those declared in `sim.outputs` are counted as they ar
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,19 +26,23 @@ from sim.kernels.sketches import (
     PER_COARSE,
     Events,
     Grid,
-    Runs,
+    Tiles,
     add_events,
     add_to_bins,
-    fill_guide,
+    choose_edges,
+    lay_out,
+    take_finite,
 )
 from sim.layout import Variable
 from sim.outputs import PROBABILITIES
 from sim.plan import replicate_of
+from sim.threads import in_chunks
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 CHUNK = 8192  # draws that are counted at a time
+COLUMNS = 8  # that a thread begins at a time
 SUFFIXES = (
     "bin_edge", "bin_count", "replicate_bin_count", "replicate_end_sum", "replicate_special",
     "replicate_happens", "replicate_valid",
@@ -45,8 +51,6 @@ ENDS = ("low", "high")
 DRAWS_AT_ENDS = 10  # of those kept
 SPECIAL = ("nan", "-inf", "inf")
 BIN_COUNT = "_bin_count"
-_LARGEST = np.finfo(np.float64).max
-_SCALES = 2.0 ** np.arange(-3, 5)  # over the range of the middle half, of which the best is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,25 +135,24 @@ def levels() -> Array:
     return np.asarray(np.sin(np.pi * np.arange(1, BINS) / (2 * BINS)) ** 2)
 
 
-def edges_of(values: Array) -> Array:
-    """The edges that draws of a column make: a value for every level, in their order.
-
-    A number at two or more of the levels is an atom, and gets a bin of its own. Without finite
-    draws all edges are 0.
-    """
-    ordered = np.sort(values[np.isfinite(values)])
-    n = ordered.size
-    if not n:
-        return np.zeros(BINS - 1)
+@lru_cache(maxsize=8)
+def _ranks(n: int) -> Integers:
+    """The ranks of the edges among n sorted draws."""
     at = levels()
     # Ranks mirror one another: the first edge is the smallest value, the last the largest.
-    ranks = np.where(at <= 0.5, np.floor(at * n), n - 1 - np.floor((1 - at) * n)).astype(np.int64)
-    edges = ordered[ranks]
-    first = np.flatnonzero(np.append(True, edges[1:] > edges[:-1]))
-    end = np.append(first[1:], edges.size) - 1
-    atoms = first[ranks[end] > ranks[first]]
-    edges[atoms] = np.nextafter(edges[atoms], -_LARGEST)
-    return edges
+    return np.where(at <= 0.5, np.floor(at * n), n - 1 - np.floor((1 - at) * n)).astype(np.int64)
+
+
+def edges_of(ordered: Array, edges: Array) -> None:
+    """Write the edges that sorted finite draws make: a value for every level, in their order.
+
+    A number at two or more of the levels is an atom, and gets a bin of its own. Without draws all
+    edges are 0.
+    """
+    if ordered.size:
+        choose_edges(ordered, _ranks(ordered.size), edges)
+    else:
+        edges[:] = 0.0
 
 
 def bins_at_ends(kept: int) -> int:
@@ -163,8 +166,13 @@ def bins_at_ends(kept: int) -> int:
 
 def grid_of(edges: Array, at_ends: int) -> Grid:
     """The grid of edges [column, edge], with what finds a bin fast."""
-    columns = len(edges)
-    grid = Grid(
+    grid = _no_grid(len(edges), at_ends)
+    lay_out(edges, grid)
+    return grid
+
+
+def _no_grid(columns: int, at_ends: int) -> Grid:
+    return Grid(
         np.full((columns, BINS - 1), np.inf),
         np.full((columns, BINS), BINS - 1, np.int16),
         np.zeros((columns, CELLS + 1), np.int16),
@@ -173,21 +181,25 @@ def grid_of(edges: Array, at_ends: int) -> Grid:
         np.zeros(columns, np.int64),
         at_ends,
     )
-    trial = np.zeros(CELLS + 1, np.int16)
-    for column, row in enumerate(edges):
-        distinct, bins = np.unique(row, return_index=True)
-        grid.edges[column, : distinct.size] = distinct
-        grid.bins[column, : distinct.size] = bins
-        low, grid.middle[column], high = (distinct[distinct.size * k // 4] for k in (1, 2, 3))
-        with np.errstate(over="ignore"):
-            scales = np.clip((high - low) * _SCALES, 1e-300, 1e300)
-        best = BINS
-        for scale in scales:
-            most = fill_guide(grid.edges[column], grid.middle[column], scale, trial)
-            if most < best:
-                best, grid.scale[column], grid.guide[column] = most, scale, trial
-        grid.steps[column] = int(best).bit_length()
-    return grid
+
+
+def _columns_of(grid: Grid, columns: slice) -> Grid:
+    """Some columns of a grid, in the same memory."""
+    there = {n: values[columns] for n, values in grid._asdict().items() if n != "at_ends"}
+    return grid._replace(**there)
+
+
+def _tiles(counted: Mask, first: int, sampler: str) -> Tiles:
+    """Draws from the first of a tile on, of which some are counted."""
+    numbers = first + np.arange(counted.size)
+    places = np.arange(counted.size) // TILE * REPLICATES + replicate_of(numbers, sampler)
+    held = np.bincount(places[counted], minlength=_places(counted.size))
+    return Tiles(counted, bool(counted.all()), held, sampler == "sobol")
+
+
+def _places(draws: int) -> int:
+    """How many replicates there are in all tiles of so many draws together."""
+    return -(-draws // TILE) * REPLICATES
 
 
 @dataclass(slots=True)
@@ -202,7 +214,7 @@ class Part:
     grid: Grid
     events: Events
     sampler: str
-    counts: Integers
+    counts: NDArray[np.int32]
     coarse: NDArray[np.int32]
     special: Integers
     happens: Integers
@@ -219,19 +231,17 @@ class Part:
             The sums of values at the ends [tile, replicate, column, end], to be folded into the
             sketch in the order of the draws.
         """
-        places = np.flatnonzero(counted)
-        if places.size < counted.size:
-            values = values[:, places]
         values = np.ascontiguousarray(values)
-        runs = _runs(first + places, self.sampler)
-        ends = np.zeros((-(-counted.size // TILE), REPLICATES, len(values), len(ENDS)))
+        tiles = _tiles(counted, first, self.sampler)
+        ends = np.zeros((len(values), tiles.held.size, len(ENDS)))
+        unknown = np.zeros(len(values), np.bool_)
         add_to_bins(
-            values, runs, places // TILE, self.grid, self.counts, self.coarse, self.special,
-            self.lowest, self.highest, ends, np.empty(places.size, np.uint32),
+            values, tiles, self.grid, self.counts, self.coarse, self.special, self.lowest,
+            self.highest, ends, unknown, np.empty(TILE, np.uint32), np.empty(TILE),
         )  # fmt: skip
-        hits, known = np.empty((2, places.size), np.int16)
-        add_events(values, runs, self.events, self.happens, self.valid, hits, known)
-        return ends
+        order = _in_order(self.events)
+        add_events(values, tiles, unknown, self.events, order, self.happens, self.valid)
+        return _by_tile(ends)
 
 
 @dataclass(slots=True)
@@ -257,26 +267,65 @@ class Sketch:
 
     @classmethod
     def begin(
-        cls, kept: Array, counted: Mask, sampler: str, declared: Declared = NO_EVENTS
+        cls,
+        kept: Array,
+        counted: Mask,
+        sampler: str,
+        declared: Declared = NO_EVENTS,
+        threads: int | None = None,
     ) -> Sketch:
         """The sketch of the first draws [column, draw], which make its bins.
 
-        `counted` says which of them are not left out.
+        `counted` says which of them are not left out. `threads` change no bit.
         """
-        whole = bool(counted.all())
-        found = [edges_of(row if whole else row[counted]) for row in kept]
-        edges = np.array(found).reshape(len(kept), BINS - 1)
-        grid = grid_of(edges, bins_at_ends(int(counted.sum())))
+        edges = np.empty((len(kept), BINS - 1))
+        grid = _no_grid(len(kept), bins_at_ends(int(counted.sum())))
         sketch = cls(edges, grid, declared, sampler, **_nothing(len(kept), declared))
-        sketch.coarse = sketch.coarse.astype(np.int64)
-        for column, row in enumerate(kept):  # later extremes are at the ends, these need not be
-            finite = row[counted & np.isfinite(row)]
-            sketch.lowest[column] = finite.min(initial=np.inf)
-            sketch.highest[column] = finite.max(initial=-np.inf)
+        sketch.counts, sketch.coarse = sketch.counts.astype(int), sketch.coarse.astype(int)
         part = sketch.part()
-        for first in range(0, kept.shape[1], CHUNK):
-            chunk = slice(first, first + CHUNK)
-            sketch.fold(part.add(kept[:, chunk], counted[chunk], first))
+        tiles = _tiles(counted, 0, sampler)
+        unknown = np.zeros(len(kept), np.bool_)
+        ends = np.zeros((len(kept), tiles.held.size, len(ENDS)))
+
+        def bins() -> Callable[[int], None]:
+            finite = np.empty(counted.size)
+            found, space = np.empty(TILE, np.uint32), np.empty(TILE)
+
+            def begin(chunk: int) -> None:
+                some = slice(chunk * COLUMNS, (chunk + 1) * COLUMNS)
+                for column in range(len(kept))[some]:
+                    ordered = finite[: take_finite(kept[column], tiles, finite)]
+                    ordered.sort()
+                    edges_of(ordered, edges[column])
+                    if ordered.size:  # later extremes are at the ends, these need not be
+                        sketch.lowest[column], sketch.highest[column] = ordered[[0, -1]]
+                here = _columns_of(grid, some)
+                lay_out(edges[some], here)
+                add_to_bins(
+                    kept[some], tiles, here, part.counts[some], part.coarse[some],
+                    part.special[some], sketch.lowest[some], sketch.highest[some], ends[some],
+                    unknown[some], found, space,
+                )  # fmt: skip
+
+            return begin
+
+        in_chunks(-(-len(kept) // COLUMNS), threads, bins)
+        sketch.fold(_by_tile(ends))
+        order, lock = _in_order(declared.events), threading.Lock()
+
+        def events() -> Callable[[int], None]:
+            def count(chunk: int) -> None:
+                some = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
+                happens, valid = np.zeros((2, *part.happens.shape), np.int64)
+                here = _tiles(counted[some], chunk * CHUNK, sampler)
+                add_events(kept[:, some], here, unknown, declared.events, order, happens, valid)
+                with lock:
+                    part.happens += happens
+                    part.valid += valid
+
+            return count
+
+        in_chunks(-(-counted.size // CHUNK), threads, events)
         sketch.merge(part)
         return sketch
 
@@ -301,6 +350,10 @@ class Sketch:
         with np.errstate(over="ignore", invalid="ignore"):
             for tile in ends.reshape(-1, *self.ends.shape):
                 self.ends += tile
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Sketch:
+        """A sketch that does not change with this one; what never changes is the same."""
+        return replace(self, **{name: getattr(self, name).copy() for name in _ACCUMULATED})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All that there is of it, as arrays of numbers to be stored."""
@@ -335,7 +388,7 @@ _ACCUMULATED = (
 def _nothing(columns: int, declared: Declared) -> dict[str, Any]:
     events = len(declared.places)
     return {
-        "counts": np.zeros((columns, BINS), np.int64),
+        "counts": np.zeros((columns, BINS), np.int32),
         "coarse": np.zeros((columns, REPLICATES, COARSE_BINS), np.int32),
         "special": np.zeros((columns, REPLICATES, len(SPECIAL)), np.int64),
         "happens": np.zeros((events, REPLICATES), np.int64),
@@ -346,16 +399,14 @@ def _nothing(columns: int, declared: Declared) -> dict[str, Any]:
     }
 
 
-def _runs(numbers: Integers, sampler: str) -> Runs:
-    """Draws of these numbers, by replicate."""
-    n = numbers.size
-    if sampler == "sobol" and n and n == numbers[-1] - numbers[0] + 1:
-        starts = np.arange(min(REPLICATES, n))
-        stops = np.full(starts.size, n)
-        return Runs(starts, stops, REPLICATES, replicate_of(numbers[starts], sampler))
-    replicate = replicate_of(numbers, sampler)
-    starts = np.flatnonzero(np.diff(replicate, prepend=-1))
-    return Runs(starts, np.append(starts[1:], n), 1, replicate[starts])
+def _by_tile(ends: Array) -> Array:
+    """Sums at the ends [column, tile and replicate, end] as [tile, replicate, column, end]."""
+    return ends.reshape(len(ends), -1, REPLICATES, len(ENDS)).transpose(1, 2, 0, 3)
+
+
+def _in_order(events: Events) -> Integers:
+    """Events by the first of their columns, so that those of the same one are neighbours."""
+    return np.argsort(events.columns[events.first[:-1]], kind="stable")
 
 
 def variables(sketch: Sketch, drawn: Sequence[Variable]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sim import batch, estimators
-from sim.binned import HAPPENS, VALID, Binned, is_sketched, share_with_error
+from sim.binned import Binned, is_sketched, share_with_error
 from sim.estimators import (
     flattened,
     probability_with_error,
@@ -29,7 +29,16 @@ from sim.replicates import (
     replicates_of,
     weighted_sum,
 )
-from sim.results import OUTPUTS, REPLICATE_M2, REPLICATE_MEAN, indicators, last
+from sim.results import (
+    HAPPENS,
+    OUTPUTS,
+    REPLICATE_M2,
+    REPLICATE_MEAN,
+    VALID,
+    indicated,
+    indicators,
+    last,
+)
 
 Array = NDArray[np.float64]
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -86,7 +95,7 @@ def summarise(
         )
     replicates = replicates_of(ds)
     made: dict[str, Any] = {}
-    happenings = indicators(ds)
+    happenings = indicated(ds)
     for name in _chosen(ds) if names is None else names:
         if is_sketched(ds, name):
             made.update(_of_sketch(ds, name, (quantiles, tails, at_least), dims))
@@ -97,12 +106,13 @@ def summarise(
         elif name not in happenings:
             known = list(dict.fromkeys([*_chosen(ds), *happenings, *_floats(ds)]))
             raise KeyError(f"'{name}' has no draws in this Dataset{nearest(name, known)}")
-    for name, (happens, valid) in happenings.items():
+    for name in happenings:
         if names is None or name in names:
             about = {"units": "1", "long_name": PROBABILITIES[name].meaning}
             if name + HAPPENS in ds:
                 made.update(_counted(ds, name, dims, about))
                 continue
+            happens, valid = indicators(ds, [name])[name]
             happens, left, pooled = _pooled_last(happens, PROBABILITIES[name].dims, dims)
             valid = _pooled_last(valid, PROBABILITIES[name].dims, dims)[0]
             value, error = probability_with_error(happens, valid, replicates, pooled)
@@ -281,12 +291,12 @@ def _counted(
     variable = ds.variables[name + HAPPENS]
     named = [str(dim) for dim in variable.dims if dim != "replicate"]
     happens, valid = (
-        ds[name + suffix].transpose(*named, "replicate") for suffix in (HAPPENS, VALID)
+        ds.variables[name + suffix].transpose(*named, "replicate") for suffix in (HAPPENS, VALID)
     )
     pooled = [dim for dim in named if dim in pool]
     each = math.prod(ds.sizes[dim] for dim in pooled)
     events, known = (counts.sum(pooled).values for counts in (happens, valid))
-    full, count = full_replicates_of(ds), ds["replicate_count"].values
+    full, count = full_replicates_of(ds), ds.variables["replicate_count"].values
     how = Replicates(count[full], int(count.sum()))
     value, error = share_with_error(
         events[..., full], known[..., full], events.sum(axis=-1), known.sum(axis=-1), how, each=each
@@ -302,7 +312,9 @@ def mean_with_error(ds: xr.Dataset, name: str) -> tuple[Array, Array]:
     """
     if name + REPLICATE_MEAN in ds:
         means = ds.variables[name + REPLICATE_MEAN].values
-        return mean_of_replicates(means, ds["replicate_count"].values, full_replicates_of(ds))
+        return mean_of_replicates(
+            means, ds.variables["replicate_count"].values, full_replicates_of(ds)
+        )
     values = np.ascontiguousarray(last(ds, name), dtype=np.float64)
     return estimators.mean_with_error(values, replicates_of(ds))
 
@@ -314,7 +326,7 @@ def _of_moments(ds: xr.Dataset, name: str, pool: Sequence[str]) -> Iterator[tupl
         about = {"units": OUTPUTS[name].unit, "long_name": OUTPUTS[name].meaning}
     else:
         about = {key: str(variable.attrs[key]) for key in ("units", "long_name")}
-    count, full = ds["replicate_count"].values, full_replicates_of(ds)
+    count, full = ds.variables["replicate_count"].values, full_replicates_of(ds)
     axes = tuple(i for i, dim in enumerate(variable.dims) if dim in pool)
     dims = [str(dim) for i, dim in enumerate(variable.dims) if i and i not in axes]
     shape = (-1,) + (1,) * len(dims)
