@@ -41,7 +41,7 @@ def bill_busd(
 ) -> float:
     """Compute bill: the owner's economic cost, and the rent on what is rented [USD bn/yr] (6.8)."""
     usd_per_hour = owner_cost + rented_share * (rent - owner_cost)
-    return accelerators * HOURS_PER_YEAR * regime_share * usd_per_hour / 1e9
+    return accelerators * regime_share * usd_per_hour * (HOURS_PER_YEAR / 1e9)
 
 
 @jit
@@ -53,8 +53,8 @@ def tokens_per_s(accelerators: float, inference_share: float, paid_s: float) -> 
 @jit
 def capacity_revenue_busd(tokens_per_s: float, free_share: float, usd_per_mtok: float) -> float:
     """What the paid part of the tokens brings at the price list [USD bn/yr] (6.9)."""
-    mtok_per_year = tokens_per_s * 3600.0 * HOURS_PER_YEAR / 1e6
-    return mtok_per_year * (1.0 - free_share) * usd_per_mtok / 1e9
+    mtok_per_year = tokens_per_s * (3600.0 * HOURS_PER_YEAR / 1e6)
+    return mtok_per_year * (1.0 - free_share) * usd_per_mtok * 1e-9
 
 
 @jit

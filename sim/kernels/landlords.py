@@ -69,7 +69,7 @@ def mean_rent_per_hour(x: Draw, lab: Lab, out: World, quarter: int) -> float:
 @jit
 def quarterly_rent_busd(rented_gw: float, accelerators_per_gw: float, rent: float) -> float:
     """Rent of so many gigawatts in a quarter [USD bn/quarter] (7.3)."""
-    return rented_gw * accelerators_per_gw * HOURS_PER_YEAR / 4.0 * rent / 1e9
+    return rented_gw * accelerators_per_gw * rent * (HOURS_PER_YEAR / 4.0 / 1e9)
 
 
 @jit

@@ -19,7 +19,7 @@ def paid_seconds(native_s: float, duty: float, goodput: float, throughput_index:
 @jit
 def usd_per_mtok(usd_per_hour: float, paid_s: float) -> float:
     """Cost per Mtok of an hourly cost [USD/Mtok] (3.2)."""
-    return usd_per_hour / 3600.0 * paid_s * 1e6
+    return usd_per_hour * (paid_s * (1e6 / 3600.0))
 
 
 @jit
