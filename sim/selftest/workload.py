@@ -86,7 +86,8 @@ def _of(law: str, z: Array) -> Array:
         case "uniform":
             return np.asarray(1.0 + 3.0 * p)
         case "triangular":
-            return np.where(p < 0.25, 1.0 + 2.0 * np.sqrt(p), 5.0 - np.sqrt(12.0 * (1.0 - p)))
+            low, high = 1.0 + 2.0 * np.sqrt(p), 5.0 - np.sqrt(12.0 * (1.0 - p))
+            return np.asarray(np.where(p < 0.25, low, high))
         case "pert":
             return np.asarray(1.0 + 4.0 * special.betaincinv(2.0, 4.0, p))
     return np.asarray(3.0 + special.ndtri(LOW + (HIGH - LOW) * p))
