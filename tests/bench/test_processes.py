@@ -83,7 +83,7 @@ def sim_process(tmp_path: Path) -> Sim:
 
 
 def test_processes_against_the_imports(benchmark: BenchmarkFixture, sim_process: Sim) -> None:
-    draws, times = ("10000", 7) if benchmark.enabled else ("64", 1)
+    draws, times = ("10000", 5) if benchmark.enabled else ("64", 1)
     works: dict[str, tuple[Callable[[], object], str]] = {
         "sim --help": (lambda: sim_process("--help"), "0.35"),
         f"sim run --draws {draws} --no-figures": (
