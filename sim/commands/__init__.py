@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sim.commands import run, stored, sweep
+from sim.commands import run, selftest, stored, sweep
 
 
 def register(app: typer.Typer) -> None:
@@ -12,3 +12,4 @@ def register(app: typer.Typer) -> None:
     app.command()(run.run)
     app.command()(sweep.sweep)
     stored.register(app)
+    app.command()(selftest.selftest)

@@ -1,108 +1,113 @@
-"""`sim.sample` against vectorised NumPy and scipy doing the same, in the same run.
+"""`sim.sample` against NumPy, scipy, OpenTURNS and chaospy doing the same, in the same run.
 
     pytest tests/bench/test_sampling.py -n 0 --benchmark-enable -s
 
-Forty inputs of six families, ten of them tied by a Gaussian copula.
+Forty inputs of six families, ten of them tied by a Gaussian copula (`sim.selftest.workload`).
+OpenTURNS and chaospy are timed where they are installed; nothing else here needs them.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
-from scipy import special
+from scipy import special, stats
 
 import sim
-
-FAMILIES: dict[str, dict[str, Any]] = {
-    "normal": {"family": "normal", "mean": 3.0, "sd": 0.5},
-    "lognormal": {"family": "lognormal", "median": 2.0, "sigma": 0.4},
-    "uniform": {"family": "uniform", "min": 1.0, "max": 4.0},
-    "triangular": {"family": "triangular", "min": 1.0, "mode": 2.0, "max": 5.0},
-    "pert": {"family": "pert", "min": 1.0, "mode": 2.0, "max": 5.0},
-    "truncated normal": {"family": "normal", "mean": 3.0, "sd": 1.0, "min": 2.0, "max": 6.0},
-}
-INPUTS = 40
-TIED = 10
-RHO = 0.5
-LOW, HIGH = special.ndtr([-1.0, 3.0])  # of the truncated normal
-
-
-def named(spared: str = "") -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Forty inputs, families in turn, and the first ten that are not of the family `spared`."""
-    families = [list(FAMILIES)[i % len(FAMILIES)] for i in range(INPUTS)]
-    inputs = {f"{family} {i}": FAMILIES[family] for i, family in enumerate(families)}
-    return inputs, [name for name in inputs if not name.startswith(spared or "-")][:TIED]
-
-
-def of_numpy(family: str, rng: np.random.Generator, n: int) -> np.ndarray:
-    """Draws as NumPy makes them fastest."""
-    match family:
-        case "normal":
-            return rng.normal(3.0, 0.5, n)
-        case "lognormal":
-            return rng.lognormal(np.log(2.0), 0.4, n)
-        case "uniform":
-            return rng.uniform(1.0, 4.0, n)
-        case "triangular":
-            return rng.triangular(1.0, 2.0, 5.0, n)
-        case "pert":
-            return 1.0 + 4.0 * rng.beta(2.0, 4.0, n)
-    return 3.0 + special.ndtri(rng.uniform(LOW, HIGH, n))
-
-
-def of_scores(family: str, z: np.ndarray) -> np.ndarray:
-    """Draws of normal scores, which a copula gives."""
-    match family:
-        case "normal":
-            return 3.0 + 0.5 * z
-        case "lognormal":
-            return 2.0 * np.exp(0.4 * z)
-    p = special.ndtr(z)
-    match family:
-        case "uniform":
-            return 1.0 + 3.0 * p
-        case "triangular":
-            return np.where(p < 0.25, 1.0 + 2.0 * np.sqrt(p), 5.0 - np.sqrt(12.0 * (1.0 - p)))
-        case "pert":
-            return 1.0 + 4.0 * special.betaincinv(2.0, 4.0, p)
-    return 3.0 + special.ndtri(LOW + (HIGH - LOW) * p)
-
-
-def by_numpy(draws: int, spared: str = "") -> np.ndarray:
-    inputs, tied = named(spared)
-    rng = np.random.default_rng(1)
-    drawn = np.empty((INPUTS, draws))
-    factor = np.linalg.cholesky(RHO + (1 - RHO) * np.eye(TIED))
-    scores = dict(zip(tied, factor @ rng.standard_normal((TIED, draws)), strict=True))
-    for i, name in enumerate(inputs):
-        family = name.rsplit(" ", 1)[0]
-        given = scores.get(name)
-        drawn[i] = of_numpy(family, rng, draws) if given is None else of_scores(family, given)
-    return drawn
+from sim.selftest.speed import best
+from sim.selftest.workload import FAMILIES, INPUTS, RHO, TIED, by_numpy, family, group, tied
 
 
 def ours(draws: int, spared: str = "", sampler: str = "stratified") -> Any:
-    inputs, tied = named(spared)
-    matrix = (RHO + (1 - RHO) * np.eye(TIED)).tolist()
-    group = {"inputs": tied, "matrix": matrix, "kind": "copula"}
-    return sim.sample(inputs, draws=draws, sampler=sampler, correlation=group)
+    return sim.sample(INPUTS, draws=draws, sampler=sampler, correlation=group(spared))
 
 
-def best(run: Callable[[], Any], times: int = 5) -> float:
-    spent = []
-    for _ in range(times):
-        start = time.perf_counter()
-        run()
-        spent.append(time.perf_counter() - start)
-    return min(spent)
+def correlation() -> np.ndarray:
+    return RHO + (1 - RHO) * np.eye(TIED)
+
+
+def by_scipy(draws: int) -> np.ndarray:
+    """Frozen laws: `rvs` where an input stands alone, `ppf` of the copula where it does not."""
+    laws = {
+        "normal": stats.norm(3.0, 0.5),
+        "lognormal": stats.lognorm(0.4, scale=2.0),
+        "uniform": stats.uniform(1.0, 3.0),
+        "triangular": stats.triang(0.25, 1.0, 4.0),
+        "pert": stats.beta(2.0, 4.0, 1.0, 4.0),
+        "truncated normal": stats.truncnorm(-1.0, 3.0, 3.0, 1.0),
+    }
+    rng = np.random.default_rng(1)
+    factor = np.linalg.cholesky(correlation())
+    p = special.ndtr(factor @ rng.standard_normal((TIED, draws)))
+    of_copula = dict(zip(tied(), p, strict=True))
+    return np.array(
+        [
+            laws[family(name)].ppf(of_copula[name])
+            if name in of_copula
+            else laws[family(name)].rvs(draws, random_state=rng)
+            for name in INPUTS
+        ]
+    )
+
+
+def by_openturns(draws: int) -> np.ndarray:
+    """A joint distribution: margins, and a normal copula beside an independent one."""
+    import openturns as ot
+
+    laws = {
+        "normal": ot.Normal(3.0, 0.5),
+        "lognormal": ot.LogNormal(np.log(2.0), 0.4),
+        "uniform": ot.Uniform(1.0, 4.0),
+        "triangular": ot.Triangular(1.0, 2.0, 5.0),
+        "pert": ot.Beta(2.0, 4.0, 1.0, 5.0),
+        "truncated normal": ot.TruncatedNormal(3.0, 1.0, 2.0, 6.0),
+    }
+    names = [*tied(), *(name for name in INPUTS if name not in tied())]
+    normal = ot.NormalCopula(ot.CorrelationMatrix(correlation().tolist()))
+    copula = ot.BlockIndependentCopula([normal, ot.IndependentCopula(len(names) - TIED)])
+    joint = ot.JointDistribution([laws[family(name)] for name in names], copula)
+    drawn = dict(zip(names, np.asarray(joint.getSample(draws)).T, strict=True))
+    return np.array([drawn[name] for name in INPUTS])
+
+
+def by_chaospy(draws: int) -> np.ndarray:
+    """A Nataf copula of ten margins, and a joint distribution of the others."""
+    import chaospy as cp
+
+    laws = {
+        "normal": lambda: cp.Normal(3.0, 0.5),
+        "lognormal": lambda: cp.LogNormal(np.log(2.0), 0.4),
+        "uniform": lambda: cp.Uniform(1.0, 4.0),
+        "triangular": lambda: cp.Triangle(1.0, 2.0, 5.0),
+        "pert": lambda: cp.Beta(2.0, 4.0, 1.0, 5.0),
+        "truncated normal": lambda: cp.TruncNormal(lower=2.0, upper=6.0, mu=3.0, sigma=1.0),
+    }
+    alone = [name for name in INPUTS if name not in tied()]
+    of_copula = cp.Nataf(cp.J(*(laws[family(name)]() for name in tied())), correlation())
+    joint = cp.J(*(laws[family(name)]() for name in alone))
+    drawn = dict(zip(tied(), of_copula.sample(draws, seed=1), strict=True))
+    drawn |= dict(zip(alone, joint.sample(draws, seed=2), strict=True))
+    return np.array([drawn[name] for name in INPUTS])
+
+
+OTHERS: dict[str, tuple[str, Callable[[int], np.ndarray]]] = {
+    "scipy.stats": ("scipy", by_scipy),
+    "OpenTURNS": ("openturns", by_openturns),
+    "chaospy": ("chaospy", by_chaospy),
+}
+
+
+def assert_same_means(one: np.ndarray, other: np.ndarray) -> None:
+    draws = one.shape[1]
+    apart = np.abs(one.mean(axis=1) - other.mean(axis=1))
+    assert (apart < 5 * other.std(axis=1) * np.sqrt(2 / draws)).all()
 
 
 @pytest.mark.parametrize("spared", ["", "pert"], ids=["all families tied", "no PERT tied"])
@@ -110,18 +115,35 @@ def test_forty_inputs(benchmark: BenchmarkFixture, spared: str) -> None:
     draws = 1_000_000 if benchmark.enabled else 2_000
     ours(2_000)  # compiled
     benchmark.pedantic(ours, (draws, spared), rounds=5 if benchmark.enabled else 1)
-    theirs = best(lambda: by_numpy(draws, spared), 3 if benchmark.enabled else 1)
-    both = ours(draws, spared).to_array().values, by_numpy(draws, spared)
-    for one, other in zip(*both, strict=True):
-        spread = np.std(other)
-        assert abs(one.mean() - other.mean()) < 5 * spread * np.sqrt(2 / draws)
+    assert_same_means(ours(draws, spared).to_array().values, by_numpy(draws, spared))
     if benchmark.enabled:
         for sampler in ("random", "stratified", "sobol"):
-            mine = best(lambda sampler=sampler: ours(draws, spared, sampler))
+            mine, theirs = best(
+                lambda sampler=sampler: ours(draws, spared, sampler),
+                lambda: by_numpy(draws, spared),
+            )
             print(
                 f"\n{draws:,} draws, {sampler}: {1e3 * mine:.0f} ms; NumPy {1e3 * theirs:.0f} ms,"
                 f" {theirs / mine:.1f} times as long"
             )
+
+
+@pytest.mark.filterwarnings("ignore")  # of others
+@pytest.mark.parametrize("name", OTHERS)
+def test_forty_inputs_against_other_tools(benchmark: BenchmarkFixture, name: str) -> None:
+    module, theirs = OTHERS[name]
+    if find_spec(module) is None:
+        print(f"\n{name}: not installed")
+        pytest.skip(f"{name} is not installed")
+    draws = 200_000 if benchmark.enabled else 2_000
+    drawn = benchmark.pedantic(theirs, (draws,), rounds=1)
+    assert_same_means(ours(draws).to_array().values, drawn)
+    if benchmark.enabled:
+        mine, other = best(lambda: ours(draws), lambda: theirs(draws))
+        print(
+            f"\n{draws:,} draws: {1e3 * mine:.0f} ms; {name} {1e3 * other:.0f} ms,"
+            f" {other / mine:.1f} times as long"
+        )
 
 
 MEASURE = """
@@ -157,18 +179,18 @@ def test_memory_is_that_of_the_result(
     assert 1.0 <= ratio < 1.2
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_cost_of_a_family(benchmark: BenchmarkFixture, family: str) -> None:
+@pytest.mark.parametrize("law", FAMILIES)
+def test_cost_of_a_family(benchmark: BenchmarkFixture, law: str) -> None:
     draws = 1_000_000 if benchmark.enabled else 2_000
 
     def run(which: str) -> Any:
         return sim.sample({str(i): FAMILIES[which] for i in range(20)}, draws=draws, threads=1)
 
-    run(family)
-    benchmark.pedantic(run, (family,), rounds=3 if benchmark.enabled else 1)
+    run(law)
+    benchmark.pedantic(run, (law,), rounds=3 if benchmark.enabled else 1)
     if benchmark.enabled:
-        ratio = best(lambda: run(family)) / best(lambda: run("normal"))
-        print(f"\na value of a {family} costs {ratio:.2f} times a normal's")
+        own, normal = best(lambda: run(law), lambda: run("normal"))
+        print(f"\na value of a {law} costs {own / normal:.2f} times a normal's")
 
 
 def test_error_of_the_median_margin(benchmark: BenchmarkFixture, base: Any) -> None:

@@ -1,0 +1,89 @@
+"""Sampled laws and correlations against closed forms, each within its Monte Carlo errors.
+
+Seed and names are fixed, and draws depend on nothing else: what passes once passes always.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from sim.sampling import sample
+from sim.selftest.check import Check, within_error
+from sim.statistics import summarise
+
+DRAWS = 65_536
+SEED = 2026
+Z95 = 1.6448536269514722
+LOW, HIGH = -1.0, 2.0  # the ends of the cut normal, in sd
+
+
+def _phi(x: float) -> float:
+    return math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+
+def _below(x: float) -> float:
+    return math.erfc(-x / math.sqrt(2)) / 2
+
+
+# What, law, statistic -> closed form.
+LAWS: tuple[tuple[str, dict[str, Any], str, float], ...] = (
+    ("lognormal, mean", {"family": "lognormal", "median": 2.0, "sigma": 0.4},
+     "mean", 2 * math.exp(0.08)),
+    ("lognormal by p10 and p90, p95", {"family": "lognormal", "p10": 2.0, "p90": 5.0},
+     "p95", math.sqrt(10) * math.exp(math.log(2.5) / 2 * Z95 / 1.2815515655446004)),
+    ("triangular, sd", {"family": "triangular", "min": 1.0, "mode": 2.0, "max": 5.0},
+     "sd", math.sqrt((1 + 4 + 25 - 2 - 5 - 10) / 18)),
+    ("PERT, mean", {"family": "pert", "min": 1.0, "mode": 2.0, "max": 5.0},
+     "mean", (1 + 4 * 2 + 5) / 6),
+    ("beta, sd", {"family": "beta", "a": 2.0, "b": 5.0},
+     "sd", math.sqrt(2 * 5 / (7**2 * 8))),
+    ("gamma, sd", {"family": "gamma", "shape": 3.0, "scale": 2.0},
+     "sd", 2 * math.sqrt(3)),
+    ("Weibull, p5", {"family": "weibull", "shape": 1.5, "scale": 2.0},
+     "p5", 2 * (-math.log(0.95)) ** (1 / 1.5)),
+    ("generalized Pareto, p95",
+     {"family": "generalized_pareto", "shape": 0.3, "scale": 1.0, "threshold": 1.0},
+     "p95", 1 + (0.05**-0.3 - 1) / 0.3),
+    ("Student t of 2 degrees, p95", {"family": "student_t", "df": 2.0, "median": 0.0, "scale": 1.0},
+     "p95", 0.9 * math.sqrt(2 / 0.19)),
+    ("normal cut at both ends, mean",
+     {"family": "normal", "mean": 3.0, "sd": 1.0, "min": 3 + LOW, "max": 3 + HIGH},
+     "mean", 3 + (_phi(LOW) - _phi(HIGH)) / (_below(HIGH) - _below(LOW))),
+    ("scipy's Gumbel, mean", {"family": "scipy.gumbel_r", "loc": 1.0, "scale": 2.0},
+     "mean", 1 + 2 * 0.5772156649015329),
+)  # fmt: skip
+
+TIED = {"x": LAWS[0][1], "y": {"family": "lognormal", "median": 1.0, "sigma": 0.8}}
+RHO = 0.5
+PAIR: dict[str, Any] = {"inputs": ["x", "y"], "pairs": [["x", "y", RHO]]}
+
+
+def checks() -> Iterator[Check]:
+    """Laws, then what ties them."""
+    ds = sample({what: law for what, law, *_ in LAWS}, draws=DRAWS, seed=SEED)
+    summary = summarise(ds)
+    for what, _, statistic, expected in LAWS:
+        if statistic.startswith("p"):
+            level = int(statistic[1:]) / 100
+            at = {"quantile": level}
+            value, error = (summary[what + end].sel(at) for end in ("_quantile", "_quantile_error"))
+        else:
+            value, error = (summary[f"{what}_{statistic}{end}"] for end in ("", "_error"))
+        yield within_error(what, float(value), float(error), expected)
+    for kind in ("spearman", "pearson"):
+        ds = sample(TIED, draws=DRAWS, seed=SEED, correlation={**PAIR, "kind": kind})
+        (found,) = json.loads(ds.attrs["correlation"])
+        value, error = found[kind][0][1], found[f"{kind}_error"][0][1]
+        yield within_error(f"{kind.capitalize()} correlation of two lognormals", value, error, RHO)
+    tail = {**PAIR, "kind": "copula", "copula": "t", "nu": 4}
+    ds = sample(TIED, draws=DRAWS, seed=SEED, correlation=tail)
+    ds["both"] = ((ds.x < 2.0) & (ds.y < 1.0)).astype(np.float64)
+    both = summarise(ds, ["both"])
+    quadrant = 0.25 + math.asin(RHO) / (2 * math.pi)
+    what = "t copula, P(both below their medians)"
+    yield within_error(what, float(both.both_mean), float(both.both_mean_error), quadrant)

@@ -1,0 +1,108 @@
+"""Answers that others have published, through the kernels as they are compiled here.
+
+Random123's vectors for the random bits, and worked examples of model.md 10.2 for the formulas.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from sim.distributions import calendar_year
+from sim.inputs import Accelerator, Training, Workload
+from sim.kernels import buildout, hardware, throughput, training, unit_cost
+from sim.kernels.philox import philox
+from sim.selftest.check import Check, printed
+
+# Counter; key -> four words: Salmon et al. 2011, kat_vectors of Random123.
+PHILOX = (
+    ("00000000 00000000 00000000 00000000; 00000000 00000000",
+     "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+    ("ffffffff ffffffff ffffffff ffffffff; ffffffff ffffffff",
+     "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+    ("243f6a88 85a308d3 13198a2e 03707344; a4093822 299f31d0",
+     "d16cfe09 94fdcceb 5001e420 24126ea1"),
+)  # fmt: skip
+
+
+def group(kind: Any, **given: float) -> Any:
+    """A group of inputs; those that are not given are nan, and would be seen in the answer."""
+    return kind(*(float(given.get(name, math.nan)) for name in kind._fields))
+
+
+TPUS = group(
+    Accelerator, accelerators_per_instance=16, peak_flops_serving=1.97e14,
+    hbm_bandwidth_bytes_per_s=8.1e11, mbu_decode=1, mfu_decode=1, step_overhead_s=0,
+)  # fmt: skip
+DENSE = group(
+    Workload, active_params=30e9, total_to_active_ratio=1, weight_bytes_per_param=1,
+    kv_bytes_per_token=100e3, mean_context_tokens=8192, attention_flop_per_token_pair=0,
+    draft_tokens=0, draft_acceptance=0, draft_overhead=0,
+)  # fmt: skip
+REFERENCE = group(
+    Accelerator, accelerators_per_instance=64, peak_flops_serving=5e15, peak_flops_training=2.5e15,
+    hbm_bandwidth_bytes_per_s=8e12, hbm_capacity_bytes=1.86e11, hbm_usable_fraction=0.9,
+    mbu_decode=0.5, mfu_decode=0.25, mfu_prefill=0.4, mfu_training=0.38, step_overhead_s=0.008,
+    min_latency_slack=1.5, throughput_multiplier=1,
+)  # fmt: skip
+MIX = group(
+    Workload, active_params=2e11, total_to_active_ratio=12, weight_bytes_per_param=0.75,
+    kv_bytes_per_token=7e4, attention_flop_per_token_pair=3e6, mean_context_tokens=3e4,
+    cache_hit_rate=0.8, draft_tokens=1, draft_acceptance=0.75, draft_overhead=0.06,
+    user_speed_tokens_per_s=45,
+)  # fmt: skip
+FINAL_RUN = group(Training, train_tokens=8e13, rl_compute_ratio=1.5)
+
+
+def _step_ms(a: Accelerator, w: Workload, batch: float) -> float:
+    return 1e3 * throughput.step_time(a, w, throughput.decode(a, w), batch)
+
+
+def _batch(a: Accelerator, w: Workload) -> float:
+    return float(throughput.operating_point(a, w, throughput.decode(a, w)).batch)
+
+
+def _run_hours(a: Accelerator, params: float, t: Training, goodput: float) -> float:
+    return training.run_hours(t, throughput.tps_train(a, params), goodput)
+
+
+# What, formula, inputs -> the number as model.md 10.2 prints it.
+EXAMPLES: tuple[tuple[str, Callable[..., float], tuple[Any, ...], str], ...] = (
+    ("W1 capital recovery factor, 7 %, 5 years",
+     hardware.capital_recovery_factor, (0.07, 5.0), ".243891"),
+    ("W2 an accelerator's annuity, USD/yr",
+     hardware.annuity, (48_960.0, 25_113.6, 0.05, 0.095, 4.2, 16.0), "17289.2"),
+    ("W3 a decode step of 16 TPU v5e, batch 256, ms",
+     _step_ms, (TPUS, DENSE, 256.0), "21.05"),
+    ("W5 batch at which the speed target binds",
+     _batch, (REFERENCE, MIX), "1576"),
+    ("W5 prefill, tokens/s",
+     throughput.tps_prefill, (REFERENCE, MIX), "4158"),
+    ("W6 energy of a token, Wh",
+     unit_cost.wh_per_token, (1.15104, 1.2, 201.95e-6), "7.75e-5"),
+    ("W7 the final training run, h",
+     _run_hours, (REFERENCE, 6e11, FINAL_RUN, 0.9), "2.339e8"),
+    ("W9 plan in service after 3.2 quarters",
+     buildout.planned_gw, (1.0, 3.2, 1.0), ".776"),
+    ("W10 accelerators per GW",
+     buildout.accelerators_per_gw, (2.0928, 1.35), "353,947"),
+    ("W11 Oracle's capex of 2026, USD bn",
+     calendar_year, (5, 55.7, 92.0), "76.9"),
+)  # fmt: skip
+
+
+def checks() -> Iterator[Check]:
+    """The random bits first: everything else rests on them."""
+    right, count = sum(_philox(given) == answer for given, answer in PHILOX), len(PHILOX)
+    what = "Philox4x32-10, Random123's vectors"
+    yield Check(what, f"{right} of {count}", f"{count} of {count}", right == count)
+    for what, formula, inputs, expected in EXAMPLES:
+        yield printed(what, float(formula(*inputs)), expected)
+
+
+def _philox(given: str) -> str:
+    words = [np.uint64(int(word, 16)) for word in given.replace(";", "").split()]
+    return " ".join(f"{int(word):08x}" for word in philox(*words))

@@ -1,0 +1,60 @@
+"""What must hold in every draw of any scenario, and that memory does not grow with the draws."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+
+from sim.draws import CHUNK
+from sim.fields import LAYERS
+from sim.question import options
+from sim.results import drawn, simulate
+from sim.scenario import Scenario
+from sim.selftest.check import Check, at_most
+
+DRAWS = 2048
+MANY = 8 * CHUNK
+ROUNDING = 1e-9
+COMPUTE = slice(0, LAYERS.index("revenue_share"))
+MEBIBYTE = 2.0**20
+
+
+def checks(scenario: Scenario) -> Iterator[Check]:
+    """Sums that come out, a point without uncertainty, and memory."""
+    names = ["unit_cost", "compute_cost", "hosted_gw", "gw"]
+    ds = simulate(scenario, draws=DRAWS, seed=1, keep=names, bad_draws="keep")
+    layers = ds["unit_cost"].isel(layer=COMPUTE)
+    apart = abs(layers.sum("layer") - ds["compute_cost"]) / abs(layers).sum("layer")
+    yield at_most("a token's layers less its cost, relative", float(apart.max()), ROUNDING)
+    housed = abs(ds["hosted_gw"].sum("landlord") - ds["gw"])
+    yield at_most("a lab's GW less those of its landlords", float(housed.max()), ROUNDING)
+    names = ["inference_gross_margin", "gw"]
+    point = simulate(scenario, draws=64, keep=names, uncertainty=0.0, bad_draws="keep")
+    ranges = [float((point[name].max("draw") - point[name].min("draw")).max()) for name in names]
+    yield at_most("range of draws without uncertainty", max(ranges), 0.0)
+    first, second = _peaks(scenario)
+    what = "memory of the second half of many draws"
+    yield at_most(what, second / MEBIBYTE, 1.25 * first / MEBIBYTE, " MiB")
+
+
+def _peaks(scenario: Scenario) -> tuple[int, int]:
+    """Peak bytes in arrays while the first half of many draws is made, and the second."""
+    done = 0
+    peaks: list[int] = []
+
+    def progress(draws: int) -> None:
+        nonlocal done
+        done += draws
+        if done >= MANY // 2 and not peaks:
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.reset_peak()
+
+    tracemalloc.start()
+    try:
+        wanted = options(scenario, MANY, threads=1, kept_draws=CHUNK, bad_draws="keep")
+        drawn(scenario, wanted, progress=progress)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+    finally:
+        tracemalloc.stop()
+    first, second = peaks
+    return first, second

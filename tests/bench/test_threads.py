@@ -1,0 +1,42 @@
+"""Two threads against one, drawing only, in turn and in the same run.
+
+    pytest tests/bench/test_threads.py -n 0 --benchmark-enable -s
+
+Where something else runs on the machine, processor seconds say whether it is that: threads that
+do not get in one another's way use no more of them than one does.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from sim import results
+from sim.scenario import Scenario
+from sim.selftest.speed import best
+from sim.threads import available_threads
+
+
+@pytest.mark.parametrize("kept", ["draws kept", "beyond those kept"])
+def test_two_threads_against_one(benchmark: BenchmarkFixture, base: Scenario, kept: str) -> None:
+    draws, times = (65_536, 9) if benchmark.enabled else (2_048, 1)
+    kept_draws = draws if kept == "draws kept" and benchmark.enabled else 8_192
+    used = dict.fromkeys((1, 2), 0.0)
+
+    def run(threads: int) -> None:
+        wanted = results.options(base, draws, threads=threads, kept_draws=kept_draws)
+        started = time.process_time()
+        results.drawn(base, wanted)
+        used[threads] += time.process_time() - started
+
+    if benchmark.enabled:
+        results.drawn(base, results.options(base, 20_000, kept_draws=8_192))  # compiled
+    one, two = benchmark.pedantic(best, (lambda: run(1), lambda: run(2)), {"times": times})
+    assert min(one, two) > 0
+    print(
+        f"\n{draws:,} draws, {kept}, {available_threads()} processors, best of {times}: 1 thread"
+        f" {one:.2f} s, 2 threads {two:.2f} s: {one / two:.2f} times as fast (target: 1.85 at"
+        f" least), with {used[2] / used[1]:.2f} times the processor seconds"
+    )
