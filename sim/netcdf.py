@@ -167,7 +167,7 @@ def _packed(piece: NDArray[Any]) -> bytes:
     """
     each = np.ascontiguousarray(piece).reshape(-1).view(np.uint8).reshape(-1, piece.itemsize)
     gzip = zlib.compressobj(COMPRESSION, strategy=zlib.Z_RLE)
-    return gzip.compress(np.ascontiguousarray(each.T)) + gzip.flush()
+    return gzip.compress(each.T.tobytes()) + gzip.flush()
 
 
 def _fill(made: h5py.Dataset, packed: Iterable[tuple[tuple[int, ...], Future[bytes]]]) -> None:
