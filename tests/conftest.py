@@ -47,6 +47,8 @@ def params(tmp_path: Path) -> Path:
     return Path(shutil.copytree(ROOT / "params", tmp_path / "params"))
 
 
+# Where Python is told not to keep what it compiles, every process would compile the package anew.
+COMPILED_ONCE = {"PYTHONDONTWRITEBYTECODE": ""}
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -58,7 +60,7 @@ def command(tmp_path: Path) -> Command:
         return subprocess.run(
             [sys.executable, "-m", "sim", *arguments],
             cwd=tmp_path,
-            env={**os.environ, "COLUMNS": "80", **environment},
+            env={**os.environ, "COLUMNS": "80", **COMPILED_ONCE, **environment},
             capture_output=True,
             text=True,
             timeout=300,

@@ -13,6 +13,7 @@ from sim.plots.gigawatts import gigawatts
 from sim.plots.lab_margin import lab_margin
 from sim.plots.margin import margin
 from sim.plots.payback import payback
+from sim.plots.style import LOOK
 from sim.plots.waterfall import waterfall
 
 if TYPE_CHECKING:
@@ -48,12 +49,12 @@ def draw(name: str, ds: xr.Dataset) -> Figure:
     Raises:
         KeyError: If there is none.
     """
-    with matplotlib.rc_context({"text.parse_math": False}):  # a dollar in a name is one
+    with matplotlib.rc_context(LOOK):
         return FIGURES[name](ds)
 
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as the name of the file says, PNG at 150 dots per inch."""
     png: dict[str, Any] = {"pil_kwargs": {"compress_level": 3}} if path.suffix == ".png" else {}
-    with matplotlib.rc_context({"text.parse_math": False}):  # a dollar in a name is one
+    with matplotlib.rc_context(LOOK):
         figure.savefig(path, dpi=150, **png)

@@ -21,6 +21,10 @@ from sim.statistics import percentage, rounded_by
 BLUE, ORANGE, VERMILION, GREY = "#0072B2", "#E69F00", "#D55E00", "#666666"
 GREEN, PURPLE, SKY = "#009E73", "#CC79A7", "#56B4E9"
 NOT_REPORTED = "ARR not reported"
+LOOK: dict[Any, Any] = {
+    "text.parse_math": False,  # a dollar in a name is one
+    "text.hinting": "none",  # fitting glyphs to pixels takes a fifth of a picture's time
+}
 CAPTION_SIZE, LINES_PER_INCH, CHARACTERS_PER_INCH = 8, 7.4, 15.5
 
 

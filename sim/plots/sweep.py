@@ -25,6 +25,7 @@ from sim.plots.style import (
     BLUE,
     GREEN,
     GREY,
+    LOOK,
     ORANGE,
     PURPLE,
     SKY,
@@ -82,7 +83,7 @@ def draw(ds: xr.Dataset, expressions: Sequence[Expression]) -> Figure:
         A figure: over one key lines, with bands of the draws and of the Monte Carlo error; over
         two numeric keys filled contours; otherwise lines for each value, or panels.
     """
-    with matplotlib.rc_context({"text.parse_math": False}):
+    with matplotlib.rc_context(LOOK):
         return _drawn(ds, expressions)
 
 
