@@ -171,7 +171,8 @@ def counted(status: NDArray[np.int8], plan: Plan) -> Mask:
 
 def workspace(layout: Layout, row: Array, scores: Scores) -> Workspace:
     """Working space of one thread, with `row` in every draw."""
-    inputs = np.repeat(row[: layout.input_width, None], scores.own.size, axis=1)
+    inputs = aligned(layout.input_width, scores.own.size)
+    inputs[:] = row[: layout.input_width, None]
     columns = aligned(layout.width, LANES)
     columns[:] = row[:, None]
     shape = (layout.labs, layout.landlords)

@@ -26,6 +26,7 @@ from sim.fields import FACTORS
 from sim.files import Fault, InputError, Place
 from sim.kernels import quantities as kernel
 from sim.kernels import samplers, tables
+from sim.kernels.lanes import aligned
 from sim.kernels.loops import REPLICATES
 
 SAMPLERS = {
@@ -213,16 +214,16 @@ class SamplingPlan:
 
     def scores(self, draws: int) -> kernel.Scores:
         """One thread's working space for so many draws, a multiple of 32."""
-        own, values = np.empty(draws), np.empty(draws)
+        own, words, strata, values = (aligned(draws) for _ in range(4))
         return kernel.Scores(
             own,
             own.view(np.uint64),
-            np.empty(draws, np.uint64),
-            np.empty(draws, np.uint64),
+            words.view(np.uint64),
+            strata.view(np.uint64),
             values,
             values.view(np.uint64),
-            np.empty((len(self._factors), draws)),
-            np.empty((len(self._members), draws)),
+            aligned(len(self._factors), draws),
+            aligned(len(self._members), draws),
         )
 
     def _quantity(

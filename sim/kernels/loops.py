@@ -25,7 +25,7 @@ from sim.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
 
 REPLICATES = 32
 TILE = BLOCK * REPLICATES
-RUN = 128  # draws that are sampled at a time
+RUN = 256  # draws that are sampled at a time
 GROUPS = BLOCK // LANES
 QUESTIONABLE, BAD = 1, 2  # what a draw may be: one, both, or neither
 ANYTHING, NUMBER, FINITE = range(3)  # what a column may hold: NUMBER is anything but NaN
