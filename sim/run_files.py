@@ -48,13 +48,13 @@ def write_parameters(scenario: Scenario, path: Path) -> None:
     path.write_text(tomli_w.dumps(tree), encoding="utf-8")
 
 
-def draw(ds: xr.Dataset, folder: Path) -> dict[str, str]:
-    """Draw every picture; those that fail are told and lose nothing else."""
+def draw(ds: xr.Dataset, folder: Path, which: slice = slice(None)) -> dict[str, str]:
+    """Draw every picture, or some of them; those that fail are told and lose nothing else."""
     from sim import plots
 
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     undrawn = {}
-    for name in plots.FIGURES:
+    for name in list(plots.FIGURES)[which]:
         try:
             plots.save(plots.draw(name, ds), folder / f"{name}.png")
         except OSError:

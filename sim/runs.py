@@ -24,6 +24,7 @@ from sim import until as targets_of
 from sim.draws import KEPT_DRAWS, Draws
 from sim.files import Fault, InputError, Place
 from sim.kernels.source import package_hash
+from sim.pictures import Pictures
 from sim.question import Options, digest_of, options, prepared
 from sim.scenario import Scenario
 from sim.statistics import summarise
@@ -88,6 +89,7 @@ def run(
     sized: Callable[[int], None] = lambda draws: None,
     stage: Callable[[str], None] = lambda what: None,
     elsewhere: engine.Elsewhere | None = None,
+    pictures: Pictures | None = None,
 ) -> Run:
     """Simulate a scenario and store it in `out/<scenario>-<digest>/`.
 
@@ -96,7 +98,8 @@ def run(
     as one run. Of more draws the first ones are used, and the folder is left as it is. With targets
     in `until`, draws are added until they are met, `max_draws` at most. `force` draws everything
     anew. `progress` hears of draws done, `sized` of how many there will be in all, `stage` of what
-    comes after them. `elsewhere` draws in place of threads (`cluster.connected`).
+    comes after them. `elsewhere` draws in place of threads (`cluster.connected`), `pictures` draws
+    the figures in place of this process.
 
     Raises:
         InputError: For impossible options, or a folder that cannot be written to.
@@ -109,7 +112,7 @@ def run(
         KEPT_DRAWS,
     )  # fmt: skip
     folder = out / f"{scenario.name}-{digest_of(scenario, wanted)}"
-    work = _Work(scenario, folder, wanted, started, stage, figures, elsewhere)
+    work = _Work(scenario, folder, wanted, started, stage, figures, elsewhere, pictures)
     with folders.alone(folder, stage):
         if force:
             checkpoints.forget(folders.beside(folder, "unfinished"))
@@ -134,6 +137,7 @@ class _Work:
     stage: Callable[[str], None]
     figures: bool
     elsewhere: engine.Elsewhere | None = None
+    pictures: Pictures | None = None
     saved: float = field(default_factory=time.monotonic)
     journal: list[dict[str, Any]] = field(default_factory=list)
 
@@ -167,7 +171,13 @@ class _Work:
 
     def _draw_later(self, ds: xr.Dataset) -> dict[str, str]:
         with folders.staged_within(self.folder, "figures") as figures:
-            return run_files.draw(ds, figures)
+            return self._draw(ds, figures)()
+
+    def _draw(self, ds: xr.Dataset, folder: Path) -> Callable[[], dict[str, str]]:
+        """Begin to draw every picture; what is called ends when they are there."""
+        if self.pictures is not None:
+            return self.pictures.draw(ds, folder)
+        return lambda: run_files.draw(ds, folder)
 
     def begun(self, most: int) -> Draws | None:
         """The farthest that the question has come, `most` draws at most."""
@@ -216,10 +226,10 @@ class _Work:
         ds = results.dataset(done, None, self.wanted.bad_draws)
         if told:
             ds.attrs["until"] = told
-        summary = _without_repetition(summarise(ds))
         if stored_draws(self.folder) > done.draws:
+            summary = _without_repetition(summarise(ds))
             return Run(self.folder, ds, summary, time.time() - self.started, False, found)
-        undrawn = self._store(done, ds, summary)
+        summary, undrawn = self._stored(done, ds)
         return Run(self.folder, ds, summary, time.time() - self.started, True, found, undrawn)
 
     def _keep(self, done: Draws) -> None:
@@ -234,19 +244,24 @@ class _Work:
             raise folders.unwritten(self.folder, error) from error
         self.saved = time.monotonic()
 
-    def _store(self, done: Draws, ds: xr.Dataset, summary: xr.Dataset) -> dict[str, str]:
-        """Write all files beside the folder, and then put them in its place."""
+    def _stored(self, done: Draws, ds: xr.Dataset) -> tuple[xr.Dataset, dict[str, str]]:
+        """The summary, and what could not be drawn.
+
+        All files are written beside the folder, and then put in its place.
+        """
         same = stored_draws(self.folder) == done.draws
         undrawn: dict[str, str] = {}
         with folders.staged(self.folder) as staging:
+            drawing = self._draw(ds, staging / "figures") if self.figures else None
+            summary = _without_repetition(summarise(ds))
             self.stage("files")
             run_files.write_netcdf(ds, summary, staging / stored.DATA)
             run_files.write_csv(summary, staging / "summary.csv")
             run_files.write_parameters(self.scenario, staging / "parameters.toml")
             checkpoints.save_state(done, staging / checkpoints.STATE)
-            if self.figures:
+            if drawing is not None:
                 self.stage("pictures")
-                undrawn = run_files.draw(ds, staging / "figures")
+                undrawn = drawing()
             elif same and (self.folder / "figures").is_dir():
                 shutil.copytree(self.folder / "figures", staging / "figures")  # of the same draws
             manifest = run_files.manifest(self.scenario, ds, self.started)
@@ -256,7 +271,7 @@ class _Work:
             text = json.dumps(manifest, indent=1, default=str) + "\n"
             (staging / "manifest.json").write_text(text, encoding="utf-8")
         checkpoints.forget(self.unfinished)
-        return undrawn
+        return summary, undrawn
 
 
 def _time(seconds: float) -> str:

@@ -116,6 +116,9 @@ def run(
     if faults:
         raise InputError(faults)
 
+    from sim.pictures import Pictures
+
+    pictures = None if no_figures else context.with_resource(Pictures())
     from sim import comparison, runs, tables, terminal
     from sim.cluster import connected
 
@@ -145,6 +148,7 @@ def run(
                 sized=watcher.total,
                 stage=watcher.stage,
                 elsewhere=elsewhere,
+                pictures=pictures,
                 **options,
             )
         _warn(done, scenario.name, of_targets=not talkative or len(scenarios) > 1)

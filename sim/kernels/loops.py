@@ -99,18 +99,17 @@ def block_moments(block: Array, counts: Array, total: float, mean: Array, m2: Ar
 
     `counts` [group] is 1 where a draw counts, else 0; `total` is their sum.
     """
-    zero = counts[0] * 0.0
+    a, b, c, d = counts[0] > 0.0, counts[1] > 0.0, counts[2] > 0.0, counts[3] > 0.0
+    per = 1.0 / max(total, 1.0)
     for j in range(mean.size):
-        sums = zero
-        for group in range(GROUPS):
-            sums = sums + where(counts[group] > 0.0, block[group, j], 0.0)
-        centre = sum_of_lanes(sums) / max(total, 1.0)
-        squares = zero
-        for group in range(GROUPS):
-            deviation = where(counts[group] > 0.0, block[group, j] - centre, 0.0)
-            squares = squares + deviation * deviation
+        sums = (where(a, block[0, j], 0.0) + where(b, block[1, j], 0.0)) + (
+            where(c, block[2, j], 0.0) + where(d, block[3, j], 0.0)
+        )
+        centre = sum_of_lanes(sums) * per
+        in_a, in_b = where(a, block[0, j] - centre, 0.0), where(b, block[1, j] - centre, 0.0)
+        in_c, in_d = where(c, block[2, j] - centre, 0.0), where(d, block[3, j] - centre, 0.0)
         mean[j] = centre
-        m2[j] = sum_of_lanes(squares)
+        m2[j] = sum_of_lanes((in_a * in_a + in_b * in_b) + (in_c * in_c + in_d * in_d))
 
 
 @jit

@@ -81,8 +81,8 @@ def fill_stratified(
     (Durstenfeld 1964, so exact to 2^-12). `strata` [draw] is working space.
     """
     fill_words(seed, name, np.uint64(first) >> _ONE, words)
-    for start in range(0, words.size, BLOCK):
-        for i in range(BLOCK):
+    for i in range(BLOCK):
+        for start in range(0, words.size, BLOCK):  # within: a step waits for the block's last one
             # Places without a sign take half the time: none can count from the end.
             place = np.uint64(start + i)
             spare = words[place] & np.uint64(0x1FFFF)
