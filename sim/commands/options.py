@@ -70,4 +70,6 @@ def tell_of_compiling() -> None:
 
     if not is_compiled():
         how_often = "once" if cache_lasts() else "as at every run: set NUMBA_CACHE_DIR to a folder"
-        err.print(f"Compiling the model for this machine, {how_often} (10 to 20 s) ...")
+        err.print(
+            f"Compiling the model for this machine, {how_often} (half a minute or a whole one) ..."
+        )

@@ -73,9 +73,9 @@ def _compiled(function: Function, inline: Literal["always", "never"]) -> Functio
     before = config.CACHE_DIR
     config.CACHE_DIR = str(cache_folder())
     try:
-        compiled: Any = numba.njit(nogil=True, error_model="numpy", cache=True, inline=inline)(
-            function
-        )
+        compiled: Any = numba.njit(
+            nogil=True, error_model="numpy", cache=True, inline=inline, no_cfunc_wrapper=True
+        )(function)
     finally:
         config.CACHE_DIR = before
     return cast(Function, compiled)
