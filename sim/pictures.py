@@ -47,8 +47,10 @@ class Pictures:
         self._ended = True
         if self._process is not None:
             self._process.kill()
-            self._process.communicate()
         self._talk.shutdown()
+        if self._process is not None:
+            with suppress(BrokenPipeError):  # what it has not read
+                self._process.communicate()
 
     def draw(self, ds: xr.Dataset, folder: Path) -> Callable[[], dict[str, str]]:
         """Begin to draw every picture in a folder that is not there yet.

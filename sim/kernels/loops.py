@@ -131,6 +131,59 @@ def add_to_moments(block: Array, counts: Array, sizes: Array, mean: Array, m2: A
 
 
 @jit
+def judge(
+    wrong: Array, doubtful: Array, n: int, plan: Plan, status: NDArray[np.int8], counts: Array
+) -> int:
+    """Write which of the first n draws of a block are bad or questionable, and which count.
+
+    `wrong` [group, lane] is NaN where a column holds what it may not, `doubtful` 1 where the draw
+    is questionable; `counts` gets 1 where it counts.
+
+    Returns:
+        How many draws count.
+    """
+    total = 0
+    for b in range(BLOCK):
+        group, lane = b // LANES, b % LANES
+        state = QUESTIONABLE if doubtful[group, lane] != 0.0 else 0
+        state |= BAD if np.isnan(wrong[group, lane]) else 0
+        counts[group, lane] = 0.0
+        if b < n:
+            status[b] = state
+            if not left_out(state, plan.drop_bad, plan.drop_questionable):
+                counts[group, lane] = 1.0
+                total += 1
+    return total
+
+
+@jit
+def keep(block: Array, n: int, kept: Array, at: int) -> None:
+    """Copy the last columns of a block [group, column, lane], n draws, to `kept` [column, draw]."""
+    before = block.shape[1] - kept.shape[0]
+    for j in range(kept.shape[0]):
+        for group in range(GROUPS):
+            first = at + group * LANES
+            for lane in range(min(LANES, n - group * LANES)):
+                kept[j, first + lane] = block[group, before + j, lane]
+
+
+@jit
+def close_tile(
+    sums: Array, means: Array, squares: Array, sizes: NDArray[np.int64], mean: Array, m2: Array
+) -> None:
+    """Write the moments of every sequence [group, column, lane] to its row, and begin anew."""
+    for b in range(BLOCK):
+        group, lane = b // LANES, b % LANES
+        sizes[b] = np.int64(sums[group, lane])
+        for j in range(mean.shape[1]):
+            mean[b, j] = means[group, j, lane]
+            m2[b, j] = squares[group, j, lane]
+    sums[:] = 0.0
+    means[:] = 0.0
+    squares[:] = 0.0
+
+
+@jit
 def run_blocks(
     plan: Plan,
     w: Workspace,
@@ -151,11 +204,9 @@ def run_blocks(
     a draw is questionable, and whether a column holds what it may not.
     """
     by_sequence = plan.sampling.sampler == SOBOL
-    moments = plan.moments
-    chosen = plan.columns.size
-    block = np.empty((GROUPS, chosen, LANES))
+    block = np.empty((GROUPS, plan.columns.size, LANES))
     wrong, doubtful, counts = np.zeros((3, GROUPS, LANES))
-    of_sequences = moments if by_sequence else 0
+    of_sequences = plan.moments if by_sequence else 0
     sequence_sizes = np.zeros((GROUPS, LANES))
     sequence_mean, sequence_m2 = np.zeros((2, GROUPS, of_sequences, LANES))
     records, columns, numbers = by_lane(w.records), by_lane(w.columns), by_lane(block)
@@ -184,21 +235,8 @@ def run_blocks(
             )
             doubtful_lanes[group] = questionable(records.out[0])
             wrong_lanes[group] = collect(columns, plan.columns, plan.rules, numbers[group])
-        total = 0
-        for b in range(BLOCK):
-            group, lane = b // LANES, b % LANES
-            state = QUESTIONABLE if doubtful[group, lane] != 0.0 else 0
-            state |= BAD if np.isnan(wrong[group, lane]) else 0
-            counts[group, lane] = 0.0
-            if b < n:
-                status[start + b] = state
-                if not left_out(state, plan.drop_bad, plan.drop_questionable):
-                    counts[group, lane] = 1.0
-                    total += 1
-        for j in range(kept.shape[0]):
-            column = chosen - kept.shape[0] + j
-            for b in range(n):
-                kept[j, at + start + b] = block[b // LANES, column, b % LANES]
+        total = judge(wrong, doubtful, n, plan, status[start : start + n], counts)
+        keep(block, n, kept, at + start)
         if not by_sequence:
             row = start // BLOCK
             sizes[row] = total
@@ -213,16 +251,10 @@ def run_blocks(
         )
         done = start + n
         if done % TILE == 0 or done == count:
-            for b in range(BLOCK):
-                row = start // TILE * REPLICATES + b
-                group, lane = b // LANES, b % LANES
-                sizes[row] = np.int64(sequence_sizes[group, lane])
-                for j in range(moments):
-                    mean[row, j] = sequence_mean[group, j, lane]
-                    m2[row, j] = sequence_m2[group, j, lane]
-            sequence_sizes[:] = 0.0
-            sequence_mean[:] = 0.0
-            sequence_m2[:] = 0.0
+            rows = slice(start // TILE * REPLICATES, (start // TILE + 1) * REPLICATES)
+            close_tile(
+                sequence_sizes, sequence_mean, sequence_m2, sizes[rows], mean[rows], m2[rows]
+            )
 
 
 @jit
