@@ -21,8 +21,9 @@ from sim.threads import available_threads
 
 @pytest.mark.parametrize("kept", ["draws kept", "beyond those kept"])
 def test_two_threads_against_one(benchmark: BenchmarkFixture, base: Scenario, kept: str) -> None:
-    draws, times = (65_536, 9) if benchmark.enabled else (2_048, 1)
-    kept_draws = draws if kept == "draws kept" and benchmark.enabled else 8_192
+    all_kept = kept == "draws kept"
+    draws, times = (131_072 if all_kept else 278_528, 9) if benchmark.enabled else (2_048, 1)
+    kept_draws = draws if all_kept and benchmark.enabled else 8_192
     used = dict.fromkeys((1, 2), 0.0)
 
     def run(threads: int) -> None:
