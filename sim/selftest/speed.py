@@ -17,7 +17,7 @@ from sim.threads import available_threads
 
 TIMES = 3
 SAMPLED = 200_000
-SIMULATED = 3 * CHUNK
+SIMULATED = 8 * CHUNK
 
 
 def best(*works: Callable[[], Any], times: int = TIMES) -> list[float]:
