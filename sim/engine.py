@@ -28,6 +28,7 @@ from sim.sketches import Part, Sketch, declared_events
 from sim.threads import available_threads, in_chunks
 
 ROUND = 32 * CHUNK  # draws after which results may be stored
+COUNTED = CHUNK // 2  # draws that are counted at a time: more do not stay in the cache till then
 
 
 class Piece(NamedTuple):
@@ -131,6 +132,8 @@ def _evaluate(
     share = tiles // (4 * (threads or available_threads()))
     size = min(size, max(1, share) * TILE)  # so that no thread waits long for the others
     keeps = begin < result.kept_draws
+    if not keeps:
+        size = min(size, COUNTED)
     plan = result.plan if keeps else result.plan_beyond()
     lock = threading.Lock()
     waiting: dict[int, list[Tile]] = {}
