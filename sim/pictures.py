@@ -31,7 +31,6 @@ class Pictures:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._ended = False
         self._talk = ThreadPoolExecutor(1)
         if available_threads() > 1:
             command = [sys.executable, "-c", _START.format(path=sys.path)]
@@ -44,7 +43,6 @@ class Pictures:
 
     def __exit__(self, *raised: object) -> None:
         """End the process; what it has not drawn is not waited for."""
-        self._ended = True
         if self._process is not None:
             self._process.kill()
         self._talk.shutdown()
@@ -65,27 +63,28 @@ class Pictures:
         first = self._talk.submit(self._asked, process, ds, folder)
 
         def rest() -> dict[str, str]:
-            return _drawn(ds, folder, slice(SHARE, None)) | first.result()
+            undrawn = _drawn(ds, folder, slice(SHARE, None))
+            answer = first.result()
+            if isinstance(answer, OSError):
+                raise answer
+            if answer is None:
+                answer = _drawn(ds, folder, slice(SHARE))
+            return answer | undrawn
 
         return rest
 
     def _asked(
         self, process: subprocess.Popen[bytes], ds: xr.Dataset, folder: Path
-    ) -> dict[str, str]:
-        """Have the first of the pictures drawn by the process."""
+    ) -> dict[str, str] | OSError | None:
+        """What the process answers when it has drawn its share; None if it is no more."""
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             _tell(process.stdin, (ds, folder.absolute()))
-            answer = pickle.load(process.stdout)
+            answer: dict[str, str] | OSError = pickle.load(process.stdout)
         except (OSError, EOFError):  # it was killed: the system was short of memory
-            if self._ended:
-                raise
-            return _drawn(ds, folder, slice(SHARE))
-        if isinstance(answer, OSError):
-            raise answer
-        undrawn: dict[str, str] = answer
-        return undrawn
+            return None
+        return answer
 
 
 def _drawn(ds: xr.Dataset, folder: Path, which: slice = slice(None)) -> dict[str, str]:
