@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.draws import CHUNK, Array, Draws, Mask, Tile, Totals, counted, make_room
+from sim.events import declared_events
 from sim.kernels.loops import (
     REPLICATES,
     TILE,
@@ -24,7 +25,7 @@ from sim.kernels.loops import (
     run_blocks,
 )
 from sim.kernels.sketches import moments_by_replicate
-from sim.sketches import Part, Sketch, declared_events
+from sim.sketches import Part, Sketch
 from sim.threads import available_threads, in_chunks
 
 ROUND = 32 * CHUNK  # draws after which results may be stored

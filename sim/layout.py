@@ -94,16 +94,16 @@ class Layout:
         lanes = columns.shape[1]
         return np.ndarray(
             shape or (1,),
-            dtype=as_record(by_lane(dtype, lanes)),
+            dtype=as_record(with_lanes(dtype, lanes)),
             buffer=columns,
             offset=offset * 8 * lanes,
         )
 
 
-def by_lane(dtype: np.dtype[Any], lanes: int) -> np.dtype[Any]:
+def with_lanes(dtype: np.dtype[Any], lanes: int) -> np.dtype[Any]:
     """The same dtype with so many numbers, side by side, in place of each."""
     if dtype.fields is not None:
-        return np.dtype([(name, by_lane(dtype[name], lanes)) for name in dtype.names or ()])
+        return np.dtype([(name, with_lanes(dtype[name], lanes)) for name in dtype.names or ()])
     return np.dtype((dtype.base, (*dtype.shape, lanes)))
 
 

@@ -18,16 +18,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.events import NO_EVENTS, Declared, in_order
+from sim.kernels.events import Events, add_events
 from sim.kernels.loops import REPLICATES, TILE
 from sim.kernels.sketches import (
     BINS,
     CELLS,
     COARSE_BINS,
     PER_COARSE,
-    Events,
     Grid,
     Tiles,
-    add_events,
     add_to_bins,
     choose_edges,
     lay_out,
@@ -51,83 +51,6 @@ ENDS = ("low", "high")
 DRAWS_AT_ENDS = 10  # of those kept
 SPECIAL = ("nan", "-inf", "inf")
 BIN_COUNT = "_bin_count"
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """The probabilities of `sim.outputs` that columns can give, as `events` to be counted.
-
-    `places` [event] are those of the probabilities among all that are declared.
-    """
-
-    events: Events
-    places: Integers
-
-
-def declared_events(
-    columns: Mapping[str, NDArray[Any]],
-    fixed: Mapping[str, NDArray[Any]],
-    labs: Sequence[str],
-    named_labs: Sequence[str],
-    thresholds: Sequence[float],
-) -> Declared:
-    """The declared probabilities of which all that they need is there.
-
-    Args:
-        columns: Name of a variable -> the columns of its values, in its shape.
-        fixed: Name of an input that is the same in every draw -> its value.
-        labs: The labs of the scenario, and the `named_labs` and `thresholds` (GW) of its settings.
-        named_labs: See `labs`.
-        thresholds: See `labs`.
-    """
-    made: list[tuple[int, int, list[tuple[int, int, float, bool]]]] = []
-    for place, (name, probability) in enumerate(PROBABILITIES.items()):
-        least = probability.least
-        if probability.of not in columns:
-            continue
-        found = columns[probability.of]
-        if probability.of != "gw":
-            other, constant = np.array(-1), np.array(0.0)
-            if not isinstance(least, str):
-                constant = np.array(least)
-            elif least in columns:
-                other = columns[least]
-            elif least in fixed:
-                constant = fixed[least]
-            else:
-                continue
-            sides = (np.broadcast_to(side, found.shape).ravel() for side in (other, constant))
-            for column, *compared in zip(found.ravel(), *sides, strict=True):
-                made.append((place, 1, [(column, *compared, False)]))
-        elif name == "p_gw_above":
-            for threshold in thresholds:
-                made += [(place, 1, [(column, -1, threshold, True)]) for column in found.ravel()]
-        elif name == "p_both_named" and set(named_labs) <= set(labs):
-            for quarter in found.T:
-                compared_labs = [  # all must be numbers, as where draws are at hand
-                    (column, -1, thresholds[0], True)
-                    if lab in named_labs
-                    else (column, -1, -np.inf, False)
-                    for lab, column in zip(labs, quarter, strict=True)
-                ]
-                made.append((place, len(labs), compared_labs))
-        elif name == "p_top_two" and len(labs) > 1:
-            for quarter in found.T:
-                made.append((place, 2, [(column, -1, thresholds[0], True) for column in quarter]))
-    compared_all = [one for _, _, comparisons in made for one in comparisons]
-    kinds = (np.int64, np.int64, np.float64, np.bool_)
-    parts: list[Any] = [
-        np.array([one[i] for one in compared_all], kind) for i, kind in enumerate(kinds)
-    ]
-    events = Events(
-        np.cumsum([0, *(len(comparisons) for _, _, comparisons in made)], dtype=np.int64),
-        np.array([needed for _, needed, _ in made], np.int64),
-        *parts,
-    )
-    return Declared(events, np.array([place for place, _, _ in made], np.int64))
-
-
-NO_EVENTS = declared_events({}, {}, (), (), ())
 
 
 def levels() -> Array:
@@ -239,7 +162,7 @@ class Part:
             values, tiles, self.grid, self.counts, self.coarse, self.special, self.lowest,
             self.highest, ends, unknown, np.empty(TILE, np.uint32), np.empty(TILE),
         )  # fmt: skip
-        order = _in_order(self.events)
+        order = in_order(self.events)
         add_events(values, tiles, unknown, self.events, order, self.happens, self.valid)
         return _by_tile(ends)
 
@@ -311,7 +234,7 @@ class Sketch:
 
         in_chunks(-(-len(kept) // COLUMNS), threads, bins)
         sketch.fold(_by_tile(ends))
-        order, lock = _in_order(declared.events), threading.Lock()
+        order, lock = in_order(declared.events), threading.Lock()
 
         def events() -> Callable[[int], None]:
             def count(chunk: int) -> None:
@@ -402,11 +325,6 @@ def _nothing(columns: int, declared: Declared) -> dict[str, Any]:
 def _by_tile(ends: Array) -> Array:
     """Sums at the ends [column, tile and replicate, end] as [tile, replicate, column, end]."""
     return ends.reshape(len(ends), -1, REPLICATES, len(ENDS)).transpose(1, 2, 0, 3)
-
-
-def _in_order(events: Events) -> Integers:
-    """Events by the first of their columns, so that those of the same one are neighbours."""
-    return np.argsort(events.columns[events.first[:-1]], kind="stable")
 
 
 def variables(sketch: Sketch, drawn: Sequence[Variable]) -> dict[str, Any]:

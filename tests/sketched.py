@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sim.events import NO_EVENTS, Declared, declared_events
 from sim.fields import Output
 from sim.layout import Layout, Variable
 from sim.plan import replicate_of
 from sim.question import selected
 from sim.results import REPLICATE_M2, REPLICATE_MEAN
 from sim.scenario import Scenario
-from sim.sketches import CHUNK, NO_EVENTS, Declared, Sketch, declared_events, variables
+from sim.sketches import CHUNK, Sketch, variables
 
 Values = Callable[[np.random.Generator, int], np.ndarray]
 COLUMNS: dict[str, Values] = {

@@ -69,9 +69,9 @@ def log1p(x: float) -> float:
     return np.log1p(x)
 
 
-def power(x: float, y: float) -> float:
-    """x^y for x >= 0."""
-    return np.power(x, y)
+def power(a: float, b: float) -> float:
+    """a^b for a >= 0."""
+    return np.power(a, b)
 
 
 @jit
@@ -171,54 +171,34 @@ def _lanes_maximum(a: Any, b: Any) -> Any:
     return where(a != a, a, where(a > b, a, b))
 
 
-@overload(sqrt, strict=False)
-def _sqrt(x: Any) -> Any:
-    return (lambda x: _root(x)) if x == NUMBER else (lambda x: np.sqrt(x))
-
-
-@overload(minimum, strict=False)
-def _minimum(a: Any, b: Any) -> Any:
-    lanes = NUMBER in (a, b)
-    return (lambda a, b: _lanes_minimum(a, b)) if lanes else (lambda a, b: np.minimum(a, b))
-
-
-@overload(maximum, strict=False)
-def _maximum(a: Any, b: Any) -> Any:
-    lanes = NUMBER in (a, b)
-    return (lambda a, b: _lanes_maximum(a, b)) if lanes else (lambda a, b: np.maximum(a, b))
-
-
-@overload(absolute, strict=False)
-def _absolute(x: Any) -> Any:
-    return (lambda x: _magnitude(x)) if x == NUMBER else (lambda x: abs(x))
-
-
 @overload(is_nan, strict=False)
 def _is_nan(x: Any) -> Any:
     return lambda x: x != x
 
 
-@overload(exp, strict=False)
-def _exp(x: Any) -> Any:
-    return (lambda x: _lanes_exp(x)) if x == NUMBER else (lambda x: np.exp(x))
+def _compiled(function: Any, by_lane: Any, of_numpy: Any) -> None:
+    """Tell numba what a function of one number is, by lane and else."""
+
+    @overload(function, strict=False)
+    def chosen(x: Any) -> Any:
+        return (lambda x: by_lane(x)) if x == NUMBER else (lambda x: of_numpy(x))
 
 
-@overload(expm1, strict=False)
-def _expm1(x: Any) -> Any:
-    return (lambda x: _lanes_expm1(x)) if x == NUMBER else (lambda x: np.expm1(x))
+def _compiled_of_two(function: Any, by_lane: Any, of_numpy: Any) -> None:
+    """Tell numba what a function of two numbers is, by lane where one is, and else."""
+
+    @overload(function, strict=False)
+    def chosen(a: Any, b: Any) -> Any:
+        lanes = NUMBER in (a, b)
+        return (lambda a, b: by_lane(a, b)) if lanes else (lambda a, b: of_numpy(a, b))
 
 
-@overload(log, strict=False)
-def _log(x: Any) -> Any:
-    return (lambda x: _lanes_log(x)) if x == NUMBER else (lambda x: np.log(x))
-
-
-@overload(log1p, strict=False)
-def _log1p(x: Any) -> Any:
-    return (lambda x: _lanes_log1p(x)) if x == NUMBER else (lambda x: np.log1p(x))
-
-
-@overload(power, strict=False)
-def _power(x: Any, y: Any) -> Any:
-    lanes = NUMBER in (x, y)
-    return (lambda x, y: _lanes_power(x, y)) if lanes else (lambda x, y: x**y)
+_compiled(sqrt, _root, np.sqrt)
+_compiled(absolute, _magnitude, np.abs)
+_compiled(exp, _lanes_exp, np.exp)
+_compiled(expm1, _lanes_expm1, np.expm1)
+_compiled(log, _lanes_log, np.log)
+_compiled(log1p, _lanes_log1p, np.log1p)
+_compiled_of_two(minimum, _lanes_minimum, np.minimum)
+_compiled_of_two(maximum, _lanes_maximum, np.maximum)
+_compiled_of_two(power, _lanes_power, np.power)
