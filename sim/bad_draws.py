@@ -84,7 +84,7 @@ def _evaluated(done: Draws, draws: NDArray[np.int64]) -> tuple[Array, NDArray[np
     """Inputs and outputs [draw, column] of draws by number, ascending, and which are not bad."""
     plan = done.plan
     plan = plan._replace(
-        columns=np.arange(done.layout.width),
+        columns=np.arange(done.layout.width, dtype=np.uint64),
         moments=0,
         rules=_rules(done),
         drop_bad=False,  # rows stay in the order of the draws

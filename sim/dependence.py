@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sim.correlation import Group, ranks
 from sim.fields import FACTORS
 from sim.kernels.loops import REPLICATES, TILE, sample_tiles
+from sim.kernels.samplers import BLOCK
 from sim.layout import Layout
 from sim.plan import replicate_of
 from sim.rows import Rows
@@ -136,7 +137,9 @@ def _drawn(
     """At most 8,192 draws of every input of the files, by full name."""
     start = Rows(scenario, Layout(len(scenario.labs), len(scenario.landlords)), uncertainty)
     inputs = 1 + max(int(variable.columns.max()) for variable in start.layout.inputs.values())
-    store = np.repeat(start.row[:inputs, None], min(draws, EXAMINED), axis=1)
+    examined = min(draws, EXAMINED)
+    whole_blocks = -(-examined // BLOCK) * BLOCK
+    store = np.repeat(start.row[:inputs, None], whole_blocks, axis=1)
     sampling, scores = start.plan.sampling(seed, sampler), start.plan.scores(TILE)
-    sample_tiles(sampling, scores, 0, store.shape[1], store)
-    return {name: store[column] for name, column in start.columns.items()}
+    sample_tiles(sampling, scores, 0, whole_blocks, store)
+    return {name: store[column, :examined] for name, column in start.columns.items()}

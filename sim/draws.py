@@ -171,7 +171,7 @@ def counted(status: NDArray[np.int8], plan: Plan) -> Mask:
 
 def workspace(layout: Layout, row: Array, scores: Scores) -> Workspace:
     """Working space of one thread, with `row` in every draw."""
-    inputs = aligned(layout.input_width, scores.own.size)
+    inputs = aligned(layout.input_width, scores.own.size + LANES)
     inputs[:] = row[: layout.input_width, None]
     columns = aligned(layout.width, LANES)
     columns[:] = row[:, None]

@@ -112,7 +112,9 @@ def prepared(scenario: Scenario, wanted: Options) -> Draws:
     kept, moments = selected(layout, wanted.keep)
     drawn = [v for v in kept if v.name in start.sampled or v.name in layout.outputs]
     told = [*moments, *drawn]
-    columns = np.concatenate([v.columns.ravel() for v in told] or [np.zeros(0, np.int64)])
+    columns = np.concatenate(
+        [np.zeros(0, np.uint64), *(v.columns.ravel().astype(np.uint64) for v in told)]
+    )
     kept_size, moments_size = (sum(v.columns.size for v in each) for each in (drawn, moments))
     settings = scenario.settings
     housing = hosts(scenario)

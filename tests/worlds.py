@@ -48,7 +48,7 @@ def evaluate(
         rental_mode == "market",
         view == "accounting",
         hosts,
-        every,
+        every.astype(np.uint64),
         0,
         np.zeros(every.size, np.int8),
         False,
@@ -57,7 +57,7 @@ def evaluate(
     space = workspace(layout, rows[0], nothing_sampled.scores(BLOCK))
     kept = np.empty((every.size, rows.shape[0]))
     for start in range(0, rows.shape[0], BLOCK):
-        space.inputs[:] = rows[start : start + BLOCK, : layout.input_width].T
+        space.inputs[:, :BLOCK] = rows[start : start + BLOCK, : layout.input_width].T
         none, status = np.empty((1, 0)), np.empty(BLOCK, np.int8)
         sizes = np.zeros(1, np.int64)
         run_blocks(plan, space, start, BLOCK, kept, start, sizes, none, none, status)

@@ -301,6 +301,99 @@ def split(typingctx: Any, x: Any) -> Any:
     return types.UniTuple(NUMBER, 2)(NUMBER), code
 
 
+def take_lanes(row: Any, first: int) -> Any:
+    """The numbers of an array from `first` on, one in each lane."""
+    return row[first : first + LANES].copy()
+
+
+def put_lanes(number: Any, row: Any, first: int) -> None:
+    """Write a number by lane to an array from `first` on."""
+    row[first : first + LANES] = number
+
+
+def take_rows(table: Any, rows: Any, first: int) -> Any:
+    """The four columns of a table in rows of which the numbers stand in `rows` from `first` on."""
+    return tuple(table[rows[first : first + LANES]].T)
+
+
+def _at(context: Any, builder: Any, array: Any, args: Any, kind: Any) -> Any:
+    """A pointer to what stands in memory from a place of an array on, `args`."""
+    there = context.make_array(array)(context, builder, args[0])
+    found = cgutils.get_item_pointer(context, builder, array, there, args[1:])
+    return builder.bitcast(found, kind.as_pointer())
+
+
+def _load(builder: Any, pointer: Any) -> Any:
+    loaded = builder.load(pointer)
+    loaded.align = 8
+    return loaded
+
+
+@intrinsic
+def _take(typingctx: Any, row: Any, first: Any) -> Any:
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _load(builder, _at(context, builder, sig.args[0], args, _DOUBLES))
+
+    return NUMBER(row, types.intp), code
+
+
+@intrinsic
+def _put(typingctx: Any, number: Any, row: Any, first: Any) -> Any:
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        there = _at(context, builder, sig.args[1], args[1:], _DOUBLES)
+        builder.store(args[0], there).align = 8
+        return context.get_dummy_value()
+
+    return types.void(NUMBER, row, types.intp), code
+
+
+@intrinsic
+def _take_rows(typingctx: Any, table: Any, rows: Any, first: Any) -> Any:
+    """Rows are loaded whole, four at a time, and turned in registers."""
+    four = ir.VectorType(ir.DoubleType(), 4)
+
+    def picked(builder: Any, a: Any, b: Any, *places: int) -> Any:
+        chosen = ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places)
+        return builder.shuffle_vector(a, b, chosen)
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        numbers = _load(builder, _at(context, builder, sig.args[1], args[1:], _BITS))
+        loaded = []
+        for lane in range(LANES):
+            number = builder.extract_element(numbers, ir.Constant(ir.IntType(32), lane))
+            first_of_row = builder.mul(number, ir.Constant(number.type, 4))
+            data = context.make_array(sig.args[0])(context, builder, args[0]).data
+            place = builder.bitcast(builder.gep(data, [first_of_row]), four.as_pointer())
+            loaded.append(_load(builder, place))
+        turned: list[list[Any]] = [[], [], [], []]
+        for at in range(0, LANES, 4):
+            even_a, even_b = (picked(builder, *loaded[i : i + 2], 0, 4, 2, 6) for i in (at, at + 2))
+            odd_a, odd_b = (picked(builder, *loaded[i : i + 2], 1, 5, 3, 7) for i in (at, at + 2))
+            turned[0].append(picked(builder, even_a, even_b, 0, 1, 4, 5))
+            turned[1].append(picked(builder, odd_a, odd_b, 0, 1, 4, 5))
+            turned[2].append(picked(builder, even_a, even_b, 2, 3, 6, 7))
+            turned[3].append(picked(builder, odd_a, odd_b, 2, 3, 6, 7))
+        columns = [picked(builder, *halves, *range(LANES)) for halves in turned]
+        return context.make_tuple(builder, sig.return_type, columns)
+
+    return types.UniTuple(NUMBER, 4)(table, rows, types.intp), code
+
+
+@overload(take_lanes, strict=False)
+def _take_lanes(row: Any, first: Any) -> Any:
+    return lambda row, first: _take(row, first)
+
+
+@overload(put_lanes, strict=False)
+def _put_lanes(number: Any, row: Any, first: Any) -> Any:
+    return lambda number, row, first: _put(number, row, first)
+
+
+@overload(take_rows, strict=False)
+def _rows_by_lane(table: Any, rows: Any, first: Any) -> Any:
+    return lambda table, rows, first: _take_rows(table, rows, first)
+
+
 def by_lane(given: Any) -> Any:
     """Arrays and records of floats of which lanes are the last axis, as numbers by lane.
 

@@ -16,7 +16,7 @@ from sim.fields import Records
 from sim.inputs import Array, Draw, Host, Lab, Landlord
 from sim.kernels.buildout import Ledger
 from sim.kernels.jit import jit
-from sim.kernels.lanes import LANES, by_lane, sum_of_lanes, where
+from sim.kernels.lanes import LANES, by_lane, put_lanes, sum_of_lanes, take_lanes, where
 from sim.kernels.mathematics import maximum
 from sim.kernels.quantities import Sampling, Scores, sample
 from sim.kernels.samplers import BLOCK, SOBOL
@@ -38,7 +38,7 @@ class Plan(NamedTuple):
     market: bool
     accounting: bool
     hosts: Records[Host]
-    columns: NDArray[np.int64]  # those of which only moments are told, then those that are kept
+    columns: NDArray[np.uint64]  # those of which only moments are told, then those that are kept
     moments: int  # of how many there are moments, from the first on
     rules: NDArray[np.int8]  # what they may hold
     drop_bad: bool
@@ -68,23 +68,27 @@ class Workspace(NamedTuple):
 
 
 @jit
-def collect(
-    columns: Array, chosen: NDArray[np.int64], rules: NDArray[np.int8], copies: Array
-) -> float:
-    """Copy chosen columns to `copies` [column].
-
-    Returns:
-        NaN where a column holds what it may not, else 0.
-    """
-    wrong = columns[0] * 0.0
+def unfit(columns: Array, chosen: NDArray[np.uint64], rules: NDArray[np.int8]) -> float:
+    """NaN where a chosen column holds what it may not, else 0."""
+    wrong = 0.0
     for j in range(chosen.size):
         number = columns[chosen[j]]
-        copies[j] = number
         if rules[j] == FINITE:
             wrong = wrong + number * 0.0
         elif rules[j] == NUMBER:
             wrong = wrong + where(number == number, 0.0, np.nan)
     return wrong
+
+
+@jit
+def may_be_unfit(mean: Array, rules: NDArray[np.int8]) -> bool:
+    """Whether means [column] leave it open that all numbers are what they may be."""
+    open_ = False
+    for j in range(mean.size):
+        number = mean[j]
+        infinite = (rules[j] == FINITE) & (not abs(number) < np.inf)
+        open_ |= infinite | ((rules[j] == NUMBER) & (number != number))
+    return open_
 
 
 @jit
@@ -94,77 +98,125 @@ def left_out(status: int, drop_bad: bool, drop_questionable: bool) -> bool:
 
 
 @jit
-def block_moments(block: Array, counts: Array, total: float, mean: Array, m2: Array) -> None:
-    """Means and sums of squared deviations [column] of numbers [group, column], in two passes.
-
-    `counts` [group] is 1 where a draw counts, else 0; `total` is their sum.
-    """
-    a, b, c, d = counts[0] > 0.0, counts[1] > 0.0, counts[2] > 0.0, counts[3] > 0.0
-    per = 1.0 / max(total, 1.0)
+def moments_by_lane(
+    columns: Array,
+    chosen: NDArray[np.uint64],
+    counted: bool,
+    size: float,
+    mean: Array,
+    m2: Array,
+) -> None:
+    """Means and sums of squared deviations [column] over the lanes that count, `size` of them."""
+    per = 1.0 / max(size, 1.0)
+    for j in range(mean.size):  # two short loops: a processor has more of each under way
+        mean[j] = sum_of_lanes(where(counted, columns[chosen[j]], 0.0)) * per
     for j in range(mean.size):
-        sums = (where(a, block[0, j], 0.0) + where(b, block[1, j], 0.0)) + (
-            where(c, block[2, j], 0.0) + where(d, block[3, j], 0.0)
-        )
-        centre = sum_of_lanes(sums) * per
-        in_a, in_b = where(a, block[0, j] - centre, 0.0), where(b, block[1, j] - centre, 0.0)
-        in_c, in_d = where(c, block[2, j] - centre, 0.0), where(d, block[3, j] - centre, 0.0)
-        mean[j] = centre
-        m2[j] = sum_of_lanes((in_a * in_a + in_b * in_b) + (in_c * in_c + in_d * in_d))
+        away = where(counted, columns[chosen[j]] - mean[j], 0.0)
+        m2[j] = sum_of_lanes(away * away)
 
 
 @jit
-def add_to_moments(block: Array, counts: Array, sizes: Array, mean: Array, m2: Array) -> None:
-    """Add the numbers of a block that count to sizes [group] and moments [group, column].
+def join_moments(sizes: Array, means: Array, squares: Array, mean: Array, m2: Array) -> float:
+    """The moments [column] of all draws of a block, of those of its groups [group, column].
+
+    Returns:
+        How many draws they are of.
+    """
+    a, b, c, d = sizes[0], sizes[1], sizes[2], sizes[3]
+    total = (a + b) + (c + d)
+    per = 1.0 / max(total, 1.0)
+    for j in range(mean.size):
+        sums = (a * means[0, j] + b * means[1, j]) + (c * means[2, j] + d * means[3, j])
+        centre = sums * per
+        in_a, in_b = means[0, j] - centre, means[1, j] - centre
+        in_c, in_d = means[2, j] - centre, means[3, j] - centre
+        between = (a * in_a * in_a + b * in_b * in_b) + (c * in_c * in_c + d * in_d * in_d)
+        within = (squares[0, j] + squares[1, j]) + (squares[2, j] + squares[3, j])
+        mean[j] = centre
+        m2[j] = within + between
+    return total
+
+
+@jit
+def add_to_moments(
+    columns: Array,
+    chosen: NDArray[np.uint64],
+    counted: bool,
+    size: float,
+    mean: Array,
+    m2: Array,
+) -> None:
+    """Add numbers to the moments [column] of each lane where they count, as the last of `size`.
 
     The method is Welford's (1962).
     """
-    for group in range(GROUPS):
-        sizes[group] = sizes[group] + counts[group]
-        counted = counts[group] > 0.0
-        weight = 1.0 / maximum(sizes[group], 1.0)
-        for j in range(mean.shape[1]):
-            number = block[group, j]
-            deviation = where(counted, number - mean[group, j], 0.0)
-            centre = mean[group, j] + deviation * weight
-            mean[group, j] = centre
-            m2[group, j] = m2[group, j] + deviation * where(counted, number - centre, 0.0)
+    weight = 1.0 / maximum(size, 1.0)
+    for j in range(mean.size):
+        number = columns[chosen[j]]
+        deviation = where(counted, number - mean[j], 0.0)
+        centre = mean[j] + deviation * weight
+        mean[j] = centre
+        m2[j] = m2[j] + deviation * where(counted, number - centre, 0.0)
 
 
 @jit
 def judge(
     wrong: Array, doubtful: Array, n: int, plan: Plan, status: NDArray[np.int8], counts: Array
-) -> int:
-    """Write which of the first n draws of a block are bad or questionable, and which count.
+) -> float:
+    """Write which of n draws side by side are bad or questionable, and which count.
 
-    `wrong` [group, lane] is NaN where a column holds what it may not, `doubtful` 1 where the draw
-    is questionable; `counts` gets 1 where it counts.
+    `wrong` [lane] is NaN where a column holds what it may not, `doubtful` 1 where the draw is
+    questionable; `counts` gets 1 where it counts, else 0.
 
     Returns:
         How many draws count.
     """
-    total = 0
-    for b in range(BLOCK):
-        group, lane = b // LANES, b % LANES
-        state = QUESTIONABLE if doubtful[group, lane] != 0.0 else 0
-        state |= BAD if np.isnan(wrong[group, lane]) else 0
-        counts[group, lane] = 0.0
-        if b < n:
-            status[b] = state
+    total = 0.0
+    for lane in range(LANES):
+        state = QUESTIONABLE if doubtful[lane] != 0.0 else 0
+        state |= BAD if np.isnan(wrong[lane]) else 0
+        counts[lane] = 0.0
+        if lane < n:
+            status[lane] = state
             if not left_out(state, plan.drop_bad, plan.drop_questionable):
-                counts[group, lane] = 1.0
-                total += 1
+                counts[lane] = 1.0
+                total += 1.0
     return total
 
 
 @jit
+def hold(columns: Array, chosen: NDArray[np.uint64], rules: NDArray[np.int8], held: Array) -> float:
+    """Copy chosen columns to `held` [column].
+
+    Returns:
+        NaN where a column holds what it may not, else 0.
+    """
+    wrong = 0.0
+    for j in range(chosen.size):
+        number = columns[chosen[j]]
+        held[j] = number
+        if rules[j] == FINITE:
+            wrong = wrong + number * 0.0
+        elif rules[j] == NUMBER:
+            wrong = wrong + where(number == number, 0.0, np.nan)
+    return wrong
+
+
+@jit
 def keep(block: Array, n: int, kept: Array, at: int) -> None:
-    """Copy the last columns of a block [group, column, lane], n draws, to `kept` [column, draw]."""
-    before = block.shape[1] - kept.shape[0]
+    """Copy n draws of a block [group, column, lane] to `kept` [column, draw], from `at` on.
+
+    A block at a time: memory is written faster the more of a row there is.
+    """
+    numbers = by_lane(block)
+    if n == BLOCK:
+        for j in range(kept.shape[0]):
+            for group in range(GROUPS):
+                put_lanes(numbers[group, j], kept[j], at + group * LANES)
+        return
     for j in range(kept.shape[0]):
-        for group in range(GROUPS):
-            first = at + group * LANES
-            for lane in range(min(LANES, n - group * LANES)):
-                kept[j, first + lane] = block[group, before + j, lane]
+        for b in range(n):
+            kept[j, at + b] = block[b // LANES, j, b % LANES]
 
 
 @jit
@@ -190,7 +242,7 @@ def run_blocks(
     first: int,
     count: int,
     kept: Array,
-    at: int,
+    first_kept: int,
     sizes: NDArray[np.int64],
     mean: Array,
     m2: Array,
@@ -198,28 +250,36 @@ def run_blocks(
 ) -> None:
     """Evaluate draws `first` ... `first + count - 1`; `first` is a multiple of BLOCK.
 
-    `kept` [column, draw] gets the draws of the kept columns, from `at` on; `sizes` [block], `mean`
-    and `m2` [block, column] the moments of the draws that count in each block of 32, or under
-    Sobol' sequences those of each sequence in each tile; `status` [draw from `first` on] whether
-    a draw is questionable, and whether a column holds what it may not.
+    `kept` [column, draw] gets the draws of the kept columns, from `first_kept` on; `sizes`
+    [block], `mean` and `m2` [block, column] the moments of the draws that count in each block of
+    32, or under Sobol' sequences those of each sequence in each tile; `status` [draw from `first`
+    on] whether a draw is questionable, and whether a column holds what it may not.
     """
     by_sequence = plan.sampling.sampler == SOBOL
-    block = np.empty((GROUPS, plan.columns.size, LANES))
+    told, told_rules = plan.columns[: plan.moments], plan.rules[: plan.moments]
+    before = plan.columns.size - kept.shape[0]
+    held, held_rules = plan.columns[before:], plan.rules[before:]
+    records, columns = by_lane(w.records), by_lane(w.columns)
     wrong, doubtful, counts = np.zeros((3, GROUPS, LANES))
+    wrong_lanes, doubtful_lanes, count_lanes = by_lane(wrong), by_lane(doubtful), by_lane(counts)
+    block = np.empty((GROUPS, held.size, LANES))
+    held_lanes = by_lane(block)
+    group_sizes = np.zeros(GROUPS)
+    group_mean, group_m2 = np.zeros((2, GROUPS, plan.moments))
     of_sequences = plan.moments if by_sequence else 0
     sequence_sizes = np.zeros((GROUPS, LANES))
     sequence_mean, sequence_m2 = np.zeros((2, GROUPS, of_sequences, LANES))
-    records, columns, numbers = by_lane(w.records), by_lane(w.columns), by_lane(block)
-    wrong_lanes, doubtful_lanes = by_lane(wrong), by_lane(doubtful)
+    sizes_by_lane = by_lane(sequence_sizes)
+    mean_by_lane, m2_by_lane = by_lane(sequence_mean), by_lane(sequence_m2)
     for start in range(0, count, BLOCK):
-        n = min(BLOCK, count - start)
-        within = start % w.inputs.shape[1]
+        within = start % w.scores.own.size
         if within == 0:
             sample(plan.sampling, first + start, w.scores, w.inputs, 0)
         for group in range(GROUPS):
+            at = start + group * LANES
+            n = min(max(count - at, 0), LANES)
             for column in range(w.inputs.shape[0]):
-                for lane in range(LANES):
-                    w.columns[column, lane] = w.inputs[column, within + group * LANES + lane]
+                columns[column] = take_lanes(w.inputs[column], within + group * LANES)
             evaluate(
                 records.draw[0],
                 records.labs,
@@ -233,24 +293,36 @@ def run_blocks(
                 records.host_out,
                 records.ledger,
             )
+            odd = hold(columns, held, held_rules, held_lanes[group])
+            if not by_sequence:
+                mean_of, m2_of = group_mean[group], group_m2[group]
+                moments_by_lane(columns, told, True, LANES, mean_of, m2_of)
+            if by_sequence or may_be_unfit(group_mean[group], told_rules):
+                odd = odd + unfit(columns, told, told_rules)
+            wrong_lanes[group] = odd
             doubtful_lanes[group] = questionable(records.out[0])
-            wrong_lanes[group] = collect(columns, plan.columns, plan.rules, numbers[group])
-        total = judge(wrong, doubtful, n, plan, status[start : start + n], counts)
-        keep(block, n, kept, at + start)
+            status_of = status[at : at + n]
+            total = judge(wrong[group], doubtful[group], n, plan, status_of, counts[group])
+            if by_sequence:
+                sizes_by_lane[group] = sizes_by_lane[group] + count_lanes[group]
+                add_to_moments(
+                    columns, told, count_lanes[group] > 0.0, sizes_by_lane[group],
+                    mean_by_lane[group], m2_by_lane[group],
+                )  # fmt: skip
+                continue
+            group_sizes[group] = total
+            if total < LANES:
+                moments_by_lane(
+                    columns, told, count_lanes[group] > 0.0, total,
+                    group_mean[group], group_m2[group],
+                )  # fmt: skip
+        keep(block, min(BLOCK, count - start), kept, first_kept + start)
         if not by_sequence:
             row = start // BLOCK
-            sizes[row] = total
-            block_moments(numbers, by_lane(counts), total, mean[row], m2[row])
+            sizes[row] = join_moments(group_sizes, group_mean, group_m2, mean[row], m2[row])
             continue
-        add_to_moments(
-            numbers,
-            by_lane(counts),
-            by_lane(sequence_sizes),
-            by_lane(sequence_mean),
-            by_lane(sequence_m2),
-        )
-        done = start + n
-        if done % TILE == 0 or done == count:
+        done = start + BLOCK
+        if done % TILE == 0 or done >= count:
             rows = slice(start // TILE * REPLICATES, (start // TILE + 1) * REPLICATES)
             close_tile(
                 sequence_sizes, sequence_mean, sequence_m2, sizes[rows], mean[rows], m2[rows]

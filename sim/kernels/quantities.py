@@ -13,6 +13,8 @@ import numpy as np
 
 from sim.fields import FACTORS, Records
 from sim.kernels.jit import jit, jit_apart
+from sim.kernels.lanes import LANES, put_lanes, take_lanes, where
+from sim.kernels.mathematics import exp
 from sim.kernels.philox import Word
 from sim.kernels.samplers import (
     RANDOM,
@@ -204,21 +206,22 @@ def mix(sampling: Sampling, group: Group, first: int, work: Scores) -> None:
                     members[i, b] += weight * members[j, b]
     if group.is_t:
         fill_normal(sampling, group.name, group.dimension, first, work)
-        fill_from_table(sampling.cells, group.scale, work.own, work.values)
+        fill_from_table(sampling.cells, group.scale, work.own, work.values, work.words)
         for i in range(group.size):
             for b in range(n):
                 t = members[i, b] * work.values[b]
                 work.own[b] = np.copysign(np.sqrt(np.log1p(t * t)), t)
-            fill_from_table(sampling.cells, group.score, work.own, members[i])
+            fill_from_table(sampling.cells, group.score, work.own, members[i], work.words)
 
 
 @jit
 def write_values(
-    sampling: Sampling, quantity: Quantity, scores: Array, values: Array, columns: Array, at: int
+    sampling: Sampling, quantity: Quantity, scores: Array, work: Scores, columns: Array, at: int
 ) -> None:
     """Write the values of a quantity at its normal scores to its column, from `at` on.
 
-    There may be less room than scores; these are overwritten, as is the working space `values`.
+    There may be less room than scores, for a quantity of other columns a multiple of `LANES`;
+    scores are overwritten, and what in `work` is not theirs.
     At score 0 a value is the median.
     """
     column, shift, factor = quantity.column, quantity.shift, quantity.factor
@@ -227,8 +230,8 @@ def write_values(
         for b in range(scores.size):
             scores[b] *= sampling.uncertainty
     if quantity.law == TABLE:
-        fill_from_table(sampling.cells, quantity.place, scores, values)
-        write_between_ends(quantity, values, columns, at)
+        fill_from_table(sampling.cells, quantity.place, scores, work.values, work.words)
+        write_between_ends(quantity, work.values, columns, at)
     elif quantity.law == NORMAL:
         for b in range(n):
             columns[column, at + b] = shift + factor * scores[b]
@@ -236,12 +239,13 @@ def write_values(
         for b in range(n):
             columns[column, at + b] = step_value(sampling.steps, quantity.place, scores[b])
     else:
-        for b in range(n):
-            center = factor
-            if quantity.center_column >= 0:
-                center = columns[quantity.center_column, at + b]
-            spread = columns[quantity.spread_column, at + b]
-            columns[column, at + b] = center * np.exp(spread * scores[b])
+        medians, spreads = columns[max(quantity.center_column, 0)], columns[quantity.spread_column]
+        for b in range(0, n, LANES):
+            own = take_lanes(medians, at + b)
+            median = where(quantity.center_column >= 0, own, factor)
+            score = take_lanes(scores, b)
+            value = median * exp(take_lanes(spreads, at + b) * score)
+            put_lanes(value, columns[column], at + b)
 
 
 @jit
@@ -279,9 +283,7 @@ def sample(sampling: Sampling, first: int, work: Scores, columns: Array, at: int
     for i in range(len(quantities)):
         quantity = quantities[i]
         if quantity.member >= 0:
-            write_values(
-                sampling, quantity, work.members[quantity.member], work.values, columns, at
-            )
+            write_values(sampling, quantity, work.members[quantity.member], work, columns, at)
             continue
         fill_uniforms(sampling, quantity.name, quantity.dimension, first, work)
         if quantity.law == BERNOULLI:
@@ -304,4 +306,4 @@ def sample(sampling: Sampling, first: int, work: Scores, columns: Array, at: int
         else:
             turn_into_scores(sampling.normal, work.own, work.values, work.bits, work.words)
             load(quantity, work.factors, work.own)
-            write_values(sampling, quantity, work.own, work.values, columns, at)
+            write_values(sampling, quantity, work.own, work, columns, at)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.kernels.jit import jit
+from sim.kernels.lanes import LANES, put_lanes, take_lanes, take_rows
 
 Array = NDArray[np.float64]
 Bits = NDArray[np.uint64]
@@ -56,9 +57,26 @@ PLACE = np.dtype(
 
 
 @jit
-def cubic(cells: Array, row: Any, t: float) -> float:
-    """The polynomial of a row at t, from 0 to 1."""
-    return cells[row, 0] + t * (cells[row, 1] + t * (cells[row, 2] + t * cells[row, 3]))
+def cubic(a: float, b: float, c: float, d: float, t: float) -> float:
+    """The polynomial of which a, ..., d are the coefficients, at t from 0 to 1."""
+    return a + t * (b + t * (c + t * d))
+
+
+@jit
+def cubic_of_row(cells: Array, row: Any, t: float) -> float:
+    """The polynomial of a row at t."""
+    return cubic(cells[row, 0], cells[row, 1], cells[row, 2], cells[row, 3], t)
+
+
+@jit
+def fill_from_rows(cells: Array, rows: Bits, places: Array, values: Array) -> None:
+    """The polynomials of rows at places, from 0 to 1, which may be the memory of `values`."""
+    whole = values.size - values.size % LANES
+    for i in range(0, whole, LANES):
+        a, b, c, d = take_rows(cells, rows, i)
+        put_lanes(cubic(a, b, c, d, take_lanes(places, i)), values, i)
+    for i in range(whole, values.size):
+        values[i] = cubic_of_row(cells, rows[i], places[i])
 
 
 @jit
@@ -76,17 +94,22 @@ def table_value(cells: Array, place: Place, x: float) -> float:
         within = np.int64(finer)
         t = finer - within
         row = place.first + np.int64(cells[row, 0]) + within
-    return cubic(cells, row, t)
+    return cubic_of_row(cells, row, t)
 
 
 @jit
-def fill_from_table(cells: Array, place: Place, xs: Array, values: Array) -> None:
-    """`table_value` at every x; cells that are cut again are rare, so all are first tried whole."""
-    first, rows, start, per_unit = place.first, float(place.rows), place.start, place.per_unit
+def fill_from_table(cells: Array, place: Place, xs: Array, values: Array, rows: Bits) -> None:
+    """`table_value` at every x; cells that are cut again are rare, so all are first tried whole.
+
+    `rows` [x] is working space.
+    """
+    first, last, start, per_unit = place.first, float(place.rows), place.start, place.per_unit
     for i in range(xs.size):
-        at = min(max((xs[i] - start) * per_unit, 0.0), rows)
-        within = np.int64(at)
-        values[i] = cubic(cells, np.uint64(first + within), at - within)
+        at = min(max((xs[i] - start) * per_unit, 0.0), last)
+        within = np.int32(at)  # processors convert to so many bits side by side
+        values[i] = at - within
+        rows[i] = np.uint64(first + within)
+    fill_from_rows(cells, rows, values, values)
     some_cut = False
     for i in range(xs.size):
         some_cut |= np.isnan(values[i])
@@ -146,8 +169,9 @@ def turn_into_scores(normal: Array, scores: Array, places: Array, bits: Bits, ro
     `normal` has a row for every cell of a probability up to 1/2.
     """
     locate(scores, 0, 0, places, bits, rows)
+    fill_from_rows(normal, rows, places, places)
     for i in range(scores.size):
-        scores[i] = np.copysign(cubic(normal, rows[i], places[i]), scores[i] - 0.5)
+        scores[i] = np.copysign(places[i], scores[i] - 0.5)
 
 
 @jit
@@ -167,9 +191,7 @@ def fill_from_probabilities(
     and then as many above; NaN where one cubic is not enough. `values` is the `places` of `locate`.
     """
     locate(probabilities, _FAR_CELLS - 1, NEAR_ROWS, values, bits, rows)
-    first = np.uint64(near)
-    for i in range(probabilities.size):
-        values[i] = cubic(cells, first + rows[i], values[i])
+    fill_from_rows(cells[near:], rows, values, values)
     some_far = False
     for i in range(values.size):
         some_far |= np.isnan(values[i])
@@ -185,4 +207,4 @@ def normal_score(normal: Array, p: float) -> float:
     mantissa, exponent = math.frexp(p if p < 0.5 else 1.0 - p)
     at = (2.0 * mantissa - 1.0) * CELLS_PER_OCTAVE
     row = (exponent + OCTAVES) * CELLS_PER_OCTAVE + np.int64(at)
-    return np.copysign(cubic(normal, row, at - np.int64(at)), p - 0.5)
+    return np.copysign(cubic_of_row(normal, row, at - np.int64(at)), p - 0.5)

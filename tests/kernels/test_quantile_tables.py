@@ -57,7 +57,8 @@ def test_a_table_is_read_to_the_bit(said: dict[str, Any]) -> None:
     found = np.array([tables.table_value(sampling.cells, place, z) for z in SCORES])
     np.testing.assert_array_equal(found, expected)
     filled = np.empty_like(SCORES)
-    tables.fill_from_table(sampling.cells, place, SCORES, filled)
+    rows = np.empty(SCORES.size, np.uint64)
+    tables.fill_from_table(sampling.cells, place, SCORES, filled, rows)
     np.testing.assert_array_equal(filled, expected)
     np.testing.assert_allclose(shift + factor * found, tabulate.table_of(law).at(SCORES), rtol=1e-7)
 
