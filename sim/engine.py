@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.draws import CHUNK, Array, Draws, Mask, Tile, Totals, counted, make_room
-from sim.events import declared_events
+from sim import sketches
+from sim.draws import CHUNK, Array, Draws, Integers, Mask, Tile, Totals, counted, make_room
+from sim.events import Declared, declared_events
 from sim.kernels.loops import (
     REPLICATES,
     TILE,
@@ -252,17 +253,34 @@ def _begin_sketch(result: Draws, threads: int | None) -> None:
     mean, m2 = _moments_of(result.store, there, result.sampler, threads)
     whole.mean = np.concatenate([whole.mean, mean], axis=1)
     whole.m2 = np.concatenate([whole.m2, m2], axis=1)
-    shapes = {**result.layout.inputs, **result.layout.outputs}
+    whole.sketch = Sketch.begin(result.store, there, result.sampler, declared(result), threads)
+
+
+def declared(result: Draws) -> Declared:
+    """The probabilities that the variables which are kept can give."""
+    known = {**result.layout.inputs, **result.layout.outputs}
     columns = {
-        name: np.arange(place.start, place.stop).reshape(shapes[name].columns.shape)
+        name: np.arange(place.start, place.stop).reshape(known[name].columns.shape)
         for name, place in result.places.items()
     }
     settings = result.scenario.settings
     labs = [party.id for party in result.scenario.labs]
-    declared = declared_events(
-        columns, result.fixed, labs, settings.named_labs, settings.thresholds_gw
+    return declared_events(columns, result.fixed, labs, settings.named_labs, settings.thresholds_gw)
+
+
+def happenings(result: Draws) -> tuple[Declared, Integers, Integers]:
+    """The declared probabilities, and in how many draws each happens, and is not NaN.
+
+    Both are by replicate [event, replicate], of all draws that count.
+    """
+    sketch = result.totals.sketch
+    if sketch is not None:
+        return sketch.declared, sketch.happens, sketch.valid
+    events, unknown = declared(result), np.ones(len(result.store), np.bool_)
+    counts = sketches.happenings(
+        result.store, result.counted, result.sampler, events.events, unknown
     )
-    whole.sketch = Sketch.begin(result.store, there, result.sampler, declared, threads)
+    return events, *counts
 
 
 def _moments_of(

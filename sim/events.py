@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,24 @@ class Declared:
 
     events: Events
     places: Integers
+
+    def by_name(
+        self, shapes: Mapping[str, tuple[int, ...]]
+    ) -> Iterator[tuple[str, NDArray[np.bool_], tuple[int, ...]]]:
+        """The probabilities: the name, which events [event] are its, and the shape of their dims.
+
+        `shapes` are those of the variables.
+        """
+        for place, (name, probability) in enumerate(PROBABILITIES.items()):
+            chosen = self.places == place
+            if not chosen.any():
+                continue
+            shape = shapes[probability.of]
+            if name == "p_gw_above":
+                shape = (-1, *shape)
+            elif probability.of == "gw":
+                shape = shape[1:]
+            yield name, chosen, shape
 
 
 def declared_events(

@@ -22,6 +22,7 @@ from sim.cluster import connected
 from sim.draws import KEPT_DRAWS, Draws
 from sim.fields import COORDS, QUARTERS, Output, declared
 from sim.inputs import HOST_MATRICES, Host
+from sim.kernels.loops import REPLICATES
 from sim.outputs import ENTITIES, PROBABILITIES
 from sim.question import Options, digest, options, prepared
 from sim.scenario import Scenario
@@ -189,16 +190,23 @@ def _dataset(
                 },
             )
     sketched = {} if totals.sketch is None else _sketched(done, totals.sketch, names)
-    ds = xr.Dataset(data | sketched, _coordinates(done), _attributes(done, keep, bad_draws))
+    data |= sketched | _shares(done, names)
+    return xr.Dataset(data, _coordinates(done), _attributes(done, keep, bad_draws))
+
+
+def _shares(done: Draws, names: Collection[str]) -> dict[str, Any]:
+    """The probabilities that some variables give, over all draws."""
+    known = {**done.layout.inputs, **done.layout.outputs}
+    shapes = {name: known[name].columns.shape for name in done.places}
     shares: dict[str, Any] = {}
-    for name in indicated(ds):
-        if name + HAPPENS in sketched:  # of all draws, not only of those that are kept
-            counts = [np.moveaxis(sketched[name + of][1], 0, -1) for of in (HAPPENS, VALID)]
-        else:
-            counts = [*indicators(ds, [name])[name]]
-        about = {"units": "1", "long_name": PROBABILITIES[name].meaning}
-        shares[name] = PROBABILITIES[name].dims, share(*counts), about
-    return ds.assign(shares)
+    declared_ones, *counts = engine.happenings(done)
+    for name, chosen, shape in declared_ones.by_name(shapes):
+        probability = PROBABILITIES[name]
+        if probability.of in names:
+            about = {"units": "1", "long_name": probability.meaning}
+            happens, valid = (count[chosen].reshape(*shape, REPLICATES) for count in counts)
+            shares[name] = probability.dims, share(happens, valid), about
+    return shares
 
 
 def _sketched(done: Draws, sketch: Sketch, names: Collection[str]) -> dict[str, Any]:

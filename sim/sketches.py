@@ -163,7 +163,7 @@ class Part:
             self.highest, ends, unknown, np.empty(TILE, np.uint32), np.empty(TILE),
         )  # fmt: skip
         order = in_order(self.events)
-        add_events(values, tiles, unknown, self.events, order, self.happens, self.valid)
+        add_events(values, 0, tiles, unknown, self.events, order, self.happens, self.valid)
         return _by_tile(ends)
 
 
@@ -234,21 +234,9 @@ class Sketch:
 
         in_chunks(-(-len(kept) // COLUMNS), threads, bins)
         sketch.fold(_by_tile(ends))
-        order, lock = in_order(declared.events), threading.Lock()
-
-        def events() -> Callable[[int], None]:
-            def count(chunk: int) -> None:
-                some = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
-                happens, valid = np.zeros((2, *part.happens.shape), np.int64)
-                here = _tiles(counted[some], chunk * CHUNK, sampler)
-                add_events(kept[:, some], here, unknown, declared.events, order, happens, valid)
-                with lock:
-                    part.happens += happens
-                    part.valid += valid
-
-            return count
-
-        in_chunks(-(-counted.size // CHUNK), threads, events)
+        part.happens, part.valid = happenings(
+            kept, counted, sampler, declared.events, unknown, threads
+        )
         sketch.merge(part)
         return sketch
 
@@ -301,6 +289,38 @@ class Sketch:
             "sobol" if arrays["by_sequence"] else "random",
             **{name: np.array(arrays[name]) for name in _ACCUMULATED},
         )
+
+
+def happenings(
+    kept: Array,
+    counted: Mask,
+    sampler: str,
+    events: Events,
+    unknown: Mask,
+    threads: int | None = None,
+) -> tuple[Integers, Integers]:
+    """In how many of the first draws [column, draw] events happen, and are not NaN.
+
+    `counted` [draw] says which of them are not left out, `unknown` [column] where there may be a
+    NaN. Both come by replicate [event, replicate].
+    """
+    order, lock = in_order(events), threading.Lock()
+    all_happens, all_valid = np.zeros((2, events.needed.size, REPLICATES), np.int64)
+
+    def worker() -> Callable[[int], None]:
+        def count(chunk: int) -> None:
+            some = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
+            happens, valid = np.zeros((2, *all_happens.shape), np.int64)
+            here = _tiles(counted[some], chunk * CHUNK, sampler)
+            add_events(kept, chunk * CHUNK, here, unknown, events, order, happens, valid)
+            with lock:
+                all_happens[:] += happens
+                all_valid[:] += valid
+
+        return count
+
+    in_chunks(-(-counted.size // CHUNK), threads, worker)
+    return all_happens, all_valid
 
 
 _ACCUMULATED = (
@@ -365,15 +385,8 @@ def variables(sketch: Sketch, drawn: Sequence[Variable]) -> dict[str, Any]:
             dims = (*lead, *variable.dims, dim)
             made[f"{variable.name}_{suffix}"] = dims, of.reshape(shape), about
     shapes = {variable.name: variable.columns.shape for variable in drawn}
-    for place, (name, probability) in enumerate(PROBABILITIES.items()):
-        chosen = sketch.declared.places == place
-        if not chosen.any():
-            continue
-        shape = shapes[probability.of]
-        if name == "p_gw_above":
-            shape = (-1, *shape)
-        elif probability.of == "gw":
-            shape = shape[1:]
+    for name, chosen, shape in sketch.declared.by_name(shapes):
+        probability = PROBABILITIES[name]
         for suffix, counts, what in (
             ("happens", sketch.happens, "draws in which it happens"),
             ("valid", sketch.valid, "draws that can tell"),

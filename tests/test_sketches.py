@@ -12,11 +12,12 @@ from sketched import COLUMNS, make_draws, sketch_of, sketched
 from worlds import BASE
 
 import sim
+from sim.events import declared_events
 from sim.kernels.sketches import BINS, PER_COARSE
 from sim.plan import replicate_of
 from sim.results import indicators
 from sim.scenario import Scenario
-from sim.sketches import CHUNK, Sketch
+from sim.sketches import CHUNK, Sketch, happenings
 
 
 def assert_same_bits(one: Sketch, other: Sketch) -> None:
@@ -147,3 +148,47 @@ def test_a_hurdle_that_is_drawn_is_compared_draw_by_draw() -> None:
     happens, valid = indicators(ds)[name]
     events = found[f"{name}_replicate_happens"].sum("replicate").values
     np.testing.assert_array_equal(events, (happens & valid).sum(axis=-1))
+
+
+@pytest.mark.parametrize("sampler", ["stratified", "sobol"])
+@pytest.mark.parametrize("left_out", [0.0, 0.1])
+def test_what_happens_is_counted_in_its_replicate_where_draws_can_tell(
+    sampler: str, left_out: float
+) -> None:
+    rng = np.random.default_rng(5)
+    draws = CHUNK + 1_234
+    lab_quarter = rng.normal(10.0, 3.0, size=(3, 8, draws))
+    margins, hurdle = rng.normal(0.7, 0.1, size=(8, draws)), rng.normal(0.7, 0.01, size=draws)
+    for values in (lab_quarter, margins, hurdle):
+        values[rng.random(values.shape) < 0.1] = np.nan  # in some draws, here and there
+    counted = rng.random(draws) >= left_out
+    columns = {
+        "gw": np.arange(24).reshape(3, 8),
+        "inference_gross_margin": np.arange(24, 32),
+        "hurdle_margin": np.array(32),
+    }
+    declared = declared_events(columns, {}, ["a", "b", "c"], ["a", "c"], [10.0, 5.0])
+    store = np.concatenate([lab_quarter.reshape(24, -1), margins, hurdle[None]])
+    unknown = np.isnan(store).any(axis=1)
+    counts = happenings(store, counted, sampler, declared.events, unknown)
+    shapes = {name: places.shape for name, places in columns.items()}
+    known = ~np.isnan(lab_quarter)
+    with np.errstate(invalid="ignore"):
+        expected = {
+            "p_gw_above": (
+                lab_quarter > np.array([10.0, 5.0])[:, None, None, None],
+                np.stack([known, known]),
+            ),
+            "p_both_named": ((lab_quarter[[0, 2]] > 10.0).all(axis=0), known.all(axis=0)),
+            "p_top_two": ((lab_quarter > 10.0).sum(axis=0) >= 2, known.all(axis=0)),
+            "p_margin_above_hurdle": (margins >= hurdle, ~np.isnan(margins + hurdle)),
+        }
+    replicate = replicate_of(np.arange(draws), sampler)
+    for name, chosen, shape in declared.by_name(shapes):
+        happens, valid = expected.pop(name)
+        for count, there in zip(counts, (happens & valid, valid), strict=True):
+            by_replicate = [(there & counted)[..., replicate == r].sum(axis=-1) for r in range(32)]
+            np.testing.assert_array_equal(
+                count[chosen].reshape(*shape, 32), np.moveaxis(by_replicate, 0, -1)
+            )
+    assert not expected

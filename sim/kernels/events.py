@@ -33,8 +33,26 @@ class Events(NamedTuple):
 
 
 @jit
+def least_of(events: Events, comparison: int) -> float:
+    """The least number for which a comparison with a constant holds."""
+    constant = events.constants[comparison]
+    return np.nextafter(constant, np.inf) if events.strict[comparison] else constant
+
+
+@jit
+def _add_above(row: Array, least: float, total: Integers) -> None:
+    """Add how many draws of each block of 32 are at least some number to those of its replicate."""
+    for block in range(-(-row.size // BLOCK)):
+        many = np.int64(0)
+        for i in range(block * BLOCK, min((block + 1) * BLOCK, row.size)):
+            many += np.int64(row[i] >= least)
+        total[block % REPLICATES] += many
+
+
+@jit
 def add_events(
     values: Array,
+    at: int,
     tiles: Tiles,
     unknown: NDArray[np.bool_],
     events: Events,
@@ -44,11 +62,12 @@ def add_events(
 ) -> None:
     """Count by replicate [event, replicate] in which draws an event happens, and is not NaN.
 
+    The draws are those that stand in `values` [column, draw] from `at` on.
     `unknown` [column] tells where there may be a NaN. Events are counted in this `order`, in which
     those that need the same values should be neighbours.
     """
     hits, known = np.empty(TILE, np.int64), np.empty(TILE, np.int64)
-    draws = values.shape[1]
+    draws = tiles.counted.size
     for event in order:
         needed, begin, end = events.needed[event], events.first[event], events.first[event + 1]
         all_known = tiles.every
@@ -58,14 +77,20 @@ def add_events(
         if all_known:
             for place in range(tiles.held.size):
                 valid[event, place % REPLICATES] += tiles.held[place]
+        simple = end == begin + 1 and events.others[begin] < 0 and not tiles.by_sequence
+        if simple and tiles.every:
+            row = values[events.columns[begin], at : at + draws]
+            _add_above(row, least_of(events, begin), happens[event])
+            if not all_known:
+                _add_above(row, -np.inf, valid[event])
+            continue
         for start in range(0, draws, TILE):
             size = min(TILE, draws - start)
+            here = slice(at + start, at + start + size)
             for k in range(begin, end):
-                row = values[events.columns[k], start : start + size]
+                row = values[events.columns[k], here]
                 if events.others[k] < 0:
-                    least = events.constants[k]
-                    if events.strict[k]:
-                        least = np.nextafter(least, np.inf)
+                    least = least_of(events, k)
                     if k == begin:
                         for i in range(size):
                             hits[i] = np.int64(row[i] >= least)
@@ -74,7 +99,7 @@ def add_events(
                             hits[i] += np.int64(row[i] >= least)
                 else:
                     than, also = (
-                        values[events.others[k], start : start + size],
+                        values[events.others[k], here],
                         not events.strict[k],
                     )
                     if k == begin:
@@ -85,13 +110,11 @@ def add_events(
                 for i in range(size):
                     known[i] = np.int64(tiles.counted[start + i])
                 for k in range(begin, end):
-                    row = values[events.columns[k], start : start + size]
-                    than = values[max(events.others[k], 0), start : start + size]
-                    compared = events.others[k] >= 0
+                    row = values[events.columns[k], here]
+                    than = values[max(events.others[k], 0), here]
+                    alone = events.others[k] < 0
                     for i in range(size):
-                        known[i] &= np.int64(
-                            (row[i] == row[i]) & (not compared | (than[i] == than[i]))
-                        )
+                        known[i] &= np.int64((row[i] == row[i]) & (alone | (than[i] == than[i])))
                 for i in range(size):
                     hits[i] = np.int64((hits[i] >= needed) & (known[i] == 1))
                 _add_by_replicate(known, size, tiles.by_sequence, valid[event])
