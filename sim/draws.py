@@ -40,7 +40,7 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 CHUNK = 8 * TILE  # draws that a thread evaluates at a time
-KEPT_DRAWS = 8 * CHUNK  # the first draws, of which values are kept
+KEPT_DRAWS = 13 * CHUNK  # the first draws, of which values are kept: those of a usual run, 100,000
 BAD_NUMBERS = 500  # bad draws whose numbers are kept, to evaluate them again
 # Peak memory of simulating, summarising and storing, over that of the draws that are kept:
 # 2.5 at 200,000 and at 1,000,000 draws, rounded up.

@@ -7,7 +7,6 @@ the numbers take a tenth of one. Files are as netCDF-4 has them: any reader open
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Iterable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 import xarray as xr
+from isal import isal_zlib
 from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
@@ -162,12 +162,10 @@ def _pieces(variable: xr.Variable) -> Iterable[tuple[tuple[int, ...], NDArray[An
 def _packed(piece: NDArray[Any]) -> bytes:
     """A chunk as HDF5's filters `shuffle` and `gzip` make it: first bytes of values, second ones...
 
-    Most bytes of draws are as good as random: looking for runs of one byte, and not for texts that
-    come again, takes half as long and finds as much.
+    By Intel's library, which takes less than half as long as zlib, for as much.
     """
     each = np.ascontiguousarray(piece).reshape(-1).view(np.uint8).reshape(-1, piece.itemsize)
-    gzip = zlib.compressobj(COMPRESSION, strategy=zlib.Z_RLE)
-    return gzip.compress(each.T.tobytes()) + gzip.flush()
+    return isal_zlib.compress(each.T.tobytes(), COMPRESSION)
 
 
 def _fill(made: h5py.Dataset, packed: Iterable[tuple[tuple[int, ...], Future[bytes]]]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -39,6 +42,7 @@ from sim.results import (
     indicators,
     last,
 )
+from sim.threads import available_threads
 
 Array = NDArray[np.float64]
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -94,29 +98,24 @@ def summarise(
             {n: summarise(one, names, quantiles, tails, at_least, dims) for n, one in each.items()}
         )
     replicates = replicates_of(ds)
-    made: dict[str, Any] = {}
     happenings = indicated(ds)
+    found: list[Callable[[], Iterable[tuple[str, Any]]]] = []
     for name in _chosen(ds) if names is None else names:
         if is_sketched(ds, name):
-            made.update(_of_sketch(ds, name, (quantiles, tails, at_least), dims))
+            found.append(partial(_of_sketch, ds, name, (quantiles, tails, at_least), dims))
         elif name in ds and "draw" in ds.variables[name].dims:
-            made.update(_of_draws(ds, name, replicates, (quantiles, tails, at_least), dims))
+            levels = quantiles, tails, at_least
+            found.append(partial(_of_draws, ds, name, replicates, levels, dims))
         elif name + REPLICATE_MEAN in ds:
-            made.update(_of_moments(ds, name, dims))
+            found.append(partial(_of_moments, ds, name, dims))
         elif name not in happenings:
             known = list(dict.fromkeys([*_chosen(ds), *happenings, *_floats(ds)]))
             raise KeyError(f"'{name}' has no draws in this Dataset{nearest(name, known)}")
     for name in happenings:
         if names is None or name in names:
-            about = {"units": "1", "long_name": PROBABILITIES[name].meaning}
-            if name + HAPPENS in ds:
-                made.update(_counted(ds, name, dims, about))
-                continue
-            happens, valid = indicators(ds, [name])[name]
-            happens, left, pooled = _pooled_last(happens, PROBABILITIES[name].dims, dims)
-            valid = _pooled_last(valid, PROBABILITIES[name].dims, dims)[0]
-            value, error = probability_with_error(happens, valid, replicates, pooled)
-            made.update(_pair(name, left, value, error, about))
+            found.append(partial(_of_probability, ds, name, replicates, dims))
+    with ThreadPoolExecutor(available_threads()) as pool:  # most of it is NumPy's, side by side
+        made = dict(itertools.chain.from_iterable(pool.map(lambda of: list(of()), found)))
     coords = {
         name: c
         for name, c in ds.coords.items()
@@ -240,6 +239,20 @@ def _of_draws(
     if not unbounded and len(tails):
         value, error = tail_means_with_error(ordered, drawn, replicates, tails, pooled)
         yield from _pair(f"{name}_cvar", ["tail", *dims], value, error, about)
+
+
+def _of_probability(
+    ds: xr.Dataset, name: str, replicates: Replicates, pool: Sequence[str]
+) -> Iterator[tuple[str, Any]]:
+    about = {"units": "1", "long_name": PROBABILITIES[name].meaning}
+    if name + HAPPENS in ds:
+        yield from _counted(ds, name, pool, about)
+        return
+    happens, valid = indicators(ds, [name])[name]
+    happens, left, pooled = _pooled_last(happens, PROBABILITIES[name].dims, pool)
+    valid = _pooled_last(valid, PROBABILITIES[name].dims, pool)[0]
+    value, error = probability_with_error(happens, valid, replicates, pooled)
+    yield from _pair(name, left, value, error, about)
 
 
 def _of_sketch(
