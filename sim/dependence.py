@@ -14,7 +14,7 @@ from sim.correlation import Group, ranks
 from sim.fields import FACTORS
 from sim.kernels.loops import REPLICATES, TILE, sample_tiles
 from sim.kernels.samplers import BLOCK
-from sim.layout import Layout
+from sim.layout import layout_of
 from sim.plan import replicate_of
 from sim.rows import Rows
 from sim.scenario import Scenario
@@ -135,7 +135,7 @@ def _drawn(
     scenario: Scenario, draws: int, seed: int, sampler: str, uncertainty: float
 ) -> dict[str, Array]:
     """At most 8,192 draws of every input of the files, by full name."""
-    start = Rows(scenario, Layout(len(scenario.labs), len(scenario.landlords)), uncertainty)
+    start = Rows(scenario, layout_of(len(scenario.labs), len(scenario.landlords)), uncertainty)
     inputs = 1 + max(int(variable.columns.max()) for variable in start.layout.inputs.values())
     examined = min(draws, EXAMINED)
     whole_blocks = -(-examined // BLOCK) * BLOCK

@@ -25,6 +25,7 @@ from sim.kernels.loops import (
     Workspace,
     run_blocks,
 )
+from sim.kernels.samplers import BLOCK
 from sim.kernels.sketches import moments_by_replicate
 from sim.sketches import Part, Sketch
 from sim.threads import available_threads, in_chunks
@@ -232,7 +233,8 @@ def tiles_of(
     count = status.size
     rows = math.ceil(count / TILE) * REPLICATES
     sizes = np.zeros(rows, np.int64)
-    mean, m2 = np.zeros((2, rows, plan.moments))
+    mean, m2 = np.empty((2, rows, plan.moments))
+    mean[-(-count // BLOCK) :], m2[-(-count // BLOCK) :] = 0.0, 0.0  # blocks that are not begun
     with np.errstate(all="ignore"):  # as compiled; what is not finite is told by status
         run_blocks(plan, space, first, count, values, at, sizes, mean, m2, status)
     ends = None

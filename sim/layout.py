@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -60,7 +62,7 @@ class Layout:
 
     def _block(self, group: type, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
         self.blocks[group] = (self.width, dtype, shape)
-        self.width += int(np.prod(shape)) * dtype.itemsize // 8
+        self.width += math.prod(shape) * dtype.itemsize // 8
 
     def _add(
         self,
@@ -74,10 +76,10 @@ class Layout:
         """Add a group's variables, whose records begin at a column; the column after them."""
         width = record(group).itemsize // 8
         shape = tuple(sizes[dim] for dim in dims)
-        starts = offset + width * np.arange(int(np.prod(shape))).reshape(shape)
+        starts = offset + width * np.arange(math.prod(shape)).reshape(shape)
         for name, declaration in declared(group).items():
             own = tuple(len(COORDS[dim]) for dim in declaration.dims)
-            count = int(np.prod(own))
+            count = math.prod(own)
             within = (offset - starts.flat[0] if starts.size else 0) + np.arange(count).reshape(own)
             columns = starts.reshape(shape + (1,) * len(own)) + within
             full = f"{prefix}.{name}" if prefix else name
@@ -98,6 +100,12 @@ class Layout:
             buffer=columns,
             offset=offset * 8 * lanes,
         )
+
+
+@lru_cache(maxsize=16)
+def layout_of(labs: int, landlords: int) -> Layout:
+    """The layout for so many labs and landlords, made once."""
+    return Layout(labs, landlords)
 
 
 def with_lanes(dtype: np.dtype[Any], lanes: int) -> np.dtype[Any]:

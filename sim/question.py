@@ -16,7 +16,7 @@ from sim.files import Fault, InputError, Place
 from sim.inputs import HOST_MATRICES
 from sim.kernels.loops import ANYTHING, FINITE, NUMBER, Plan
 from sim.kernels.source import source_hash
-from sim.layout import Layout, Variable
+from sim.layout import Layout, Variable, layout_of
 from sim.outputs import PROBABILITIES
 from sim.rows import Rows, hosts
 from sim.scenario import Scenario
@@ -107,7 +107,7 @@ def prepared(scenario: Scenario, wanted: Options) -> Draws:
     Raises:
         ValueError: For an unknown name in `keep`.
     """
-    layout = Layout(len(scenario.labs), len(scenario.landlords))
+    layout = layout_of(len(scenario.labs), len(scenario.landlords))
     start = Rows(scenario, layout, wanted.uncertainty)
     kept, moments = selected(layout, wanted.keep)
     drawn = [v for v in kept if v.name in start.sampled or v.name in layout.outputs]

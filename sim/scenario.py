@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sim.axes import Axis
@@ -175,13 +176,21 @@ class Scenario:
 
     def digest(self, *determined_by: Any) -> str:
         """Twelve hexadecimal digits of the parameters and whatever else determines a run."""
-        order = [[party.id for party in parties] for parties in (self.labs, self.landlords)]
-        said = [self.resolved(), order, *determined_by]
-        text = json.dumps(said, sort_keys=True, default=str)
+        text = self._said + "".join(f", {_as_json(what)}" for what in determined_by) + "]"
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+    @cached_property
+    def _said(self) -> str:
+        """The beginning of what digests are of."""
+        order = [[party.id for party in parties] for parties in (self.labs, self.landlords)]
+        return _as_json([self.resolved(), order]).removesuffix("]")
 
     def sources_used(self) -> dict[str, dict[str, str]]:
         """The sources on which the values rest."""
         used = {q.source for q in self.quantities.values()}
         used |= {host.source for host in self.hosts.values()}
         return {name: self.sources[name] for name in sorted(used)}
+
+
+def _as_json(said: Any) -> str:
+    return json.dumps(said, sort_keys=True, default=str)

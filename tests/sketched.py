@@ -10,7 +10,7 @@ import xarray as xr
 
 from sim.events import NO_EVENTS, Declared, declared_events
 from sim.fields import Output
-from sim.layout import Layout, Variable
+from sim.layout import Variable, layout_of
 from sim.plan import replicate_of
 from sim.question import selected
 from sim.results import REPLICATE_M2, REPLICATE_MEAN
@@ -52,7 +52,7 @@ def sketch_of(values: np.ndarray, kept: int, declared: Declared = NO_EVENTS) -> 
 
 def sketched(ds: xr.Dataset, scenario: Scenario, kept: int) -> xr.Dataset:
     """A Dataset of draws as a Dataset of their sketch."""
-    layout = Layout(len(scenario.labs), len(scenario.landlords))
+    layout = layout_of(len(scenario.labs), len(scenario.landlords))
     drawn = [v for v in selected(layout, None)[0] if "draw" in ds[v.name].dims]
     store = np.concatenate(
         [np.moveaxis(ds[v.name].values, 0, -1).reshape(v.columns.size, -1) for v in drawn]

@@ -15,7 +15,7 @@ from drawing import drawn
 
 import sim
 from sim import bad_draws, comparison, runs, tables
-from sim.layout import Layout
+from sim.layout import layout_of
 from sim.plan import replicate_of
 from sim.results import dataset
 from sim.scenario import Scenario
@@ -240,7 +240,7 @@ def test_an_unknown_policy_is_bad_input(base: Scenario) -> None:
 
 
 def test_inputs_are_named_as_files_name_them(base: Scenario) -> None:
-    layout = Layout(len(base.labs), len(base.landlords))
+    layout = layout_of(len(base.labs), len(base.landlords))
     names = bad_draws.input_names(base, layout)
     known = set(names.values())
     assert len(known) == len(names)

@@ -13,7 +13,7 @@ from sim.fields import record
 from sim.inputs import HOST_MATRICES, Host
 from sim.kernels.loops import Plan, run_blocks
 from sim.kernels.samplers import BLOCK
-from sim.layout import Layout, as_record
+from sim.layout import as_record, layout_of
 from sim.plan import SamplingPlan
 
 BASE = Path(__file__).parent.parent / "params" / "base.toml"
@@ -25,7 +25,7 @@ def evaluate(
     """Every output of the kernels for given inputs: the call and the shapes of `naive.evaluate`."""
     given = {name: np.asarray(value, float) for name, value in inputs.items()}
     labs, landlords = given["host_share_2026"].shape
-    layout = Layout(labs, landlords)
+    layout = layout_of(labs, landlords)
     missing = set(layout.inputs) - set(given)
     assert not missing, f"inputs that no one gave: {sorted(missing)}"
     draws = max(

@@ -89,7 +89,7 @@ def write_2026(lab: Lab, out: LabOutputs) -> None:
 @jit
 def is_contracted(host: Host) -> bool:
     """Whether the landlord hosts the lab in either year; all else of such a pair stays 0."""
-    return host.share_2026 != 0.0 or host.share_2027 != 0.0
+    return host.share_2026 + host.share_2027 > 0.0
 
 
 @jit
