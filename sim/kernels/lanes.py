@@ -26,9 +26,11 @@ from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 LANES = 8
+FOLDED = LANES // 2
 types: Any = numba_types  # of which half has types itself
 _BITS = ir.VectorType(ir.IntType(64), LANES)
 _DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
+_FOLDED = ir.VectorType(ir.DoubleType(), FOLDED)
 ALIGNMENT = LANES * 8  # bytes
 
 
@@ -311,6 +313,16 @@ def put_lanes(number: Any, row: Any, first: int) -> None:
     row[first : first + LANES] = number
 
 
+def put_folded(number: Any, row: Any) -> None:
+    """Write the sum of both halves of its lanes to an array of `FOLDED` numbers."""
+    row[:] = number[:FOLDED] + number[FOLDED:]
+
+
+def add_folded(number: Any, row: Any) -> None:
+    """Add the sum of both halves of its lanes to an array of `FOLDED` numbers."""
+    row += number[:FOLDED] + number[FOLDED:]
+
+
 def take_rows(table: Any, rows: Any, first: int) -> Any:
     """The four columns of a table in rows of which the numbers stand in `rows` from `first` on."""
     return tuple(table[rows[first : first + LANES]].T)
@@ -345,6 +357,39 @@ def _put(typingctx: Any, number: Any, row: Any, first: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(NUMBER, row, types.intp), code
+
+
+def _fold(builder: Any, number: Any) -> Any:
+    """The sum of both halves of the lanes."""
+    kind = ir.VectorType(ir.IntType(32), FOLDED)
+    low, high = (
+        builder.shuffle_vector(number, number, ir.Constant(kind, list(range(at, at + FOLDED))))
+        for at in (0, FOLDED)
+    )
+    return builder.fadd(low, high)
+
+
+@intrinsic
+def _put_folded(typingctx: Any, number: Any, row: Any) -> Any:
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        there = _at(context, builder, sig.args[1], (args[1], context.get_constant(types.intp, 0)),
+                    _FOLDED)  # fmt: skip
+        builder.store(_fold(builder, args[0]), there).align = 8
+        return context.get_dummy_value()
+
+    return types.void(NUMBER, row), code
+
+
+@intrinsic
+def _add_folded(typingctx: Any, number: Any, row: Any) -> Any:
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        there = _at(context, builder, sig.args[1], (args[1], context.get_constant(types.intp, 0)),
+                    _FOLDED)  # fmt: skip
+        total = builder.fadd(_load(builder, there), _fold(builder, args[0]))
+        builder.store(total, there).align = 8
+        return context.get_dummy_value()
+
+    return types.void(NUMBER, row), code
 
 
 @intrinsic
@@ -387,6 +432,16 @@ def _take_lanes(row: Any, first: Any) -> Any:
 @overload(put_lanes, strict=False)
 def _put_lanes(number: Any, row: Any, first: Any) -> Any:
     return lambda number, row, first: _put(number, row, first)
+
+
+@overload(put_folded, strict=False)
+def _put_folded_lanes(number: Any, row: Any) -> Any:
+    return lambda number, row: _put_folded(number, row)
+
+
+@overload(add_folded, strict=False)
+def _add_folded_lanes(number: Any, row: Any) -> Any:
+    return lambda number, row: _add_folded(number, row)
 
 
 @overload(take_rows, strict=False)

@@ -16,7 +16,17 @@ from sim.fields import Records
 from sim.inputs import Array, Draw, Host, Lab, Landlord
 from sim.kernels.buildout import Ledger
 from sim.kernels.jit import jit
-from sim.kernels.lanes import LANES, by_lane, put_lanes, sum_of_lanes, take_lanes, where
+from sim.kernels.lanes import (
+    FOLDED,
+    LANES,
+    add_folded,
+    by_lane,
+    put_folded,
+    put_lanes,
+    sum_of_lanes,
+    take_lanes,
+    where,
+)
 from sim.kernels.mathematics import maximum
 from sim.kernels.quantities import Sampling, Scores, sample
 from sim.kernels.samplers import BLOCK, SOBOL
@@ -98,43 +108,62 @@ def left_out(status: int, drop_bad: bool, drop_questionable: bool) -> bool:
 
 
 @jit
-def moments_by_lane(
+def begin_moments(
     columns: Array,
     chosen: NDArray[np.uint64],
     counted: bool,
     size: float,
-    mean: Array,
-    m2: Array,
+    centre: Array,
+    sums: Array,
+    squares: Array,
 ) -> None:
-    """Means and sums of squared deviations [column] over the lanes that count, `size` of them."""
-    per = 1.0 / max(size, 1.0)
-    for j in range(mean.size):  # two short loops: a processor has more of each under way
-        mean[j] = sum_of_lanes(where(counted, columns[chosen[j]], 0.0)) * per
-    for j in range(mean.size):
-        away = where(counted, columns[chosen[j]] - mean[j], 0.0)
-        m2[j] = sum_of_lanes(away * away)
+    """Begin the moments of a block with the lanes that count, `size` of them.
+
+    `centre` [column] gets their means, `sums` and `squares` [column, folded lane] their deviations
+    from it and the squares of these.
+    """
+    per = 1.0 / size
+    for j in range(centre.size):
+        centre[j] = sum_of_lanes(where(counted, columns[chosen[j]], 0.0)) * per
+    for j in range(centre.size):
+        away = where(counted, columns[chosen[j]] - centre[j], 0.0)
+        put_folded(away, sums[j])
+        put_folded(away * away, squares[j])
 
 
 @jit
-def join_moments(sizes: Array, means: Array, squares: Array, mean: Array, m2: Array) -> float:
-    """The moments [column] of all draws of a block, of those of its groups [group, column].
+def go_on_with_moments(
+    columns: Array,
+    chosen: NDArray[np.uint64],
+    counted: bool,
+    centre: Array,
+    sums: Array,
+    squares: Array,
+) -> None:
+    """Add more lanes to the moments of a block, where they count."""
+    for j in range(centre.size):
+        away = where(counted, columns[chosen[j]] - centre[j], 0.0)
+        add_folded(away, sums[j])
+        add_folded(away * away, squares[j])
 
-    Returns:
-        How many draws they are of.
+
+@jit
+def end_moments(
+    centre: Array, sums: Array, squares: Array, size: float, mean: Array, m2: Array
+) -> None:
+    """Write means and sums of squared deviations [column] of the draws of a block, `size` of them.
+
+    The centre is the mean of some of them, so that next to nothing is lost in the difference.
     """
-    a, b, c, d = sizes[0], sizes[1], sizes[2], sizes[3]
-    total = (a + b) + (c + d)
-    per = 1.0 / max(total, 1.0)
+    per = 1.0 / max(size, 1.0)
     for j in range(mean.size):
-        sums = (a * means[0, j] + b * means[1, j]) + (c * means[2, j] + d * means[3, j])
-        centre = sums * per
-        in_a, in_b = means[0, j] - centre, means[1, j] - centre
-        in_c, in_d = means[2, j] - centre, means[3, j] - centre
-        between = (a * in_a * in_a + b * in_b * in_b) + (c * in_c * in_c + d * in_d * in_d)
-        within = (squares[0, j] + squares[1, j]) + (squares[2, j] + squares[3, j])
-        mean[j] = centre
-        m2[j] = within + between
-    return total
+        total, of_squares = 0.0, 0.0
+        for k in range(FOLDED):
+            total += sums[j, k]
+            of_squares += squares[j, k]
+        around_mean = of_squares - total * total * per
+        mean[j] = 0.0 if size == 0.0 else centre[j] + total * per
+        m2[j] = 0.0 if size == 0.0 or around_mean < 0.0 else around_mean
 
 
 @jit
@@ -256,73 +285,78 @@ def run_blocks(
     on] whether a draw is questionable, and whether a column holds what it may not.
     """
     by_sequence = plan.sampling.sampler == SOBOL
-    told, told_rules = plan.columns[: plan.moments], plan.rules[: plan.moments]
     before = plan.columns.size - kept.shape[0]
-    held, held_rules = plan.columns[before:], plan.rules[before:]
+    told, held = plan.columns[: plan.moments], plan.columns[before:]
     records, columns = by_lane(w.records), by_lane(w.columns)
-    wrong, doubtful, counts = np.zeros((3, GROUPS, LANES))
-    wrong_lanes, doubtful_lanes, count_lanes = by_lane(wrong), by_lane(doubtful), by_lane(counts)
     block = np.empty((GROUPS, held.size, LANES))
-    held_lanes = by_lane(block)
-    group_sizes = np.zeros(GROUPS)
-    group_mean, group_m2 = np.zeros((2, GROUPS, plan.moments))
-    of_sequences = plan.moments if by_sequence else 0
+    wrong, doubtful, counts = np.zeros((3, GROUPS, LANES))
+    held_lanes, count_lanes = by_lane(block), by_lane(counts)
+    wrong_lanes, doubtful_lanes = by_lane(wrong), by_lane(doubtful)
+    centre, sums = np.empty(told.size), np.empty((2, told.size, FOLDED))
+    of_sequences = told.size if by_sequence else 0
     sequence_sizes = np.zeros((GROUPS, LANES))
     sequence_mean, sequence_m2 = np.zeros((2, GROUPS, of_sequences, LANES))
     sizes_by_lane = by_lane(sequence_sizes)
     mean_by_lane, m2_by_lane = by_lane(sequence_mean), by_lane(sequence_m2)
     for start in range(0, count, BLOCK):
-        within = start % w.scores.own.size
+        row, within = start // BLOCK, start % w.scores.own.size
         if within == 0:
             sample(plan.sampling, first + start, w.scores, w.inputs, 0)
-        for group in range(GROUPS):
-            at = start + group * LANES
-            n = min(max(count - at, 0), LANES)
-            for column in range(w.inputs.shape[0]):
-                columns[column] = take_lanes(w.inputs[column], within + group * LANES)
-            evaluate(
-                records.draw[0],
-                records.labs,
-                records.landlords,
-                plan.hosts,
-                plan.market,
-                plan.accounting,
-                records.out[0],
-                records.lab_out,
-                records.landlord_out,
-                records.host_out,
-                records.ledger,
-            )
-            odd = hold(columns, held, held_rules, held_lanes[group])
-            if not by_sequence:
-                mean_of, m2_of = group_mean[group], group_m2[group]
-                moments_by_lane(columns, told, True, LANES, mean_of, m2_of)
-            if by_sequence or may_be_unfit(group_mean[group], told_rules):
-                odd = odd + unfit(columns, told, told_rules)
-            wrong_lanes[group] = odd
-            doubtful_lanes[group] = questionable(records.out[0])
-            status_of = status[at : at + n]
-            total = judge(wrong[group], doubtful[group], n, plan, status_of, counts[group])
+        each = by_sequence  # whether all columns are looked at draw by draw
+        while True:
+            size = 0.0
+            for group in range(GROUPS):
+                for column in range(w.inputs.shape[0]):
+                    columns[column] = take_lanes(w.inputs[column], within + group * LANES)
+                evaluate(
+                    records.draw[0],
+                    records.labs,
+                    records.landlords,
+                    plan.hosts,
+                    plan.market,
+                    plan.accounting,
+                    records.out[0],
+                    records.lab_out,
+                    records.landlord_out,
+                    records.host_out,
+                    records.ledger,
+                )
+                odd = hold(columns, held, plan.rules[before:], held_lanes[group])
+                if each:
+                    odd = odd + unfit(columns, told, plan.rules)
+                wrong_lanes[group] = odd
+                doubtful_lanes[group] = questionable(records.out[0])
+                at = start + group * LANES
+                n = min(max(count - at, 0), LANES)
+                more = judge(
+                    wrong[group], doubtful[group], n, plan, status[at : at + n], counts[group]
+                )
+                counted = count_lanes[group] > 0.0
+                if by_sequence:
+                    sizes_by_lane[group] = sizes_by_lane[group] + count_lanes[group]
+                    add_to_moments(
+                        columns, told, counted, sizes_by_lane[group],
+                        mean_by_lane[group], m2_by_lane[group],
+                    )  # fmt: skip
+                elif more == LANES and size > 0.0:
+                    go_on_with_moments(columns, told, True, centre, sums[0], sums[1])
+                elif more == LANES:
+                    begin_moments(columns, told, True, more, centre, sums[0], sums[1])
+                elif more > 0.0 and size > 0.0:
+                    go_on_with_moments(columns, told, counted, centre, sums[0], sums[1])
+                elif more > 0.0:
+                    begin_moments(columns, told, counted, more, centre, sums[0], sums[1])
+                size += more
             if by_sequence:
-                sizes_by_lane[group] = sizes_by_lane[group] + count_lanes[group]
-                add_to_moments(
-                    columns, told, count_lanes[group] > 0.0, sizes_by_lane[group],
-                    mean_by_lane[group], m2_by_lane[group],
-                )  # fmt: skip
-                continue
-            group_sizes[group] = total
-            if total < LANES:
-                moments_by_lane(
-                    columns, told, count_lanes[group] > 0.0, total,
-                    group_mean[group], group_m2[group],
-                )  # fmt: skip
+                break
+            sizes[row] = size
+            end_moments(centre, sums[0], sums[1], size, mean[row], m2[row])
+            if each or not may_be_unfit(mean[row, :before], plan.rules):
+                break
+            each = True  # anew, since only single draws tell which of them it is
         keep(block, min(BLOCK, count - start), kept, first_kept + start)
-        if not by_sequence:
-            row = start // BLOCK
-            sizes[row] = join_moments(group_sizes, group_mean, group_m2, mean[row], m2[row])
-            continue
         done = start + BLOCK
-        if done % TILE == 0 or done >= count:
+        if by_sequence and (done % TILE == 0 or done >= count):
             rows = slice(start // TILE * REPLICATES, (start // TILE + 1) * REPLICATES)
             close_tile(
                 sequence_sizes, sequence_mean, sequence_m2, sizes[rows], mean[rows], m2[rows]
