@@ -19,6 +19,7 @@ from sim import sketches
 from sim.draws import CHUNK, Array, Draws, Integers, Mask, Tile, Totals, counted, make_room
 from sim.events import Declared, declared_events
 from sim.kernels.loops import (
+    ANYTHING,
     REPLICATES,
     TILE,
     Plan,
@@ -81,6 +82,8 @@ def run(
     last = draws // TILE * TILE
     rounds = range(kept_draws + ROUND, last, ROUND) if elsewhere is None else ()
     ends = [min(last, kept_draws), *rounds, last]
+    if draws <= kept_draws and elsewhere is None:
+        ends = [draws]
     for end in ends:
         if end > kept_draws and whole.sketch is None:
             _begin_sketch(result, threads)
@@ -90,7 +93,7 @@ def run(
             else:
                 _gather(result, whole, end, progress, elsewhere, finished)
             finished(result)
-    if draws > last:
+    if draws > result.totals.draws:
         if draws > kept_draws and whole.sketch is None:
             _begin_sketch(result, threads)
         result.totals = whole.copy()
@@ -209,9 +212,14 @@ def _gather(
 
 
 def _fold(result: Draws, totals: Totals, tiles: Sequence[Tile]) -> None:
-    """Add the next tiles, and remember where chunks of kept draws end."""
+    """Add the next tiles, and remember where chunks of kept draws end.
+
+    What is less than a tile, the last of a run, is no part of what the run may go on from.
+    """
     keeps = totals.draws < result.kept_draws
     for tile in tiles:
+        if tile.status.size < TILE and totals is result.whole:
+            result.totals = totals = totals.copy()
         totals.fold(tile, result.plan.drop_bad)
         if keeps and totals is result.whole and totals.draws % CHUNK == 0:
             result.marks.append(totals.copy())
@@ -278,7 +286,8 @@ def happenings(result: Draws) -> tuple[Declared, Integers, Integers]:
     sketch = result.totals.sketch
     if sketch is not None:
         return sketch.declared, sketch.happens, sketch.valid
-    events, unknown = declared(result), np.ones(len(result.store), np.bool_)
+    events = declared(result)
+    unknown = (result.plan.rules[result.plan.moments :] == ANYTHING) | (not result.plan.drop_bad)
     counts = sketches.happenings(
         result.store, result.counted, result.sampler, events.events, unknown
     )
