@@ -259,14 +259,14 @@ class SamplingPlan:
 
     def _reach(self, quantity: NDArray[np.void]) -> float:
         """The score to which a table is needed: farther where a held factor carries it there."""
-        loadings = quantity["loadings"][: len(self._farthest)]
-        farthest = float(np.abs(loadings) @ self._farthest)
-        farthest += FARTHEST_DRAWN * float(quantity["own_weight"])
-        held = any(
-            loading and far != FARTHEST_DRAWN
-            for loading, far in zip(loadings, self._farthest, strict=True)
-        )
-        reach = max(REACH, math.ceil(farthest)) if held else REACH
+        reach = REACH
+        if any(far != FARTHEST_DRAWN for far in self._farthest):
+            loadings = quantity["loadings"][: len(self._farthest)].tolist()
+            both = list(zip(loadings, self._farthest, strict=True))
+            if any(loading and far != FARTHEST_DRAWN for loading, far in both):
+                farthest = sum(abs(loading) * far for loading, far in both)
+                farthest += FARTHEST_DRAWN * float(quantity["own_weight"])
+                reach = max(REACH, math.ceil(farthest))
         return float(math.ceil(reach * max(1.0, self.uncertainty)))
 
     def _step_place(self, law: Steps, reach: float) -> NDArray[np.void]:
