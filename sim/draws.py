@@ -17,7 +17,7 @@ from sim.fields import QUARTERS
 from sim.files import Fault, InputError, Place
 from sim.inputs import Draw, Lab, Landlord
 from sim.kernels.buildout import Ledger
-from sim.kernels.lanes import LANES, aligned
+from sim.kernels.lanes import LANES
 from sim.kernels.loops import (
     BAD,
     QUESTIONABLE,
@@ -29,6 +29,7 @@ from sim.kernels.loops import (
     Workspace,
     fold_moments,
 )
+from sim.kernels.memory import aligned
 from sim.kernels.quantities import Scores
 from sim.layout import Layout
 from sim.outputs import HostOutputs, LabOutputs, LandlordOutputs, World

@@ -26,8 +26,8 @@ from sim.fields import FACTORS
 from sim.files import Fault, InputError, Place
 from sim.kernels import quantities as kernel
 from sim.kernels import samplers, tables
-from sim.kernels.lanes import aligned
 from sim.kernels.loops import REPLICATES
+from sim.kernels.memory import aligned
 
 SAMPLERS = {
     "stratified": samplers.STRATIFIED,

@@ -9,7 +9,6 @@ Without a compiler a number is an array of so many draws.
 
 from __future__ import annotations
 
-import math
 import operator
 from typing import Any
 
@@ -23,23 +22,11 @@ from numba.core.imputils import lower_builtin, lower_cast
 from numba.core.typeconv import Conversion
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, overload
-from numpy.typing import NDArray
 
 LANES = 8
-FOLDED = LANES // 2
 types: Any = numba_types  # of which half has types itself
-_BITS = ir.VectorType(ir.IntType(64), LANES)
-_DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
-_FOLDED = ir.VectorType(ir.DoubleType(), FOLDED)
-ALIGNMENT = LANES * 8  # bytes
-
-
-def aligned(*shape: int) -> NDArray[np.float64]:
-    """Zeros of a shape, in memory that begins where a line of the cache does: loads are faster."""
-    size = math.prod(shape)
-    memory = np.zeros(size + LANES)
-    first = -memory.ctypes.data % ALIGNMENT // 8
-    return memory[first : first + size].reshape(shape)
+BITS = ir.VectorType(ir.IntType(64), LANES)
+DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 
 
 class Number(types.Type):  # type: ignore[misc]
@@ -93,7 +80,7 @@ NUMBER, TRUTH = Number(), Truth()
 @register_default(Number)
 class _NumberModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, _DOUBLES)
+        super().__init__(dmm, fe_type, DOUBLES)
 
 
 @register_default(Truth)
@@ -256,7 +243,7 @@ def of_lanes(name: str) -> Any:
     @intrinsic
     def function(typingctx: Any, x: Any) -> Any:
         def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            declared = ir.FunctionType(_DOUBLES, [_DOUBLES])
+            declared = ir.FunctionType(DOUBLES, [DOUBLES])
             found = cgutils.get_or_insert_function(
                 builder.module, declared, f"llvm.{name}.v{LANES}f64"
             )
@@ -276,9 +263,9 @@ def power_of_two(typingctx: Any, exponent: Any) -> Any:
         shifted = builder.fadd(
             args[0], spread(builder, ir.Constant(ir.DoubleType(), 1.5 * 2.0**52))
         )
-        bits = builder.bitcast(shifted, _BITS)
-        bits = builder.add(bits, ir.Constant(_BITS, [1023] * LANES))
-        return builder.bitcast(builder.shl(bits, ir.Constant(_BITS, [52] * LANES)), _DOUBLES)
+        bits = builder.bitcast(shifted, BITS)
+        bits = builder.add(bits, ir.Constant(BITS, [1023] * LANES))
+        return builder.bitcast(builder.shl(bits, ir.Constant(BITS, [52] * LANES)), DOUBLES)
 
     return NUMBER(NUMBER), code
 
@@ -289,230 +276,15 @@ def split(typingctx: Any, x: Any) -> Any:
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         def all_lanes(bits: int) -> Any:
-            return ir.Constant(_BITS, [bits] * LANES)
+            return ir.Constant(BITS, [bits] * LANES)
 
-        bits = builder.bitcast(args[0], _BITS)
+        bits = builder.bitcast(args[0], BITS)
         within = builder.and_(bits, all_lanes((1 << 52) - 1))
-        mantissa = builder.bitcast(builder.or_(within, all_lanes(1023 << 52)), _DOUBLES)
+        mantissa = builder.bitcast(builder.or_(within, all_lanes(1023 << 52)), DOUBLES)
         # In the last bits of 2^52, a whole number is added to it.
         exponent = builder.or_(builder.lshr(bits, all_lanes(52)), all_lanes((1023 + 52) << 52))
         less = spread(builder, ir.Constant(ir.DoubleType(), 2.0**52 + 1023))
-        exponent = builder.fsub(builder.bitcast(exponent, _DOUBLES), less)
+        exponent = builder.fsub(builder.bitcast(exponent, DOUBLES), less)
         return context.make_tuple(builder, sig.return_type, [mantissa, exponent])
 
     return types.UniTuple(NUMBER, 2)(NUMBER), code
-
-
-def take_lanes(row: Any, first: int) -> Any:
-    """The numbers of an array from `first` on, one in each lane."""
-    return row[first : first + LANES].copy()
-
-
-def put_lanes(number: Any, row: Any, first: int) -> None:
-    """Write a number by lane to an array from `first` on."""
-    row[first : first + LANES] = number
-
-
-def put_folded(number: Any, row: Any) -> None:
-    """Write the sum of both halves of its lanes to an array of `FOLDED` numbers."""
-    row[:] = number[:FOLDED] + number[FOLDED:]
-
-
-def add_folded(number: Any, row: Any) -> None:
-    """Add the sum of both halves of its lanes to an array of `FOLDED` numbers."""
-    row += number[:FOLDED] + number[FOLDED:]
-
-
-def take_rows(table: Any, rows: Any, first: int) -> Any:
-    """The four columns of a table in rows of which the numbers stand in `rows` from `first` on."""
-    return tuple(table[rows[first : first + LANES]].T)
-
-
-def _at(context: Any, builder: Any, array: Any, args: Any, kind: Any) -> Any:
-    """A pointer to what stands in memory from a place of an array on, `args`."""
-    there = context.make_array(array)(context, builder, args[0])
-    found = cgutils.get_item_pointer(context, builder, array, there, args[1:])
-    return builder.bitcast(found, kind.as_pointer())
-
-
-def _load(builder: Any, pointer: Any) -> Any:
-    loaded = builder.load(pointer)
-    loaded.align = 8
-    return loaded
-
-
-@intrinsic
-def _take(typingctx: Any, row: Any, first: Any) -> Any:
-    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _load(builder, _at(context, builder, sig.args[0], args, _DOUBLES))
-
-    return NUMBER(row, types.intp), code
-
-
-@intrinsic
-def _put(typingctx: Any, number: Any, row: Any, first: Any) -> Any:
-    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        there = _at(context, builder, sig.args[1], args[1:], _DOUBLES)
-        builder.store(args[0], there).align = 8
-        return context.get_dummy_value()
-
-    return types.void(NUMBER, row, types.intp), code
-
-
-def _fold(builder: Any, number: Any) -> Any:
-    """The sum of both halves of the lanes."""
-    kind = ir.VectorType(ir.IntType(32), FOLDED)
-    low, high = (
-        builder.shuffle_vector(number, number, ir.Constant(kind, list(range(at, at + FOLDED))))
-        for at in (0, FOLDED)
-    )
-    return builder.fadd(low, high)
-
-
-@intrinsic
-def _put_folded(typingctx: Any, number: Any, row: Any) -> Any:
-    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        there = _at(context, builder, sig.args[1], (args[1], context.get_constant(types.intp, 0)),
-                    _FOLDED)  # fmt: skip
-        builder.store(_fold(builder, args[0]), there).align = 8
-        return context.get_dummy_value()
-
-    return types.void(NUMBER, row), code
-
-
-@intrinsic
-def _add_folded(typingctx: Any, number: Any, row: Any) -> Any:
-    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        there = _at(context, builder, sig.args[1], (args[1], context.get_constant(types.intp, 0)),
-                    _FOLDED)  # fmt: skip
-        total = builder.fadd(_load(builder, there), _fold(builder, args[0]))
-        builder.store(total, there).align = 8
-        return context.get_dummy_value()
-
-    return types.void(NUMBER, row), code
-
-
-@intrinsic
-def _take_rows(typingctx: Any, table: Any, rows: Any, first: Any) -> Any:
-    """Rows are loaded whole, four at a time, and turned in registers."""
-    four = ir.VectorType(ir.DoubleType(), 4)
-
-    def picked(builder: Any, a: Any, b: Any, *places: int) -> Any:
-        chosen = ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places)
-        return builder.shuffle_vector(a, b, chosen)
-
-    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        numbers = _load(builder, _at(context, builder, sig.args[1], args[1:], _BITS))
-        loaded = []
-        for lane in range(LANES):
-            number = builder.extract_element(numbers, ir.Constant(ir.IntType(32), lane))
-            first_of_row = builder.mul(number, ir.Constant(number.type, 4))
-            data = context.make_array(sig.args[0])(context, builder, args[0]).data
-            place = builder.bitcast(builder.gep(data, [first_of_row]), four.as_pointer())
-            loaded.append(_load(builder, place))
-        turned: list[list[Any]] = [[], [], [], []]
-        for at in range(0, LANES, 4):
-            even_a, even_b = (picked(builder, *loaded[i : i + 2], 0, 4, 2, 6) for i in (at, at + 2))
-            odd_a, odd_b = (picked(builder, *loaded[i : i + 2], 1, 5, 3, 7) for i in (at, at + 2))
-            turned[0].append(picked(builder, even_a, even_b, 0, 1, 4, 5))
-            turned[1].append(picked(builder, odd_a, odd_b, 0, 1, 4, 5))
-            turned[2].append(picked(builder, even_a, even_b, 2, 3, 6, 7))
-            turned[3].append(picked(builder, odd_a, odd_b, 2, 3, 6, 7))
-        columns = [picked(builder, *halves, *range(LANES)) for halves in turned]
-        return context.make_tuple(builder, sig.return_type, columns)
-
-    return types.UniTuple(NUMBER, 4)(table, rows, types.intp), code
-
-
-@overload(take_lanes, strict=False)
-def _take_lanes(row: Any, first: Any) -> Any:
-    return lambda row, first: _take(row, first)
-
-
-@overload(put_lanes, strict=False)
-def _put_lanes(number: Any, row: Any, first: Any) -> Any:
-    return lambda number, row, first: _put(number, row, first)
-
-
-@overload(put_folded, strict=False)
-def _put_folded_lanes(number: Any, row: Any) -> Any:
-    return lambda number, row: _put_folded(number, row)
-
-
-@overload(add_folded, strict=False)
-def _add_folded_lanes(number: Any, row: Any) -> Any:
-    return lambda number, row: _add_folded(number, row)
-
-
-@overload(take_rows, strict=False)
-def _rows_by_lane(table: Any, rows: Any, first: Any) -> Any:
-    return lambda table, rows, first: _take_rows(table, rows, first)
-
-
-def by_lane(given: Any) -> Any:
-    """Arrays and records of floats of which lanes are the last axis, as numbers by lane.
-
-    `given` is one, or a named tuple of them.
-    """
-    return given
-
-
-def _typed(given: Any) -> Any:
-    """The type by lane of a type in which lanes are the last axis."""
-    if isinstance(given, types.BaseNamedTuple):
-        members = [_typed(member) for member in given.types]
-        return types.BaseTuple.from_types(members, given.instance_class)
-    if isinstance(given, types.NestedArray):
-        shape = given.shape[:-1]
-        if not shape:
-            return NUMBER
-        nested = types.NestedArray(NUMBER, shape)
-        nested.aligned = False
-        return nested
-    if isinstance(given, types.Record):
-        fields = [
-            (name, {"type": _typed(field.type), "offset": field.offset})
-            for name, field in given.fields.items()
-        ]
-        return Record(fields, given.dtype)
-    if isinstance(given.dtype, types.Record):
-        return types.Array(_typed(given.dtype), given.ndim, given.layout)
-    return types.Array(NUMBER, given.ndim - 1, "C", aligned=False)
-
-
-def _converted(context: Any, builder: Any, given: Any, made: Any, value: Any) -> Any:
-    """The value of type `made` of one of type `given`."""
-    if isinstance(given, types.BaseNamedTuple):
-        members = cgutils.unpack_tuple(builder, value)
-        types_of = zip(given.types, made.types, members, strict=True)
-        return context.make_tuple(
-            builder, made, [_converted(context, builder, *one) for one in types_of]
-        )
-    old = context.make_array(given)(context, builder, value)
-    new = context.make_array(made)(context, builder)
-    data = builder.bitcast(old.data, context.get_data_type(made.dtype).as_pointer())
-    shape = cgutils.unpack_tuple(builder, old.shape)[: made.ndim]
-    strides = cgutils.unpack_tuple(builder, old.strides)[: made.ndim]
-    size = context.get_abi_sizeof(context.get_data_type(made.dtype))
-    from numba.np.arrayobj import populate_array
-
-    populate_array(
-        new, data=data, shape=shape, strides=strides,
-        itemsize=context.get_constant(types.intp, size), meminfo=None,
-    )  # fmt: skip
-    return new._getvalue()
-
-
-@intrinsic
-def _by_lane(typingctx: Any, given: Any) -> Any:
-    made = _typed(given)
-
-    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _converted(context, builder, given, made, args[0])
-
-    return made(given), code
-
-
-@overload(by_lane, strict=False)
-def _(given: Any) -> Any:
-    return lambda given: _by_lane(given)

@@ -16,18 +16,9 @@ from sim.fields import Records
 from sim.inputs import Array, Draw, Host, Lab, Landlord
 from sim.kernels.buildout import Ledger
 from sim.kernels.jit import jit
-from sim.kernels.lanes import (
-    FOLDED,
-    LANES,
-    add_folded,
-    by_lane,
-    put_folded,
-    put_lanes,
-    sum_of_lanes,
-    take_lanes,
-    where,
-)
+from sim.kernels.lanes import LANES, in_any_lane, sum_of_lanes, where
 from sim.kernels.mathematics import maximum
+from sim.kernels.memory import FOLDED, add_folded, by_lane, put_lanes, take_lanes
 from sim.kernels.quantities import Sampling, Scores, sample
 from sim.kernels.samplers import BLOCK, SOBOL
 from sim.kernels.world import evaluate, questionable
@@ -108,39 +99,27 @@ def left_out(status: int, drop_bad: bool, drop_questionable: bool) -> bool:
 
 
 @jit
-def begin_moments(
+def add_moments(
     columns: Array,
     chosen: NDArray[np.uint64],
     counted: bool,
+    more: float,
     size: float,
     centre: Array,
     sums: Array,
     squares: Array,
 ) -> None:
-    """Begin the moments of a block with the lanes that count, `size` of them.
+    """Add the lanes that count, `more` of them, to the moments of a block with `size` so far.
 
-    `centre` [column] gets their means, `sums` and `squares` [column, folded lane] their deviations
-    from it and the squares of these.
+    `centre` [column] is the mean of the first, `sums` and `squares` [column, folded lane] are of
+    deviations from it.
     """
-    per = 1.0 / size
-    for j in range(centre.size):
-        centre[j] = sum_of_lanes(where(counted, columns[chosen[j]], 0.0)) * per
-    for j in range(centre.size):
-        away = where(counted, columns[chosen[j]] - centre[j], 0.0)
-        put_folded(away, sums[j])
-        put_folded(away * away, squares[j])
-
-
-@jit
-def go_on_with_moments(
-    columns: Array,
-    chosen: NDArray[np.uint64],
-    counted: bool,
-    centre: Array,
-    sums: Array,
-    squares: Array,
-) -> None:
-    """Add more lanes to the moments of a block, where they count."""
+    if size == 0.0:
+        per = 1.0 / more
+        for j in range(centre.size):
+            centre[j] = sum_of_lanes(where(counted, columns[chosen[j]], 0.0)) * per
+        sums[:] = 0.0
+        squares[:] = 0.0
     for j in range(centre.size):
         away = where(counted, columns[chosen[j]] - centre[j], 0.0)
         add_folded(away, sums[j])
@@ -211,24 +190,6 @@ def judge(
                 counts[lane] = 1.0
                 total += 1.0
     return total
-
-
-@jit
-def hold(columns: Array, chosen: NDArray[np.uint64], rules: NDArray[np.int8], held: Array) -> float:
-    """Copy chosen columns to `held` [column].
-
-    Returns:
-        NaN where a column holds what it may not, else 0.
-    """
-    wrong = 0.0
-    for j in range(chosen.size):
-        number = columns[chosen[j]]
-        held[j] = number
-        if rules[j] == FINITE:
-            wrong = wrong + number * 0.0
-        elif rules[j] == NUMBER:
-            wrong = wrong + where(number == number, 0.0, np.nan)
-    return wrong
 
 
 @jit
@@ -321,11 +282,12 @@ def run_blocks(
                     records.host_out,
                     records.ledger,
                 )
-                odd = hold(columns, held, plan.rules[before:], held_lanes[group])
-                if each:
+                for j in range(held.size):
+                    held_lanes[group, j] = columns[held[j]]
+                odd, doubt = unfit(columns, held, plan.rules[before:]), questionable(records.out[0])
+                if each or in_any_lane((odd != odd) | (doubt != 0.0)):  # what may be left out
                     odd = odd + unfit(columns, told, plan.rules)
-                wrong_lanes[group] = odd
-                doubtful_lanes[group] = questionable(records.out[0])
+                wrong_lanes[group], doubtful_lanes[group] = odd, doubt
                 at = start + group * LANES
                 n = min(max(count - at, 0), LANES)
                 more = judge(
@@ -338,14 +300,10 @@ def run_blocks(
                         columns, told, counted, sizes_by_lane[group],
                         mean_by_lane[group], m2_by_lane[group],
                     )  # fmt: skip
-                elif more == LANES and size > 0.0:
-                    go_on_with_moments(columns, told, True, centre, sums[0], sums[1])
                 elif more == LANES:
-                    begin_moments(columns, told, True, more, centre, sums[0], sums[1])
-                elif more > 0.0 and size > 0.0:
-                    go_on_with_moments(columns, told, counted, centre, sums[0], sums[1])
+                    add_moments(columns, told, True, more, size, centre, sums[0], sums[1])
                 elif more > 0.0:
-                    begin_moments(columns, told, counted, more, centre, sums[0], sums[1])
+                    add_moments(columns, told, counted, more, size, centre, sums[0], sums[1])
                 size += more
             if by_sequence:
                 break

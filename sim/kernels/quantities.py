@@ -13,8 +13,9 @@ import numpy as np
 
 from sim.fields import FACTORS, Records
 from sim.kernels.jit import jit, jit_apart
-from sim.kernels.lanes import LANES, put_lanes, take_lanes, where
+from sim.kernels.lanes import LANES, where
 from sim.kernels.mathematics import exp
+from sim.kernels.memory import put_lanes, take_lanes
 from sim.kernels.philox import Word
 from sim.kernels.samplers import (
     RANDOM,

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.kernels.jit import jit
-from sim.kernels.lanes import LANES, put_lanes, take_lanes, take_rows
+from sim.kernels.lanes import LANES
+from sim.kernels.memory import put_lanes, take_lanes, take_rows
 
 Array = NDArray[np.float64]
 Bits = NDArray[np.uint64]

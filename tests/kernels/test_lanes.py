@@ -15,7 +15,8 @@ from naive import MATRICES
 from random_worlds import anywhere
 
 from sim.kernels import mathematics
-from sim.kernels.lanes import LANES, aligned, by_lane, in_any_lane, sum_of_lanes, where
+from sim.kernels.lanes import LANES, in_any_lane, sum_of_lanes, where
+from sim.kernels.memory import add_folded, aligned, by_lane, put_lanes, take_lanes, take_rows
 
 Array = np.ndarray[Any, Any]
 Function = Callable[..., Any]
@@ -132,3 +133,30 @@ def test_a_draw_does_not_depend_on_those_beside_it(x: dict[str, Array], seed: in
     shuffled = worlds.evaluate({n: v if n in MATRICES else v[order] for n, v in x.items()})
     for name, value in found.items():
         np.testing.assert_array_equal(value[order], shuffled[name], err_msg=name)
+
+
+def test_lanes_are_taken_from_and_put_into_any_place_of_an_array() -> None:
+    def move(table: Array, rows: Array, given: Array, made: Array, folded: Array) -> None:
+        for i in range(3):  # places that no line of the cache begins at
+            number = take_lanes(given, 5 * i + 1)
+            a, b, c, d = take_rows(table, rows, 3 * i)
+            put_lanes(a + number * (b + number * (c + number * d)), made, LANES * i)
+            add_folded(number, folded)
+
+    rng = np.random.default_rng(4)
+    table, given = rng.normal(size=(20, 4)), rng.normal(size=40)
+    rows = rng.integers(0, 20, 40).astype(np.uint64)
+    found = {}
+    for how in (move, compiled_here(move)):
+        made, folded = np.zeros(3 * LANES), np.ones(LANES // 2)
+        how(table, rows, given, made, folded)
+        found[how] = made.tobytes(), folded.tobytes()
+    assert len(set(found.values())) == 1
+    expected = [
+        np.polynomial.polynomial.polyval(given[5 * i + 1 + lane], table[rows[3 * i + lane]])
+        for i in range(3)
+        for lane in range(LANES)
+    ]
+    np.testing.assert_allclose(made, expected, rtol=1e-12)
+    parts = [given[5 * i + 1 :][:LANES].reshape(2, -1).sum(axis=0) for i in range(3)]
+    np.testing.assert_allclose(folded, 1.0 + np.sum(parts, axis=0), rtol=1e-12)
