@@ -240,7 +240,7 @@ def test_processes_that_store_the_same_run_at_once_do_not_trample_one_another(
         "import sys; from pathlib import Path; import sim; from sim import runs\n"
         "scenario = sim.load(sys.argv[1])\n"
         "out = Path(sys.argv[2])\n"
-        "for i in range(6): runs.run(scenario, out, draws=64, figures=False, force=i % 3 > 0)\n"
+        "for i in range(4): runs.run(scenario, out, draws=64, figures=False, force=i % 3 > 0)\n"
     )
     arguments = [sys.executable, "-c", code, str(ROOT / "params" / "base.toml"), str(tmp_path)]
     processes = [subprocess.Popen(arguments, stderr=subprocess.PIPE) for _ in range(3)]
