@@ -278,10 +278,10 @@ def declared(result: Draws) -> Declared:
     return declared_events(columns, result.fixed, labs, settings.named_labs, settings.thresholds_gw)
 
 
-def happenings(result: Draws) -> tuple[Declared, Integers, Integers]:
+def happenings(result: Draws, threads: int | None = None) -> tuple[Declared, Integers, Integers]:
     """The declared probabilities, and in how many draws each happens, and is not NaN.
 
-    Both are by replicate [event, replicate], of all draws that count.
+    Both are by replicate [event, replicate], of all draws that count. `threads` change no number.
     """
     sketch = result.totals.sketch
     if sketch is not None:
@@ -289,7 +289,7 @@ def happenings(result: Draws) -> tuple[Declared, Integers, Integers]:
     events = declared(result)
     unknown = (result.plan.rules[result.plan.moments :] == ANYTHING) | (not result.plan.drop_bad)
     counts = sketches.happenings(
-        result.store, result.counted, result.sampler, events.events, unknown
+        result.store, result.counted, result.sampler, events.events, unknown, threads
     )
     return events, *counts
 

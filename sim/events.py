@@ -1,4 +1,4 @@
-"""The probabilities that are declared, as events that are counted in draws that are not kept."""
+"""The probabilities that are declared, as events that are counted in draws."""
 
 from __future__ import annotations
 

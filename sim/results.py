@@ -94,7 +94,7 @@ def simulate(
     )  # fmt: skip
     with connected(cluster, "simulate") as elsewhere:
         done = drawn(scenario, wanted, progress=progress, elsewhere=elsewhere)
-    return dataset(done, keep, bad_draws)
+    return dataset(done, keep, bad_draws, wanted.threads)
 
 
 def drawn(
@@ -120,14 +120,19 @@ def drawn(
     )  # fmt: skip
 
 
-def dataset(done: Draws, keep: str | Sequence[str] | None, bad_draws: str = "fail") -> xr.Dataset:
+def dataset(
+    done: Draws,
+    keep: str | Sequence[str] | None,
+    bad_draws: str = "fail",
+    threads: int | None = None,
+) -> xr.Dataset:
     """What the engine leaves as a Dataset, of which `keep` was kept.
 
     Raises:
         RunError: As `simulate`.
     """
     why = bad.judged(done, bad_draws)
-    ds = _dataset(done, [*done.places, *done.moment_places], keep, bad_draws)
+    ds = _dataset(done, [*done.places, *done.moment_places], keep, bad_draws, threads)
     ds.attrs["draws_not_finite_why"] = why
     if done.scenario.correlations:
         found = dependence.of_scenario(
@@ -147,6 +152,7 @@ def _dataset(
     names: Collection[str],
     keep: str | Sequence[str] | None = None,
     bad_draws: str = "fail",
+    threads: int | None = None,
 ) -> xr.Dataset:
     scenario = done.scenario
     variables = {**done.layout.inputs, **done.layout.outputs}
@@ -190,16 +196,16 @@ def _dataset(
                 },
             )
     sketched = {} if totals.sketch is None else _sketched(done, totals.sketch, names)
-    data |= sketched | _shares(done, names)
+    data |= sketched | _shares(done, names, threads)
     return xr.Dataset(data, _coordinates(done), _attributes(done, keep, bad_draws))
 
 
-def _shares(done: Draws, names: Collection[str]) -> dict[str, Any]:
+def _shares(done: Draws, names: Collection[str], threads: int | None) -> dict[str, Any]:
     """The probabilities that some variables give, over all draws."""
     known = {**done.layout.inputs, **done.layout.outputs}
     shapes = {name: known[name].columns.shape for name in done.places}
     shares: dict[str, Any] = {}
-    declared_ones, *counts = engine.happenings(done)
+    declared_ones, *counts = engine.happenings(done, threads)
     for name, chosen, shape in declared_ones.by_name(shapes):
         probability = PROBABILITIES[name]
         if probability.of in names:

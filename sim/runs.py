@@ -223,7 +223,7 @@ class _Work:
                 self.scenario, self.wanted, before, progress, self._keep, self.elsewhere
             )
         self.stage("summary")
-        ds = results.dataset(done, None, self.wanted.bad_draws)
+        ds = results.dataset(done, None, self.wanted.bad_draws, self.wanted.threads)
         if told:
             ds.attrs["until"] = told
         if stored_draws(self.folder) > done.draws:

@@ -99,12 +99,12 @@ def summarise(
         )
     replicates = replicates_of(ds)
     happenings = indicated(ds)
+    levels = quantiles, tails, at_least
     found: list[Callable[[], Iterable[tuple[str, Any]]]] = []
     for name in _chosen(ds) if names is None else names:
         if is_sketched(ds, name):
-            found.append(partial(_of_sketch, ds, name, (quantiles, tails, at_least), dims))
+            found.append(partial(_of_sketch, ds, name, levels, dims))
         elif name in ds and "draw" in ds.variables[name].dims:
-            levels = quantiles, tails, at_least
             found.append(partial(_of_draws, ds, name, replicates, levels, dims))
         elif name + REPLICATE_MEAN in ds:
             found.append(partial(_of_moments, ds, name, dims))

@@ -179,7 +179,7 @@ def simulate_until(
     done, told = drawn_until(
         scenario, aims, max_draws, draws, wanted, sized=sized, progress=progress
     )
-    ds = dataset(done, None, bad_draws)
+    ds = dataset(done, None, bad_draws, threads)
     ds.attrs["until"] = told
     return ds
 
