@@ -14,32 +14,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sim import plots as plots
-    from sim.batch import of_scenario as of_scenario
-    from sim.batch import simulate_many as simulate_many
-    from sim.files import InputError as InputError
-    from sim.files import RunError as RunError
-    from sim.params import load as load
-    from sim.results import simulate as simulate
-    from sim.sampling import sample as sample
-    from sim.scenario import Scenario as Scenario
-    from sim.statistics import summarise as summarise
-    from sim.stored import open_run as open_run
-    from sim.sweeps import sweep as sweep
-    from sim.until import simulate_until as simulate_until
+    from sim.common.errors import InputError as InputError
+    from sim.common.errors import RunError as RunError
+    from sim.parameters.loading import load as load
+    from sim.parameters.scenario import Scenario as Scenario
+    from sim.simulation.many import simulate_many as simulate_many
+    from sim.simulation.sample import sample as sample
+    from sim.simulation.simulate import simulate as simulate
+    from sim.simulation.sweep import sweep as sweep
+    from sim.simulation.until import simulate_until as simulate_until
+    from sim.statistics.scenarios import of_scenario as of_scenario
+    from sim.statistics.summary import summarise as summarise
+    from sim.store.reader import open_run as open_run
 
 _HOMES = {
-    "load": "sim.params",
-    "open_run": "sim.stored",
-    "of_scenario": "sim.batch",
-    "sample": "sim.sampling",
-    "simulate": "sim.results",
-    "simulate_many": "sim.batch",
-    "simulate_until": "sim.until",
-    "summarise": "sim.statistics",
-    "sweep": "sim.sweeps",
-    "Scenario": "sim.scenario",
-    "InputError": "sim.files",
-    "RunError": "sim.files",
+    "load": "sim.parameters.loading",
+    "open_run": "sim.store.reader",
+    "of_scenario": "sim.statistics.scenarios",
+    "sample": "sim.simulation.sample",
+    "simulate": "sim.simulation.simulate",
+    "simulate_many": "sim.simulation.many",
+    "simulate_until": "sim.simulation.until",
+    "summarise": "sim.statistics.summary",
+    "sweep": "sim.simulation.sweep",
+    "Scenario": "sim.parameters.scenario",
+    "InputError": "sim.common.errors",
+    "RunError": "sim.common.errors",
     "plots": "sim.plots",
 }
 __all__ = [

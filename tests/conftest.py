@@ -13,8 +13,8 @@ import pytest
 import xarray as xr
 
 import sim
-from sim import folders
-from sim.scenario import Scenario
+from sim.parameters.scenario import Scenario
+from sim.store import locks
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = Path(__file__).parent / "golden"
@@ -84,4 +84,4 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 
 def runs_in(folder: Path) -> list[Path]:
     """What is in a folder of runs, but for the locks."""
-    return sorted(path for path in folder.iterdir() if path.name != folders.LOCKS)
+    return sorted(path for path in folder.iterdir() if path.name != locks.LOCKS)

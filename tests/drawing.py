@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sim import engine, question
-from sim.draws import CHUNK, Draws
-from sim.scenario import Scenario
+from sim.engine import loop, prepare
+from sim.engine.state import CHUNK, Draws
+from sim.parameters.scenario import Scenario
 
 
 def drawn(
@@ -23,6 +23,6 @@ def drawn(
     finished: Callable[[Draws], None] = lambda done: None,
     **options: Any,
 ) -> Draws:
-    wanted = question.options(scenario, draws, seed, sampler, threads=threads, **options)
-    nothing = question.prepared(scenario, wanted)
-    return engine.run(nothing, draws, threads, progress, after, chunk, finished)
+    wanted = prepare.options(scenario, draws, seed, sampler, threads=threads, **options)
+    nothing = prepare.prepared(scenario, wanted)
+    return loop.run(nothing, draws, threads, progress, after, chunk, finished)

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sim.events import NO_EVENTS, Declared, declared_events
-from sim.fields import Output
-from sim.layout import Variable, layout_of
-from sim.plan import replicate_of
-from sim.question import selected
-from sim.results import REPLICATE_M2, REPLICATE_MEAN
-from sim.scenario import Scenario
-from sim.sketches import CHUNK, Sketch, variables
+from sim.engine.events import NO_EVENTS, Declared, declared_events
+from sim.engine.histograms import CHUNK, Sketch
+from sim.engine.prepare import selected
+from sim.model.blocks import replicate_of
+from sim.model.declarations import Output
+from sim.model.record_layout import Variable, layout_of
+from sim.parameters.scenario import Scenario
+from sim.simulation.histogram_variables import variables
+from sim.statistics.datasets import REPLICATE_M2, REPLICATE_MEAN
 
 Values = Callable[[np.random.Generator, int], np.ndarray]
 COLUMNS: dict[str, Values] = {

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from sim.draws import workspace
-from sim.fields import record
-from sim.inputs import HOST_MATRICES, Host
-from sim.kernels.loops import Plan, run_blocks
-from sim.kernels.samplers import BLOCK
-from sim.layout import as_record, layout_of
-from sim.plan import SamplingPlan
+from sim.engine.sampling_plan import SamplingPlan
+from sim.engine.state import workspace
+from sim.kernels.loop import Plan, run_blocks
+from sim.model.blocks import BLOCK
+from sim.model.declarations import record
+from sim.model.inputs import HOST_MATRICES, Host
+from sim.model.record_layout import as_record, layout_of
 
 BASE = Path(__file__).parent.parent / "params" / "base.toml"
 

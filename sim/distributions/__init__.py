@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sim.distributions.base import Law
 from sim.distributions.bounded import Beta, LogUniform, Pert, Triangular, Uniform
-from sim.distributions.capex import (
+from sim.distributions.discrete import Bernoulli, Discrete, Empirical, Fixed
+from sim.distributions.elicitation import QUANTILE_KEY
+from sim.distributions.from_scipy import Scipy
+from sim.distributions.landlord_capex import (
     FISCAL_KEYS,
     FISCAL_YEAR_END,
     FiscalYears,
     SharedSpread,
     calendar_year,
 )
-from sim.distributions.elicitation import QUANTILE_KEY
-from sim.distributions.law import Law
 from sim.distributions.metalog import Metalog
 from sim.distributions.mixture import Mixture
-from sim.distributions.of_score import LogitNormal, Lognormal, Normal
-from sim.distributions.scipy_laws import Scipy
-from sim.distributions.separate import Bernoulli, Discrete, Empirical, Fixed
-from sim.distributions.tailed import Gamma, GeneralizedPareto, StudentT, Weibull
+from sim.distributions.normal import LogitNormal, Lognormal, Normal
+from sim.distributions.unbounded import Gamma, GeneralizedPareto, StudentT, Weibull
 
 __all__ = [
     "FAMILIES",

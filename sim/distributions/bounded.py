@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import model_validator
 from scipy import special
 
+from sim.distributions.base import Positive, Tailed
 from sim.distributions.elicitation import (
     Array,
     Quantiles,
@@ -19,7 +20,6 @@ from sim.distributions.elicitation import (
     three,
     two,
 )
-from sim.distributions.law import Positive, Tailed
 
 
 class Bounded(Tailed):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from sim.distributions.law import Law
+from sim.distributions.base import Law
 
 
 def shares_outside(law: Law, low: float, high: float) -> tuple[float, float]:

@@ -16,7 +16,6 @@ from scipy import special
 
 Array = NDArray[np.float64]
 Quantiles = list[tuple[float, float]]
-
 QUANTILE_KEY = re.compile(r"p([1-9]|[1-9][0-9])$")
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 from scipy import special
 
+from sim.distributions.base import Law, NonNegative, Tailed
+from sim.distributions.discrete import check_weights
 from sim.distributions.elicitation import Array, misfit
-from sim.distributions.law import Law, NonNegative, Tailed
-from sim.distributions.separate import check_weights
 
 
 def _component(said: Any, info: ValidationInfo) -> Law:

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from sim.distributions.base import Law
+from sim.distributions.discrete import Steps
 from sim.distributions.elicitation import Array
-from sim.distributions.law import Law
-from sim.distributions.scipy_laws import Scipy
-from sim.distributions.separate import Steps
-from sim.distributions.tabulate import REACH, SPLIT, Table, table_of
+from sim.distributions.from_scipy import Scipy
+from sim.distributions.quantile_tables import REACH, SPLIT, Table, table_of
 
 _FAR = 37.5  # the score beyond which doubles hold no probability
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 _NODES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
+
+
 # What the last score may add to a sum that is taken as complete.
 _NEGLIGIBLE = 1e-6
 

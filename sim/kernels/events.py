@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.kernels.histograms import Tiles
 from sim.kernels.jit import jit
-from sim.kernels.loops import REPLICATES, TILE
-from sim.kernels.samplers import BLOCK
-from sim.kernels.sketches import Tiles
+from sim.model.blocks import BLOCK, REPLICATES, TILE
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -18,11 +18,12 @@ from typing import Any, Literal, TypeVar, cast
 import numba
 import platformdirs
 
-from sim.kernels.source import source_hash
+from sim.common.fingerprint import kernels_hash
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
 _FOLDERS_KEPT = 8
+
+
 # Formulas of fewer bytes of Python code become part of their callers before types are inferred;
 # compiling each on its own takes a third longer. It changes no bit of the results.
 _INLINED_BELOW = 400
@@ -34,7 +35,7 @@ def cache_folder() -> Path:
     """The folder that holds the machine code of exactly this source; older ones are pruned."""
     configured = os.environ.get("NUMBA_CACHE_DIR")
     root = Path(configured) if configured else Path(platformdirs.user_cache_dir("token-economics"))
-    folder = root / f"kernels-{source_hash()}"
+    folder = root / f"kernels-{kernels_hash()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -50,12 +51,12 @@ def cache_folder() -> Path:
 
 def cache_lasts() -> bool:
     """Whether the next process finds what this one compiles."""
-    return cache_folder().name == f"kernels-{source_hash()}"
+    return cache_folder().name == f"kernels-{kernels_hash()}"
 
 
 def is_compiled() -> bool:
     """Whether machine code of this source is there already, or none is needed."""
-    return bool(config.DISABLE_JIT) or any(cache_folder().rglob("loops.run_block*.nbc"))
+    return bool(config.DISABLE_JIT) or any(cache_folder().rglob("loop.run_block*.nbc"))
 
 
 def jit(function: Function) -> Function:

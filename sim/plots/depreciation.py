@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from sim.fields import QUARTERS, REFERENCE_QUARTER
+from sim.model.dims import QUARTERS, REFERENCE_QUARTER
 from sim.plots.style import (
     BLUE,
     GREY,
@@ -19,7 +19,7 @@ from sim.plots.style import (
     room,
     tidy,
 )
-from sim.statistics import mean_with_error
+from sim.statistics.summary import mean_with_error
 
 AT = (REFERENCE_QUARTER, QUARTERS[-1])
 ROW = 0.36  # inches

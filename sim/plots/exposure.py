@@ -12,15 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from sim.fields import REFERENCE_QUARTER
+from sim.model.dims import REFERENCE_QUARTER
 from sim.plots.style import VERMILION, caption_room, figure, names, number, origin, room
-from sim.results import last
-from sim.statistics import mean_with_error
+from sim.statistics.datasets import last
+from sim.statistics.summary import mean_with_error
 
 CELL_WIDTH, CELL_HEIGHT = 0.74, 0.32  # inches
 GAP = 0.15  # of a cell, between a map and its sums
 HEAD, SLANT = 8.5, 35  # points; degrees, where heads are wider than cells
-
 Array = NDArray[np.float64]
 
 

@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sim.fields import QUARTERS
+from sim.model.dims import QUARTERS
 from sim.plots.style import BLUE, GREY, VERMILION, figure, names, origin, probability, tidy
-from sim.replicates import replicates_of
-from sim.results import last
+from sim.statistics.datasets import last
+from sim.statistics.replicates import replicates_of
 
 COLUMNS = 4
 

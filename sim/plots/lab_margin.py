@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from sim.fields import QUARTERS, REFERENCE_QUARTER
+from sim.model.dims import QUARTERS, REFERENCE_QUARTER
 from sim.plots.style import (
     BLUE,
     GREY,
@@ -26,8 +26,8 @@ from sim.plots.style import (
     room,
     tidy,
 )
-from sim.replicates import replicates_of
-from sim.results import indicators, last
+from sim.statistics.datasets import indicators, last
+from sim.statistics.replicates import replicates_of
 
 LOWEST, HIGHEST = -0.6, 1.0
 AT = ((REFERENCE_QUARTER, BLUE, -0.22), (QUARTERS[-1], ORANGE, 0.22))

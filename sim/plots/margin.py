@@ -7,10 +7,10 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from sim.fields import QUARTERS, REFERENCE_QUARTER
+from sim.model.dims import QUARTERS, REFERENCE_QUARTER
 from sim.plots.style import BLUE, GREY, ORANGE, VERMILION, figure, origin, probability, tidy
-from sim.replicates import replicates_of
-from sim.results import indicators, last
+from sim.statistics.datasets import indicators, last
+from sim.statistics.replicates import replicates_of
 
 PANELS = (
     ("inference_gross_margin", "p_margin_above_hurdle", "Online inference, paid traffic"),

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from sim.estimators import quantiles_with_error
 from sim.plots.style import (
     BLUE,
     GREEN,
@@ -28,8 +27,9 @@ from sim.plots.style import (
     room,
     tidy,
 )
-from sim.replicates import replicates_of
-from sim.results import last
+from sim.statistics.datasets import last
+from sim.statistics.estimators import quantiles_with_error
+from sim.statistics.replicates import replicates_of
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY, "black")
 STYLES = ("-", "--", ":")

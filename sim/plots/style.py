@@ -14,9 +14,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from numpy.typing import NDArray
 
-from sim.estimators import probability_with_error
-from sim.replicates import Replicates
-from sim.statistics import percentage, rounded_by
+from sim.common.numbers import percentage, rounded_by
+from sim.statistics.estimators import probability_with_error
+from sim.statistics.replicates import Replicates
 
 BLUE, ORANGE, VERMILION, GREY = "#0072B2", "#E69F00", "#D55E00", "#666666"
 GREEN, PURPLE, SKY = "#009E73", "#CC79A7", "#56B4E9"

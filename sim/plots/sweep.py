@@ -18,9 +18,9 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from sim.expressions import Expression
-from sim.fields import COORDS
-from sim.files import in_words
+from sim.common.text import in_words
+from sim.model.catalogue import OUTPUTS
+from sim.model.dims import COORDS
 from sim.plots.style import (
     BLUE,
     GREEN,
@@ -34,8 +34,8 @@ from sim.plots.style import (
     figure,
     tidy,
 )
-from sim.results import OUTPUTS
-from sim.sweeps import asked, keys, scale, shown_unit
+from sim.simulation.sweep import asked, keys, scale, shown_unit
+from sim.statistics.expressions import Expression
 
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, GREY)
 MARKERS = "os^Dv<>"

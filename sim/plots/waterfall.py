@@ -7,8 +7,9 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from sim.fields import LAYERS, REFERENCE_QUARTER, words
-from sim.kernels.places import COMPUTE_LAYERS
+from sim.common.text import words
+from sim.kernels.indices import COMPUTE_LAYERS
+from sim.model.dims import LAYERS, REFERENCE_QUARTER
 from sim.plots.style import (
     BLUE,
     GREEN,
@@ -22,8 +23,8 @@ from sim.plots.style import (
     origin,
     tidy,
 )
-from sim.results import REPLICATE_MEAN
-from sim.statistics import mean_with_error
+from sim.statistics.datasets import REPLICATE_MEAN
+from sim.statistics.summary import mean_with_error
 
 GROUPS = {  # name -> colour, layers
     "Electricity": (ORANGE, LAYERS[:2]),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from sim.scenario import Scenario
+from sim.parameters.scenario import Scenario
 from sim.selftest import closed_forms, known_answers, same_bits, speed, whole_model
 from sim.selftest.check import Check as Check
 

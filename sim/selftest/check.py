@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sim.statistics import rounded_by
+from sim.common.numbers import rounded_by
 
 ERRORS = 4.0  # standard errors by which a sampled number may miss its closed form
 

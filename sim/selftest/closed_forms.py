@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.sampling import sample
 from sim.selftest.check import Check, within_error
-from sim.statistics import summarise
+from sim.simulation.sample import sample
+from sim.statistics.summary import summarise
 
 DRAWS = 65_536
 SEED = 2026
@@ -57,7 +57,6 @@ LAWS: tuple[tuple[str, dict[str, Any], str, float], ...] = (
     ("scipy's Gumbel, mean", {"family": "scipy.gumbel_r", "loc": 1.0, "scale": 2.0},
      "mean", 1 + 2 * 0.5772156649015329),
 )  # fmt: skip
-
 TIED = {"x": LAWS[0][1], "y": {"family": "lognormal", "median": 1.0, "sigma": 0.8}}
 RHO = 0.5
 PAIR: dict[str, Any] = {"inputs": ["x", "y"], "pairs": [["x", "y", RHO]]}

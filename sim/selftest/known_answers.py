@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from sim.distributions import calendar_year
-from sim.inputs import Accelerator, Training, Workload
-from sim.kernels import buildout, hardware, throughput, training, unit_cost
-from sim.kernels.philox import philox
+from sim.kernels.formulas import buildout, hardware, throughput, training, unit_cost
+from sim.kernels.sampling.philox import philox
+from sim.model.inputs import Accelerator, Training, Workload
 from sim.selftest.check import Check, printed
 
 # Counter; key -> four words: Salmon et al. 2011, kat_vectors of Random123.

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sim import engine, question
-from sim.draws import CHUNK, Draws
-from sim.fields import FACTORS
-from sim.kernels.loops import TILE
-from sim.results import dataset
-from sim.sampling import sample
-from sim.scenario import Scenario
+from sim.common.threads import available_threads
+from sim.engine import loop, prepare
+from sim.engine.state import CHUNK, Draws
+from sim.model.blocks import TILE
+from sim.model.dims import FACTORS
+from sim.parameters.scenario import Scenario
 from sim.selftest.check import Check, same
 from sim.selftest.workload import CORRELATION, INPUTS
-from sim.threads import available_threads
+from sim.simulation.dataset import dataset
+from sim.simulation.sample import sample
 
 DRAWS = 13 * TILE + 77  # no whole number of tiles or chunks
 LARGE = 3 * TILE  # the largest chunks in which one thread draws so many
@@ -50,9 +50,9 @@ def _of_model(scenario: Scenario) -> Iterator[Check]:
     def drawn(
         draws: int = DRAWS, threads: int = 1, chunk: int = LARGE, after: Draws | None = None
     ) -> Draws:
-        wanted = question.options(scenario, draws, 1, kept_draws=CHUNK, bad_draws="keep")
-        begun = question.prepared(scenario, wanted)
-        return engine.run(begun, draws, threads, after=after, chunk=chunk)
+        wanted = prepare.options(scenario, draws, 1, kept_draws=CHUNK, bad_draws="keep")
+        begun = prepare.prepared(scenario, wanted)
+        return loop.run(begun, draws, threads, after=after, chunk=chunk)
 
     threads = max(2, available_threads())
     expected = _bits(drawn())

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sim.draws import CHUNK
-from sim.question import options
-from sim.results import drawn
-from sim.sampling import sample
-from sim.scenario import Scenario
+from sim.common.threads import available_threads
+from sim.engine.prepare import options
+from sim.engine.state import CHUNK
+from sim.parameters.scenario import Scenario
 from sim.selftest.check import Check, rate
 from sim.selftest.workload import COUNT, INPUTS, TIED, by_numpy, group
-from sim.threads import available_threads
+from sim.simulation.sample import sample
+from sim.simulation.simulate import drawn
 
 TIMES = 3
 SAMPLED = 200_000

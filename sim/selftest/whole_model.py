@@ -5,12 +5,12 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Iterator
 
-from sim.draws import CHUNK
-from sim.fields import LAYERS
-from sim.question import options
-from sim.results import drawn, simulate
-from sim.scenario import Scenario
+from sim.engine.prepare import options
+from sim.engine.state import CHUNK
+from sim.model.dims import LAYERS
+from sim.parameters.scenario import Scenario
 from sim.selftest.check import Check, at_most
+from sim.simulation.simulate import drawn, simulate
 
 DRAWS = 2048
 MANY = 8 * CHUNK

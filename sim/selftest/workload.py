@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy import special
 
 Array = NDArray[np.float64]
-
 FAMILIES: dict[str, dict[str, Any]] = {
     "normal": {"family": "normal", "mean": 3.0, "sd": 0.5},
     "lognormal": {"family": "lognormal", "median": 2.0, "sigma": 0.4},

@@ -8,11 +8,10 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from sim.binned import draws_of
-from sim.kernels.loops import REPLICATES
-from sim.kernels.samplers import BLOCK
-from sim.replicates import FEWEST_REPLICATES, SOBOL, sampler_of
-from sim.results import OUTPUTS
+from sim.model.blocks import BLOCK, REPLICATES
+from sim.model.catalogue import OUTPUTS
+from sim.statistics.histogram_estimators import draws_of
+from sim.statistics.replicates import FEWEST_REPLICATES, SOBOL, sampler_of
 from sim.tables import build, labs, landlords, published, token
 from sim.tables.cells import LAST_QUARTER, Cell, Reader, Selection, Table
 

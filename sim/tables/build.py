@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from sim.binned import is_sketched
-from sim.fields import QUARTERS, REFERENCE_QUARTER
-from sim.plan import replicate_of
-from sim.replicates import numbers_of, sampler_of
-from sim.results import last, named_labs
+from sim.model.blocks import replicate_of
+from sim.model.dims import QUARTERS, REFERENCE_QUARTER
+from sim.statistics.datasets import last, named_labs
+from sim.statistics.histogram_estimators import is_sketched
+from sim.statistics.replicates import numbers_of, sampler_of
 from sim.tables.cells import LAST_QUARTER, Cell, Reader, Table, plus_minus
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sim.binned import draws_of
-from sim.fields import QUARTERS
-from sim.replicates import full_replicates_of, mean_of_replicates
-from sim.results import REPLICATE_MEAN, last
-from sim.statistics import percentage, rounded_by, significant
+from sim.common.numbers import percentage, rounded_by, significant
+from sim.model.dims import QUARTERS
+from sim.statistics.datasets import REPLICATE_MEAN, last
+from sim.statistics.histogram_estimators import draws_of
+from sim.statistics.replicates import full_replicates_of, mean_of_replicates
 
 LAST_QUARTER = QUARTERS[-1]
 NOT_REPORTED = "not reported"  # of a lab without ARR; any other number that is missing is a nan

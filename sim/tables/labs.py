@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sim.fields import REFERENCE_QUARTER, REGIMES
+from sim.model.dims import REFERENCE_QUARTER, REGIMES
 from sim.tables.cells import Cell, Reader, Table, hurdle_label, plus_minus
 
 QUANTILES = (0.05, 0.5, 0.95)

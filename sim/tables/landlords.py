@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from sim.fields import REFERENCE_QUARTER
-from sim.statistics import mean_with_error
+from sim.model.dims import REFERENCE_QUARTER
+from sim.statistics.summary import mean_with_error
 from sim.tables.cells import Cell, Reader, Table
 
 

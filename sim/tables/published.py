@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sim.results import OUTPUTS
+from sim.model.catalogue import OUTPUTS
 from sim.tables.cells import Cell, Reader, Table
 
 

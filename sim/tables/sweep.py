@@ -7,9 +7,9 @@ import re
 import numpy as np
 import xarray as xr
 
-from sim.expressions import Expression
-from sim.files import in_words
-from sim.sweeps import asked, keys, scale, shown_unit, unit
+from sim.common.text import in_words
+from sim.simulation.sweep import asked, keys, scale, shown_unit, unit
+from sim.statistics.expressions import Expression
 from sim.tables.cells import Cell, Table
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.fields import LAYERS, REFERENCE_QUARTER, REGIMES, words
-from sim.kernels.places import COMPUTE_LAYERS
+from sim.common.text import words
+from sim.kernels.indices import COMPUTE_LAYERS
+from sim.model.dims import LAYERS, REFERENCE_QUARTER, REGIMES
 from sim.tables.cells import LAST_QUARTER, Cell, Reader, Table, hurdle_label, plus_minus
 
 MARGINS = {

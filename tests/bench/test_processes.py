@@ -20,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from conftest import ROOT
+from notebook import notebook as notebook  # a fixture
 from pytest_benchmark.fixture import BenchmarkFixture
-from test_simulate import notebook as notebook  # a fixture
 
 IMPORTS = [sys.executable, "-c", "import numpy, numba, xarray, scipy.stats"]
 BASE = str(ROOT / "params" / "base.toml")

@@ -13,10 +13,11 @@ import time
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from sim import results
-from sim.scenario import Scenario
+from sim.common.threads import available_threads
+from sim.engine.prepare import options
+from sim.parameters.scenario import Scenario
 from sim.selftest.speed import best
-from sim.threads import available_threads
+from sim.simulation import simulate
 
 
 @pytest.mark.parametrize("kept", ["draws kept", "beyond those kept"])
@@ -27,13 +28,13 @@ def test_two_threads_against_one(benchmark: BenchmarkFixture, base: Scenario, ke
     used = dict.fromkeys((1, 2), 0.0)
 
     def run(threads: int) -> None:
-        wanted = results.options(base, draws, threads=threads, kept_draws=kept_draws)
+        wanted = options(base, draws, threads=threads, kept_draws=kept_draws)
         started = time.process_time()
-        results.drawn(base, wanted)
+        simulate.drawn(base, wanted)
         used[threads] += time.process_time() - started
 
     if benchmark.enabled:
-        results.drawn(base, results.options(base, 20_000, kept_draws=8_192))  # compiled
+        simulate.drawn(base, options(base, 20_000, kept_draws=8_192))  # compiled
     one, two = benchmark.pedantic(best, (lambda: run(1), lambda: run(2)), {"times": times})
     assert min(one, two) > 0
     print(

@@ -14,9 +14,10 @@ from collections.abc import Callable
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from sim import results
-from sim.cluster import connected
-from sim.scenario import Scenario
+from sim.engine.dask_backend import connected
+from sim.engine.prepare import options
+from sim.parameters.scenario import Scenario
+from sim.simulation import simulate
 
 pytest.importorskip("distributed")
 
@@ -29,7 +30,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def test_workers_against_threads(benchmark: BenchmarkFixture, base: Scenario) -> None:
     draws = 1_000_000 if benchmark.enabled else 2_000
-    wanted = results.options(base, draws, threads=2)
+    wanted = options(base, draws, threads=2)
     with connected("local:2") as two:
         assert two is not None
         client = two.client
@@ -38,15 +39,15 @@ def test_workers_against_threads(benchmark: BenchmarkFixture, base: Scenario) ->
             return time.process_time() + sum(client.run(time.process_time).values())
 
         # Compiled before the clock runs, and the sketch begun.
-        begun = results.options(base, 20_000 if benchmark.enabled else 32, kept_draws=8192)
-        results.drawn(base, begun)
-        results.drawn(base, begun, elsewhere=two)
+        begun = options(base, 20_000 if benchmark.enabled else 32, kept_draws=8192)
+        simulate.drawn(base, begun)
+        simulate.drawn(base, begun, elsewhere=two)
         before = time.process_time()
-        threads = seconds(lambda: results.drawn(base, wanted))
+        threads = seconds(lambda: simulate.drawn(base, wanted))
         used_here = time.process_time() - before
         before = processor_seconds()
         done = benchmark.pedantic(
-            results.drawn, args=(base, wanted), kwargs={"elsewhere": two}, rounds=1
+            simulate.drawn, args=(base, wanted), kwargs={"elsewhere": two}, rounds=1
         )
         used_there = processor_seconds() - before
     assert done.draws == draws

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 from scipy.special import ndtr, ndtri
 
-from sim.explain import law_from
+from sim.parameters.distribution_errors import law_from
 
 LEVELS = np.array([1e-10, 1e-6, 0.01, 0.3, 0.5, 0.7, 0.99, 1 - 1e-6])
 SCORES = np.append(ndtri(LEVELS), -ndtri(1e-10))

@@ -11,9 +11,9 @@ import worlds
 from agreement import TOLERANCE, assert_agree
 from random_worlds import REFERENCE, base_case, spread_over_domains
 
-from sim.fields import QUARTERS, RENTAL_MODES, VIEWS
-from sim.inputs import ARR_FIELDS
-from sim.results import OUTPUTS
+from sim.model.catalogue import OUTPUTS
+from sim.model.dims import QUARTERS, RENTAL_MODES, VIEWS
+from sim.model.inputs import ARR_FIELDS
 
 each_view = pytest.mark.parametrize("view", VIEWS)
 each_rental_mode = pytest.mark.parametrize("rental_mode", RENTAL_MODES)

@@ -14,7 +14,7 @@ from conftest import ROOT
 CODE = """
 import numpy as np
 from sim.kernels.jit import cache_folder
-from sim.kernels.samplers import fill_random
+from sim.kernels.sampling.samplers import fill_random
 compiled = any(cache_folder().rglob("*.nbc"))
 u = np.empty(32)
 fill_random(np.uint64(1), np.uint64(2), 0, u, u.view(np.uint64), np.empty(32, np.uint64))
@@ -43,7 +43,7 @@ def test_an_edited_formula_gives_new_numbers_in_the_next_process(tmp_path: Path)
     compiled, before = result(tmp_path)
     assert compiled == "False"
     assert result(tmp_path) == ("True", before)
-    formula = tmp_path / "sim" / "kernels" / "philox.py"
+    formula = tmp_path / "sim" / "kernels" / "sampling" / "philox.py"
     text = formula.read_text()
     assert text.count("(w0 << _SHIFT) | w1") == 1
     formula.write_text(text.replace("(w0 << _SHIFT) | w1", "(w1 << _SHIFT) | w0"))

@@ -24,11 +24,13 @@ from random_worlds import (
 )
 
 import sim
-from sim.fields import LAYERS, REGIMES, RENTAL_MODES, VIEWS, declared
-from sim.inputs import HOST_MATRICES, Lab, Landlord
-from sim.kernels.hardware import capital_recovery_factor
-from sim.kernels.throughput import tokens_per_step, weights_touched
-from sim.outputs import (
+from sim.kernels.formulas.hardware import capital_recovery_factor
+from sim.kernels.formulas.throughput import tokens_per_step, weights_touched
+from sim.model.catalogue import OUTPUTS
+from sim.model.declarations import declared
+from sim.model.dims import LAYERS, REGIMES, RENTAL_MODES, VIEWS
+from sim.model.inputs import HOST_MATRICES, Lab, Landlord
+from sim.model.outputs import (
     ENTITIES,
     PROBABILITIES,
     HostOutputs,
@@ -36,8 +38,7 @@ from sim.outputs import (
     LandlordOutputs,
     World,
 )
-from sim.results import OUTPUTS
-from sim.scenario import Scenario
+from sim.parameters.scenario import Scenario
 
 COMPUTE = slice(0, LAYERS.index("revenue_share"))
 LAYER = {name: place for place, name in enumerate(LAYERS)}

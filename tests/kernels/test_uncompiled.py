@@ -12,8 +12,8 @@ import pytest
 from agreement import assert_agree
 from conftest import ROOT
 
-from sim.outputs import PROBABILITIES
-from sim.results import OUTPUTS
+from sim.model.catalogue import OUTPUTS
+from sim.model.outputs import PROBABILITIES
 
 CODE = """
 import sys

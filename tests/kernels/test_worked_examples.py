@@ -15,9 +15,9 @@ import xarray as xr
 
 import sim
 from sim.distributions import calendar_year
-from sim.fields import LAYERS
-from sim.inputs import Accelerator, Hardware, Training, Workload
-from sim.kernels import buildout, hardware, landlords, throughput, training, unit_cost
+from sim.kernels.formulas import buildout, hardware, landlords, throughput, training, unit_cost
+from sim.model.dims import LAYERS
+from sim.model.inputs import Accelerator, Hardware, Training, Workload
 
 Group = TypeVar("Group", bound=NamedTuple)
 HOURS = hardware.HOURS_PER_YEAR

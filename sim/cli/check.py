@@ -1,0 +1,42 @@
+"""`sim check`: faults of parameter files."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+
+from sim.cli.options import Files, Set, scenarios_of
+
+
+def check(files: Files, set_: Set = None) -> None:
+    """Report every fault of parameter files, and where published figures disagree."""
+    from sim.parameters import consistency
+    from sim.parameters.loading import parse_set
+    from sim.parameters.sweep_grid import check_sweeps
+
+    scenarios = scenarios_of(files, set_, [])
+    check_sweeps(files, scenarios, parse_set(set_ or [], []))
+    for scenario in scenarios:
+        judged = sum(q.source == "judgement" for q in scenario.quantities.values())
+        print(
+            f"{scenario.name}: good:"
+            f" {len(scenario.quantities)} quantities ({judged} by judgement),"
+            f" {len(scenario.labs)} labs, {len(scenario.landlords)} landlords,"
+            f" {len(scenario.sources_used())} sources"
+        )
+        if scenario.sweep:
+            sizes = " x ".join(f"{axis.key} ({len(axis.values)})" for axis in scenario.sweep)
+            print(_wrapped(f"  sweep: {sizes}"))
+        for override in scenario.overrides:
+            print(f"  {override.by}: {override}")
+        for remark in scenario.remarks:
+            print(f"  note: {remark}")
+        for line in consistency.report(scenario):
+            print(_wrapped(line))
+
+
+def _wrapped(line: str) -> str:
+    """A line of text folded at the terminal's width, further lines indented below it."""
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    width = max(80, shutil.get_terminal_size().columns)
+    return textwrap.fill(line, width, subsequent_indent=indent, break_on_hyphens=False)

@@ -1,0 +1,58 @@
+"""`sim export`: draws for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sim.cli import show_run
+from sim.cli.stored_options import Out, Run, _told
+from sim.common.errors import Fault, InputError, Place
+from sim.common.text import nearest
+from sim.store import reader
+
+
+def export(
+    run: Run,
+    kind: Annotated[
+        str | None,
+        typer.Option("--format", metavar="csv|parquet|zarr", help="How (else as --to says)."),
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="The file to write, or a folder for it (else here).")
+    ] = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this output; may be repeated."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    out: Out = reader.OUTPUTS,
+) -> None:
+    """Write the draws of a stored run for other tools, with names and units."""
+    from sim.store import export as exports
+
+    chosen = kind or (to.suffix[1:].lower() if to is not None else "")
+    if chosen not in exports.FORMATS:
+        message = "missing: expected csv, parquet or zarr, unless --to has such an ending"
+        if kind:
+            message = f"unknown format '{kind}'{nearest(kind, list(exports.FORMATS))}"
+        raise InputError([Fault(Place("--format"), "", message)])
+    folder = reader.find(run, out)
+    target = Path() if to is None else to
+    if target.is_dir() and target.suffix != f".{chosen}" and not exports.is_zarr(target):
+        target = target / f"{folder.resolve().name}.{chosen}"
+    exports.check(chosen, target, force)
+    with reader.opened(folder) as (ds, summary, manifest):
+        _told(folder, manifest)
+        drawn = [str(name) for name, values in ds.data_vars.items() if "draw" in values.dims]
+        faults = show_run.unknown("--output", output, drawn)
+        if faults:
+            raise InputError(faults)
+        if output:
+            starts = tuple(f"{name}_" for name in output)
+            told = [name for name in summary.data_vars if str(name).startswith(starts)]
+            ds, summary = ds[list(dict.fromkeys(output))], summary[told]
+        for path in exports.write(ds, summary, chosen, target):
+            print(path)

@@ -1,0 +1,71 @@
+"""`sim list`: the stored runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from sim.cli.stored_options import Json, Out
+from sim.store import reader
+
+
+def list_(out: Out = reader.OUTPUTS, as_json: Json = False) -> None:
+    """List stored runs: draws, seed, sampler, when, size, and what is wrong with any."""
+    rows = reader.listed(out)
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    if rows:
+        print("\n".join(_lines(rows, max(80, shutil.get_terminal_size().columns))))
+    count = "1 run" if len(rows) == 1 else f"{len(rows) or 'no'} runs"
+    print(f"{count} in {out}/, {_size(sum(row['bytes'] for row in rows))}")
+
+
+def _lines(rows: list[dict[str, Any]], width: int) -> Iterator[str]:
+    """The list as text: names stand last, for they may be long, and remarks below them."""
+    heads = ("draws", "seed", "sampler", "made (UTC)", "size")
+    cells = [
+        (
+            "" if row["draws"] is None else f"{row['draws']:,}",
+            "" if row["seed"] is None else str(row["seed"]),
+            row["sampler"] or "",
+            str(row["started"] or "")[:16].replace("T", " "),
+            _size(row["bytes"]),
+        )
+        for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    named = [
+        (heads, "run", []),
+        *((c, r["run"], _remarks(r)) for c, r in zip(cells, rows, strict=True)),
+    ]
+    for texts, name, remarks in named:
+        line = "  ".join(
+            text.ljust(room) if head in ("sampler", "made (UTC)") else text.rjust(room)
+            for text, room, head in zip(texts, widths, heads, strict=True)
+        )
+        long = len(line) + 2 + len(name) > width
+        yield f"{line}\n    {name}" if long else f"{line}  {name}"
+        for remark in remarks:
+            yield textwrap.fill(remark, width, initial_indent="    ", subsequent_indent="      ")
+
+
+def _remarks(row: dict[str, Any]) -> list[str]:
+    """What there is to say of a row of the list."""
+    told = [f"{row['state']}: {row['why']}"] if row["state"] != "whole" else []
+    if row["model"] == "other":
+        told.append("of another model version")
+    if row["scenario"] and not row["run"].startswith(f"{row['scenario']}-"):
+        told.append(f"scenario {row['scenario']}")
+    return told
+
+
+def _size(number: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 999.5:
+            break
+        number, unit = number / 1000, {"B": "kB", "kB": "MB", "MB": "GB", "GB": "TB"}[unit]
+    return f"{number:.0f} {unit}" if number >= 9.95 or unit == "B" else f"{number:.1f} {unit}"

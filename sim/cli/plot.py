@@ -1,0 +1,69 @@
+"""`sim plot`: figures of a stored run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sim.cli.stored_options import Out, Run, _told
+from sim.common.errors import Fault, InputError, Place, RunError
+from sim.common.text import nearest
+from sim.store import reader
+
+
+def plot(
+    run: Run,
+    figures: Annotated[
+        list[str] | None, typer.Argument(metavar="[FIGURE]...", help="Which; all if none is named.")
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(help="A folder, or a .png, .pdf or .svg for one figure (else figures/)."),
+    ] = None,
+    out: Out = reader.OUTPUTS,
+) -> None:
+    """Draw figures of a stored run again."""
+    from sim import plots
+
+    known = list(plots.FIGURES)
+    names = list(dict.fromkeys(figures or known))
+    faults = [
+        Fault(Place("FIGURE"), "", f"no such figure: '{name}'{nearest(name, known)}")
+        for name in names
+        if name not in known
+    ]
+    single = to is not None and to.suffix.lower() in (".png", ".pdf", ".svg")
+    if to is not None and single and len(names) > 1:
+        message = f"{to}: one file, and {len(names)} figures: expected a folder"
+        faults.append(Fault(Place("--to"), "", message))
+    if to is not None and (not to.parent.is_dir() if single else to.exists() and not to.is_dir()):
+        message = f"{to}: expected a folder, or NAME.png, .pdf or .svg in a folder that is there"
+        faults.append(Fault(Place("--to"), "", message))
+    if faults:
+        raise InputError(faults)
+    folder = reader.find(run, out)
+    with reader.opened(folder) as (ds, _, manifest):
+        other = _told(folder, manifest)
+        ds.load()
+    undrawn = []
+    place = to if to is not None and not single else folder / "figures"
+    for name in names:
+        path = to if to is not None and single else place / f"{name}.png"
+        try:
+            figure = plots.draw(name, ds)
+        except Exception as error:  # others may be drawn
+            undrawn.append(f"{name} could not be drawn: {type(error).__name__}: {error}")
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            hidden = path.with_name(f".{path.stem}.partial{path.suffix.lower()}")
+            plots.save(figure, hidden)
+            hidden.replace(path)
+        except OSError as error:
+            raise RunError(f"{path} could not be written: {error.strerror or error}") from error
+        print(path)
+    if undrawn:
+        why = ["the run is of another model version"] if other else []
+        raise RunError("\n".join(undrawn + why))

@@ -1,0 +1,49 @@
+"""Chunks of work in threads, which kernels leave free to run side by side."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+
+def available_threads() -> int:
+    """The processors that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every platform
+        return os.cpu_count() or 1
+
+
+def in_chunks(
+    chunks: int, threads: int | None, worker: Callable[[], Callable[[int], None]]
+) -> None:
+    """Do chunks 0, 1, 2 ..., each once, in some order.
+
+    Every thread calls `worker` for what does its chunks, with working space of its own. Once a
+    chunk has failed, or the whole was interrupted, no other is begun.
+    """
+    todo = itertools.count()
+    stop = threading.Event()
+
+    def work() -> None:
+        do = worker()
+        while not stop.is_set():
+            chunk = next(todo)
+            if chunk >= chunks:
+                return
+            do(chunk)
+
+    workers = max(1, min(threads or available_threads(), chunks))
+    if workers == 1:
+        work()
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(work) for _ in range(workers)]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        finally:
+            stop.set()

@@ -1,0 +1,128 @@
+"""Any continuous law of scipy."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from pydantic import model_validator
+
+from sim.common.text import nearest
+from sim.distributions.base import Tailed
+from sim.distributions.elicitation import Array, misfit, unfit
+
+# Of a law of scipy: so many quantiles must not take longer than so many seconds.
+SCIPY_QUANTILES, SCIPY_SECONDS = 2000, 10.0
+
+
+class Scipy(Tailed):
+    """Any continuous law of `scipy.stats`, by its own shape names, `loc` and `scale`."""
+
+    family: str
+    parameters: tuple[tuple[str, float], ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sorted(cls, given: Any) -> Any:
+        kept = {key: given[key] for key in ("family", "min", "max") if key in given}
+        rest = {key: what for key, what in given.items() if key not in kept}
+        shapes, others = scipy_parameters(given["family"])
+        wrong = [("missing", key, given) for key in shapes if key not in rest]
+        for key, what in rest.items():
+            if key not in (*shapes, *others):
+                wrong.append(("extra_forbidden", key, what))
+            elif fault := unfit(what):
+                wrong.append((fault, key, what))
+        if wrong:
+            raise misfit(*wrong)
+        return {**kept, "parameters": tuple((key, float(what)) for key, what in rest.items())}
+
+    @classmethod
+    def keys(cls, given: Mapping[str, Any]) -> tuple[str, ...]:
+        try:
+            shapes, others = scipy_parameters(given["family"])
+        except ValueError:
+            return ()
+        return (*shapes, *others, "min", "max")
+
+    @model_validator(mode="after")
+    def _quick_and_possible(self) -> Scipy:
+        started = time.perf_counter()
+        with np.errstate(all="ignore"):
+            median = float(self._law.ppf(0.5))
+        if not math.isfinite(median):
+            raise ValueError(f"{self.family} does not allow these parameters")
+        levels = (np.arange(16) + 0.5) / 16
+        started = time.perf_counter()
+        done = 0
+        for level in levels:
+            with np.errstate(all="ignore"):
+                self._law.ppf(level)
+            done += 1
+            if time.perf_counter() - started > SCIPY_SECONDS / 10:
+                break
+        # One at a time costs more than many in one call, which is what counts.
+        if (time.perf_counter() - started) / done > SCIPY_SECONDS / SCIPY_QUANTILES:
+            started = time.perf_counter()
+            with np.errstate(all="ignore"):
+                self._law.ppf(np.linspace(0.01, 0.99, 2 * done))
+            each = (time.perf_counter() - started) / (2 * done)
+            if each > SCIPY_SECONDS / SCIPY_QUANTILES:
+                raise ValueError(
+                    f"{self.family} is too slow: scipy takes {1e3 * each:.0f} ms a quantile,"
+                    f" about {SCIPY_QUANTILES * each:.0f} s for {SCIPY_QUANTILES:,}"
+                    f" (at most {SCIPY_SECONDS:g} s)"
+                )
+        return self
+
+    @cached_property
+    def _law(self) -> Any:
+        from scipy import stats
+
+        return getattr(stats, self.family.removeprefix("scipy."))(**dict(self.parameters))
+
+    def said(self) -> dict[str, Any]:
+        ends = {"min": self.min, "max": self.max}
+        cut = {key: end for key, end in ends.items() if end is not None}
+        return {"family": self.family, **dict(self.parameters), **cut}
+
+    @property
+    def moments_uncut(self) -> float:
+        with np.errstate(all="ignore"):
+            mean, variance = self._law.stats(moments="mv")
+        return math.inf if np.isfinite(variance) else (2.0 if np.isfinite(mean) else 1.0)
+
+    def lower(self, log_p: Array) -> Array:
+        return np.asarray(self._law.ppf(np.exp(log_p)))
+
+    def upper(self, log_q: Array) -> Array:
+        return np.asarray(self._law.isf(np.exp(log_q)))
+
+    def log_cdf(self, x: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(self._law.logcdf(x))
+
+    def log_sf(self, x: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(self._law.logsf(x))
+
+
+def scipy_parameters(family: str) -> tuple[list[str], list[str]]:
+    """Shape names of a continuous law of scipy, and what may stand beside them.
+
+    Raises:
+        ValueError: If scipy has no such law.
+    """
+    from scipy import stats
+
+    name = family.removeprefix("scipy.")
+    known = [n for n in dir(stats) if isinstance(getattr(stats, n), stats.rv_continuous)]
+    if name not in known:
+        close = nearest(name, known)
+        raise ValueError(f"scipy.stats has no continuous law '{name}'{close}")
+    shapes = getattr(stats, name).shapes
+    return ([] if not shapes else [part.strip() for part in shapes.split(",")]), ["loc", "scale"]

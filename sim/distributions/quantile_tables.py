@@ -1,0 +1,242 @@
+"""The quantile function of a law as a table over the normal score, checked against the exact one.
+
+A table is rows of four numbers, the cubic of a cell in its own coordinate t in [0, 1). A cell that
+one cubic does not meet to the tolerance holds NaN as its last number and points to 4 cells that
+share it, so kinks, jumps and tails that no regular grid would follow cost rows where they are and
+nothing elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from sim.distributions.base import Law
+from sim.distributions.discrete import Steps
+from sim.distributions.elicitation import Array
+from sim.distributions.from_scipy import Scipy
+
+BOUND = 1e-8  # of the larger of interquartile range and distance from the median
+NEAR_ERROR = 0.4 * BOUND  # of a table over probabilities, from that over scores
+CHECKED_TO = 7.05  # the score beyond which 1e-12 of the mass lies
+REACH = 9.0  # the score to which a table goes, in units of the uncertainty
+SPLIT = 4  # cells into which one is cut
+_DENSITIES = (4, 8, 16, 32, 64, 128)  # cells to a unit of score
+_FAR = 0.01  # what an error counts beyond CHECKED_TO
+_AIM = BOUND / 10
+_CUT_MASS = 0.06  # as much of the mass may lie in cells that are cut again
+_LEAST_WIDTH = 1e-12  # of a cell: a jump is then where it should be to this score
+_MOST_ROWS = 1 << 17
+_MOST_OF_SCIPY = 2_000  # quantiles; what more of them would find is the noise of scipy
+_KINKS = 24  # cells that are cut on all the same: noise leaves four times as many at each cut
+_NODES = np.array([0.0, 0.25, 0.75, 1.0])
+_TO_CUBIC = np.linalg.inv(np.vander(_NODES, increasing=True))
+_TO_CUBIC[0] = (1.0, 0.0, 0.0, 0.0)
+
+
+# Where the error of the cubic through these nodes is largest.
+_CHECKS = np.array([0.5 - math.sqrt(5 / 32), 0.5, 0.5 + math.sqrt(5 / 32)])
+
+
+class Table(NamedTuple):
+    """Rows of cubics from score `start` on, `per_unit` to a unit of score.
+
+    `rows` of them lie side by side, a last one holds the value at the end; further ones are cells
+    of cells. `error` is the largest that was found, in units of `BOUND`'s scale.
+    """
+
+    cells: Array  # [row, 4]
+    start: float
+    per_unit: float
+    rows: int
+    error: float
+
+    def at(self, z: Array) -> Array:
+        """The values at normal scores, as the kernels find them."""
+        place = (np.asarray(z, float) - self.start) * self.per_unit
+        place = np.clip(place, 0.0, float(self.rows))
+        row = place.astype(np.int64)
+        t = place - row
+        while True:
+            a0, a1, a2, a3 = np.moveaxis(self.cells[row], -1, 0)
+            cut = np.isnan(a3)
+            if not cut.any():
+                return np.asarray(a0 + t * (a1 + t * (a2 + t * a3)))
+            finer = np.where(cut, t * SPLIT, 0.0)
+            within = finer.astype(np.int64)
+            row = np.where(cut, np.where(cut, a0, 0.0).astype(np.int64) + within, row)
+            t = np.where(cut, finer - within, t)
+
+
+class StepTable(NamedTuple):
+    """Values that give way to one another at `edges`; `guide` tells where to begin to look."""
+
+    guide: NDArray[np.int64]
+    edges: Array
+    values: Array
+    start: float
+    per_unit: float
+
+
+class TooRoughError(ValueError):
+    """A law that cannot be tabulated as well as is promised."""
+
+
+@lru_cache(maxsize=4096)
+def table_of(law: Law, reach: float = REACH) -> Table:
+    """The table of a law between the scores -reach and reach.
+
+    Raises:
+        TooRoughError: If the law's quantile function is too rough for `BOUND`.
+    """
+    is_own = not isinstance(law, Scipy)
+    table = tabulate(
+        law.quantile, reach, math.inf if is_own else _MOST_OF_SCIPY, CHECKED_TO * reach / REACH
+    )
+    if is_own and not table.error <= BOUND:
+        raise TooRoughError(
+            f"its quantile function is too rough for a table: an error of {table.error:.1e} of the"
+            f" interquartile range remains (at most {BOUND:g})"
+        )
+    return table
+
+
+@lru_cache(maxsize=1024)
+def steps_of(law: Steps, reach: float = REACH) -> StepTable:
+    """The table of a law of separate values."""
+    per_unit = 16.0
+    edges, values = law.edges, law.atoms[0]
+    grid = np.linspace(-reach, reach, round(2 * reach * per_unit) + 1)
+    return StepTable(np.searchsorted(edges, grid, side="left"), edges, values, -reach, per_unit)
+
+
+def tabulate(
+    quantile: Callable[[Array], Array],
+    reach: float = REACH,
+    most: float = math.inf,
+    checked_to: float = CHECKED_TO,
+) -> Table:
+    """A table of a quantile function of the normal score, from `most` quantiles or few more.
+
+    Beyond `checked_to` an error counts for little, as next to no draw is there. Where quantiles or
+    rows run out, the table is as good as it is, and says so by its `error`. (It is not time that
+    runs out: a table would then differ from one machine to another.)
+    """
+    asked = 0
+    quartiles = quantile(ndtri(np.array([0.25, 0.5, 0.75])))
+    middle, spread = quartiles[1], abs(quartiles[2] - quartiles[0])
+
+    def fitted(left: Array, width: float) -> tuple[Array, Array]:
+        """Cubics of cells, and their errors in units of the scale."""
+        nonlocal asked
+        t = np.concatenate([_NODES, _CHECKS])
+        asked += len(left) * t.size
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            x = quantile((left[:, None] + width * t).ravel()).reshape(len(left), t.size)
+            cubic = x[:, :4] @ _TO_CUBIC.T
+            missed = np.abs(np.vander(_CHECKS, 4, increasing=True) @ cubic.T - x[:, 4:].T)
+            scale = np.maximum(np.abs(x[:, 4:].T - middle), spread)
+            # Doubles of this size can be no nearer.
+            floor = 16 * np.finfo(float).eps * np.abs(x).max(axis=1)
+            missed = np.maximum(missed - floor, 0.0)
+            error = np.where(missed == 0.0, 0.0, missed / scale).max(axis=0)
+            error[np.abs(left) > checked_to] *= _FAR
+        flat = ~np.isfinite(x).all(axis=1)  # beyond what doubles hold
+        cubic[flat] = np.stack([x[flat, 0], *(np.zeros(flat.sum()),) * 3], axis=1)
+        return cubic, np.where(flat, 0.0, error)
+
+    for density in _DENSITIES:
+        left = -reach + np.arange(round(2 * reach * density)) / density
+        cells, errors = fitted(left, 1.0 / density)
+        mass = ndtr(left + 1.0 / density) - ndtr(left)
+        if mass[errors > _AIM].sum() <= _CUT_MASS or 3 * asked > most:  # the next takes twice
+            break
+    rows = len(left)
+    end = np.zeros((1, 4))
+    end[0, 0] = quantile(np.array([reach]))[0]
+    blocks = [cells, end]
+    total = rows + 1
+    width = 1.0 / density
+    worst = _largest(errors[errors <= _AIM], left[errors <= _AIM], checked_to)
+    places, starts = np.flatnonzero(errors > _AIM), left[errors > _AIM]
+    remaining = errors[errors > _AIM]
+    parents: NDArray[np.float64] = cells
+    while places.size:
+        narrow = width / SPLIT < _LEAST_WIDTH
+        if (
+            narrow
+            or total + SPLIT * places.size > _MOST_ROWS
+            or (asked > most and places.size > _KINKS)
+        ):
+            if not narrow:
+                worst = max(worst, _largest(remaining, starts, checked_to))
+            break
+        width /= SPLIT
+        left = (starts[:, None] + width * np.arange(SPLIT)).ravel()
+        cells, errors = fitted(left, width)
+        parents[places] = np.nan
+        parents[places, 0] = total + SPLIT * np.arange(places.size)
+        blocks.append(cells)
+        total += len(cells)
+        good = errors <= _AIM
+        worst = max(worst, _largest(errors[good], left[good], checked_to))
+        parents, places = cells, np.flatnonzero(~good)
+        starts, remaining = left[~good], errors[~good]
+    return Table(np.concatenate(blocks), -reach, float(density), rows, worst)
+
+
+def _largest(errors: Array, scores: Array, checked_to: float) -> float:
+    """The largest error in the range in which it is promised."""
+    inside = errors[np.abs(scores) <= checked_to]
+    return float(inside.max()) if inside.size else 0.0
+
+
+@lru_cache(maxsize=2)
+def _probabilities(octaves: int, cells: int) -> tuple[Array, Array]:
+    """Nodes and checks [row, 7] of `cells` parts of every octave below 1/2, and their scores."""
+    within = 1.0 + (np.arange(cells)[:, None] + np.concatenate([_NODES, _CHECKS])) / cells
+    p = ((2.0 ** np.arange(-octaves - 1, -1))[:, None, None] * within).reshape(-1, 7)
+    return p, ndtri(p)
+
+
+@lru_cache(maxsize=1)
+def normal_scores(octaves: int, cells: int) -> Array:
+    """Cubics [row, 4] of the normal score of a probability, in `cells` parts of every octave.
+
+    The octaves end at 1/2, for which there is a last row.
+    """
+    rows = _probabilities(octaves, cells)[1][:, :4] @ _TO_CUBIC.T
+    return np.concatenate([rows, np.zeros((1, 4))])
+
+
+@lru_cache(maxsize=4096)
+def over_probabilities(law: Law, octaves: int, cells: int) -> Array | None:
+    """Cubics [2 * (octaves * cells + 2), 4] of the values of a law's table, over probabilities.
+
+    In either half, that of probabilities below 1/2 first, the first row stands for what is farther
+    out, and the last for 1/2 itself. It is NaN, as are rows that one cubic does not meet to
+    `NEAR_ERROR`. None comes back where these hold much of the mass, or the two errors together are
+    above `BOUND`.
+    """
+    p, z = _probabilities(octaves, cells)
+    table = table_of(law)
+    if table.error + NEAR_ERROR > BOUND:
+        return None
+    x = table.at(np.stack([z, -z]))
+    low, middle, high = table.at(ndtri(np.array([0.25, 0.5, 0.75])))
+    rows = np.full((2, len(z) + 2, 4), np.nan)
+    rows[:, -1] = middle, 0.0, 0.0, 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows[:, 1:-1] = x[..., :4] @ _TO_CUBIC.T
+        missed = np.abs(rows[:, 1:-1] @ np.vander(_CHECKS, 4, increasing=True).T - x[..., 4:])
+        scale = np.maximum(np.abs(x[..., 4:] - middle), high - low)
+        good = (missed <= NEAR_ERROR * scale).all(axis=-1)
+    rows[:, 1:-1][~good] = np.nan
+    mass = np.diff(np.append(p[:, 0], 0.5))
+    return rows.reshape(-1, 4) if (mass * ~good).sum() <= _CUT_MASS else None

@@ -1,0 +1,228 @@
+"""Laws with a tail: gamma, Weibull, Student, generalised Pareto."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from scipy import special
+
+from sim.distributions.base import LOG_HALF, Positive, Tailed
+from sim.distributions.elicitation import Array, Quantiles, line, positive, root, two
+
+
+class Gamma(Tailed):
+    """Density proportional to (x/scale)^(shape-1) exp(-x/scale)."""
+
+    by_quantiles: ClassVar[tuple[str, ...]] = ("shape", "scale")
+    by_moments: ClassVar[tuple[str, ...]] = ("shape", "scale")
+    family: Literal["gamma"]
+    shape: Positive
+    scale: Positive
+
+    @classmethod
+    def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
+        (p, x), (further, y) = two(quantiles, "gamma")
+        ratio = math.log(y / positive(x))
+
+        def miss(shape: float) -> float:
+            low, high = special.gammaincinv(shape, [p, further])
+            return math.log(high / low) - ratio if low > 0 else math.inf
+
+        shape = root(miss, 1e-2, 1e8, "gamma")
+        return {"shape": shape, "scale": x / float(special.gammaincinv(shape, p))}
+
+    @classmethod
+    def from_moments(cls, mean: float, sd: float, given: dict[str, Any]) -> dict[str, float]:
+        shape = (positive(mean, "mean") / sd) ** 2
+        return {"shape": shape, "scale": mean / shape}
+
+    def lower(self, log_p: Array) -> Array:
+        return self.scale * special.gammaincinv(self.shape, np.exp(log_p))
+
+    def upper(self, log_q: Array) -> Array:
+        return self.scale * special.gammainccinv(self.shape, np.exp(log_q))
+
+    def log_cdf(self, x: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            return np.log(special.gammainc(self.shape, np.maximum(x, 0.0) / self.scale))
+
+    def log_sf(self, x: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            return np.log(special.gammaincc(self.shape, np.maximum(x, 0.0) / self.scale))
+
+
+class Weibull(Tailed):
+    """P(X > x) = exp(-(x/scale)^shape)."""
+
+    by_quantiles: ClassVar[tuple[str, ...]] = ("shape", "scale")
+    by_moments: ClassVar[tuple[str, ...]] = ("shape", "scale")
+    family: Literal["weibull"]
+    shape: Positive
+    scale: Positive
+
+    @classmethod
+    def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
+        pairs = two(quantiles, "weibull")
+        log_scale, power = line(
+            [(math.log(-math.log1p(-p)), math.log(positive(x))) for p, x in pairs]
+        )
+        return {"shape": 1.0 / power, "scale": math.exp(log_scale)}
+
+    @classmethod
+    def from_moments(cls, mean: float, sd: float, given: dict[str, Any]) -> dict[str, float]:
+        ratio = math.log1p((sd / positive(mean, "mean")) ** 2)
+
+        def miss(shape: float) -> float:
+            return (
+                float(special.gammaln(1 + 2 / shape) - 2 * special.gammaln(1 + 1 / shape)) - ratio
+            )
+
+        shape = root(miss, 0.02, 1e4, "weibull")
+        return {"shape": shape, "scale": mean / float(special.gamma(1 + 1 / shape))}
+
+    def lower(self, log_p: Array) -> Array:
+        return self.scale * (-np.log1p(-np.exp(log_p))) ** (1.0 / self.shape)
+
+    def upper(self, log_q: Array) -> Array:
+        return self.scale * (-log_q) ** (1.0 / self.shape)
+
+    def log_cdf(self, x: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            return np.log(-np.expm1(self.log_sf(x)))
+
+    def log_sf(self, x: Array) -> Array:
+        with np.errstate(over="ignore"):
+            return -((np.maximum(x, 0.0) / self.scale) ** self.shape)
+
+
+class StudentT(Tailed):
+    """x = median + scale t, with t of Student's law with `df` degrees of freedom."""
+
+    by_quantiles: ClassVar[tuple[str, ...]] = ("median", "scale")
+    by_moments: ClassVar[tuple[str, ...]] = ("median", "scale")
+    family: Literal["student_t"]
+    df: Positive
+    median: float
+    scale: Positive
+
+    @classmethod
+    def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
+        df = given["df"]
+        pairs = [(float(special.stdtrit(df, p)), x) for p, x in two(quantiles, "student_t")]
+        median, scale = line(pairs)
+        return {"median": median, "scale": scale}
+
+    @classmethod
+    def from_moments(cls, mean: float, sd: float, given: dict[str, Any]) -> dict[str, float]:
+        df = given["df"]
+        if df <= 2:
+            raise ValueError(f"a student_t has no sd with df of 2 or less, got {df:g}")
+        return {"median": mean, "scale": sd * math.sqrt((df - 2) / df)}
+
+    def stated(self) -> dict[str, float]:
+        return {"median": self.median} if self.min is None and self.max is None else {}
+
+    @property
+    def moments_uncut(self) -> float:
+        return self.df
+
+    def lower(self, log_p: Array) -> Array:
+        return self.median - self.scale * student_tail(self.df, log_p)
+
+    def upper(self, log_q: Array) -> Array:
+        return self.median + self.scale * student_tail(self.df, log_q)
+
+    def log_cdf(self, x: Array) -> Array:
+        return student_log_tail(self.df, -(np.asarray(x) - self.median) / self.scale)
+
+    def log_sf(self, x: Array) -> Array:
+        return student_log_tail(self.df, (np.asarray(x) - self.median) / self.scale)
+
+
+def student_log_tail(df: float, t: Array) -> Array:
+    """The log of P(T > t) of Student's law with `df` degrees of freedom."""
+    with np.errstate(divide="ignore", over="ignore"):
+        near = special.betaincc(0.5, df / 2, t * t / (df + t * t)) / 2
+        far = special.betainc(df / 2, 0.5, df / (df + t * t)) / 2
+        tail = np.where(t * t < df, near, far)  # whichever argument is the small and exact one
+        return np.where(t >= 0, np.log(tail), np.log1p(-tail))
+
+
+def student_tail(df: float, log_q: Array) -> Array:
+    """The t that has log-probability log_q, at most log 1/2, above it."""
+    tail = 2.0 * np.exp(log_q)
+    # Near the middle t^2/(df + t^2), in the tail its complement, is the small and exact one.
+    near = special.betaincinv(0.5, df / 2, np.maximum(-np.expm1(log_q - LOG_HALF), 0.0))
+    far = special.betaincinv(df / 2, 0.5, tail)
+    with np.errstate(divide="ignore", over="ignore"):
+        return np.where(
+            tail > 0.5, np.sqrt(df * near / (1.0 - near)), np.sqrt(df * (1.0 - far) / far)
+        )
+
+
+class GeneralizedPareto(Tailed):
+    """P(X > x) = (1 + shape (x - threshold)/scale)^(-1/shape) above `threshold`."""
+
+    by_quantiles: ClassVar[tuple[str, ...]] = ("shape", "scale")
+    family: Literal["generalized_pareto"]
+    shape: float
+    scale: Positive
+    threshold: float
+
+    @classmethod
+    def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
+        threshold = given["threshold"]
+        (p, x), (further, y) = two(quantiles, "generalized_pareto")
+        if x <= threshold:
+            raise ValueError(f"expected quantiles above the threshold, {threshold:g}, got {x:g}")
+        near, far = -math.log1p(-p), -math.log1p(-further)
+        ratio = (y - threshold) / (x - threshold)
+
+        def over(shape: float, distance: float) -> float:
+            return math.expm1(shape * distance) / shape if shape else distance
+
+        def miss(shape: float) -> float:
+            return math.log(over(shape, far) / over(shape, near) / ratio)
+
+        from scipy.optimize import brentq
+
+        if not miss(-50.0) < 0 < miss(50.0):
+            raise ValueError("no generalized_pareto has these quantiles")
+        shape = float(brentq(miss, -50.0, 50.0, xtol=1e-14))
+        return {"shape": shape, "scale": (x - threshold) / over(shape, near)}
+
+    def stated(self) -> dict[str, float]:
+        return {} if self.min is not None else {"threshold": self.threshold}
+
+    @property
+    def moments(self) -> float:
+        return self.moments_uncut if self.max is None else math.inf
+
+    @property
+    def moments_uncut(self) -> float:
+        return 1.0 / self.shape if self.shape > 0 else math.inf
+
+    def _above(self, log_q: Array) -> Array:
+        if abs(self.shape) < 1e-12:
+            return self.threshold - self.scale * log_q
+        return self.threshold + self.scale * np.expm1(-self.shape * log_q) / self.shape
+
+    def lower(self, log_p: Array) -> Array:
+        return self._above(np.log1p(-np.exp(log_p)))
+
+    def upper(self, log_q: Array) -> Array:
+        return self._above(log_q)
+
+    def log_sf(self, x: Array) -> Array:
+        distance = np.maximum((np.asarray(x) - self.threshold) / self.scale, 0.0)
+        if abs(self.shape) < 1e-12:
+            return -distance
+        with np.errstate(divide="ignore"):
+            inside = np.maximum(self.shape * distance, -1.0)
+            return -np.log1p(inside) / self.shape
+
+    def log_cdf(self, x: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            return np.log(-np.expm1(self.log_sf(x)))

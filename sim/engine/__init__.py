@@ -1,0 +1,1 @@
+"""Preparing a run, and the loop over draws."""

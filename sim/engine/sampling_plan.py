@@ -1,0 +1,278 @@
+"""What is to be sampled, as the numbers that the kernels read."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.common.errors import Fault, InputError, Place
+from sim.distributions import Law, Normal
+from sim.distributions.copulas import Group, mixing, score_matrix, t_scale_table, t_score_table
+from sim.distributions.discrete import Steps
+from sim.distributions.quantile_tables import (
+    REACH,
+    Table,
+    TooRoughError,
+    normal_scores,
+    over_probabilities,
+    steps_of,
+    table_of,
+)
+from sim.kernels.sampling import quantile_tables, quantities, samplers
+from sim.kernels.simd.memory import aligned
+from sim.model.dims import FACTORS
+
+SAMPLERS = {
+    "stratified": samplers.STRATIFIED,
+    "random": samplers.RANDOM,
+    "sobol": samplers.SOBOL,
+}
+SOBOL_DIMENSIONS = 21_201  # of Joe and Kuo's direction numbers
+STANDARD_NORMAL = Normal(family="normal", mean=0.0, sd=1.0)
+_SOBOL_BITS = 32
+FARTHEST_DRAWN = 8.3  # the normal score of 2^-53
+Array = NDArray[np.float64]
+
+
+def name_hash(name: str) -> int:
+    """The 64-bit number that stands for a quantity's full name in the counter."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
+
+
+def factor_name(factor: str) -> str:
+    """The full name of a common factor."""
+    return f"factors.{factor}"
+
+
+@lru_cache(maxsize=4)
+def direction_numbers(dimensions: int) -> NDArray[np.uint64]:
+    """Joe and Kuo's direction numbers [dimension, bit] as scipy has them, last bit first."""
+    from scipy.stats import qmc
+
+    numbers = np.asarray(qmc.Sobol(dimensions, scramble=False, bits=_SOBOL_BITS)._sv, np.uint64)
+    turned = np.zeros_like(numbers)
+    for bit in range(_SOBOL_BITS):
+        turned |= ((numbers >> np.uint64(bit)) & np.uint64(1)) << np.uint64(_SOBOL_BITS - 1 - bit)
+    return turned
+
+
+class SamplingPlan:
+    """Collects what is to be sampled; `sampling` is that as the kernels read it.
+
+    Quantities are sampled in the order in which they are added, those that read other columns of
+    a draw (`of_columns`) after all others. Under Sobol' sequences factors and quantities have a
+    dimension each, also those that are held or fixed, in the order in which they are added, and
+    then the groups. `in_tiles` says that draws are made many at a time: tables over probabilities
+    then pay, while for the few of a block they take more of the processor's cache than they save.
+    """
+
+    def __init__(self, uncertainty: float = 1.0, in_tiles: bool = False) -> None:
+        self.uncertainty = uncertainty
+        self._over_probabilities = in_tiles and uncertainty == 1.0
+        self.dimensions = 0
+        self._farthest: list[float] = []  # the largest score of each factor
+        self._factors: list[NDArray[np.void]] = []
+        self._quantities: list[NDArray[np.void]] = []
+        self._late: list[NDArray[np.void]] = []
+        self._groups: list[NDArray[np.void]] = []
+        self._cells: list[Array] = []
+        self._rows = 0
+        self._steps: list[Array] = []
+        self._stepped = 0
+        self._mixing: list[Array] = []
+        self._places: dict[tuple[Law, float], NDArray[np.void]] = {}
+        self._near: dict[Law, int] = {}
+        self._members: dict[str, int] = {}
+
+    def factor(self, name: str, score: float = math.nan) -> None:
+        """A common factor; NaN where its score is drawn."""
+        made = np.zeros((), quantities.FACTOR)
+        made["name"], made["dimension"], made["score"] = name_hash(name), self.dimension(), score
+        self._factors.append(made)
+        self._farthest.append(FARTHEST_DRAWN if math.isnan(score) else abs(score))
+
+    def dimension(self) -> int:
+        """The next dimension of Sobol' sequences."""
+        self.dimensions += 1
+        return self.dimensions - 1
+
+    def group(self, group: Group, laws: Mapping[str, Law]) -> None:
+        """A correlation group; its members are added after it.
+
+        Raises:
+            GroupError: If there is no such dependence between these laws.
+        """
+        size = len(group.members)
+        made = np.zeros((), quantities.GROUP)
+        # No input is called like this, so the common variable has draws of its own.
+        made["name"] = name_hash(f"correlation\0{group.name}")
+        made["first"], made["size"] = len(self._members), size
+        made["mixing"] = sum(part.size for part in self._mixing)
+        made["is_t"] = group.copula == "t"
+        if group.nu is not None:
+            made["scale"] = self._place(t_scale_table(group.nu))
+            made["score"] = self._place(t_score_table(group.nu))
+        self._mixing.append(mixing(score_matrix(group, laws)).ravel())
+        for member in group.members:
+            self._members[member] = len(self._members)
+        self._groups.append(made)
+
+    def add(
+        self, name: str, column: int, law: Law, loads: Sequence[float] = (), dimension: int = -1
+    ) -> None:
+        """A quantity of which the values of a law go to a column.
+
+        Raises:
+            InputError: If its quantile function is too rough for a table.
+        """
+        made = self._quantity(name, column, loads, dimension)
+        standard, shift, factor = law.standard()
+        made["shift"], made["factor"] = shift, factor
+        made["low"], made["high"] = law.ends
+        if isinstance(law, Steps):
+            made["law"], made["place"] = quantities.STEPS, self._step_place(law, self._reach(made))
+        elif isinstance(law, Normal) and law.ends == (-math.inf, math.inf):
+            made["law"], made["shift"], made["factor"] = quantities.NORMAL, law.mean, law.sd
+        else:
+            try:
+                reach = self._reach(made)
+                place = self._places.get((standard, reach))
+                if place is None:
+                    place = self._place(table_of(standard, reach))
+                    self._places[standard, reach] = place
+            except TooRoughError as error:
+                raise InputError([Fault(Place("law"), name, str(error))]) from None
+            made["law"], made["place"] = quantities.TABLE, place
+            alone = made["own_weight"] == 1.0 and made["member"] < 0
+            if alone and self._over_probabilities:
+                made["near"] = self._near_rows(standard)
+        self._quantities.append(made)
+
+    def of_columns(
+        self,
+        name: str,
+        column: int,
+        law: int,
+        *,
+        center: float = math.nan,
+        center_column: int = -1,
+        spread_column: int = -1,
+        loads: Sequence[float] = (),
+        dimension: int = -1,
+    ) -> None:
+        """A quantity whose law has parameters that are in other columns of a draw."""
+        made = self._quantity(name, column, loads, dimension)
+        made["law"], made["factor"] = law, center
+        made["center_column"], made["spread_column"] = center_column, spread_column
+        self._late.append(made)
+
+    def sampling(self, seed: int, sampler: str) -> quantities.Sampling:
+        """All that was added, as the kernels read it.
+
+        Raises:
+            InputError: If there are too many quantities for Sobol' sequences.
+        """
+        directions = np.zeros((1, _SOBOL_BITS), np.uint64)
+        if sampler == "sobol":
+            dimensions = self.dimensions + len(self._groups)
+            if dimensions > SOBOL_DIMENSIONS:
+                message = (
+                    f"Sobol' sequences are known in {SOBOL_DIMENSIONS:,} dimensions, and these"
+                    f" inputs need {dimensions:,}; the sampler 'stratified' takes any number"
+                )
+                raise InputError([Fault(Place("sampler"), sampler, message)])
+            directions = direction_numbers(dimensions)
+            for i, group in enumerate(self._groups):
+                group["dimension"] = self.dimensions + i
+        return quantities.Sampling(
+            np.uint64(seed),
+            SAMPLERS[sampler],
+            float(self.uncertainty),
+            np.array(self._factors, quantities.FACTOR),
+            np.array(self._groups, quantities.GROUP),
+            np.array(self._quantities + self._late, quantities.QUANTITY),
+            normal_scores(quantile_tables.OCTAVES, quantile_tables.CELLS_PER_OCTAVE),
+            np.concatenate([np.zeros((0, 4)), *self._cells]),
+            np.concatenate([np.zeros(0), *self._steps]),
+            np.concatenate([np.zeros(0), *self._mixing]),
+            directions,
+        )
+
+    def scores(self, draws: int) -> quantities.Scores:
+        """One thread's working space for so many draws, a multiple of 32."""
+        own, words, strata, values = (aligned(draws) for _ in range(4))
+        return quantities.Scores(
+            own,
+            own.view(np.uint64),
+            words.view(np.uint64),
+            strata.view(np.uint64),
+            values,
+            values.view(np.uint64),
+            aligned(len(self._factors), draws),
+            aligned(len(self._members), draws),
+        )
+
+    def _quantity(
+        self, name: str, column: int, loads: Sequence[float], dimension: int
+    ) -> NDArray[np.void]:
+        made = np.zeros((), quantities.QUANTITY)
+        made["name"], made["column"] = name_hash(name), column
+        made["dimension"] = self.dimension() if dimension < 0 else dimension
+        made["member"] = self._members.get(name, -1)
+        made["center_column"] = made["spread_column"] = made["near"] = -1
+        made["low"], made["high"] = -math.inf, math.inf
+        made["own_weight"] = math.sqrt(max(0.0, 1.0 - math.fsum(load**2 for load in loads)))
+        made["loadings"] = tuple(loads) or (0.0,) * len(FACTORS)
+        return made
+
+    def _place(self, table: Table) -> NDArray[np.void]:
+        made = np.zeros((), quantile_tables.PLACE)
+        made["rows"], made["start"], made["per_unit"] = table.rows, table.start, table.per_unit
+        made["first"] = self._added(table.cells)
+        return made
+
+    def _added(self, cells: Array) -> int:
+        """Where these rows begin among all."""
+        self._cells.append(cells)
+        self._rows += len(cells)
+        return self._rows - len(cells)
+
+    def _near_rows(self, law: Law) -> int:
+        if law not in self._near:
+            cells = over_probabilities(
+                law, quantile_tables.NEAR_OCTAVES, quantile_tables.CELLS_PER_OCTAVE
+            )
+            self._near[law] = -1 if cells is None else self._added(cells)
+        return self._near[law]
+
+    def _reach(self, quantity: NDArray[np.void]) -> float:
+        """The score to which a table is needed: farther where a held factor carries it there."""
+        reach = REACH
+        if any(far != FARTHEST_DRAWN for far in self._farthest):
+            loadings = quantity["loadings"][: len(self._farthest)].tolist()
+            both = list(zip(loadings, self._farthest, strict=True))
+            if any(loading and far != FARTHEST_DRAWN for loading, far in both):
+                farthest = sum(abs(loading) * far for loading, far in both)
+                farthest += FARTHEST_DRAWN * float(quantity["own_weight"])
+                reach = max(REACH, math.ceil(farthest))
+        return float(math.ceil(reach * max(1.0, self.uncertainty)))
+
+    def _step_place(self, law: Steps, reach: float) -> NDArray[np.void]:
+        if (law, reach) in self._places:
+            return self._places[law, reach]
+        table = steps_of(law, reach)
+        made = np.zeros((), quantile_tables.PLACE)
+        made["first"], made["rows"], made["edges"] = (
+            self._stepped, len(table.guide) - 1, len(table.edges),
+        )  # fmt: skip
+        made["start"], made["per_unit"] = table.start, table.per_unit
+        part = np.concatenate([table.guide.astype(float), table.edges, table.values])
+        self._steps.append(part)
+        self._stepped += len(part)
+        self._places[law, reach] = made
+        return made

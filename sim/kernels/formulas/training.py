@@ -1,0 +1,213 @@
+"""Section 5 of the model: was the training run worth it?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sim.kernels.formulas.hardware import hourly_cost
+from sim.kernels.indices import INFERENCE, QUARTERS, REFERENCE, TRAINING
+from sim.kernels.jit import jit
+from sim.kernels.simd.functions import absolute, expm1, is_nan, log, log1p, maximum, minimum, power
+from sim.kernels.simd.vectors import in_any_lane, where
+from sim.model.declarations import Records
+from sim.model.inputs import Draw, Lab, Training
+from sim.model.outputs import LabOutputs, World
+
+MONTHS_PER_YEAR = 12.0
+CLOSE_ENOUGH = 1e-13  # relative; Newton's last step leaves an error far below it
+MOST_STEPS = 200
+
+
+class Generation(NamedTuple):
+    """The business of one model generation, from its launch at the reference quarter."""
+
+    revenue: float  # R0, after levies [USD bn/yr]
+    inference_cost: float  # C0 [USD bn/yr]
+    revenue_growth: float  # g_R, continuous [1/yr]
+    cost_growth: float  # g_C, continuous [1/yr]
+    life_years: float
+    cost: float  # of the generation itself [USD bn]
+
+
+@jit
+def run_hours(t: Training, tps_train: float, goodput: float) -> float:
+    """Accelerator-hours of the final run with its post-training [h] (5.1)."""
+    return t.train_tokens * (1.0 + t.rl_compute_ratio) / (tps_train * goodput * 3600.0)
+
+
+@jit
+def generation_cost_busd(training_bill: float, t: Training) -> float:
+    """Research compute and staff between two generations [USD bn] (5.3)."""
+    between = t.model_cadence_months / MONTHS_PER_YEAR
+    return training_bill * between * (1.0 + t.rd_staff_ratio)
+
+
+@jit
+def credited_share(t: Training) -> float:
+    """alpha: share of the lab's business that one of the overlapping generations earns [1]."""
+    return minimum(1.0, t.model_cadence_months / t.model_life_months)
+
+
+@jit
+def accumulated(growth: float, years: float) -> float:
+    """(e^(g t) - 1)/g: what a flow of 1 a year adds up to as it grows; t at g = 0 [yr] (5.4)."""
+    return where(growth == 0.0, years, expm1(growth * years) / growth)
+
+
+@jit
+def gross_profit(g: Generation, years: float) -> float:
+    """GP(t): gross profit since launch [USD bn] (5.4)."""
+    earned = g.revenue * accumulated(g.revenue_growth, years)
+    return earned - g.inference_cost * accumulated(g.cost_growth, years)
+
+
+@jit
+def turning_point(g: Generation) -> float:
+    """t': when GP turns, at most once; NaN where it never does [yr]."""
+    apart = g.cost_growth != g.revenue_growth
+    turns = (g.revenue > 0.0) & (g.inference_cost > 0.0) & apart
+    at = log(g.revenue / g.inference_cost) / (g.cost_growth - g.revenue_growth)
+    return where(turns, at, np.nan)
+
+
+@jit
+def crossing(
+    g: Generation, low: float, high: float, before: float, after: float, crosses: bool
+) -> float:
+    """Where GP, rising from `low` to `high`, reaches the generation's cost, if it `crosses` [yr].
+
+    It is `before` and `after` there. Newton's method, halving the bracket where a step would leave
+    it.
+    """
+    t = low + (high - low) * (g.cost - before) / (after - before)
+    for _ in range(MOST_STEPS):
+        if not in_any_lane(crosses):
+            break
+        earned, spent = accumulated(g.revenue_growth, t), accumulated(g.cost_growth, t)
+        beyond = g.revenue * earned - g.inference_cost * spent - g.cost
+        # GP'(t), in which e^(g t) is 1 + g * accumulated(g, t).
+        rate = g.revenue * (1.0 + g.revenue_growth * earned)
+        rate = rate - g.inference_cost * (1.0 + g.cost_growth * spent)
+        low, high = where(beyond < 0.0, t, low), where(beyond < 0.0, high, t)
+        following = t - beyond / rate
+        within = (low <= following) & (following <= high)
+        following = where(within, following, 0.5 * (low + high))
+        step = absolute(following - t)
+        following = where(crosses, following, t)
+        crosses = crosses & (step > CLOSE_ENOUGH * t)
+        t = following
+    return t
+
+
+@jit
+def payback_years(g: Generation, profit: float) -> float:
+    """First time at which GP has repaid the generation; +inf if it never does [yr] (5.6).
+
+    `profit` is GP over the life.
+    """
+    turn = turning_point(g)
+    turn = where((turn > 0.0) & (turn < g.life_years), turn, 0.0)
+    at_turn = gross_profit(g, turn)
+    rising = at_turn >= g.cost  # from launch to the turning point
+    repays = rising | (profit >= g.cost)
+    low, before = where(rising, 0.0, turn), where(rising, 0.0, at_turn)
+    high, after = where(rising, turn, g.life_years), where(rising, at_turn, profit)
+    at = crossing(g, low, high, before, after, repays & (g.cost > 0.0))
+    found = where(g.cost <= 0.0, 0.0, where(repays, at, np.inf))
+    return where(is_nan(g.revenue), np.nan, found)
+
+
+@jit
+def net_present_value(g: Generation, discount_rate: float) -> float:
+    """Discounted gross profit over the life, less the generation's cost [USD bn]."""
+    discount = log1p(discount_rate)
+    discounted = Generation(
+        g.revenue,
+        g.inference_cost,
+        g.revenue_growth - discount,
+        g.cost_growth - discount,
+        g.life_years,
+        g.cost,
+    )
+    return gross_profit(discounted, g.life_years) - g.cost
+
+
+@jit
+def sustainable_growth(moic: float, reinvestment_share: float) -> float:
+    """Next training budget over this one, self-funded; NaN stays NaN [x] (5.7)."""
+    return reinvestment_share * maximum(moic, 0.0)
+
+
+@jit
+def external_funding_share(growth: float, needed: float) -> float:
+    """Share of the next generation that others must fund; NaN stays NaN [1]."""
+    return minimum(maximum(1.0 - growth / needed, 0.0), 1.0)
+
+
+@jit
+def required_margin(needed: float, cost: float, reinvested_revenue: float) -> float:
+    """Gross margin at which the lab funds its own training growth [1] (5.8).
+
+    `reinvested_revenue` is what the lab would reinvest over the life at a margin of 1.
+    """
+    return needed * cost / reinvested_revenue
+
+
+@jit
+def relative_cost_growth(out: World) -> float:
+    """g_C - g_R: log growth of the unit cost over the price of a token in 2027 [1/yr] (5.4)."""
+    last = QUARTERS - 1
+    cost = out.compute_cost[last, INFERENCE] / out.compute_cost[REFERENCE, INFERENCE]
+    price = out.revenue_per_mtok_paid[last] / out.revenue_per_mtok_paid[REFERENCE]
+    return log(cost / price)
+
+
+@jit
+def generation(x: Draw, lab: Lab, lab_out: LabOutputs, relative_cost_growth: float) -> Generation:
+    """What a lab's model generation earns and costs (5.3, 5.4)."""
+    levies = x.prices.revenue_share_rate + x.prices.serving_overhead_rate
+    alpha = credited_share(x.training)
+    growth = log(lab.arr_growth_2027)
+    return Generation(
+        alpha * lab_out.arr[REFERENCE] * (1.0 - levies),
+        alpha * lab_out.compute_bill_regime[REFERENCE, INFERENCE],
+        growth,
+        growth + relative_cost_growth,
+        x.training.model_life_months / MONTHS_PER_YEAR,
+        generation_cost_busd(lab_out.compute_bill_regime[REFERENCE, TRAINING], x.training),
+    )
+
+
+@jit
+def write_training(
+    x: Draw, labs: Records[Lab], accounting: bool, out: World, lab_out: Records[LabOutputs]
+) -> None:
+    """The final run, and what a generation costs, earns and funds at every lab (5.1-5.8)."""
+    t = x.training
+    hours = run_hours(t, out.tps_train, x.utilisation.goodput_frontier_training)
+    paid_hours = hours / x.utilisation.duty_cycle_frontier_training
+    out.run_hours = hours
+    out.run_cost_usd = paid_hours * hourly_cost(x, accounting, out, REFERENCE, TRAINING)
+    generations_per_year = MONTHS_PER_YEAR / t.model_cadence_months
+    needed = power(t.required_training_growth, 1.0 / generations_per_year)
+    relative = relative_cost_growth(out)
+    for i in range(len(labs)):
+        g = generation(x, labs[i], lab_out[i], relative)
+        profit = gross_profit(g, g.life_years)
+        moic = profit / g.cost
+        growth = sustainable_growth(moic, t.reinvestment_share)
+        earned = credited_share(t) * lab_out[i].arr[REFERENCE]
+        reinvested = t.reinvestment_share * earned * accumulated(g.revenue_growth, g.life_years)
+        lab_out[i].generation_cost_busd = g.cost
+        lab_out[i].final_run_share = out.run_cost_usd / 1e9 / g.cost
+        lab_out[i].lifetime_gross_profit_busd = profit
+        lab_out[i].training_moic = moic
+        lab_out[i].training_moic_final_run = profit / (out.run_cost_usd / 1e9)
+        lab_out[i].training_npv_busd = net_present_value(g, t.lab_discount_rate)
+        lab_out[i].payback_months = MONTHS_PER_YEAR * payback_years(g, profit)
+        lab_out[i].sustainable_growth_per_generation = growth
+        lab_out[i].sustainable_growth_annual = power(growth, generations_per_year)
+        lab_out[i].external_funding_share = external_funding_share(growth, needed)
+        lab_out[i].required_margin = required_margin(needed, g.cost, reinvested)

@@ -1,0 +1,345 @@
+"""Counting draws into the bins of a sketch.
+
+Draws come in tiles, of which each block of 32 is a replicate of the Monte Carlo error, or each
+draw of a block is one (`Tiles.by_sequence`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.kernels.jit import jit
+from sim.model.blocks import BLOCK, REPLICATES, TILE
+from sim.model.histogram_bins import BINS, LOWER, NAN, PER_COARSE, UPPER
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+CELLS = 4096  # of the guide
+_BLOCKS = TILE // BLOCK
+_HALF = CELLS / 2
+_COARSE_BITS = np.uint64(4)
+_ONE, _TWO = np.uint64(1), np.uint64(2)
+_SCALES = tuple(2.0**k for k in range(-3, 5))  # over the range of the middle half of the edges
+_LEAST_SCALE, _LARGEST_SCALE = 1e-300, 1e300
+
+
+class Tiles(NamedTuple):
+    """Which draws there are, from the first of a tile on.
+
+    `counted` [draw] says which are not left out, `every` whether that is all of them. `held` [tile
+    and replicate] is how many of them there are. `by_sequence` says that replicates are taken in
+    turn, draw by draw, and not block by block.
+    """
+
+    counted: NDArray[np.bool_]
+    every: bool
+    held: Integers
+    by_sequence: bool
+
+
+class Grid(NamedTuple):
+    """The bins of every column: (-inf, edge 0], (edge 0, edge 1] ..., the last without end.
+
+    Edges are levels of the draws that made them, so that some may be the same, of which
+    the bin before the first holds what the others might. `edges` [column, BINS - 1] are the
+    distinct ones, and +inf where there are no more; `bins` [column, distinct edge] the bin before
+    each of them. `guide` [column, cell] says which is the first in a cell, or an earlier one, and
+    `steps` [column] how often those of one must be halved. Cells lie densest around `middle`, and
+    half of them within `scale` of it. So many bins are `at_ends`, on either side.
+    """
+
+    edges: Array
+    bins: NDArray[np.int16]
+    guide: NDArray[np.int16]
+    middle: Array
+    scale: Array
+    steps: Integers
+    at_ends: int
+
+
+@jit
+def cell_of(x: float, middle: float, scale: float) -> np.int32:
+    """The cell of the guide for a number, the first for NaN; every step keeps their order."""
+    away = x - middle
+    far = 1.0 - scale / (scale + abs(away))
+    signed = far if away >= 0.0 else -far
+    return np.int32((1.0 + (signed if away == away else -1.0)) * _HALF)
+
+
+@jit
+def take_finite(row: Array, tiles: Tiles, taken: Array) -> int:
+    """Write the finite values of draws that are not left out, and return how many there are."""
+    many = 0
+    for i in range(row.size):
+        if abs(row[i]) < np.inf and tiles.counted[i]:
+            taken[many] = row[i]
+            many += 1
+    return many
+
+
+@jit
+def choose_edges(ordered: Array, ranks: Integers, edges: Array) -> None:
+    """Write the edges that sorted finite draws make, which are those of `ranks` [edge].
+
+    A number at two or more of the ranks is an atom: its first edge comes to lie just below it.
+    """
+    edge = 0
+    while edge < edges.size:
+        number = ordered[ranks[edge]]
+        first = edge
+        while edge < edges.size and ordered[ranks[edge]] == number:
+            edges[edge] = number
+            edge += 1
+        if ranks[edge - 1] > ranks[first]:
+            edges[first] = np.nextafter(number, -np.inf)
+
+
+@jit
+def _most_in_a_cell(edges: Array, size: int, middle: float, scale: float) -> int:
+    most, many, before = 0, 0, np.int32(-1)
+    for edge in range(size):
+        cell = cell_of(edges[edge], middle, scale)
+        many = many + 1 if cell == before else 1
+        before = cell
+        most = max(most, many)
+    return most
+
+
+@jit
+def lay_out(all_edges: Array, grid: Grid) -> None:
+    """Write the grid of edges [column, edge], which may be the same."""
+    for column in range(all_edges.shape[0]):
+        row, edges, guide = all_edges[column], grid.edges[column], grid.guide[column]
+        size = 0
+        for edge in range(row.size):
+            if edge == 0 or row[edge] > row[edge - 1]:
+                edges[size], grid.bins[column, size] = row[edge], edge
+                size += 1
+        low, middle, high = edges[size // 4], edges[size // 2], edges[size * 3 // 4]
+        best, scale = BINS, 1.0
+        for factor in _SCALES:
+            tried = min(max((high - low) * factor, _LEAST_SCALE), _LARGEST_SCALE)
+            most = _most_in_a_cell(edges, size, middle, tried)
+            if most < best:
+                best, scale = most, tried
+        steps = 0
+        while best >> steps:
+            steps += 1
+        grid.middle[column], grid.scale[column], grid.steps[column] = middle, scale, steps
+        lowest = BINS - (1 << steps)  # from which on no step leaves the edges
+        cell = 0
+        for edge in range(size):
+            until = cell_of(edges[edge], middle, scale)
+            while cell <= until:
+                guide[cell] = min(edge, lowest)
+                cell += 1
+        while cell <= CELLS:
+            guide[cell] = min(size, lowest)
+            cell += 1
+
+
+@jit
+def find_bins(row: Array, grid: Grid, column: int, bins: NDArray[np.uint32]) -> None:
+    """Write the bins of a column's values; that of NaN is the first."""
+    edges, guide, of_edge = grid.edges[column], grid.guide[column], grid.bins[column]
+    middle, scale = grid.middle[column], grid.scale[column]
+    for i in range(row.size):
+        bins[i] = cell_of(row[i], middle, scale)
+    left = grid.steps[column]
+    # Two steps at a time: most columns need no more, and what lies between stays in registers.
+    if left % 2:
+        left -= 1
+        step = np.uint64(1 << left)
+        for i in range(row.size):
+            at = np.uint64(guide[np.uint64(bins[i])])
+            bins[i] = at + step * np.uint64(edges[at + step - _ONE] < row[i])
+    else:
+        left -= 2
+        step = np.uint64(1 << left)
+        for i in range(row.size):
+            at = np.uint64(guide[np.uint64(bins[i])])
+            at += _TWO * step * np.uint64(edges[at + _TWO * step - _ONE] < row[i])
+            bins[i] = at + step * np.uint64(edges[at + step - _ONE] < row[i])
+    while left > 0:
+        left -= 2
+        step = np.uint64(1 << left)
+        for i in range(row.size):
+            at = np.uint64(bins[i])
+            at += _TWO * step * np.uint64(edges[at + _TWO * step - _ONE] < row[i])
+            bins[i] = at + step * np.uint64(edges[at + step - _ONE] < row[i])
+    for i in range(row.size):
+        bins[i] = of_edge[np.uint64(bins[i])]
+
+
+@jit
+def _is_constant(row: Array) -> bool:
+    """Whether all values are the same; no more are looked at than needed."""
+    first = row[0]
+    none = first != first
+    for start in range(0, row.size, BLOCK):
+        same = True
+        for i in range(start, min(start + BLOCK, row.size)):
+            same &= (row[i] == first) | (none & (row[i] != row[i]))
+        if not same:
+            return False
+    return True
+
+
+@jit
+def add_to_bins(
+    values: Array,
+    tiles: Tiles,
+    grid: Grid,
+    counts: NDArray[np.int32],
+    coarse: NDArray[np.int32],
+    special: Integers,
+    lowest: Array,
+    highest: Array,
+    ends: Array,
+    unknown: NDArray[np.bool_],
+    bins: NDArray[np.uint32],
+    space: Array,
+) -> None:
+    """Count values [column, draw] in their bins; `bins` and `space` [draw] are working space.
+
+    Counted are `counts` [column, bin], `coarse` [column, replicate, coarse bin] and, of what is
+    not finite, `special` [column, replicate, 3]. `lowest` and `highest` [column] are those of the
+    values at the ends, and `ends` [column, tile and replicate, 2] gets their sums. `unknown`
+    [column] tells whether there is a NaN.
+    """
+    low, between = np.uint32(grid.at_ends), np.uint32(BINS - 2 * grid.at_ends)
+    step = 1 if tiles.by_sequence else 0
+    for column in range(values.shape[0]):
+        if tiles.every and _is_constant(values[column]):
+            _add_constant(
+                values[column, 0], tiles, grid, column, counts, coarse, special, lowest, highest,
+                ends, unknown, bins,
+            )  # fmt: skip
+            continue
+        of_column, of_replicates, sums = counts[column], coarse[column], ends[column]
+        least, most = lowest[column], highest[column]
+        for begin in range(0, values.shape[1], TILE):  # all that is at hand fits near the core
+            row = values[column, begin : begin + TILE]
+            if not tiles.every:
+                for i in range(row.size):
+                    space[i] = row[i] if tiles.counted[begin + i] else np.nan
+                row = space[: row.size]
+            find_bins(row, grid, column, bins)
+            tile = begin // TILE * REPLICATES
+            for block in range(-(-row.size // BLOCK)):
+                start, stop = block * BLOCK, min((block + 1) * BLOCK, row.size)
+                replicate = 0 if tiles.by_sequence else block
+                rare = False  # at an end, where values that are not finite are too
+                for i in range(start, stop):
+                    rare |= bool(np.uint32(bins[i] - low) >= between)
+                if not rare:
+                    for i in range(start, stop):
+                        at = np.uint64(bins[i])
+                        of_column[at] += 1
+                        of_replicates[replicate, at >> _COARSE_BITS] += 1
+                        replicate += step
+                    continue
+                for i in range(start, stop):
+                    x, at = row[i], np.uint64(bins[i])
+                    if abs(x) < np.inf:
+                        of_column[at] += 1
+                        of_replicates[replicate, at >> _COARSE_BITS] += 1
+                        if np.uint32(bins[i] - low) >= between:
+                            sums[tile + replicate, np.int64(bins[i] >= low)] += x
+                            least, most = min(least, x), max(most, x)
+                    elif tiles.counted[begin + i]:
+                        kind = _kind_of(x)
+                        special[column, replicate, kind] += 1
+                        unknown[column] |= kind == NAN
+                    replicate += step
+        lowest[column], highest[column] = least, most
+
+
+@jit
+def _kind_of(x: float) -> int:
+    """The place of a number that is not finite."""
+    return NAN if x != x else LOWER if x < 0.0 else UPPER
+
+
+@jit
+def _add_constant(
+    x: float,
+    tiles: Tiles,
+    grid: Grid,
+    column: int,
+    counts: NDArray[np.int32],
+    coarse: NDArray[np.int32],
+    special: Integers,
+    lowest: Array,
+    highest: Array,
+    ends: Array,
+    unknown: NDArray[np.bool_],
+    bins: NDArray[np.uint32],
+) -> None:
+    """What `add_to_bins` does with a value that is the same in every draw, to the same bits."""
+    if not abs(x) < np.inf:
+        kind = _kind_of(x)
+        unknown[column] |= kind == NAN
+        for place in range(tiles.held.size):
+            special[column, place % REPLICATES, kind] += tiles.held[place]
+        return
+    find_bins(np.full(1, x), grid, column, bins)
+    at = np.int64(bins[0])
+    for place in range(tiles.held.size):
+        counts[column, at] += tiles.held[place]
+        coarse[column, place % REPLICATES, at // PER_COARSE] += tiles.held[place]
+    if grid.at_ends <= at < BINS - grid.at_ends:
+        return
+    lowest[column] = min(lowest[column], x)
+    highest[column] = max(highest[column], x)
+    many, total = 0, 0.0
+    for place in range(tiles.held.size):
+        if tiles.held[place] < many:
+            many, total = 0, 0.0
+        while many < tiles.held[place]:
+            many, total = many + 1, total + x
+        ends[column, place, np.int64(at >= grid.at_ends)] = total
+
+
+@jit
+def moments_by_replicate(
+    values: Array, counted: NDArray[np.bool_], by_sequence: bool, mean: Array, m2: Array
+) -> None:
+    """Means and sums of squared deviations [replicate, column] of whole tiles [column, draw]."""
+    sizes = np.zeros((_BLOCKS, BLOCK))
+    for start in range(0, counted.size, TILE):
+        for block in range(_BLOCKS):
+            for i in range(BLOCK):
+                sizes[block, i] += np.float64(counted[start + block * BLOCK + i])
+    sums, around = np.empty((_BLOCKS, BLOCK)), np.zeros((_BLOCKS, BLOCK))
+    for column in range(values.shape[0]):
+        row = values[column]
+        for power in (1, 2):
+            sums[:] = 0.0
+            for start in range(0, counted.size, TILE):
+                for block in range(_BLOCKS):
+                    begin = start + block * BLOCK
+                    for i in range(BLOCK):  # of every tile on its own: sums that vectorise
+                        away = row[begin + i] - around[block, i] if power == 2 else row[begin + i]
+                        sums[block, i] += (
+                            (away * away if power == 2 else away) if counted[begin + i] else 0.0
+                        )
+            for replicate in range(REPLICATES):
+                total, n = 0.0, 0.0
+                for i in range(BLOCK):
+                    if by_sequence:
+                        total, n = total + sums[i, replicate], n + sizes[i, replicate]
+                    else:
+                        total, n = total + sums[replicate, i], n + sizes[replicate, i]
+                if power == 2:
+                    m2[replicate, column] = total
+                    continue
+                mean[replicate, column] = total / max(n, 1.0)
+                for i in range(BLOCK):
+                    if by_sequence:
+                        around[i, replicate] = mean[replicate, column]
+                    else:
+                        around[replicate, i] = mean[replicate, column]

@@ -1,0 +1,1 @@
+"""Random numbers by name, and the values that quantities take at them."""

@@ -1,0 +1,311 @@
+"""A run of draws of every sampled input: scores, their dependence, and values (model.md 8.2).
+
+z = sum of loading * factor + sqrt(1 - sum of squared loadings) * own score; the law maps z to a
+value. Each score is a pure function of (seed, name, draw), so nothing else moves it; members of a
+correlation group are mixtures of the group's scores.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sim.kernels.jit import jit, jit_apart
+from sim.kernels.sampling.philox import Word
+from sim.kernels.sampling.quantile_tables import (
+    PLACE,
+    Array,
+    Place,
+    fill_from_probabilities,
+    fill_from_table,
+    step_value,
+    turn_into_scores,
+)
+from sim.kernels.sampling.samplers import (
+    RANDOM,
+    STRATIFIED,
+    Bits,
+    fill_random,
+    fill_sobol,
+    fill_stratified,
+)
+from sim.kernels.simd.functions import exp
+from sim.kernels.simd.memory import put_lanes, take_lanes
+from sim.kernels.simd.vectors import LANES, where
+from sim.model.declarations import Records
+from sim.model.dims import FACTORS
+
+NORMAL, LOGNORMAL, TABLE, STEPS, BERNOULLI = range(5)
+
+
+class Quantity(NamedTuple):
+    """One sampled quantity. Its value goes to `column` of a draw's row.
+
+    NORMAL is shift + factor z, TABLE shift + factor T(z) for the table at `place`, both between
+    `low` and `high`; STEPS is the step table at `place`. LOGNORMAL and BERNOULLI have parameters
+    that differ by draw: a median from `center_column` (`factor` where this is negative) and a sigma
+    from `spread_column`, or a probability from `center_column`.
+    A member of a correlation group has a place `member` among all of them, others have -1. Where
+    nothing but a quantity's own probability determines its value, the rows of its table over those
+    may begin at `near`, which is else -1.
+    """
+
+    name: np.uint64
+    dimension: int
+    column: int
+    law: int
+    member: int
+    center_column: int
+    spread_column: int
+    shift: float
+    factor: float
+    low: float
+    high: float
+    own_weight: float
+    loadings: Array  # [factor]
+    place: Place
+    near: int
+
+
+class Factor(NamedTuple):
+    """A common factor: `score` is its fixed value, or NaN where it is drawn."""
+
+    name: np.uint64
+    dimension: int
+    score: float
+
+
+class Group(NamedTuple):
+    """A correlation group of `size` members from `first` on, tied by a copula.
+
+    Rows of its lower triangular matrix begin at `mixing`. `is_t` marks the t copula: `name` is that
+    of its common variable, `scale` the table of sqrt(nu / chi-square) over that variable's score,
+    and `score` the table of normal scores over sign(t) sqrt(log(1 + t^2)).
+    """
+
+    name: np.uint64
+    dimension: int
+    first: int
+    size: int
+    mixing: int
+    is_t: bool
+    scale: Place
+    score: Place
+
+
+QUANTITY = np.dtype(
+    (
+        np.record,
+        [
+            ("name", np.uint64),
+            *(
+                (name, np.int64)
+                for name in (
+                    "dimension", "column", "law", "member", "center_column", "spread_column",
+                )
+            ),
+            *((name, np.float64) for name in ("shift", "factor", "low", "high", "own_weight")),
+            ("loadings", np.float64, (len(FACTORS),)),
+            ("place", PLACE),
+            ("near", np.int64),
+        ],
+    )
+)  # fmt: skip
+FACTOR = np.dtype(
+    (np.record, [("name", np.uint64), ("dimension", np.int64), ("score", np.float64)])
+)
+GROUP = np.dtype(
+    (
+        np.record,
+        [
+            ("name", np.uint64),
+            *((name, np.int64) for name in ("dimension", "first", "size", "mixing")),
+            ("is_t", np.bool_),
+            ("scale", PLACE),
+            ("score", PLACE),
+        ],
+    )
+)
+
+
+class Sampling(NamedTuple):
+    """What is to be sampled and how, the same for every draw. Scores are times `uncertainty`."""
+
+    seed: Word
+    sampler: int
+    uncertainty: float
+    factors: Records[Factor]
+    groups: Records[Group]
+    quantities: Records[Quantity]
+    normal: Array  # [cell, 4]: normal scores of probabilities
+    cells: Array  # [row, 4]: all tables
+    steps: Array  # all step tables
+    mixing: Array  # the matrices of all groups, row by row
+    directions: Bits  # [dimension, bit]: direction numbers of Sobol' sequences
+
+
+class Scores(NamedTuple):
+    """One thread's working space for a run of draws, a multiple of 32 of them."""
+
+    own: Array  # [draw]
+    own_bits: Bits  # the memory of `own`
+    words: Bits  # [draw]
+    strata: Bits  # [draw]
+    values: Array  # [draw]
+    bits: Bits  # the memory of `values`
+    factors: Array  # [factor, draw]
+    members: Array  # [member, draw]
+
+
+@jit_apart
+def fill_uniforms(sampling: Sampling, name: Word, dimension: int, first: int, work: Scores) -> None:
+    """Fill `own` with the numbers of `name` for the draws from `first` on."""
+    seed, uniforms = sampling.seed, work.own
+    if sampling.sampler == STRATIFIED:
+        fill_stratified(seed, name, first, uniforms, work.own_bits, work.words, work.strata)
+    elif sampling.sampler == RANDOM:
+        fill_random(seed, name, first, uniforms, work.own_bits, work.words)
+    else:
+        directions = sampling.directions[dimension]
+        fill_sobol(seed, name, directions, first, uniforms, work.words)
+
+
+@jit_apart
+def fill_normal(sampling: Sampling, name: Word, dimension: int, first: int, work: Scores) -> None:
+    """Fill `own` with the normal scores of `name` for the draws from `first` on."""
+    fill_uniforms(sampling, name, dimension, first, work)
+    turn_into_scores(sampling.normal, work.own, work.values, work.bits, work.words)
+
+
+@jit_apart
+def load(quantity: Quantity, factors: Array, scores: Array) -> None:
+    """Make a quantity's own scores load on the common factors (8.2)."""
+    own_weight = quantity.own_weight
+    if own_weight != 1.0:
+        for b in range(scores.size):
+            scores[b] *= own_weight
+    for f in range(factors.shape[0]):
+        loading = quantity.loadings[f]
+        if loading != 0.0:
+            for b in range(scores.size):
+                scores[b] += loading * factors[f, b]
+
+
+@jit
+def mix(sampling: Sampling, group: Group, first: int, work: Scores) -> None:
+    """Turn the own scores of a group's members into scores that its copula ties."""
+    members = work.members[group.first : group.first + group.size]
+    n = work.own.size
+    for i in range(group.size - 1, -1, -1):  # a row needs those before it as they were
+        row = group.mixing + i * group.size
+        for b in range(n):
+            members[i, b] *= sampling.mixing[row + i]
+        for j in range(i):
+            weight = sampling.mixing[row + j]
+            if weight != 0.0:
+                for b in range(n):
+                    members[i, b] += weight * members[j, b]
+    if group.is_t:
+        fill_normal(sampling, group.name, group.dimension, first, work)
+        fill_from_table(sampling.cells, group.scale, work.own, work.values, work.words)
+        for i in range(group.size):
+            for b in range(n):
+                t = members[i, b] * work.values[b]
+                work.own[b] = np.copysign(np.sqrt(np.log1p(t * t)), t)
+            fill_from_table(sampling.cells, group.score, work.own, members[i], work.words)
+
+
+@jit
+def write_values(
+    sampling: Sampling, quantity: Quantity, scores: Array, work: Scores, columns: Array, at: int
+) -> None:
+    """Write the values of a quantity at its normal scores to its column, from `at` on.
+
+    There may be less room than scores, for a quantity of other columns a multiple of `LANES`;
+    scores are overwritten, and what in `work` is not theirs.
+    At score 0 a value is the median.
+    """
+    column, shift, factor = quantity.column, quantity.shift, quantity.factor
+    n = min(scores.size, columns.shape[1] - at)
+    if sampling.uncertainty != 1.0:
+        for b in range(scores.size):
+            scores[b] *= sampling.uncertainty
+    if quantity.law == TABLE:
+        fill_from_table(sampling.cells, quantity.place, scores, work.values, work.words)
+        write_between_ends(quantity, work.values, columns, at)
+    elif quantity.law == NORMAL:
+        for b in range(n):
+            columns[column, at + b] = shift + factor * scores[b]
+    elif quantity.law == STEPS:
+        for b in range(n):
+            columns[column, at + b] = step_value(sampling.steps, quantity.place, scores[b])
+    else:
+        medians, spreads = columns[max(quantity.center_column, 0)], columns[quantity.spread_column]
+        for b in range(0, n, LANES):
+            own = take_lanes(medians, at + b)
+            median = where(quantity.center_column >= 0, own, factor)
+            score = take_lanes(scores, b)
+            value = median * exp(take_lanes(spreads, at + b) * score)
+            put_lanes(value, columns[column], at + b)
+
+
+@jit
+def write_between_ends(quantity: Quantity, values: Array, columns: Array, at: int) -> None:
+    """Write the values of a quantity of which its table gives the standard ones."""
+    column, shift, factor = quantity.column, quantity.shift, quantity.factor
+    low, high = quantity.low, quantity.high
+    for b in range(min(values.size, columns.shape[1] - at)):
+        columns[column, at + b] = min(max(shift + factor * values[b], low), high)
+
+
+@jit
+def sample(sampling: Sampling, first: int, work: Scores, columns: Array, at: int) -> None:
+    """Fill what is sampled of `columns` [column, draw], from `at` on, for draws from `first` on.
+
+    `first` is a multiple of 32, as is the length of the working space; so many draws are made, or
+    as many as there is room for. With an uncertainty of 0 every draw is the point estimate.
+    """
+    factors, quantities, groups = sampling.factors, sampling.quantities, sampling.groups
+    for f in range(len(factors)):
+        factor = factors[f]
+        if np.isnan(factor.score):
+            fill_normal(sampling, factor.name, factor.dimension, first, work)
+        for b in range(work.own.size):
+            work.factors[f, b] = work.own[b] if np.isnan(factor.score) else factor.score
+    if len(groups) > 0:
+        for i in range(len(quantities)):
+            quantity = quantities[i]
+            if quantity.member >= 0:
+                fill_normal(sampling, quantity.name, quantity.dimension, first, work)
+                for b in range(work.own.size):
+                    work.members[quantity.member, b] = work.own[b]
+        for g in range(len(groups)):
+            mix(sampling, groups[g], first, work)
+    for i in range(len(quantities)):
+        quantity = quantities[i]
+        if quantity.member >= 0:
+            write_values(sampling, quantity, work.members[quantity.member], work, columns, at)
+            continue
+        fill_uniforms(sampling, quantity.name, quantity.dimension, first, work)
+        if quantity.law == BERNOULLI:
+            for b in range(min(work.own.size, columns.shape[1] - at)):
+                likely = work.own[b] < columns[quantity.center_column, at + b]
+                happens = likely and sampling.uncertainty > 0.0
+                columns[quantity.column, at + b] = 1.0 if happens else 0.0
+        elif quantity.near >= 0:
+            fill_from_probabilities(
+                sampling.normal,
+                sampling.cells,
+                quantity.place,
+                quantity.near,
+                work.own,
+                work.values,
+                work.bits,
+                work.words,
+            )
+            write_between_ends(quantity, work.values, columns, at)
+        else:
+            turn_into_scores(sampling.normal, work.own, work.values, work.bits, work.words)
+            load(quantity, work.factors, work.own)
+            write_values(sampling, quantity, work.own, work, columns, at)

@@ -1,0 +1,16 @@
+"""Blocks, tiles and replicates of draws."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 32  # draws of a block: strata of a Latin hypercube, and sequences under Sobol'
+REPLICATES = 32
+TILE = BLOCK * REPLICATES
+
+
+def replicate_of(numbers: NDArray[np.int64], sampler: str = "random") -> NDArray[np.int64]:
+    """The replicate of the Monte Carlo error to which draws belong, by their numbers."""
+    by_block = sampler != "sobol"
+    return np.asarray((numbers // BLOCK if by_block else numbers) % REPLICATES)

@@ -1,0 +1,33 @@
+"""The dims that are part of the model, and the modes in which it is evaluated."""
+
+from __future__ import annotations
+
+FACTORS = ("demand", "technology", "power", "capital", "tier")
+REGIMES = ("frontier_training", "fine_tune", "online_inference")
+QUARTERS = tuple(f"{year}Q{quarter}" for year in (2026, 2027) for quarter in (1, 2, 3, 4))
+REFERENCE_QUARTER = "2026Q4"
+LAYERS = (
+    "electricity_it",
+    "electricity_overhead",
+    "facility_depreciation",
+    "accelerator_depreciation",
+    "hbm_depreciation",
+    "server_depreciation",
+    "network_depreciation",
+    "maintenance",
+    "site_operations",
+    "cost_of_capital",
+    "landlord_margin",
+    "revenue_share",
+    "serving_overhead",
+)
+
+
+# The dims whose length is part of the model; labs and landlords are data.
+COORDS: dict[str, tuple[str, ...]] = {
+    "quarter": QUARTERS,
+    "regime": REGIMES,
+    "layer": LAYERS,
+}
+VIEWS = ("economic", "accounting")
+RENTAL_MODES = ("cost_plus", "market")

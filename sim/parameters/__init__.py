@@ -1,0 +1,1 @@
+"""Parameter files: read, merged, checked, described."""

@@ -1,0 +1,226 @@
+"""The JSON Schema of parameter files, made from the declarations; editors complete from it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from sim.distributions import FAMILIES, FISCAL_KEYS, FISCAL_YEAR_END
+from sim.distributions.copulas import COPULAS, KINDS
+from sim.model.declarations import Field
+from sim.model.dims import FACTORS, RENTAL_MODES, VIEWS
+from sim.model.inputs import IN_FISCAL_YEARS
+from sim.parameters.options import MAX_DRAWS, MAX_SEED, MOST_UNCERTAINTY, SAMPLERS
+from sim.parameters.rules import FORMAT, MOST_SCORE
+from sim.parameters.validation import GROUPS, HOST_FIELDS, LAB_FIELDS, LANDLORD_FIELDS
+
+Schema = dict[str, Any]
+
+
+def text() -> str:
+    """The schema as JSON text, as `params/schema.json` holds it."""
+    return json.dumps(schema(), indent=1) + "\n"
+
+
+def schema() -> Schema:
+    """The schema of a scenario file; `$defs` has those of lab and landlord files.
+
+    Nothing is required in it, since an overlay says only what differs: `sim check` looks for what
+    is missing.
+    """
+    lab, landlord = _party(LAB_FIELDS), _party(LANDLORD_FIELDS)
+    month = {"type": "integer", "minimum": 1, "maximum": 12}
+    landlord["properties"][FISCAL_YEAR_END] = {
+        "description": "Month in which its fiscal years end",
+        **month,
+    }
+    for name in IN_FISCAL_YEARS:
+        for year in sorted(FISCAL_KEYS):
+            said = {"description": f"Fiscal {year[2:]}", **_bounds(LANDLORD_FIELDS[name])}
+            landlord["properties"][name]["properties"][year] = said
+    lab["properties"]["host"] = {
+        "description": "What each landlord is to the lab",
+        "additionalProperties": {"$ref": "#/$defs/host"},
+    }
+    score = {"type": "number", "minimum": -MOST_SCORE, "maximum": MOST_SCORE}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Parameters of the AI-lab token economics engine",
+        **_object(
+            {
+                "format": {"const": FORMAT, "description": "Version of the file grammar"},
+                "extends": {"type": "string", "description": "The file that this one overlays"},
+                "description": {"type": "string", "description": "What the scenario is about"},
+                "run": _object(
+                    {
+                        "draws": {"type": "integer", "minimum": 1, "maximum": MAX_DRAWS},
+                        "seed": {"type": "integer", "minimum": 0, "maximum": MAX_SEED},
+                        "sampler": {"enum": list(SAMPLERS)},
+                    }
+                ),
+                "model": _object(
+                    {
+                        "view": {"enum": list(VIEWS)},
+                        "rental_mode": {"enum": list(RENTAL_MODES)},
+                        "uncertainty": {
+                            "type": "number",
+                            "minimum": 0,
+                            "maximum": MOST_UNCERTAINTY,
+                        },
+                        "named_labs": {"type": "array", "items": {"type": "string"}},
+                        "thresholds_gw": {"type": "array", "items": {"exclusiveMinimum": 0}},
+                    }
+                ),
+                "factors": _object(dict.fromkeys(FACTORS, score)),
+                "sweep": _sweep(),
+                "correlation": {"type": "array", "items": _group()},
+                "labs": {"additionalProperties": {"$ref": "#/$defs/lab"}},
+                "landlords": {"additionalProperties": {"$ref": "#/$defs/landlord"}},
+                **{name: _object(_quantities(fields)) for name, fields in GROUPS.items()},
+            }
+        ),
+        "$defs": {
+            "law": _law(),
+            "component": {"anyOf": [{"type": "number"}, _closed({"value": {"type": "number"}})]},
+            "loads": _object({f: {"type": "number", "minimum": -1, "maximum": 1} for f in FACTORS}),
+            "swept": {
+                "anyOf": [
+                    {"type": ["number", "string", "boolean"]},
+                    {"type": "array", "minItems": 1, "uniqueItems": True},
+                    {"type": "object", "additionalProperties": {"$ref": "#/$defs/swept"}},
+                ]
+            },
+            "host": _object({**{n: _host(f) for n, f in HOST_FIELDS.items()}, **_provenance("1")}),
+            "lab": lab,
+            "landlord": landlord,
+        },
+    }
+
+
+def _object(properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _group() -> Schema:
+    number = {"type": "number", "minimum": -1, "maximum": 1}
+    pair = {"prefixItems": [{"type": "string"}, {"type": "string"}, number], "items": False}
+    return _object(
+        {
+            "name": {"type": "string", "description": "Name by which an overlay changes it"},
+            "inputs": {"type": "array", "items": {"type": "string"}, "minItems": 2},
+            "kind": {"enum": list(KINDS), "description": "What the numbers are correlations of"},
+            "copula": {"enum": list(COPULAS)},
+            "nu": {"type": "number", "description": "Degrees of freedom of the t copula"},
+            "matrix": {"type": "array", "items": {"type": "array", "items": number}},
+            "pairs": {"type": "array", "items": pair},
+        }
+    )
+
+
+def _sweep() -> Schema:
+    """Values by key; a key may be written as a table, `[sweep.hardware.pue]`."""
+    return {
+        "type": "object",
+        "description": "What `sim sweep` does: values by key, such as hardware.pue.median",
+        "additionalProperties": {"$ref": "#/$defs/swept"},
+    }
+
+
+def _party(fields: Mapping[str, Field]) -> Schema:
+    return _object(
+        {
+            "format": {"const": FORMAT},
+            "name": {"type": "string", "description": "Name in tables and figures"},
+            "order": {"type": "number", "description": "Place in tables and figures"},
+            **_quantities(fields),
+        }
+    )
+
+
+def _quantities(fields: Mapping[str, Field]) -> Schema:
+    return {name: _quantity(field) for name, field in fields.items()}
+
+
+def _bounds(field: Field) -> Schema:
+    bounds: Schema = {"type": "integer" if field.whole else "number"}
+    if math.isfinite(field.lo):
+        bounds["exclusiveMinimum" if field.lo_open else "minimum"] = field.lo
+    if math.isfinite(field.hi):
+        bounds["maximum"] = field.hi
+    return bounds
+
+
+def _host(field: Field) -> Schema:
+    kind = {"type": "boolean"} if field.flag else _bounds(field)
+    return {"description": field.meaning, **kind}
+
+
+def _provenance(unit: str) -> Schema:
+    return {
+        "unit": {"const": unit},
+        "source": {"type": "string", "description": "An id of sources.toml, or judgement"},
+        "note": {"type": "string"},
+    }
+
+
+def _law() -> Schema:
+    """The keys of all families; one that families bound differently is any number."""
+    shapes: Schema = {}
+    for law in FAMILIES.values():
+        own = law.model_json_schema()["properties"]
+        for key in law.keys({}):
+            said = {k: v for k, v in _number(own.get(key, {})).items() if k != "default"}
+            shapes[key] = said if shapes.get(key, said) == said else {"type": "number"}
+    numbers = {"type": "array", "items": {"type": "number"}, "minItems": 1}
+    pair = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+    words = {
+        "family": {"anyOf": [{"enum": list(FAMILIES)}, {"pattern": "^scipy\\."}]},
+        "mean": {"type": "number"},
+        "sd": {"type": "number", "minimum": 0},
+        "quantiles": {"description": "Pairs of level and value", "type": "array", "items": pair},
+        "values": numbers,
+        "weights": {**numbers, "items": {"type": "number", "minimum": 0}},
+        "components": {"type": "array", "items": {"$ref": "#/$defs/component"}, "minItems": 1},
+        "file": {"description": "A CSV file with a header", "type": "string"},
+        "column": {"description": "A column of the CSV file", "type": "string"},
+    }
+    scipy = {"properties": {"family": {"pattern": "^scipy\\."}}, "required": ["family"]}
+    return {
+        "properties": {**shapes, **words},
+        "patternProperties": {"^p[1-9][0-9]?$": {"type": "number"}},
+        # What laws of scipy call their parameters is not known here.
+        "if": scipy,
+        "then": {"additionalProperties": {}},
+    }
+
+
+def _number(said: Schema) -> Schema:
+    """A field's schema without its title, and without null where it may be left out."""
+    kinds = [kind for kind in said.get("anyOf", [said]) if kind != {"type": "null"}]
+    return {key: what for kind in kinds for key, what in kind.items() if key != "title"}
+
+
+def _closed(properties: Schema) -> Schema:
+    """A law beside further keys, and nothing else."""
+    law = {"$ref": "#/$defs/law"}
+    return {
+        "type": "object", "allOf": [law], "properties": properties, "unevaluatedProperties": False
+    }  # fmt: skip
+
+
+def _quantity(field: Field) -> Schema:
+    value = {"type": "boolean"} if field.flag else _bounds(field)
+    return {
+        "description": f"{field.meaning} [{field.unit}]",
+        **_closed(
+            {
+                "value": value,
+                "median": _bounds(field),
+                "loads": {"$ref": "#/$defs/loads"},
+                **_provenance(field.unit),
+                "as_of": {},
+            }
+        ),
+    }

@@ -1,0 +1,93 @@
+"""Rules for options of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any
+
+from sim.common.text import finite, nearest, shown
+
+SAMPLERS = ("stratified", "random", "sobol")
+SOBOL_DRAWS = 2**37  # 32 sequences of 2^32 points
+BAD_DRAWS = ("fail", "drop", "keep")
+MAX_DRAWS = 10**12
+MAX_SEED = 2**64 - 1
+MOST_UNCERTAINTY = 10  # tables of laws reach so much farther
+
+
+def draws_fault(draws: Any) -> str | None:
+    """What is wrong with a number of draws, in words."""
+    if finite(draws) is None:
+        return f"expected a whole number of draws, got {shown(draws)}"
+    if draws != int(draws) or not 1 <= draws <= MAX_DRAWS:
+        return f"expected a whole number of draws from 1 to {MAX_DRAWS:.0e}, got {draws:g}"
+    return None
+
+
+def seed_fault(seed: Any) -> str | None:
+    """What is wrong with a seed, in words."""
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) <= MAX_SEED:
+        return f"expected a whole number from 0 to 2^64 - 1, got {shown(seed)}"
+    return None
+
+
+def sampler_fault(sampler: Any, draws: Any = 0) -> str | None:
+    """What is wrong with the name of a sampler, for so many draws, in words."""
+    if sampler not in SAMPLERS:
+        hint = nearest(shown(sampler).strip("'"), SAMPLERS)
+        return f"unknown sampler {shown(sampler)}{hint}"
+    if sampler == "sobol" and (finite(draws) or 0) > SOBOL_DRAWS:
+        return (
+            f"32 Sobol' sequences of 2^32 points give {SOBOL_DRAWS:,} draws, got {int(draws):,};"
+            " the samplers 'stratified' and 'random' go on"
+        )
+    return None
+
+
+def uncertainty_fault(scale: Any) -> str | None:
+    """What is wrong with an uncertainty scale, in words."""
+    number = finite(scale)
+    if number is None or not 0 <= number <= MOST_UNCERTAINTY:
+        return f"expected a number from 0 to {MOST_UNCERTAINTY}, got {shown(scale)}"
+    return None
+
+
+def bad_draws_fault(policy: Any) -> str | None:
+    """What is wrong with the name of a policy for bad draws, in words."""
+    if policy not in BAD_DRAWS:
+        hint = nearest(shown(policy).strip("'"), BAD_DRAWS)
+        return f"unknown policy {shown(policy)}{hint}"
+    return None
+
+
+def kept_draws_fault(kept: Any, step: int) -> str | None:
+    """What is wrong with a number of draws to keep, in words."""
+    whole = isinstance(kept, Integral) and not isinstance(kept, bool)
+    if not whole or int(kept) < step or int(kept) % step:
+        return f"expected a multiple of {step:,}, got {shown(kept)}"
+    return None
+
+
+def threads_fault(threads: Any) -> str | None:
+    """What is wrong with a number of threads, in words."""
+    if threads is None:
+        return None
+    whole = isinstance(threads, Integral) and not isinstance(threads, bool)
+    if not whole or not 1 <= int(threads) <= 4096:
+        return f"expected a whole number of threads from 1 to 4096, got {shown(threads)}"
+    return None
+
+
+def option_faults(draws: Any = None, **given: Any) -> dict[str, str]:
+    """What is wrong with options of `simulate`, in words by name; None is as a scenario says."""
+    rules: dict[str, Callable[[Any], str | None]] = {
+        "seed": seed_fault,
+        "sampler": lambda sampler: sampler_fault(sampler, draws),
+        "uncertainty": uncertainty_fault,
+        "threads": threads_fault,
+        "bad_draws": bad_draws_fault,
+    }
+    found = {"draws": None if draws is None else draws_fault(draws)}
+    found |= {name: rules[name](said) for name, said in given.items() if said is not None}
+    return {name: message for name, message in found.items() if message}

@@ -1,0 +1,196 @@
+"""A scenario: parameters that have been read, merged and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from sim.common.text import in_words
+from sim.distributions import Law
+from sim.distributions.copulas import Group
+from sim.model.declarations import Field
+from sim.parameters.sweep_axes import Axis
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the model is evaluated: `[model]` of a parameter file."""
+
+    view: str = "economic"
+    rental_mode: str = "cost_plus"
+    uncertainty: float = 1.0
+    named_labs: tuple[str, ...] = ("openai", "anthropic")
+    thresholds_gw: tuple[float, ...] = (10.0, 5.0, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class RunDefaults:
+    """What a run does unless it is told otherwise: `[run]` of a parameter file."""
+
+    draws: int = 100_000
+    seed: int = 1
+    sampler: str = "stratified"
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """One input as its file says it: law, loadings on the common factors, and provenance.
+
+    `overrides` is the source of the number that a file or `--set` changed without a new source.
+    `given` are the keys of the law as the files have them: a law by quantiles has them there.
+    """
+
+    name: str
+    field: Field
+    law: Law
+    loads: dict[str, float]
+    source: str
+    note: str | None
+    as_of: str | None
+    overrides: str | None
+    given: dict[str, Any]
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything about the quantity as plain data, in the words of a parameter file."""
+        said = {
+            **self.law.said(),
+            "loads": self.loads or None,
+            "unit": self.field.unit,
+            "source": self.source,
+            "note": self.note,
+            "as_of": self.as_of,
+            "overrides": self.overrides,
+        }
+        return {key: what for key, what in said.items() if what is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """What a landlord is to a lab (model.md 9.3)."""
+
+    share_2026: float
+    share_2027: float
+    captive: bool
+    rpo_share: float
+    source: str
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A lab or a landlord: its id, the name that tables and figures show, and its year's end."""
+
+    id: str
+    name: str
+    fiscal_year_end: int = 12  # month
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a source states about a quantity of the model, an output or an input.
+
+    The quantity is that of `labels`, or the sum over `total_of`; `less` and `per` are expressions
+    that are taken from it, or by which it is divided. A range has `low` or `high` or both.
+    """
+
+    output: str
+    labels: tuple[str, ...]
+    quarter: str | None
+    value: float | None
+    unit: str
+    source: str
+    note: str
+    low: float | None = None
+    high: float | None = None
+    as_of: str | None = None
+    total_of: tuple[str, ...] = ()
+    less: str | None = None
+    per: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A number that an overlay or `--set` changed."""
+
+    key: str
+    before: Any
+    after: Any
+    by: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {in_words(self.before)} -> {in_words(self.after)}"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Validated parameters. `quantities` is keyed by full name, e.g. `labs.openai.gw_2026q4`."""
+
+    name: str
+    description: str
+    settings: Settings
+    run: RunDefaults
+    factors: dict[str, float]
+    quantities: dict[str, Quantity]
+    hosts: dict[tuple[str, str], Hosting]
+    labs: tuple[Party, ...]
+    landlords: tuple[Party, ...]
+    sources: dict[str, dict[str, str]]
+    correlations: tuple[Group, ...] = ()
+    published: tuple[Statement, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    remarks: tuple[str, ...] = ()
+    files: tuple[str, ...] = field(default=(), compare=False)
+    sweep: tuple[Axis, ...] = field(default=(), compare=False)  # no part of a run
+
+    def resolved(self) -> dict[str, Any]:
+        """All parameters after merging, as plain data (what the manifest keeps)."""
+        settings = self.settings
+        return {
+            "model": {
+                "view": settings.view,
+                "rental_mode": settings.rental_mode,
+                "uncertainty": settings.uncertainty,
+                "named_labs": list(settings.named_labs),
+                "thresholds_gw": list(settings.thresholds_gw),
+            },
+            "factors": self.factors,
+            "labs": {lab.id: lab.name for lab in self.labs},
+            "landlords": {landlord.id: landlord.name for landlord in self.landlords},
+            "fiscal_year_ends": {party.id: party.fiscal_year_end for party in self.landlords},
+            "correlation": [group.said() for group in self.correlations],
+            "quantities": {name: q.resolved() for name, q in sorted(self.quantities.items())},
+            "hosts": {
+                f"labs.{lab}.host.{landlord}": {
+                    "share_2026": host.share_2026,
+                    "share_2027": host.share_2027,
+                    "captive": host.captive,
+                    "rpo_share": host.rpo_share,
+                    "source": host.source,
+                }
+                for (lab, landlord), host in sorted(self.hosts.items())
+            },
+        }
+
+    def digest(self, *determined_by: Any) -> str:
+        """Twelve hexadecimal digits of the parameters and whatever else determines a run."""
+        text = self._said + "".join(f", {_as_json(what)}" for what in determined_by) + "]"
+        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+    @cached_property
+    def _said(self) -> str:
+        """The beginning of what digests are of."""
+        order = [[party.id for party in parties] for parties in (self.labs, self.landlords)]
+        return _as_json([self.resolved(), order]).removesuffix("]")
+
+    def sources_used(self) -> dict[str, dict[str, str]]:
+        """The sources on which the values rest."""
+        used = {q.source for q in self.quantities.values()}
+        used |= {host.source for host in self.hosts.values()}
+        return {name: self.sources[name] for name in sorted(used)}
+
+
+def _as_json(said: Any) -> str:
+    return json.dumps(said, sort_keys=True, default=str)

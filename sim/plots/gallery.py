@@ -1,0 +1,23 @@
+"""Every figure of a run, drawn to a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import xarray as xr
+
+
+def draw(ds: xr.Dataset, folder: Path, which: slice = slice(None)) -> dict[str, str]:
+    """Draw every picture, or some of them; those that fail are told and lose nothing else."""
+    from sim import plots
+
+    folder.mkdir(exist_ok=True)
+    undrawn = {}
+    for name in list(plots.FIGURES)[which]:
+        try:
+            plots.save(plots.draw(name, ds), folder / f"{name}.png")
+        except OSError:
+            raise
+        except Exception as error:  # a picture is not worth the run
+            undrawn[name] = f"{type(error).__name__}: {error}"
+    return undrawn

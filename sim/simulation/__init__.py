@@ -1,0 +1,1 @@
+"""The public verbs: simulate, sample, sweep; Datasets are made here."""

@@ -1,0 +1,97 @@
+"""Draws of one scenario as a Dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import xarray as xr
+
+from sim.engine import loop
+from sim.engine.dask_backend import connected
+from sim.engine.prepare import Options, options, prepared
+from sim.engine.state import KEPT_DRAWS, Draws
+from sim.parameters.scenario import Scenario
+from sim.simulation.dataset import dataset
+
+
+def simulate(
+    scenario: Scenario,
+    draws: int | None = None,
+    seed: int | None = None,
+    sampler: str | None = None,
+    keep: str | Sequence[str] | None = None,
+    uncertainty: float | None = None,
+    threads: int | None = None,
+    progress: Callable[[int], None] | None = None,
+    bad_draws: str = "fail",
+    drop_questionable: bool = False,
+    kept_draws: int = KEPT_DRAWS,
+    cluster: str | None = None,
+) -> xr.Dataset:
+    """Evaluate the model in every draw of a scenario.
+
+    Args:
+        scenario: What `load` gives.
+        draws: Number of draws; that of the scenario's `[run]` unless given.
+        seed: Seed of the random numbers; likewise.
+        sampler: How to sample; likewise.
+        keep: None keeps the draws of the headline outputs and the moments of what else tables
+            print; "all" the draws of every output and input; a list of names just those.
+        uncertainty: Multiplies every normal score; 0 makes each draw the point estimate.
+        threads: All processors unless given; changes no number.
+        progress: Called with the number of draws done since it was last called.
+        bad_draws: What becomes of draws in which a kept value is not finite where model.md 9.4 has
+            it finite: "fail" leaves up to 0.1 % of the draws out and refuses more, "drop" leaves
+            out any number, "keep" keeps them, and statistics are nan where they reach.
+        drop_questionable: Leave out draws in which the model does not fit in memory, or pue is
+            above the capacity ratio of the facility.
+        kept_draws: How many draws are kept at most, a multiple of 8,192: the first ones. Beyond
+            them the Dataset holds moments and counts by bins of all draws, of which `summarise`
+            makes its statistics, in memory that does not grow.
+        cluster: The address of a Dask cluster that draws, to the same bits: `tcp://host:port`,
+            `tls://host:port`, or `local:N` for N processes of this machine.
+
+    Returns:
+        A Dataset with the dims of model.md 0.1 and the names and units of model.md 9.4. What is
+        left out is missing from the dim `draw`, whose coordinate is the number of the draw, and
+        counted in the attributes `draws_not_finite` and `draws_questionable`; the attribute
+        `draws` counts all that were evaluated, `draws_kept` those of which values are kept.
+        `correlation` is JSON text, every correlation group with the rank correlations that its
+        draws have.
+
+    Raises:
+        RunError: If more than 0.1 % of the draws are bad under "fail", or no draw is left.
+        InputError: For an impossible number of draws, seed, sampler or uncertainty, where what is
+            to be kept does not fit in memory, or for a cluster that cannot be used.
+        ValueError: For an unknown name in `keep`.
+    """
+    wanted = options(
+        scenario, draws, seed, sampler, keep, uncertainty, threads, bad_draws, drop_questionable,
+        kept_draws,
+    )  # fmt: skip
+    with connected(cluster, "simulate") as elsewhere:
+        done = drawn(scenario, wanted, progress=progress, elsewhere=elsewhere)
+    return dataset(done, keep, bad_draws, wanted.threads)
+
+
+def drawn(
+    scenario: Scenario,
+    wanted: Options,
+    after: Draws | None = None,
+    progress: Callable[[int], None] | None = None,
+    finished: Callable[[Draws], None] = lambda done: None,
+    elsewhere: loop.Elsewhere | None = None,
+) -> Draws:
+    """What `simulate` draws, as the engine leaves it; it may go on from `after`.
+
+    `finished` is called now and then with what there is so far; `elsewhere` draws in place of
+    threads (`cluster.connected`).
+
+    Raises:
+        InputError: If what is kept does not fit in memory.
+        ValueError: As `prepared`, or if `after` cannot be extended to this result.
+    """
+    return loop.run(
+        prepared(scenario, wanted), wanted.draws, wanted.threads, progress, after,
+        finished=finished, elsewhere=elsewhere,
+    )  # fmt: skip

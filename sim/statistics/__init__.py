@@ -1,0 +1,1 @@
+"""Statistics of Datasets, each with its Monte Carlo error."""

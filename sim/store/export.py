@@ -1,0 +1,208 @@
+"""The draws of a run for other tools: CSV, Parquet or Zarr."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from sim.common.errors import Fault, InputError, Place, RunError
+
+DRAWS_AT_ONCE = 8192  # those of a chunk of `run.nc`
+DIMS = ("lab", "landlord", "regime", "layer", "quarter")
+CSV_COLUMNS = ("column", "output", *DIMS, "unit", "meaning")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the wide table: an output at labels and a quarter, named as expressions are."""
+
+    name: str
+    output: str
+    unit: str
+    meaning: str
+    at: dict[str, str] = field(default_factory=dict)  # dim -> label
+
+
+def columns(ds: xr.Dataset) -> list[Column]:
+    """The columns of the draws as a wide table: `draw`, then `output[label,...]@quarter`."""
+    number = Column("draw", "draw", "1", "Number of the draw")
+    return [number, *itertools.chain.from_iterable(_columns_of(ds, name) for name in _drawn(ds))]
+
+
+def _drawn(ds: xr.Dataset) -> list[str]:
+    return [str(name) for name, variable in ds.data_vars.items() if "draw" in variable.dims]
+
+
+def _columns_of(ds: xr.Dataset, name: str) -> Iterator[Column]:
+    variable = ds.variables[name]
+    dims = [str(dim) for dim in variable.dims if dim != "draw"]
+    for labels in itertools.product(*(map(str, ds[dim].values) for dim in dims)):
+        at = dict(zip(dims, labels, strict=True))
+        inside = ",".join(label for dim, label in at.items() if dim != "quarter")
+        quarter = f"@{at['quarter']}" if "quarter" in at else ""
+        unit, meaning = (str(variable.attrs.get(key, "")) for key in ("units", "long_name"))
+        column = f"{name}[{inside}]{quarter}" if inside else f"{name}{quarter}"
+        yield Column(column, name, unit, meaning, at)
+
+
+def _blocks(ds: xr.Dataset, size: int) -> Iterator[list[NDArray[Any]]]:
+    """The values of all columns, so many draws at a time."""
+    for first in range(0, ds.sizes["draw"], size):
+        part = slice(first, first + size)
+        found = [ds["draw"].values[part]]
+        for name in _drawn(ds):
+            block = ds.variables[name].isel(draw=part).transpose("draw", ...).values
+            found += list(block.reshape(len(block), -1).T)
+        yield found
+
+
+def _write_csv(ds: xr.Dataset, summary: xr.Dataset, path: Path) -> None:
+    """A draw a row; every digit of a number, so that reading gives the same."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([column.name for column in columns(ds)])
+        for block in _blocks(ds, DRAWS_AT_ONCE):
+            writer.writerows(zip(*(values.tolist() for values in block), strict=True))
+
+
+def _write_units(ds: xr.Dataset, path: Path) -> None:
+    """What the columns of a CSV are, a column a row."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(CSV_COLUMNS)
+        for column in columns(ds):
+            labels = (column.at.get(dim, "") for dim in DIMS)
+            writer.writerow((column.name, column.output, *labels, column.unit, column.meaning))
+
+
+def _write_parquet(ds: xr.Dataset, summary: xr.Dataset, path: Path) -> None:
+    """A draw a row; unit and meaning in the metadata of each column, attributes in the file's."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    dtypes = [ds["draw"].dtype, *(ds.variables[c.output].dtype for c in columns(ds)[1:])]
+    fields = [
+        pa.field(
+            c.name, pa.from_numpy_dtype(dtype), metadata={"unit": c.unit, "meaning": c.meaning}
+        )
+        for c, dtype in zip(columns(ds), dtypes, strict=True)
+    ]
+    about = {name: what if isinstance(what, str) else json.dumps(what) for name, what in _attrs(ds)}
+    schema = pa.schema(fields, metadata=about)
+    with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+        for block in _blocks(ds, 4 * DRAWS_AT_ONCE):
+            arrays = [pa.array(np.ascontiguousarray(values)) for values in block]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+
+def _attrs(ds: xr.Dataset) -> Iterator[tuple[str, Any]]:
+    return ((str(name), what) for name, what in ds.attrs.items())
+
+
+def _write_zarr(ds: xr.Dataset, summary: xr.Dataset, path: Path) -> None:
+    """The groups of `run.nc`: draws in the root, statistics in `summary`."""
+    encoding = {}
+    for name, variable in ds.variables.items():
+        if "draw" in variable.dims:
+            sizes = zip(variable.dims, variable.shape, strict=True)
+            chunks = (min(n, DRAWS_AT_ONCE) if dim == "draw" else n for dim, n in sizes)
+            encoding[name] = {"chunks": tuple(chunks)}
+    # Zarr's second format: the third has no agreed way to store texts yet.
+    ds.to_zarr(path, mode="w-", encoding=encoding, zarr_format=2)
+    summary.to_zarr(path, group="summary", mode="a", zarr_format=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A way to write draws: how, and the library that it needs beyond those of the engine."""
+
+    write: Callable[[xr.Dataset, xr.Dataset, Path], None]
+    needs: str = ""
+
+
+FORMATS = {
+    "csv": Format(_write_csv),
+    "parquet": Format(_write_parquet, "pyarrow"),
+    "zarr": Format(_write_zarr, "zarr"),
+}
+
+
+def check(kind: str, target: Path, replace: bool) -> None:
+    """See that an export can be written, before the run is read.
+
+    Raises:
+        InputError: If a library is missing, the target is there already and may not be replaced,
+            or it has no folder to be in.
+    """
+    needed = FORMATS[kind].needs
+    if needed:
+        try:
+            import_module(needed)
+        except ImportError as error:
+            message = f"{kind} needs {needed}: pip install {needed}"
+            raise InputError([Fault(Place("--format"), "", message)]) from error
+    faults = []
+    for path in _targets(kind, target):
+        if path.is_dir() and not is_zarr(path):
+            faults.append(f"{path}: is a folder: expected a file")
+        elif os.path.lexists(path) and not replace:
+            faults.append(f"{path}: is there already: --force replaces it")
+    if not target.parent.is_dir():
+        faults.append(f"{target.parent}: no such folder")
+    if faults:
+        raise InputError([Fault(Place("--to"), "", message) for message in faults])
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a Zarr store, which an export may replace."""
+    return any((path / name).is_file() for name in (".zgroup", "zarr.json"))
+
+
+def _targets(kind: str, target: Path) -> list[Path]:
+    """What an export is made of: of CSV, the columns' units stand in a file beside it."""
+    return [target.with_name(f"{target.stem}.columns.csv"), target] if kind == "csv" else [target]
+
+
+def write(ds: xr.Dataset, summary: xr.Dataset, kind: str, target: Path) -> list[Path]:
+    """Write the draws of a run in a format of `FORMATS`; what comes back is what was written.
+
+    CSV and Parquet hold a wide table, a draw a row, of the outputs whose draws are kept. Each part
+    is made under a hidden name first, and replaces what was there.
+
+    Raises:
+        RunError: If it cannot be written.
+    """
+    paths = _targets(kind, target)
+    mark = f"{socket.gethostname()}.{os.getpid()}"
+    hidden = [path.with_name(f".{path.name}.{mark}.partial") for path in paths]
+    try:
+        if kind == "csv":
+            _write_units(ds, hidden[0])
+        FORMATS[kind].write(ds, summary, hidden[-1])
+        for made, path in zip(hidden, paths, strict=True):
+            older = path.with_name(f".{path.name}.{mark}.older")
+            if path.is_dir():
+                path.rename(older)
+            made.replace(path)
+            shutil.rmtree(older, ignore_errors=True)
+    except OSError as error:
+        raise RunError(f"{target} could not be written: {error.strerror or error}") from error
+    finally:
+        for made in hidden:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                shutil.rmtree(made) if made.is_dir() else made.unlink()
+    return paths

@@ -1,0 +1,387 @@
+"""How closely two evaluations of the model must agree, and relative to what.
+
+An amount: to `TOLERANCE` of itself. What a subtraction leaves: of the largest amount that enters
+the subtraction, which `SCALES` gives by output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.model.dims import LAYERS, QUARTERS, REFERENCE_QUARTER, REGIMES
+
+Array = NDArray[Any]
+Values = Mapping[str, Array]
+# From inputs, outputs and the rental mode to an array that broadcasts with the output.
+Scale = Callable[[Values, Values, str], Array]
+
+TOLERANCE = 1e-12
+TRAINING, FINE_TUNE, INFERENCE = range(len(REGIMES))
+DIFFERENCES = [LAYERS.index("cost_of_capital"), LAYERS.index("landlord_margin")]
+
+
+def column(x: Values, name: str) -> Array:
+    """An input that is the same in every quarter, beside outputs [draw, quarter]."""
+    return np.asarray(x[name])[..., None]
+
+
+def hour(out: Values) -> Array:
+    """The largest amount in an hour's cost [draw, quarter, regime]: a rent or an owner's cost."""
+    names = ("rent_per_hour", "owner_cost_economic", "owner_cost_book")
+    return np.max([out[name] for name in names], axis=0)
+
+
+def mtok(out: Values) -> Array:
+    """The same by Mtok."""
+    return hour(out) / 3600 * out["paid_seconds_per_token"] * 1e6
+
+
+def _layers(values: Array, whole: Array) -> Array:
+    scale = np.abs(values)
+    scale[..., DIFFERENCES] = whole[..., None]
+    return scale
+
+
+def _by_kind_of_token(name: str) -> Scale:
+    """The cost of a kind of token if an hour cost its largest amount."""
+
+    def scale(x: Values, out: Values, mode: str) -> Array:
+        paid = out["accelerator_hour_cost"][..., INFERENCE, :].sum(axis=-1)
+        return out[name] * hour(out)[..., INFERENCE] / paid
+
+    return scale
+
+
+def _landlord_margin(name: str) -> Scale:
+    return lambda x, out, mode: np.maximum(1.0, 1.0 - out[name])
+
+
+def _plan(x: Values, out: Values, mode: str) -> Array:
+    return x["planned_additions_2027_gw"]
+
+
+def _inference_margin(x: Values, out: Values, mode: str) -> Array:
+    return np.maximum(1.0, mtok(out)[..., INFERENCE] / out["revenue_per_mtok_paid"])
+
+
+def _loaded_margin(x: Values, out: Values, mode: str) -> Array:
+    return np.maximum(1.0, mtok(out)[..., INFERENCE] / out["revenue_per_mtok_served"])
+
+
+def _fine_tune_margin(x: Values, out: Values, mode: str) -> Array:
+    price = column(x, "price_fine_tune_usd_per_mtok") * out["price_index"]
+    return np.maximum(1.0, mtok(out)[..., FINE_TUNE] / price)
+
+
+def _price_multiplier(x: Values, out: Values, mode: str) -> Array:
+    return _inference_margin(x, out, mode) / (1.0 - column(x, "hurdle_margin"))
+
+
+def _duty_at_hurdle(x: Values, out: Values, mode: str) -> Array:
+    """The quotient of cost and affordable cost, both less electricity (4.6)."""
+    rented, markup = column(x, "rented_share"), column(x, "landlord_markup")
+    passed_on = 1.0 + rented * markup if mode == "cost_plus" else 1.0 - rented
+    full_load_kw = np.prod([x[n] for n in ("accelerator_tdp_kw", "it_power_ratio", "pue")], axis=0)
+    electricity = passed_on * full_load_kw[..., None] * out["power_price"]
+    active, idle = column(x, "active_load_online_inference"), column(x, "idle_load")
+    of_duty = electricity * out["duty_cycle"][..., INFERENCE] * (active - idle)
+    cost = out["accelerator_hour_cost"][..., INFERENCE, :].sum(axis=-1) - of_duty
+    found = np.where(np.isfinite(out["duty_at_hurdle"]), out["duty_at_hurdle"], 0.0)
+    entering = hour(out)[..., INFERENCE] + electricity * (1.0 + 2.0 * found)
+    return found * (1.0 + entering / cost)
+
+
+def _training_margin(x: Values, out: Values, mode: str) -> Array:
+    """1 - cost/profit: as wrong as the profit, of which both sides are amounts."""
+    gross = flows(x, out, mode)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        wrong = gross / np.abs(out["lifetime_gross_profit_busd"])
+        return np.maximum(1.0, np.abs(1.0 / out["training_moic"]) * (1.0 + wrong))
+
+
+def _gross_margin(x: Values, out: Values, mode: str) -> Array:
+    """Of each regime its own; of training that of all labs that report."""
+    gross, profit = flows(x, out, mode), out["lifetime_gross_profit_busd"]
+    cost, profit, gross = (
+        np.nansum(np.where(np.isnan(profit), 0.0, a), axis=1)
+        for a in (out["generation_cost_busd"], profit, gross)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled = np.maximum(1.0, np.abs(cost / profit) * (1.0 + gross / np.abs(profit)))
+    tuned, served = _fine_tune_margin(x, out, mode), _inference_margin(x, out, mode)
+    return np.stack([np.broadcast_to(pooled[:, None], served.shape), tuned, served], axis=-1)
+
+
+# What the sections on labs and landlords subtract
+
+
+def rate(out: Values) -> Array:
+    """The larger of owner's cost and rent [draw, 1, quarter, regime]."""
+    return np.maximum(out["owner_cost_economic"], out["rent_per_hour"])[:, None]
+
+
+def _bill_regime(x: Values, out: Values, mode: str) -> Array:
+    """A bill if hours cost the larger of owner's cost and rent, and training had all of them."""
+    share = np.stack(
+        np.broadcast_arrays(1.0, x["fine_tune_share"][:, None], x["inference_share"]), axis=-1
+    )
+    capacity = out["accelerators"] * 8760 / 1e9
+    return capacity[..., None] * share[:, :, None, :] * rate(out)
+
+
+def _bill(x: Values, out: Values, mode: str) -> Array:
+    return _bill_regime(x, out, mode).sum(axis=-1)
+
+
+def _inference_bill(x: Values, out: Values, mode: str) -> Array:
+    return _bill_regime(x, out, mode)[..., INFERENCE]
+
+
+class Business(NamedTuple):
+    """A generation's business [draw, lab]: flows at launch, their growth, how exact that is."""
+
+    revenue: Array
+    cost: Array
+    revenue_growth: Array
+    cost_growth: Array
+    inexact: Array
+
+    def gross(self, years: Array) -> Array:
+        """Revenue and cost added up over so many years, the larger the less exact growth is."""
+        flows = 0.0
+        for flow, growth in ((self.revenue, self.revenue_growth), (self.cost, self.cost_growth)):
+            with np.errstate(invalid="ignore", divide="ignore"):
+                total = np.where(growth == 0, years, np.expm1(growth * years) / growth)
+            flows = flows + flow * total * (1 + years * (np.abs(growth) + self.inexact))
+        return np.asarray(flows)
+
+
+def business(x: Values, out: Values, mode: str) -> Business:
+    q = QUARTERS.index(REFERENCE_QUARTER)
+    growth = np.log(x["arr_growth_2027"])
+    cost = out["compute_cost"][:, [q, -1], INFERENCE]
+    price = out["revenue_per_mtok_paid"][:, [q, -1]]
+    erosion = (np.log(cost[:, 1] / cost[:, 0]) - np.log(price[:, 1] / price[:, 0]))[:, None]
+    alpha = np.minimum(1, x["model_cadence_months"] / x["model_life_months"])[:, None]
+    return Business(
+        alpha * out["arr"][..., q],
+        alpha * _inference_bill(x, out, mode)[..., q],
+        growth,
+        growth + erosion,
+        1 + (mtok(out)[:, [q, -1], INFERENCE] / cost).max(axis=1)[:, None],
+    )
+
+
+def flows(x: Values, out: Values, mode: str) -> Array:
+    """Revenue and inference cost of a generation over its life, added [draw, lab]."""
+    return business(x, out, mode).gross(column(x, "model_life_months") / 12)
+
+
+def _generation(x: Values, out: Values, mode: str) -> Array:
+    """A generation's cost if training had all hours."""
+    q = QUARTERS.index(REFERENCE_QUARTER)
+    months = x["model_cadence_months"] * (1 + x["rd_staff_ratio"])
+    return _bill_regime(x, out, mode)[..., q, TRAINING] * months[:, None] / 12
+
+
+def _per_generation(amount: Scale) -> Scale:
+    """An amount over the cost of a generation, which is itself what a subtraction leaves."""
+
+    def scale(x: Values, out: Values, mode: str) -> Array:
+        cost = np.abs(out["generation_cost_busd"])
+        return amount(x, out, mode) / cost * (_generation(x, out, mode) / cost)
+
+    return scale
+
+
+_moic = _per_generation(flows)
+
+
+def _moic_final_run(x: Values, out: Values, mode: str) -> Array:
+    paid = out["accelerator_hour_cost"][:, QUARTERS.index(REFERENCE_QUARTER), TRAINING].sum(axis=-1)
+    wrong = hour(out)[:, QUARTERS.index(REFERENCE_QUARTER), TRAINING] / paid
+    return flows(x, out, mode) * (wrong / (out["run_cost_usd"] / 1e9))[:, None]
+
+
+def _run_cost(x: Values, out: Values, mode: str) -> Array:
+    """The final run if its hours cost the largest amount in them."""
+    q = QUARTERS.index(REFERENCE_QUARTER)
+    return out["run_hours"] / x["duty_cycle_frontier_training"] * hour(out)[:, q, TRAINING]
+
+
+def _final_run_share(x: Values, out: Values, mode: str) -> Array:
+    per = _per_generation(lambda x, out, mode: _run_cost(x, out, mode)[:, None] / 1e9)
+    return per(x, out, mode)
+
+
+def _growth(x: Values, out: Values, mode: str) -> Array:
+    return column(x, "reinvestment_share") * _moic(x, out, mode)
+
+
+def _growth_annual(x: Values, out: Values, mode: str) -> Array:
+    power = 12 / column(x, "model_cadence_months")
+    growth = out["sustainable_growth_per_generation"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = power * growth ** (power - 1)
+        return np.where(growth > 0, slope * _growth(x, out, mode), 0.0)
+
+
+def _external(x: Values, out: Values, mode: str) -> Array:
+    needed = x["required_training_growth"] ** (x["model_cadence_months"] / 12)
+    return np.maximum(1.0, _growth(x, out, mode) / needed[:, None])
+
+
+def _payback(x: Values, out: Values, mode: str) -> Array:
+    """The time in which profit, at the rate at which it repays, makes up for what is inexact."""
+    q = QUARTERS.index(REFERENCE_QUARTER)
+    years = np.where(np.isfinite(out["payback_months"]), out["payback_months"] / 12, 0.0)
+    b = business(x, out, mode)
+    alpha = np.minimum(1, x["model_cadence_months"] / x["model_life_months"])[:, None]
+    levies = column(x, "revenue_share_rate") + column(x, "serving_overhead_rate")
+    spending = alpha * out["compute_bill_regime"][..., q, INFERENCE]
+    earning = b.revenue * (1 - levies) * np.exp(b.revenue_growth * years)
+    rate = np.abs(earning - spending * np.exp(b.cost_growth * years))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inexact = (b.gross(years) + _generation(x, out, mode)) / rate
+        return 12 * inexact + out["payback_months"]
+
+
+def _coverage(x: Values, out: Values, mode: str) -> Array:
+    bill = np.abs(out["compute_bill"])
+    wrong = _bill(x, out, mode) / bill
+    return np.maximum(1.0, out["arr"] / bill * wrong)
+
+
+def _gap(x: Values, out: Values, mode: str) -> Array:
+    return np.maximum(_bill(x, out, mode), out["arr"])
+
+
+def _depreciation_rates(x: Values) -> tuple[Array, Array]:
+    """USD bn per GW-year over the book life [draw, landlord] and the economic life [draw, 1]."""
+    it = x["accelerator_price_usd"] * (1 + x["server_cost_ratio"] + x["network_cost_ratio"])
+    kw = x["accelerator_tdp_kw"] * x["it_power_ratio"]
+    per_gw = 1e6 / (kw * x["facility_capacity_ratio"]) / 1e9
+    facility = x["facility_capex_usd_per_kw_it"] * kw * per_gw / x["facility_life_years"]
+    life = x["it_book_life_years"][:, None] + x["book_life_offset_years"]
+    booked = (it * per_gw)[:, None] / life + facility[:, None]
+    return booked, (it * per_gw / x["it_economic_life_years"] + facility)[:, None]
+
+
+def _depreciation_gap(x: Values, out: Values, mode: str) -> Array:
+    return np.maximum(out["depreciation_booked"], out["depreciation_economic"])
+
+
+def _book_value_by_lab(x: Values, out: Values, mode: str) -> Array:
+    """All that was bought and all that was depreciated."""
+    booked, _ = _depreciation_rates(x)
+    kw = x["accelerator_tdp_kw"] * x["it_power_ratio"]
+    it = x["accelerator_price_usd"] * (1 + x["server_cost_ratio"] + x["network_cost_ratio"])
+    usd = it + x["facility_capex_usd_per_kw_it"] * kw
+    bought = usd / (kw * x["facility_capacity_ratio"]) / 1e3 * (1 + x["capex_cost_growth"])
+    per_gw = bought[:, None] + 2 * booked * out["cost_index"].max(axis=1)[:, None]
+    return out["hosted_gw"] * per_gw[:, None, :, None]
+
+
+def _book_value(x: Values, out: Values, mode: str) -> Array:
+    return _book_value_by_lab(x, out, mode).sum(axis=1)
+
+
+def _exposed_book_value(x: Values, out: Values, mode: str) -> Array:
+    return _book_value(x, out, mode)[..., QUARTERS.index(REFERENCE_QUARTER)]
+
+
+def _rpo_shortfall(x: Values, out: Values, mode: str) -> Array:
+    short = _coverage(x, out, mode)[..., QUARTERS.index(REFERENCE_QUARTER)]
+    return x["rpo_busd"] * (np.nan_to_num(short) @ x["rpo_lab_share"].T)
+
+
+def _of_arr(amount: Scale) -> Scale:
+    return lambda x, out, mode: np.maximum(1.0, amount(x, out, mode) / out["arr"])
+
+
+SCALES: dict[str, Scale] = {
+    # layers and costs: the largest amount in an hour's cost
+    "accelerator_hour_cost": lambda x, out, _: _layers(out["accelerator_hour_cost"], hour(out)),
+    "unit_cost": lambda x, out, _: _layers(out["unit_cost"], mtok(out)),
+    "compute_cost": lambda x, out, _: mtok(out),
+    "cost_output": _by_kind_of_token("cost_output"),
+    "cost_input": _by_kind_of_token("cost_input"),
+    "cost_cached": _by_kind_of_token("cost_cached"),
+    # margins 1 - c/r: max(1, c/r)
+    "landlord_margin_book": _landlord_margin("landlord_margin_book"),
+    "landlord_margin_economic": _landlord_margin("landlord_margin_economic"),
+    "inference_gross_margin": _inference_margin,
+    "loaded_gross_margin": _loaded_margin,
+    "fine_tune_gross_margin": _fine_tune_margin,
+    # break-evens
+    "price_multiplier_at_hurdle": _price_multiplier,
+    "duty_at_hurdle": _duty_at_hurdle,
+    # gigawatts that are missing: the plan
+    "withheld_by_crunch_gw": _plan,
+    "withheld_by_delay_gw": _plan,
+    "withheld_by_capex_gw": _plan,
+    "withheld_by_power_gw": _plan,
+    # labs: bills of which training's is what inference and fine-tuning leave
+    "compute_bill": _bill,
+    "compute_bill_regime": _bill_regime,
+    "fleet_energy_twh": lambda x, out, _: out["gw"] * column(x, "pue")[..., None] * 8.76,
+    "lab_paid_margin": _of_arr(_inference_bill),
+    "lab_loaded_margin": _of_arr(_inference_bill),
+    "coverage": _coverage,
+    "shortfall": _coverage,
+    "funding_gap_busd": _gap,
+    # a generation: profit is revenue less cost
+    "run_cost_usd": _run_cost,
+    "generation_cost_busd": _generation,
+    "final_run_share": _final_run_share,
+    "lifetime_gross_profit_busd": flows,
+    "training_moic": _moic,
+    "training_moic_final_run": _moic_final_run,
+    "training_npv_busd": lambda x, out, mode: flows(x, out, mode) + _generation(x, out, mode),
+    "payback_months": _payback,
+    "training_margin": _training_margin,
+    "gross_margin": _gross_margin,
+    "sustainable_growth_per_generation": _growth,
+    "sustainable_growth_annual": _growth_annual,
+    "external_funding_share": _external,
+    "required_margin": _per_generation(
+        lambda x, out, _: out["required_margin"] * out["generation_cost_busd"]
+    ),
+    # landlords' books: purchases less depreciation
+    "depreciation_gap": _depreciation_gap,
+    "net_book_value": _book_value,
+    "net_book_value_by_lab": _book_value_by_lab,
+    "nbv_under_hurdle": _exposed_book_value,
+    "rpo_shortfall": _rpo_shortfall,
+    # shares of what is wanted
+    "capex_scale": lambda x, out, _: np.ones(1),
+    "power_scale": lambda x, out, _: np.ones(1),
+}
+
+# Flags that say a scale is below 1: they may differ where it is 1 but for rounding.
+FLAG_OF_SCALE = {"capex_binds": "capex_scale", "power_binds": "power_scale"}
+
+
+def assert_agree(got: Values, expected: Values, x: Values, rental_mode: str = "cost_plus") -> None:
+    """Every output of `got` is that of `expected`, evaluated from the inputs `x`."""
+    assert set(got) == set(expected)
+    for name, right in expected.items():
+        value, right = np.asarray(got[name], float), np.asarray(right, float)
+        assert value.shape == right.shape, f"{name}: {value.shape}, expected {right.shape}"
+        if name in FLAG_OF_SCALE:
+            settled = np.abs(expected[FLAG_OF_SCALE[name]] - 1.0) > TOLERANCE
+            right = np.where(settled, right, value)
+        of = SCALES[name](x, expected, rental_mode) if name in SCALES else np.abs(right)
+        same = (value == right) | (np.isnan(value) & np.isnan(right))
+        with np.errstate(invalid="ignore"):
+            close = same | (np.abs(value - right) <= TOLERANCE * of)
+        if not close.all():
+            place = tuple(int(i) for i in np.argwhere(~close)[0])
+            raise AssertionError(
+                f"{name}{list(place)}: {value[place]!r}, expected {right[place]!r};"
+                f" {(~close).sum()} of {close.size} differ"
+            )

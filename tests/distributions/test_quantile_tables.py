@@ -1,0 +1,73 @@
+"""A table of a quantile function is within its bound of the exact one, and exact at the median."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import ndtri
+
+from sim.distributions.quantile_tables import BOUND, table_of, tabulate
+from sim.parameters.distribution_errors import law_from
+
+TAIL = ndtri(10.0 ** -np.linspace(0.3, 12, 3001))
+SCORES = np.concatenate([TAIL, -TAIL, np.random.default_rng(1).normal(size=20_000)])
+UNIT = {"family": "uniform", "min": 0, "max": 1}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"family": "normal", "mean": 2, "sd": 3, "min": 1},
+        {"family": "normal", "mean": 0, "sd": 1, "min": 40},
+        {"family": "lognormal", "median": 1, "sigma": 0.2},
+        {"family": "lognormal", "median": 1, "sigma": 3},
+        {"family": "logit_normal", "median": 0.9, "sigma": 2, "min": 0, "max": 1},
+        UNIT,
+        {"family": "log_uniform", "min": 1, "max": 30},
+        {"family": "triangular", "min": 0, "mode": 0.2, "max": 1},
+        {"family": "triangular", "min": 0, "mode": 1, "max": 1},
+        {"family": "pert", "min": 0, "mode": 1, "max": 10},
+        {"family": "beta", "a": 0.5, "b": 0.5},
+        {"family": "gamma", "shape": 0.1, "scale": 2},
+        {"family": "weibull", "shape": 0.3, "scale": 2},
+        {"family": "student_t", "df": 1, "median": 0, "scale": 1},
+        {"family": "generalized_pareto", "shape": 3, "scale": 2, "threshold": 1},
+        {"family": "metalog", "p10": 1, "p50": 2, "p90": 5, "min": 0, "max": 9},
+        {
+            "family": "mixture",
+            "components": [{"family": "normal", "mean": m, "sd": 1} for m in (0, 3)],
+            "weights": [1, 3],
+        },
+        {"family": "scipy.gamma", "a": 3},
+        {"family": "scipy.laplace_asymmetric", "kappa": 2},
+        {"family": "scipy.trapezoid", "c": 0.2, "d": 0.7},
+    ],
+    ids=lambda said: said["family"],
+)
+def test_a_table_is_within_its_bound(said: dict[str, Any]) -> None:
+    law = law_from(said, "x")
+    table = table_of(law)
+    with np.errstate(over="ignore", divide="ignore"):
+        exact = law.quantile(SCORES)
+    low, middle, high = law.quantile(ndtri([0.25, 0.5, 0.75]))
+    scale = np.maximum(np.abs(exact - middle), high - low)
+    assert (np.abs(table.at(SCORES) - exact) <= BOUND * scale).all()
+    assert table.error <= BOUND
+    assert table.at(np.zeros(1))[0] == law.point
+
+
+def test_a_table_does_not_depend_on_the_speed_of_the_machine() -> None:
+    """Quantiles run out, and not time; what is then left is told."""
+    law = law_from({"family": "scipy.burr12", "c": 2, "d": 3}, "x")
+    asked = []
+
+    def counted(z: np.ndarray) -> np.ndarray:
+        asked.append(z.size)
+        return law.quantile(z)
+
+    few = tabulate(counted, most=500)
+    assert sum(asked) < 1_500
+    assert few.error > table_of(law).error
+    assert len(few.cells) < len(table_of(law).cells)

@@ -1,0 +1,175 @@
+"""Stratified draws are Latin hypercubes by block; Sobol' draws are scrambled (t, m, s)-nets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.special import ndtri
+from scipy.stats import qmc
+
+from sim.engine.sampling_plan import SamplingPlan, direction_numbers, name_hash
+from sim.kernels.sampling.quantities import fill_uniforms
+from sim.kernels.sampling.samplers import sobol_bits
+from sim.model.blocks import BLOCK
+
+Array = NDArray[Any]
+DRAWS = 100_000 // BLOCK * BLOCK
+SAMPLERS = ("random", "stratified", "sobol")
+
+
+def uniforms(
+    sampler: str,
+    name: str = "hardware.pue",
+    draws: int = DRAWS,
+    first: int = 0,
+    seed: int = 1,
+    dimension: int = 0,
+) -> Array:
+    """The numbers of one name between 0 and 1, before they become normal scores."""
+    plan = SamplingPlan()
+    for _ in range(8):
+        plan.dimension()
+    work = plan.scores(draws)
+    name_of = np.uint64(name_hash(name))
+    fill_uniforms(plan.sampling(seed, sampler), name_of, dimension, first, work)
+    return work.own
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("seed", [0, 1, 2**32, 2**64 - 1])
+def test_numbers_are_uniform(sampler: str, seed: int) -> None:
+    found = uniforms(sampler, seed=seed)
+    assert ((found > 0) & (found < 1)).all()
+    assert stats.kstest(found, "uniform").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_each_place_of_a_block_is_uniform(sampler: str) -> None:
+    by_place = uniforms(sampler).reshape(-1, BLOCK)
+    for place in range(BLOCK):
+        assert stats.kstest(by_place[:, place], "uniform").pvalue > 1e-4
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("first", [32, 1024, 2**33])
+def test_a_draw_has_its_number_wherever_a_run_of_draws_begins(sampler: str, first: int) -> None:
+    np.testing.assert_array_equal(
+        uniforms(sampler, draws=64, first=first),
+        uniforms(sampler, draws=96, first=first - 32)[32:],
+    )
+
+
+@pytest.mark.parametrize(
+    ("sampler", "other"),
+    [
+        *((sampler, "name") for sampler in SAMPLERS),
+        *(("random", x) for x in ("seed", "draw", "call")),
+    ],
+)
+def test_names_seeds_and_draws_are_independent(sampler: str, other: str) -> None:
+    one = uniforms(sampler)
+    another = {
+        "name": uniforms(sampler, "hardware.it_power_ratio", dimension=1),
+        "seed": uniforms(sampler, seed=2),
+        "draw": np.roll(one, -1),
+        "call": np.roll(one, -2),
+    }[other]
+    table, _, _ = np.histogram2d(one, another, bins=16, range=[(0, 1), (0, 1)])
+    chance = stats.chisquare(table.ravel()).statistic
+    # Strata spread the draws more evenly over the table than chance: only too uneven is wrong.
+    assert chance < stats.chi2.ppf(0.999, table.size - 1)
+
+
+def test_every_block_of_stratified_draws_is_a_latin_hypercube() -> None:
+    strata = np.floor(uniforms("stratified") * BLOCK).astype(int).reshape(-1, BLOCK)
+    np.testing.assert_array_equal(np.sort(strata), np.tile(np.arange(BLOCK), (len(strata), 1)))
+
+
+def test_strata_are_shuffled_anew_in_every_block_and_evenly() -> None:
+    strata = np.floor(uniforms("stratified", draws=32 * 20_000) * BLOCK).astype(int)
+    by_place = strata.reshape(-1, BLOCK)
+    counts = np.array([np.bincount(column, minlength=BLOCK) for column in by_place.T])
+    # 31 x 31 free cells, as rows and columns add up to the number of blocks.
+    chance = ((counts - 20_000 / BLOCK) ** 2 / (20_000 / BLOCK)).sum() * (BLOCK - 1) / BLOCK
+    assert abs(chance - 31**2) < 4 * np.sqrt(2 * 31**2)
+    neighbours = np.abs(np.corrcoef(by_place[:-1].ravel(), by_place[1:].ravel())[0, 1])
+    assert neighbours < 4 / np.sqrt(strata.size)
+
+
+def test_places_within_strata_are_uniform_and_independent_of_the_stratum() -> None:
+    scaled = uniforms("stratified") * BLOCK
+    table, _, _ = np.histogram2d(np.floor(scaled), scaled % 1, bins=(BLOCK, 16))
+    assert stats.chisquare(table.ravel()).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("dimensions", [1, 40, 1111])
+def test_unscrambled_points_are_those_of_joe_and_kuo(dimensions: int) -> None:
+    n = 512
+    directions = direction_numbers(dimensions)
+    public = qmc.Sobol(dimensions, scramble=False).random(n)
+    for dimension in {0, dimensions // 2, dimensions - 1}:
+        bits = [int(sobol_bits(directions[dimension], np.uint64(i))) for i in range(n)]
+        ours = [int(f"{b:032b}"[::-1], 2) / 2**32 for b in bits]
+        np.testing.assert_allclose(ours, public[:, dimension], atol=2**-30)
+
+
+def test_each_sobol_sequence_has_one_point_in_every_equal_part() -> None:
+    parts = 1024
+    by_sequence = uniforms("sobol", draws=32 * parts, dimension=5).reshape(parts, BLOCK)
+    taken = np.sort(np.floor(by_sequence * parts).astype(int), axis=0)
+    np.testing.assert_array_equal(taken, np.tile(np.arange(parts)[:, None], (1, BLOCK)))
+
+
+def test_two_dimensions_of_a_sobol_sequence_share_every_elementary_interval() -> None:
+    parts = 1024  # the first two dimensions are a (0, m, 2)-net in base 2
+    one = uniforms("sobol", draws=32 * parts).reshape(parts, BLOCK)
+    other = uniforms("sobol", "prices.api_discount", draws=32 * parts, dimension=1)
+    other = other.reshape(parts, BLOCK)
+    for power in range(11):
+        wide, tall = 2**power, parts // 2**power
+        for sequence in (0, 17, 31):
+            cell = np.floor(one[:, sequence] * wide) * tall + np.floor(other[:, sequence] * tall)
+            assert len(np.unique(cell)) == parts
+
+
+def test_scramblings_are_nested_and_uniform() -> None:
+    """A bit is flipped by the bits before it: points that share those stay together."""
+    parts = 256
+    found = np.array(
+        [uniforms("sobol", f"name {i}", draws=32 * parts).reshape(parts, BLOCK) for i in range(64)]
+    )
+    found = found.swapaxes(1, 2).reshape(-1, parts)  # [scrambling, point]
+    plain = qmc.Sobol(1, scramble=False).random(parts)[:, 0]
+    for depth in (1, 2, 5):
+        before = np.floor(plain * 2**depth).astype(int)
+        after = np.floor(found * 2**depth).astype(int)
+        images = np.array([after[:, before == part] for part in range(2**depth)])
+        assert (images == images[..., :1]).all()
+        counts = np.array([np.bincount(row, minlength=2**depth) for row in images[..., 0]])
+        expected = found.shape[0] / 2**depth
+        chance = ((counts - expected) ** 2 / expected).sum()
+        free = (2**depth - 1) ** 2
+        assert abs(chance - free) < 5 * np.sqrt(2 * free)
+
+
+def test_sobol_sequences_are_independent_replicates() -> None:
+    means = [
+        uniforms("sobol", f"name {i}", draws=32 * 64).reshape(64, BLOCK).mean(axis=0)
+        for i in range(400)
+    ]
+    correlations = np.corrcoef(np.array(means).T)[np.triu_indices(BLOCK, 1)]
+    assert abs(np.mean(400 * correlations**2) - 1) < 0.3
+    assert np.abs(correlations).max() * np.sqrt(400) < 5.5
+
+
+@pytest.mark.parametrize("sampler", ["random", "stratified"])
+def test_two_thousand_names_are_independent(sampler: str) -> None:
+    n, names = 1024, 2000
+    scores = np.array([ndtri(uniforms(sampler, f"name {i}", draws=n)) for i in range(names)])
+    r = np.corrcoef(scores)[np.triu_indices(names, 1)]
+    assert abs(np.mean(n * r**2) - 1) < 0.05
+    assert np.abs(r).max() * np.sqrt(n) < 6.5

@@ -1,0 +1,208 @@
+"""Correlation groups in parameter files: read, overlaid, refused, and told of in results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import sim
+from sim.engine import rank_correlation
+
+TIED = """
+[[correlation]]
+name = "power"
+inputs = ["hardware.pue", "hardware.it_power_ratio", "hardware.maintenance_rate"]
+kind = "spearman"
+pairs = [["hardware.pue", "hardware.it_power_ratio", 0.6]]
+
+[[correlation]]
+inputs = ["utilisation.idle_load", "prices.lora_share"]
+kind = "copula"
+copula = "t"
+nu = 4
+matrix = [[1, -0.5], [-0.5, 1]]
+"""
+OVERLAY = """format = 1
+extends = "base.toml"
+
+[[correlation]]
+name = "power"
+matrix = [[1, 0, 0.9], [0, 1, 0], [0.9, 0, 1]]
+
+[[correlation]]
+name = "speed"
+inputs = ["workload.draft_overhead", "workload.draft_acceptance"]
+kind = "pearson"
+pairs = [["workload.draft_overhead", "workload.draft_acceptance", 0.3]]
+"""
+
+
+@pytest.fixture
+def tied(params: Path) -> Path:
+    path = params / "base.toml"
+    path.write_text(path.read_text() + TIED)
+    return path
+
+
+def ranks(ds: Any, one: str, other: str) -> float:
+    return float(stats.spearmanr(ds[one].values, ds[other].values).statistic)
+
+
+def test_a_group_ties_its_inputs_in_a_run(tied: Path) -> None:
+    ds = sim.simulate(sim.load(tied), draws=20_000, keep="all")
+    assert abs(ranks(ds, "pue", "it_power_ratio") - 0.6) < 0.02
+    assert abs(ranks(ds, "pue", "maintenance_rate")) < 0.03
+    assert abs(ranks(ds, "idle_load", "lora_share") + 0.46) < 0.03
+
+
+def test_a_group_moves_no_draw_of_others(tied: Path, base: Any) -> None:
+    before, after = (
+        sim.simulate(scenario, draws=500, keep="all") for scenario in (base, sim.load(tied))
+    )
+    moved = {"pue", "it_power_ratio", "maintenance_rate", "idle_load", "lora_share"}
+    for name in ("power_price_usd_per_kwh", "gw_2026q4", "capex_2026_busd", "eps_duty"):
+        np.testing.assert_array_equal(before[name], after[name])
+    assert any(not np.array_equal(before[name], after[name]) for name in moved)
+
+
+def test_a_result_tells_the_rank_correlations_that_its_draws_have(tied: Path) -> None:
+    ds = sim.simulate(sim.load(tied), draws=20_000, keep=["pue", "it_power_ratio"])
+    power, other = json.loads(ds.attrs["correlation"])
+    assert power["name"] == "power"
+    assert power["draws"] == rank_correlation.EXAMINED
+    at = {name: i for i, name in enumerate(power["inputs"])}
+    told = power["spearman"][at["hardware.pue"]][at["hardware.it_power_ratio"]]
+    first = ds.isel(draw=slice(rank_correlation.EXAMINED))
+    assert told == pytest.approx(ranks(first, "pue", "it_power_ratio"), abs=1e-4)
+    assert other["copula"] == "t"
+
+
+def test_an_overlay_changes_a_group_by_its_name_and_adds_others(tied: Path) -> None:
+    over = tied.with_name("over.toml")
+    over.write_text(OVERLAY)
+    power, unnamed, speed = sorted(sim.load(over).correlations, key=lambda g: g.kind == "pearson")
+    if power.name != "power":
+        power, unnamed = unnamed, power
+    assert unnamed.name == "prices.lora_share+utilisation.idle_load"
+    assert power.kind == "spearman"  # as it was
+    at = {name: i for i, name in enumerate(power.members)}
+    entry = power.matrix[at["hardware.pue"]][at["hardware.maintenance_rate"]]
+    assert entry == 0.9
+    assert power.matrix[at["hardware.pue"]][at["hardware.it_power_ratio"]] == 0.0
+    assert speed.name == "speed"
+
+
+def test_a_matrix_goes_with_other_inputs(params: Path) -> None:
+    """Its rows are those of the inputs that it was said for."""
+    path = params / "base.toml"
+    names = ["hardware.pue", "hardware.it_power_ratio", "hardware.maintenance_rate"]
+    group = f"[[correlation]]\nkind = 'copula'\ninputs = {names}\n"
+    matrix = "matrix = [[1, 0.8, 0], [0.8, 1, -0.3], [0, -0.3, 1]]\n"
+    path.write_text(f"{path.read_text()}\n{group}{matrix}")
+    over = params / "over.toml"
+    head = 'format = 1\nextends = "base.toml"\n'
+    over.write_text(head + group.replace(str(names), str(names[::-1])))
+    with pytest.raises(sim.InputError, match="expected a matrix or pairs, got neither"):
+        sim.load(over)
+    over.write_text(head + group.replace("copula", "spearman"))
+    assert sim.load(over).correlations[0].matrix == sim.load(path).correlations[0].matrix
+
+
+def test_a_t_copula_can_be_made_gaussian(params: Path) -> None:
+    path = params / "base.toml"
+    path.write_text(
+        path.read_text()
+        + TIED.replace('[[correlation]]\ninputs = ["u', '[[correlation]]\nname = "t"\ninputs = ["u')
+    )
+    for changes in ({"correlation.t.copula": "gaussian"}, {"correlation.t.kind": "spearman"}):
+        (group,) = (g for g in sim.load(path, set=changes).correlations if g.name == "t")
+        assert group.copula == "gaussian"
+        assert group.nu is None
+
+
+def test_a_group_can_be_set_by_its_name(tied: Path) -> None:
+    changed = sim.load(tied, set={"correlation.power.kind": "copula"})
+    assert {group.kind for group in changed.correlations} == {"copula"}
+    (override,) = changed.overrides
+    assert str(override) == "correlation.power.kind: spearman -> copula"
+    assert changed.digest() != sim.load(tied).digest()
+
+
+def test_a_stored_run_keeps_its_groups(tied: Path, command: Callable[..., Any]) -> None:
+    done = command("run", str(tied), "--draws", "1e3", "--no-figures", "--quiet")
+    assert done.returncode == 0, done.stderr
+    out = next(path for path in tied.parents[1].rglob("manifest.json"))
+    told = json.loads(out.read_text())["correlation"]
+    assert [len(group["spearman"]) for group in told] in ([3, 2], [2, 3])
+    kept = out.with_name("parameters.toml").read_text()
+    assert "[[correlation]]" in kept
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('kind = "spearman"', 'kind = "spearmann"', "power.kind"),
+        ('"hardware.pue", "hardware.it_power_ratio", 0.6', '"hardware.pue", "hardware.x", 0.6',
+         "power.pairs"),
+        ('"hardware.maintenance_rate"]', '"hardware.maintenance_rat"]',
+         "unknown input 'hardware.maintenance_rat'; did you mean 'hardware.maintenance_rate'?"),
+        ('"hardware.maintenance_rate"]', '"hardware.power_price_usd_per_kwh"]',
+         "hardware.power_price_usd_per_kwh loads on power"),
+        ('"hardware.maintenance_rate"]', '"utilisation.idle_load"]',
+         "utilisation.idle_load is in the group"),
+        ('"hardware.maintenance_rate"]', '"workload.draft_tokens"]',
+         "workload.draft_tokens is a fixed value"),
+        ("nu = 4", "", "nu"),
+        ("nu = 4", "nu = 4\nmu = 3", "mu"),
+        ("-0.5], [-0.5", "-0.5], [-0.4", "matrix"),
+        ('name = "power"', 'name = "prices.lora_share+utilisation.idle_load"',
+         "the file has two groups of this name"),
+        ("[[correlation]]\nname", "[correlation]\nname", "correlation"),
+        ('name = "power"', "name = 5", "correlation.name: expected a name, got 5"),
+    ],
+)  # fmt: skip
+def test_faults_are_told_with_file_and_line(params: Path, old: str, new: str, told: str) -> None:
+    path = params / "base.toml"
+    text = path.read_text()
+    assert old in TIED
+    path.write_text(text + TIED.replace(old, new, 1))
+    with pytest.raises(sim.InputError) as raised:
+        sim.load(path)
+    assert told in str(raised.value)
+    fault = raised.value.faults[0]
+    assert fault.place.file == str(path)
+    assert fault.place.line >= len(text.splitlines())
+
+
+def test_describe_tells_what_ties_inputs(tied: Path, command: Callable[..., Any]) -> None:
+    done = command("describe", "--correlations", "--file", str(tied))
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "Group power: Gaussian copula\n  asked of ranks   drawn of ranks\n" in done.stdout
+    assert "t copula, nu 4 asked of scores drawn of ranks" in " ".join(done.stdout.split())
+    assert "Common factors tie" in done.stdout
+    told = json.loads(
+        command("describe", "pue", "--correlations", "--json", "--file", str(tied)).stdout
+    )
+    assert [group["name"] for group in told["groups"]] == ["power"]
+    assert told["factors"] == []  # pue loads on none
+
+
+def test_loadings_tie_as_they_are_told_to(base: Any) -> None:
+    told = rank_correlation.described(base, ["prices.price_output_usd_per_mtok"])
+    first = told["factors"][0]
+    assert set(first["inputs"]) == {
+        "prices.price_input_usd_per_mtok", "prices.price_output_usd_per_mtok",
+    }  # fmt: skip
+    r = sum(
+        base.quantities[first["inputs"][0]].loads[factor] * load
+        for factor, load in base.quantities[first["inputs"][1]].loads.items()
+    )
+    assert first["asked"] == pytest.approx(6 / np.pi * np.arcsin(r / 2), abs=1e-4)
+    assert first["spearman"] == pytest.approx(first["asked"], abs=0.025)

@@ -1,0 +1,210 @@
+"""The locator of keys against `tomllib`: texts whose values are the lines that they stand on."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sim.common.errors import Fault, InputError, Place
+from sim.parameters.document import Document, Key, key_lines, read
+
+PARAMS = ROOT / "params"
+
+
+def numbered(text: str) -> str:
+    """Put the number of its line in place of every `@`."""
+    lines = text.split("\n")  # as TOML counts lines; str.splitlines knows more separators
+    return "\n".join(line.replace("@", str(number)) for number, line in enumerate(lines, start=1))
+
+
+def stated_lines(data: Any, key: Key = ()) -> Iterator[tuple[Key, int]]:
+    """Key and line of every value: the first whole number in it is the line where it begins.
+
+    An inline table has the one key `at`, and lists of tables are counted "0", "1", ...
+    """
+    if isinstance(data, dict) and "at" in data:
+        yield key, data["at"]
+    elif isinstance(data, dict):
+        for name, what in data.items():
+            yield from stated_lines(what, (*key, name))
+    elif isinstance(data, list) and all(isinstance(entry, dict) for entry in data):
+        for index, entry in enumerate(data):
+            yield from stated_lines(entry, (*key, str(index)))
+    else:
+        found = re.search(r"\d+", str(data))
+        assert found, f"no line number in {data!r}"
+        yield key, int(found[0])
+
+
+def assert_located(text: str) -> None:
+    """Every value is found on its line, and every key that is found is a key of the text."""
+    text = numbered(text)
+    data = tomllib.loads(text)
+    found = list(key_lines(text))
+    lines = dict(found)
+    for key, line in stated_lines(data):
+        assert lines.get(key) == line, (key, text)
+    for key, _ in found:
+        within = data
+        for part in key:
+            within = within[int(part)] if isinstance(within, list) else within[part]
+
+
+TEXTS = {
+    "plain keys": "a = @\nb=@\n\n  c   =   @\n-d_1 = @\n1 = @",
+    "no key at all": "# nothing\n\n",
+    "comments": "# a = 0\na = @ # b = 0 [c]\n# [d]\n[e] # [f] = 0\ng = @ # [ { ( \" '\nh = @",
+    "dotted keys": "a.b = @\na.c.d = @\ne . f = @\n[g]\nh.i = @",
+    "tables": "[a]\nb = @\n[a.c]\nd = @\n  [ e . f ]  \n  g = @\n[h]\n[i]\nj = @",
+    "quoted keys": '"a" = @\n\'b\' = @\n"c d".e = @\n["f.g".\'h\']\n"i.j" = @\nk."l" = @',
+    "keys of signs": '"=" = @\n"#" = @\n"[x]" = @\n\'[[y]]\' = @\n["[z]"]\n"]" = @\na = @',
+    "inline tables": "a = { at = @ }\nb = {at=@} # {\n[c]\nd = { at = @ }\ne = @",
+    "nested inline tables": 'a = { at = @, b = { c = "}" }, d = [1, { e = 2 }] }\nf = @',
+    "array on one line": "a = [@, 2, 3]\nb = [[@, 1], [2]]\nc = @",
+    "array over lines": "a = [@,\n  2, # a ] here\n  3\n]\nb = @",
+    "nested array over lines": "a = [@, [\n2, [\n3],\n],\n]\nb = @",
+    "brackets in strings of arrays": 'a = [@, "]", \'[\',\n  "{ [",\n  """]"""]\nb = @',
+    "brackets in literal strings": "a = ['@ [', '''[''',\n ']',\n]\nb = @",
+    "keys in strings of arrays": "a = [@,\n  \"b = 1\",\n  '[c]',\n'd = 2']\ne = @",
+    "escaped quotes": 'a = ["@ \\" [", "\\\\"]\nb = "@ \\"# ["\nc = @',
+    "inline tables in an array over lines": "a = [@, { b = 1 }, # x = 1\n { c = 2 }]\nd = @",
+    "string over lines": 'a = """@\n[x]\nb = 1\n# c\n"""\nd = @',
+    "literal string over lines": "a = '''@\n[x]\nb = 1\n\"\"\"\n'''\nd = @",
+    "string over lines that closes late": 'a = """@\nb = 1 ""\n"" c = 2"""" # x = "\nd = @',
+    "two strings over lines": 'a = ["""@\n]""", """[\n""",\n"]"]\nb = @',
+    "string over lines on one": "a = \"\"\"@ [ \"\"\"\nb = '''@ { '''\nc = @",
+    "array tables": "[[a]]\nb = @\n[[a]]\nb = @\n[[c.d]] # two\ne = @\n[[c.d]]\n[f]\ng = @",
+    "empty array tables": "[[a]]\n[[a]]\n[[a]]\nb = @",
+    "dates and floats": "a = { at = @, when = 2026-05-31 }\nb.c = { at = @, x = 1e-9 }\nd = @",
+    "windows lines": 'a = @\r\n[b]\r\nc = """@\r\n[x]\r\n"""\r\nd = @\r\n',
+    "no end of line": "[a]\nb = @",
+    "unicode in strings": 'a = "@ é ] 漢字 ["\n"é" = @\n[b]\nc = @',
+    "triple quotes in a comment": 'a = @ # """\nb = @\n[c]\nd = @',
+    "triple quotes in a comment of its own": "# '''\na = @",
+    "triple quotes in a literal string": 'a = \'@ """\'\nb = @',
+    "triple quotes in a string": "a = \"@ '''\"\nb = @",
+    "escaped triple quotes": 'a = """@\n\\""" [x]\nb = 1\n"""\nc = @',
+    "line separator in a comment": "# a\u2028b\na = @\n[c]\nd = @",
+    "next line sign in a string": "a = '@ \x85'\nb = @\n[c]\nd = @",
+    "quotes in a quoted key": "'\"a\"' = @\n\"'b'\" = @",
+    "spaces in a quoted key": '" a " = @',
+    "escapes in a quoted key": '"\\u0061" = @\n"b\\"c" = @',
+    "table in an array table": "[[a]]\n[a.b]\nc = @\n[[a]]\n[a.b]\nc = @",
+    "array table in an array table": "[[a]]\n[[a.b]]\nc = @\n[[a]]\n[[a.b]]\nc = @",
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
+def test_keys_are_located(text: str) -> None:
+    assert_located(text)
+
+
+def test_array_over_lines_is_one_key() -> None:
+    text = 'a = [ # [\n  1,\n  "b = 2", # c = 3 ]\n  { d = 4 },\n]\ne = 5\n'
+    assert list(key_lines(text)) == [(("a",), 1), (("e",), 6)]
+
+
+def test_tables_have_the_line_of_their_header() -> None:
+    text = "[a.b]\n\n[c] # x\n[[d]]\n[[d]]\n"
+    expected = [(("a", "b"), 1), (("c",), 3), (("d", "0"), 4), (("d", "1"), 5)]
+    assert list(key_lines(text)) == expected
+
+
+@pytest.mark.parametrize("file", sorted(PARAMS.rglob("*.toml")), ids=lambda file: file.stem)
+def test_every_key_of_a_shipped_file_has_a_line_that_says_it(file: Path) -> None:
+    text = file.read_text("utf-8")
+    lines = text.split("\n")
+    located = dict(key_lines(text))
+
+    def compare(data: Any, key: Key) -> None:
+        if key:
+            last = key[-1] if not key[-1].isdigit() else key[-2]
+            assert last in lines[located[key] - 1]
+        for name, what in data.items() if isinstance(data, dict) else ():
+            at = (*key, name)
+            if isinstance(what, list) and all(isinstance(entry, dict) for entry in what):
+                for index, entry in enumerate(what):
+                    compare(entry, (*at, str(index)))
+            elif at in located:
+                compare(what, at)
+            else:  # a table that only its subtables name, or a key of an inline table
+                assert isinstance(what, dict) or key[-1] == "loads"
+
+    compare(tomllib.loads(text), ())
+
+
+# Pieces of TOML with a key `%`, which is made different in every piece.
+PIECES = (
+    "% = @",
+    '"%" = @',
+    "'% ='.\"#\" = @",
+    "%.x.y = @ # [",
+    "% = '@ # not a comment ['",
+    '% = "@ \\" ]"',
+    "% = { at = @ } # }",
+    "% = { at = @, b = [']', { c = \"}\" }] }",
+    "% = [@, 1]",
+    "% = [@,\n[2, 3], # ]\n'[',\n\"a = 1\"\n]",
+    '% = """@\n[x]\na = 1\n"""',
+    "% = '''@\n\"\n[x] # '' \n'''  # end",
+    "[%]",
+    "[ % . b ] # c = 1",
+    "[[%]]\nx = @",
+    "# % = 0",
+    "# [%]",
+    "",
+    "   ",
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=12), st.sampled_from(["\n", "\r\n"]))
+def test_keys_are_located_in_any_order_of_pieces(pieces: list[str], ending: str) -> None:
+    texts = [piece.replace("%", f"k{index}") for index, piece in enumerate(pieces)]
+    assert_located("\n".join(texts).replace("\n", ending))
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(st.lists(st.sampled_from([*"[]{}=.#\"'\\\n\r ab1", '"""', "'''", "[[a]]\n", "a = 1\n"])))
+def test_no_text_breaks_the_locator(tokens: list[str]) -> None:
+    text = "".join(tokens)
+    for _, line in key_lines(text):
+        assert 1 <= line <= len(text.splitlines())
+
+
+def test_a_key_without_a_place_has_that_of_its_table() -> None:
+    place, table = Place("a.toml", 3), Place("a.toml", 2)
+    document = Document({}, {("b",): table, ("b", "c"): place}, Place("a.toml"))
+    assert document.place(("b", "c")) == place
+    assert document.place(("b", "c", "d")) == place
+    assert document.place(("b", "x", "y")) == table
+    assert document.place(("x",)) == Place("a.toml")
+
+
+def test_a_document_moves_below_a_prefix(tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text("b = 1\n[c]\nd = 2\n")
+    faults: list[Fault] = []
+    document = read(file, faults)
+    assert document is not None
+    assert not faults
+    moved = document.under(("labs", "x"))
+    assert moved.data == {"labs": {"x": {"b": 1, "c": {"d": 2}}}}
+    assert moved.place(("labs", "x", "c", "d")) == Place(str(file), 3)
+    assert moved.place(("labs", "x", "new")) == Place(str(file))
+
+
+def test_faults_are_sorted_and_said_once() -> None:
+    first, second = Fault(Place("a", 2), "k", "m"), Fault(Place("a", 10), "k", "m")
+    error = InputError([second, first, second])
+    assert error.faults == [first, second]
+    assert str(error) == "a:2: k: m\na:10: k: m"
+    assert str(Fault(Place("a"), "", "m")) == "a: m"

@@ -1,0 +1,386 @@
+"""The sampler alone: laws, dependence and errors for any set of names."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+from scipy.special import ndtr
+
+import sim
+from sim.distributions import FAMILIES
+from sim.engine.sampling_plan import SamplingPlan
+from sim.kernels.sampling.quantities import fill_normal
+from sim.model.blocks import TILE
+from sim.parameters.distribution_errors import law_from
+
+SAMPLERS = ("random", "stratified", "sobol")
+MILLION = 1_000_000
+UNIT = {"family": "normal", "mean": 0, "sd": 1}
+PRICE = {"family": "lognormal", "p10": 2.0, "p90": 5.0}
+EVERY_FAMILY: dict[str, dict[str, Any]] = {
+    "normal": {"family": "normal", "mean": 2, "sd": 3},
+    "normal, cut": {"family": "normal", "mean": 0, "sd": 1, "min": 40},
+    "lognormal": PRICE,
+    "lognormal, cut": {**PRICE, "max": 4.0},
+    "logit_normal": {"family": "logit_normal", "median": 0.8, "sigma": 1.2, "min": 0, "max": 1},
+    "uniform": {"family": "uniform", "min": -1, "max": 3},
+    "log_uniform": {"family": "log_uniform", "min": 1, "max": 30},
+    "triangular": {"family": "triangular", "min": 0, "mode": 0.2, "max": 1},
+    "pert": {"family": "pert", "min": 0, "mode": 1, "max": 10},
+    "beta": {"family": "beta", "a": 0.5, "b": 2},
+    "gamma": {"family": "gamma", "shape": 0.3, "scale": 2},
+    "weibull": {"family": "weibull", "shape": 1.7, "scale": 2},
+    "student_t": {"family": "student_t", "df": 3, "median": 1, "scale": 2},
+    "generalized_pareto": {
+        "family": "generalized_pareto", "shape": 0.2, "scale": 2, "threshold": 1,
+    },
+    "metalog": {"family": "metalog", "p10": 1, "p50": 2, "p90": 5, "min": 0},
+    "mixture": {
+        "family": "mixture",
+        "components": [{"family": "normal", "mean": m, "sd": 1} for m in (0, 6)],
+        "weights": [1, 3],
+    },
+    "scipy": {"family": "scipy.gumbel_r", "loc": 1, "scale": 2},
+}  # fmt: skip
+SEPARATE: dict[str, dict[str, Any]] = {
+    "discrete": {"family": "discrete", "values": [3, 1, 2], "weights": [1, 1, 2]},
+    "bernoulli": {"family": "bernoulli", "p": 0.003},
+    "empirical": {"family": "empirical", "values": [1, 5, 5, 9]},
+}  # fmt: skip
+
+
+def test_every_family_is_drawn_here() -> None:
+    drawn = {said["family"].split(".")[0] for said in (EVERY_FAMILY | SEPARATE).values()}
+    assert drawn == {*FAMILIES, "scipy"}
+
+
+def shares(law: Any, x: np.ndarray) -> np.ndarray:
+    """P(X <= x), exactly."""
+    with np.errstate(divide="ignore"):
+        return np.exp(law.log_shares_at(x)[0])
+
+
+@pytest.fixture(scope="module", params=SAMPLERS)
+def million(request: pytest.FixtureRequest) -> xr.Dataset:
+    return sim.sample({**EVERY_FAMILY, **SEPARATE}, draws=MILLION, seed=3, sampler=request.param)
+
+
+def test_a_million_draws_follow_their_law(million: xr.Dataset) -> None:
+    for name, said in EVERY_FAMILY.items():
+        law = law_from(said, name)
+        ranks = np.arange(1, MILLION + 1, 50) / MILLION  # between them it can be 5e-5 more
+        expected = shares(law, np.sort(million[name].values)[::50])
+        distance = max((ranks - expected).max(), (expected - ranks + 1 / MILLION).max())
+        assert distance < stats.kstwo.ppf(0.999, MILLION), name
+
+
+def test_separate_values_are_as_likely_as_said(million: xr.Dataset) -> None:
+    for name, said in SEPARATE.items():
+        values, likely = law_from(said, name).atoms
+        drawn, counts = np.unique(million[name].values, return_counts=True)
+        np.testing.assert_array_equal(drawn, values)
+        allowed = 4 * np.sqrt(likely * (1 - likely) / MILLION)
+        assert (np.abs(counts / MILLION - likely) < allowed).all(), name
+
+
+def test_a_million_draws_have_the_mean_and_sd_of_their_law(million: xr.Dataset) -> None:
+    closed = {
+        "normal": (2, 3),
+        "uniform": (1, 4 / math.sqrt(12)),
+        "pert": (14 / 6, math.sqrt((1 + 4 * 0.1) * (1 + 4 * 0.9) / 36 / 7) * 10),
+        "beta": (0.2, math.sqrt(0.16 / 3.5)),
+        "gamma": (0.6, 2 * math.sqrt(0.3)),
+        "scipy": (1 + 2 * np.euler_gamma, 2 * math.pi / math.sqrt(6)),
+        "bernoulli": (0.003, math.sqrt(0.003 * 0.997)),
+        "discrete": (2, math.sqrt(0.5)),
+        "mixture": (4.5, math.sqrt(1 + 36 * 3 / 16)),
+    }
+    for name, (mean, sd) in closed.items():
+        x = million[name].values
+        assert abs(x.mean() - mean) < 4.5 * sd / math.sqrt(MILLION), name
+        kurtosis = ((x - mean) ** 4).mean() / sd**4
+        assert abs(x.std() / sd - 1) < 4.5 * math.sqrt((kurtosis - 1) / 4 / MILLION), name
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_draw_is_a_function_of_its_name_and_number(sampler: str) -> None:
+    names = ("a", "b", "c")
+    long = sim.sample(dict.fromkeys(names, PRICE), draws=5000, seed=4, sampler=sampler, threads=2)
+    short = sim.sample(dict.fromkeys(names, PRICE), draws=777, seed=4, sampler=sampler, threads=1)
+    xr.testing.assert_identical(long.isel(draw=slice(777)).assign_attrs(draws=777), short)
+    if sampler != "sobol":  # its dimensions follow the order of the names
+        other = sim.sample({"z": UNIT, "c": PRICE, "a": PRICE}, draws=777, seed=4, sampler=sampler)
+        for name in ("a", "c"):
+            np.testing.assert_array_equal(other[name], short[name])
+    fixed = sim.sample({"a": 3.0, "b": PRICE, "c": PRICE}, draws=777, seed=4, sampler=sampler)
+    assert fixed["a"].dims == ()
+    assert float(fixed["a"]) == 3.0
+    np.testing.assert_array_equal(fixed["c"], short["c"])
+
+
+def test_every_full_block_is_a_latin_hypercube_in_the_scores() -> None:
+    inputs = {"score": UNIT, "share": {"family": "uniform", "min": 0, "max": 1}}
+    ds = sim.sample(inputs, draws=32 * 1000 + 7)
+    for p in (ndtr(ds["score"].values), ds["share"].values):
+        strata = np.floor(32 * p[: 32 * 1000]).reshape(-1, 32)
+        np.testing.assert_array_equal(np.sort(strata), np.tile(np.arange(32), (1000, 1)))
+
+
+def test_many_threads_and_few_draws_move_no_bit() -> None:
+    inputs = {f"x{i}": law for i, law in enumerate(EVERY_FAMILY.values())}
+    one, two = (sim.sample(inputs, draws=40_001, seed=5, threads=n) for n in (1, 2))
+    xr.testing.assert_identical(one, two)
+    assert sim.sample({"x": PRICE}, draws=1)["x"].size == 1
+
+
+def test_inputs_may_load_on_common_factors_as_in_a_file() -> None:
+    inputs = {name: {**UNIT, "loads": {"demand": load}} for name, load in (("a", 0.8), ("b", -0.5))}
+    ds = sim.sample(inputs, draws=100_000)
+    assert abs(np.corrcoef(ds["a"], ds["b"])[0, 1] + 0.4) < 0.01
+    assert abs(float(ds["a"].std()) - 1) < 0.01
+
+
+def tied(rho: float, draws: int = MILLION, **group: Any) -> xr.Dataset:
+    said = {"inputs": ["a", "b"], "pairs": [["a", "b", rho]], "kind": "copula", **group}
+    return sim.sample({"a": PRICE, "b": EVERY_FAMILY["pert"]}, draws, seed=6, correlation=said)
+
+
+def both_above_median(ds: xr.Dataset) -> float:
+    above = [ds[name] > law_from(said, name).point for name, said in
+             (("a", PRICE), ("b", EVERY_FAMILY["pert"]))]  # fmt: skip
+    return float((above[0] & above[1]).mean())
+
+
+def test_a_gaussian_copula_has_the_ranks_of_its_closed_form() -> None:
+    ds = tied(0.7)
+    assert abs(stats.spearmanr(ds["a"], ds["b"]).statistic - 0.6829105) < 0.003
+    assert abs(both_above_median(ds) - 0.3734083) < 0.002
+    (group,) = json.loads(ds.attrs["correlation"])
+    assert abs(group["spearman"][0][1] - 0.6829) < 0.02
+    assert group["draws"] == 8_192
+
+
+def test_a_t_copula_has_the_tails_of_its_closed_form() -> None:
+    ds = tied(0.5, copula="t", nu=4)
+    assert abs(both_above_median(ds) - (0.25 + math.asin(0.5) / (2 * math.pi))) < 0.002
+    u = [stats.rankdata(ds[name]) / MILLION for name in "ab"]
+
+    def share(q: float) -> float:
+        """P(both in the tail of mass q), by the density of the t copula."""
+        t = stats.t.ppf(q, 4)
+        bivariate = stats.multivariate_t(shape=[[1, 0.5], [0.5, 1]], df=4, seed=1)
+        return float(bivariate.cdf([t, t], maxpts=300_000)) / q
+
+    # As q falls the share tends to the coefficient of tail dependence, .2531700.
+    assert 2 * stats.t.cdf(-math.sqrt(5 * 0.5 / 1.5), 5) == pytest.approx(0.2531700, abs=1e-7)
+    for q in (0.05, 0.005):
+        expected = share(q)
+        allowed = 4.5 * math.sqrt(expected / (q * MILLION))
+        lower = float(((u[0] <= q) & (u[1] <= q)).mean()) / q
+        upper = float(((u[0] > 1 - q) & (u[1] > 1 - q)).mean()) / q
+        assert abs(lower - expected) < allowed
+        assert abs(upper - expected) < allowed
+    assert 0.2531700 < share(0.001) < share(0.05)
+    for name, said in (("a", PRICE), ("b", EVERY_FAMILY["pert"])):
+        x = np.sort(ds[name].values)
+        distance = np.abs(shares(law_from(said, name), x) - np.arange(1, MILLION + 1) / MILLION)
+        assert distance.max() < stats.kstwo.ppf(0.999, MILLION)
+
+
+def test_a_gaussian_copula_has_no_tail_dependence() -> None:
+    u = [stats.rankdata(tied(0.5)[name]) / MILLION for name in "ab"]
+    assert float(((u[0] <= 0.002) & (u[1] <= 0.002)).mean()) / 0.002 < 0.12
+
+
+@pytest.mark.parametrize("rho", [-0.6, 0.3, 0.9])
+def test_spearman_and_pearson_are_what_is_asked_for(rho: float) -> None:
+    ds = tied(rho, kind="spearman")
+    assert abs(stats.spearmanr(ds["a"], ds["b"]).statistic - rho) < 0.003
+    ds = tied(rho, kind="pearson")
+    assert abs(np.corrcoef(ds["a"], ds["b"])[0, 1] - rho) < 0.005
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_editing_a_group_moves_its_members_and_nothing_else(sampler: str) -> None:
+    inputs = dict.fromkeys("abcd", PRICE)
+    group = {"inputs": ["c", "b"], "pairs": [["b", "c", 0.5]], "kind": "spearman"}
+    free, bound = (
+        sim.sample(inputs, 2000, sampler=sampler, correlation=groups) for groups in ((), group)
+    )
+    for name in "ad":
+        np.testing.assert_array_equal(free[name], bound[name])
+    # b is the first by name, so its own score leads; that it goes by its score shows in last bits.
+    np.testing.assert_allclose(free["b"], bound["b"], rtol=1e-8)
+    assert not np.array_equal(free["c"], bound["c"])
+
+
+def test_members_keep_their_draws_whatever_the_order_of_a_group() -> None:
+    inputs = dict.fromkeys("abc", PRICE)
+    matrix = np.array([[1, 0.2, 0.6], [0.2, 1, -0.3], [0.6, -0.3, 1]])
+    found = []
+    for order in ([0, 1, 2], [2, 0, 1]):
+        said = {
+            "inputs": [list("abc")[i] for i in order],
+            "matrix": matrix[np.ix_(order, order)].tolist(),
+            "kind": "copula", "copula": "t", "nu": 5,
+        }  # fmt: skip
+        found.append(sim.sample(inputs, 1000, correlation=[said]))
+    xr.testing.assert_identical(*found)
+
+
+def test_everything_wrong_is_told_together() -> None:
+    with pytest.raises(sim.InputError) as raised:
+        sim.sample(
+            {"a": {"family": "lognorml", "median": 1, "sigma": 1}, "b": PRICE, "c": 2.0,
+             "d": {**PRICE, "loads": {"demand": 0.9, "power": 0.9}},
+             "e": {**PRICE, "loads": {"demnd": 0.9}}},
+            draws=0, seed=-1, sampler="sobel", threads=0,
+            correlation={"inputs": ["b", "c", "x"], "pairs": [["b", "c", 0.2]], "kind": "copula"},
+        )  # fmt: skip
+    told = str(raised.value)
+    for part in (
+        "sample: a: unknown family 'lognorml'; did you mean 'lognormal'?",
+        "sample: d.loads: the squares of the loadings add up to 1.62, which exceeds 1",
+        "sample: e.loads.demnd: unknown factor; did you mean 'demand'?",
+        "sample: draws: expected a whole number of draws from 1",
+        "sample: seed: expected a whole number from 0",
+        "sample: sampler: unknown sampler 'sobel'; did you mean 'sobol'?",
+        "sample: threads: expected a whole number of threads",
+        "sample: correlation[0].inputs: c is a fixed value",
+        "sample: correlation[0].inputs: unknown input 'x'",
+    ):
+        assert part in told
+
+
+def test_a_common_variable_has_draws_of_its_own() -> None:
+    group = {"name": "c", "inputs": ["a", "b"], "kind": "copula", "copula": "t", "nu": 3,
+             "pairs": [["a", "b", 0.5]]}  # fmt: skip
+    ds = sim.sample(dict.fromkeys("abc", UNIT), draws=50_000, correlation=group)
+    assert abs(stats.spearmanr(np.abs(ds["a"]), ds["c"]).statistic) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options", "told"),
+    [
+        ([1, 2], {}, "inputs: expected names with their laws"),
+        ({1: PRICE}, {}, "1: expected a name, got 1"),
+        ({"draw": PRICE}, {}, "draw: is the name of something else"),
+        ({"factors.demand": PRICE}, {}, "factors.demand: is the name of something else"),
+        ({"a": PRICE}, {"correlation": 5}, "correlation: expected a group, or a list of groups"),
+        ({"a": PRICE}, {"correlation": [5]}, r"correlation\[0\]: expected a table"),
+        ({"a": "x"}, {}, "a: expected a number, or a table"),
+        ({"a": {**UNIT, "sd": 0}, "b": UNIT},
+         {"correlation": {"inputs": ["a", "b"], "kind": "pearson", "pairs": [["a", "b", 0.2]]}},
+         "a has one value only"),
+        (dict.fromkeys("abcd", UNIT),
+         {"correlation": [{"name": "g", "inputs": list(two), "kind": "copula", "pairs": []}
+                          for two in ("ab", "cd")]},
+         "there are two groups 'g'"),
+    ],
+)  # fmt: skip
+def test_what_is_no_input_is_told(inputs: Any, options: dict[str, Any], told: str) -> None:
+    with pytest.raises(sim.InputError, match=told):
+        sim.sample(inputs, draws=32, **options)
+
+
+def test_numpy_arrays_are_taken_as_lists() -> None:
+    group = {"inputs": ["a", "b"], "kind": "copula", "matrix": np.array([[1, 0.5], [0.5, 1]])}
+    inputs = {"a": {"family": "empirical", "values": np.arange(5.0)}, "b": UNIT, "c": np.float64(2)}
+    ds = sim.sample(inputs, draws=64, correlation=group)
+    assert set(np.unique(ds["a"])) == set(range(5))
+    assert sim.sample({}, draws=3).sizes["draw"] == 3
+
+
+@pytest.mark.parametrize("rho", [-0.5, 0.3, 0.65])
+def test_rank_correlations_of_separate_values_are_what_is_asked_for(rho: float) -> None:
+    coin, four = {"family": "bernoulli", "p": 0.5}, SEPARATE["empirical"]
+    for other in (UNIT, four):
+        group = {"inputs": ["a", "b"], "kind": "spearman", "pairs": [["a", "b", rho]]}
+        ds = sim.sample({"a": coin, "b": other}, draws=400_000, correlation=group)
+        assert abs(stats.spearmanr(ds["a"], ds["b"]).statistic - rho) < 0.006
+    group["pairs"] = [["a", "b", 0.95]]
+    with pytest.raises(sim.InputError, match=r"it is from -0\.866 to 0\.866"):
+        sim.sample({"a": coin, "b": UNIT}, draws=32, correlation=group)
+
+
+def test_sobol_draws_stay_where_loads_or_last_inputs_are_added() -> None:
+    one = sim.sample({"a": UNIT, "b": UNIT}, draws=256, sampler="sobol")
+    other = sim.sample(
+        {"a": UNIT, "b": {**UNIT, "loads": {"demand": 0.5}}, "c": UNIT}, draws=256, sampler="sobol"
+    )
+    np.testing.assert_array_equal(one["a"], other["a"])
+
+
+def test_sobol_says_where_it_ends() -> None:
+    with pytest.raises(sim.InputError, match="'stratified' and 'random' go on"):
+        sim.sample({"a": PRICE}, draws=2**37 + 1, sampler="sobol")
+    with pytest.raises(sim.InputError, match="21,201 dimensions, and these inputs need 21,207"):
+        sim.sample({f"x{i}": PRICE for i in range(21_202)}, draws=1, sampler="sobol")
+
+
+def test_sobol_has_more_than_a_thousand_dimensions() -> None:
+    ds = sim.sample({f"x{i}": UNIT for i in range(1200)}, draws=2048, sampler="sobol")
+    drawn = np.array([ds[f"x{i}"].values for i in (0, 1000, 1199)])
+    assert np.abs(np.corrcoef(drawn)[np.triu_indices(3, 1)]).max() < 0.1
+    assert (np.abs(drawn.mean(axis=1)) < 0.02).all()
+
+
+def test_sobol_goes_on_past_two_to_the_31() -> None:
+    plan = SamplingPlan()
+    plan.add("x", 0, law_from(UNIT, "x"))
+    sampling, scores = plan.sampling(1, "sobol"), plan.scores(TILE)
+    name = sampling.quantities[0].name
+    seen = []
+    for first in (0, 2**31, 2**36, 2**37 - TILE):
+        fill_normal(sampling, name, 0, first, scores)
+        assert abs(stats.norm.cdf(scores.own).mean() - 0.5) < 0.02
+        seen.append(scores.own.copy())
+    assert len(np.unique(np.concatenate(seen))) == 4 * TILE
+
+
+def test_units_and_notes_are_in_the_result() -> None:
+    ds = sim.sample({"price": {**PRICE, "unit": "USD", "note": "a guess"}, "n": 4}, draws=32)
+    assert ds["price"].attrs == {"units": "USD", "note": "a guess"}
+    assert ds.attrs["sampler"] == "stratified"
+    assert ds.attrs["draws"] == 32
+    assert float(ds["n"]) == 4
+
+
+def test_a_cut_far_out_in_a_tail_is_exact() -> None:
+    """Beyond 40 sd the excess of a normal is all but exponential."""
+    x = sim.sample({"x": EVERY_FAMILY["normal, cut"]}, draws=200_000)["x"].values
+    assert (x >= 40).all()
+    assert abs((x - 40).mean() - (1 / 40 - 1 / 40**3)) < 5 / 40 / math.sqrt(200_000)
+    assert stats.kstest((x - 40) * 40, "expon").statistic < 0.01
+
+
+# What is reported as the error of a statistic, against its spread over seeds
+
+KNOWN = {
+    "a": UNIT,
+    "b": {"family": "lognormal", "median": 1, "sigma": 0.5},
+    "c": EVERY_FAMILY["pert"],
+}
+SEEDS = 300
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_reported_errors_are_the_spread_over_seeds(sampler: str) -> None:
+    """Mean, median and P(>=) of a smooth function of three inputs, to 10 %."""
+    values, errors = [], []
+    for seed in range(SEEDS):
+        ds = sim.sample(KNOWN, draws=8192, seed=seed, sampler=sampler, threads=1)
+        ds["y"] = ds["a"] + np.log(ds["b"]) * 2 + ds["a"] * ds["c"] / 4
+        found = sim.summarise(ds, ["y"], quantiles=[0.5], at_least=[1.0])
+        names = ("y_mean", "y_quantile", "y_exceedance")
+        values.append([float(found[name].squeeze()) for name in names])
+        errors.append([float(found[f"{name}_error"].squeeze()) for name in names])
+    spread = np.std(values, axis=0, ddof=1)
+    reported = np.sqrt(np.mean(np.square(errors), axis=0))
+    assert np.abs(reported / spread - 1).max() < 0.1

@@ -1,0 +1,229 @@
+"""The shipped scenarios: what each says, on what it rests, and which way it moves the results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import pytest
+import xarray as xr
+from conftest import ROOT
+
+import sim
+from sim.parameters.scenario import Scenario
+
+FILES = {file.stem: file for file in sorted((ROOT / "params" / "scenarios").glob("*.toml"))}
+ASKED = {
+    "bear", "bull", "capital-crunch", "evidence-2026-11", "power-crunch", "short-life", "stress",
+}  # fmt: skip
+KEPT = (
+    "arr", "arr_capacity_ratio", "coverage", "depreciation_booked", "depreciation_gap",
+    "fine_tune_gross_margin", "gw", "inference_gross_margin", "lab_paid_margin",
+    "landlord_margin_economic", "loaded_gross_margin", "power_price", "rent_per_hour",
+    "rpo_under_hurdle", "training_moic", "unit_cost",
+)  # fmt: skip
+NAMED = ["openai", "anthropic"]
+MARGINS = ("inference_gross_margin", "loaded_gross_margin", "fine_tune_gross_margin")
+
+Results = Callable[[str], xr.Dataset]
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    """The draws of a scenario, by its name; all have the same random numbers."""
+
+    @cache
+    def of(name: str) -> xr.Dataset:
+        file = FILES.get(name, ROOT / "params" / "base.toml")
+        return sim.simulate(sim.load(file), draws=2_048, seed=1, keep=KEPT)
+
+    return of
+
+
+def changed(scenario: Scenario, base: Scenario) -> list[str]:
+    """The quantities of which a scenario has another law or value than the base case."""
+    laws = [{n: (q.law, q.loads) for n, q in s.quantities.items()} for s in (scenario, base)]
+    return [name for name, law in laws[0].items() if law != laws[1][name]]
+
+
+def moved(
+    results: Results, name: str, output: str, quarter: str = "2026Q4", **where: object
+) -> xr.DataArray:
+    """By how much the medians of an output are above those of the base case."""
+    medians = []
+    for scenario in (name, "base"):
+        found = results(scenario)[output].sel(where)
+        found = found.sel(quarter=quarter) if "quarter" in found.dims else found
+        medians.append(found.median("draw"))
+    return medians[0] - medians[1]
+
+
+def both_above_10(results: Results, name: str) -> float:
+    """P(OpenAI > 10 GW and Anthropic > 10 GW) at the end of 2027."""
+    gw = results(name).gw.sel(quarter="2027Q4", lab=NAMED)
+    return float((gw > 10).all("lab").mean())
+
+
+def test_the_scenarios_that_were_asked_for_are_shipped() -> None:
+    assert set(FILES) >= ASKED
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_scenario_says_what_it_asks_and_differs_from_the_base_case(
+    name: str, base: Scenario
+) -> None:
+    scenario = sim.load(FILES[name])
+    assert scenario.description.count("?") == 1
+    assert scenario.description.endswith("?")
+    assert scenario.description != base.description
+    assert changed(scenario, base) or scenario.factors != base.factors
+    assert scenario.remarks == ()
+    assert {party.id for party in scenario.labs} == {party.id for party in base.labs}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_value_that_a_scenario_changes_says_on_what_it_rests(
+    name: str, base: Scenario
+) -> None:
+    scenario = sim.load(FILES[name])
+    for key in changed(scenario, base):
+        quantity = scenario.quantities[key]
+        assert quantity.overrides is None, key  # a new number has a source of its own
+        assert quantity.note != base.quantities[key].note, key
+        assert quantity.note, key
+    for key, hosting in scenario.hosts.items():
+        assert hosting == base.hosts[key] or hosting.note != base.hosts[key].note, key
+
+
+def test_the_evidence_rests_on_sources_and_dates_what_was_reported(base: Scenario) -> None:
+    scenario = sim.load(FILES["evidence-2026-11"])
+    for key in changed(scenario, base):
+        quantity = scenario.quantities[key]
+        assert scenario.sources[quantity.source]["grade"] in ("A", "B", "C"), key
+        assert quantity.as_of or not key.startswith(("labs.", "landlords.")), key
+        assert quantity.as_of is None or quantity.as_of < "2026-12", key
+
+
+@pytest.mark.parametrize("quarter", ["2026Q4", "2027Q4"])
+def test_a_glut_costs_landlords_their_margin_and_the_reference_lab_some_of_its_own(
+    results: Results, quarter: str
+) -> None:
+    online = {"regime": "online_inference"}
+    assert moved(results, "bear", "rent_per_hour", quarter, **online) < -0.3
+    assert moved(results, "bear", "landlord_margin_economic", quarter, **online) < -0.25
+    for margin in MARGINS:
+        assert moved(results, "bear", margin, quarter) < -0.02, margin
+
+
+def test_a_glut_shows_book_lives_to_be_long_and_moves_no_book(results: Results) -> None:
+    bear, base = results("bear"), results("base")
+    xr.testing.assert_identical(bear.depreciation_booked, base.depreciation_booked)
+    xr.testing.assert_identical(bear.gw, base.gw)
+    assert (bear.depreciation_gap.mean("draw") > 2 * base.depreciation_gap.mean("draw")).all()
+
+
+def test_in_a_glut_training_pays_less_and_revenue_covers_less_of_the_bill(results: Results) -> None:
+    assert (moved(results, "bear", "training_moic", lab=NAMED) < 0).all()
+    assert (moved(results, "bear", "coverage", "2027Q4", lab=NAMED) < -0.1).all()
+
+
+def test_when_demand_outruns_compute_all_margins_rise_and_the_books_are_right(
+    results: Results,
+) -> None:
+    for quarter in ("2026Q4", "2027Q4"):
+        for margin in MARGINS:
+            assert moved(results, "bull", margin, quarter) > 0.05, margin
+    online = {"regime": "online_inference"}
+    assert moved(results, "bull", "landlord_margin_economic", **online) > 0.03
+    assert (moved(results, "bull", "training_moic", lab=NAMED) > 0.2).all()
+    assert (moved(results, "bull", "gw", "2027Q4", lab=NAMED) > 0.5).all()
+    gaps = [
+        results(name).depreciation_gap.mean("draw").sum("landlord") for name in ("bull", "base")
+    ]
+    assert (abs(gaps[0]) < 0.1 * gaps[1]).all()
+
+
+@pytest.mark.parametrize("name", ["power-crunch", "capital-crunch"])
+def test_a_crunch_takes_gigawatts_of_2027_and_makes_the_rest_dearer(
+    results: Results, name: str
+) -> None:
+    at_2026 = [results(one).gw.sel(quarter="2026Q4") for one in (name, "base")]
+    xr.testing.assert_identical(*at_2026)
+    assert (moved(results, name, "gw", "2027Q4") < 0).all()
+    assert both_above_10(results, name) < both_above_10(results, "base") / 2
+    assert (moved(results, name, "rent_per_hour") > 0.1).all()
+    for margin in MARGINS:
+        assert moved(results, name, margin) < -0.01, margin
+    assert (moved(results, name, "training_moic", lab=NAMED) < 0).all()
+
+
+@pytest.mark.parametrize("name", ["power-crunch", "capital-crunch"])
+def test_in_a_crunch_revenue_follows_the_capacity_that_is_there(
+    results: Results, name: str
+) -> None:
+    ratio = results(name).arr_capacity_ratio.sel(quarter="2027Q4", lab=NAMED).median("draw")
+    before = results("base").arr_capacity_ratio.sel(quarter="2027Q4", lab=NAMED).median("draw")
+    np.testing.assert_allclose(ratio, before, rtol=0.05)
+
+
+def test_scarce_power_is_dear_power_and_scarce_capital_is_dear_capital(results: Results) -> None:
+    assert moved(results, "power-crunch", "power_price") > 0.02
+    assert moved(results, "capital-crunch", "power_price") == 0
+    layers = {"layer": ["electricity_it", "cost_of_capital"], "regime": "online_inference"}
+    power = moved(results, "power-crunch", "unit_cost", **layers)
+    capital = moved(results, "capital-crunch", "unit_cost", **layers)
+    assert power.sel(layer="electricity_it") > 10 * abs(capital.sel(layer="electricity_it"))
+    assert capital.sel(layer="cost_of_capital") > 2 * power.sel(layer="cost_of_capital")
+
+
+def test_short_lives_reach_the_token_by_the_rent_and_leave_the_books_alone(
+    results: Results,
+) -> None:
+    short, base = results("short-life"), results("base")
+    for unmoved in ("gw", "arr", "depreciation_booked", "power_price"):
+        xr.testing.assert_identical(short[unmoved], base[unmoved])
+    xr.testing.assert_allclose(short.landlord_margin_economic, base.landlord_margin_economic)
+    assert (moved(results, "short-life", "rent_per_hour") > 1).all()
+    for margin in MARGINS:
+        assert moved(results, "short-life", margin) < -0.1, margin
+    assert (short.depreciation_gap.mean("draw") > 3 * base.depreciation_gap.mean("draw")).all()
+    under = [float(ds.rpo_under_hurdle.sum("landlord").mean()) for ds in (short, base)]
+    assert under[0] > 1.3 * under[1]
+
+
+def test_under_stress_everything_that_demand_and_capital_carry_gives_way(results: Results) -> None:
+    for margin in MARGINS:
+        assert moved(results, "stress", margin) < -0.03, margin
+    online = {"regime": "online_inference"}
+    assert moved(results, "stress", "landlord_margin_economic", **online) < -0.05
+    assert (moved(results, "stress", "arr", "2027Q4", lab=NAMED) < -10).all()
+    assert (moved(results, "stress", "gw", "2027Q4") < 0).all()
+    assert both_above_10(results, "stress") < both_above_10(results, "base") / 2
+
+
+def test_a_factor_that_is_held_leaves_the_others_free(results: Results) -> None:
+    """Power prices load on neither of the two factors of the stress."""
+    moved_by = results("stress").power_price / results("base").power_price
+    np.testing.assert_allclose(moved_by, 1, rtol=1e-14)  # the last bit: tables reach farther
+
+
+def test_by_the_evidence_the_two_routes_to_the_inference_margin_meet(results: Results) -> None:
+    """Revenue over capacity comes nearer to one for both labs, without being fitted."""
+    apart = []
+    for name in ("evidence-2026-11", "base"):
+        ratio = results(name).arr_capacity_ratio.sel(quarter="2026Q4", lab=NAMED)
+        apart.append(float(abs(np.log(ratio.median("draw"))).mean()))
+    assert apart[0] < 0.8 * apart[1]
+
+
+def test_by_the_evidence_the_labs_have_fewer_gigawatts_than_fig_11_and_less_is_known_of_them(
+    results: Results,
+) -> None:
+    labs = ["openai", "anthropic", "meta", "xai"]
+    assert (moved(results, "evidence-2026-11", "gw", lab=labs) < 0).all()
+    spread = [
+        np.log(results(name).gw.sel(quarter="2026Q4", lab=labs)).std("draw")
+        for name in ("evidence-2026-11", "base")
+    ]
+    assert (spread[0] > 1.3 * spread[1]).all()

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import sim
+from sim.common.errors import InputError
+from sim.statistics.expressions import Expression, check, evaluate, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mean(tps_decode)", ("mean", "tps_decode", (), None)),
+        (" sd( gw[ openai ] @ 2026Q4 ) ", ("sd", "gw", ("openai",), "2026Q4")),
+        ("p5(gw[openai]@2026Q4)", ("quantile", "gw", ("openai",), "2026Q4", 0.05)),
+        ("p2.5(tps_train)", ("quantile", "tps_train", (), None, 0.025)),
+        ("cvar95(tps_train)", ("cvar", "tps_train", (), None, 0.95)),
+        ("P(gw[xai]@2027Q4 >= 10)", ("P", "gw", ("xai",), "2027Q4", 10.0, ">=")),
+        ("P(tps_train>1e3)", ("P", "tps_train", (), None, 1e3, ">")),
+        ("P(shortfall[xai] <= -2.5)", ("P", "shortfall", ("xai",), None, -2.5, "<=")),
+    ],
+)  # fmt: skip
+def test_expressions_are_read(text: str, expected: tuple[object, ...]) -> None:
+    found = parse(text)
+    wanted = Expression(text.strip(), *expected)  # type: ignore[arg-type]
+    assert found == wanted or (np.isnan(found.number) and np.isnan(wanted.number))
+    assert (found.statistic, found.variable, found.labels, found.quarter) == expected[:4]
+
+
+LABS, LANDLORDS = ("openai", "google"), ("oracle", "google")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("gw", "expected stat(output[label,...]@quarter) or P(output >= number)"),
+        ("p5(gw@2026Q4[openai])", "expected stat(output[label,...]@quarter)"),
+        ("p5()", "expected stat(output"),
+        ("p0(gw)", "expected a level between 0 and 100, got p0"),
+        ("cvar100(gw)", "expected a level between 0 and 100, got cvar100"),
+        ("meen(gw)", "unknown statistic 'meen'; did you mean 'mean'?"),
+        ("median(gw)", "unknown statistic 'median'; did you mean 'p50'?"),
+        ("prob(gw > 1)", "did you mean 'P(output >= number)'?"),
+        ("P(gw[openai]@2027Q4)", "expected P(output >= number)"),
+        ("P(gw[openai]@2027Q4 >= ten)", "expected a number after >=, got 'ten'"),
+        ("P(gw[openai]@2027Q4 > inf)", "expected a number after >, got 'inf'"),
+        ("mean(tps_decod)", "unknown output 'tps_decod'; did you mean 'tps_decode'?"),
+        ("mean(p_top_two@2027Q4)", "is itself a probability; say P(gw >= number)"),
+        ("p5(inference_gross_margin)", "p5(inference_gross_margin): say a quarter, e.g. @2026Q4"),
+        ("p5(gw@2027Q4)", "say a lab, e.g. [openai]; known: openai, google"),
+        ("p5(gw)", "say a lab, e.g. [openai]; known: openai, google; say a quarter"),
+        ("p5(gw[opnai]@2027Q4)", "unknown label 'opnai'; did you mean 'openai'?"),
+        ("p5(gw[openai]@2028Q4)", "unknown quarter '2028Q4'; did you mean"),
+        ("p5(gw[openai,google]@2027Q4)", "labels"),
+        ("p5(tps_decode@2027Q4)", "'tps_decode' has no quarter"),
+        ("p5(tps_decode[openai])", "no label is needed, got 'openai'"),
+        ("p5(batch)", "'batch' is not kept by a run"),
+        ("P(arr[openai]@2026Q4 > 1)", "of 'arr' a run keeps only mean and sd"),
+        ("mean(training_moic[openai])", "'training_moic' is an unbounded ratio"),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        check(parse(text, "--until"), LABS, LANDLORDS, "--until")
+    (fault,) = error.value.faults
+    assert str(fault).startswith(f"--until: {text}: ")
+    assert message in str(fault)
+
+
+def test_an_expression_is_what_the_summary_says(ds: xr.Dataset, summary: xr.Dataset) -> None:
+    at = {"quarter": "2026Q4"}
+    margin, crossed = "inference_gross_margin", {"lab": "openai", "quarter": "2027Q4"}
+    for text, name, where in (
+        (f"mean({margin}@2026Q4)", f"{margin}_mean", at),
+        (f"sd({margin}@2026Q4)", f"{margin}_sd", at),
+        (f"p5({margin}@2026Q4)", f"{margin}_quantile", {**at, "quantile": 0.05}),
+        (f"cvar95({margin}@2026Q4)", f"{margin}_cvar", {**at, "tail": 0.95}),
+        ("P(gw[openai]@2027Q4 > 10)", "p_gw_above", {"threshold": 10, **crossed}),
+        ("mean(arr[xai]@2026Q4)", "arr_mean", {"lab": "xai", **at}),
+        ("sd(unit_cost[hbm_depreciation,online_inference]@2026Q4)", "unit_cost_sd",
+         {"layer": "hbm_depreciation", "regime": "online_inference", **at}),
+        ("mean(pue_above_capacity_ratio)", "pue_above_capacity_ratio_mean", {}),
+        ("p50(payback_months[anthropic])", "payback_months_quantile",
+         {"lab": "anthropic", "quantile": 0.5}),
+    ):  # fmt: skip
+        expected = [float(summary[n].sel(where)) for n in (name, f"{name}_error")]
+        np.testing.assert_allclose(evaluate(text, ds), expected, rtol=1e-9, err_msg=text)
+
+
+def test_labels_are_found_among_the_dims_in_any_order(base: sim.Scenario) -> None:
+    ds = sim.simulate(base, draws=512, keep=["hosted_gw", "pue"])
+    lab, landlord = "openai", "microsoft"
+    expected = float(ds.hosted_gw.sel(lab=lab, landlord=landlord, quarter="2026Q4").mean())
+    for text in (
+        "openai,microsoft]@2026Q4",
+        "microsoft,openai]@2026Q4",
+        "2026Q4,microsoft,openai]",
+    ):
+        assert evaluate(f"mean(hosted_gw[{text})", ds)[0] == pytest.approx(expected)
+    with pytest.raises(InputError, match=r"say a landlord, e\.g\. "):
+        evaluate("mean(hosted_gw[openai]@2026Q4)", ds)
+    assert evaluate("P(pue >= 1)", ds)[0] == 1  # inputs too, where their draws are kept
+    with pytest.raises(InputError, match="'gw' is not kept here: name it in keep="):
+        evaluate("mean(gw[openai]@2026Q4)", ds)
+
+
+def test_draws_that_are_not_there_are_told(ds: xr.Dataset) -> None:
+    with pytest.raises(InputError, match="of 'unit_cost' only mean and sd are kept here"):
+        evaluate("p5(unit_cost[online_inference,hbm_depreciation]@2026Q4)", ds)
+    with pytest.raises(InputError, match="unknown output 'inference_gros_margin'; did you mean"):
+        evaluate("p5(inference_gros_margin@2026Q4)", ds)
+    value, error = evaluate("p5(lab_paid_margin[deepseek]@2026Q4)", ds)
+    assert np.isnan(value)
+    assert np.isnan(error)
+
+
+def test_expressions_of_any_dataset() -> None:
+    loss = xr.DataArray(np.arange(2_048.0)[:, None] * [1, 2], dims=("draw", "site"))
+    made = xr.Dataset({"loss": loss}, {"site": ["a", "b"]})
+    assert evaluate("mean(loss[b])", made)[0] == 2_047
+    assert evaluate("P(loss[a] < 1024)", made)[0] == 0.5
+    with pytest.raises(InputError, match=r"say a site, e\.g\. \[a\]; known: a, b"):
+        evaluate("mean(loss)", made)
