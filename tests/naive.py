@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 AnyArray = NDArray[Any]
 Draws = Mapping[str, Array]
-Law = Mapping[str, Any]
+Distribution = Mapping[str, Any]
 
 QUARTERS = 8  # 2026Q1 .. 2027Q4
 Q_STAR = 3  # 2026Q4, the reference quarter
@@ -1033,9 +1033,9 @@ def evaluate(
 
 
 def sample(
-    laws: Mapping[str, Law],
-    labs: Mapping[str, Mapping[str, Law]],
-    landlords: Mapping[str, Mapping[str, Law]],
+    distributions: Mapping[str, Distribution],
+    labs: Mapping[str, Mapping[str, Distribution]],
+    landlords: Mapping[str, Mapping[str, Distribution]],
     draws: int,
     rng: np.random.Generator,
     uncertainty: float = 1.0,
@@ -1054,29 +1054,29 @@ def sample(
             z = z + load * factor[name]
         return z
 
-    def draw(law: Law, sigma: AnyArray | None = None) -> AnyArray:
+    def draw(distribution: Distribution, sigma: AnyArray | None = None) -> AnyArray:
         """One quantity; `sigma` makes a law without family a lognormal of that sigma."""
-        if "value" in law:
-            return np.asarray(law["value"], dtype=np.float64)
-        z = uncertainty * normal(law.get("loads", {}))
+        if "value" in distribution:
+            return np.asarray(distribution["value"], dtype=np.float64)
+        z = uncertainty * normal(distribution.get("loads", {}))
         if sigma is not None:
-            return np.asarray(law["median"] * np.exp(sigma * z))
-        if law["family"] == "lognormal":
-            return np.asarray(law["median"] * np.exp(law["sigma"] * z))
-        if law["family"] == "logit_normal":
-            low, width = law["min"], law["max"] - law["min"]
-            centre = (law["median"] - low) / width
-            logit = np.log(centre / (1.0 - centre)) + law["sigma"] * z
+            return np.asarray(distribution["median"] * np.exp(sigma * z))
+        if distribution["family"] == "lognormal":
+            return np.asarray(distribution["median"] * np.exp(distribution["sigma"] * z))
+        if distribution["family"] == "logit_normal":
+            low, width = distribution["min"], distribution["max"] - distribution["min"]
+            centre = (distribution["median"] - low) / width
+            logit = np.log(centre / (1.0 - centre)) + distribution["sigma"] * z
             return np.asarray(low + width / (1.0 + np.exp(-logit)))
-        if law["family"] == "normal":
-            return np.asarray(law["mean"] + law["sd"] * z)
-        raise ValueError(f"family: {law['family']!r}")
+        if distribution["family"] == "normal":
+            return np.asarray(distribution["mean"] + distribution["sd"] * z)
+        raise ValueError(f"family: {distribution['family']!r}")
 
     def vector(columns: list[AnyArray]) -> AnyArray:
         """(L,) where every member is fixed, (draws, L) otherwise."""
         return np.stack(np.broadcast_arrays(*columns), axis=-1)
 
-    out = {name: draw(law) for name, law in laws.items()}
+    out = {name: draw(distribution) for name, distribution in distributions.items()}
 
     for name in LAB_VECTORS:
         if name == "lab_delay_quarters":

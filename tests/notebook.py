@@ -14,19 +14,22 @@ from sim.model.inputs import HOST_MATRICES, SPREAD_FROM
 from sim.parameters.scenario import Scenario
 
 
-def laws(scenario: Scenario) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def distributions(scenario: Scenario) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """The scenario's laws as `naive.sample` takes them: scalars, labs, landlords."""
     scalars: dict[str, Any] = {}
     labs: dict[str, dict[str, Any]] = {party.id: {} for party in scenario.labs}
     landlords: dict[str, dict[str, Any]] = {party.id: {} for party in scenario.landlords}
     for name, quantity in scenario.quantities.items():
-        law: dict[str, Any] = {**quantity.law.model_dump(), "loads": quantity.loads}
+        distribution: dict[str, Any] = {
+            **quantity.distribution.model_dump(),
+            "loads": quantity.loads,
+        }
         *where, last = name.split(".")
         target = {"labs": labs, "landlords": landlords}.get(where[0])
         if target is None:
-            scalars[last] = law
+            scalars[last] = distribution
         else:
-            target[where[1]][last] = law
+            target[where[1]][last] = distribution
     for fields in labs.values():
         for arr in ("arr_2025q4_busd", "arr_2026q4_busd", "arr_growth_2027"):
             fields.setdefault(arr, {"value": float("nan")})
@@ -42,7 +45,7 @@ def matrices(scenario: Scenario) -> dict[str, np.ndarray]:
 @pytest.fixture
 def notebook(base: Scenario) -> Callable[[int], Mapping[str, np.ndarray]]:
     """Sample and evaluate in NumPy."""
-    scalars, labs, landlords = laws(base)
+    scalars, labs, landlords = distributions(base)
     hosts = matrices(base)
 
     def run(draws: int) -> Mapping[str, np.ndarray]:

@@ -96,9 +96,9 @@ class Folder:
         with pytest.raises(sim.InputError) as caught:
             self.load(file, set)
         return [
-            Told(os.path.relpath(place.file, self.root), place.line, fault.key, fault.message)
-            if (place := fault.place).file != "--set"
-            else Told(place.file, place.line, fault.key, fault.message)
+            Told(os.path.relpath(location.file, self.root), location.line, fault.key, fault.message)
+            if (location := fault.location).file != "--set"
+            else Told(location.file, location.line, fault.key, fault.message)
             for fault in caught.value.faults
         ]
 

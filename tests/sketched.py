@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sim.engine.events import NO_EVENTS, Declared, declared_events
-from sim.engine.histograms import CHUNK, Sketch
+from sim.engine.events import NO_EVENTS, IndicatorSet, indicator_set
+from sim.engine.histograms import CHUNK, Histograms
 from sim.engine.prepare import selected
 from sim.model.blocks import replicate_of
 from sim.model.declarations import Output
@@ -39,16 +39,16 @@ def make_draws(n: int, seed: int = 1) -> np.ndarray:
         return np.array([make(rng, n) for make in COLUMNS.values()])
 
 
-def sketch_of(values: np.ndarray, kept: int, declared: Declared = NO_EVENTS) -> Sketch:
+def sketch_of(values: np.ndarray, kept: int, declared: IndicatorSet = NO_EVENTS) -> Histograms:
     """The sketch of draws of which the first `kept` make the bins, made in one part."""
     every = np.ones(values.shape[1], bool)
-    sketch = Sketch.begin(values[:, :kept], every[:kept], "stratified", declared)
-    part = sketch.part()
+    histograms = Histograms.begin(values[:, :kept], every[:kept], "stratified", declared)
+    part = histograms.part()
     for first in range(kept, values.shape[1], CHUNK):
         chunk = slice(first, first + CHUNK)
-        sketch.fold(part.add(values[:, chunk], every[chunk], first))
-    sketch.merge(part)
-    return sketch
+        histograms.fold(part.add(values[:, chunk], every[chunk], first))
+    histograms.merge(part)
+    return histograms
 
 
 def sketched(ds: xr.Dataset, scenario: Scenario, kept: int) -> xr.Dataset:
@@ -64,15 +64,15 @@ def sketched(ds: xr.Dataset, scenario: Scenario, kept: int) -> xr.Dataset:
         for v, end in zip(drawn, ends[1:], strict=True)
     }
     fixed = {str(name): v.values for name, v in ds.data_vars.items() if "draw" not in v.dims}
-    declared = declared_events(
+    declared = indicator_set(
         columns,
         fixed,
         [lab.id for lab in scenario.labs],
         scenario.settings.named_labs,
         scenario.settings.thresholds_gw,
     )
-    sketch = sketch_of(store, kept, declared=declared)
-    made = {**variables(sketch, drawn), **moments_of(store, drawn)}
+    histograms = sketch_of(store, kept, declared=declared)
+    made = {**variables(histograms, drawn), **moments_of(store, drawn)}
     return ds.isel(draw=slice(kept)).drop_vars("replicate_count").assign(made)
 
 

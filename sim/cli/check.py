@@ -17,10 +17,10 @@ def check(files: Files, set_: Set = None) -> None:
     scenarios = scenarios_of(files, set_, [])
     check_sweeps(files, scenarios, parse_set(set_ or [], []))
     for scenario in scenarios:
-        judged = sum(q.source == "judgement" for q in scenario.quantities.values())
+        check_draws = sum(q.source == "judgement" for q in scenario.quantities.values())
         print(
             f"{scenario.name}: good:"
-            f" {len(scenario.quantities)} quantities ({judged} by judgement),"
+            f" {len(scenario.quantities)} quantities ({check_draws} by judgement),"
             f" {len(scenario.labs)} labs, {len(scenario.landlords)} landlords,"
             f" {len(scenario.sources_used())} sources"
         )

@@ -9,7 +9,7 @@ import typer
 
 from sim.cli import show_run
 from sim.cli.stored_options import Out, Run, _told
-from sim.common.errors import Fault, InputError, Place
+from sim.common.errors import Fault, InputError, Location
 from sim.common.text import nearest
 from sim.store import reader
 
@@ -38,7 +38,7 @@ def export(
         message = "missing: expected csv, parquet or zarr, unless --to has such an ending"
         if kind:
             message = f"unknown format '{kind}'{nearest(kind, list(exports.FORMATS))}"
-        raise InputError([Fault(Place("--format"), "", message)])
+        raise InputError([Fault(Location("--format"), "", message)])
     folder = reader.find(run, out)
     target = Path() if to is None else to
     if target.is_dir() and target.suffix != f".{chosen}" and not exports.is_zarr(target):

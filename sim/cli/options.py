@@ -61,7 +61,7 @@ def number(text: str | None) -> Any:
     return int(found) if found.is_integer() and abs(found) < 2**53 else found
 
 
-def tell_of_compiling() -> None:
+def announce_compiling() -> None:
     """Say so where the model has yet to be compiled for this machine."""
     from sim.cli.terminal import err
     from sim.kernels.jit import cache_lasts, is_compiled

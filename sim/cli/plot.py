@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sim.cli.stored_options import Out, Run, _told
-from sim.common.errors import Fault, InputError, Place, RunError
+from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.text import nearest
 from sim.store import reader
 
@@ -30,17 +30,17 @@ def plot(
     known = list(plots.FIGURES)
     names = list(dict.fromkeys(figures or known))
     faults = [
-        Fault(Place("FIGURE"), "", f"no such figure: '{name}'{nearest(name, known)}")
+        Fault(Location("FIGURE"), "", f"no such figure: '{name}'{nearest(name, known)}")
         for name in names
         if name not in known
     ]
     single = to is not None and to.suffix.lower() in (".png", ".pdf", ".svg")
     if to is not None and single and len(names) > 1:
         message = f"{to}: one file, and {len(names)} figures: expected a folder"
-        faults.append(Fault(Place("--to"), "", message))
+        faults.append(Fault(Location("--to"), "", message))
     if to is not None and (not to.parent.is_dir() if single else to.exists() and not to.is_dir()):
         message = f"{to}: expected a folder, or NAME.png, .pdf or .svg in a folder that is there"
-        faults.append(Fault(Place("--to"), "", message))
+        faults.append(Fault(Location("--to"), "", message))
     if faults:
         raise InputError(faults)
     folder = reader.find(run, out)

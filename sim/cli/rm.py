@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sim.cli.stored_options import RUN_HELP, Out
-from sim.common.errors import Fault, InputError, Place, RunError
+from sim.common.errors import Fault, InputError, Location, RunError
 from sim.store import reader
 
 
@@ -36,7 +36,7 @@ def rm(
     if not yes:
         if not _on_terminal():
             message = "not asked for: on no terminal, say --yes to remove runs"
-            raise InputError([Fault(Place("sim rm"), "", message)])
+            raise InputError([Fault(Location("sim rm"), "", message)])
         for folder, about in found.items():
             print(f"{folder}  {about}", file=sys.stderr)
         what = "this run" if len(found) == 1 else f"these {len(found)} runs"

@@ -15,11 +15,11 @@ from sim.cli.options import (
     Landlords,
     Quarters,
     Set,
+    announce_compiling,
     number,
     scenarios_of,
-    tell_of_compiling,
 )
-from sim.common.errors import Fault, InputError, Place
+from sim.common.errors import Fault, InputError, Location
 from sim.model.dims import QUARTERS
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def run(
         terminal.err.print(elsewhere.remark, style="bold red", markup=False)
     talkative = not quiet and not as_json
     if not quiet:
-        tell_of_compiling()
+        announce_compiling()
     finished = []
     documents = []
     for place, scenario in enumerate(scenarios, start=1):
@@ -158,7 +158,7 @@ def run(
             )
         _warn(done, scenario.name, of_targets=not talkative or len(scenarios) > 1)
         if talkative:
-            _show(done, scenario, selection, alone=len(scenarios) == 1)
+            _show(done, scenario, selection, exclusive_lock=len(scenarios) == 1)
         elif as_json:
             about = show_run.of_scenario(scenario)
             document = show_run.document(done.ds, done.summary, about, selection, done.folder)
@@ -186,11 +186,11 @@ def _warn(done: Run, name: str, of_targets: bool) -> None:
         terminal.err.print(f"{name}: {line}", style="bold red", markup=False)
 
 
-def _show(done: Run, scenario: Scenario, selection: Selection, alone: bool) -> None:
+def _show(done: Run, scenario: Scenario, selection: Selection, exclusive_lock: bool) -> None:
     """Print all tables of a run, or of one among several what it is and where."""
     from sim.cli import terminal
 
-    if alone:
+    if exclusive_lock:
         show_run.show(done.ds, done.summary, show_run.of_scenario(scenario), selection)
     else:
         about = f": {scenario.description}" if scenario.description else ""
@@ -228,7 +228,7 @@ def _options(
         "bad_draws": bad_draws,
     }
     faults = [
-        Fault(Place(f"--{name.replace('_', '-')}"), "", message)
+        Fault(Location(f"--{name.replace('_', '-')}"), "", message)
         for name, message in option_faults(**given).items()
     ]
     return {**given, "faults": faults}
@@ -241,10 +241,10 @@ def _cluster(address: str | None, threads: str | None) -> list[Fault]:
     from sim.engine.dask_backend import address_fault
 
     message = address_fault(address)
-    faults = [Fault(Place("--cluster"), "", message)] if message else []
+    faults = [Fault(Location("--cluster"), "", message)] if message else []
     if threads is not None:
         message = "says nothing with --cluster: its workers have threads of their own"
-        faults.append(Fault(Place("--threads"), "", message))
+        faults.append(Fault(Location("--threads"), "", message))
     return faults
 
 
@@ -255,11 +255,11 @@ def _until(
     if not texts:
         if max_draws is not None:
             message = "says how far --until may go, which is not given"
-            faults.append(Fault(Place("--max-draws"), "", message))
+            faults.append(Fault(Location("--max-draws"), "", message))
         return {}
     from sim.simulation.until import MAX_DRAWS, parse_all, sizes_fault
 
     most = MAX_DRAWS if max_draws is None else number(max_draws)
     if fault := sizes_fault(draws, most):
-        faults.append(Fault(Place("--max-draws"), "", fault))
+        faults.append(Fault(Location("--max-draws"), "", fault))
     return {"until": parse_all(texts, faults), "max_draws": most}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sim.common.errors import Fault, InputError, Place
+from sim.common.errors import Fault, InputError, Location
 
 
 def schema(
@@ -20,5 +20,5 @@ def schema(
         out.write_text(text(), encoding="utf-8")
     except OSError as error:
         message = f"{out}: cannot be written: {error.strerror}"
-        raise InputError([Fault(Place("--out"), "", message)]) from error
+        raise InputError([Fault(Location("--out"), "", message)]) from error
     print(out)

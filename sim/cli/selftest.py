@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli.options import Set, scenarios_of, tell_of_compiling
+from sim.cli.options import Set, announce_compiling, scenarios_of
 
 if TYPE_CHECKING:
     from sim.selftest import Check
@@ -42,7 +42,7 @@ def selftest(
 
     started = time.perf_counter()
     if not as_json:
-        tell_of_compiling()
+        announce_compiling()
         for line in _machine():
             terminal.out.print(line, style="dim", markup=False)
     found: dict[str, list[Check]] = {}
@@ -52,8 +52,10 @@ def selftest(
             found[title] = done(part)
             if not as_json:
                 _show(title, found[title])
-    judged = [check.ok for checks in found.values() for check in checks if check.ok is not None]
-    failed = judged.count(False)
+    check_draws = [
+        check.ok for checks in found.values() for check in checks if check.ok is not None
+    ]
+    failed = check_draws.count(False)
     if as_json:
         document = {
             "versions": versions(),
@@ -62,7 +64,7 @@ def selftest(
                 {"title": title, "checks": [check.data() for check in checks]}
                 for title, checks in found.items()
             ],
-            "checks": len(judged),
+            "checks": len(check_draws),
             "failed": failed,
         }
         print(json.dumps(document, indent=1, allow_nan=False))
@@ -71,7 +73,9 @@ def selftest(
             line = f"The model was not drawn: there is no {BASE} here. Name one: sim selftest FILE"
             terminal.out.print(line, style="bold", markup=False)
         verdict = (
-            f"{failed} of {len(judged)} checks FAILED" if failed else f"{len(judged)} checks ok"
+            f"{failed} of {len(check_draws)} checks FAILED"
+            if failed
+            else f"{len(check_draws)} checks ok"
         )
         style = "bold red" if failed else "bold"
         terminal.out.print(f"{verdict}  {time.perf_counter() - started:.1f} s", style=style)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.common.errors import Fault, Place
+from sim.common.errors import Fault, Location
 from sim.common.text import nearest
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def unknown(
     """Faults of names that an option gives and nothing bears."""
     return [
         Fault(
-            Place(option),
+            Location(option),
             "",
             f"no such {option[2:]}: '{name}'{expected or nearest(name, list(known))}",
         )

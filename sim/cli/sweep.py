@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.options import number, tell_of_compiling
+from sim.cli.options import announce_compiling, number
 from sim.common.errors import Fault
 
 if TYPE_CHECKING:
-    from sim.simulation.sweep import Question
+    from sim.simulation.sweep import SweepPlan
     from sim.store.sweep import Sweep
 
 
@@ -89,7 +89,7 @@ def sweep(
     from sim.store.sweep import run
 
     if not quiet:
-        tell_of_compiling()
+        announce_compiling()
     points = len(question.grid.scenarios)
     talkative = not quiet and not as_json
     label = f"{question.grid.scenarios[0].name}: {points} points"
@@ -116,7 +116,7 @@ def sweep(
         _show(question, done)
 
 
-def _document(question: Question, done: Sweep) -> dict[str, Any]:
+def _document(question: SweepPlan, done: Sweep) -> dict[str, Any]:
     import numpy as np
 
     from sim.simulation.sweep import asked
@@ -140,7 +140,7 @@ def _document(question: Question, done: Sweep) -> dict[str, Any]:
     }
 
 
-def _show(question: Question, done: Sweep) -> None:
+def _show(question: SweepPlan, done: Sweep) -> None:
     from sim import tables
     from sim.cli import terminal
     from sim.tables.sweep import tables as sweep_tables
@@ -157,7 +157,7 @@ def _show(question: Question, done: Sweep) -> None:
     terminal.out.print()
     for table in sweep_tables(done.ds):
         terminal.show(table)
-    terminal.out.print(tables.errors_told(question.draws, question.sampler), style="dim")
+    terminal.out.print(tables.describe_errors(question.draws, question.sampler), style="dim")
     doubtful = int(done.ds["draws_questionable"].max())
     if doubtful:
         fate = "left out" if question.drop_questionable else "kept"

@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, order=True, slots=True)
-class Place:
+class Location:
     """Where something was said: a file (or `--set`) and a line (0 if it has none)."""
 
     file: str
@@ -21,12 +21,12 @@ class Place:
 class Fault:
     """One thing that is wrong with what a user gave."""
 
-    place: Place
+    location: Location
     key: str
     message: str
 
     def __str__(self) -> str:
-        text = ": ".join(filter(None, (str(self.place), self.key, self.message)))
+        text = ": ".join(filter(None, (str(self.location), self.key, self.message)))
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)  # one line
 
 

@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from sim.common.errors import Fault, InputError, Place
+from sim.common.errors import Fault, InputError, Location
 
 # Peak memory of simulating, summarising and storing, over that of the draws that are kept:
 # 2.5 at 200,000 and at 1,000,000 draws, rounded up.
@@ -40,4 +40,4 @@ def check_memory(
             f"{draws:,} draws of {columns} values need about {needed / 2**30:,.1f} GiB, and there"
             f" are {there / 2**30:,.1f} GiB; ask for fewer draws or outputs"
         )
-        raise InputError([Fault(Place(caller), "draws", message)])
+        raise InputError([Fault(Location(caller), "draws", message)])

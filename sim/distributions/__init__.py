@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sim.distributions.base import Law
+from sim.distributions.base import Distribution
 from sim.distributions.bounded import Beta, LogUniform, Pert, Triangular, Uniform
 from sim.distributions.discrete import Bernoulli, Discrete, Empirical, Fixed
 from sim.distributions.elicitation import QUANTILE_KEY
@@ -23,15 +23,15 @@ from sim.distributions.normal import LogitNormal, Lognormal, Normal
 from sim.distributions.unbounded import Gamma, GeneralizedPareto, StudentT, Weibull
 
 __all__ = [
+    "DISTRIBUTION_KEYS",
     "FAMILIES",
     "FISCAL_KEYS",
     "FISCAL_YEAR_END",
-    "LAW_KEYS",
     "QUANTILE_KEY",
     "SCIPY",
+    "Distribution",
     "FiscalYears",
     "Fixed",
-    "Law",
     "LogitNormal",
     "Lognormal",
     "Mixture",
@@ -40,12 +40,12 @@ __all__ = [
     "SharedSpread",
     "calendar_year",
     "family_of",
-    "is_law_key",
-    "law_of",
+    "is_distribution_key",
+    "read_distribution",
     "replaced",
 ]
 
-FAMILIES: dict[str, type[Law]] = {
+FAMILIES: dict[str, type[Distribution]] = {
     "normal": Normal,
     "lognormal": Lognormal,
     "logit_normal": LogitNormal,
@@ -67,20 +67,27 @@ FAMILIES: dict[str, type[Law]] = {
 SCIPY = "scipy."
 
 # Keys that describe a law, beside `p1` to `p99` and what laws of scipy call their parameters.
-LAWS: tuple[type[Law], ...] = (Fixed, SharedSpread, FiscalYears, *FAMILIES.values())
-LAW_KEYS = frozenset({"family", "mean", "sd", "quantiles"}).union(*(law.keys({}) for law in LAWS))
+DISTRIBUTIONS: tuple[type[Distribution], ...] = (
+    Fixed,
+    SharedSpread,
+    FiscalYears,
+    *FAMILIES.values(),
+)
+DISTRIBUTION_KEYS = frozenset({"family", "mean", "sd", "quantiles"}).union(
+    *(distribution.keys({}) for distribution in DISTRIBUTIONS)
+)
 
 
-def family_of(name: Any) -> type[Law] | None:
+def family_of(name: Any) -> type[Distribution] | None:
     """The class of a family by the word that files use; None if there is none."""
     if not isinstance(name, str):
         return None
     return Scipy if name.startswith(SCIPY) else FAMILIES.get(name)
 
 
-def law_of(
+def read_distribution(
     entry: Mapping[str, Any], shared_spread: bool = False, fiscal: bool = False
-) -> type[Law] | None:
+) -> type[Distribution] | None:
     """The class of law that an entry gives: by `family`, a fixed `value`, or a shared spread.
 
     `fiscal` says that fiscal years may stand for the median. None where the family is missing or
@@ -95,9 +102,9 @@ def law_of(
     return SharedSpread if shared_spread else None
 
 
-def is_law_key(name: str, entry: Mapping[str, Any]) -> bool:
+def is_distribution_key(name: str, entry: Mapping[str, Any]) -> bool:
     """Whether a key of a quantity's table describes its law rather than where that comes from."""
-    if name in LAW_KEYS or QUANTILE_KEY.match(name):
+    if name in DISTRIBUTION_KEYS or QUANTILE_KEY.match(name):
         return True
     return family_of(entry.get("family")) is Scipy and name in Scipy.keys(entry)
 
@@ -122,7 +129,7 @@ def replaced(table: Mapping[str, Any], below: Mapping[str, Any], fiscal: bool) -
     return {key for key in below if said and (_form(key, family) or next(iter(said))) not in said}
 
 
-def _form(key: str, family: type[Law]) -> str:
+def _form(key: str, family: type[Distribution]) -> str:
     """Which of the forms that stand for one another a key belongs to; "" if to none of them."""
     if QUANTILE_KEY.match(key):
         return "a quantile"

@@ -26,7 +26,7 @@ def log_difference(larger: Any, smaller: Any) -> Any:
         return np.where(smaller == -np.inf, larger, larger + np.log(-np.expm1(smaller - larger)))
 
 
-class Law(BaseModel):
+class Distribution(BaseModel):
     """What a file says about a quantity. `point` is its value without uncertainty.
 
     A family gives either `quantile`, or the four functions of its tails from which `quantile`
@@ -147,7 +147,7 @@ class Law(BaseModel):
         """The logs of P(X <= x) and P(X > x), after a cut."""
         return self.log_cdf(x), self.log_sf(x)
 
-    def standard(self) -> tuple[Law, float, float]:
+    def standard(self) -> tuple[Distribution, float, float]:
         """A law of the same shape, with the shift and the factor that give this one from it."""
         return self, 0.0, 1.0
 
@@ -172,7 +172,7 @@ class Law(BaseModel):
         return 1.0
 
 
-class Tailed(Law):
+class Tailed(Distribution):
     """A continuous law that gives its tails; `min` and `max` cut it, unless they are its ends."""
 
     min: float | None = None

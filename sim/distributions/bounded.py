@@ -152,7 +152,7 @@ class Peaked(Bounded):
         x = np.array([value for _, value in levels])
         fixed = {key: given[key] for key in ("family", "shape") if key in given}
 
-        def law(unknown: Array) -> Peaked:
+        def distribution(unknown: Array) -> Peaked:
             low, below, above = unknown[0], math.exp(unknown[1]), math.exp(unknown[2])
             said = {"min": low, "mode": low + below, "max": low + below + above}
             return cls.model_validate({**fixed, **{key: float(what) for key, what in said.items()}})
@@ -161,13 +161,13 @@ class Peaked(Bounded):
         start = [x[0] - width / 2, math.log(x[1] - x[0] + width / 2)]
         start.append(math.log(x[2] - x[1] + width / 2))
         found = least_squares(
-            lambda unknown: (law(unknown).quantile(z) - x) / width,
+            lambda unknown: (distribution(unknown).quantile(z) - x) / width,
             start, xtol=1e-15, ftol=1e-15, gtol=1e-15,
             bounds=([-np.inf, math.log(width) - 12, math.log(width) - 12], [np.inf] * 3),
         )  # fmt: skip
         if np.abs(found.fun).max() > 1e-9:
             raise ValueError(f"no {name} has these quantiles: they are too skewed or too flat")
-        made = law(found.x)
+        made = distribution(found.x)
         return {"min": made.min, "mode": made.mode, "max": made.max}
 
     @model_validator(mode="after")

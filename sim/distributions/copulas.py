@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import gammainccinv, gammaincinv, ndtr, ndtri_exp
 
 from sim.common.text import finite, nearest, shown
-from sim.distributions import Law
+from sim.distributions import Distribution
 from sim.distributions.discrete import Steps
 from sim.distributions.elicitation import Array
 from sim.distributions.quantile_tables import Table, tabulate
@@ -178,7 +178,7 @@ def _pairs(said: Any, inputs: Sequence[str], rows: list[list[float]]) -> Iterato
             rows[i][j] = rows[j][i] = number
 
 
-def score_matrix(group: Group, laws: Mapping[str, Law]) -> Array:
+def score_matrix(group: Group, distributions: Mapping[str, Distribution]) -> Array:
     """The correlation matrix [member, member] of normal scores that a group asks for.
 
     Spearman's rho is turned into 2 sin(pi rho / 6), or where a law is of separate values into what
@@ -193,7 +193,7 @@ def score_matrix(group: Group, laws: Mapping[str, Law]) -> Array:
         made = 2.0 * np.sin(np.pi * made / 6.0)
         np.fill_diagonal(made, 1.0)
     if group.kind != "copula":
-        _solve(group, laws, made)
+        _solve(group, distributions, made)
     values, vectors = np.linalg.eigh(made)
     if values[0] < LEAST_EIGENVALUE:
         key = "matrix"
@@ -273,45 +273,47 @@ def _nodes(jumps: tuple[float, ...]) -> tuple[Array, Array, Array]:
     return z, weights, terms
 
 
-def _jumps(law: Law) -> list[float]:
-    edges = law.edges.tolist() if isinstance(law, Steps) else []
+def _jumps(distribution: Distribution) -> list[float]:
+    edges = distribution.edges.tolist() if isinstance(distribution, Steps) else []
     return edges + [-edge for edge in edges] if len(edges) <= _MOST_JUMPS else []
 
 
-def _ranks(law: Law, z: Array) -> Array:
+def _ranks(distribution: Distribution, z: Array) -> Array:
     """The mean rank, from 0 to 1, of the values at scores: equal values share theirs."""
-    if not isinstance(law, Steps):
+    if not isinstance(distribution, Steps):
         return np.asarray(ndtr(z))
-    weights = law.atoms[1]
-    return np.asarray((np.cumsum(weights) - weights / 2)[np.searchsorted(law.edges, z)])
+    weights = distribution.atoms[1]
+    return np.asarray((np.cumsum(weights) - weights / 2)[np.searchsorted(distribution.edges, z)])
 
 
-def _standardised(law: Law, jumps: tuple[float, ...], of_ranks: bool) -> tuple[Array, Array]:
+def _standardised(
+    distribution: Distribution, jumps: tuple[float, ...], of_ranks: bool
+) -> tuple[Array, Array]:
     """Values or ranks at the nodes, of mean 0 and sd 1, and the coefficients of their series."""
     z, weights, terms = _nodes(jumps)
-    x = _ranks(law, z) if of_ranks else law.quantile(z)
+    x = _ranks(distribution, z) if of_ranks else distribution.quantile(z)
     x = x - weights @ x / weights.sum()
     x = x / math.sqrt(weights @ (x * x))
     return x, terms @ (weights * x)
 
 
-def _solve(group: Group, laws: Mapping[str, Law], scores: Array) -> None:
+def _solve(group: Group, distributions: Mapping[str, Distribution], scores: Array) -> None:
     """Put the correlations of scores that give those of values, or of ranks that have ties."""
     from scipy.optimize import brentq
 
     names, of_ranks = group.members, group.kind == "spearman"
     faults = []
     for name in names:
-        law = laws[name]
-        if len(np.unique(law.quantile(np.array([-8.0, 0.0, 8.0])))) == 1:
+        distribution = distributions[name]
+        if len(np.unique(distribution.quantile(np.array([-8.0, 0.0, 8.0])))) == 1:
             faults.append(("inputs", f"{name} has one value only, which nothing can be tied to"))
-        elif not of_ranks and not law.moments > 2:
+        elif not of_ranks and not distribution.moments > 2:
             told = f"{name} has no variance, so no pearson correlation; give its spearman"
             faults.append(("inputs", told))
     if faults:
         raise GroupError(faults)
     for i, j in itertools.combinations(range(len(names)), 2):
-        one, other, rho = laws[names[i]], laws[names[j]], group.matrix[i][j]
+        one, other, rho = distributions[names[i]], distributions[names[j]], group.matrix[i][j]
         if of_ranks and not isinstance(one, Steps) and not isinstance(other, Steps):
             continue
         low, high, correlation = _correlation(one, other, of_ranks)
@@ -331,10 +333,12 @@ def _solve(group: Group, laws: Mapping[str, Law], scores: Array) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _correlation(one: Law, other: Law, of_ranks: bool) -> tuple[float, float, Any]:
+def _correlation(
+    one: Distribution, other: Distribution, of_ranks: bool
+) -> tuple[float, float, Any]:
     """The least and the largest correlation of two laws, and that at a correlation of scores."""
     jumps = tuple(sorted({*_jumps(one), *_jumps(other)}))
-    (x, a), (y, b) = (_standardised(law, jumps, of_ranks) for law in (one, other))
+    (x, a), (y, b) = (_standardised(distribution, jumps, of_ranks) for distribution in (one, other))
     _, weights, _ = _nodes(jumps)
     powers = np.arange(1, _TERMS + 1)
     terms = (a * b)[1:]

@@ -15,11 +15,11 @@ from pydantic_core import PydanticCustomError
 from scipy import special
 
 from sim.common.text import nearest
-from sim.distributions.base import LOG_HALF, Law, NonNegative
+from sim.distributions.base import LOG_HALF, Distribution, NonNegative
 from sim.distributions.elicitation import Array, misfit
 
 
-class Fixed(Law):
+class Fixed(Distribution):
     """A quantity that is not uncertain."""
 
     value: float
@@ -41,7 +41,7 @@ class Fixed(Law):
         return np.where(np.asarray(x) >= self.value, -np.inf, 0.0)
 
 
-class Steps(Law):
+class Steps(Distribution):
     """A law of separate values: `atoms` rising, and the log-probabilities up to and above each."""
 
     @cached_property

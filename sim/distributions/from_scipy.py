@@ -53,7 +53,7 @@ class Scipy(Tailed):
     def _quick_and_possible(self) -> Scipy:
         started = time.perf_counter()
         with np.errstate(all="ignore"):
-            median = float(self._law.ppf(0.5))
+            median = float(self._distribution.ppf(0.5))
         if not math.isfinite(median):
             raise ValueError(f"{self.family} does not allow these parameters")
         levels = (np.arange(16) + 0.5) / 16
@@ -61,7 +61,7 @@ class Scipy(Tailed):
         done = 0
         for level in levels:
             with np.errstate(all="ignore"):
-                self._law.ppf(level)
+                self._distribution.ppf(level)
             done += 1
             if time.perf_counter() - started > SCIPY_SECONDS / 10:
                 break
@@ -69,7 +69,7 @@ class Scipy(Tailed):
         if (time.perf_counter() - started) / done > SCIPY_SECONDS / SCIPY_QUANTILES:
             started = time.perf_counter()
             with np.errstate(all="ignore"):
-                self._law.ppf(np.linspace(0.01, 0.99, 2 * done))
+                self._distribution.ppf(np.linspace(0.01, 0.99, 2 * done))
             each = (time.perf_counter() - started) / (2 * done)
             if each > SCIPY_SECONDS / SCIPY_QUANTILES:
                 raise ValueError(
@@ -80,7 +80,7 @@ class Scipy(Tailed):
         return self
 
     @cached_property
-    def _law(self) -> Any:
+    def _distribution(self) -> Any:
         from scipy import stats
 
         return getattr(stats, self.family.removeprefix("scipy."))(**dict(self.parameters))
@@ -93,22 +93,22 @@ class Scipy(Tailed):
     @property
     def moments_uncut(self) -> float:
         with np.errstate(all="ignore"):
-            mean, variance = self._law.stats(moments="mv")
+            mean, variance = self._distribution.stats(moments="mv")
         return math.inf if np.isfinite(variance) else (2.0 if np.isfinite(mean) else 1.0)
 
     def lower(self, log_p: Array) -> Array:
-        return np.asarray(self._law.ppf(np.exp(log_p)))
+        return np.asarray(self._distribution.ppf(np.exp(log_p)))
 
     def upper(self, log_q: Array) -> Array:
-        return np.asarray(self._law.isf(np.exp(log_q)))
+        return np.asarray(self._distribution.isf(np.exp(log_q)))
 
     def log_cdf(self, x: Array) -> Array:
         with np.errstate(all="ignore"):
-            return np.asarray(self._law.logcdf(x))
+            return np.asarray(self._distribution.logcdf(x))
 
     def log_sf(self, x: Array) -> Array:
         with np.errstate(all="ignore"):
-            return np.asarray(self._law.logsf(x))
+            return np.asarray(self._distribution.logsf(x))
 
 
 def scipy_parameters(family: str) -> tuple[list[str], list[str]]:

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from sim.distributions.base import Law, Positive
+from sim.distributions.base import Distribution, Positive
 
 FISCAL_YEAR_END = "fiscal_year_end"  # said of a landlord, not of its capex
 FISCAL_KEYS = frozenset({"fy2026", "fy2027"})
 
 
-class SharedSpread(Law):
+class SharedSpread(Distribution):
     """A lognormal of which the file gives the median, and a scalar of the model the sigma."""
 
     median: Positive
@@ -26,7 +26,7 @@ class SharedSpread(Law):
         return {"median": self.median}
 
 
-class FiscalYears(Law):
+class FiscalYears(Distribution):
     """Capex of calendar 2026 from the fiscal years that share it; spread as `SharedSpread`.
 
     `fiscal_year_end` is the month in which the landlord's fiscal years end.

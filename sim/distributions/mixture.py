@@ -11,22 +11,22 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 from scipy import special
 
-from sim.distributions.base import Law, NonNegative, Tailed
+from sim.distributions.base import Distribution, NonNegative, Tailed
 from sim.distributions.discrete import check_weights
 from sim.distributions.elicitation import Array, misfit
 
 
-def _component(said: Any, info: ValidationInfo) -> Law:
+def _component(said: Any, info: ValidationInfo) -> Distribution:
     """A law within a mixture: a table as in a file, or a number."""
-    from sim.distributions import law_of
+    from sim.distributions import read_distribution
 
-    if isinstance(said, Law):
+    if isinstance(said, Distribution):
         return said
     if isinstance(said, int | float) and not isinstance(said, bool):
         said = {"value": said}
     if not isinstance(said, dict):
         raise misfit(("dict_type", "", said))
-    family = law_of(said)
+    family = read_distribution(said)
     if family is None:
         kind = "literal_error" if "family" in said else "missing"
         raise misfit((kind, "family", said.get("family")))
@@ -37,7 +37,9 @@ class Mixture(Tailed):
     """Each of `components` with the probability of its share of the `weights`."""
 
     family: Literal["mixture"]
-    components: tuple[Annotated[Law, BeforeValidator(_component)], ...] = Field(min_length=1)
+    components: tuple[Annotated[Distribution, BeforeValidator(_component)], ...] = Field(
+        min_length=1
+    )
     weights: tuple[NonNegative, ...]
 
     @model_validator(mode="after")
@@ -55,19 +57,27 @@ class Mixture(Tailed):
         }
 
     @cached_property
-    def _parts(self) -> list[tuple[float, Law]]:
+    def _parts(self) -> list[tuple[float, Distribution]]:
         pairs = zip(self.weights, self.components, strict=True)
-        return [(math.log(weight / sum(self.weights)), law) for weight, law in pairs if weight > 0]
+        return [
+            (math.log(weight / sum(self.weights)), distribution)
+            for weight, distribution in pairs
+            if weight > 0
+        ]
 
     @property
     def moments_uncut(self) -> float:
-        return min(law.moments for _, law in self._parts)
+        return min(distribution.moments for _, distribution in self._parts)
 
     def log_cdf(self, x: Array) -> Array:
-        return np.logaddexp.reduce([log + law.log_shares_at(x)[0] for log, law in self._parts])
+        return np.logaddexp.reduce(
+            [log + distribution.log_shares_at(x)[0] for log, distribution in self._parts]
+        )
 
     def log_sf(self, x: Array) -> Array:
-        return np.logaddexp.reduce([log + law.log_shares_at(x)[1] for log, law in self._parts])
+        return np.logaddexp.reduce(
+            [log + distribution.log_shares_at(x)[1] for log, distribution in self._parts]
+        )
 
     def log_below(self, x: Array) -> Array:
         return self.log_cdf(np.nextafter(x, -np.inf))
@@ -85,7 +95,7 @@ class Mixture(Tailed):
 
     def _between(self, z: Array, reached: Any) -> Array:
         """The least value that has reached a probability: it lies between the components' own."""
-        own = np.stack([law.quantile(z) for _, law in self._parts])
+        own = np.stack([distribution.quantile(z) for _, distribution in self._parts])
         low, high = _ordered(own.min(axis=0)) - 1, _ordered(own.max(axis=0))
         for _ in range(64):  # the doubles between any two, halved to one
             middle = (low >> 1) + (high >> 1) + (low & high & 1)

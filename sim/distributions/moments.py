@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sim.distributions.base import Law
+from sim.distributions.base import Distribution
 from sim.distributions.discrete import Steps
 from sim.distributions.elicitation import Array
 from sim.distributions.from_scipy import Scipy
@@ -22,25 +22,25 @@ _NODES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
 _NEGLIGIBLE = 1e-6
 
 
-def moments(law: Law) -> tuple[float, float]:
+def moments(distribution: Distribution) -> tuple[float, float]:
     """Mean and standard deviation; nan where the law has none, or where its tail hides them.
 
     Raises:
         TooRoughError: If the law's quantile function is too rough for a table.
     """
-    if isinstance(law, Steps):
-        values, weights = law.atoms
+    if isinstance(distribution, Steps):
+        values, weights = distribution.atoms
         mean = float(values @ weights)
         return mean, math.sqrt(float((values - mean) ** 2 @ weights))
-    table = table_of(law)
-    scores, values, weights = map(np.concatenate, zip(*_parts(law, table), strict=True))
+    table = table_of(distribution)
+    scores, values, weights = map(np.concatenate, zip(*_parts(distribution, table), strict=True))
     density = weights * np.exp(-scores * scores / 2) / math.sqrt(2 * math.pi)
-    if not law.moments > 1:
+    if not distribution.moments > 1:
         return math.nan, math.nan
-    middle = law.point
+    middle = distribution.point
     with np.errstate(all="ignore"):
         mean = middle + _summed(scores, (values - middle) * density)
-        if not law.moments > 2:
+        if not distribution.moments > 2:
             return mean, math.nan
         return mean, math.sqrt(_summed(scores, (values - mean) ** 2 * density))
 
@@ -53,7 +53,7 @@ def _summed(scores: Array, parts: Array) -> float:
     return float(parts.sum()) if last <= _NEGLIGIBLE * np.abs(parts).sum() else math.nan
 
 
-def _parts(law: Law, table: Table) -> Iterator[tuple[Array, Array, Array]]:
+def _parts(distribution: Distribution, table: Table) -> Iterator[tuple[Array, Array, Array]]:
     """Scores, values and widths: the table's cells, and beyond them the law itself."""
     rows = np.arange(table.rows)
     left, width = table.start + rows / table.per_unit, 1.0 / table.per_unit
@@ -70,11 +70,11 @@ def _parts(law: Law, table: Table) -> Iterator[tuple[Array, Array, Array]]:
         width /= SPLIT
         rows = (cells[cut, 0].astype(int)[:, None] + np.arange(SPLIT)).ravel()
         left = (left[cut, None] + width * np.arange(SPLIT)).ravel()
-    if isinstance(law, Scipy):  # each quantile may take long
+    if isinstance(distribution, Scipy):  # each quantile may take long
         return
     width = 0.25
     starts = np.arange(REACH, _FAR, width)
     scores = (starts[:, None] + width * _NODES).ravel()
     for side in (-scores, scores):
         with np.errstate(all="ignore"):
-            yield side, law.quantile(side), np.tile(width * _WEIGHTS, len(starts))
+            yield side, distribution.quantile(side), np.tile(width * _WEIGHTS, len(starts))

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import model_validator
 from scipy import special
 
-from sim.distributions.base import Law, NonNegative, OfScore, Positive
+from sim.distributions.base import Distribution, NonNegative, OfScore, Positive
 from sim.distributions.elicitation import (
     Array,
     Quantiles,
@@ -83,7 +83,7 @@ class Lognormal(OfScore):
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(x <= 0, -np.inf, np.log(x / self.median) / self.sigma)
 
-    def standard(self) -> tuple[Law, float, float]:
+    def standard(self) -> tuple[Distribution, float, float]:
         if self.min is not None or self.max is not None:
             return self, 0.0, 1.0
         return self.model_copy(update={"median": 1.0}), 0.0, self.median
@@ -137,7 +137,7 @@ class LogitNormal(OfScore):
         place = np.clip((x - self.min) / width, 0.0, 1.0)
         return np.asarray((special.logit(place) - center) / self.sigma)
 
-    def standard(self) -> tuple[Law, float, float]:
+    def standard(self) -> tuple[Distribution, float, float]:
         width = self.max - self.min
         center = (self.median - self.min) / width
         unit = LogitNormal.model_construct(

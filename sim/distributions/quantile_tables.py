@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from sim.distributions.base import Law
+from sim.distributions.base import Distribution
 from sim.distributions.discrete import Steps
 from sim.distributions.elicitation import Array
 from sim.distributions.from_scipy import Scipy
@@ -89,15 +89,18 @@ class TooRoughError(ValueError):
 
 
 @lru_cache(maxsize=4096)
-def table_of(law: Law, reach: float = REACH) -> Table:
+def table_of(distribution: Distribution, reach: float = REACH) -> Table:
     """The table of a law between the scores -reach and reach.
 
     Raises:
         TooRoughError: If the law's quantile function is too rough for `BOUND`.
     """
-    is_own = not isinstance(law, Scipy)
+    is_own = not isinstance(distribution, Scipy)
     table = tabulate(
-        law.quantile, reach, math.inf if is_own else _MOST_OF_SCIPY, CHECKED_TO * reach / REACH
+        distribution.quantile,
+        reach,
+        math.inf if is_own else _MOST_OF_SCIPY,
+        CHECKED_TO * reach / REACH,
     )
     if is_own and not table.error <= BOUND:
         raise TooRoughError(
@@ -108,10 +111,10 @@ def table_of(law: Law, reach: float = REACH) -> Table:
 
 
 @lru_cache(maxsize=1024)
-def steps_of(law: Steps, reach: float = REACH) -> StepTable:
+def steps_of(distribution: Steps, reach: float = REACH) -> StepTable:
     """The table of a law of separate values."""
     per_unit = 16.0
-    edges, values = law.edges, law.atoms[0]
+    edges, values = distribution.edges, distribution.atoms[0]
     grid = np.linspace(-reach, reach, round(2 * reach * per_unit) + 1)
     return StepTable(np.searchsorted(edges, grid, side="left"), edges, values, -reach, per_unit)
 
@@ -216,7 +219,7 @@ def normal_scores(octaves: int, cells: int) -> Array:
 
 
 @lru_cache(maxsize=4096)
-def over_probabilities(law: Law, octaves: int, cells: int) -> Array | None:
+def over_probabilities(distribution: Distribution, octaves: int, cells: int) -> Array | None:
     """Cubics [2 * (octaves * cells + 2), 4] of the values of a law's table, over probabilities.
 
     In either half, that of probabilities below 1/2 first, the first row stands for what is farther
@@ -225,7 +228,7 @@ def over_probabilities(law: Law, octaves: int, cells: int) -> Array | None:
     above `BOUND`.
     """
     p, z = _probabilities(octaves, cells)
-    table = table_of(law)
+    table = table_of(distribution)
     if table.error + NEAR_ERROR > BOUND:
         return None
     x = table.at(np.stack([z, -z]))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy.special import ndtri
 
-from sim.distributions import Law
+from sim.distributions import Distribution
 from sim.distributions.discrete import Steps
 from sim.distributions.elicitation import Array
 
@@ -31,14 +31,14 @@ def shown(x: float, digits: int = 4) -> str:
     return f"{rounded:,.0f}" if size >= digits - 1 else f"{rounded:.{digits}g}"
 
 
-def of(law: Law) -> str:
+def of(distribution: Distribution) -> str:
     """Bars of probability over an axis with numbers, and where p5, median and p95 lie."""
-    low, high, is_log = _range(law)
+    low, high, is_log = _range(distribution)
     if not low < high:
         return f"always {shown(low)}"
     edges = _scaled(np.linspace(0.0, 1.0, COLUMNS + 1), low, high, is_log)
     with np.errstate(all="ignore"):
-        up_to, above = (np.exp(x) for x in law.log_shares_at(_just_below(edges)))
+        up_to, above = (np.exp(x) for x in distribution.log_shares_at(_just_below(edges)))
     # Of two numbers near 1 the difference is lost.
     mass = np.where(up_to[1:] < 0.5, np.diff(up_to), -np.diff(above))
     eighths = np.ceil(8 * ROWS * np.maximum(mass, 0.0) / mass.max() - 1e-9)
@@ -47,7 +47,7 @@ def of(law: Law) -> str:
     for row in reversed(range(ROWS)):
         lines.append("".join(_EIGHTHS[int(n)] for n in np.clip(eighths - 8 * row, 0, 8)))
     with np.errstate(all="ignore"):
-        marks = law.quantile(_MARKS)
+        marks = distribution.quantile(_MARKS)
     return "\n".join([*lines, *_axis(low, high, is_log), _interval(marks, low, high, is_log)])
 
 
@@ -58,14 +58,16 @@ def _just_below(edges: Array) -> Array:
     return below
 
 
-def _range(law: Law) -> tuple[float, float, bool]:
+def _range(distribution: Distribution) -> tuple[float, float, bool]:
     """What the picture spans, and whether equal steps are equal factors."""
-    if isinstance(law, Steps):
-        values = law.atoms[0]
+    if isinstance(distribution, Steps):
+        values = distribution.atoms[0]
         pad = (values[-1] - values[0]) / (2 * COLUMNS - 2)
         return float(values[0] - pad), float(values[-1] + pad), False
     with np.errstate(all="ignore"):
-        low, p5, middle, p95, high = map(float, law.quantile(np.array([-_SIDE, *_MARKS, _SIDE])))
+        low, p5, middle, p95, high = map(
+            float, distribution.quantile(np.array([-_SIDE, *_MARKS, _SIDE]))
+        )
     biggest = np.finfo(float).max / 4
     low, high = max(low, -biggest), min(high, biggest)
     is_skewed = p95 - middle > 4 * (middle - p5)

@@ -23,10 +23,10 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from sim.common.environment import processor
-from sim.common.errors import Fault, InputError, Place, RunError
+from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.fingerprint import package_hash
 from sim.common.text import shown
-from sim.engine.histograms import Part
+from sim.engine.histograms import HistogramPart
 from sim.engine.loop import Piece, tiles_of
 from sim.engine.state import CHUNK, Draws, Tile, Totals
 from sim.model.blocks import TILE
@@ -83,7 +83,7 @@ class Cluster:
         return int(sum(self.client.nthreads().values()))
 
     def __call__(
-        self, result: Draws, begin: int, end: int, part: Part | None
+        self, result: Draws, begin: int, end: int, part: HistogramPart | None
     ) -> Generator[Piece, None, None]:
         """Evaluate draws of a result; see `engine.Elsewhere`.
 
@@ -166,20 +166,20 @@ def evaluated(question: bytes, asked: Code, first: int, last: int) -> Piece:
     return Piece(tiles, None, replace(part, grid=bare))
 
 
-def _packed(result: Draws, part: Part | None) -> bytes:
+def _packed(result: Draws, part: HistogramPart | None) -> bytes:
     """A result without its draws, and an empty part of its sketch."""
     none = Totals.none(0)
     bare = replace(
-        result, store=result.store[:, :0], status=result.status[:0], whole=none, totals=none,
-        marks=[],
+        result, store=result.store[:, :0], status=result.status[:0], completed=none, running=none,
+        checkpoints=[],
     )  # fmt: skip
     return zlib.compress(pickle.dumps((bare, part), protocol=5), level=1)
 
 
 @lru_cache(maxsize=2)
-def _opened(question: bytes) -> tuple[Draws, Part | None]:
+def _opened(question: bytes) -> tuple[Draws, HistogramPart | None]:
     """What `_packed` has packed, once in each worker; it is not to be changed."""
-    found: tuple[Draws, Part | None] = pickle.loads(zlib.decompress(question))
+    found: tuple[Draws, HistogramPart | None] = pickle.loads(zlib.decompress(question))
     return found
 
 
@@ -220,7 +220,7 @@ def connected(address: str | None, caller: str = "--cluster") -> Iterator[Cluste
 
     def refuse(message: str) -> NoReturn:
         key = "" if caller.startswith("--") else "cluster"
-        raise InputError([Fault(Place(caller), key, message)])
+        raise InputError([Fault(Location(caller), key, message)])
 
     if message := address_fault(address):
         refuse(message)

@@ -28,13 +28,13 @@ MOST_NAMED = 3
 SIGNIFICANT = 4.0  # standard errors of a mean percentile; some 200 inputs are looked at
 
 
-def judged(done: Draws, policy: str) -> str:
+def check_draws(done: Draws, policy: str) -> str:
     """Whether a run stands: the explanation of its bad draws, "" where none is bad.
 
     Raises:
         RunError: If too many draws are bad for the policy `fail`, or none is left.
     """
-    totals = done.totals
+    totals = done.running
     why = explanation(done) if totals.bad else ""
     share = (
         f"{done.scenario.name}: {totals.bad:,} of {done.draws:,} draws gave a value that is not"
@@ -53,13 +53,13 @@ def judged(done: Draws, policy: str) -> str:
     return why
 
 
-def hopeless(done: Draws, policy: str) -> bool:
+def cannot_succeed(done: Draws, policy: str) -> bool:
     """Whether more draws would not save a run, beyond what chance explains.
 
     Either none counts, or bad ones are too many for the policy `fail`.
     """
     tolerated = TOLERATED * done.draws
-    beyond = done.totals.bad > tolerated + BEYOND_CHANCE * math.sqrt(tolerated)
+    beyond = done.running.bad > tolerated + BEYOND_CHANCE * math.sqrt(tolerated)
     return (policy == "fail" and beyond) or not bool(done.counted.any())
 
 
@@ -69,9 +69,9 @@ def explanation(done: Draws) -> str:
     Inputs are compared by rank with the good draws among the first 4,096 of the same seed: those
     whose mean percentile is too far from the middle to be chance, the farthest first.
     """
-    examined = done.totals.bad_numbers
+    examined = done.running.bad_numbers
     rows, _ = _evaluated(done, examined)
-    among = "" if len(examined) == done.totals.bad else f" in the first {len(examined)} of them"
+    among = "" if len(examined) == done.running.bad else f" in the first {len(examined)} of them"
     sentences = [f"Not finite{among}: {', '.join(_outputs(done, rows))}."]
     reference, good = _evaluated(done, np.arange(REFERENCE))
     extreme = list(_extreme(done, rows, reference[good]))

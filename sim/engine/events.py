@@ -16,7 +16,7 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class IndicatorSet:
     """The probabilities of `sim.outputs` that columns can give, as `events` to be counted.
 
     `places` [event] are those of the probabilities among all that are declared.
@@ -44,13 +44,13 @@ class Declared:
             yield name, chosen, shape
 
 
-def declared_events(
+def indicator_set(
     columns: Mapping[str, NDArray[Any]],
     fixed: Mapping[str, NDArray[Any]],
     labs: Sequence[str],
     named_labs: Sequence[str],
     thresholds: Sequence[float],
-) -> Declared:
+) -> IndicatorSet:
     """The declared probabilities of which all that they need is there.
 
     Args:
@@ -104,10 +104,10 @@ def declared_events(
         np.array([needed for _, needed, _ in made], np.int64),
         *parts,
     )
-    return Declared(events, np.array([place for place, _, _ in made], np.int64))
+    return IndicatorSet(events, np.array([place for place, _, _ in made], np.int64))
 
 
-NO_EVENTS = declared_events({}, {}, (), (), ())
+NO_EVENTS = indicator_set({}, {}, (), (), ())
 
 
 def in_order(events: Events) -> Integers:

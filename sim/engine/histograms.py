@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.common.threads import in_chunks
-from sim.engine.events import NO_EVENTS, Declared, in_order
+from sim.engine.events import NO_EVENTS, IndicatorSet, in_order
 from sim.kernels.events import Events, add_events
 from sim.kernels.histograms import (
     CELLS,
@@ -116,7 +116,7 @@ def _places(draws: int) -> int:
 
 
 @dataclass(slots=True)
-class Part:
+class HistogramPart:
     """What some draws add to a sketch, to be merged into it; all of it does not depend on order.
 
     `counts` [column, bin]; by replicate `coarse` [column, replicate, coarse bin], `special`
@@ -158,16 +158,16 @@ class Part:
 
 
 @dataclass(slots=True)
-class Sketch:
+class Histograms:
     """What is remembered of all draws, those that are kept among them.
 
-    As in a `Part`, with the `edges` [column, edge] of the bins, and the sums at the `ends`
+    As in a `HistogramPart`, with the `edges` [column, edge] of the bins, and the sums at the `ends`
     [replicate, column, end]: of the values in the lowest and in the highest bins.
     """
 
     edges: Array
     grid: Grid
-    declared: Declared
+    declared: IndicatorSet
     sampler: str
     counts: Integers
     coarse: Integers
@@ -184,18 +184,21 @@ class Sketch:
         kept: Array,
         counted: Mask,
         sampler: str,
-        declared: Declared = NO_EVENTS,
+        declared: IndicatorSet = NO_EVENTS,
         threads: int | None = None,
-    ) -> Sketch:
+    ) -> Histograms:
         """The sketch of the first draws [column, draw], which make its bins.
 
         `counted` says which of them are not left out. `threads` change no bit.
         """
         edges = np.empty((len(kept), BINS - 1))
         grid = _no_grid(len(kept), bins_at_ends(int(counted.sum())))
-        sketch = cls(edges, grid, declared, sampler, **_nothing(len(kept), declared))
-        sketch.counts, sketch.coarse = sketch.counts.astype(int), sketch.coarse.astype(int)
-        part = sketch.part()
+        histograms = cls(edges, grid, declared, sampler, **_nothing(len(kept), declared))
+        histograms.counts, histograms.coarse = (
+            histograms.counts.astype(int),
+            histograms.coarse.astype(int),
+        )
+        part = histograms.part()
         tiles = _tiles(counted, 0, sampler)
         unknown = np.zeros(len(kept), np.bool_)
         ends = np.zeros((len(kept), tiles.held.size, len(ENDS)))
@@ -211,32 +214,32 @@ class Sketch:
                     ordered.sort()
                     edges_of(ordered, edges[column])
                     if ordered.size:  # later extremes are at the ends, these need not be
-                        sketch.lowest[column], sketch.highest[column] = ordered[[0, -1]]
+                        histograms.lowest[column], histograms.highest[column] = ordered[[0, -1]]
                 here = _columns_of(grid, some)
                 lay_out(edges[some], here)
                 add_to_bins(
                     kept[some], tiles, here, part.counts[some], part.coarse[some],
-                    part.special[some], sketch.lowest[some], sketch.highest[some], ends[some],
-                    unknown[some], found, space,
+                    part.special[some], histograms.lowest[some], histograms.highest[some],
+                    ends[some], unknown[some], found, space,
                 )  # fmt: skip
 
             return begin
 
         in_chunks(-(-len(kept) // COLUMNS), threads, bins)
-        sketch.fold(_by_tile(ends))
-        part.happens, part.valid = happenings(
+        histograms.fold(_by_tile(ends))
+        part.happens, part.valid = count_indicators(
             kept, counted, sampler, declared.events, unknown, threads
         )
-        sketch.merge(part)
-        return sketch
+        histograms.merge(part)
+        return histograms
 
-    def part(self) -> Part:
+    def part(self) -> HistogramPart:
         """Nothing yet, to which draws are added."""
         nothing = _nothing(len(self.counts), self.declared)
         del nothing["ends"]
-        return Part(self.grid, self.declared.events, self.sampler, **nothing)
+        return HistogramPart(self.grid, self.declared.events, self.sampler, **nothing)
 
-    def merge(self, part: Part) -> None:
+    def merge(self, part: HistogramPart) -> None:
         """Add what a part has counted; the order of parts changes no bit."""
         self.counts += part.counts
         self.coarse += part.coarse
@@ -252,7 +255,7 @@ class Sketch:
             for tile in ends.reshape(-1, *self.ends.shape):
                 self.ends += tile
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Sketch:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Histograms:
         """A sketch that does not change with this one; what never changes is the same."""
         return replace(self, **{name: getattr(self, name).copy() for name in _ACCUMULATED})
 
@@ -268,20 +271,20 @@ class Sketch:
         }
 
     @classmethod
-    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Sketch:
+    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Histograms:
         """The sketch of which these are the `arrays`, bit for bit."""
         events = Events(*(np.array(arrays[f"event_{name}"]) for name in Events._fields))
         edges = np.array(arrays["edges"])
         return cls(
             edges,
             grid_of(edges, int(arrays["at_ends"])),
-            Declared(events, np.array(arrays["places"])),
+            IndicatorSet(events, np.array(arrays["places"])),
             "sobol" if arrays["by_sequence"] else "random",
             **{name: np.array(arrays[name]) for name in _ACCUMULATED},
         )
 
 
-def happenings(
+def count_indicators(
     kept: Array,
     counted: Mask,
     sampler: str,
@@ -318,7 +321,7 @@ _ACCUMULATED = (
 )  # fmt: skip
 
 
-def _nothing(columns: int, declared: Declared) -> dict[str, Any]:
+def _nothing(columns: int, declared: IndicatorSet) -> dict[str, Any]:
     events = len(declared.places)
     return {
         "counts": np.zeros((columns, BINS), np.int32),

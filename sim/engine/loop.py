@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.common.threads import available_threads, in_chunks
-from sim.engine import histograms
-from sim.engine.events import Declared, declared_events
-from sim.engine.histograms import Part, Sketch
+from sim.engine.events import IndicatorSet, indicator_set
+from sim.engine.histograms import HistogramPart, Histograms, count_indicators
 from sim.engine.state import CHUNK, Array, Draws, Integers, Mask, Tile, Totals, counted, make_room
 from sim.kernels.histograms import moments_by_replicate
 from sim.kernels.loop import ANYTHING, Plan, Workspace, run_blocks
@@ -33,13 +32,13 @@ class Piece(NamedTuple):
 
     tiles: list[Tile]
     values: Array | None
-    part: Part | None
+    part: HistogramPart | None
 
 
 # Evaluates draws of a result, from one number up to another, elsewhere than in threads of this
 # process. Beyond the draws that are kept it is given an empty part of the sketch. What comes back
 # is in the order of the draws, of whole tiles.
-Elsewhere = Callable[["Draws", int, int, Part | None], Generator[Piece, None, None]]
+Elsewhere = Callable[["Draws", int, int, HistogramPart | None], Generator[Piece, None, None]]
 
 
 def run(
@@ -55,7 +54,7 @@ def run(
     """Evaluate the model in `draws` draws of a prepared result, which comes back.
 
     The first draws of the variables that are kept are stored, all of them; draws that are bad or
-    questionable do not count in the totals if they are to be dropped (`bad_draws.judged`). Beyond,
+    questionable do not count in the totals if they are to be dropped (`check_draws`). Beyond,
     kept variables are summarised as they come.
     `after` is an earlier result of the same question: its whole tiles are taken over rather than
     drawn anew, and the bits are those of one run. `threads` and `chunk` change how long it takes,
@@ -71,26 +70,26 @@ def run(
     if after is not None:
         _take_over(result, after, draws)
     make_room(result, draws)
-    whole = result.whole
+    whole = result.completed
     last = draws // TILE * TILE
     rounds = range(kept_draws + ROUND, last, ROUND) if elsewhere is None else ()
     ends = [min(last, kept_draws), *rounds, last]
     if draws <= kept_draws and elsewhere is None:
         ends = [draws]
     for end in ends:
-        if end > kept_draws and whole.sketch is None:
-            _begin_sketch(result, threads)
+        if end > kept_draws and whole.histograms is None:
+            _begin_histograms(result, threads)
         if end > whole.draws:
             if elsewhere is None:
                 _evaluate(result, whole, end, threads, progress, chunk)
             else:
                 _gather(result, whole, end, progress, elsewhere, finished)
             finished(result)
-    if draws > result.totals.draws:
-        if draws > kept_draws and whole.sketch is None:
-            _begin_sketch(result, threads)
-        result.totals = whole.copy()
-        _evaluate(result, result.totals, draws, threads, progress, chunk)  # less than a tile
+    if draws > result.running.draws:
+        if draws > kept_draws and whole.histograms is None:
+            _begin_histograms(result, threads)
+        result.running = whole.copy()
+        _evaluate(result, result.running, draws, threads, progress, chunk)  # less than a tile
     return result
 
 
@@ -103,18 +102,18 @@ def _take_over(result: Draws, after: Draws, draws: int) -> None:
     def question(done: Draws) -> tuple[object, ...]:
         of = done.plan
         asked = (done.scenario, done.seed, done.sampler, done.uncertainty, done.kept_draws)
-        return *asked, done.moments, done.places, of.drop_bad, of.drop_questionable
+        return *asked, done.moments, done.slices, of.drop_bad, of.drop_questionable
 
     if question(after) != question(result):
         raise ValueError("after: expected a result of the same scenario, options and variables")
-    if after.whole.draws > draws:
-        raise ValueError(f"after: expected at most {draws} draws, got {after.whole.draws}")
-    kept = min(after.whole.draws, result.kept_draws)
+    if after.completed.draws > draws:
+        raise ValueError(f"after: expected at most {draws} draws, got {after.completed.draws}")
+    kept = min(after.completed.draws, result.kept_draws)
     if after.store.shape[1] < kept:
         raise ValueError("after: expected all its draws, and some are left out")
     result.store, result.status = after.store, after.status
-    result.whole = result.totals = after.whole.copy()
-    result.marks = list(after.marks)
+    result.completed = result.running = after.completed.copy()
+    result.checkpoints = list(after.checkpoints)
 
 
 def _evaluate(
@@ -136,7 +135,7 @@ def _evaluate(
     plan = result.plan if keeps else result.plan_beyond()
     lock = threading.Lock()
     waiting: dict[int, list[Tile]] = {}
-    parts: list[Part] = []
+    parts: list[HistogramPart] = []
     folded = 0
 
     def finish(chunk: int, tiles: list[Tile]) -> None:
@@ -151,11 +150,11 @@ def _evaluate(
     def worker() -> Callable[[int], None]:
         space = result.workspace()
         values, status = result.store, result.status
-        part: Part | None = None
+        part: HistogramPart | None = None
         if not keeps:
             values, status = np.empty((len(result.store), size)), np.empty(size, np.int8)
-            assert totals.sketch is not None
-            part = totals.sketch.part()
+            assert totals.histograms is not None
+            part = totals.histograms.part()
             with lock:
                 parts.append(part)
 
@@ -171,9 +170,9 @@ def _evaluate(
         return evaluate
 
     in_chunks(math.ceil((end - begin) / size), threads, worker)
-    if totals.sketch is not None:
+    if totals.histograms is not None:
         for part in parts:
-            totals.sketch.merge(part)
+            totals.histograms.merge(part)
 
 
 def _gather(
@@ -187,7 +186,7 @@ def _gather(
     """As `_evaluate`, of draws that are evaluated elsewhere."""
     begin = totals.draws
     keeps = begin < result.kept_draws
-    empty = None if keeps or totals.sketch is None else totals.sketch.part()
+    empty = None if keeps or totals.histograms is None else totals.histograms.part()
     with closing(elsewhere(result, begin, end, empty)) as pieces:
         for piece in pieces:
             first = totals.draws
@@ -196,8 +195,8 @@ def _gather(
             if piece.values is not None:
                 result.store[:, here] = piece.values
                 result.status[here] = np.concatenate([tile.status for tile in piece.tiles])
-            if piece.part is not None and totals.sketch is not None:
-                totals.sketch.merge(piece.part)
+            if piece.part is not None and totals.histograms is not None:
+                totals.histograms.merge(piece.part)
             if progress is not None:
                 progress(totals.draws - first)
             if not keeps:
@@ -211,11 +210,11 @@ def _fold(result: Draws, totals: Totals, tiles: Sequence[Tile]) -> None:
     """
     keeps = totals.draws < result.kept_draws
     for tile in tiles:
-        if tile.status.size < TILE and totals is result.whole:
-            result.totals = totals = totals.copy()
+        if tile.status.size < TILE and totals is result.completed:
+            result.running = totals = totals.copy()
         totals.fold(tile, result.plan.drop_bad)
-        if keeps and totals is result.whole and totals.draws % CHUNK == 0:
-            result.marks.append(totals.copy())
+        if keeps and totals is result.completed and totals.draws % CHUNK == 0:
+            result.checkpoints.append(totals.copy())
 
 
 def tiles_of(
@@ -225,7 +224,7 @@ def tiles_of(
     values: Array,
     at: int,
     status: NDArray[np.int8],
-    part: Part | None,
+    part: HistogramPart | None,
 ) -> list[Tile]:
     """Evaluate as many draws as `status` holds, from draw `first` on, which begins a tile.
 
@@ -250,38 +249,42 @@ def tiles_of(
     return tiles
 
 
-def _begin_sketch(result: Draws, threads: int | None) -> None:
+def _begin_histograms(result: Draws, threads: int | None) -> None:
     """Summarise what is kept, since what follows is not."""
-    whole, there = result.whole, result.counted
+    whole, there = result.completed, result.counted
     mean, m2 = _moments_of(result.store, there, result.sampler, threads)
     whole.mean = np.concatenate([whole.mean, mean], axis=1)
     whole.m2 = np.concatenate([whole.m2, m2], axis=1)
-    whole.sketch = Sketch.begin(result.store, there, result.sampler, declared(result), threads)
+    whole.histograms = Histograms.begin(
+        result.store, there, result.sampler, declared(result), threads
+    )
 
 
-def declared(result: Draws) -> Declared:
+def declared(result: Draws) -> IndicatorSet:
     """The probabilities that the variables which are kept can give."""
     known = {**result.layout.inputs, **result.layout.outputs}
     columns = {
         name: np.arange(place.start, place.stop).reshape(known[name].columns.shape)
-        for name, place in result.places.items()
+        for name, place in result.slices.items()
     }
     settings = result.scenario.settings
     labs = [party.id for party in result.scenario.labs]
-    return declared_events(columns, result.fixed, labs, settings.named_labs, settings.thresholds_gw)
+    return indicator_set(columns, result.fixed, labs, settings.named_labs, settings.thresholds_gw)
 
 
-def happenings(result: Draws, threads: int | None = None) -> tuple[Declared, Integers, Integers]:
+def indicator_counts(
+    result: Draws, threads: int | None = None
+) -> tuple[IndicatorSet, Integers, Integers]:
     """The declared probabilities, and in how many draws each happens, and is not NaN.
 
     Both are by replicate [event, replicate], of all draws that count. `threads` change no number.
     """
-    sketch = result.totals.sketch
-    if sketch is not None:
-        return sketch.declared, sketch.happens, sketch.valid
+    histograms = result.running.histograms
+    if histograms is not None:
+        return histograms.declared, histograms.happens, histograms.valid
     events = declared(result)
     unknown = (result.plan.rules[result.plan.moments :] == ANYTHING) | (not result.plan.drop_bad)
-    counts = histograms.happenings(
+    counts = count_indicators(
         result.store, result.counted, result.sampler, events.events, unknown, threads
     )
     return events, *counts

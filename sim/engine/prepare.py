@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.common.errors import Fault, InputError, Place
+from sim.common.errors import Fault, InputError, Location
 from sim.common.fingerprint import source_hash
 from sim.common.text import nearest
 from sim.engine.scenario_plan import Rows, hosts
@@ -70,7 +70,7 @@ def options(
     )  # fmt: skip
     if message := kept_draws_fault(kept_draws, CHUNK):
         faults["kept_draws"] = message
-    wrong = [Fault(Place("simulate"), name, message) for name, message in faults.items()]
+    wrong = [Fault(Location("simulate"), name, message) for name, message in faults.items()]
     if wrong:
         raise InputError(wrong)
     return Options(
@@ -144,13 +144,13 @@ def prepared(scenario: Scenario, wanted: Options) -> Draws:
         wanted.sampler,
         wanted.uncertainty,
         wanted.kept_draws,
-        places=_slices(drawn),
+        slices=_slices(drawn),
         fixed={v.name: start.row[v.columns] for v in kept if v not in drawn},
         moments=_slices(moments),
         store=np.empty((kept_size, 0)),
         status=np.zeros(0, np.int8),
-        whole=none,
-        totals=none,
+        completed=none,
+        running=none,
     )
 
 

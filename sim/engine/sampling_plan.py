@@ -10,8 +10,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.common.errors import Fault, InputError, Place
-from sim.distributions import Law, Normal
+from sim.common.errors import Fault, InputError, Location
+from sim.distributions import Distribution, Normal
 from sim.distributions.copulas import Group, mixing, score_matrix, t_scale_table, t_score_table
 from sim.distributions.discrete import Steps
 from sim.distributions.quantile_tables import (
@@ -85,8 +85,8 @@ class SamplingPlan:
         self._steps: list[Array] = []
         self._stepped = 0
         self._mixing: list[Array] = []
-        self._places: dict[tuple[Law, float], NDArray[np.void]] = {}
-        self._near: dict[Law, int] = {}
+        self._places: dict[tuple[Distribution, float], NDArray[np.void]] = {}
+        self._near: dict[Distribution, int] = {}
         self._members: dict[str, int] = {}
 
     def factor(self, name: str, score: float = math.nan) -> None:
@@ -101,7 +101,7 @@ class SamplingPlan:
         self.dimensions += 1
         return self.dimensions - 1
 
-    def group(self, group: Group, laws: Mapping[str, Law]) -> None:
+    def group(self, group: Group, distributions: Mapping[str, Distribution]) -> None:
         """A correlation group; its members are added after it.
 
         Raises:
@@ -117,13 +117,18 @@ class SamplingPlan:
         if group.nu is not None:
             made["scale"] = self._place(t_scale_table(group.nu))
             made["score"] = self._place(t_score_table(group.nu))
-        self._mixing.append(mixing(score_matrix(group, laws)).ravel())
+        self._mixing.append(mixing(score_matrix(group, distributions)).ravel())
         for member in group.members:
             self._members[member] = len(self._members)
         self._groups.append(made)
 
     def add(
-        self, name: str, column: int, law: Law, loads: Sequence[float] = (), dimension: int = -1
+        self,
+        name: str,
+        column: int,
+        distribution: Distribution,
+        loads: Sequence[float] = (),
+        dimension: int = -1,
     ) -> None:
         """A quantity of which the values of a law go to a column.
 
@@ -131,13 +136,20 @@ class SamplingPlan:
             InputError: If its quantile function is too rough for a table.
         """
         made = self._quantity(name, column, loads, dimension)
-        standard, shift, factor = law.standard()
+        standard, shift, factor = distribution.standard()
         made["shift"], made["factor"] = shift, factor
-        made["low"], made["high"] = law.ends
-        if isinstance(law, Steps):
-            made["law"], made["place"] = quantities.STEPS, self._step_place(law, self._reach(made))
-        elif isinstance(law, Normal) and law.ends == (-math.inf, math.inf):
-            made["law"], made["shift"], made["factor"] = quantities.NORMAL, law.mean, law.sd
+        made["low"], made["high"] = distribution.ends
+        if isinstance(distribution, Steps):
+            made["distribution"], made["place"] = (
+                quantities.STEPS,
+                self._step_place(distribution, self._reach(made)),
+            )
+        elif isinstance(distribution, Normal) and distribution.ends == (-math.inf, math.inf):
+            made["distribution"], made["shift"], made["factor"] = (
+                quantities.NORMAL,
+                distribution.mean,
+                distribution.sd,
+            )
         else:
             try:
                 reach = self._reach(made)
@@ -146,10 +158,10 @@ class SamplingPlan:
                     place = self._place(table_of(standard, reach))
                     self._places[standard, reach] = place
             except TooRoughError as error:
-                raise InputError([Fault(Place("law"), name, str(error))]) from None
-            made["law"], made["place"] = quantities.TABLE, place
-            alone = made["own_weight"] == 1.0 and made["member"] < 0
-            if alone and self._over_probabilities:
+                raise InputError([Fault(Location("distribution"), name, str(error))]) from None
+            made["distribution"], made["place"] = quantities.TABLE, place
+            exclusive_lock = made["own_weight"] == 1.0 and made["member"] < 0
+            if exclusive_lock and self._over_probabilities:
                 made["near"] = self._near_rows(standard)
         self._quantities.append(made)
 
@@ -157,7 +169,7 @@ class SamplingPlan:
         self,
         name: str,
         column: int,
-        law: int,
+        distribution: int,
         *,
         center: float = math.nan,
         center_column: int = -1,
@@ -167,7 +179,7 @@ class SamplingPlan:
     ) -> None:
         """A quantity whose law has parameters that are in other columns of a draw."""
         made = self._quantity(name, column, loads, dimension)
-        made["law"], made["factor"] = law, center
+        made["distribution"], made["factor"] = distribution, center
         made["center_column"], made["spread_column"] = center_column, spread_column
         self._late.append(made)
 
@@ -185,7 +197,7 @@ class SamplingPlan:
                     f"Sobol' sequences are known in {SOBOL_DIMENSIONS:,} dimensions, and these"
                     f" inputs need {dimensions:,}; the sampler 'stratified' takes any number"
                 )
-                raise InputError([Fault(Place("sampler"), sampler, message)])
+                raise InputError([Fault(Location("sampler"), sampler, message)])
             directions = direction_numbers(dimensions)
             for i, group in enumerate(self._groups):
                 group["dimension"] = self.dimensions + i
@@ -231,7 +243,7 @@ class SamplingPlan:
         return made
 
     def _place(self, table: Table) -> NDArray[np.void]:
-        made = np.zeros((), quantile_tables.PLACE)
+        made = np.zeros((), quantile_tables.TABLE_SLOT)
         made["rows"], made["start"], made["per_unit"] = table.rows, table.start, table.per_unit
         made["first"] = self._added(table.cells)
         return made
@@ -242,13 +254,13 @@ class SamplingPlan:
         self._rows += len(cells)
         return self._rows - len(cells)
 
-    def _near_rows(self, law: Law) -> int:
-        if law not in self._near:
+    def _near_rows(self, distribution: Distribution) -> int:
+        if distribution not in self._near:
             cells = over_probabilities(
-                law, quantile_tables.NEAR_OCTAVES, quantile_tables.CELLS_PER_OCTAVE
+                distribution, quantile_tables.NEAR_OCTAVES, quantile_tables.CELLS_PER_OCTAVE
             )
-            self._near[law] = -1 if cells is None else self._added(cells)
-        return self._near[law]
+            self._near[distribution] = -1 if cells is None else self._added(cells)
+        return self._near[distribution]
 
     def _reach(self, quantity: NDArray[np.void]) -> float:
         """The score to which a table is needed: farther where a held factor carries it there."""
@@ -262,11 +274,11 @@ class SamplingPlan:
                 reach = max(REACH, math.ceil(farthest))
         return float(math.ceil(reach * max(1.0, self.uncertainty)))
 
-    def _step_place(self, law: Steps, reach: float) -> NDArray[np.void]:
-        if (law, reach) in self._places:
-            return self._places[law, reach]
-        table = steps_of(law, reach)
-        made = np.zeros((), quantile_tables.PLACE)
+    def _step_place(self, distribution: Steps, reach: float) -> NDArray[np.void]:
+        if (distribution, reach) in self._places:
+            return self._places[distribution, reach]
+        table = steps_of(distribution, reach)
+        made = np.zeros((), quantile_tables.TABLE_SLOT)
         made["first"], made["rows"], made["edges"] = (
             self._stepped, len(table.guide) - 1, len(table.edges),
         )  # fmt: skip
@@ -274,5 +286,5 @@ class SamplingPlan:
         part = np.concatenate([table.guide.astype(float), table.edges, table.values])
         self._steps.append(part)
         self._stepped += len(part)
-        self._places[law, reach] = made
+        self._places[distribution, reach] = made
         return made

@@ -28,9 +28,11 @@ class Rows:
         self.plan = SamplingPlan(uncertainty)
         for factor in FACTORS:
             self.plan.factor(factor_name(factor), scenario.factors.get(factor, math.nan))
-        laws = {name: quantity.law for name, quantity in scenario.quantities.items()}
+        distributions = {
+            name: quantity.distribution for name, quantity in scenario.quantities.items()
+        }
         for correlation in scenario.correlations:
-            self.plan.group(correlation, laws)
+            self.plan.group(correlation, distributions)
         for variable in layout.inputs.values():
             group = variable.full_name.split(".")[0]
             parties = {"labs": scenario.labs, "landlords": scenario.landlords}.get(group)
@@ -52,23 +54,23 @@ class Rows:
         dimension = self.plan.dimension()  # whether it is fixed or not
         self.columns[name] = column
         quantity = scenario.quantities.get(name)
-        if quantity is None or isinstance(quantity.law, Fixed):
-            self.row[column] = math.nan if quantity is None else quantity.law.point
+        if quantity is None or isinstance(quantity.distribution, Fixed):
+            self.row[column] = math.nan if quantity is None else quantity.distribution.point
             return
-        law = quantity.law
+        distribution = quantity.distribution
         loads = [quantity.loads.get(factor, 0.0) for factor in FACTORS]
-        if isinstance(law, SharedSpread | FiscalYears):
+        if isinstance(distribution, SharedSpread | FiscalYears):
             self.plan.of_columns(
                 name,
                 column,
                 quantities.LOGNORMAL,
-                center=law.point,
+                center=distribution.point,
                 spread_column=self._column(".".join(SPREAD_FROM[variable.name])),
                 loads=loads,
                 dimension=dimension,
             )
         else:
-            self.plan.add(name, column, law, loads, dimension)
+            self.plan.add(name, column, distribution, loads, dimension)
         self.sampled.add(variable.name)
 
     def _lab_delays(self, scenario: Scenario, variable: Variable) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.common.memory import check_memory
-from sim.engine.histograms import Sketch
+from sim.engine.histograms import Histograms
 from sim.engine.scenario_plan import Rows
 from sim.kernels.formulas.buildout import Ledger
 from sim.kernels.loop import BAD, QUESTIONABLE, RUN, Plan, RecordsByLane, Workspace, fold_moments
@@ -38,7 +38,7 @@ class Totals:
 
     `count`, `mean` and `m2` are moments by replicate, of the variables of which only these are
     told, and beyond the draws that are kept of all variables; `bad` and `questionable` are numbers
-    of draws, `bad_numbers` the first of the bad ones. `sketch` holds the kept variables beyond
+    of draws, `bad_numbers` the first of the bad ones. `histograms` holds the kept variables beyond
     the draws that are kept.
     """
 
@@ -49,7 +49,7 @@ class Totals:
     bad: int = 0
     questionable: int = 0
     bad_numbers: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
-    sketch: Sketch | None = None
+    histograms: Histograms | None = None
 
     @classmethod
     def none(cls, columns: int) -> Totals:
@@ -70,8 +70,8 @@ class Totals:
         self.questionable += int((((tile.status & QUESTIONABLE) != 0) & ~(bad & drop_bad)).sum())
         found = self.draws + np.flatnonzero(bad)
         self.bad_numbers = np.concatenate([self.bad_numbers, found])[:BAD_NUMBERS]
-        if self.sketch is not None and tile.ends is not None:
-            self.sketch.fold(tile.ends)
+        if self.histograms is not None and tile.ends is not None:
+            self.histograms.fold(tile.ends)
         self.draws += tile.status.size
 
 
@@ -105,19 +105,19 @@ class Draws:
     sampler: str
     uncertainty: float
     kept_draws: int
-    places: dict[str, slice]
+    slices: dict[str, slice]
     fixed: dict[str, Array]
     moments: dict[str, slice]
     store: Array  # [column, draw]
     status: NDArray[np.int8]  # [draw]
-    whole: Totals
-    totals: Totals
-    marks: list[Totals] = field(default_factory=list)
+    completed: Totals
+    running: Totals
+    checkpoints: list[Totals] = field(default_factory=list)
 
     @property
     def draws(self) -> int:
         """How many draws there are."""
-        return self.totals.draws
+        return self.running.draws
 
     @property
     def counted(self) -> Mask:
@@ -125,18 +125,18 @@ class Draws:
         return counted(self.status, self.plan)
 
     @property
-    def moment_places(self) -> dict[str, slice]:
+    def moment_slices(self) -> dict[str, slice]:
         """Which columns of the moments are those of a variable."""
-        if self.totals.sketch is None:
+        if self.running.histograms is None:
             return self.moments
         before = self.plan.moments
-        kept = {n: slice(before + p.start, before + p.stop) for n, p in self.places.items()}
+        kept = {n: slice(before + p.start, before + p.stop) for n, p in self.slices.items()}
         return self.moments | kept
 
     def kept(self, name: str, draws: Mask | slice = slice(None)) -> Array:
         """The first draws of a variable [..., draw], or some of them."""
         shape = {**self.layout.inputs, **self.layout.outputs}[name].columns.shape
-        found = self.store[self.places[name]][:, draws]
+        found = self.store[self.slices[name]][:, draws]
         return found.reshape(*shape, found.shape[1])
 
     def plan_beyond(self) -> Plan:

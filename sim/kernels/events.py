@@ -111,9 +111,11 @@ def add_events(
                 for k in range(begin, end):
                     row = values[events.columns[k], here]
                     than = values[max(events.others[k], 0), here]
-                    alone = events.others[k] < 0
+                    exclusive_lock = events.others[k] < 0
                     for i in range(size):
-                        known[i] &= np.int64((row[i] == row[i]) & (alone | (than[i] == than[i])))
+                        known[i] &= np.int64(
+                            (row[i] == row[i]) & (exclusive_lock | (than[i] == than[i]))
+                        )
                 for i in range(size):
                     hits[i] = np.int64((hits[i] >= needed) & (known[i] == 1))
                 _add_by_replicate(known, size, tiles.by_sequence, valid[event])

@@ -22,7 +22,7 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class HistogramPart:
     """One member of a total, with what is said of it and by whom ("" for the scenario)."""
 
     label: str
@@ -44,7 +44,7 @@ class Finding:
     kind: str
     statement: Statement
     other: Statement | None = None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[HistogramPart, ...] = ()
     found: float | None = None
 
 
@@ -107,7 +107,7 @@ def point(
     name = INPUT_OF.get((output, quarter or ""), output)
     table = quantities()[name][2]
     found = scenario.quantities.get(".".join((table, *labels, name)))
-    return None if found is None else found.law.point
+    return None if found is None else found.distribution.point
 
 
 def value(scenario: Scenario, said: Statement) -> float | None:
@@ -129,17 +129,17 @@ def value(scenario: Scenario, said: Statement) -> float | None:
     return (found - less) / per
 
 
-def _published_parts(said: Statement, among: tuple[Statement, ...]) -> tuple[Part, ...]:
+def _published_parts(said: Statement, among: tuple[Statement, ...]) -> tuple[HistogramPart, ...]:
     """The parts of a total as published: by its own source where it says them, else by others."""
     parts = []
     for label in said.total_of:
-        alone = canonical(said.output, (label,), said.quarter)
-        about = [other for other in among if quantity(other) == alone]
+        exclusive_lock = canonical(said.output, (label,), said.quarter)
+        about = [other for other in among if quantity(other) == exclusive_lock]
         if not about:
             return ()
         last = max(about, key=lambda other: _nearness(other, said))
         is_range = last.low is not None and last.high is not None
-        parts.append(Part(label, nominal(last), interval(last), last.source, is_range))
+        parts.append(HistogramPart(label, nominal(last), interval(last), last.source, is_range))
     return tuple(parts)
 
 
@@ -149,17 +149,17 @@ def _nearness(part: Statement, total: Statement) -> tuple[bool, bool, str]:
     return part.source == total.source, date <= (total.as_of or date), date
 
 
-def _parts_here(scenario: Scenario, said: Statement) -> tuple[Part, ...]:
+def _parts_here(scenario: Scenario, said: Statement) -> tuple[HistogramPart, ...]:
     """The parts of a total in the scenario."""
     parts = []
     for label in said.total_of:
         number = point(scenario, said.output, (label,), said.quarter)
         if number is not None:
-            parts.append(Part(label, number, (number, number)))
+            parts.append(HistogramPart(label, number, (number, number)))
     return tuple(parts)
 
 
-def _sum(parts: tuple[Part, ...]) -> Interval:
+def _sum(parts: tuple[HistogramPart, ...]) -> Interval:
     return math.fsum(part.interval[0] for part in parts), math.fsum(
         part.interval[1] for part in parts
     )

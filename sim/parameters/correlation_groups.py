@@ -7,7 +7,7 @@ from typing import Any
 
 from sim.common.errors import Fault
 from sim.common.text import nearest, shown
-from sim.distributions import FiscalYears, Fixed, Law, SharedSpread
+from sim.distributions import Distribution, FiscalYears, Fixed, SharedSpread
 from sim.distributions.copulas import Group, GroupError, group_from, score_matrix
 from sim.parameters.document import Document, Key
 
@@ -25,39 +25,43 @@ def by_name(document: Document, faults: list[Fault]) -> None:
         return
     if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
         message = f"expected tables [[{TABLE}]], got {shown(groups)}"
-        faults.append(Fault(document.place((TABLE,)), TABLE, message))
+        faults.append(Fault(document.location((TABLE,)), TABLE, message))
         del document.data[TABLE]
         return
     named: dict[str, Any] = {}
-    places = {key: place for key, place in document.places.items() if key[:1] == (TABLE,)}
-    for key in places:
-        del document.places[key]
+    locations = {
+        key: location for key, location in document.locations.items() if key[:1] == (TABLE,)
+    }
+    for key in locations:
+        del document.locations[key]
     for i, group in enumerate(groups):
         old: Key = (TABLE, str(i))
         name = _name(group, i)
         if "name" in group and (not isinstance(group["name"], str) or not group["name"].strip()):
-            place = places.get((*old, "name"), document.default)
+            location = locations.get((*old, "name"), document.default)
             message = f"expected a name, got {shown(group['name'])}"
-            faults.append(Fault(place, f"{TABLE}.name", message))
+            faults.append(Fault(location, f"{TABLE}.name", message))
             continue
         if name in named:
-            place = places.get((*old, "name"), places.get(old, document.default))
-            faults.append(Fault(place, f"{TABLE}.{name}", "the file has two groups of this name"))
+            location = locations.get((*old, "name"), locations.get(old, document.default))
+            faults.append(
+                Fault(location, f"{TABLE}.{name}", "the file has two groups of this name")
+            )
             continue
         named[name] = {key: what for key, what in group.items() if key != "name"}
-        for key, place in places.items():
+        for key, location in locations.items():
             if key[:2] == old:
-                document.places[(TABLE, name, *key[2:])] = place
+                document.locations[(TABLE, name, *key[2:])] = location
     document.data[TABLE] = named
 
 
-def _name(group: Mapping[str, Any], place: int) -> str:
+def _name(group: Mapping[str, Any], location: int) -> str:
     name, inputs = group.get("name"), group.get("inputs")
     if isinstance(name, str) and name:
         return name
     if isinstance(inputs, list) and inputs and all(isinstance(part, str) for part in inputs):
         return "+".join(sorted(inputs))
-    return str(place)
+    return str(location)
 
 
 def replaced(table: Mapping[str, Any], below: Mapping[str, Any]) -> set[str]:
@@ -78,11 +82,11 @@ def replaced(table: Mapping[str, Any], below: Mapping[str, Any]) -> set[str]:
 
 def read(
     document: Document,
-    laws: Mapping[str, Law],
+    distributions: Mapping[str, Distribution],
     loads: Mapping[str, Mapping[str, float]],
     faults: list[Fault],
 ) -> tuple[Group, ...]:
-    """The groups of merged files, `laws` and `loads` those of all quantities by full name."""
+    """Correlation groups of merged files; `distributions` and `loads` are by full name."""
     tables = document.data.get(TABLE, {})
     found = []
     taken: dict[str, str] = {}
@@ -95,19 +99,19 @@ def read(
             wrong = [("name", "is said where the group is, and cannot be changed")]
         else:
             try:
-                found.append(checked({**table, "name": name}, laws, loads, taken))
+                found.append(checked({**table, "name": name}, distributions, loads, taken))
                 continue
             except GroupError as error:
                 wrong = error.faults
         for within, message in wrong:
             at = (*key, within) if within else key
-            faults.append(Fault(document.place(at), ".".join(at), message))
+            faults.append(Fault(document.location(at), ".".join(at), message))
     return tuple(found)
 
 
 def checked(
     said: Mapping[str, Any],
-    laws: Mapping[str, Law],
+    distributions: Mapping[str, Distribution],
     loads: Mapping[str, Mapping[str, float]],
     taken: dict[str, str],
 ) -> Group:
@@ -117,30 +121,30 @@ def checked(
         GroupError: With everything that is wrong with it.
     """
     group = group_from(said)
-    wrong = list(_members(group, laws, loads, taken))
+    wrong = list(_members(group, distributions, loads, taken))
     if wrong:
         raise GroupError(wrong)
-    score_matrix(group, laws)
+    score_matrix(group, distributions)
     taken |= dict.fromkeys(group.members, group.name)
     return group
 
 
 def _members(
     group: Group,
-    laws: Mapping[str, Law],
+    distributions: Mapping[str, Distribution],
     loads: Mapping[str, Mapping[str, float]],
     taken: Mapping[str, str],
 ) -> Iterator[tuple[str, str]]:
     for name in group.members:
-        law = laws.get(name)
-        if law is None:
-            yield "inputs", f"unknown input '{name}'{nearest(name, list(laws))}"
-        elif isinstance(law, Fixed):
+        distribution = distributions.get(name)
+        if distribution is None:
+            yield "inputs", f"unknown input '{name}'{nearest(name, list(distributions))}"
+        elif isinstance(distribution, Fixed):
             yield "inputs", f"{name} is a fixed value, which nothing can be tied to"
         elif loads.get(name):
             factors = ", ".join(loads[name])
             yield "inputs", f"{name} loads on {factors}: an input is tied by loads or in a group"
         elif name in taken:
             yield "inputs", f"{name} is in the group '{taken[name]}' already"
-        elif group.kind == "pearson" and isinstance(law, SharedSpread | FiscalYears):
+        elif group.kind == "pearson" and isinstance(distribution, SharedSpread | FiscalYears):
             yield "kind", f"the spread of {name} differs by draw: give its spearman correlation"

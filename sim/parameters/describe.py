@@ -10,9 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from sim.common.errors import Fault, InputError, Place
+from sim.common.errors import Fault, InputError, Location
 from sim.common.text import in_words, nearest
-from sim.distributions import FiscalYears, Fixed, Law, Lognormal, SharedSpread, text_density
+from sim.distributions import (
+    Distribution,
+    FiscalYears,
+    Fixed,
+    Lognormal,
+    SharedSpread,
+    text_density,
+)
 from sim.distributions.discrete import Steps
 from sim.distributions.domain import shares_outside
 from sim.distributions.moments import moments
@@ -73,24 +80,28 @@ def listed(scenario: Scenario) -> list[dict[str, Any]]:
         {
             "name": name,
             "unit": quantity.field.unit,
-            **({"value": law.value} if isinstance(law, Fixed) else _quantiles(law, _MIDDLE)),
+            **(
+                {"value": distribution.value}
+                if isinstance(distribution, Fixed)
+                else _quantiles(distribution, _MIDDLE)
+            ),
             "grade": _grade(scenario, quantity),
         }
         for name, quantity in scenario.quantities.items()
-        for law in [law_drawn(scenario, quantity)]
+        for distribution in [draw_density(scenario, quantity)]
     ]
 
 
 _MIDDLE = {key: LEVELS[key] for key in ("median", "p5", "p95")}
 
 
-def law_drawn(scenario: Scenario, quantity: Quantity) -> Law:
+def draw_density(scenario: Scenario, quantity: Quantity) -> Distribution:
     """The law of a quantity, of a shared spread with the median of the scalar that gives it."""
-    law = quantity.law
-    if not isinstance(law, SharedSpread | FiscalYears):
-        return law
-    spread = scenario.quantities[_spread(quantity)].law.point
-    return Lognormal(family="lognormal", median=law.point, sigma=spread)
+    distribution = quantity.distribution
+    if not isinstance(distribution, SharedSpread | FiscalYears):
+        return distribution
+    spread = scenario.quantities[_spread(quantity)].distribution.point
+    return Lognormal(family="lognormal", median=distribution.point, sigma=spread)
 
 
 def _spread(quantity: Quantity) -> str:
@@ -112,7 +123,7 @@ def _full_name(scenario: Scenario, name: str, faults: list[Fault]) -> str:
     else:
         short = [full.split(".")[-1] for full in known]
         message = f"no such input or output{nearest(name, known if '.' in name else short)}"
-    faults.append(Fault(Place(name), "", message))
+    faults.append(Fault(Location(name), "", message))
     return name
 
 
@@ -120,11 +131,11 @@ def _grade(scenario: Scenario, quantity: Quantity) -> str:
     return str(scenario.sources.get(quantity.source, {}).get("grade", ""))
 
 
-def _quantiles(law: Law, levels: Mapping[str, float]) -> dict[str, float]:
+def _quantiles(distribution: Distribution, levels: Mapping[str, float]) -> dict[str, float]:
     from scipy.special import ndtri
 
     with np.errstate(all="ignore"):
-        found = law.quantile(ndtri(list(levels.values())))
+        found = distribution.quantile(ndtri(list(levels.values())))
     return dict(zip(levels, map(float, found), strict=True))
 
 
@@ -142,7 +153,7 @@ def _output(name: str) -> dict[str, Any]:
 
 
 def _input(scenario: Scenario, quantity: Quantity) -> dict[str, Any]:
-    field, law = quantity.field, law_drawn(scenario, quantity)
+    field, distribution = quantity.field, draw_density(scenario, quantity)
     prefix = f"{quantity.name}."
     data: dict[str, Any] = {
         "name": quantity.name,
@@ -150,8 +161,8 @@ def _input(scenario: Scenario, quantity: Quantity) -> dict[str, Any]:
         "meaning": field.meaning,
         "domain": {"min": _number(field.lo), "max": _number(field.hi), "open": field.lo_open},
         "given": {key: what for key, what in quantity.given.items() if key != "fiscal_year_end"},
-        "law": quantity.law.said(),
-        "spread_from": None if law is quantity.law else _spread(quantity),
+        "law": quantity.distribution.said(),
+        "spread_from": None if distribution is quantity.distribution else _spread(quantity),
         "loads": quantity.loads,
         "tied": _tied(scenario, quantity.name),
         "source": {"id": quantity.source, **scenario.sources.get(quantity.source, {})},
@@ -160,17 +171,17 @@ def _input(scenario: Scenario, quantity: Quantity) -> dict[str, Any]:
         "overrides": quantity.overrides,
         "changes": [f"{o.by}: {o}" for o in scenario.overrides if o.key.startswith(prefix)],
     }
-    if isinstance(law, Fixed):
+    if isinstance(distribution, Fixed):
         return data
-    outside = sum(shares_outside(law, field.lo, field.hi))
+    outside = sum(shares_outside(distribution, field.lo, field.hi))
     return {
         **data,
-        "quantiles": {key: _number(x) for key, x in _quantiles(law, LEVELS).items()},
-        **_tabulated(law),
-        "cut_off": law.cut_off,
-        "left": law.left,
+        "quantiles": {key: _number(x) for key, x in _quantiles(distribution, LEVELS).items()},
+        **_tabulated(distribution),
+        "cut_off": distribution.cut_off,
+        "left": distribution.left,
         "outside_domain": outside if outside > 1e-15 else 0.0,
-        "picture": text_density.of(law),
+        "picture": text_density.of(distribution),
     }
 
 
@@ -183,20 +194,20 @@ def _tied(scenario: Scenario, name: str) -> dict[str, Any] | None:
     return None
 
 
-def _tabulated(law: Law) -> dict[str, Any]:
+def _tabulated(distribution: Distribution) -> dict[str, Any]:
     """Mean, sd and the table from which draws are read."""
-    if isinstance(law, Steps):
-        steps = steps_of(law)
+    if isinstance(distribution, Steps):
+        steps = steps_of(distribution)
         size = steps.guide.nbytes + steps.edges.nbytes + steps.values.nbytes
         table: dict[str, Any] = {"bytes": size, "error": 0.0}
     else:
         try:
-            made = table_of(law)
+            made = table_of(distribution)
         except TooRoughError as error:
             return {"mean": None, "sd": None, "table": {"fault": str(error)}}
         table = {"bytes": made.cells.nbytes, "error": made.error + NEAR_ERROR}
-    mean, sd = moments(law)
-    has = {"has_mean": law.moments > 1, "has_sd": law.moments > 2}
+    mean, sd = moments(distribution)
+    has = {"has_mean": distribution.moments > 1, "has_sd": distribution.moments > 2}
     return {"mean": _number(mean), "sd": _number(sd), **has, "table": table}
 
 
@@ -234,7 +245,7 @@ def _output_lines(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _input_lines(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield from _law_lines(data)
+    yield from _distribution_lines(data)
     if "quantiles" in data:
         yield from _number_lines(data)
     if data["loads"]:
@@ -258,21 +269,21 @@ def _input_lines(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "changed by", change
 
 
-def _law_lines(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    given, law = data["given"], data["law"]
+def _distribution_lines(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    given, distribution = data["given"], data["law"]
     if list(given) == ["value"]:
-        yield "value", f"{shown(law['value'])} (fixed)"
+        yield "value", f"{shown(distribution['value'])} (fixed)"
     else:
         family = given.get("family")
         keys = in_words({key: what for key, what in given.items() if key != "family"})
         yield "law", f"{family}: {keys}" if family else keys
         added = {
             key: what
-            for key, what in law.items()
+            for key, what in distribution.items()
             if given.get(key) != what and not isinstance(what, list)
         }
         if "file" in given:
-            yield "", f"that is, {len(law['values']):,} values"
+            yield "", f"that is, {len(distribution['values']):,} values"
         elif added:
             yield "", f"that is, {in_words(added)}"
         if data["spread_from"]:

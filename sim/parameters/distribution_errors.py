@@ -13,19 +13,19 @@ from sim.distributions import (
     FAMILIES,
     QUANTILE_KEY,
     SCIPY,
+    Distribution,
     FiscalYears,
     Fixed,
-    Law,
     Scipy,
     SharedSpread,
-    is_law_key,
-    law_of,
+    is_distribution_key,
+    read_distribution,
 )
 from sim.model.inputs import SPREAD_FROM
 from sim.parameters.document import Key
 
 
-def law_from(entry: Any, name: str, beside: Path | None = None) -> Law:
+def read_named_distribution(entry: Any, name: str, beside: Path | None = None) -> Distribution:
     """The law that an entry of plain data gives, as in a file: a table, or a number.
 
     `beside` is the folder in which the CSV file of an empirical law is looked for.
@@ -33,13 +33,13 @@ def law_from(entry: Any, name: str, beside: Path | None = None) -> Law:
     Raises:
         ValueError: With the name, and everything that is wrong with it.
     """
-    if isinstance(entry, Law):
+    if isinstance(entry, Distribution):
         return entry
     if isinstance(entry, int | float) and not isinstance(entry, bool):
         entry = {"value": entry}
     if not isinstance(entry, dict):
         raise ValueError(f"{name}: expected {_expected('dict_type', {})}, got {shown(entry)}")
-    family = law_of(entry)
+    family = read_distribution(entry)
     if family is None:
         said = entry.get("family")
         what = "missing value or family" if said is None else unknown_family(said)
@@ -67,7 +67,7 @@ def dotted(key: Key) -> str:
 
 def explained(
     name: str,
-    family: type[Law],
+    family: type[Distribution],
     entry: Mapping[str, Any],
     error: ValidationError,
     others: Sequence[str],
@@ -77,19 +77,21 @@ def explained(
     `name` is that of the quantity; `others` are the keys that may stand beside those of the law.
     """
     for detail in error.errors():
-        law, given, beside, key = family, entry, others, tuple(map(str, detail["loc"]))
+        distribution, given, beside, key = family, entry, others, tuple(map(str, detail["loc"]))
         within: Key = ()
         while len(key) >= 2 and key[0] == "components":
             given, beside = given["components"][int(key[1])], ()
             within, key = (*within, *key[:2]), key[2:]
-            law = (law_of(given) if isinstance(given, Mapping) else None) or Fixed
-        for last, message in _told(name, law, given, detail, key, beside):
+            distribution = (
+                read_distribution(given) if isinstance(given, Mapping) else None
+            ) or Fixed
+        for last, message in _told(name, distribution, given, detail, key, beside):
             yield (*within, *last), message
 
 
 def _told(
     name: str,
-    law: type[Law],
+    distribution: type[Distribution],
     entry: Mapping[str, Any],
     detail: Any,
     key: Key,
@@ -104,23 +106,23 @@ def _told(
     elif kind == "missing" and last == "family":
         yield key[:-1], "missing value or family"
     elif kind == "missing":
-        yield (), f"missing {last} ({_takes(law, entry)})"
+        yield (), f"missing {last} ({_takes(distribution, entry)})"
     elif kind == "value_error":
         yield key, detail["msg"].removeprefix("Value error, ")
     elif kind != "extra_forbidden":
         plain = list(said) if isinstance(said, tuple) else said
         yield key, f"expected {_expected(kind, detail.get('ctx', {}))}, got {shown(plain)}"
-    elif law is Fixed and is_law_key(last, entry):
+    elif distribution is Fixed and is_distribution_key(last, entry):
         yield key, "the quantity is a fixed value: give its value, or a family"
     elif last == "quantiles" or QUANTILE_KEY.match(last):
-        yield key, f"{_called(law, entry)} cannot be given by quantiles"
+        yield key, f"{_called(distribution, entry)} cannot be given by quantiles"
     elif last in ("mean", "sd"):
-        yield key, f"{_called(law, entry)} cannot be given by mean and sd"
+        yield key, f"{_called(distribution, entry)} cannot be given by mean and sd"
     else:
-        what = _called(law, entry)
-        if law is SharedSpread:
+        what = _called(distribution, entry)
+        if distribution is SharedSpread:
             what = f"a median, whose spread is {'.'.join(SPREAD_FROM[name])}"
-        known = ["family", *law.keys(entry), *others]
+        known = ["family", *distribution.keys(entry), *others]
         yield key, f"unknown key for {what}{nearest(last, known)}"
 
 
@@ -143,17 +145,17 @@ def _expected(kind: str, context: dict[str, Any]) -> str:
     return words.get(kind, "a number")
 
 
-def _takes(law: type[Law], entry: Mapping[str, Any]) -> str:
+def _takes(distribution: type[Distribution], entry: Mapping[str, Any]) -> str:
     """The keys of a family, and what may stand for them."""
-    instead = {"quantiles": law.by_quantiles, "mean and sd": law.by_moments}
+    instead = {"quantiles": distribution.by_quantiles, "mean and sd": distribution.by_moments}
     also = "".join(f"; or {words}" for words, free in instead.items() if free)
-    return f"{_called(law, entry)} takes {', '.join(law.keys(entry))}{also}"
+    return f"{_called(distribution, entry)} takes {', '.join(distribution.keys(entry))}{also}"
 
 
-def _called(law: type[Law], entry: Mapping[str, Any]) -> str:
+def _called(distribution: type[Distribution], entry: Mapping[str, Any]) -> str:
     """The word by which files call a family."""
-    if law is Scipy:
+    if distribution is Scipy:
         return str(entry["family"])
     others = {FiscalYears: "capex in fiscal years", SharedSpread: "a landlord's capex"}
-    words = {law: key for key, law in FAMILIES.items()}
-    return words.get(law) or others.get(law, "a fixed value")
+    words = {distribution: key for key, distribution in FAMILIES.items()}
+    return words.get(distribution) or others.get(distribution, "a fixed value")

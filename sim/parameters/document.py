@@ -11,13 +11,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sim.common.errors import Fault, Place
+from sim.common.errors import Fault, Location
 from sim.common.text import nearest
 
 Key = tuple[str, ...]
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 MAX_DEPTH = 20
-NOWHERE = Place("")
+NOWHERE = Location("")
 _KEY = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*(=|\]\]?)")
 
 
@@ -26,43 +26,45 @@ class Document:
     """A parsed file, or several merged: nested tables, and the place of every key."""
 
     data: dict[str, Any] = field(default_factory=dict)
-    places: dict[Key, Place] = field(default_factory=dict)
-    default: Place = NOWHERE
+    locations: dict[Key, Location] = field(default_factory=dict)
+    default: Location = NOWHERE
     marks: dict[Key, str] = field(default_factory=dict)  # tables overridden -> their old source
 
-    def place(self, key: Key) -> Place:
+    def location(self, key: Key) -> Location:
         """The place of a key, of the first key below it, or of the nearest table that holds it."""
-        below = (p for k, p in self.places.items() if k[: len(key)] == key)
-        if key and key not in self.places and (first := next(below, None)) is not None:
+        below = (p for k, p in self.locations.items() if k[: len(key)] == key)
+        if key and key not in self.locations and (first := next(below, None)) is not None:
             return first
         return self.holder(key)
 
-    def holder(self, key: Key) -> Place:
+    def holder(self, key: Key) -> Location:
         """The place of a key, or of the nearest table that holds it."""
         while key:
-            if key in self.places:
-                return self.places[key]
+            if key in self.locations:
+                return self.locations[key]
             key = key[:-1]
         return self.default
 
-    def changed(self, key: Key) -> Place:
+    def changed(self, key: Key) -> Location:
         """Where a table was changed by another file than its own, else its own place."""
-        own = self.place(key)
-        others = [p for k, p in self.places.items() if k[: len(key)] == key and p.file != own.file]
+        own = self.location(key)
+        others = [
+            p for k, p in self.locations.items() if k[: len(key)] == key and p.file != own.file
+        ]
         return others[-1] if others else own
 
     def drop(self, key: Key) -> None:
         """Forget the places of a key and of all below it."""
-        for known in [known for known in self.places if known[: len(key)] == key]:
-            del self.places[known]
+        for known in [known for known in self.locations if known[: len(key)] == key]:
+            del self.locations[known]
 
     def under(self, prefix: Key) -> Document:
         """The same document with its keys moved below a prefix."""
         data: dict[str, Any] = self.data
         for part in reversed(prefix):
             data = {part: data}
-        places = {prefix + key: place for key, place in self.places.items()}
-        return Document(data, {prefix: self.default, **places}, self.default)
+        locations = {prefix + key: location for key, location in self.locations.items()}
+        return Document(data, {prefix: self.default, **locations}, self.default)
 
 
 def read(path: Path, faults: list[Fault]) -> Document | None:
@@ -74,14 +76,14 @@ def read(path: Path, faults: list[Fault]) -> Document | None:
         siblings = [p.stem for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
         hint = nearest(path.stem, siblings)
         hint = hint.replace("'?", ".toml'?") if "did you mean" in hint else ""
-        faults.append(Fault(Place(name), "", f"no such file{hint}"))
+        faults.append(Fault(Location(name), "", f"no such file{hint}"))
         return None
     except UnicodeDecodeError:
-        faults.append(Fault(Place(name), "", "not a text file (expected TOML in UTF-8)"))
+        faults.append(Fault(Location(name), "", "not a text file (expected TOML in UTF-8)"))
         return None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        faults.append(Fault(Place(name), "", f"cannot be read: {reason}"))
+        faults.append(Fault(Location(name), "", f"cannot be read: {reason}"))
         return None
     try:
         known, lines = _parsed(text)
@@ -90,17 +92,17 @@ def read(path: Path, faults: list[Fault]) -> Document | None:
         faults.append(_syntax_fault(name, text, error))
         return None
     except ValueError:  # int() of more digits than it takes
-        faults.append(Fault(Place(name), "", "not valid TOML: a number has too many digits"))
+        faults.append(Fault(Location(name), "", "not valid TOML: a number has too many digits"))
         return None
     except RecursionError:
-        faults.append(Fault(Place(name), "", "TOML nested too deeply"))
+        faults.append(Fault(Location(name), "", "TOML nested too deeply"))
         return None
-    places = {key: Place(name, line) for key, line in lines}
-    for key, place in places.items():
+    locations = {key: Location(name, line) for key, line in lines}
+    for key, location in locations.items():
         if len(key) > MAX_DEPTH:
-            faults.append(Fault(place, ".".join(key[:3]), "nested too deeply"))
+            faults.append(Fault(location, ".".join(key[:3]), "nested too deeply"))
             return None
-    return Document(data, places, Place(name))
+    return Document(data, locations, Location(name))
 
 
 @lru_cache(maxsize=64)  # the points of a sweep are made of the same files
@@ -130,7 +132,7 @@ def _syntax_fault(name: str, text: str, error: tomllib.TOMLDecodeError) -> Fault
     else:
         message = f"not valid TOML: {message[:1].lower()}{message[1:]}"
         message += f" in `{source[:60]}`" if source else ""
-    return Fault(Place(name, line), key, message)
+    return Fault(Location(name, line), key, message)
 
 
 # Strings and comments, in which brackets and keys mean nothing.

@@ -82,7 +82,7 @@ def schema() -> Schema:
             }
         ),
         "$defs": {
-            "law": _law(),
+            "distribution": _distribution(),
             "component": {"anyOf": [{"type": "number"}, _closed({"value": {"type": "number"}})]},
             "loads": _object({f: {"type": "number", "minimum": -1, "maximum": 1} for f in FACTORS}),
             "swept": {
@@ -165,12 +165,12 @@ def _provenance(unit: str) -> Schema:
     }
 
 
-def _law() -> Schema:
+def _distribution() -> Schema:
     """The keys of all families; one that families bound differently is any number."""
     shapes: Schema = {}
-    for law in FAMILIES.values():
-        own = law.model_json_schema()["properties"]
-        for key in law.keys({}):
+    for distribution in FAMILIES.values():
+        own = distribution.model_json_schema()["properties"]
+        for key in distribution.keys({}):
             said = {k: v for k, v in _number(own.get(key, {})).items() if k != "default"}
             shapes[key] = said if shapes.get(key, said) == said else {"type": "number"}
     numbers = {"type": "array", "items": {"type": "number"}, "minItems": 1}
@@ -204,9 +204,10 @@ def _number(said: Schema) -> Schema:
 
 def _closed(properties: Schema) -> Schema:
     """A law beside further keys, and nothing else."""
-    law = {"$ref": "#/$defs/law"}
+    distribution = {"$ref": "#/$defs/distribution"}
     return {
-        "type": "object", "allOf": [law], "properties": properties, "unevaluatedProperties": False
+        "type": "object", "allOf": [distribution], "properties": properties,
+        "unevaluatedProperties": False,
     }  # fmt: skip
 
 

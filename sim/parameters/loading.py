@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sim.common.errors import Fault, InputError, Place
+from sim.common.errors import Fault, InputError, Location
 from sim.common.text import shown
-from sim.distributions import FISCAL_KEYS, FISCAL_YEAR_END, is_law_key, replaced
+from sim.distributions import FISCAL_KEYS, FISCAL_YEAR_END, is_distribution_key, replaced
 from sim.model.declarations import declared
 from sim.model.inputs import IN_FISCAL_YEARS, Host
 from sim.parameters import correlation_groups, rules, sweep_axes
@@ -64,7 +64,7 @@ def parse_set(assignments: Iterable[str], faults: list[Fault]) -> dict[str, Any]
     for text in assignments:
         key, equals, raw = text.partition("=")
         if not equals or not key.strip() or not raw.strip():
-            faults.append(Fault(Place("--set"), text, "expected group.name.key=value"))
+            faults.append(Fault(Location("--set"), text, "expected group.name.key=value"))
             continue
         changes[key.strip()] = _value(raw)
     return changes
@@ -84,7 +84,7 @@ def _load(path: Path, changes: dict[str, Any], faults: list[Fault]) -> Scenario 
     root = bottom.parent
     for _, document in chain:
         rules.format_number(document, (), faults)
-    merged = Document(default=Place(str(path)))
+    merged = Document(default=Location(str(path)))
     overrides: list[Override] = []
     if chain:
         merge(merged, chain[0][1])
@@ -94,7 +94,9 @@ def _load(path: Path, changes: dict[str, Any], faults: list[Fault]) -> Scenario 
         found = sorted((root / folder).glob("*.toml"))
         parties[folder] = {file.stem: False for file in found}
         if chain and not found:
-            faults.append(Fault(Place(str(root / folder)), "", "no parameter files (*.toml) here"))
+            faults.append(
+                Fault(Location(str(root / folder)), "", "no parameter files (*.toml) here")
+            )
         for file in found:
             found_in = read(file, faults)
             files.append(file)
@@ -109,7 +111,7 @@ def _load(path: Path, changes: dict[str, Any], faults: list[Fault]) -> Scenario 
     if "format" in changed.data:
         rules.format_number(changed, (), faults)
     if "extends" in changed.data:
-        faults.append(Fault(Place("--set"), "extends", "is said in a file, and cannot be set"))
+        faults.append(Fault(Location("--set"), "extends", "is said in a file, and cannot be set"))
     merge(merged, changed, overrides)
     if not chain:
         return None
@@ -137,12 +139,12 @@ def _chain(path: Path, faults: list[Fault]) -> tuple[list[tuple[Path, Document]]
     """
     chain: list[tuple[Path, Document]] = []
     seen: list[Path] = []
-    from_key: Place | None = None
+    from_key: Location | None = None
     while True:
         if _resolved(path) in [_resolved(other) for other in seen]:
             circle = " -> ".join(str(other) for other in [*seen, path])
             faults.append(
-                Fault(from_key or Place(str(path)), "extends", f"goes in a circle: {circle}")
+                Fault(from_key or Location(str(path)), "extends", f"goes in a circle: {circle}")
             )
             return [], path
         seen.append(path)
@@ -159,7 +161,7 @@ def _chain(path: Path, faults: list[Fault]) -> tuple[list[tuple[Path, Document]]
         extends = document.data.get("extends")
         if extends is None:
             return chain, path
-        from_key = document.place(("extends",))
+        from_key = document.location(("extends",))
         if not isinstance(extends, str):
             faults.append(Fault(from_key, "extends", f"expected a file name, got {shown(extends)}"))
             return [], path
@@ -167,18 +169,20 @@ def _chain(path: Path, faults: list[Fault]) -> tuple[list[tuple[Path, Document]]
 
 
 def _from_set(changes: Mapping[str, Any], faults: list[Fault]) -> Document:
-    document = Document(default=Place("--set"))
+    document = Document(default=Location("--set"))
     for dotted, what in changes.items():
         if not isinstance(dotted, str):
             message = f"expected a key such as hardware.pue.median, got {shown(dotted)}"
-            faults.append(Fault(Place("--set"), "", message))
+            faults.append(Fault(Location("--set"), "", message))
             continue
         parts = tuple(dotted.split("."))
         tree = document.data
         for part in parts[:-1]:
             below = tree.setdefault(part, {})
             if not isinstance(below, dict):
-                faults.append(Fault(Place("--set"), dotted, "set twice, as a value and as a table"))
+                faults.append(
+                    Fault(Location("--set"), dotted, "set twice, as a value and as a table")
+                )
                 below = {}
             tree = below
         what = list(what) if isinstance(what, tuple) else copy.deepcopy(what)
@@ -186,7 +190,7 @@ def _from_set(changes: Mapping[str, Any], faults: list[Fault]) -> Document:
             tree[parts[-1]] |= what
         else:
             tree[parts[-1]] = what
-        document.places[parts] = Place("--set")
+        document.locations[parts] = Location("--set")
     return document
 
 
@@ -204,8 +208,8 @@ def merge(
     """
     _merge_tables(base, over, (), base.data, over.data, overrides, faults)
     if overrides is None:
-        for key, place in over.places.items():
-            base.places.setdefault(key, place)
+        for key, location in over.locations.items():
+            base.locations.setdefault(key, location)
 
 
 def _merge_tables(
@@ -218,21 +222,25 @@ def _merge_tables(
     faults: list[Fault] | None,
 ) -> None:
     before = {n: dict(w) if isinstance(w, dict) else w for n, w in into.items()}
-    law: dict[str, Any] = {}
+    distribution: dict[str, Any] = {}
     stale: set[str] = set()
     if overrides is not None and _is_quantity(key):
-        law = {name: what for name, what in before.items() if is_law_key(name, before)}
-        stale = replaced(table, law, fiscal=key[-1] in IN_FISCAL_YEARS)
+        distribution = {
+            name: what for name, what in before.items() if is_distribution_key(name, before)
+        }
+        stale = replaced(table, distribution, fiscal=key[-1] in IN_FISCAL_YEARS)
     elif key[:-1] == (correlation_groups.TABLE,):
         stale = correlation_groups.replaced(table, before)
     for name in stale:
         del into[name]
         base.drop((*key, name))
-    opening = next((name for name in table if is_law_key(name, table)), None) if stale else None
+    opening = (
+        next((name for name in table if is_distribution_key(name, table)), None) if stale else None
+    )
     changed = False
     for name, what in table.items():
         at = (*key, name)
-        whole = name == "loads" and at in over.places  # rather than one loading of several
+        whole = name == "loads" and at in over.locations  # rather than one loading of several
         if isinstance(what, dict) and isinstance(into.get(name), dict) and not whole:
             loads = dict(into[name]) if name == "loads" else None
             _merge_tables(base, over, at, into[name], what, overrides, faults)
@@ -242,23 +250,23 @@ def _merge_tables(
             message = f"expected a table, got {shown(into[name])}"
             if isinstance(into[name], dict):
                 message = f"is said in {over.default} too: labs and landlords have their own files"
-            faults.append(Fault(base.place(at), ".".join(at), message))
+            faults.append(Fault(base.location(at), ".".join(at), message))
         into[name] = what
-        if at in over.places or not isinstance(what, dict):
+        if at in over.locations or not isinstance(what, dict):
             if isinstance(before.get(name), dict | list):
                 base.drop(at)
-            base.places[at] = over.holder(at)
+            base.locations[at] = over.holder(at)
         else:
-            base.places.pop(at, None)
+            base.locations.pop(at, None)
         if isinstance(what, dict | list):
-            base.places.update({k: p for k, p in over.places.items() if k[: len(at)] == at})
+            base.locations.update({k: p for k, p in over.locations.items() if k[: len(at)] == at})
         said = name not in TEXTS and at[0] != sweep_axes.TABLE
         if overrides is not None and said and before.get(name) != what:
-            old = law if name == opening else before.get(name)
+            old = distribution if name == opening else before.get(name)
             # A copy: what is laid on top later changes tables and lists where they are.
             before_and_after = copy.deepcopy((old, what))
-            overrides.append(Override(".".join(at), *before_and_after, str(over.place(at))))
-            changed |= name == "loads" or name in HOST_KEYS or is_law_key(name, into)
+            overrides.append(Override(".".join(at), *before_and_after, str(over.location(at))))
+            changed |= name == "loads" or name in HOST_KEYS or is_distribution_key(name, into)
     if overrides is not None and table.get(FISCAL_YEAR_END) != before.get(FISCAL_YEAR_END):
         for name in IN_FISCAL_YEARS if FISCAL_YEAR_END in table else ():
             _mark_fiscal(base, (*key, name), into.get(name))

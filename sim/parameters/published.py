@@ -32,7 +32,7 @@ def sources(document: Document | None, faults: list[Fault]) -> dict[str, dict[st
         if name == "format":
             continue
         if not isinstance(said, dict):
-            faults.append(Fault(document.place((name,)), name, "expected a table"))
+            faults.append(Fault(document.location((name,)), name, "expected a table"))
             continue
         for key, what in said.items():
             message = None
@@ -43,10 +43,10 @@ def sources(document: Document | None, faults: list[Fault]) -> dict[str, dict[st
             elif key == "grade" and what not in GRADES:
                 message = f"expected one of {', '.join(GRADES)}, got {what!r}"
             if message:
-                faults.append(Fault(document.place((name, key)), f"{name}.{key}", message))
+                faults.append(Fault(document.location((name, key)), f"{name}.{key}", message))
         for key in ("title", "publisher", "grade"):
             if key not in said:
-                faults.append(Fault(document.place((name,)), f"{name}.{key}", "missing"))
+                faults.append(Fault(document.location((name,)), f"{name}.{key}", "missing"))
         texts = {key: what for key, what in said.items() if isinstance(what, str | datetime.date)}
         found[name] = {key: str(what) for key, what in texts.items()}
     if "judgement" not in found:
@@ -65,10 +65,10 @@ def statements(
     for name in document.data:
         if name not in ("format", "statement"):
             message = f"unknown key{nearest(name, ['statement'])}"
-            faults.append(Fault(document.place((name,)), name, message))
+            faults.append(Fault(document.location((name,)), name, message))
     if not isinstance(tables, list) or not all(isinstance(said, dict) for said in tables):
-        place = document.place(("statement",))
-        faults.append(Fault(place, "statement", "expected tables [[statement]]"))
+        location = document.location(("statement",))
+        faults.append(Fault(location, "statement", "expected tables [[statement]]"))
         return ()
     readers = [_StatementReader(document, i, said, faults) for i, said in enumerate(tables)]
     found = [reader.statement(known) for reader in readers]
@@ -86,8 +86,8 @@ class _StatementReader:
         self.quantities = quantities()
 
     def fault(self, key: str, message: str) -> None:
-        place = self.document.place((*self.at, key))
-        self.faults.append(Fault(place, f"statement.{key}", message))
+        location = self.document.location((*self.at, key))
+        self.faults.append(Fault(location, f"statement.{key}", message))
 
     def statement(self, sources: Mapping[str, object]) -> Statement | None:
         """The statement, or None if there are faults."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sim.common.errors import Fault, Place
+from sim.common.errors import Fault, Location
 from sim.common.text import finite, nearest, shown
 from sim.model.dims import FACTORS, RENTAL_MODES, VIEWS
 from sim.model.inputs import ARR_FIELDS
@@ -25,7 +25,7 @@ def format_number(document: Document, key: Key, faults: list[Fault]) -> None:
         table = table[part]
     said = table.get("format")
     at = (*key, "format")
-    place = document.place(at)
+    location = document.location(at)
     if said is None:
         message = f"missing: expected format = {FORMAT}"
     elif isinstance(said, bool) or not isinstance(said, int) or said < 1:
@@ -34,7 +34,7 @@ def format_number(document: Document, key: Key, faults: list[Fault]) -> None:
         message = f"format {said} is newer than this program, which reads {FORMAT}: please upgrade"
     else:
         return
-    faults.append(Fault(place, ".".join(at), message))
+    faults.append(Fault(location, ".".join(at), message))
 
 
 def _table(
@@ -47,7 +47,7 @@ def _table(
         if key not in known:
             faults.append(
                 Fault(
-                    document.place((name, key)),
+                    document.location((name, key)),
                     f"{name}.{key}",
                     f"unknown key{nearest(key, known)}",
                 )
@@ -83,7 +83,7 @@ def run_defaults(document: Document, faults: list[Fault]) -> RunDefaults:
             continue
         message = check(table[name])
         if message:
-            faults.append(Fault(document.place(("run", name)), f"run.{name}", message))
+            faults.append(Fault(document.location(("run", name)), f"run.{name}", message))
         else:
             good[name] = int(table[name]) if name == "draws" else table[name]
     return RunDefaults(**good)
@@ -96,7 +96,7 @@ def settings(document: Document, faults: list[Fault]) -> Settings:
     good: dict[str, Any] = {}
 
     def fault(name: str, message: str) -> None:
-        faults.append(Fault(document.place(("model", name)), f"model.{name}", message))
+        faults.append(Fault(document.location(("model", name)), f"model.{name}", message))
 
     for name, choices in (("view", VIEWS), ("rental_mode", RENTAL_MODES)):
         if name in table:
@@ -137,7 +137,7 @@ def factors(document: Document, faults: list[Fault]) -> dict[str, float]:
             continue
         if finite(score) is None or abs(score) > MOST_SCORE:
             message = f"expected a score from {-MOST_SCORE} to {MOST_SCORE}, got {shown(score)}"
-            faults.append(Fault(document.place(("factors", name)), f"factors.{name}", message))
+            faults.append(Fault(document.location(("factors", name)), f"factors.{name}", message))
         else:
             good[name] = float(score)
     return good
@@ -153,19 +153,19 @@ def domain_rules(
 ) -> None:
     """The rules of model.md 9.1 that tie quantities to one another."""
 
-    def fault(name: str, message: str, place: Place | None = None) -> None:
+    def fault(name: str, message: str, location: Location | None = None) -> None:
         key = tuple(name.split("."))
-        faults.append(Fault(place or document.place(key), name, message))
+        faults.append(Fault(location or document.location(key), name, message))
 
     def point(name: str) -> float | None:
-        return quantities[name].law.point if name in quantities else None
+        return quantities[name].distribution.point if name in quantities else None
 
     pue, ratio = point("hardware.pue"), point("hardware.facility_capacity_ratio")
     if pue is not None and ratio is not None and pue > ratio:
         message = f"{pue:g} is above hardware.facility_capacity_ratio, {ratio:g}"
         pair = ("hardware", "pue"), ("hardware", "facility_capacity_ratio")
-        own = [document.place(key) for key in pair]
-        blamed = [place for key in pair if (place := document.changed(key)) not in own]
+        own = [document.location(key) for key in pair]
+        blamed = [location for key in pair if (location := document.changed(key)) not in own]
         fault("hardware.pue", message, blamed[0] if blamed else own[0])
     fine_tune = point("training.fine_tune_share")
     for lab in labs:
@@ -191,8 +191,8 @@ def domain_rules(
                 total_share = math.fsum(getattr(host, year) for host in rows.values())
                 if abs(total_share - 1) > 1e-9:
                     message = f"the {year} of its landlords add up to {total_share:.10g}"
-                    place = document.changed(("labs", lab.id, "host"))
-                    fault(f"{name}.host", f"{message}, expected 1", place)
+                    location = document.changed(("labs", lab.id, "host"))
+                    fault(f"{name}.host", f"{message}, expected 1", location)
         for landlord, host in rows.items():
             if host.captive and host.share_2026 == host.share_2027 == 0:
                 fault(f"{name}.host.{landlord}.captive", "captive, but the lab has no share there")

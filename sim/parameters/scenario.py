@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from sim.common.text import in_words
-from sim.distributions import Law
+from sim.distributions import Distribution
 from sim.distributions.copulas import Group
 from sim.model.declarations import Field
 from sim.parameters.sweep_axes import Axis
@@ -45,7 +45,7 @@ class Quantity:
 
     name: str
     field: Field
-    law: Law
+    distribution: Distribution
     loads: dict[str, float]
     source: str
     note: str | None
@@ -56,7 +56,7 @@ class Quantity:
     def resolved(self) -> dict[str, Any]:
         """Everything about the quantity as plain data, in the words of a parameter file."""
         said = {
-            **self.law.said(),
+            **self.distribution.said(),
             "loads": self.loads or None,
             "unit": self.field.unit,
             "source": self.source,

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.common.errors import Fault, Place
+from sim.common.errors import Fault, Location
 from sim.common.text import in_words, shown
 from sim.parameters.document import Document, Key
 
@@ -32,7 +32,7 @@ class Axis:
 
     key: str
     values: tuple[Value, ...]
-    place: Place
+    location: Location
 
     @property
     def numeric(self) -> bool:
@@ -47,14 +47,14 @@ class Axis:
         return [in_words(value) for value in self.values]
 
 
-def axis(key: str, said: Any, place: Place, faults: list[Fault]) -> Axis | None:
+def axis(key: str, said: Any, location: Location, faults: list[Fault]) -> Axis | None:
     """The axis of a key; what is wrong with it is added to `faults`, and then None comes back."""
     try:
         values = _values(key, said)
     except ValueError as error:
-        faults.append(Fault(place, key, str(error)))
+        faults.append(Fault(location, key, str(error)))
         return None
-    return Axis(key, values, place)
+    return Axis(key, values, location)
 
 
 def _values(key: str, said: Any) -> tuple[Value, ...]:
@@ -140,21 +140,21 @@ def _value(said: Any) -> Value:
 
 def of_texts(texts: Iterable[str], faults: list[Fault]) -> tuple[Axis, ...]:
     """The axes of `key=values` texts of the command line."""
-    place = Place("--over")
+    location = Location("--over")
     pairs = []
     for text in texts:
         key, equals, said = text.partition("=")
         if not equals or not key.strip() or not said.strip():
-            faults.append(Fault(place, text, "expected group.name.key=values"))
+            faults.append(Fault(location, text, "expected group.name.key=values"))
         else:
-            pairs.append((key.strip(), said, place))
+            pairs.append((key.strip(), said, location))
     return _different(pairs, faults)
 
 
 def of_mapping(over: Mapping[str, Any], faults: list[Fault]) -> tuple[Axis, ...]:
     """The axes of a mapping from keys to values."""
-    place = Place("over")
-    return _different([(str(key), said, place) for key, said in over.items()], faults)
+    location = Location("over")
+    return _different([(str(key), said, location) for key, said in over.items()], faults)
 
 
 def of_document(document: Document, faults: list[Fault]) -> tuple[Axis, ...]:
@@ -162,7 +162,9 @@ def of_document(document: Document, faults: list[Fault]) -> tuple[Axis, ...]:
     table = document.data.get(TABLE, {})
     if not isinstance(table, dict):
         return ()
-    pairs = [(".".join(key), said, document.place((TABLE, *key))) for key, said in _leaves(table)]
+    pairs = [
+        (".".join(key), said, document.location((TABLE, *key))) for key, said in _leaves(table)
+    ]
     return _different(pairs, faults)
 
 
@@ -174,17 +176,17 @@ def _leaves(table: dict[str, Any], above: Key = ()) -> Iterator[tuple[Key, Any]]
             yield (*above, name), what
 
 
-def _different(pairs: Iterable[tuple[str, Any, Place]], faults: list[Fault]) -> tuple[Axis, ...]:
+def _different(pairs: Iterable[tuple[str, Any, Location]], faults: list[Fault]) -> tuple[Axis, ...]:
     """The axes, each key once, and not too many points in all."""
     found: dict[str, Axis] = {}
-    for key, said, place in pairs:
+    for key, said, location in pairs:
         if key in found:
-            faults.append(Fault(place, key, "is swept twice"))
-        elif (one := axis(key, said, place, faults)) is not None:
+            faults.append(Fault(location, key, "is swept twice"))
+        elif (one := axis(key, said, location, faults)) is not None:
             found[key] = one
     points = math.prod(len(one.values) for one in found.values())
     if points > MOST_POINTS:
         first = next(iter(found.values()))
         message = f"{points:,} points are too many: a sweep has {MOST_POINTS:,} at most"
-        faults.append(Fault(first.place, "", message))
+        faults.append(Fault(first.location, "", message))
     return tuple(found.values())

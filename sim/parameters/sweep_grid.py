@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.common.errors import Fault, InputError, Place
+from sim.common.errors import Fault, InputError, Location
 from sim.common.text import in_words, words
 from sim.parameters.document import Key
 from sim.parameters.loading import load
@@ -39,8 +39,8 @@ class Grid:
 
     def at(self, point: int) -> dict[str, Value]:
         """The values at a point, by key."""
-        places = np.unravel_index(point, self.shape)
-        return {a.key: a.values[int(i)] for a, i in zip(self.axes, places, strict=True)}
+        locations = np.unravel_index(point, self.shape)
+        return {a.key: a.values[int(i)] for a, i in zip(self.axes, locations, strict=True)}
 
     def about(self, axis: Axis) -> dict[str, str]:
         """The attributes of an axis' coordinate: `units` and `long_name`; no unit for words."""
@@ -105,11 +105,11 @@ def load_grid(
     axes = tuple(over) or (base.sweep if base is not None else ())
     for axis in axes:
         if axis.key in changes:
-            found.append(Fault(axis.place, axis.key, "is swept, and given by --set too"))
+            found.append(Fault(axis.location, axis.key, "is swept, and given by --set too"))
     if not axes:
         if base is not None and not found:
             message = f"nothing is swept: give --over KEY=VALUES, or a table [{TABLE}] in the file"
-            found.append(Fault(Place(str(path)), "", message))
+            found.append(Fault(Location(str(path)), "", message))
         raise InputError(found + plain)
     scenarios = []
     points = _points(axes)
@@ -120,8 +120,8 @@ def load_grid(
         except InputError as error:
             for fault in error.faults:
                 at.setdefault(fault, []).append(number)
-    for fault, places in at.items():
-        found.append(fault if fault in plain else _placed(fault, axes, points, places))
+    for fault, locations in at.items():
+        found.append(fault if fault in plain else _placed(fault, axes, points, locations))
     if found:
         raise InputError(found)
     return Grid(axes, tuple(scenarios))
@@ -158,15 +158,17 @@ def _placed(
     if len(at) < math.prod(map(len, given.values())):  # no product: the first of the points
         partial = {key: [value] for key, value in points[at[0]].items()}
     blamed = max(axes, key=lambda axis: (_common(axis.key, fault.key), axis.key in partial))
-    place = blamed.place if fault.place.file == "--set" else fault.place
+    location = blamed.location if fault.location.file == "--set" else fault.location
     # The message tells a value that is wrong by itself.
-    alone = list(partial) == [blamed.key] and len(partial[blamed.key]) == 1
-    if not partial or (alone and fault.key == blamed.key):
-        return replace(fault, place=place)
+    exclusive_lock = list(partial) == [blamed.key] and len(partial[blamed.key]) == 1
+    if not partial or (exclusive_lock and fault.key == blamed.key):
+        return replace(fault, location=location)
     said = [f"{key} = {_some(values)}" for key, values in partial.items()]
     more = len(at) - math.prod(map(len, partial.values())) if len(partial) == len(axes) else 0
     others = f" and {more} more points" if more > 1 else " and 1 more point" if more else ""
-    return replace(fault, place=place, message=f"{fault.message} (at {', '.join(said)}{others})")
+    return replace(
+        fault, location=location, message=f"{fault.message} (at {', '.join(said)}{others})"
+    )
 
 
 def _some(values: Sequence[Value]) -> str:

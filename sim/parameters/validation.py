@@ -16,12 +16,12 @@ from sim.common.errors import Fault
 from sim.common.text import finite, nearest, shown
 from sim.distributions import (
     FISCAL_YEAR_END,
+    Distribution,
     FiscalYears,
     Fixed,
-    Law,
     LogitNormal,
     SharedSpread,
-    law_of,
+    read_distribution,
 )
 from sim.distributions.domain import shares_outside
 from sim.model.declarations import Field, declared, subgroups
@@ -82,7 +82,7 @@ class Resolver:
 
     def fault(self, key: Key, message: str) -> None:
         """Note what is wrong with a key of the merged files."""
-        self.faults.append(Fault(self.merged.place(key), ".".join(key), message))
+        self.faults.append(Fault(self.merged.location(key), ".".join(key), message))
 
     def scenario(self, files: tuple[str, ...]) -> Scenario | None:
         """The scenario, or None if there are faults."""
@@ -103,10 +103,10 @@ class Resolver:
             self._table(("landlords", landlord.id), LANDLORD_FIELDS, others, quantities)
         hosts = self._hosts(labs, landlords)
         rules.domain_rules(self.merged, quantities, hosts, labs, landlords, self.faults)
-        laws = {name: quantity.law for name, quantity in quantities.items()}
+        distributions = {name: quantity.distribution for name, quantity in quantities.items()}
         loads = {name: quantity.loads for name, quantity in quantities.items()}
         correlations = (
-            correlation_groups.read(self.merged, laws, loads, self.faults)
+            correlation_groups.read(self.merged, distributions, loads, self.faults)
             if self.readable and len(self.faults) == before
             else ()  # what is tied may be what is faulty
         )
@@ -234,13 +234,13 @@ class Resolver:
         before = len(self.faults)
         source, note, as_of = self._provenance(key, declaration.unit, entry)
         loads = self._loads(key, entry.get("loads", {}))
-        law = self._law(key, declaration, entry, fiscal_year_end)
-        if law is None or len(self.faults) > before:
+        distribution = self._distribution(key, declaration, entry, fiscal_year_end)
+        if distribution is None or len(self.faults) > before:
             return None
         given = {name: what for name, what in entry.items() if name not in PROVENANCE}
         mark = self.merged.marks.get(key)
         name = ".".join(key)
-        return Quantity(name, declaration, law, loads, source, note, as_of, mark, given)
+        return Quantity(name, declaration, distribution, loads, source, note, as_of, mark, given)
 
     def _provenance(
         self, key: Key, unit: str, entry: dict[str, Any]
@@ -279,15 +279,15 @@ class Resolver:
         good: dict[str, float] = {}
         for within, message in rules.loads_faults(loads, good):
             # What adds up to too much may have been changed by another file than the first.
-            place = self.merged.place((*at, *within)) if within else self.merged.changed(at)
-            self.faults.append(Fault(place, ".".join((*at, *within)), message))
+            location = self.merged.location((*at, *within)) if within else self.merged.changed(at)
+            self.faults.append(Fault(location, ".".join((*at, *within)), message))
         return {factor: good[factor] for factor in FACTORS if factor in good}
 
-    def _law(
+    def _distribution(
         self, key: Key, declaration: Field, entry: dict[str, Any], fiscal_year_end: int
-    ) -> Law | None:
+    ) -> Distribution | None:
         shared = key[-1] in SPREAD_FROM and key[0] == "landlords"
-        family = law_of(entry, shared, fiscal=shared and key[-1] in IN_FISCAL_YEARS)
+        family = read_distribution(entry, shared, fiscal=shared and key[-1] in IN_FISCAL_YEARS)
         if family is None:
             said = entry.get("family")
             if "family" in entry:
@@ -306,7 +306,7 @@ class Resolver:
         if declaration.flag and isinstance(given.get("value"), bool):
             given["value"] = float(given["value"])
         try:
-            law = family.model_validate(given, context=self._beside(key, entry))
+            distribution = family.model_validate(given, context=self._beside(key, entry))
         except ValidationError as error:
             median = finite(given.get("median"))
             outside = None if median is None else declaration.fault(median)
@@ -314,34 +314,34 @@ class Resolver:
                 self.fault((*key, "median"), outside)
             else:
                 for within, message in explained(key[-1], family, given, error, PROVENANCE):
-                    self._fault_of_law(key, within, message)
+                    self._fault_of_distribution(key, within, message)
             return None
         before = len(self.faults)
-        for name, number in (law.stated() or {"": law.point}).items():
+        for name, number in (distribution.stated() or {"": distribution.point}).items():
             bound = replace(
                 declaration,
                 lo_open=declaration.lo_open and name not in ("min", "max"),
-                whole=declaration.whole and isinstance(law, Fixed),
+                whole=declaration.whole and isinstance(distribution, Fixed),
             )
             outside = bound.fault(number)
             if outside:
-                self._fault_of_law(key, (name,) if name in entry else (), outside)
-        if (declaration.whole or declaration.flag) and not isinstance(law, Fixed):
+                self._fault_of_distribution(key, (name,) if name in entry else (), outside)
+        if (declaration.whole or declaration.flag) and not isinstance(distribution, Fixed):
             what = "a flag" if declaration.flag else "a whole number"
             self.fault((*key, "family"), f"expected a fixed value: {what} cannot be sampled")
-        return law if len(self.faults) == before else None
+        return distribution if len(self.faults) == before else None
 
-    def _fault_of_law(self, key: Key, within: Key, message: str) -> None:
+    def _fault_of_distribution(self, key: Key, within: Key, message: str) -> None:
         """Note a fault of a key of a law, or of all of it, where it was last changed."""
-        place = self.merged.place((*key, *within)) if within else self.merged.changed(key)
+        location = self.merged.location((*key, *within)) if within else self.merged.changed(key)
         self.faults.append(
-            Fault(place, f"{'.'.join(key[:-1])}.{dotted(key[-1:] + within)}", message)
+            Fault(location, f"{'.'.join(key[:-1])}.{dotted(key[-1:] + within)}", message)
         )
 
     def _beside(self, key: Key, entry: dict[str, Any]) -> Path:
         """The folder of the file that names a law's CSV files; the working one for --set."""
         named = [name for name in ("file", "components") if name in entry]
-        return Path(self.merged.place((*key, named[0])).file).parent if named else Path()
+        return Path(self.merged.location((*key, named[0])).file).parent if named else Path()
 
     def _hosts(
         self, labs: tuple[Party, ...], landlords: tuple[Party, ...]
@@ -405,10 +405,10 @@ class Resolver:
 
 def _outside(quantity: Quantity) -> str | None:
     """A remark on a law of which more than a trifle lies where its quantity should not."""
-    law, field = quantity.law, quantity.field
-    if isinstance(law, Fixed | SharedSpread | FiscalYears):
+    distribution, field = quantity.distribution, quantity.field
+    if isinstance(distribution, Fixed | SharedSpread | FiscalYears):
         return None  # a spread that another quantity gives is not known here
-    below, above = shares_outside(law, field.lo, field.hi)
+    below, above = shares_outside(distribution, field.lo, field.hi)
     if not below + above > WORTH_A_REMARK:
         return None
     bounds = (
@@ -416,7 +416,7 @@ def _outside(quantity: Quantity) -> str | None:
     )
     bounds += [f"to {field.hi:g}"] if field.hi < math.inf else []
     keys = [key for key, share in (("min", below), ("max", above)) if share > WORTH_A_REMARK / 2]
-    cut = f": give {' and '.join(keys)}" if "min" in type(law).model_fields else ""
+    cut = f": give {' and '.join(keys)}" if "min" in type(distribution).model_fields else ""
     return (
         f"{quantity.name}: {100 * (below + above):.2g} % of its law lies outside its domain,"
         f" {' '.join(bounds)}, and is drawn all the same{cut}"

@@ -13,10 +13,10 @@ from sim.parameters.scenario import Scenario
 from sim.selftest import closed_forms, known_answers, same_bits, speed, whole_model
 from sim.selftest.check import Check as Check
 
-Part = Callable[[], Iterator[Check]]
+HistogramPart = Callable[[], Iterator[Check]]
 
 
-def parts(scenario: Scenario | None) -> dict[str, Part]:
+def parts(scenario: Scenario | None) -> dict[str, HistogramPart]:
     """Everything that is looked at, by title; less where there is no scenario to draw."""
     of_model = {} if scenario is None else {"The model": partial(whole_model.checks, scenario)}
     return {
@@ -28,7 +28,7 @@ def parts(scenario: Scenario | None) -> dict[str, Part]:
     }
 
 
-def done(part: Part) -> list[Check]:
+def done(part: HistogramPart) -> list[Check]:
     """The checks of a part; whatever it raises is one that failed."""
     checks: list[Check] = []
     try:

@@ -31,7 +31,7 @@ def _below(x: float) -> float:
 
 
 # What, law, statistic -> closed form.
-LAWS: tuple[tuple[str, dict[str, Any], str, float], ...] = (
+DISTRIBUTIONS: tuple[tuple[str, dict[str, Any], str, float], ...] = (
     ("lognormal, mean", {"family": "lognormal", "median": 2.0, "sigma": 0.4},
      "mean", 2 * math.exp(0.08)),
     ("lognormal by p10 and p90, p95", {"family": "lognormal", "p10": 2.0, "p90": 5.0},
@@ -57,16 +57,18 @@ LAWS: tuple[tuple[str, dict[str, Any], str, float], ...] = (
     ("scipy's Gumbel, mean", {"family": "scipy.gumbel_r", "loc": 1.0, "scale": 2.0},
      "mean", 1 + 2 * 0.5772156649015329),
 )  # fmt: skip
-TIED = {"x": LAWS[0][1], "y": {"family": "lognormal", "median": 1.0, "sigma": 0.8}}
+TIED = {"x": DISTRIBUTIONS[0][1], "y": {"family": "lognormal", "median": 1.0, "sigma": 0.8}}
 RHO = 0.5
 PAIR: dict[str, Any] = {"inputs": ["x", "y"], "pairs": [["x", "y", RHO]]}
 
 
 def checks() -> Iterator[Check]:
     """Laws, then what ties them."""
-    ds = sample({what: law for what, law, *_ in LAWS}, draws=DRAWS, seed=SEED)
+    ds = sample(
+        {what: distribution for what, distribution, *_ in DISTRIBUTIONS}, draws=DRAWS, seed=SEED
+    )
     summary = summarise(ds)
-    for what, _, statistic, expected in LAWS:
+    for what, _, statistic, expected in DISTRIBUTIONS:
         if statistic.startswith("p"):
             level = int(statistic[1:]) / 100
             at = {"quantile": level}

@@ -57,9 +57,9 @@ def by_numpy(draws: int, spared: str = "") -> Array:
     return drawn
 
 
-def _drawn(law: str, rng: np.random.Generator, draws: int) -> Array:
+def _drawn(distribution: str, rng: np.random.Generator, draws: int) -> Array:
     """Draws of an input that stands alone, as NumPy makes them fastest."""
-    match law:
+    match distribution:
         case "normal":
             return rng.normal(3.0, 0.5, draws)
         case "lognormal":
@@ -73,15 +73,15 @@ def _drawn(law: str, rng: np.random.Generator, draws: int) -> Array:
     return np.asarray(3.0 + special.ndtri(rng.uniform(LOW, HIGH, draws)))
 
 
-def _of(law: str, z: Array) -> Array:
+def _of(distribution: str, z: Array) -> Array:
     """Draws of normal scores, which a copula gives."""
-    match law:
+    match distribution:
         case "normal":
             return np.asarray(3.0 + 0.5 * z)
         case "lognormal":
             return np.asarray(2.0 * np.exp(0.4 * z))
     p = special.ndtr(z)
-    match law:
+    match distribution:
         case "uniform":
             return np.asarray(1.0 + 3.0 * p)
         case "triangular":

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sim.common.environment import commit, versions
 from sim.engine import draw_quality, loop, rank_correlation
-from sim.engine.histograms import Sketch
+from sim.engine.histograms import Histograms
 from sim.engine.prepare import digest
 from sim.engine.state import Draws
 from sim.model.blocks import REPLICATES
@@ -39,8 +39,8 @@ def dataset(
     Raises:
         RunError: As `simulate`.
     """
-    why = draw_quality.judged(done, bad_draws)
-    ds = _dataset(done, [*done.places, *done.moment_places], keep, bad_draws, threads)
+    why = draw_quality.check_draws(done, bad_draws)
+    ds = _dataset(done, [*done.slices, *done.moment_slices], keep, bad_draws, threads)
     ds.attrs["draws_not_finite_why"] = why
     if done.scenario.correlations:
         found = rank_correlation.of_scenario(
@@ -50,7 +50,7 @@ def dataset(
     return ds
 
 
-def so_far(done: Draws, names: Collection[str]) -> xr.Dataset:
+def partial_dataset(done: Draws, names: Collection[str]) -> xr.Dataset:
     """The draws that count, or the moments, of a few variables."""
     return _dataset(done, names)
 
@@ -65,10 +65,10 @@ def _dataset(
     scenario = done.scenario
     variables = {**done.layout.inputs, **done.layout.outputs}
     counted = slice(None) if done.counted.all() else done.counted
-    moments = {name: part for name, part in done.moment_places.items() if name in names}
-    totals = done.totals
+    moments = {name: part for name, part in done.moment_slices.items() if name in names}
+    totals = done.running
     data: dict[str, Any] = {}
-    for name in done.places:
+    for name in done.slices:
         if name not in names:
             continue
         variable = variables[name]
@@ -103,7 +103,7 @@ def _dataset(
                     "long_name": f"{about['long_name']}: {what}",
                 },
             )
-    sketched = {} if totals.sketch is None else _sketched(done, totals.sketch, names)
+    sketched = {} if totals.histograms is None else _sketched(done, totals.histograms, names)
     data |= sketched | _shares(done, names, threads)
     return xr.Dataset(data, _coordinates(done), _attributes(done, keep, bad_draws))
 
@@ -111,9 +111,9 @@ def _dataset(
 def _shares(done: Draws, names: Collection[str], threads: int | None) -> dict[str, Any]:
     """The probabilities that some variables give, over all draws."""
     known = {**done.layout.inputs, **done.layout.outputs}
-    shapes = {name: known[name].columns.shape for name in done.places}
+    shapes = {name: known[name].columns.shape for name in done.slices}
     shares: dict[str, Any] = {}
-    declared_ones, *counts = loop.happenings(done, threads)
+    declared_ones, *counts = loop.indicator_counts(done, threads)
     for name, chosen, shape in declared_ones.by_name(shapes):
         probability = PROBABILITIES[name]
         if probability.of in names:
@@ -123,11 +123,11 @@ def _shares(done: Draws, names: Collection[str], threads: int | None) -> dict[st
     return shares
 
 
-def _sketched(done: Draws, sketch: Sketch, names: Collection[str]) -> dict[str, Any]:
+def _sketched(done: Draws, histograms: Histograms, names: Collection[str]) -> dict[str, Any]:
     """What is remembered of variables beyond the draws that are kept."""
     known = {**done.layout.inputs, **done.layout.outputs}
-    made = histogram_variables.variables(sketch, [known[name] for name in done.places])
-    of = {**{name: name for name in done.places}, **{p: PROBABILITIES[p].of for p in PROBABILITIES}}
+    made = histogram_variables.variables(histograms, [known[name] for name in done.slices])
+    of = {**{name: name for name in done.slices}, **{p: PROBABILITIES[p].of for p in PROBABILITIES}}
     wanted = {
         f"{name}_{suffix}"
         for name, variable in of.items()
@@ -199,10 +199,10 @@ def _attributes(done: Draws, keep: str | Sequence[str] | None, bad_draws: str) -
         "rental_mode": scenario.settings.rental_mode,
         "named_labs": list(scenario.settings.named_labs),
         "bad_draws": bad_draws,
-        "draws_not_finite": done.totals.bad,
+        "draws_not_finite": done.running.bad,
         "draws_not_finite_why": "",
         "drop_questionable": int(done.plan.drop_questionable),  # netCDF knows no flags
-        "draws_questionable": done.totals.questionable,
+        "draws_questionable": done.running.questionable,
         "versions": json.dumps(versions()),
         "commit": commit(),
         "sources": json.dumps(scenario.sources_used()),

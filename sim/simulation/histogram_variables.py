@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.engine.histograms import Sketch
+from sim.engine.histograms import Histograms
 from sim.model.outputs import PROBABILITIES
 from sim.model.record_layout import Variable
 
@@ -17,7 +17,7 @@ SUFFIXES = (
 )  # fmt: skip
 
 
-def variables(sketch: Sketch, drawn: Sequence[Variable]) -> dict[str, Any]:
+def variables(histograms: Histograms, drawn: Sequence[Variable]) -> dict[str, Any]:
     """A sketch as variables of a Dataset: name -> dims, values, attributes.
 
     `drawn` are the variables to which its columns belong, in their order. For each of them
@@ -27,7 +27,7 @@ def variables(sketch: Sketch, drawn: Sequence[Variable]) -> dict[str, Any]:
     `<name>_replicate_special`; of probabilities
     `<name>_replicate_happens` and `<name>_replicate_valid`.
     """
-    edges = np.column_stack([sketch.lowest, sketch.edges, sketch.highest])
+    edges = np.column_stack([histograms.lowest, histograms.edges, histograms.highest])
     made: dict[str, Any] = {}
     begin = 0
     for variable in drawn:
@@ -37,11 +37,12 @@ def variables(sketch: Sketch, drawn: Sequence[Variable]) -> dict[str, Any]:
         first = ("replicate",)
         by_column = (
             ("bin_edge", (), edges, "edge", unit, "ends of bins"),
-            ("bin_count", (), sketch.counts, "bin", "1", "draws in each bin"),
-            ("replicate_bin_count", first, sketch.coarse, "coarse_bin", "1", "draws by replicate"),
-            ("replicate_end_sum", first, np.moveaxis(sketch.ends, 0, 1), "end", unit,
+            ("bin_count", (), histograms.counts, "bin", "1", "draws in each bin"),
+            ("replicate_bin_count", first, histograms.coarse, "coarse_bin", "1",
+             "draws by replicate"),
+            ("replicate_end_sum", first, np.moveaxis(histograms.ends, 0, 1), "end", unit,
              "sum of the values at the ends"),
-            ("replicate_special", first, sketch.special, "special", "1",
+            ("replicate_special", first, histograms.special, "special", "1",
              "draws that are not finite"),
         )  # fmt: skip
         for suffix, lead, values, dim, units, what in by_column:
@@ -51,15 +52,15 @@ def variables(sketch: Sketch, drawn: Sequence[Variable]) -> dict[str, Any]:
             shape = (*of.shape[: len(lead)], *variable.columns.shape, of.shape[-1])
             about: dict[str, Any] = {"units": units, "long_name": f"{meaning}: {what}"}
             if dim == "end":
-                about["bins"] = sketch.grid.at_ends
+                about["bins"] = histograms.grid.at_ends
             dims = (*lead, *variable.dims, dim)
             made[f"{variable.name}_{suffix}"] = dims, of.reshape(shape), about
     shapes = {variable.name: variable.columns.shape for variable in drawn}
-    for name, chosen, shape in sketch.declared.by_name(shapes):
+    for name, chosen, shape in histograms.declared.by_name(shapes):
         probability = PROBABILITIES[name]
         for suffix, counts, what in (
-            ("happens", sketch.happens, "draws in which it happens"),
-            ("valid", sketch.valid, "draws that can tell"),
+            ("happens", histograms.happens, "draws in which it happens"),
+            ("valid", histograms.valid, "draws that can tell"),
         ):
             about = {"units": "1", "long_name": f"{probability.meaning}: {what}"}
             by_replicate = counts[chosen].T

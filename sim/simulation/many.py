@@ -8,12 +8,12 @@ from typing import Any
 
 import xarray as xr
 
-from sim.common.errors import Fault, InputError, Place
+from sim.common.errors import Fault, InputError, Location
 from sim.common.memory import check_memory
 from sim.common.text import shown
 from sim.parameters.scenario import Scenario
 from sim.simulation.simulate import simulate
-from sim.statistics.scenarios import joined
+from sim.statistics.scenarios import concat_scenarios
 
 ASKED = ("named_labs", "thresholds_gw")  # what probabilities ask for, the same in all
 CALLER = "simulate_many"
@@ -76,7 +76,7 @@ def simulate_many(
         )  # fmt: skip
         if len(parts) == 1:
             _check_memory(parts[name], len(named))
-    return joined(parts)
+    return concat_scenarios(parts)
 
 
 def _checked(
@@ -86,7 +86,7 @@ def _checked(
     faults: list[Fault] = []
 
     def wrong(key: str, message: str) -> None:
-        faults.append(Fault(Place(CALLER), key, message))
+        faults.append(Fault(Location(CALLER), key, message))
 
     pairs: list[tuple[Any, Any]]
     if isinstance(scenarios, Mapping):

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from sim.common.errors import Fault, InputError, Place
+from sim.common.errors import Fault, InputError, Location
 from sim.common.memory import check_memory
 from sim.common.text import shown
 from sim.common.threads import in_chunks
-from sim.distributions import Fixed, Law
+from sim.distributions import Distribution, Fixed
 from sim.distributions.copulas import Group, GroupError
 from sim.engine.rank_correlation import achieved
 from sim.engine.sampling_plan import SamplingPlan, factor_name
@@ -24,7 +24,7 @@ from sim.model.blocks import TILE
 from sim.model.dims import FACTORS
 from sim.parameters import options, rules
 from sim.parameters.correlation_groups import checked
-from sim.parameters.distribution_errors import law_from
+from sim.parameters.distribution_errors import read_named_distribution
 from sim.parameters.scenario import RunDefaults
 
 DEFAULTS = RunDefaults()
@@ -69,7 +69,7 @@ def sample(
             where the draws do not fit in memory.
     """
     faults = [
-        Fault(Place("sample"), name, message)
+        Fault(Location("sample"), name, message)
         for name, message in {
             "draws": options.draws_fault(draws),
             "seed": options.seed_fault(seed),
@@ -78,14 +78,14 @@ def sample(
         }.items()
         if message
     ]
-    laws: dict[str, Law] = {}
+    distributions: dict[str, Distribution] = {}
     loads: dict[str, dict[str, float]] = {}
     if not isinstance(inputs, Mapping):
         message = f"expected names with their laws, got {shown(inputs)}"
-        raise InputError([*faults, Fault(Place("sample"), "inputs", message)])
+        raise InputError([*faults, Fault(Location("sample"), "inputs", message)])
     for name, said in inputs.items():
-        _read(name, said, laws, loads, faults)
-    groups = list(_groups(correlation, laws, loads, faults))
+        _read(name, said, distributions, loads, faults)
+    groups = list(_groups(correlation, distributions, loads, faults))
     if faults:
         raise InputError(faults)
     plan = SamplingPlan(in_tiles=True)
@@ -95,16 +95,18 @@ def sample(
     else:
         plan.dimensions = len(FACTORS)  # as if they were drawn
     for group in groups:
-        plan.group(group, laws)
-    drawn = [name for name, law in laws.items() if not isinstance(law, Fixed)]
+        plan.group(group, distributions)
+    drawn = [
+        name for name, distribution in distributions.items() if not isinstance(distribution, Fixed)
+    ]
     check_memory(len(drawn), int(draws), MEMORY_PER_DRAW, "sample")
     store = np.empty((len(drawn), int(draws)))
     columns = {name: column for column, name in enumerate(drawn)}
-    for name, law in laws.items():
+    for name, distribution in distributions.items():
         dimension = plan.dimension()  # whether it is fixed or not
         if name in columns:
             loading = [loads[name].get(factor, 0.0) for factor in FACTORS]
-            plan.add(name, columns[name], law, loading, dimension)
+            plan.add(name, columns[name], distribution, loading, dimension)
     sampling = plan.sampling(int(seed), sampler)
     size = TILES_PER_CHUNK * TILE
 
@@ -121,8 +123,8 @@ def sample(
     data = {
         name: ("draw", store[columns[name]], _about(inputs[name]))
         if name in columns
-        else ((), law.point, _about(inputs[name]))
-        for name, law in laws.items()
+        else ((), distribution.point, _about(inputs[name]))
+        for name, distribution in distributions.items()
     }
     about: dict[str, Any] = {"seed": str(seed), "sampler": sampler, "draws": int(draws)}
     if groups:
@@ -134,12 +136,12 @@ def sample(
 def _read(
     name: Any,
     said: Any,
-    laws: dict[str, Law],
+    distributions: dict[str, Distribution],
     loads: dict[str, dict[str, float]],
     faults: list[Fault],
 ) -> None:
     """Add the law and the loadings of an input, or what is wrong with them."""
-    place = Place("sample")
+    place = Location("sample")
     taken = ("draw", *map(factor_name, FACTORS))
     if not isinstance(name, str) or not name or name in taken:
         what = "is the name of something else" if name in taken else "expected a name"
@@ -151,7 +153,7 @@ def _read(
         loading = given.get("loads", {})
         given = {key: what for key, what in given.items() if key not in (*PROVENANCE, "loads")}
     try:
-        laws[name] = law_from(given, name)
+        distributions[name] = read_named_distribution(given, name)
     except ValueError as error:
         faults.append(Fault(place, name, str(error).removeprefix(f"{name}: ")))
     loads[name] = {}
@@ -170,12 +172,12 @@ def plain(said: Any) -> Any:
 
 def _groups(
     said: Any,
-    laws: Mapping[str, Law],
+    distributions: Mapping[str, Distribution],
     loads: Mapping[str, Mapping[str, float]],
     faults: list[Fault],
 ) -> Iterator[Group]:
     """The correlation groups; what is wrong with them is added to `faults`."""
-    place = Place("sample")
+    place = Location("sample")
     if not isinstance(said, Mapping | list | tuple):
         message = f"expected a group, or a list of groups, got {shown(said)}"
         faults.append(Fault(place, "correlation", message))
@@ -185,7 +187,7 @@ def _groups(
     for i, one in enumerate([said] if isinstance(said, Mapping) else said):
         at = f"correlation[{i}]"
         try:
-            group = checked(plain(one), laws, loads, taken)
+            group = checked(plain(one), distributions, loads, taken)
         except GroupError as error:
             faults += [
                 Fault(place, ".".join(filter(None, (at, key))), message)

@@ -11,7 +11,7 @@ from typing import Any
 
 import xarray as xr
 
-from sim.common.errors import Fault, InputError, Place, RunError
+from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.fingerprint import package_hash
 from sim.common.text import in_words, nearest
 from sim.model.catalogue import OUTPUTS
@@ -92,7 +92,7 @@ def sweep(
 
 
 @dataclass(frozen=True)
-class Question:
+class SweepPlan:
     """What is asked at every point of a grid: statistics of `names`, and expressions."""
 
     grid: Grid
@@ -154,7 +154,7 @@ class Question:
 
     def assembled(self, points: Sequence[xr.Dataset]) -> xr.Dataset:
         """The Dataset of all points, in their order."""
-        many = scenarios.joined({str(i): point for i, point in enumerate(points)})
+        many = scenarios.concat_scenarios({str(i): point for i, point in enumerate(points)})
         names, shape = [axis.key for axis in self.grid.axes], self.grid.shape
         unfolded: dict[str, Any] = {}
         for name, variable in many.variables.items():
@@ -228,7 +228,7 @@ def ask(
     threads: Any,
     bad_draws: str,
     drop_questionable: bool,
-) -> Question:
+) -> SweepPlan:
     """Check everything of a sweep before anything is drawn; `faults` holds those found before.
 
     Faults are those of options of the command line, or of arguments of the `caller`.
@@ -237,14 +237,18 @@ def ask(
         InputError: With all faults.
     """
 
-    def place(option: str) -> tuple[Place, str]:
-        return (Place(caller), option) if caller else (Place(f"--{option.replace('_', '-')}"), "")
+    def location(option: str) -> tuple[Location, str]:
+        return (
+            (Location(caller), option)
+            if caller
+            else (Location(f"--{option.replace('_', '-')}"), "")
+        )
 
     options = option_faults(
         draws=draws, seed=seed, sampler=sampler, threads=threads, bad_draws=bad_draws
     )
-    faults += [Fault(*place(name), message) for name, message in options.items()]
-    names, asked = _read(outputs or (), *place("outputs" if caller else "output"), faults)
+    faults += [Fault(*location(name), message) for name, message in options.items()]
+    names, asked = _read(outputs or (), *location("outputs" if caller else "output"), faults)
     grid = load_grid(path, along, changes, faults)
     first = grid.scenarios[0]
     if outputs is None:
@@ -261,11 +265,11 @@ def ask(
         names.remove("p_both_named")
     elif absent and "p_both_named" in names:
         message = f"model.named_labs: '{absent[0]}' is not in the run{nearest(absent[0], labs)}"
-        faults.append(Fault(Place(where), "p_both_named", message))
+        faults.append(Fault(Location(where), "p_both_named", message))
     if faults:
         raise InputError(faults)
     chosen = dict.fromkeys([*names, *(expression.variable for expression in asked)])
-    return Question(
+    return SweepPlan(
         grid,
         tuple(chosen),
         tuple(asked),
@@ -278,28 +282,28 @@ def ask(
 
 
 def _read(
-    outputs: Sequence[str], place: Place, key: str, faults: list[Fault]
+    outputs: Sequence[str], location: Location, key: str, faults: list[Fault]
 ) -> tuple[list[str], list[Expression]]:
     """The names among outputs asked for, and the expressions; each once."""
     names: list[str] = []
     asked: dict[str, Expression] = {}
     if isinstance(outputs, str):
-        faults.append(Fault(place, key, f"expected a list of outputs, got '{outputs}'"))
+        faults.append(Fault(location, key, f"expected a list of outputs, got '{outputs}'"))
         return [], []
     for said in outputs:
         if not isinstance(said, str) or "(" not in said:
             if said not in OUTPUTS and said not in PROBABILITIES:
                 hint = nearest(str(said), [*OUTPUTS, *PROBABILITIES])
                 hint = hint or f"; {expressions.SHAPE}, or an output"
-                faults.append(Fault(place, str(said), f"unknown output{hint}"))
+                faults.append(Fault(location, str(said), f"unknown output{hint}"))
             else:
                 names.append(said)
             continue
         try:
-            found = expressions.parse(said, str(place))
+            found = expressions.parse(said, str(location))
             asked[found.text] = found
             if found.variable not in OUTPUTS:
-                expressions.check(found, (), (), str(place))
+                expressions.check(found, (), (), str(location))
         except InputError as error:
             faults += error.faults
     return names, list(asked.values())
@@ -309,7 +313,7 @@ def _usual(scenarios: Sequence[Scenario]) -> list[Expression]:
     """What is asked unless something is: of the inference margin, with the hurdle if it is one."""
     margin = f"inference_gross_margin@{REFERENCE_QUARTER}"
     texts = [f"p50({margin})", f"p5({margin})"]
-    hurdles = [one.quantities["finance.hurdle_margin"].law.stated() for one in scenarios]
+    hurdles = [one.quantities["finance.hurdle_margin"].distribution.stated() for one in scenarios]
     if list(hurdles[0]) == ["value"] and all(hurdle == hurdles[0] for hurdle in hurdles):
         texts.append(f"P({margin} >= {hurdles[0]['value']:g})")
     return [expressions.parse(text) for text in texts]

@@ -12,14 +12,14 @@ from typing import Any
 
 import xarray as xr
 
-from sim.common.errors import Fault, InputError, Place
+from sim.common.errors import Fault, InputError, Location
 from sim.common.numbers import bounded, rounded_by
 from sim.engine import draw_quality, loop
 from sim.engine.prepare import Options, options
 from sim.engine.state import CHUNK, Draws
 from sim.parameters.options import draws_fault
 from sim.parameters.scenario import Scenario
-from sim.simulation.dataset import dataset, so_far
+from sim.simulation.dataset import dataset, partial_dataset
 from sim.simulation.simulate import drawn
 from sim.statistics import expressions
 from sim.statistics.expressions import Expression
@@ -43,7 +43,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class TargetStatus:
     """What became of a target: its value, its error, and whether that is small enough."""
 
     target: Target
@@ -68,7 +68,7 @@ class Reached:
         return {"target": self.target.text, **known, **infinite, "met": self.met}
 
 
-def parse(text: str, place: str = "--until") -> Target:
+def parse(text: str, location: str = "--until") -> Target:
     """Read a target: an expression, `+-`, `+/-` or `±`, and a number.
 
     Raises:
@@ -76,37 +76,37 @@ def parse(text: str, place: str = "--until") -> Target:
     """
     parts = re.fullmatch(r"\s*(.*?)\s*(?:\+-|\+/-|±)\s*(\S+)\s*", text)
     if parts is None:
-        raise InputError([Fault(Place(place), text, SHAPE)])
+        raise InputError([Fault(Location(location), text, SHAPE)])
     try:
         error = float(parts[2])
     except ValueError:
         error = math.nan
     if not math.isfinite(error) or error <= 0:
         message = f"expected a standard error above 0, got '{parts[2]}'"
-        raise InputError([Fault(Place(place), text, message)])
-    return Target(text.strip(), expressions.parse(parts[1], place), error)
+        raise InputError([Fault(Location(location), text, message)])
+    return Target(text.strip(), expressions.parse(parts[1], location), error)
 
 
-def parse_all(texts: Sequence[str], faults: list[Fault], place: str = "--until") -> list[Target]:
+def parse_all(texts: Sequence[str], faults: list[Fault], location: str = "--until") -> list[Target]:
     """Read targets; the faults of all of them are added to `faults`."""
     found = []
     for text in texts:
         try:
-            found.append(parse(text, place))
+            found.append(parse(text, location))
         except InputError as error:
             faults += error.faults
     return found
 
 
 def check_all(
-    targets: Sequence[Target], scenario: Scenario, faults: list[Fault], place: str = "--until"
+    targets: Sequence[Target], scenario: Scenario, faults: list[Fault], location: str = "--until"
 ) -> None:
     """Add to `faults` what a run of the scenario cannot tell of the targets, each fault once."""
     labs = [party.id for party in scenario.labs]
     landlords = [party.id for party in scenario.landlords]
     for target in targets:
         try:
-            expressions.check(target.expression, labs, landlords, place)
+            expressions.check(target.expression, labs, landlords, location)
         except InputError as error:
             faults += [fault for fault in error.faults if fault not in faults]
 
@@ -166,7 +166,7 @@ def simulate_until(
         "max_draws": sizes_fault(draws, max_draws),
         "targets": None if targets else f"none is given; {SHAPE}",
     }
-    here = Place("simulate_until")
+    here = Location("simulate_until")
     faults = [Fault(here, name, message) for name, message in wrong.items() if message]
     given = [targets] if isinstance(targets, str) else list(targets)
     aims = [aim for aim in given if isinstance(aim, Target)]
@@ -207,15 +207,15 @@ def drawn_until(
         RunError: As `simulate`.
     """
     most = int(max_draws) // STEP * STEP
-    size = _whole(max(draws or STEP, after.whole.draws if after else 0), most)
+    size = _whole(max(draws or STEP, after.completed.draws if after else 0), most)
     names = {aim.expression.variable for aim in aims}
     done = after
     while True:
         sized(size)
         done = drawn(scenario, replace(wanted, draws=size), done, progress, finished, elsewhere)
-        if draw_quality.hopeless(done, wanted.bad_draws):
-            draw_quality.judged(done, wanted.bad_draws)  # raises and tells why
-        ds = so_far(done, names)
+        if draw_quality.cannot_succeed(done, wanted.bad_draws):
+            draw_quality.check_draws(done, wanted.bad_draws)  # raises and tells why
+        ds = partial_dataset(done, names)
         found = [reached(aim, ds) for aim in aims]
         following = next_size(size, found, most)
         if following <= size:
@@ -224,13 +224,13 @@ def drawn_until(
     return done, told(found, _end(size, max_draws) if _more(size, found) else {})
 
 
-def told(found: Sequence[Reached], end: Mapping[str, str] = NO_END) -> str:
+def told(found: Sequence[TargetStatus], end: Mapping[str, str] = NO_END) -> str:
     """What became of targets, as the attribute `until` says it; `end` is why there are no more."""
     data = [one.data() | ({} if one.settled else dict(end)) for one in found]
     return json.dumps(data, ensure_ascii=False)
 
 
-def _more(size: int, reached: Sequence[Reached]) -> bool:
+def _more(size: int, reached: Sequence[TargetStatus]) -> bool:
     """Whether more draws than there may be would be of use."""
     return next_size(size, reached, 2 * size) > size
 
@@ -247,7 +247,7 @@ def _whole(draws: float, most: int) -> int:
     return min(math.ceil(draws / STEP) * STEP, most)
 
 
-def next_size(size: int, reached: Sequence[Reached], most: int) -> int:
+def next_size(size: int, reached: Sequence[TargetStatus], most: int) -> int:
     """The number of draws to try next; `size` again where more draws are of no use, or too many.
 
     Errors fall with the square root of the number of draws, or faster.
@@ -261,13 +261,13 @@ def next_size(size: int, reached: Sequence[Reached], most: int) -> int:
     return max(size, _whole(size * growth, most)) if growth else size
 
 
-def reached(target: Target, ds: xr.Dataset) -> Reached:
+def reached(target: Target, ds: xr.Dataset) -> TargetStatus:
     """The value and error of a target so far."""
     value, error = expressions.evaluate(target.expression, ds, "--until")
     if target.expression.statistic == "P" and value in (0.0, 1.0):
         # None or all of the draws: the upper end of the 95 % interval (rule of three) counts.
         error = max(error, 3.0 / draws_of(ds))
-    return Reached(target, value, error)
+    return TargetStatus(target, value, error)
 
 
 def remarks(ds: xr.Dataset) -> list[str]:

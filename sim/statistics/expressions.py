@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sim.common.errors import Fault, InputError, Place
+from sim.common.errors import Fault, InputError, Location
 from sim.common.text import nearest
 from sim.model.catalogue import DIMS, OUTPUTS, parse_expression
 from sim.model.declarations import Output
@@ -31,7 +31,7 @@ from sim.statistics.estimators import (
     sd_with_error,
     tail_means_with_error,
 )
-from sim.statistics.histogram_estimators import Binned, is_sketched
+from sim.statistics.histogram_estimators import HistogramEstimator, has_histogram
 from sim.statistics.replicates import replicates_of
 from sim.statistics.summary import summarise
 
@@ -62,7 +62,7 @@ class Expression:
     relation: str = ""
 
 
-def parse(text: str, place: str = "expression") -> Expression:
+def parse(text: str, location: str = "expression") -> Expression:
     """Read an expression.
 
     Raises:
@@ -71,7 +71,7 @@ def parse(text: str, place: str = "expression") -> Expression:
     written = text.strip()
 
     def wrong(message: str) -> InputError:
-        return InputError([Fault(Place(place), written, message)])
+        return InputError([Fault(Location(location), written, message)])
 
     match = re.fullmatch(r"([A-Za-z]\w*?)\s*(\d+(?:\.\d*)?)?\s*\((.*)\)", written)
     if match is None:
@@ -116,7 +116,7 @@ def check(
     expression: Expression,
     labs: Sequence[str],
     landlords: Sequence[str],
-    place: str = "expression",
+    location: str = "expression",
     of_a_run: bool = True,
 ) -> None:
     """See that a run of these labs and landlords will be able to tell an expression.
@@ -126,7 +126,7 @@ def check(
     Raises:
         InputError: For an unknown output, label or quarter, or an output without such a statistic.
     """
-    wrong = _Faults(expression, place)
+    wrong = _Faults(expression, location)
     name = expression.variable
     if name not in OUTPUTS:
         raise wrong.unknown(OUTPUTS)
@@ -141,7 +141,7 @@ def check(
 
 
 def evaluate(
-    expression: Expression | str, ds: xr.Dataset, place: str = "expression"
+    expression: Expression | str, ds: xr.Dataset, location: str = "expression"
 ) -> tuple[float, float]:
     """The value of an expression over the draws of a Dataset, and its standard error.
 
@@ -151,8 +151,8 @@ def evaluate(
     Raises:
         InputError: For an unknown output, label or quarter, or draws that are not there.
     """
-    asked = parse(expression, place) if isinstance(expression, str) else expression
-    wrong = _Faults(asked, place)
+    asked = parse(expression, location) if isinstance(expression, str) else expression
+    wrong = _Faults(asked, location)
     name = asked.variable
     drawn = name in ds.variables and "draw" in ds.variables[name].dims
     moments = name + REPLICATE_MEAN in ds
@@ -169,10 +169,10 @@ def evaluate(
     known = {str(dim): ds[dim].values.tolist() for dim in dims if dim not in ("draw", "replicate")}
     at = wrong.resolve(known)
     wrong.sensible()
-    sketched = is_sketched(ds, name)
+    sketched = has_histogram(ds, name)
     if sketched and asked.statistic not in ("mean", "sd"):
         own = [str(v) for v in ds.data_vars if str(v).startswith((f"{name}_bin", f"{name}_repl"))]
-        return _of_sketch(asked, Binned(ds[own].isel(at), name))
+        return _of_histogram(asked, HistogramEstimator(ds[own].isel(at), name))
     if sketched or not drawn:
         suffixes = (REPLICATE_MEAN, "_replicate_m2")
         narrowed = ds[[*(name + suffix for suffix in suffixes), "replicate_count"]].isel(at)
@@ -183,7 +183,7 @@ def evaluate(
     return _of_draws(asked, values, ds)
 
 
-def _of_sketch(asked: Expression, binned: Binned) -> tuple[float, float]:
+def _of_histogram(asked: Expression, binned: HistogramEstimator) -> tuple[float, float]:
     """The statistic of all draws of a sketch, and its error."""
     if asked.statistic == "P":
         value, error = binned.probability_with_error(asked.relation, asked.number)
@@ -220,10 +220,10 @@ class _Faults:
     """What is wrong with an expression, in words."""
 
     expression: Expression
-    place: str
+    location: str
 
     def error(self, message: str) -> InputError:
-        return InputError([Fault(Place(self.place), self.expression.text, message)])
+        return InputError([Fault(Location(self.location), self.expression.text, message)])
 
     def unknown(self, known: Iterable[str]) -> InputError:
         name = self.expression.variable

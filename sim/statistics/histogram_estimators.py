@@ -31,14 +31,14 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-def is_sketched(ds: xr.Dataset, name: str) -> bool:
+def has_histogram(ds: xr.Dataset, name: str) -> bool:
     """Whether a Dataset tells of more draws of a variable than it holds."""
     return name + BIN_COUNT in ds.variables
 
 
 def draws_of(ds: xr.Dataset) -> int:
     """The number of draws that statistics are of: with a sketch all that count, else those kept."""
-    if any(is_sketched(ds, str(name)) for name in ds.data_vars):
+    if any(has_histogram(ds, str(name)) for name in ds.data_vars):
         return int(ds["replicate_count"].sum())
     return ds.sizes["draw"]
 
@@ -51,7 +51,7 @@ class _Place:
     share: Array
 
 
-class Binned:
+class HistogramEstimator:
     """The sketched draws of a variable, its dims flattened to one: columns."""
 
     def __init__(self, ds: xr.Dataset, name: str) -> None:
@@ -225,8 +225,8 @@ class Binned:
             one, other = (np.where(np.isnan(at), here, at) for at in beside)
             unlike = np.maximum(np.abs(np.log(other / one)), np.abs(np.log(here**2 / one / other)))
             bend = np.minimum(unlike * place.share * (1 - place.share) / 4, 1 / math.sqrt(12))
-        alone = np.isnan(beside[0]) & np.isnan(beside[1])  # far out, where edges are draws
-        bend = np.where(alone, 1 / math.sqrt(12), np.nan_to_num(bend))
+        exclusive_lock = np.isnan(beside[0]) & np.isnan(beside[1])  # far out, where edges are draws
+        bend = np.where(exclusive_lock, 1 / math.sqrt(12), np.nan_to_num(bend))
         return np.where(np.isnan(here), 0.0, wide * bend)
 
     def tail_means_with_error(self, levels: Sequence[float]) -> tuple[Array, Array]:

@@ -20,7 +20,7 @@ COUNTED = "counted"
 JOINED = ("lab", "landlord")  # dims whose labels may differ between scenarios
 
 
-def joined(parts: Mapping[str, xr.Dataset]) -> xr.Dataset:
+def concat_scenarios(parts: Mapping[str, xr.Dataset]) -> xr.Dataset:
     """Datasets of scenarios, with or without draws, as one with a leading dim `scenario`.
 
     What comes back is as `simulate_many` says. Dims but `draw`, `lab` and `landlord` have the same
@@ -142,7 +142,7 @@ def _shared_attributes(parts: Mapping[str, xr.Dataset]) -> dict[str, Any]:
 
 
 def is_batch(ds: xr.Dataset) -> bool:
-    """Whether a Dataset holds several scenarios, as `joined` makes it."""
+    """Whether a Dataset holds several scenarios, as `concat_scenarios` makes it."""
     return DIM in ds.dims and BY_SCENARIO in ds.attrs
 
 

@@ -35,7 +35,7 @@ from sim.statistics.estimators import (
     sd_with_error,
     tail_means_with_error,
 )
-from sim.statistics.histogram_estimators import Binned, is_sketched, share_with_error
+from sim.statistics.histogram_estimators import HistogramEstimator, has_histogram, share_with_error
 from sim.statistics.replicates import (
     Replicates,
     full_replicates_of,
@@ -94,24 +94,24 @@ def summarise(
     _check(ds, names, (quantiles, tails, at_least), dims)
     if scenarios.is_batch(ds):
         each = {name: scenarios.of_scenario(ds, name) for name in ds[scenarios.DIM].values.tolist()}
-        return scenarios.joined(
+        return scenarios.concat_scenarios(
             {n: summarise(one, names, quantiles, tails, at_least, dims) for n, one in each.items()}
         )
     replicates = replicates_of(ds)
-    happenings = indicated(ds)
+    indicator_counts = indicated(ds)
     levels = quantiles, tails, at_least
     found: list[Callable[[], Iterable[tuple[str, Any]]]] = []
     for name in _chosen(ds) if names is None else names:
-        if is_sketched(ds, name):
-            found.append(partial(_of_sketch, ds, name, levels, dims))
+        if has_histogram(ds, name):
+            found.append(partial(_of_histogram, ds, name, levels, dims))
         elif name in ds and "draw" in ds.variables[name].dims:
             found.append(partial(_of_draws, ds, name, replicates, levels, dims))
         elif name + REPLICATE_MEAN in ds:
             found.append(partial(_of_moments, ds, name, dims))
-        elif name not in happenings:
-            known = list(dict.fromkeys([*_chosen(ds), *happenings, *_floats(ds)]))
+        elif name not in indicator_counts:
+            known = list(dict.fromkeys([*_chosen(ds), *indicator_counts, *_floats(ds)]))
             raise KeyError(f"'{name}' has no draws in this Dataset{nearest(name, known)}")
-    for name in happenings:
+    for name in indicator_counts:
         if names is None or name in names:
             found.append(partial(_of_probability, ds, name, replicates, dims))
     with ThreadPoolExecutor(available_threads()) as pool:  # most of it is NumPy's, side by side
@@ -255,7 +255,7 @@ def _of_probability(
     yield from _pair(name, left, value, error, about)
 
 
-def _of_sketch(
+def _of_histogram(
     ds: xr.Dataset, name: str, levels: Levels, pool: Sequence[str]
 ) -> Iterator[tuple[str, Any]]:
     """The statistics of `_of_draws`, of all draws that a sketch tells of."""
@@ -263,7 +263,7 @@ def _of_sketch(
     attributes = ds.variables[name].attrs if name in ds else {}
     otherwise = {"units": "", "long_name": name}
     about = {key: str(attributes.get(key) or said) for key, said in otherwise.items()}
-    binned = Binned(ds, name)
+    binned = HistogramEstimator(ds, name)
     dims = binned.dims
     pooled = [dim for dim in dims if dim in pool]
     unbounded = name in OUTPUTS and OUTPUTS[name].unbounded

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from sim.common.atomic import replaced, synced
 from sim.common.fingerprint import source_hash
-from sim.engine.histograms import Sketch
+from sim.engine.histograms import Histograms
 from sim.engine.state import Draws, Totals, make_room
 
 STATE, DRAWS = "state.npz", "draws.npy"
 _MOMENTS = ("count", "mean", "m2")
 _NUMBERS = ("draws", "bad", "questionable")
-_OF_SKETCH = "sketch."
+_OF_HISTOGRAMS = "sketch."
 
 
 def save(done: Draws, folder: Path) -> None:
@@ -31,7 +31,7 @@ def save(done: Draws, folder: Path) -> None:
         OSError: If they cannot be written.
     """
     folder.mkdir(exist_ok=True)
-    store = done.store[:, : min(done.whole.draws, done.kept_draws)]
+    store = done.store[:, : min(done.completed.draws, done.kept_draws)]
     path = folder / DRAWS
     if _width(path) != store.shape[1]:  # draws of the same numbers are the same
         with replaced(path) as temporary, temporary.open("wb") as file:
@@ -54,7 +54,7 @@ def save_state(done: Draws, path: Path) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    whole = done.whole
+    whole = done.completed
     kept = min(whole.draws, done.kept_draws)
     left_out = np.flatnonzero(~done.counted[:kept])
     arrays: dict[str, NDArray[Any]] = {
@@ -63,14 +63,16 @@ def save_state(done: Draws, path: Path) -> None:
         "bad_numbers": whole.bad_numbers,
         "status": done.status[:kept],
         "left_out": done.store[:, left_out],
-        "marks": np.array([[getattr(mark, n) for n in _NUMBERS] for mark in done.marks], np.int64),
+        "marks": np.array(
+            [[getattr(mark, n) for n in _NUMBERS] for mark in done.checkpoints], np.int64
+        ),
     }
     for name in _MOMENTS:
         arrays[name] = getattr(whole, name)
-        if done.marks:
-            arrays[f"marks.{name}"] = np.stack([getattr(mark, name) for mark in done.marks])
-    if whole.sketch is not None:
-        arrays |= {_OF_SKETCH + name: part for name, part in whole.sketch.arrays().items()}
+        if done.checkpoints:
+            arrays[f"marks.{name}"] = np.stack([getattr(mark, name) for mark in done.checkpoints])
+    if whole.histograms is not None:
+        arrays |= {_OF_HISTOGRAMS + name: part for name, part in whole.histograms.arrays().items()}
     with replaced(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
         synced(file)
@@ -107,8 +109,8 @@ def restored(nothing: Draws, folder: Path, most: int, ds: xr.Dataset | None = No
         return False
     make_room(nothing, kept)
     nothing.store[:], nothing.status[:] = store[:, :kept], status[:kept]
-    nothing.whole = nothing.totals = whole
-    nothing.marks = marks
+    nothing.completed = nothing.running = whole
+    nothing.checkpoints = marks
     return True
 
 
@@ -123,12 +125,12 @@ def _totals(arrays: dict[str, NDArray[Any]]) -> tuple[Totals, list[Totals]]:
 
     whole = totals(arrays["numbers"], *(arrays[name] for name in _MOMENTS))
     of_sketch = {
-        name.removeprefix(_OF_SKETCH): part
+        name.removeprefix(_OF_HISTOGRAMS): part
         for name, part in arrays.items()
-        if name.startswith(_OF_SKETCH)
+        if name.startswith(_OF_HISTOGRAMS)
     }
     if of_sketch:
-        whole.sketch = Sketch.of_arrays(of_sketch)
+        whole.histograms = Histograms.of_arrays(of_sketch)
     marks = [
         totals(numbers, *(arrays[f"marks.{name}"][i] for name in _MOMENTS))
         for i, numbers in enumerate(arrays["marks"])
@@ -145,7 +147,7 @@ def _store(
     numbers = numbers[numbers < status.size]  # later ones do not fill a tile
     there[numbers] = True
     store = np.empty((len(nothing.store), status.size))
-    for name, place in nothing.places.items():
+    for name, place in nothing.slices.items():
         draws = np.moveaxis(ds[name].values[: numbers.size], 0, -1)
         store[place, there] = draws.reshape(-1, numbers.size)
     store[:, ~there] = left_out

@@ -19,7 +19,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sim.common.errors import Fault, InputError, Place, RunError
+from sim.common.errors import Fault, InputError, Location, RunError
 
 DRAWS_AT_ONCE = 8192  # those of a chunk of `run.nc`
 DIMS = ("lab", "landlord", "regime", "layer", "quarter")
@@ -154,7 +154,7 @@ def check(kind: str, target: Path, replace: bool) -> None:
             import_module(needed)
         except ImportError as error:
             message = f"{kind} needs {needed}: pip install {needed}"
-            raise InputError([Fault(Place("--format"), "", message)]) from error
+            raise InputError([Fault(Location("--format"), "", message)]) from error
     faults = []
     for path in _targets(kind, target):
         if path.is_dir() and not is_zarr(path):
@@ -164,7 +164,7 @@ def check(kind: str, target: Path, replace: bool) -> None:
     if not target.parent.is_dir():
         faults.append(f"{target.parent}: no such folder")
     if faults:
-        raise InputError([Fault(Place("--to"), "", message) for message in faults])
+        raise InputError([Fault(Location("--to"), "", message) for message in faults])
 
 
 def is_zarr(path: Path) -> bool:

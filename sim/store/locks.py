@@ -41,7 +41,7 @@ def is_locked(folder: Path) -> bool:
 
 
 @contextmanager
-def alone(folder: Path, stage: Callable[[str], None]) -> Iterator[None]:
+def exclusive_lock(folder: Path, stage: Callable[[str], None]) -> Iterator[None]:
     """Work on a folder while no other process does; what killed ones left of it is cleared up.
 
     Raises:
@@ -74,7 +74,7 @@ def beside(folder: Path, what: str) -> Path:
 
 
 @contextmanager
-def staged(folder: Path) -> Iterator[Path]:
+def atomic_directory(folder: Path) -> Iterator[Path]:
     """A new hidden folder, to be filled; it takes the place of the folder once it is whole.
 
     Raises:
@@ -101,7 +101,7 @@ def staged(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def staged_within(folder: Path, name: str) -> Iterator[Path]:
+def atomic_subdirectory(folder: Path, name: str) -> Iterator[Path]:
     """A path to be made, which becomes `name` in the folder once it is whole.
 
     Raises:

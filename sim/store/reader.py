@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import Timeout
 
-from sim.common.errors import Fault, InputError, Place
+from sim.common.errors import Fault, InputError, Location
 from sim.common.fingerprint import source_hash
 from sim.common.text import nearest
 from sim.store.locks import beside, is_locked, lock_of
@@ -104,7 +104,7 @@ def opened(folder: Path) -> Iterator[tuple[xr.Dataset, xr.Dataset, dict[str, Any
 
     from sim.store.netcdf import dataset
 
-    manifest, file = verified(folder)
+    manifest, file = open_verified(folder)
     with file:
         try:
             data = h5py.File(file, "r")
@@ -127,7 +127,7 @@ def opened(folder: Path) -> Iterator[tuple[xr.Dataset, xr.Dataset, dict[str, Any
             yield ds, summary, manifest
 
 
-def verified(folder: Path, name: str = DATA) -> tuple[dict[str, Any], BufferedReader]:
+def open_verified(folder: Path, name: str = DATA) -> tuple[dict[str, Any], BufferedReader]:
     """The manifest of a run or sweep, and its data, open, which is what the manifest says it is.
 
     HDF5 crashes on some damaged files, and reads others without a word.
@@ -175,7 +175,7 @@ def _mismatch(file: BufferedReader, said: dict[str, Any] | None) -> str:
 
 
 def _fault(path: Path, message: str, line: int = 0) -> InputError:
-    return InputError([Fault(Place(str(path), line), "", message)])
+    return InputError([Fault(Location(str(path), line), "", message)])
 
 
 def _unreadable(folder: Path, error: Exception) -> InputError:
@@ -285,7 +285,7 @@ def find(run: str | Path, out: Path = OUTPUTS) -> Path:
         raise _fault(folder, "no such run folder")
     hint = nearest(name, [*scenarios.values(), *known])
     hint = hint if "did you mean" in hint else nearest(name, known)
-    raise InputError([Fault(Place(name), "", f"no such run in {out}{os.sep}{hint}")])
+    raise InputError([Fault(Location(name), "", f"no such run in {out}{os.sep}{hint}")])
 
 
 def _kind(path: Path) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 import xarray as xr
 
 from sim.common import atomic
-from sim.common.errors import Fault, InputError, Place
+from sim.common.errors import Fault, InputError, Location
 from sim.common.fingerprint import files_hash
 from sim.engine import loop
 from sim.engine.prepare import Options, digest_of, options, prepared
@@ -72,7 +72,7 @@ def check_folder(out: Path) -> None:
             pass
     except OSError as error:
         message = f"{out}: cannot be written to: {error.strerror or error}"
-        raise InputError([Fault(Place("--out"), "", message)]) from error
+        raise InputError([Fault(Location("--out"), "", message)]) from error
 
 
 def run(
@@ -117,7 +117,7 @@ def run(
     )  # fmt: skip
     folder = out / f"{scenario.name}-{digest_of(scenario, wanted)}"
     work = _Work(scenario, folder, wanted, started, stage, figures, elsewhere, pictures)
-    with locks.alone(folder, stage):
+    with locks.exclusive_lock(folder, stage):
         if force:
             checkpoint.forget(locks.beside(folder, "unfinished"))
         else:
@@ -174,7 +174,7 @@ class _Work:
         return Run(self.folder, ds, summary, time.time() - self.started, True, there, undrawn)
 
     def _draw_later(self, ds: xr.Dataset) -> dict[str, str]:
-        with locks.staged_within(self.folder, "figures") as figures:
+        with locks.atomic_subdirectory(self.folder, "figures") as figures:
             return self._draw(ds, figures)()
 
     def _draw(self, ds: xr.Dataset, folder: Path) -> Callable[[], dict[str, str]]:
@@ -201,7 +201,7 @@ class _Work:
         with suppress(OSError, ValueError):
             found = json.loads((self.unfinished / _JOURNAL).read_bytes())
             self.journal = found if isinstance(found, list) else []
-        return max(candidates, key=lambda done: done.whole.draws, default=None)
+        return max(candidates, key=lambda done: done.completed.draws, default=None)
 
     def drawn(
         self,
@@ -213,7 +213,7 @@ class _Work:
         sized: Callable[[int], None],
     ) -> Run:
         """Draw what is not there, and store all."""
-        found = before.whole.draws if before else 0
+        found = before.completed.draws if before else 0
         progress(found)
         self.journal.append({"started": _time(self.started), "from_draw": found})
         outcome = ""
@@ -253,7 +253,7 @@ class _Work:
         """
         same = stored_draws(self.folder) == done.draws
         undrawn: dict[str, str] = {}
-        with locks.staged(self.folder) as staging:
+        with locks.atomic_directory(self.folder) as staging:
             drawing = self._draw(ds, staging / "figures") if self.figures else None
             summary = _without_repetition(summarise(ds))
             self.stage("files")

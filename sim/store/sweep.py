@@ -22,7 +22,7 @@ import xarray as xr
 from sim.common.atomic import replaced
 from sim.common.environment import commit, versions
 from sim.common.errors import InputError
-from sim.simulation.sweep import COUNTS, Question
+from sim.simulation.sweep import COUNTS, SweepPlan
 from sim.store import locks, netcdf, reader
 from sim.store.run import check_folder
 from sim.store.run_files import KINDS, statistic
@@ -47,7 +47,7 @@ class Sweep:
 
 
 def run(
-    question: Question,
+    question: SweepPlan,
     out: Path,
     *,
     figures: bool = True,
@@ -71,14 +71,14 @@ def run(
     folder = out / f"{question.grid.scenarios[0].name}-sweep-{question.digest()}"
     parts = locks.beside(folder, "points")
     count = len(question.grid.scenarios)
-    with locks.alone(folder, stage):
+    with locks.exclusive_lock(folder, stage):
         if force:
             shutil.rmtree(parts, ignore_errors=True)
         elif (ds := _stored(folder)) is not None:
             undrawn = {}
             if figures and not (folder / FIGURES).is_dir():
                 stage("pictures")
-                with locks.staged_within(folder, FIGURES) as pictures:
+                with locks.atomic_subdirectory(folder, FIGURES) as pictures:
                     undrawn = _draw(ds, pictures)
             return Sweep(folder, ds, time.time() - started, count, undrawn)
         points = []
@@ -104,7 +104,7 @@ def run(
 
 
 def _store(
-    question: Question,
+    question: SweepPlan,
     ds: xr.Dataset,
     folder: Path,
     figures: bool,
@@ -113,7 +113,7 @@ def _store(
 ) -> dict[str, str]:
     """Write all files of a sweep, and put them in place whole; the pictures that failed."""
     undrawn: dict[str, str] = {}
-    with locks.staged(folder) as staging:
+    with locks.atomic_directory(folder) as staging:
         stage("files")
         (staging / DATA).write_bytes(netcdf.image(ds))
         _write_csv(question, ds, staging / TABLE)
@@ -129,7 +129,7 @@ def _store(
 def _stored(folder: Path) -> xr.Dataset | None:
     """The sweep in a folder, or None where there is none that is whole."""
     try:
-        _, data = reader.verified(folder, DATA)
+        _, data = reader.open_verified(folder, DATA)
         with data, h5py.File(data, "r") as file:
             return netcdf.dataset(file).load()
     except (InputError, OSError, ValueError, KeyError):
@@ -188,7 +188,7 @@ def _draw(ds: xr.Dataset, folder: Path) -> dict[str, str]:
     return undrawn
 
 
-def _write_csv(question: Question, ds: xr.Dataset, path: Path) -> None:
+def _write_csv(question: SweepPlan, ds: xr.Dataset, path: Path) -> None:
     """The sweep as a tidy table, a number a row: its point, what it is, value and error."""
     keys = [axis.key for axis in question.grid.axes]
     asked = [expression.text for expression in question.expressions]
@@ -224,7 +224,7 @@ def _rows(
         yield [output, *where, statistic(kind, at), *numbers, variable.attrs["units"]]
 
 
-def _manifest(question: Question, ds: xr.Dataset, started: float) -> dict[str, Any]:
+def _manifest(question: SweepPlan, ds: xr.Dataset, started: float) -> dict[str, Any]:
     """What a sweep rests on."""
     grid = question.grid
     first = grid.scenarios[0]

@@ -61,11 +61,11 @@ def warnings(ds: xr.Dataset) -> list[str]:
 
 def quality(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
     """What a reader should know about the draws: their number, errors, and doubtful ones."""
-    told = errors_told(ds.sizes["draw"], sampler_of(ds))
+    told = describe_errors(ds.sizes["draw"], sampler_of(ds))
     return [told, *_unsettled(ds, summary), *_questionable(ds, summary)]
 
 
-def errors_told(draws: int, sampler: str) -> str:
+def describe_errors(draws: int, sampler: str) -> str:
     """What the small numbers are, or why there are none."""
     # Of Sobol' points every one of the sequences needs two draws.
     fewest = 2 * REPLICATES if sampler == SOBOL else BLOCK * FEWEST_REPLICATES

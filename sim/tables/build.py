@@ -9,7 +9,7 @@ import numpy as np
 from sim.model.blocks import replicate_of
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER
 from sim.statistics.datasets import last, named_labs
-from sim.statistics.histogram_estimators import is_sketched
+from sim.statistics.histogram_estimators import has_histogram
 from sim.statistics.replicates import numbers_of, sampler_of
 from sim.tables.cells import LAST_QUARTER, Cell, Reader, Table, plus_minus
 
@@ -90,7 +90,7 @@ def _limits(read: Reader) -> Table:
         ("- beyond the western power cap", "withheld_by_power_gw"),
     ):
         parts[label] = read.replicates(name, lab=labs)[0].sum(axis=1)
-    if is_sketched(read.ds, "gw"):
+    if has_histogram(read.ds, "gw"):
         gw = read.replicates("gw", lab=labs)[0].sum(axis=1)
         built = gw[:, final] - gw[:, first]
     else:

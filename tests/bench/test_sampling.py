@@ -35,7 +35,7 @@ def correlation() -> np.ndarray:
 
 def by_scipy(draws: int) -> np.ndarray:
     """Frozen laws: `rvs` where an input stands alone, `ppf` of the copula where it does not."""
-    laws = {
+    distributions = {
         "normal": stats.norm(3.0, 0.5),
         "lognormal": stats.lognorm(0.4, scale=2.0),
         "uniform": stats.uniform(1.0, 3.0),
@@ -49,9 +49,9 @@ def by_scipy(draws: int) -> np.ndarray:
     of_copula = dict(zip(tied(), p, strict=True))
     return np.array(
         [
-            laws[family(name)].ppf(of_copula[name])
+            distributions[family(name)].ppf(of_copula[name])
             if name in of_copula
-            else laws[family(name)].rvs(draws, random_state=rng)
+            else distributions[family(name)].rvs(draws, random_state=rng)
             for name in INPUTS
         ]
     )
@@ -61,7 +61,7 @@ def by_openturns(draws: int) -> np.ndarray:
     """A joint distribution: margins, and a normal copula beside an independent one."""
     import openturns as ot
 
-    laws = {
+    distributions = {
         "normal": ot.Normal(3.0, 0.5),
         "lognormal": ot.LogNormal(np.log(2.0), 0.4),
         "uniform": ot.Uniform(1.0, 4.0),
@@ -72,7 +72,7 @@ def by_openturns(draws: int) -> np.ndarray:
     names = [*tied(), *(name for name in INPUTS if name not in tied())]
     normal = ot.NormalCopula(ot.CorrelationMatrix(correlation().tolist()))
     copula = ot.BlockIndependentCopula([normal, ot.IndependentCopula(len(names) - TIED)])
-    joint = ot.JointDistribution([laws[family(name)] for name in names], copula)
+    joint = ot.JointDistribution([distributions[family(name)] for name in names], copula)
     drawn = dict(zip(names, np.asarray(joint.getSample(draws)).T, strict=True))
     return np.array([drawn[name] for name in INPUTS])
 
@@ -81,7 +81,7 @@ def by_chaospy(draws: int) -> np.ndarray:
     """A Nataf copula of ten margins, and a joint distribution of the others."""
     import chaospy as cp
 
-    laws = {
+    distributions = {
         "normal": lambda: cp.Normal(3.0, 0.5),
         "lognormal": lambda: cp.LogNormal(np.log(2.0), 0.4),
         "uniform": lambda: cp.Uniform(1.0, 4.0),
@@ -89,11 +89,11 @@ def by_chaospy(draws: int) -> np.ndarray:
         "pert": lambda: cp.Beta(2.0, 4.0, 1.0, 5.0),
         "truncated normal": lambda: cp.TruncNormal(lower=2.0, upper=6.0, mu=3.0, sigma=1.0),
     }
-    alone = [name for name in INPUTS if name not in tied()]
-    of_copula = cp.Nataf(cp.J(*(laws[family(name)]() for name in tied())), correlation())
-    joint = cp.J(*(laws[family(name)]() for name in alone))
+    exclusive_lock = [name for name in INPUTS if name not in tied()]
+    of_copula = cp.Nataf(cp.J(*(distributions[family(name)]() for name in tied())), correlation())
+    joint = cp.J(*(distributions[family(name)]() for name in exclusive_lock))
     drawn = dict(zip(tied(), of_copula.sample(draws, seed=1), strict=True))
-    drawn |= dict(zip(alone, joint.sample(draws, seed=2), strict=True))
+    drawn |= dict(zip(exclusive_lock, joint.sample(draws, seed=2), strict=True))
     return np.array([drawn[name] for name in INPUTS])
 
 
@@ -179,18 +179,18 @@ def test_memory_is_that_of_the_result(
     assert 1.0 <= ratio < 1.2
 
 
-@pytest.mark.parametrize("law", FAMILIES)
-def test_cost_of_a_family(benchmark: BenchmarkFixture, law: str) -> None:
+@pytest.mark.parametrize("distribution", FAMILIES)
+def test_cost_of_a_family(benchmark: BenchmarkFixture, distribution: str) -> None:
     draws = 1_000_000 if benchmark.enabled else 2_000
 
     def run(which: str) -> Any:
         return sim.sample({str(i): FAMILIES[which] for i in range(20)}, draws=draws, threads=1)
 
-    run(law)
-    benchmark.pedantic(run, (law,), rounds=3 if benchmark.enabled else 1)
+    run(distribution)
+    benchmark.pedantic(run, (distribution,), rounds=3 if benchmark.enabled else 1)
     if benchmark.enabled:
-        own, normal = best(lambda: run(law), lambda: run("normal"))
-        print(f"\na value of a {law} costs {own / normal:.2f} times a normal's")
+        own, normal = best(lambda: run(distribution), lambda: run("normal"))
+        print(f"\na value of a {distribution} costs {own / normal:.2f} times a normal's")
 
 
 def test_error_of_the_median_margin(benchmark: BenchmarkFixture, base: Any) -> None:

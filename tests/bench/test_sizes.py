@@ -135,8 +135,10 @@ def test_cost_against_parties(benchmark: BenchmarkFixture, base: Scenario, what:
 
 def test_cost_against_inputs(benchmark: BenchmarkFixture) -> None:
     sizes, draws = (INPUTS, 20_000) if benchmark.enabled else ((10, 30), 64)
-    laws: list[dict[str, Any]] = list(FAMILIES.values())
-    inputs = {n: {f"input {i}": laws[i % len(laws)] for i in range(n)} for n in sizes}
+    distributions: list[dict[str, Any]] = list(FAMILIES.values())
+    inputs = {
+        n: {f"input {i}": distributions[i % len(distributions)] for i in range(n)} for n in sizes
+    }
 
     def work(which: dict[str, dict[str, Any]]) -> Callable[[], object]:
         return lambda: sim.sample(which, draws=draws, threads=1)

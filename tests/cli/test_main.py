@@ -180,7 +180,7 @@ def test_the_base_case_meets_its_schema() -> None:
 
     shipped = json.loads((ROOT / "params" / "schema.json").read_text())
     said = tomllib.loads((ROOT / "params" / "base.toml").read_text())
-    laws = set(shipped["$defs"]["law"]["properties"])
+    distributions = set(shipped["$defs"]["distribution"]["properties"])
     for group, quantities in said.items():
         allowed = shipped["properties"][group]
         if not isinstance(quantities, dict):
@@ -188,7 +188,7 @@ def test_the_base_case_meets_its_schema() -> None:
         for name, entry in quantities.items():
             below = allowed["properties"][name]
             if isinstance(entry, dict):
-                assert set(entry) <= set(below["properties"]) | laws, name
+                assert set(entry) <= set(below["properties"]) | distributions, name
                 assert entry["unit"] == below["properties"]["unit"]["const"]
 
 

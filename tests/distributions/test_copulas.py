@@ -21,10 +21,10 @@ from sim.distributions.copulas import (
     t_score_table,
 )
 from sim.engine.rank_correlation import spearman
-from sim.parameters.distribution_errors import law_from
+from sim.parameters.distribution_errors import read_named_distribution
 
-LAWS = {
-    name: law_from(said, name)
+DISTRIBUTIONS = {
+    name: read_named_distribution(said, name)
     for name, said in {
         "a": {"family": "lognormal", "median": 1, "sigma": 0.8},
         "b": {"family": "lognormal", "median": 5, "sigma": 0.5},
@@ -39,7 +39,7 @@ LAWS = {
 
 def score(one: str, other: str, rho: float, kind: str) -> float:
     group = group_from({"inputs": [one, other], "kind": kind, "pairs": [[one, other, rho]]})
-    return float(score_matrix(group, LAWS)[0, 1])
+    return float(score_matrix(group, DISTRIBUTIONS)[0, 1])
 
 
 @pytest.mark.parametrize("rho", [-1.0, -0.7, 0.0, 0.2, 0.95, 1.0])
@@ -61,19 +61,19 @@ def test_pearson_between_uniforms_is_their_rank_correlation(rho: float) -> None:
 
 @pytest.mark.parametrize("r", [-0.9, -0.3, 0.2, 0.8, 0.98])
 def test_pearson_between_coins_is_that_of_orthants(r: float) -> None:
-    laws = {"x": LAWS["coin"], "y": LAWS["coin"]}
+    distributions = {"x": DISTRIBUTIONS["coin"], "y": DISTRIBUTIONS["coin"]}
     rho = 2 / math.pi * math.asin(r)
     group = group_from({"inputs": ["x", "y"], "kind": "pearson", "pairs": [["x", "y", rho]]})
-    assert score_matrix(group, laws)[0, 1] == pytest.approx(r, abs=1e-5)
+    assert score_matrix(group, distributions)[0, 1] == pytest.approx(r, abs=1e-5)
 
 
 def test_pearson_between_rare_events_is_that_of_the_bivariate_normal() -> None:
     z = stats.norm.ppf(0.1)
     both = stats.multivariate_normal(cov=[[1, 0.3], [0.3, 1]]).cdf([z, z])
-    laws = {"x": LAWS["rare"], "y": LAWS["rare"]}
+    distributions = {"x": DISTRIBUTIONS["rare"], "y": DISTRIBUTIONS["rare"]}
     rho = (both - 0.01) / 0.09
     group = group_from({"inputs": ["x", "y"], "kind": "pearson", "pairs": [["x", "y", rho]]})
-    assert score_matrix(group, laws)[0, 1] == pytest.approx(0.3, abs=1e-5)
+    assert score_matrix(group, distributions)[0, 1] == pytest.approx(0.3, abs=1e-5)
 
 
 def test_a_pearson_correlation_that_two_laws_cannot_have_is_refused_with_the_range() -> None:
@@ -131,7 +131,7 @@ def test_three_entries_that_cannot_be_together_are_named_with_the_range_of_the_t
     matrix = [[1, 0.9, 0.9, 0], [0.9, 1, -0.5, 0], [0.9, -0.5, 1, 0], [0, 0, 0, 1]]
     group = group_from({"inputs": ["a", "b", "u", "v"], "kind": "copula", "matrix": matrix})
     with pytest.raises(GroupError) as raised:
-        score_matrix(group, LAWS)
+        score_matrix(group, DISTRIBUTIONS)
     told = str(raised.value)
     assert "a, b = 0.9 and a, u = 0.9 leave b, u between 0.62 and 1, not -0.5" in told
     assert f"smallest eigenvalue of the matrix is {np.linalg.eigvalsh(matrix)[0]:.3g}" in told
@@ -142,16 +142,16 @@ def test_entries_that_cannot_be_though_any_three_could_are_named_by_the_eigenvec
              ["b", "v", -0.4], ["u", "v", -0.4]]  # fmt: skip
     group = group_from({"inputs": ["a", "b", "u", "v"], "kind": "copula", "pairs": pairs})
     with pytest.raises(GroupError, match=r"most of all .* = -0\.4; .*smallest eigenvalue.*-0\.2"):
-        score_matrix(group, LAWS)
+        score_matrix(group, DISTRIBUTIONS)
 
 
 def test_ranks_that_are_fine_as_they_stand_may_ask_for_scores_that_are_not() -> None:
     rho = -0.499
     pairs = [["a", "b", rho], ["a", "u", rho], ["b", "u", rho]]
     said = {"inputs": ["a", "b", "u"], "pairs": pairs}
-    score_matrix(group_from({**said, "kind": "copula"}), LAWS)
+    score_matrix(group_from({**said, "kind": "copula"}), DISTRIBUTIONS)
     with pytest.raises(GroupError, match=r"eigenvalue of the matrix of normal scores is -0\.03"):
-        score_matrix(group_from({**said, "kind": "spearman"}), LAWS)
+        score_matrix(group_from({**said, "kind": "spearman"}), DISTRIBUTIONS)
 
 
 @pytest.mark.parametrize("nu", [0.5, 1.0, 4.0, 30.0, 1e6])

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import ndtri
 
 from sim.distributions.quantile_tables import BOUND, table_of, tabulate
-from sim.parameters.distribution_errors import law_from
+from sim.parameters.distribution_errors import read_named_distribution
 
 TAIL = ndtri(10.0 ** -np.linspace(0.3, 12, 3001))
 SCORES = np.concatenate([TAIL, -TAIL, np.random.default_rng(1).normal(size=20_000)])
@@ -47,27 +47,27 @@ UNIT = {"family": "uniform", "min": 0, "max": 1}
     ids=lambda said: said["family"],
 )
 def test_a_table_is_within_its_bound(said: dict[str, Any]) -> None:
-    law = law_from(said, "x")
-    table = table_of(law)
+    distribution = read_named_distribution(said, "x")
+    table = table_of(distribution)
     with np.errstate(over="ignore", divide="ignore"):
-        exact = law.quantile(SCORES)
-    low, middle, high = law.quantile(ndtri([0.25, 0.5, 0.75]))
+        exact = distribution.quantile(SCORES)
+    low, middle, high = distribution.quantile(ndtri([0.25, 0.5, 0.75]))
     scale = np.maximum(np.abs(exact - middle), high - low)
     assert (np.abs(table.at(SCORES) - exact) <= BOUND * scale).all()
     assert table.error <= BOUND
-    assert table.at(np.zeros(1))[0] == law.point
+    assert table.at(np.zeros(1))[0] == distribution.point
 
 
 def test_a_table_does_not_depend_on_the_speed_of_the_machine() -> None:
     """Quantiles run out, and not time; what is then left is told."""
-    law = law_from({"family": "scipy.burr12", "c": 2, "d": 3}, "x")
+    distribution = read_named_distribution({"family": "scipy.burr12", "c": 2, "d": 3}, "x")
     asked = []
 
     def counted(z: np.ndarray) -> np.ndarray:
         asked.append(z.size)
-        return law.quantile(z)
+        return distribution.quantile(z)
 
     few = tabulate(counted, most=500)
     assert sum(asked) < 1_500
-    assert few.error > table_of(law).error
-    assert len(few.cells) < len(table_of(law).cells)
+    assert few.error > table_of(distribution).error
+    assert len(few.cells) < len(table_of(distribution).cells)

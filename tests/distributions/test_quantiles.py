@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 from scipy.special import ndtr, ndtri
 
-from sim.parameters.distribution_errors import law_from
+from sim.parameters.distribution_errors import read_named_distribution
 
 LEVELS = np.array([1e-10, 1e-6, 0.01, 0.3, 0.5, 0.7, 0.99, 1 - 1e-6])
 SCORES = np.append(ndtri(LEVELS), -ndtri(1e-10))
@@ -45,12 +45,12 @@ FAMILIES: list[tuple[dict[str, Any], Any]] = [
 
 @pytest.mark.parametrize(("said", "known"), FAMILIES, ids=lambda what: str(what)[:60])
 def test_quantiles_are_those_of_scipy(said: dict[str, Any], known: Any) -> None:
-    law = law_from(said, "x")
-    found = law.quantile(SCORES)
+    distribution = read_named_distribution(said, "x")
+    found = distribution.quantile(SCORES)
     expected = np.append(known.ppf(LEVELS), known.isf(1e-10))
     scale = np.maximum(np.abs(expected - known.median()), known.ppf(0.75) - known.ppf(0.25))
     assert (np.abs(found - expected) < 1e-11 * scale).all()
-    up_to, above = law.log_shares_at(found)
+    up_to, above = distribution.log_shares_at(found)
     np.testing.assert_allclose(np.exp(up_to[2:-1]), LEVELS[2:], rtol=1e-10)
     np.testing.assert_allclose(above[-1], math.log(1e-10), rtol=1e-6)
 
@@ -58,14 +58,14 @@ def test_quantiles_are_those_of_scipy(said: dict[str, Any], known: Any) -> None:
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_cut_40_sd_out_is_true(sign: int) -> None:
     end = {"min": 40} if sign > 0 else {"max": -40}
-    law = law_from({"family": "normal", "mean": 0, "sd": 1, **end}, "x")
+    distribution = read_named_distribution({"family": "normal", "mean": 0, "sd": 1, **end}, "x")
     share = np.array([0.999, 0.5, 1e-6])  # above the cut, of what is left
-    x = sign * law.quantile(sign * -ndtri(share))
+    x = sign * distribution.quantile(sign * -ndtri(share))
     # sf(x) = share sf(40); the tail of a normal is exp(-x^2/2)/x (1 - 1/x^2 + 3/x^4 - ...).
     tail = [math.log1p(-1 / y**2 + 3 / y**4 - 15 / y**6) - y * y / 2 - math.log(y) for y in x]
     cut = math.log1p(-1 / 1600 + 3 / 40**4 - 15 / 40**6) - 800 - math.log(40)
     np.testing.assert_allclose(tail, cut + np.log(share), atol=1e-8)
-    assert law.cut_off == 1
+    assert distribution.cut_off == 1
 
 
 @pytest.mark.parametrize(
@@ -88,25 +88,25 @@ def test_a_cut_40_sd_out_is_true(sign: int) -> None:
 def test_a_law_given_by_quantiles_has_them(
     said: dict[str, Any], quantiles: dict[float, float]
 ) -> None:
-    law = law_from(said, "x")
-    found = law.quantile(ndtri(list(quantiles)))
+    distribution = read_named_distribution(said, "x")
+    found = distribution.quantile(ndtri(list(quantiles)))
     np.testing.assert_allclose(found, list(quantiles.values()), rtol=1e-9)
-    assert law_from(law.said(), "x") == law
+    assert read_named_distribution(distribution.said(), "x") == distribution
 
 
 def test_a_mixture_keeps_its_atom_and_its_gap() -> None:
     some = {"family": "lognormal", "median": 2, "sigma": 0.4}
-    law = law_from(
+    distribution = read_named_distribution(
         {"family": "mixture", "components": [{"value": 0}, some], "weights": [0.8, 0.2]}, "x"
     )
-    found = law.quantile(ndtri([0.1, 0.5, 0.79, 0.9]))
+    found = distribution.quantile(ndtri([0.1, 0.5, 0.79, 0.9]))
     assert found[:3].tolist() == [0, 0, 0]
     assert found[3] == pytest.approx(2, rel=1e-12)
 
 
 def test_a_mixture_holds_laws_that_are_cut() -> None:
     half = {"family": "normal", "mean": 0, "sd": 1}
-    law = law_from(
+    distribution = read_named_distribution(
         {
             "family": "mixture",
             "components": [{**half, "min": 0}, {**half, "max": 0}],
@@ -114,12 +114,14 @@ def test_a_mixture_holds_laws_that_are_cut() -> None:
         },
         "x",
     )
-    np.testing.assert_allclose(law.quantile(SCORES), SCORES, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(distribution.quantile(SCORES), SCORES, rtol=1e-10, atol=1e-10)
 
 
 def test_separate_values_come_in_their_shares() -> None:
-    law = law_from({"family": "discrete", "values": [3, 1, 2], "weights": [1, 1, 2]}, "x")
-    assert law.quantile(ndtri([0.1, 0.3, 0.7, 0.8])).tolist() == [1, 2, 2, 3]
+    distribution = read_named_distribution(
+        {"family": "discrete", "values": [3, 1, 2], "weights": [1, 1, 2]}, "x"
+    )
+    assert distribution.quantile(ndtri([0.1, 0.3, 0.7, 0.8])).tolist() == [1, 2, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -138,13 +140,13 @@ def test_separate_values_come_in_their_shares() -> None:
 )
 def test_what_is_impossible_is_refused_in_words(said: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=r"^x[.:]") as caught:
-        law_from(said, "x")
+        read_named_distribution(said, "x")
     assert message in str(caught.value)
 
 
 def test_a_mixture_of_laws_far_apart_has_its_exact_quantiles() -> None:
     wide = {"family": "lognormal", "median": 1, "sigma": 20}
-    law = law_from(
+    distribution = read_named_distribution(
         {
             "family": "mixture",
             "components": [{"family": "normal", "mean": 0, "sd": 1}, wide],
@@ -153,7 +155,7 @@ def test_a_mixture_of_laws_far_apart_has_its_exact_quantiles() -> None:
         "x",
     )
     z = np.array([-3.0, 0.0, 3.0, 4.0, 5.0])
-    below, above = law.log_shares_at(law.quantile(z))
+    below, above = distribution.log_shares_at(distribution.quantile(z))
     np.testing.assert_allclose(np.exp(below), ndtr(z), rtol=1e-9)
     np.testing.assert_allclose(np.exp(above), ndtr(-z), rtol=1e-6)
 
@@ -162,13 +164,13 @@ def test_a_cut_between_the_parts_of_a_mixture_leaves_one_of_them() -> None:
     parts = [{"family": "normal", "mean": m, "sd": 1} for m in (-20, 20)]
     said = {"family": "mixture", "components": parts, "weights": [1, 1], "min": 0}
     z = np.linspace(-5, 5, 11)
-    np.testing.assert_allclose(law_from(said, "x").quantile(z), 20 + z, rtol=1e-9)
+    np.testing.assert_allclose(read_named_distribution(said, "x").quantile(z), 20 + z, rtol=1e-9)
 
 
 def test_a_heavy_tail_that_is_cut_has_all_moments() -> None:
     said = {"family": "generalized_pareto", "shape": 0.8, "scale": 1, "threshold": 1}
-    assert law_from(said, "x").moments == 1.25
-    assert law_from({**said, "max": 100}, "x").moments == math.inf
+    assert read_named_distribution(said, "x").moments == 1.25
+    assert read_named_distribution({**said, "max": 100}, "x").moments == math.inf
 
 
 def test_weights_that_no_double_holds_are_refused() -> None:
@@ -177,4 +179,4 @@ def test_weights_that_no_double_holds_are_refused() -> None:
         {"family": "mixture", "components": [1, 2], "weights": [1e308, 1e308]},
     ):
         with pytest.raises(ValueError, match="add up to more than a double holds"):
-            law_from(said, "x")
+            read_named_distribution(said, "x")

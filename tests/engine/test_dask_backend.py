@@ -97,12 +97,12 @@ def test_a_run_goes_on_from_a_cluster_and_to_one(
 
     def store(done: Draws) -> None:
         checkpoint.save(done, tmp_path / "begun")
-        stored.append(done.whole.draws)
+        stored.append(done.completed.draws)
 
     simulate.drawn(base, begun, finished=store, elsewhere=two if first_far else None)
     before = prepared(base, wanted)
     assert checkpoint.restored(before, tmp_path / "begun", 18_000)
-    assert before.whole.draws == stored[-1] == 11_264  # whole tiles
+    assert before.completed.draws == stored[-1] == 11_264  # whole tiles
     done = simulate.drawn(base, wanted, after=before, elsewhere=None if first_far else two)
     xr.testing.assert_identical(dataset.dataset(done, None), of_threads(base, wanted))
 

@@ -51,8 +51,8 @@ def good(ds: xr.Dataset) -> np.ndarray:
 
 def stressed(sd: float) -> Scenario:
     """OpenAI's revenue some three sds below its mean: at an sd of 16, bad in nine of ten draws."""
-    law = {"family": "normal", "mean": 46, "sd": sd, "loads": {"demand": 0.99}}
-    return load({"labs.openai.arr_2026q4_busd": law, "factors.demand": -3})
+    distribution = {"family": "normal", "mean": 46, "sd": sd, "loads": {"demand": 0.99}}
+    return load({"labs.openai.arr_2026q4_busd": distribution, "factors.demand": -3})
 
 
 def assert_moments_of(narrow: xr.Dataset, every: xr.Dataset, numbers: np.ndarray) -> None:
@@ -172,7 +172,7 @@ def test_threads_and_chunks_change_no_bit(policy: str) -> None:
     ]  # fmt: skip
     one, two = found
     for name in ("count", "mean", "m2", "bad", "questionable", "bad_numbers"):
-        np.testing.assert_array_equal(getattr(one.totals, name), getattr(two.totals, name))
+        np.testing.assert_array_equal(getattr(one.running, name), getattr(two.running, name))
     np.testing.assert_array_equal(one.status, two.status)
     np.testing.assert_array_equal(one.store, two.store)
     xr.testing.assert_identical(*(dataset(done, None, policy) for done in found))
@@ -221,8 +221,8 @@ def test_questionable_draws_are_kept_counted_and_left_out_on_request(base: Scena
 
 
 def test_a_run_of_questionable_draws_alone_may_be_asked_for_without_them() -> None:
-    law = {"family": "normal", "mean": 1.3, "sd": 0.1, "loads": {"power": 0.99}}
-    scenario = load({"hardware.pue": law, "factors.power": 3})
+    distribution = {"family": "normal", "mean": 1.3, "sd": 0.1, "loads": {"power": 0.99}}
+    scenario = load({"hardware.pue": distribution, "factors.power": 3})
     assert sim.simulate(scenario, draws=64).attrs["draws_questionable"] == 64
     with pytest.raises(sim.RunError, match="64 are questionable; no draw is left"):
         sim.simulate(scenario, draws=64, drop_questionable=True)
@@ -255,7 +255,7 @@ def test_an_explanation_names_no_input_by_chance(base: Scenario) -> None:
     """Draws that are called bad at random differ from the others in nothing."""
     done = drawn(base, 4_000, 1, "random")
     chosen = np.random.default_rng(1).choice(4_000, 300, replace=False)
-    done.totals.bad, done.totals.bad_numbers = len(chosen), np.sort(chosen)
+    done.running.bad, done.running.bad_numbers = len(chosen), np.sort(chosen)
     assert "In them" not in draw_quality.explanation(done)
 
 
@@ -287,7 +287,7 @@ def test_the_folder_of_a_run_says_what_was_left_out(tmp_path: Path) -> None:
 
 
 def test_the_command_line_drops_keeps_or_fails(command: Command, tmp_path: Path) -> None:
-    law = ["--set", "labs.openai.arr_2026q4_busd.mean=46"]
+    distribution = ["--set", "labs.openai.arr_2026q4_busd.mean=46"]
     overlay = tmp_path / "wide.toml"
     overlay.write_text(
         f'format = 1\nextends = "{BASE}"\n[labs.openai.arr_2026q4_busd]\nfamily = "normal"\n'
@@ -298,7 +298,7 @@ def test_the_command_line_drops_keeps_or_fails(command: Command, tmp_path: Path)
     assert failed.returncode == 1, failed.stderr
     assert "more than 0.1 %" in failed.stderr
     assert runs_in(tmp_path / "outputs") == []
-    done = command(*common, "--bad-draws", "drop", "--drop-questionable", "--json", *law)
+    done = command(*common, "--bad-draws", "drop", "--drop-questionable", "--json", *distribution)
     assert done.returncode == 0, done.stderr
     assert "WARNING" in done.stderr
     (document,) = json.loads(done.stdout)

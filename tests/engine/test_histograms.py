@@ -12,15 +12,15 @@ from sketched import COLUMNS, make_draws, sketch_of, sketched
 from worlds import BASE
 
 import sim
-from sim.engine.events import declared_events
-from sim.engine.histograms import CHUNK, Sketch, happenings
+from sim.engine.events import indicator_set
+from sim.engine.histograms import CHUNK, Histograms, count_indicators
 from sim.model.blocks import replicate_of
 from sim.model.histogram_bins import BINS, PER_COARSE
 from sim.parameters.scenario import Scenario
 from sim.statistics.datasets import indicators
 
 
-def assert_same_bits(one: Sketch, other: Sketch) -> None:
+def assert_same_bits(one: Histograms, other: Histograms) -> None:
     mine, theirs = one.arrays(), other.arrays()
     assert list(mine) == list(theirs)
     for name, values in mine.items():
@@ -32,12 +32,12 @@ def test_every_draw_is_counted_in_its_bin_and_in_its_replicate(sampler: str) -> 
     values = make_draws(4_000)
     counted = np.random.default_rng(2).random(4_000) < 0.9
     for every in (counted, np.ones(4_000, bool)):
-        sketch = Sketch.begin(values[:, :1_000], every[:1_000], sampler)
-        part = sketch.part()
+        histograms = Histograms.begin(values[:, :1_000], every[:1_000], sampler)
+        part = histograms.part()
         ends = part.add(values, every, 2_048).sum(axis=0)
         replicate = replicate_of(2_048 + np.arange(4_000), sampler)
         for column, row in enumerate(values):
-            edges = sketch.edges[column]
+            edges = histograms.edges[column]
             good = every & np.isfinite(row)
             bins = np.searchsorted(edges, row)
             expected = np.bincount(bins[good], minlength=BINS)
@@ -48,7 +48,9 @@ def test_every_draw_is_counted_in_its_bin_and_in_its_replicate(sampler: str) -> 
             np.testing.assert_array_equal(part.coarse[column], by_replicate)
             np.testing.assert_allclose(
                 ends[:, column, 0],
-                np.bincount(replicate, np.where(good & (bins < sketch.grid.at_ends), row, 0.0), 32),
+                np.bincount(
+                    replicate, np.where(good & (bins < histograms.grid.at_ends), row, 0.0), 32
+                ),
                 rtol=1e-12, atol=1e-12,
             )  # fmt: skip
             for kind, odd in enumerate((np.isnan(row), row == -np.inf, row == np.inf)):
@@ -58,30 +60,30 @@ def test_every_draw_is_counted_in_its_bin_and_in_its_replicate(sampler: str) -> 
 
 def test_bins_of_kept_draws_hold_as_many_standard_errors_each() -> None:
     values = np.random.default_rng(3).normal(size=(1, 65_536))
-    sketch = Sketch.begin(values, np.ones(65_536, bool), "random")
-    below = np.cumsum(sketch.counts[0]) / 65_536
-    held = sketch.counts[0] / 65_536 / np.sqrt(below * (1 - below) + 1e-9)
+    histograms = Histograms.begin(values, np.ones(65_536, bool), "random")
+    below = np.cumsum(histograms.counts[0]) / 65_536
+    held = histograms.counts[0] / 65_536 / np.sqrt(below * (1 - below) + 1e-9)
     inner = (below > 0.01) & (below < 0.99)
     np.testing.assert_allclose(held[inner], np.pi / BINS, rtol=0.25)
 
 
 def test_an_atom_has_a_bin_of_its_own() -> None:
     values = make_draws(20_000)
-    sketch = sketch_of(values, 10_000)
+    histograms = sketch_of(values, 10_000)
     column = list(COLUMNS).index("whole numbers")
-    edges = sketch.edges[column]
+    edges = histograms.edges[column]
     for number in range(8):
         at = np.searchsorted(edges, float(number))
         assert edges[at] == number
         assert edges[at - 1] == np.nextafter(number, -np.inf)
-        assert sketch.counts[column, at] == (values[column] == number).sum()
+        assert histograms.counts[column, at] == (values[column] == number).sum()
 
 
 def test_parts_may_be_cut_and_merged_in_any_way() -> None:
     values = make_draws(9 * CHUNK + 100)
     every = np.ones(values.shape[1], bool)
     one = sketch_of(values, CHUNK)
-    other = Sketch.begin(values[:, :CHUNK], every[:CHUNK], "stratified")
+    other = Histograms.begin(values[:, :CHUNK], every[:CHUNK], "stratified")
     chunks = np.arange(1, 10)
     parts = [other.part() for _ in range(3)]
     ends = {}
@@ -100,7 +102,7 @@ def test_a_stored_sketch_comes_back_and_goes_on() -> None:
     every = np.ones(values.shape[1], bool)
     whole = sketch_of(values, CHUNK)
     stopped = sketch_of(values[:, : 2 * CHUNK], CHUNK)
-    back = Sketch.of_arrays(stopped.arrays())
+    back = Histograms.of_arrays(stopped.arrays())
     assert_same_bits(back, stopped)
     part = back.part()
     back.fold(part.add(values[:, 2 * CHUNK :], every[2 * CHUNK :], 2 * CHUNK))
@@ -115,23 +117,23 @@ def test_a_stored_sketch_comes_back_and_goes_on() -> None:
 )
 def test_no_column_is_too_strange_to_be_counted(row: np.ndarray, kept: int) -> None:
     values = row[None]
-    sketch = sketch_of(values, min(kept, row.size))
+    histograms = sketch_of(values, min(kept, row.size))
     good = np.isfinite(row)
-    bins = np.searchsorted(sketch.edges[0], row[good])
-    np.testing.assert_array_equal(sketch.counts[0], np.bincount(bins, minlength=BINS))
-    assert sketch.special.sum() == row.size - good.sum()
+    bins = np.searchsorted(histograms.edges[0], row[good])
+    np.testing.assert_array_equal(histograms.counts[0], np.bincount(bins, minlength=BINS))
+    assert histograms.special.sum() == row.size - good.sum()
     if good.any():
-        assert sketch.lowest[0] == row[good].min()
-        assert sketch.highest[0] == row[good].max()
+        assert histograms.lowest[0] == row[good].min()
+        assert histograms.highest[0] == row[good].max()
 
 
 def test_declared_probabilities_are_counted_as_the_draws_have_them(
     base: Scenario, ds: xr.Dataset
 ) -> None:
     found = sketched(ds, base, 2_048)
-    happenings = indicators(ds)
-    assert len(happenings) == 10
-    for name, (happens, valid) in happenings.items():
+    by_name = indicators(ds)
+    assert len(by_name) == 10
+    for name, (happens, valid) in by_name.items():
         events = found[f"{name}_replicate_happens"].sum("replicate").values
         np.testing.assert_array_equal(events, (happens & valid).sum(axis=-1))
         known = found[f"{name}_replicate_valid"].sum("replicate").values
@@ -167,10 +169,10 @@ def test_what_happens_is_counted_in_its_replicate_where_draws_can_tell(
         "inference_gross_margin": np.arange(24, 32),
         "hurdle_margin": np.array(32),
     }
-    declared = declared_events(columns, {}, ["a", "b", "c"], ["a", "c"], [10.0, 5.0])
+    declared = indicator_set(columns, {}, ["a", "b", "c"], ["a", "c"], [10.0, 5.0])
     store = np.concatenate([lab_quarter.reshape(24, -1), margins, hurdle[None]])
     unknown = np.isnan(store).any(axis=1)
-    counts = happenings(store, counted, sampler, declared.events, unknown)
+    counts = count_indicators(store, counted, sampler, declared.events, unknown)
     shapes = {name: places.shape for name, places in columns.items()}
     known = ~np.isnan(lab_quarter)
     with np.errstate(invalid="ignore"):

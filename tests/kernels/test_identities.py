@@ -282,8 +282,8 @@ def test_without_free_tokens_and_levies_both_margins_are_one(
 @pytest.mark.parametrize("levy", NO_LEVIES)
 @given(x=anywhere(), mode=rental_modes)
 def test_the_loaded_margin_is_below_the_headline_with(levy: str, x: Inputs, mode: str) -> None:
-    alone = replaced(x, **{**NO_LEVIES, levy: 0.01})
-    for inputs in (x, alone):
+    exclusive_lock = replaced(x, **{**NO_LEVIES, levy: 0.01})
+    for inputs in (x, exclusive_lock):
         out = worlds.evaluate(inputs, rental_mode=mode)
         assert (out["loaded_gross_margin"] < out["inference_gross_margin"]).all()
 
@@ -445,8 +445,10 @@ def test_without_uncertainty_every_input_is_its_median(base: Scenario) -> None:
         value = ds[name].isel(draw=0) if "draw" in ds[name].dims else ds[name]
         if party:
             value = value.sel({group.removesuffix("s"): party[0]})
-        assert float(value) == pytest.approx(quantity.law.point, rel=1e-12, abs=0), full_name
-    delay = base.quantities["buildout.energisation_delay_quarters"].law.point
+        assert float(value) == pytest.approx(quantity.distribution.point, rel=1e-12, abs=0), (
+            full_name
+        )
+    delay = base.quantities["buildout.energisation_delay_quarters"].distribution.point
     assert ds["lab_delay_quarters"].values == pytest.approx(delay, rel=1e-12)
     for shock in ("eps_price", "eps_duty", "eps_power", "capital_crunch"):
         assert (ds[shock] == 0).all()

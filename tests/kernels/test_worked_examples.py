@@ -291,8 +291,8 @@ def test_w7_deepseek_v3(point: xr.Dataset) -> None:
 def test_w7_the_final_run(point: xr.Dataset) -> None:
     t = group(Training, point)
     assert 6 * t.train_active_params * t.train_tokens == pytest.approx(2.88e26)
-    alone = group(Training, point, rl_compute_ratio=0)
-    assert training.run_hours(alone, float(point["tps_train"]), 0.9) == printed("9.357e7")
+    exclusive_lock = group(Training, point, rl_compute_ratio=0)
+    assert training.run_hours(exclusive_lock, float(point["tps_train"]), 0.9) == printed("9.357e7")
     assert float(point["run_hours"]) == printed("2.339e8")
     assert float(point["run_hours"]) / 0.92 == printed("2.543e8")
     of_training = point.sel(quarter="2026Q4", regime="frontier_training")

@@ -176,8 +176,8 @@ def test_faults_are_told_with_file_and_line(params: Path, old: str, new: str, to
         sim.load(path)
     assert told in str(raised.value)
     fault = raised.value.faults[0]
-    assert fault.place.file == str(path)
-    assert fault.place.line >= len(text.splitlines())
+    assert fault.location.file == str(path)
+    assert fault.location.line >= len(text.splitlines())
 
 
 def test_describe_tells_what_ties_inputs(tied: Path, command: Callable[..., Any]) -> None:

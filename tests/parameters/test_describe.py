@@ -17,7 +17,7 @@ import sim
 from sim.distributions import text_density
 from sim.distributions.moments import moments
 from sim.parameters import describe
-from sim.parameters.distribution_errors import law_from
+from sim.parameters.distribution_errors import read_named_distribution
 
 BASE = str(ROOT / "params" / "base.toml")
 LIVES = "hardware.it_economic_life_years"
@@ -54,20 +54,20 @@ MOMENTS: list[tuple[dict[str, Any], float, float]] = [
 
 @pytest.mark.parametrize(("said", "mean", "sd"), MOMENTS, ids=lambda x: str(x)[:60])
 def test_moments_are_those_of_the_formula(said: dict[str, Any], mean: float, sd: float) -> None:
-    np.testing.assert_allclose(moments(law_from(said, "x")), (mean, sd), rtol=1e-8)
+    np.testing.assert_allclose(moments(read_named_distribution(said, "x")), (mean, sd), rtol=1e-8)
 
 
 def test_a_lognormal_in_numbers(folder: Folder) -> None:
     body = f'[{LIVES}]\nfamily = "lognormal"\np5 = 2\np95 = 8\nmin = 2\n'
     (data,) = describe.described(folder.load(folder.overlay(body)), [LIVES])
     sigma = math.log(2) / stats.norm.ppf(0.95)
-    law = stats.lognorm(sigma, scale=4)
+    distribution = stats.lognorm(sigma, scale=4)
     assert data["given"] == {"family": "lognormal", "p5": 2, "p95": 8, "min": 2}
     assert data["law"]["median"] == pytest.approx(4)
     assert data["cut_off"] == pytest.approx(0.05)
-    assert data["quantiles"]["median"] == pytest.approx(law.ppf(0.05 + 0.95 / 2))
-    assert data["quantiles"]["p99"] == pytest.approx(law.ppf(0.05 + 0.95 * 0.99))
-    assert data["outside_domain"] == pytest.approx(law.sf(10) / 0.95)
+    assert data["quantiles"]["median"] == pytest.approx(distribution.ppf(0.05 + 0.95 / 2))
+    assert data["quantiles"]["p99"] == pytest.approx(distribution.ppf(0.05 + 0.95 * 0.99))
+    assert data["outside_domain"] == pytest.approx(distribution.sf(10) / 0.95)
     mean = 4 * math.exp(sigma**2 / 2) * stats.norm.sf((math.log(0.5) / sigma) - sigma) / 0.95
     assert data["mean"] == pytest.approx(mean)
     assert 0 < data["table"]["error"] < 1e-8
@@ -77,8 +77,8 @@ def test_a_lognormal_in_numbers(folder: Folder) -> None:
 def test_capex_has_the_spread_of_its_scalar(base: sim.Scenario) -> None:
     name = "landlords.oracle.capex_2026_busd"
     (data,) = describe.described(base, [name])
-    sigma = base.quantities["buildout.capex_sigma"].law.point
-    median = base.quantities[name].law.point
+    sigma = base.quantities["buildout.capex_sigma"].distribution.point
+    median = base.quantities[name].distribution.point
     assert data["spread_from"] == "buildout.capex_sigma"
     assert data["quantiles"]["p95"] == pytest.approx(stats.lognorm.ppf(0.95, sigma, scale=median))
 
@@ -173,19 +173,27 @@ def heights(text: str) -> list[int]:
 
 def test_a_picture_shows_where_the_mass_is() -> None:
     rising = heights(
-        text_density.of(law_from({"family": "triangular", "min": 0, "mode": 1, "max": 1}, "x"))
+        text_density.of(
+            read_named_distribution({"family": "triangular", "min": 0, "mode": 1, "max": 1}, "x")
+        )
     )
     assert rising == sorted(rising)
     assert rising[-1] == text_density.ROWS
-    law = law_from({"family": "discrete", "values": [0, 1, 4], "weights": [1, 2, 1]}, "x")
-    bars = heights(text_density.of(law))
+    distribution = read_named_distribution(
+        {"family": "discrete", "values": [0, 1, 4], "weights": [1, 2, 1]}, "x"
+    )
+    bars = heights(text_density.of(distribution))
     assert [i for i, height in enumerate(bars) if height] == [0, 15, 59]
     assert (bars[0], bars[15], bars[59]) == (3, 6, 3)
-    skewed = text_density.of(law_from({"family": "lognormal", "median": 1, "sigma": 1.5}, "x"))
+    skewed = text_density.of(
+        read_named_distribution({"family": "lognormal", "median": 1, "sigma": 1.5}, "x")
+    )
     assert "(log scale)" in skewed
     assert abs(heights(skewed).index(text_density.ROWS) - text_density.COLUMNS // 2) < 8
     assert (
-        text_density.of(law_from({"family": "lognormal", "median": 3, "sigma": 0}, "x"))
+        text_density.of(
+            read_named_distribution({"family": "lognormal", "median": 3, "sigma": 0}, "x")
+        )
         == "always 3"
     )
 

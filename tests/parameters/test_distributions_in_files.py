@@ -14,8 +14,16 @@ from parameter_files import POWER, PUE, RENT, Folder
 from scipy.special import ndtri
 
 import sim
-from sim.distributions import FAMILIES, Empirical, Fixed, Law, LogitNormal, Lognormal, Mixture
-from sim.parameters.distribution_errors import law_from
+from sim.distributions import (
+    FAMILIES,
+    Distribution,
+    Empirical,
+    Fixed,
+    LogitNormal,
+    Lognormal,
+    Mixture,
+)
+from sim.parameters.distribution_errors import read_named_distribution
 
 TOKENS = "workload.mean_context_tokens"  # 1 to 2e6, so that all families fit
 
@@ -27,8 +35,8 @@ def folder(params: Path) -> Folder:
     return folder
 
 
-def law_of_file(folder: Folder, said: str, name: str = TOKENS) -> Law:
-    return folder.load(folder.overlay(f"[{name}]\n{said}\n")).quantities[name].law
+def law_of_file(folder: Folder, said: str, name: str = TOKENS) -> Distribution:
+    return folder.load(folder.overlay(f"[{name}]\n{said}\n")).quantities[name].distribution
 
 
 # By parameters, by quantiles, by mean and sd: the text of a file, and quantiles of the law in it.
@@ -94,13 +102,15 @@ def test_a_family_in_a_file(folder: Folder, form: str) -> None:
     said, quantiles = FORMS[form]
     name = RENT if form == "bernoulli" else TOKENS  # the field that may be zero
     scenario = folder.load(folder.overlay(f"[{name}]\n{said}\n"))
-    law = scenario.quantities[name].law
-    found = law.quantile(ndtri(list(quantiles)))
+    distribution = scenario.quantities[name].distribution
+    found = distribution.quantile(ndtri(list(quantiles)))
     np.testing.assert_allclose(found, list(quantiles.values()), rtol=1e-6)
     # What it says of itself is plain data that gives the same law again, by TOML and by JSON.
-    again = tomllib.loads(tomli_w.dumps(law.said()))
-    assert law_from(again, name) == law
-    assert law_from(json.loads(json.dumps(law.said())), name) == law
+    again = tomllib.loads(tomli_w.dumps(distribution.said()))
+    assert read_named_distribution(again, name) == distribution
+    assert (
+        read_named_distribution(json.loads(json.dumps(distribution.said())), name) == distribution
+    )
     assert scenario.quantities[name].resolved()["unit"] == scenario.quantities[name].field.unit
     assert scenario.digest() != folder.load().digest()
 
@@ -196,7 +206,8 @@ def test_overlays_of_each_form(folder: Folder, base: sim.Scenario, name: str) ->
     folder.write("power.csv", "usd\n0.05\n0.07\n")
     quantity = overlaid(folder, below, above).quantities[POWER]
     found, wanted = (
-        law.quantile(ndtri([0.1, 0.5, 0.9])) for law in (quantity.law, law_from(expected, "x"))
+        distribution.quantile(ndtri([0.1, 0.5, 0.9]))
+        for distribution in (quantity.distribution, read_named_distribution(expected, "x"))
     )
     np.testing.assert_allclose(found, wanted, rtol=1e-12)
     before = base.quantities[POWER]
@@ -210,17 +221,21 @@ def test_overrides_tell_what_the_quantiles_replaced(folder: Folder) -> None:
         f"{PUE}.p10: family logit_normal, median 1.2, sigma 0.3, min 1, max 2 -> 1.1",
         f"{PUE}.p90: nothing -> 1.3",
     ]
-    law = scenario.quantities[PUE].law
-    assert isinstance(law, LogitNormal)
-    assert (law.min, law.max) == (1, 2)
-    np.testing.assert_allclose(law.quantile(ndtri([0.1, 0.9])), [1.1, 1.3])
+    distribution = scenario.quantities[PUE].distribution
+    assert isinstance(distribution, LogitNormal)
+    assert (distribution.min, distribution.max) == (1, 2)
+    np.testing.assert_allclose(distribution.quantile(ndtri([0.1, 0.9])), [1.1, 1.3])
 
 
 def test_quantiles_can_be_set(folder: Folder) -> None:
-    law = folder.load(set={f"{PUE}.p10": 1.1, f"{PUE}.p90": 1.3}).quantities[PUE].law
-    np.testing.assert_allclose(law.quantile(ndtri([0.1, 0.9])), [1.1, 1.3])
-    law = folder.load(set={f"{PUE}.quantiles": [[0.1, 1.1], [0.9, 1.3]]}).quantities[PUE].law
-    np.testing.assert_allclose(law.quantile(ndtri([0.1, 0.9])), [1.1, 1.3])
+    distribution = (
+        folder.load(set={f"{PUE}.p10": 1.1, f"{PUE}.p90": 1.3}).quantities[PUE].distribution
+    )
+    np.testing.assert_allclose(distribution.quantile(ndtri([0.1, 0.9])), [1.1, 1.3])
+    distribution = (
+        folder.load(set={f"{PUE}.quantiles": [[0.1, 1.1], [0.9, 1.3]]}).quantities[PUE].distribution
+    )
+    np.testing.assert_allclose(distribution.quantile(ndtri([0.1, 0.9])), [1.1, 1.3])
 
 
 @pytest.mark.parametrize("lab", ["p5", "scale"])
@@ -228,7 +243,7 @@ def test_a_lab_that_is_called_as_a_key_of_a_law(folder: Folder, lab: str) -> Non
     text = (folder.root / "labs" / "xai.toml").read_text().replace("rpo_share", "# rpo_share")
     folder.write(f"labs/{lab}.toml", text)
     scenario = folder.load(folder.overlay(f"[labs.{lab}.gw_2026q4]\nmedian = 2\n"))
-    assert scenario.quantities[f"labs.{lab}.gw_2026q4"].law.point == 2
+    assert scenario.quantities[f"labs.{lab}.gw_2026q4"].distribution.point == 2
     assert f"labs.{lab}.gw_2025q4" in scenario.quantities
 
 
@@ -239,31 +254,34 @@ def test_a_csv_file_lies_beside_the_file_that_names_it(
     said = f'[{TOKENS}]\nfamily = "empirical"\nfile = "observed.csv"\n'
     below = folder.overlay(said, "scenarios/far/below.toml", "../../base.toml")
     above = folder.overlay("", "above.toml", below)
-    law = folder.load(above).quantities[TOKENS].law
-    assert law == Empirical(family="empirical", values=(7, 8))
+    distribution = folder.load(above).quantities[TOKENS].distribution
+    assert distribution == Empirical(family="empirical", values=(7, 8))
     column = folder.overlay(f'[{TOKENS}]\ncolumn = "tokens"\n', "column.toml", below)
-    assert folder.load(column).quantities[TOKENS].law == law
+    assert folder.load(column).quantities[TOKENS].distribution == distribution
     monkeypatch.chdir(folder.root / "scenarios" / "far")
     changes = {f"{TOKENS}.family": "empirical", f"{TOKENS}.file": "observed.csv"}
-    assert sim.load(folder.root / "base.toml", set=changes).quantities[TOKENS].law == law
+    assert (
+        sim.load(folder.root / "base.toml", set=changes).quantities[TOKENS].distribution
+        == distribution
+    )
 
 
 def test_bounds_of_a_logit_normal_are_those_of_the_field(folder: Folder) -> None:
-    law = law_of_file(folder, 'family="logit_normal"\np10=0.2\np90=0.8', RENT)
-    assert isinstance(law, LogitNormal)
-    assert (law.min, law.max, round(law.median, 12)) == (0, 1, 0.5)
+    distribution = law_of_file(folder, 'family="logit_normal"\np10=0.2\np90=0.8', RENT)
+    assert isinstance(distribution, LogitNormal)
+    assert (distribution.min, distribution.max, round(distribution.median, 12)) == (0, 1, 0.5)
 
 
 def test_a_csv_of_excel_begins_with_a_mark(folder: Folder) -> None:
     folder.write("observed.csv", b"\xef\xbb\xbftokens\r\n7\r\n8\r\n")
-    law = law_of_file(folder, 'family="empirical"\nfile="observed.csv"\ncolumn="tokens"')
-    assert law == Empirical(family="empirical", values=(7, 8))
+    distribution = law_of_file(folder, 'family="empirical"\nfile="observed.csv"\ncolumn="tokens"')
+    assert distribution == Empirical(family="empirical", values=(7, 8))
 
 
 def test_a_mixture_holds_laws(folder: Folder) -> None:
-    law = law_of_file(folder, FORMS["mixture of tables"][0])
-    assert isinstance(law, Mixture)
-    assert [type(part) for part in law.components] == [Fixed, Empirical]
+    distribution = law_of_file(folder, FORMS["mixture of tables"][0])
+    assert isinstance(distribution, Mixture)
+    assert [type(part) for part in distribution.components] == [Fixed, Empirical]
 
 
 # Faults: a law from line 4 of its table on; the line in the table (0 for it all), key and message.
@@ -471,8 +489,8 @@ def test_a_landlords_capex_has_no_quantiles(folder: Folder) -> None:
 
 
 def test_a_law_that_the_median_sigma_form_gives_is_that_of_its_quantiles(folder: Folder) -> None:
-    law = law_of_file(folder, f"{LOGNORMAL}median=20\nsigma=0.5")
-    low, high = law.quantile(ndtri([0.1, 0.9]))
+    distribution = law_of_file(folder, f"{LOGNORMAL}median=20\nsigma=0.5")
+    low, high = distribution.quantile(ndtri([0.1, 0.9]))
     same = law_of_file(folder, f"{LOGNORMAL}p10={low}\np90={high}")
     assert isinstance(same, Lognormal)
     np.testing.assert_allclose([same.median, same.sigma], [20, 0.5])

@@ -13,7 +13,7 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.common.errors import Fault, InputError, Place
+from sim.common.errors import Fault, InputError, Location
 from sim.parameters.document import Document, Key, key_lines, read
 
 PARAMS = ROOT / "params"
@@ -181,12 +181,12 @@ def test_no_text_breaks_the_locator(tokens: list[str]) -> None:
 
 
 def test_a_key_without_a_place_has_that_of_its_table() -> None:
-    place, table = Place("a.toml", 3), Place("a.toml", 2)
-    document = Document({}, {("b",): table, ("b", "c"): place}, Place("a.toml"))
-    assert document.place(("b", "c")) == place
-    assert document.place(("b", "c", "d")) == place
-    assert document.place(("b", "x", "y")) == table
-    assert document.place(("x",)) == Place("a.toml")
+    location, table = Location("a.toml", 3), Location("a.toml", 2)
+    document = Document({}, {("b",): table, ("b", "c"): location}, Location("a.toml"))
+    assert document.location(("b", "c")) == location
+    assert document.location(("b", "c", "d")) == location
+    assert document.location(("b", "x", "y")) == table
+    assert document.location(("x",)) == Location("a.toml")
 
 
 def test_a_document_moves_below_a_prefix(tmp_path: Path) -> None:
@@ -198,13 +198,13 @@ def test_a_document_moves_below_a_prefix(tmp_path: Path) -> None:
     assert not faults
     moved = document.under(("labs", "x"))
     assert moved.data == {"labs": {"x": {"b": 1, "c": {"d": 2}}}}
-    assert moved.place(("labs", "x", "c", "d")) == Place(str(file), 3)
-    assert moved.place(("labs", "x", "new")) == Place(str(file))
+    assert moved.location(("labs", "x", "c", "d")) == Location(str(file), 3)
+    assert moved.location(("labs", "x", "new")) == Location(str(file))
 
 
 def test_faults_are_sorted_and_said_once() -> None:
-    first, second = Fault(Place("a", 2), "k", "m"), Fault(Place("a", 10), "k", "m")
+    first, second = Fault(Location("a", 2), "k", "m"), Fault(Location("a", 10), "k", "m")
     error = InputError([second, first, second])
     assert error.faults == [first, second]
     assert str(error) == "a:2: k: m\na:10: k: m"
-    assert str(Fault(Place("a"), "", "m")) == "a: m"
+    assert str(Fault(Location("a"), "", "m")) == "a: m"

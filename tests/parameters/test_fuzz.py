@@ -27,8 +27,8 @@ from parameter_files import (
 )
 
 import sim
-from sim.distributions import FAMILIES, LAW_KEYS
-from sim.parameters.distribution_errors import law_from
+from sim.distributions import DISTRIBUTION_KEYS, FAMILIES
+from sim.parameters.distribution_errors import read_named_distribution
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def folder(params: Path) -> Folder:
     return Folder(params)
 
 
-LAWS = (
+DISTRIBUTIONS = (
     *(f'"{family}"' for family in FAMILIES),
     '"scipy.gamma"',
     "[[0.1, 5], [0.9, 7]]",
@@ -252,11 +252,11 @@ def assert_loads_or_tells(folder: Folder, set: Mapping[str, Any] | None = None) 
     assert str(error).split("\n") == [str(fault) for fault in error.faults]
     for fault in error.faults:
         assert fault.message
-        if fault.place.file == "--set":
-            assert fault.place.line == 0
+        if fault.location.file == "--set":
+            assert fault.location.line == 0
             continue
-        text = Path(fault.place.file).read_bytes()
-        assert 0 <= fault.place.line <= text.count(b"\n") + 1
+        text = Path(fault.location.file).read_bytes()
+        assert 0 <= fault.location.line <= text.count(b"\n") + 1
 
 
 # A failing example is a handful of edits, so it need not be made smaller.
@@ -271,7 +271,7 @@ FUZZ = settings(
 
 @pytest.mark.parametrize("file", FILES)
 @FUZZ
-@given(edits(NUMBERS + TEXTS + TABLES + DATES + LAWS))
+@given(edits(NUMBERS + TEXTS + TABLES + DATES + DISTRIBUTIONS))
 def test_edited_files(common: Folder, file: str, changes: list[Edit]) -> None:
     path = common.root / f"{file}.toml"
     text = path.read_text()
@@ -346,21 +346,26 @@ LAW_NUMBERS = st.one_of(
     st.sampled_from([10**400, "a", [], [1], None, True]),
 )
 LAW_KEYS_AND_VALUES = {
-    **dict.fromkeys(sorted(LAW_KEYS - {"family", "components", "file", "column"}), LAW_NUMBERS),
+    **dict.fromkeys(
+        sorted(DISTRIBUTION_KEYS - {"family", "components", "file", "column"}), LAW_NUMBERS
+    ),
     **dict.fromkeys(("p1", "p5", "p10", "p50", "p90"), LAW_NUMBERS),
     "quantiles": st.lists(st.lists(LAW_NUMBERS, min_size=2, max_size=2), max_size=3),
     "values": st.lists(LAW_NUMBERS, max_size=4),
     "weights": st.lists(LAW_NUMBERS, max_size=4),
 }
-OWN = {name: [*law.keys({}), "p10", "p50", "p90", "mean", "sd"] for name, law in FAMILIES.items()}
+OWN = {
+    name: [*distribution.keys({}), "p10", "p50", "p90", "mean", "sd"]
+    for name, distribution in FAMILIES.items()
+}
 
 
 @st.composite
-def laws(draw: st.DrawFn) -> dict[str, Any]:
+def distributions(draw: st.DrawFn) -> dict[str, Any]:
     """A family with some of the keys that it may have, and numbers of any size."""
     family = draw(st.sampled_from(sorted(FAMILIES)))
     if family == "mixture":
-        parts = draw(st.lists(laws(), min_size=1, max_size=3))
+        parts = draw(st.lists(distributions(), min_size=1, max_size=3))
         return {
             "family": family,
             "components": parts,
@@ -372,17 +377,17 @@ def laws(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @settings(FUZZ, max_examples=400)
-@given(laws())
+@given(distributions())
 def test_any_law(said: dict[str, Any]) -> None:
     """A law has a median and quantiles, or a message says why it is none."""
     try:
-        law = law_from(said, "x")
+        distribution = read_named_distribution(said, "x")
     except ValueError as error:
         told = str(error)
     else:
         with np.errstate(all="ignore"):
-            found = law.quantile(np.array([-1.0, 0.0, 1.0]))
+            found = distribution.quantile(np.array([-1.0, 0.0, 1.0]))
         assert not np.isnan(found).any()
-        assert law_from(law.said(), "x") == law
+        assert read_named_distribution(distribution.said(), "x") == distribution
         return
     assert told.startswith("x")

@@ -41,7 +41,7 @@ def folder(params: Path) -> Folder:
 def test_base_case_has_all_quantities(base: sim.Scenario) -> None:
     scalars = {n: q for n, q in base.quantities.items() if n.split(".")[0] in GROUPS}
     assert len(scalars) == 99
-    assert sum(isinstance(q.law, Fixed) for q in scalars.values()) == 22
+    assert sum(isinstance(q.distribution, Fixed) for q in scalars.values()) == 22
     assert tuple(lab.id for lab in base.labs) == LABS
     assert tuple(landlord.id for landlord in base.landlords) == LANDLORDS
     assert base.labs[2].name == "Google DeepMind"
@@ -103,11 +103,11 @@ SPOT_CHECKS: dict[str, tuple[str, dict[str, Any], dict[str, float]]] = {
 
 @pytest.mark.parametrize("name", SPOT_CHECKS)
 def test_values_are_those_of_the_specification(base: sim.Scenario, name: str) -> None:
-    unit, law, loads = SPOT_CHECKS[name]
+    unit, distribution, loads = SPOT_CHECKS[name]
     quantity = base.quantities[name]
     assert quantity.name == name
     assert quantity.field.unit == unit
-    assert quantity.law.said() == law
+    assert quantity.distribution.said() == distribution
     assert quantity.loads == loads
 
 
@@ -183,21 +183,23 @@ def test_overlay_that_says_nothing_changes_nothing(folder: Folder, base: sim.Sce
 def test_overlay_of_a_median_keeps_the_rest_of_the_law(folder: Folder, base: sim.Scenario) -> None:
     scenario = folder.load(folder.overlay(f"[{POWER}]\nmedian = 0.08\n"))
     before, after = base.quantities[POWER], scenario.quantities[POWER]
-    assert isinstance(before.law, Lognormal)
-    assert after.law == Lognormal(family="lognormal", median=0.08, sigma=before.law.sigma)
+    assert isinstance(before.distribution, Lognormal)
+    assert after.distribution == Lognormal(
+        family="lognormal", median=0.08, sigma=before.distribution.sigma
+    )
     assert (after.field, after.loads, after.note) == (before.field, before.loads, before.note)
     assert after.source == "judgement"
     assert after.overrides == before.source
     (override,) = scenario.overrides
     assert override.key == f"{POWER}.median"
-    assert (override.before, override.after) == (before.law.median, 0.08)
+    assert (override.before, override.after) == (before.distribution.median, 0.08)
     assert override.by == f"{folder.root / 'overlay.toml'}:4"
 
 
 def test_overlay_of_a_value_replaces_the_law(folder: Folder, base: sim.Scenario) -> None:
     scenario = folder.load(folder.overlay(f"[{POWER}]\nvalue = 0.08\n"))
     before, after = base.quantities[POWER], scenario.quantities[POWER]
-    assert after.law == Fixed(value=0.08)
+    assert after.distribution == Fixed(value=0.08)
     assert (after.field, after.loads, after.note) == (before.field, before.loads, before.note)
     assert (after.source, after.overrides) == ("judgement", before.source)
     assert [o.key for o in scenario.overrides] == [f"{POWER}.value"]
@@ -205,9 +207,9 @@ def test_overlay_of_a_value_replaces_the_law(folder: Folder, base: sim.Scenario)
 
 def test_overlay_of_a_family_replaces_the_law(folder: Folder) -> None:
     body = f'[{RENT}]\nfamily = "logit_normal"\nmedian = 0.6\nsigma = 0.2\n'
-    law = folder.load(folder.overlay(body)).quantities[RENT].law
+    distribution = folder.load(folder.overlay(body)).quantities[RENT].distribution
     # The support is that of the declaration where the file does not give one.
-    assert law == LogitNormal(family="logit_normal", median=0.6, sigma=0.2, min=0, max=1)
+    assert distribution == LogitNormal(family="logit_normal", median=0.6, sigma=0.2, min=0, max=1)
 
 
 def test_overlay_with_a_source_is_not_marked(folder: Folder) -> None:
@@ -255,9 +257,9 @@ def test_chain_of_overlays(folder: Folder, base: sim.Scenario) -> None:
     folder.overlay(f"[{PUE}]\nsigma = 0.1\n[{RENT}]\nvalue = 0.5\n", "second.toml", "first.toml")
     last = folder.overlay(f"[{PUE}]\nmedian = 1.16\n", "third.toml", "second.toml")
     scenario = folder.load(last)
-    law = scenario.quantities[PUE].law
-    assert law == LogitNormal(family="logit_normal", median=1.16, sigma=0.1, min=1, max=2)
-    assert scenario.quantities[RENT].law.point == 0.5
+    distribution = scenario.quantities[PUE].distribution
+    assert distribution == LogitNormal(family="logit_normal", median=1.16, sigma=0.1, min=1, max=2)
+    assert scenario.quantities[RENT].distribution.point == 0.5
     assert scenario.settings.view == "accounting"
     assert scenario.quantities[PUE].overrides == base.quantities[PUE].source
     assert [(o.key.split(".")[-1], o.before, o.after) for o in scenario.overrides] == [
@@ -284,7 +286,7 @@ def test_extends_is_relative_to_the_file_that_says_it(folder: Folder) -> None:
     shutil.copy(SHIPPED / "labs/xai.toml", folder.root / "scenarios/labs/other_lab.toml")
     file = folder.overlay("[run]\nseed = 5\n", "scenarios/b.toml", "deep/a.toml")
     scenario = folder.load(file)
-    assert scenario.quantities[PUE].law.point == 1.15
+    assert scenario.quantities[PUE].distribution.point == 1.15
     assert scenario.run.seed == 5
     assert tuple(lab.id for lab in scenario.labs) == LABS
 
@@ -308,8 +310,10 @@ def test_overlays_reach_labs_hosts_and_landlords(folder: Folder, base: sim.Scena
         *{"labs.openai.gw_2026q4", "landlords.oracle.capex_2026_busd"},
         *{"openai.microsoft", "openai.oracle"},
     }
-    assert scenario.quantities["labs.openai.gw_2026q4"].law.point == 8
-    assert scenario.quantities["landlords.oracle.capex_2026_busd"].law == SharedSpread(median=80)
+    assert scenario.quantities["labs.openai.gw_2026q4"].distribution.point == 8
+    assert scenario.quantities["landlords.oracle.capex_2026_busd"].distribution == SharedSpread(
+        median=80
+    )
     host = scenario.hosts["openai", "oracle"]
     assert (host.share_2026, host.share_2027, host.rpo_share) == (0.35, 0.3, 0.7)
     assert host.source == "judgement"
@@ -320,8 +324,8 @@ def test_overlays_reach_labs_hosts_and_landlords(folder: Folder, base: sim.Scena
 def test_overlay_in_dotted_keys_and_inline_tables(folder: Folder) -> None:
     body = f"{PUE}.median = 1.15\nhardware.rented_share = {{ value = 0.5 }}\n"
     scenario = folder.load(folder.overlay(body))
-    assert scenario.quantities[PUE].law.point == 1.15
-    assert scenario.quantities[RENT].law.point == 0.5
+    assert scenario.quantities[PUE].distribution.point == 1.15
+    assert scenario.quantities[RENT].distribution.point == 0.5
     assert [override.by.rsplit(":", 1)[1] for override in scenario.overrides] == ["3", "4"]
 
 
@@ -329,7 +333,7 @@ def test_set_has_the_last_word(folder: Folder, base: sim.Scenario) -> None:
     file = folder.overlay(f"[{PUE}]\nmedian = 1.15\n[model]\nview = 'accounting'\n")
     changes = {f"{PUE}.median": 1.1, "model.view": "economic", "labs.xai.gw_2026q4.median": 3}
     scenario = folder.load(file, changes)
-    assert scenario.quantities[PUE].law.point == 1.1
+    assert scenario.quantities[PUE].distribution.point == 1.1
     assert scenario.quantities[PUE].overrides == base.quantities[PUE].source
     assert scenario.settings.view == "economic"
     assert changed(scenario, base) == {PUE, "labs.xai.gw_2026q4"}
@@ -338,7 +342,7 @@ def test_set_has_the_last_word(folder: Folder, base: sim.Scenario) -> None:
 
 def test_set_of_a_whole_table(folder: Folder) -> None:
     scenario = folder.load(set={PUE: {"value": 1.1, "note": "mine"}})
-    assert scenario.quantities[PUE].law == Fixed(value=1.1)
+    assert scenario.quantities[PUE].distribution == Fixed(value=1.1)
     assert scenario.quantities[PUE].note == "mine"
 
 
@@ -356,8 +360,10 @@ def test_set_of_one_loading_keeps_the_others(folder: Folder) -> None:
 
 
 def test_set_of_a_key_and_of_its_table(folder: Folder) -> None:
-    law = folder.load(set={f"{PUE}.median": 1.1, PUE: {"sigma": 0.2}}).quantities[PUE].law
-    assert law == LogitNormal(family="logit_normal", median=1.1, sigma=0.2, min=1, max=2)
+    distribution = (
+        folder.load(set={f"{PUE}.median": 1.1, PUE: {"sigma": 0.2}}).quantities[PUE].distribution
+    )
+    assert distribution == LogitNormal(family="logit_normal", median=1.1, sigma=0.2, min=1, max=2)
 
 
 def test_settings_can_be_set(folder: Folder) -> None:
@@ -426,7 +432,7 @@ def test_a_lab_may_be_added(folder: Folder, base: sim.Scenario) -> None:
     ]
     assert scenario.labs[2].name == "New"
     assert set(base.quantities) < set(scenario.quantities)
-    assert scenario.quantities["labs.new_lab2.gw_2025q4"].law.point == 0.08
+    assert scenario.quantities["labs.new_lab2.gw_2025q4"].distribution.point == 0.08
 
 
 def test_a_landlord_may_be_added(folder: Folder) -> None:
@@ -683,7 +689,7 @@ def test_capex_in_fiscal_years_is_calendarised(folder: Folder) -> None:
     """Model.md 7: m/12 of the year that ends in month m, and the rest of the next."""
     scenario = folder.load(folder.overlay(FISCAL))
     quantity = scenario.quantities[CAPEX]
-    assert quantity.law.point == pytest.approx(5 / 12 * 55.7 + 7 / 12 * 92)
+    assert quantity.distribution.point == pytest.approx(5 / 12 * 55.7 + 7 / 12 * 92)
     assert quantity.resolved()["fy2027"] == 92
     assert "fiscal_year_end" not in quantity.resolved()  # it is the landlord's
     assert scenario.resolved()["fiscal_year_ends"]["oracle"] == 5
@@ -696,13 +702,13 @@ def test_capex_in_fiscal_years_is_calendarised(folder: Folder) -> None:
 
 def test_a_year_that_ends_in_december_is_the_calendar_year(folder: Folder) -> None:
     capex = "landlords.meta.capex_2026_busd"
-    assert folder.load(set={f"{capex}.fy2026": 150}).quantities[capex].law.point == 150
+    assert folder.load(set={f"{capex}.fy2026": 150}).quantities[capex].distribution.point == 150
     both = {f"{capex}.fy2026": 150, f"{capex}.fy2027": 999}
     fault = folder.fault(set=both)
     assert fault.key == capex
     assert "fy2027 has no part in calendar 2026" in fault.message
     in_june = {**both, "landlords.meta.fiscal_year_end": 6}
-    assert folder.load(set=in_june).quantities[capex].law.point == pytest.approx(574.5)
+    assert folder.load(set=in_june).quantities[capex].distribution.point == pytest.approx(574.5)
 
 
 def test_capex_whose_fiscal_year_is_moved_is_judgement(folder: Folder) -> None:
@@ -718,10 +724,10 @@ def test_capex_whose_fiscal_year_is_moved_is_judgement(folder: Folder) -> None:
 def test_fiscal_and_calendar_years_replace_one_another(folder: Folder) -> None:
     first = folder.overlay(FISCAL, "first.toml")
     part = folder.overlay(f"[{CAPEX}]\nfy2027 = 100\n", "second.toml", first)
-    law = folder.load(part).quantities[CAPEX].law
-    assert law.point == pytest.approx(5 / 12 * 55.7 + 7 / 12 * 100)
+    distribution = folder.load(part).quantities[CAPEX].distribution
+    assert distribution.point == pytest.approx(5 / 12 * 55.7 + 7 / 12 * 100)
     back = folder.overlay(f"[{CAPEX}]\nmedian = 80\n", "third.toml", part)
-    assert folder.load(back).quantities[CAPEX].law.point == 80
+    assert folder.load(back).quantities[CAPEX].distribution.point == 80
 
 
 def test_the_shipped_landlords_say_when_their_years_end(base: sim.Scenario) -> None:

@@ -46,9 +46,9 @@ def test_a_sound_installation_passes_on_one_page() -> None:
     assert len(lines) <= LINES
     assert max(map(len, lines)) <= 80
     assert "FAILED" not in page
-    judged = sum(line.endswith(" ok") for line in lines[:-1])
-    assert judged > 30
-    assert lines[-1].startswith(f"{judged} checks ok")
+    check_draws = sum(line.endswith(" ok") for line in lines[:-1])
+    assert check_draws > 30
+    assert lines[-1].startswith(f"{check_draws} checks ok")
 
 
 def test_without_a_parameter_file_the_model_is_not_drawn(command: Command) -> None:
@@ -68,7 +68,7 @@ def test_a_file_that_is_not_there_is_bad_input(command: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "table", "at"), [(known_answers, "EXAMPLES", 0), (closed_forms, "LAWS", 0)]
+    ("module", "table", "at"), [(known_answers, "EXAMPLES", 0), (closed_forms, "DISTRIBUTIONS", 0)]
 )
 @pytest.mark.usefixtures("small")
 def test_a_wrong_answer_is_told_and_fails_the_command(
@@ -97,9 +97,12 @@ def test_json_tells_the_same_to_machines(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert document["failed"] == 1
     checks = {one["what"]: one for part in document["parts"] for one in part["checks"]}
     assert not checks["Philox4x32-10, Random123's vectors"]["ok"]
-    law = checks["PERT, mean"]
-    assert law["ok"]
-    assert abs(law["value"] - law["reference"]) <= check.ERRORS * law["error"]
+    distribution = checks["PERT, mean"]
+    assert distribution["ok"]
+    assert (
+        abs(distribution["value"] - distribution["reference"])
+        <= check.ERRORS * distribution["error"]
+    )
     timed = checks[f"40 inputs, {speed.TIED} of them tied: here, values/s"]
     assert timed["ok"] is None
     assert timed["ratio"] > 0

@@ -229,8 +229,8 @@ def test_nothing_reinvested_is_no_bad_draw() -> None:
 def test_a_missing_number_is_a_bad_draw_unless_it_is_declared() -> None:
     """A lab that reports has revenue in every draw, unless its law goes below zero."""
     path = ROOT / "params" / "base.toml"
-    law = {"family": "normal", "mean": 46, "sd": 30}
-    scenario = sim.load(path, set={"labs.openai.arr_2026q4_busd": law})
+    distribution = {"family": "normal", "mean": 46, "sd": 30}
+    scenario = sim.load(path, set={"labs.openai.arr_2026q4_busd": distribution})
     ds = sim.simulate(scenario, draws=2_048, bad_draws="keep")
     negative = int(np.isnan(ds.lab_paid_margin.sel(lab="openai", quarter="2026Q1")).sum())
     assert ds.attrs["draws_not_finite"] == negative > 0

@@ -112,8 +112,8 @@ def test_a_draw_that_counts_in_one_scenario_only_keeps_its_number(base: Scenario
 def test_an_input_fixed_in_one_scenario_is_repeated_beside_one_that_is_drawn(
     base: Scenario,
 ) -> None:
-    law = {"family": "uniform", "min": 0.6, "max": 0.8}
-    drawn = sim.load(base.files[0], set={"finance.hurdle_margin": law})
+    distribution = {"family": "uniform", "min": 0.6, "max": 0.8}
+    drawn = sim.load(base.files[0], set={"finance.hurdle_margin": distribution})
     many = sim.simulate_many({"fixed": base, "drawn": drawn}, keep=["loaded_gross_margin"], **ASKED)
     hurdle = many["hurdle_margin"]
     assert hurdle.dims == ("scenario", "draw")

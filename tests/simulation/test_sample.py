@@ -17,7 +17,7 @@ from sim.distributions import FAMILIES
 from sim.engine.sampling_plan import SamplingPlan
 from sim.kernels.sampling.quantities import fill_normal
 from sim.model.blocks import TILE
-from sim.parameters.distribution_errors import law_from
+from sim.parameters.distribution_errors import read_named_distribution
 
 SAMPLERS = ("random", "stratified", "sobol")
 MILLION = 1_000_000
@@ -60,10 +60,10 @@ def test_every_family_is_drawn_here() -> None:
     assert drawn == {*FAMILIES, "scipy"}
 
 
-def shares(law: Any, x: np.ndarray) -> np.ndarray:
+def shares(distribution: Any, x: np.ndarray) -> np.ndarray:
     """P(X <= x), exactly."""
     with np.errstate(divide="ignore"):
-        return np.exp(law.log_shares_at(x)[0])
+        return np.exp(distribution.log_shares_at(x)[0])
 
 
 @pytest.fixture(scope="module", params=SAMPLERS)
@@ -73,16 +73,16 @@ def million(request: pytest.FixtureRequest) -> xr.Dataset:
 
 def test_a_million_draws_follow_their_law(million: xr.Dataset) -> None:
     for name, said in EVERY_FAMILY.items():
-        law = law_from(said, name)
+        distribution = read_named_distribution(said, name)
         ranks = np.arange(1, MILLION + 1, 50) / MILLION  # between them it can be 5e-5 more
-        expected = shares(law, np.sort(million[name].values)[::50])
+        expected = shares(distribution, np.sort(million[name].values)[::50])
         distance = max((ranks - expected).max(), (expected - ranks + 1 / MILLION).max())
         assert distance < stats.kstwo.ppf(0.999, MILLION), name
 
 
 def test_separate_values_are_as_likely_as_said(million: xr.Dataset) -> None:
     for name, said in SEPARATE.items():
-        values, likely = law_from(said, name).atoms
+        values, likely = read_named_distribution(said, name).atoms
         drawn, counts = np.unique(million[name].values, return_counts=True)
         np.testing.assert_array_equal(drawn, values)
         allowed = 4 * np.sqrt(likely * (1 - likely) / MILLION)
@@ -133,7 +133,7 @@ def test_every_full_block_is_a_latin_hypercube_in_the_scores() -> None:
 
 
 def test_many_threads_and_few_draws_move_no_bit() -> None:
-    inputs = {f"x{i}": law for i, law in enumerate(EVERY_FAMILY.values())}
+    inputs = {f"x{i}": distribution for i, distribution in enumerate(EVERY_FAMILY.values())}
     one, two = (sim.sample(inputs, draws=40_001, seed=5, threads=n) for n in (1, 2))
     xr.testing.assert_identical(one, two)
     assert sim.sample({"x": PRICE}, draws=1)["x"].size == 1
@@ -152,7 +152,7 @@ def tied(rho: float, draws: int = MILLION, **group: Any) -> xr.Dataset:
 
 
 def both_above_median(ds: xr.Dataset) -> float:
-    above = [ds[name] > law_from(said, name).point for name, said in
+    above = [ds[name] > read_named_distribution(said, name).point for name, said in
              (("a", PRICE), ("b", EVERY_FAMILY["pert"]))]  # fmt: skip
     return float((above[0] & above[1]).mean())
 
@@ -189,7 +189,9 @@ def test_a_t_copula_has_the_tails_of_its_closed_form() -> None:
     assert 0.2531700 < share(0.001) < share(0.05)
     for name, said in (("a", PRICE), ("b", EVERY_FAMILY["pert"])):
         x = np.sort(ds[name].values)
-        distance = np.abs(shares(law_from(said, name), x) - np.arange(1, MILLION + 1) / MILLION)
+        distance = np.abs(
+            shares(read_named_distribution(said, name), x) - np.arange(1, MILLION + 1) / MILLION
+        )
         assert distance.max() < stats.kstwo.ppf(0.999, MILLION)
 
 
@@ -333,7 +335,7 @@ def test_sobol_has_more_than_a_thousand_dimensions() -> None:
 
 def test_sobol_goes_on_past_two_to_the_31() -> None:
     plan = SamplingPlan()
-    plan.add("x", 0, law_from(UNIT, "x"))
+    plan.add("x", 0, read_named_distribution(UNIT, "x"))
     sampling, scores = plan.sampling(1, "sobol"), plan.scores(TILE)
     name = sampling.quantities[0].name
     seen = []

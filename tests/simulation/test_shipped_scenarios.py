@@ -43,8 +43,14 @@ def results() -> Results:
 
 def changed(scenario: Scenario, base: Scenario) -> list[str]:
     """The quantities of which a scenario has another law or value than the base case."""
-    laws = [{n: (q.law, q.loads) for n, q in s.quantities.items()} for s in (scenario, base)]
-    return [name for name, law in laws[0].items() if law != laws[1][name]]
+    distributions = [
+        {n: (q.distribution, q.loads) for n, q in s.quantities.items()} for s in (scenario, base)
+    ]
+    return [
+        name
+        for name, distribution in distributions[0].items()
+        if distribution != distributions[1][name]
+    ]
 
 
 def moved(

@@ -35,7 +35,7 @@ HURDLE = "P(inference_gross_margin@2026Q4 >= 0.7)"
 SMALL: dict[str, Any] = {"draws": 512, "seed": 3}
 
 
-def question(over: dict[str, Any], outputs: Any = (MEDIAN,), **options: Any) -> sweeps.Question:
+def question(over: dict[str, Any], outputs: Any = (MEDIAN,), **options: Any) -> sweeps.SweepPlan:
     faults: list[Any] = []
     usual = {"seed": 3, "sampler": None, "threads": None, "bad_draws": "fail"}
     given = {**usual, "draws": 300, "drop_questionable": False, **options}
@@ -124,9 +124,9 @@ def test_draws_that_do_not_count_are_told_by_point() -> None:
 
 def test_a_point_that_fails_is_told() -> None:
     revenue = "labs.openai.arr_2026q4_busd"
-    law = {"family": "normal", "mean": 46, "sd": 1}  # at an sd of 30 some 6 % are below 0
+    distribution = {"family": "normal", "mean": 46, "sd": 1}  # at an sd of 30 some 6 % are below 0
     asked: dict[str, Any] = {
-        "over": {f"{revenue}.sd": [1, 30]}, "set": {revenue: law}, "draws": 512,
+        "over": {f"{revenue}.sd": [1, 30]}, "set": {revenue: distribution}, "draws": 512,
         "outputs": ["p50(lab_paid_margin[openai]@2026Q4)"],
     }  # fmt: skip
     with pytest.raises(sim.RunError, match=rf"^{revenue}.sd = 30: base: .* not finite"):
@@ -220,13 +220,13 @@ def test_the_same_question_is_answered_from_disk(
     assert first.from_disk == 0
     before = stored(first.folder)
     points: list[int] = []
-    point = sweeps.Question.point
+    point = sweeps.SweepPlan.point
 
-    def counted(self: sweeps.Question, number: int, *rest: Any) -> xr.Dataset:
+    def counted(self: sweeps.SweepPlan, number: int, *rest: Any) -> xr.Dataset:
         points.append(number)
         return point(self, number, *rest)
 
-    monkeypatch.setattr(sweeps.Question, "point", counted)
+    monkeypatch.setattr(sweeps.SweepPlan, "point", counted)
     again = store_sweep.run(asked, tmp_path)
     assert (points, again.from_disk) == ([], 2)
     xr.testing.assert_identical(again.ds, first.ds)

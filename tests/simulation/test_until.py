@@ -15,7 +15,7 @@ from sim.common.errors import InputError
 from sim.engine import loop
 from sim.parameters.scenario import Scenario
 from sim.simulation import until
-from sim.simulation.until import STEP, Reached, next_size, parse, simulate_until
+from sim.simulation.until import STEP, TargetStatus, next_size, parse, simulate_until
 from sim.store import run as store_run
 
 BASE = str(ROOT / "params" / "base.toml")
@@ -38,16 +38,16 @@ def test_an_extended_run_is_one_run_bit_for_bit(base: Scenario, sampler: str, th
     np.testing.assert_array_equal(part.store, whole.store)
     np.testing.assert_array_equal(part.status, whole.status)
     for name in ("count", "mean", "m2"):
-        found, told_at_once = getattr(part.totals, name), getattr(whole.totals, name)
+        found, told_at_once = getattr(part.running, name), getattr(whole.running, name)
         np.testing.assert_array_equal(found, told_at_once, err_msg=name)
 
 
 def test_what_is_extended_is_left_as_it_was(base: Scenario) -> None:
     part = drawn(base, 1_024, seed=3)
-    mean = part.totals.mean.copy()
+    mean = part.running.mean.copy()
     drawn(base, 2_048, seed=3, after=part)
-    np.testing.assert_array_equal(part.totals.mean, mean)
-    assert part.totals.count.sum() == part.draws == 1_024
+    np.testing.assert_array_equal(part.running.mean, mean)
+    assert part.running.count.sum() == part.draws == 1_024
 
 
 def test_only_the_same_question_is_extended(base: Scenario) -> None:
@@ -138,8 +138,8 @@ def test_bad_draws_are_judged_over_all_draws(
 
     def unlucky(*arguments: object, **options: object) -> loop.Draws:
         done = run(*arguments, **options)  # type: ignore[arg-type]
-        done.totals.bad = int(most) + 1
-        done.totals.bad_numbers = np.arange(done.totals.bad)
+        done.running.bad = int(most) + 1
+        done.running.bad_numbers = np.arange(done.running.bad)
         return done
 
     monkeypatch.setattr(loop, "run", unlucky)
@@ -227,7 +227,7 @@ def test_sizes_follow_from_the_errors() -> None:
     target = parse(f"{MARGIN} +- 0.01")
 
     def following(error: float, size: int = 10 * STEP, most: int = 1_000 * STEP) -> float:
-        return next_size(size, [Reached(target, 0.5, error)], most) / STEP
+        return next_size(size, [TargetStatus(target, 0.5, error)], most) / STEP
 
     assert following(0.01) == following(0.0) == following(math.nan) == 10
     assert following(0.0101) == 13  # a quarter more at least, in whole steps

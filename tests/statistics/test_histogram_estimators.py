@@ -18,7 +18,7 @@ from sim.statistics.estimators import (
     tail_means_with_error,
 )
 from sim.statistics.expressions import evaluate
-from sim.statistics.histogram_estimators import Binned, draws_of
+from sim.statistics.histogram_estimators import HistogramEstimator, draws_of
 from sim.statistics.replicates import replicated
 from sim.tables import headline_tables
 
@@ -26,14 +26,14 @@ LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 SMOOTH = ("normal", "lognormal", "heavy tails", "an atom at its lower end", "infinity")
 N, KEPT = 1_000_000, 65_536
 NUMBERS = st.floats(-1e300, 1e300) | st.sampled_from([np.nan, np.inf, -np.inf])
-Pair = tuple[np.ndarray, Binned]
+Pair = tuple[np.ndarray, HistogramEstimator]
 
 
 @pytest.fixture(scope="module")
 def million() -> Pair:
     """A million draws of columns of every kind, and their sketch."""
     values = make_draws(N, seed=7)
-    return values, Binned(columns_sketched(values, KEPT), "x")
+    return values, HistogramEstimator(columns_sketched(values, KEPT), "x")
 
 
 def test_quantiles_are_off_by_a_quarter_of_their_error_at_most(million: Pair) -> None:
@@ -134,7 +134,7 @@ def test_errors_are_those_of_the_draws(million: Pair) -> None:
 def test_intervals_hold_the_true_answer_as_often_as_they_say() -> None:
     columns, n = 1_500, 10_240
     values = np.random.default_rng(11).normal(size=(columns, n))
-    binned = Binned(columns_sketched(values, 2_048), "x")
+    binned = HistogramEstimator(columns_sketched(values, 2_048), "x")
     levels = (0.05, 0.5, 0.9)
     reach = t.ppf(0.975, 31)
 
@@ -154,7 +154,7 @@ def test_intervals_hold_the_true_answer_as_often_as_they_say() -> None:
     st.integers(1, 70),
 )
 def test_quantiles_of_strange_columns_rise_between_their_ends(row: np.ndarray, kept: int) -> None:
-    binned = Binned(columns_sketched(row[None], min(kept, row.size)), "x")
+    binned = HistogramEstimator(columns_sketched(row[None], min(kept, row.size)), "x")
     quantiles = binned.quantiles_with_error((0.0, 0.1, 0.5, 0.9, 1.0))[0][:, 0]
     if np.isnan(row).any():
         assert np.isnan(quantiles).all()

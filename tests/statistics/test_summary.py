@@ -527,11 +527,13 @@ def test_pooled_dims_keep_the_replicates_of_their_draws() -> None:
     one = xr.DataArray(rng.normal(size=10_240), dims="draw")
     made = xr.Dataset({"loss": xr.concat([one] * 4, "site").transpose("draw", "site")})
     asked = {"quantiles": [0.003, 0.5], "at_least": [0.1, 3.0]}
-    alone = sim.summarise(xr.Dataset({"loss": one}), **asked)
+    exclusive_lock = sim.summarise(xr.Dataset({"loss": one}), **asked)
     pooled = sim.summarise(made, **asked, dims=("draw", "site"))
     assert set(pooled.sizes) == {"quantile", "tail", "at_least"}
-    for name in alone.data_vars:
-        np.testing.assert_allclose(pooled[name], alone[name], rtol=0.05, atol=2e-3, err_msg=name)
+    for name in exclusive_lock.data_vars:
+        np.testing.assert_allclose(
+            pooled[name], exclusive_lock[name], rtol=0.05, atol=2e-3, err_msg=name
+        )
 
 
 def test_a_narrowed_dataset_is_summarised(ds: xr.Dataset) -> None:

@@ -266,7 +266,7 @@ def test_a_longer_run_keeps_what_a_shorter_one_that_was_killed_had_not(
     begun = 2 * KEPT
 
     def seldom(done: Any, folder: Path) -> None:
-        if done.whole.draws >= begun:
+        if done.completed.draws >= begun:
             save(done, folder)
 
     def interrupted(draws: int) -> None:

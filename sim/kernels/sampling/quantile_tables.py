@@ -34,7 +34,7 @@ _REST = np.uint64((1 << _WITHIN) - 1)
 _ONE = np.uint64(1023 << 52)  # the bits of 1.0
 
 
-class Place(NamedTuple):
+class TableSlot(NamedTuple):
     """Where a table stands among all, and what it spans.
 
     Rows (of a step table places of its guide) begin at `first`, `rows` of them side by side from
@@ -48,7 +48,7 @@ class Place(NamedTuple):
     per_unit: float
 
 
-PLACE = np.dtype(
+TABLE_SLOT = np.dtype(
     (
         np.record,
         [
@@ -83,7 +83,7 @@ def fill_from_rows(cells: Array, rows: Bits, places: Array, values: Array) -> No
 
 
 @jit
-def table_value(cells: Array, place: Place, x: float) -> float:
+def table_value(cells: Array, place: TableSlot, x: float) -> float:
     """The value of a table at x, at its ends beyond them.
 
     A cell that is cut again holds NaN as its last number, and as its first where its parts begin.
@@ -101,7 +101,7 @@ def table_value(cells: Array, place: Place, x: float) -> float:
 
 
 @jit
-def fill_from_table(cells: Array, place: Place, xs: Array, values: Array, rows: Bits) -> None:
+def fill_from_table(cells: Array, place: TableSlot, xs: Array, values: Array, rows: Bits) -> None:
     """`table_value` at every x; cells that are cut again are rare, so all are first tried whole.
 
     `rows` [x] is working space.
@@ -123,7 +123,7 @@ def fill_from_table(cells: Array, place: Place, xs: Array, values: Array, rows: 
 
 
 @jit
-def step_value(steps: Array, place: Place, x: float) -> float:
+def step_value(steps: Array, place: TableSlot, x: float) -> float:
     """The value of a step table at x: the one after as many edges as lie below x.
 
     The numbers of a guide say how many edges lie below each of its places; edges follow, then
@@ -181,7 +181,7 @@ def turn_into_scores(normal: Array, scores: Array, places: Array, bits: Bits, ro
 def fill_from_probabilities(
     normal: Array,
     cells: Array,
-    place: Place,
+    place: TableSlot,
     near: int,
     probabilities: Array,
     values: Array,

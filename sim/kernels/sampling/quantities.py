@@ -14,9 +14,9 @@ import numpy as np
 from sim.kernels.jit import jit, jit_apart
 from sim.kernels.sampling.philox import Word
 from sim.kernels.sampling.quantile_tables import (
-    PLACE,
+    TABLE_SLOT,
     Array,
-    Place,
+    TableSlot,
     fill_from_probabilities,
     fill_from_table,
     step_value,
@@ -54,7 +54,7 @@ class Quantity(NamedTuple):
     name: np.uint64
     dimension: int
     column: int
-    law: int
+    distribution: int
     member: int
     center_column: int
     spread_column: int
@@ -64,7 +64,7 @@ class Quantity(NamedTuple):
     high: float
     own_weight: float
     loadings: Array  # [factor]
-    place: Place
+    place: TableSlot
     near: int
 
 
@@ -90,8 +90,8 @@ class Group(NamedTuple):
     size: int
     mixing: int
     is_t: bool
-    scale: Place
-    score: Place
+    scale: TableSlot
+    score: TableSlot
 
 
 QUANTITY = np.dtype(
@@ -102,12 +102,13 @@ QUANTITY = np.dtype(
             *(
                 (name, np.int64)
                 for name in (
-                    "dimension", "column", "law", "member", "center_column", "spread_column",
+                    "dimension", "column", "distribution", "member", "center_column",
+                    "spread_column",
                 )
             ),
             *((name, np.float64) for name in ("shift", "factor", "low", "high", "own_weight")),
             ("loadings", np.float64, (len(FACTORS),)),
-            ("place", PLACE),
+            ("place", TABLE_SLOT),
             ("near", np.int64),
         ],
     )
@@ -122,8 +123,8 @@ GROUP = np.dtype(
             ("name", np.uint64),
             *((name, np.int64) for name in ("dimension", "first", "size", "mixing")),
             ("is_t", np.bool_),
-            ("scale", PLACE),
-            ("score", PLACE),
+            ("scale", TABLE_SLOT),
+            ("score", TABLE_SLOT),
         ],
     )
 )
@@ -231,13 +232,13 @@ def write_values(
     if sampling.uncertainty != 1.0:
         for b in range(scores.size):
             scores[b] *= sampling.uncertainty
-    if quantity.law == TABLE:
+    if quantity.distribution == TABLE:
         fill_from_table(sampling.cells, quantity.place, scores, work.values, work.words)
         write_between_ends(quantity, work.values, columns, at)
-    elif quantity.law == NORMAL:
+    elif quantity.distribution == NORMAL:
         for b in range(n):
             columns[column, at + b] = shift + factor * scores[b]
-    elif quantity.law == STEPS:
+    elif quantity.distribution == STEPS:
         for b in range(n):
             columns[column, at + b] = step_value(sampling.steps, quantity.place, scores[b])
     else:
@@ -288,7 +289,7 @@ def sample(sampling: Sampling, first: int, work: Scores, columns: Array, at: int
             write_values(sampling, quantity, work.members[quantity.member], work, columns, at)
             continue
         fill_uniforms(sampling, quantity.name, quantity.dimension, first, work)
-        if quantity.law == BERNOULLI:
+        if quantity.distribution == BERNOULLI:
             for b in range(min(work.own.size, columns.shape[1] - at)):
                 likely = work.own[b] < columns[quantity.center_column, at + b]
                 happens = likely and sampling.uncertainty > 0.0

@@ -10,7 +10,7 @@ import pytest
 from sim.distributions import quantile_tables as tabulate
 from sim.engine.sampling_plan import SamplingPlan
 from sim.kernels.sampling import quantile_tables as tables
-from sim.parameters.distribution_errors import law_from
+from sim.parameters.distribution_errors import read_named_distribution
 
 SCORES = np.concatenate(
     [
@@ -45,13 +45,15 @@ def test_cells_are_cut_alike() -> None:
 
 @pytest.mark.parametrize("said", CONTINUOUS, ids=lambda said: said["family"])
 def test_a_table_is_read_to_the_bit(said: dict[str, Any]) -> None:
-    law = law_from(said, "x")
+    distribution = read_named_distribution(said, "x")
     plan = SamplingPlan()
-    plan.add("before", 0, law_from({"family": "uniform", "min": 0, "max": 1}, "before"))
-    plan.add("x", 1, law)
+    plan.add(
+        "before", 0, read_named_distribution({"family": "uniform", "min": 0, "max": 1}, "before")
+    )
+    plan.add("x", 1, distribution)
     sampling = plan.sampling(1, "random")
     place = sampling.quantities[1].place
-    standard, shift, factor = law.standard()
+    standard, shift, factor = distribution.standard()
     expected = tabulate.table_of(standard).at(SCORES)
     assert np.isnan(sampling.cells[:, 3]).any() or said["family"] not in ("triangular", "mixture")
     found = np.array([tables.table_value(sampling.cells, place, z) for z in SCORES])
@@ -60,7 +62,9 @@ def test_a_table_is_read_to_the_bit(said: dict[str, Any]) -> None:
     rows = np.empty(SCORES.size, np.uint64)
     tables.fill_from_table(sampling.cells, place, SCORES, filled, rows)
     np.testing.assert_array_equal(filled, expected)
-    np.testing.assert_allclose(shift + factor * found, tabulate.table_of(law).at(SCORES), rtol=1e-7)
+    np.testing.assert_allclose(
+        shift + factor * found, tabulate.table_of(distribution).at(SCORES), rtol=1e-7
+    )
 
 
 PROBABILITIES = np.concatenate(
@@ -87,10 +91,12 @@ PROBABILITIES = np.concatenate(
     ids=lambda said: said["family"],
 )
 def test_probabilities_lead_to_the_values_of_their_scores(said: dict[str, Any]) -> None:
-    law = law_from(said, "x")
+    distribution = read_named_distribution(said, "x")
     plan = SamplingPlan(in_tiles=True)
-    plan.add("before", 0, law_from({"family": "uniform", "min": 0, "max": 1}, "before"))
-    plan.add("x", 1, law)
+    plan.add(
+        "before", 0, read_named_distribution({"family": "uniform", "min": 0, "max": 1}, "before")
+    )
+    plan.add("x", 1, distribution)
     sampling = plan.sampling(1, "random")
     quantity = sampling.quantities[1]
     values = np.empty(PROBABILITIES.size)
@@ -98,7 +104,7 @@ def test_probabilities_lead_to_the_values_of_their_scores(said: dict[str, Any]) 
     normal = sampling.normal
     scores = PROBABILITIES.copy()
     tables.turn_into_scores(normal, scores, values, bits, rows)
-    expected = tabulate.table_of(law.standard()[0]).at(scores)
+    expected = tabulate.table_of(distribution.standard()[0]).at(scores)
     assert quantity.near >= 0
     tables.fill_from_probabilities(
         normal, sampling.cells, quantity.place, quantity.near, PROBABILITIES, values, bits, rows
@@ -112,37 +118,41 @@ def test_probabilities_lead_to_the_values_of_their_scores(said: dict[str, Any]) 
 
 
 def test_what_is_loaded_stretched_or_steep_goes_by_its_score() -> None:
-    smooth = law_from(CONTINUOUS[2], "x")
+    smooth = read_named_distribution(CONTINUOUS[2], "x")
 
-    def near(law: Any = smooth, uncertainty: float = 1.0, loads: tuple[float, ...] = ()) -> int:
+    def near(
+        distribution: Any = smooth, uncertainty: float = 1.0, loads: tuple[float, ...] = ()
+    ) -> int:
         plan = SamplingPlan(uncertainty, in_tiles=True)
-        plan.add("x", 0, law, loads)
+        plan.add("x", 0, distribution, loads)
         return int(plan.sampling(1, "random").quantities[0].near)
 
     assert near() >= 0
     assert near(uncertainty=0.5) == -1
     assert near(loads=(0.6, 0.0, 0.0, 0.0, 0.0)) == -1
     for said in (CONTINUOUS[0], *CONTINUOUS[3:]):
-        assert near(law_from(said, "x")) == -1
+        assert near(read_named_distribution(said, "x")) == -1
 
 
 @pytest.mark.parametrize("said", SEPARATE, ids=lambda said: said["family"])
 def test_steps_are_where_the_law_has_them(said: dict[str, Any]) -> None:
-    law = law_from(said, "x")
+    distribution = read_named_distribution(said, "x")
     plan = SamplingPlan()
-    plan.add("before", 0, law_from(SEPARATE[0], "before"))
-    plan.add("x", 1, law)
+    plan.add("before", 0, read_named_distribution(SEPARATE[0], "before"))
+    plan.add("x", 1, distribution)
     sampling = plan.sampling(1, "random")
     place = sampling.quantities[1].place
-    edges = law.edges
+    edges = distribution.edges
     scores = np.concatenate([SCORES, edges, np.nextafter(edges, -99), np.nextafter(edges, 99)])
     found = np.array([tables.step_value(sampling.steps, place, z) for z in scores])
-    np.testing.assert_array_equal(found, law.quantile(scores))
+    np.testing.assert_array_equal(found, distribution.quantile(scores))
 
 
 def test_laws_of_one_shape_share_a_table() -> None:
     plan = SamplingPlan()
     for i, median in enumerate((1.0, 3.0, 1e6)):
-        law = law_from({"family": "lognormal", "median": median, "sigma": 0.3}, "x")
-        plan.add(f"x{i}", i, law)
+        distribution = read_named_distribution(
+            {"family": "lognormal", "median": median, "sigma": 0.3}, "x"
+        )
+        plan.add(f"x{i}", i, distribution)
     assert len({int(q["place"]["first"]) for q in plan.sampling(1, "random").quantities}) == 1

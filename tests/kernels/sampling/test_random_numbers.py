@@ -18,7 +18,7 @@ from scipy import stats
 from scipy.special import expit, logit, ndtri
 
 import sim
-from sim.distributions import Fixed, Law, LogitNormal, Lognormal, Normal, SharedSpread
+from sim.distributions import Distribution, Fixed, LogitNormal, Lognormal, Normal, SharedSpread
 from sim.engine.sampling_plan import SamplingPlan
 from sim.kernels.sampling.philox import philox
 from sim.kernels.sampling.quantile_tables import turn_into_scores
@@ -116,11 +116,11 @@ def test_threads_and_chunks_move_no_bit(
     n = 9 * 1024 + 77
     expected = drawn(base, n, 7, sampler, threads=1)
     done = drawn(base, n, 7, sampler, threads=threads, chunk=tiles * 1024)
-    assert done.places == expected.places
+    assert done.slices == expected.slices
     assert done.store.tobytes() == expected.store.tobytes()
     assert done.moments == expected.moments
     for part in ("count", "mean", "m2"):
-        found, told = getattr(done.totals, part), getattr(expected.totals, part)
+        found, told = getattr(done.running, part), getattr(expected.running, part)
         assert found.tobytes() == told.tobytes(), part
 
 
@@ -187,17 +187,19 @@ def test_fixing_a_quantity_moves_no_other_draw(base: Scenario, params: Path) -> 
 # Laws and dependence
 
 
-def uncertain(scenario: Scenario) -> dict[str, Law]:
+def uncertain(scenario: Scenario) -> dict[str, Distribution]:
     """The laws of what files say to be uncertain; landlords' rows with the sigma they share."""
-    laws = {}
+    distributions = {}
     for full_name, quantity in scenario.quantities.items():
-        law = quantity.law
-        if isinstance(law, SharedSpread):
+        distribution = quantity.distribution
+        if isinstance(distribution, SharedSpread):
             spread = scenario.quantities[".".join(SPREAD_FROM[full_name.split(".")[-1]])]
-            law = Lognormal(family="lognormal", median=law.median, sigma=spread.law.point)
-        if not isinstance(law, Fixed):
-            laws[full_name] = law
-    return laws
+            distribution = Lognormal(
+                family="lognormal", median=distribution.median, sigma=spread.distribution.point
+            )
+        if not isinstance(distribution, Fixed):
+            distributions[full_name] = distribution
+    return distributions
 
 
 @pytest.fixture(scope="module")
@@ -214,49 +216,51 @@ def draws_of(ds: xr.Dataset, full_name: str) -> Array:
     return np.asarray(values)
 
 
-def quantiles(law: Law, levels: Array) -> Array:
+def quantiles(distribution: Distribution, levels: Array) -> Array:
     """The exact quantiles of a law."""
-    match law:
+    match distribution:
         case Normal():
-            return stats.norm.ppf(levels, law.mean, law.sd)
+            return stats.norm.ppf(levels, distribution.mean, distribution.sd)
         case Lognormal():
-            return stats.lognorm.ppf(levels, law.sigma, scale=law.median)
+            return stats.lognorm.ppf(levels, distribution.sigma, scale=distribution.median)
         case LogitNormal():
-            width = law.max - law.min
-            centre = logit((law.median - law.min) / width)
-            return law.min + width * expit(centre + law.sigma * ndtri(levels))
-    raise TypeError(f"quantiles of {law!r}")
+            width = distribution.max - distribution.min
+            centre = logit((distribution.median - distribution.min) / width)
+            return distribution.min + width * expit(centre + distribution.sigma * ndtri(levels))
+    raise TypeError(f"quantiles of {distribution!r}")
 
 
-def normal_scores(law: Law, x: Array) -> Array:
+def normal_scores(distribution: Distribution, x: Array) -> Array:
     """The z that a law maps to x."""
-    match law:
+    match distribution:
         case Normal():
-            return (x - law.mean) / law.sd
+            return (x - distribution.mean) / distribution.sd
         case Lognormal():
-            return np.log(x / law.median) / law.sigma
+            return np.log(x / distribution.median) / distribution.sigma
         case LogitNormal():
-            low, width = law.min, law.max - law.min
-            return (logit((x - low) / width) - logit((law.median - low) / width)) / law.sigma
-    raise TypeError(f"normal scores of {law!r}")
+            low, width = distribution.min, distribution.max - distribution.min
+            return (
+                logit((x - low) / width) - logit((distribution.median - low) / width)
+            ) / distribution.sigma
+    raise TypeError(f"normal scores of {distribution!r}")
 
 
 def test_sampled_quantities_follow_their_laws(base: Scenario, sampled: xr.Dataset) -> None:
     error = np.sqrt(LEVELS * (1 - LEVELS) / DRAWS)
-    for full_name, law in uncertain(base).items():
+    for full_name, distribution in uncertain(base).items():
         ordered = np.sort(draws_of(sampled, full_name))
-        below = np.searchsorted(ordered, quantiles(law, LEVELS)) / DRAWS
+        below = np.searchsorted(ordered, quantiles(distribution, LEVELS)) / DRAWS
         assert (np.abs(below - LEVELS) < 5 * error).all(), full_name
 
 
 def scores(scenario: Scenario, ds: xr.Dataset) -> dict[str, Array]:
     """The normal score of every draw of every uncertain quantity, lab's delay and shock."""
     found = {
-        full_name: normal_scores(law, draws_of(ds, full_name))
-        for full_name, law in uncertain(scenario).items()
+        full_name: normal_scores(distribution, draws_of(ds, full_name))
+        for full_name, distribution in uncertain(scenario).items()
     }
     delay = np.log(ds["lab_delay_quarters"] / ds["energisation_delay_quarters"])
-    spread = scenario.quantities["buildout.energisation_delay_lab_sigma"].law.point
+    spread = scenario.quantities["buildout.energisation_delay_lab_sigma"].distribution.point
     for lab in ds["lab"].values:
         found[f"labs.{lab}.lab_delay_quarters"] = delay.sel(lab=lab).values / spread
     for shock in SHOCKS:
@@ -296,7 +300,7 @@ def test_a_capital_crunch_is_as_likely_as_said_and_of_its_own(
     base: Scenario, sampled: xr.Dataset
 ) -> None:
     crunch = sampled["capital_crunch"].values
-    p = base.quantities["buildout.capital_crunch_probability"].law.point
+    p = base.quantities["buildout.capital_crunch_probability"].distribution.point
     assert set(np.unique(crunch)) == {0, 1}
     assert abs(crunch.mean() - p) < 4 * math.sqrt(p * (1 - p) / DRAWS)
     for name, z in scores(base, sampled).items():
@@ -329,25 +333,25 @@ def test_a_far_stress_goes_as_far_in_every_law(params: Path) -> None:
     for score in (-10.0, 10.0):
         stressed = sim.load(params / "base.toml", set=loaded | {"factors.technology": score})
         ds = sim.simulate(stressed, draws=256, keep=["mfu_decode"], uncertainty=2)
-        z = normal_scores(stressed.quantities[name].law, ds["mfu_decode"].values)
+        z = normal_scores(stressed.quantities[name].distribution, ds["mfu_decode"].values)
         assert np.median(z) == pytest.approx(2 * 0.9 * score, abs=0.5)
         assert len(np.unique(z)) > 200
 
 
 def test_the_plain_restatement_draws_alike(base: Scenario, sampled: xr.Dataset) -> None:
     n = 20_000
-    laws: dict[str, Any] = {"labs": {}, "landlords": {}}
+    distributions: dict[str, Any] = {"labs": {}, "landlords": {}}
     for full_name, quantity in base.quantities.items():
         *party, name = full_name.split(".")[1:]
         group = full_name.split(".")[0] if party else "scalars"
-        table = laws.setdefault(group, {})
+        table = distributions.setdefault(group, {})
         for part in party:
             table = table.setdefault(part, {name: {"value": math.nan} for name in ARR_FIELDS})
         table[name] = quantity.resolved()
     drawn = naive.sample(
-        laws["scalars"],
-        {lab.id: laws["labs"][lab.id] for lab in base.labs},
-        {landlord.id: laws["landlords"][landlord.id] for landlord in base.landlords},
+        distributions["scalars"],
+        {lab.id: distributions["labs"][lab.id] for lab in base.labs},
+        {landlord.id: distributions["landlords"][landlord.id] for landlord in base.landlords},
         n,
         np.random.default_rng(12),
     )
