@@ -1,47 +1,53 @@
-"""The probabilities that are declared, as events that are counted in draws."""
+"""The declared probabilities as events, which kernels count in draws."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.kernels.events import Events
-from sim.model.outputs import PROBABILITIES
+from sim.model.catalogue import DIMS, probability_dims
+from sim.model.outputs import EVERY_THRESHOLD, FIRST_THRESHOLD, PROBABILITIES, Probability
 
 Integers = NDArray[np.int64]
 
 
+class Comparison(NamedTuple):
+    """A column with another column, or with a constant where `other` is -1."""
+
+    column: int
+    other: int
+    constant: float
+    strict: bool
+
+
 @dataclass(frozen=True, slots=True)
 class IndicatorSet:
-    """The probabilities of `sim.outputs` that columns can give, as `events` to be counted.
+    """Declared probabilities whose inputs are all available, as `events` to be counted.
 
-    `places` [event] are those of the probabilities among all that are declared.
+    `order` [event] is the position of the event's probability among all that are declared.
     """
 
     events: Events
-    places: Integers
+    order: Integers
 
     def by_name(
         self, shapes: Mapping[str, tuple[int, ...]]
     ) -> Iterator[tuple[str, NDArray[np.bool_], tuple[int, ...]]]:
-        """The probabilities: the name, which events [event] are its, and the shape of their dims.
+        """Each probability: its name, which events [event] are its, and the shape of its dims.
 
-        `shapes` are those of the variables.
+        `shapes` are those of the variables by name.
         """
-        for place, (name, probability) in enumerate(PROBABILITIES.items()):
-            chosen = self.places == place
+        for position, (name, probability) in enumerate(PROBABILITIES.items()):
+            chosen = self.order == position
             if not chosen.any():
                 continue
-            shape = shapes[probability.of]
-            if name == "p_gw_above":
-                shape = (-1, *shape)
-            elif probability.of == "gw":
-                shape = shape[1:]
-            yield name, chosen, shape
+            sizes = dict(zip(DIMS[probability.of], shapes[probability.of], strict=True))
+            yield name, chosen, tuple(sizes.get(dim, -1) for dim in probability_dims(name))
 
 
 def indicator_set(
@@ -51,60 +57,91 @@ def indicator_set(
     named_labs: Sequence[str],
     thresholds: Sequence[float],
 ) -> IndicatorSet:
-    """The declared probabilities of which all that they need is there.
+    """Declared probabilities whose inputs are all available.
 
     Args:
         columns: Name of a variable -> the columns of its values, in its shape.
         fixed: Name of an input that is the same in every draw -> its value.
-        labs: The labs of the scenario, and the `named_labs` and `thresholds` (GW) of its settings.
-        named_labs: See `labs`.
-        thresholds: See `labs`.
+        labs: The labs of the scenario.
+        named_labs: Those of which "all named" speaks; a probability is left out where one of them
+            is no lab of the scenario.
+        thresholds: The levels of the dim `threshold`, GW.
     """
-    made: list[tuple[int, int, list[tuple[int, int, float, bool]]]] = []
-    for place, (name, probability) in enumerate(PROBABILITIES.items()):
-        least = probability.least
-        if probability.of not in columns:
-            continue
-        found = columns[probability.of]
-        if probability.of != "gw":
-            other, constant = np.array(-1), np.array(0.0)
-            if not isinstance(least, str):
-                constant = np.array(least)
-            elif least in columns:
-                other = columns[least]
-            elif least in fixed:
-                constant = fixed[least]
-            else:
-                continue
-            sides = (np.broadcast_to(side, found.shape).ravel() for side in (other, constant))
-            for column, *compared in zip(found.ravel(), *sides, strict=True):
-                made.append((place, 1, [(column, *compared, False)]))
-        elif name == "p_gw_above":
-            for threshold in thresholds:
-                made += [(place, 1, [(column, -1, threshold, True)]) for column in found.ravel()]
-        elif name == "p_both_named" and set(named_labs) <= set(labs):
-            for quarter in found.T:
-                compared_labs = [  # all must be numbers, as where draws are at hand
-                    (column, -1, thresholds[0], True)
-                    if lab in named_labs
-                    else (column, -1, -np.inf, False)
-                    for lab, column in zip(labs, quarter, strict=True)
-                ]
-                made.append((place, len(labs), compared_labs))
-        elif name == "p_top_two" and len(labs) > 1:
-            for quarter in found.T:
-                made.append((place, 2, [(column, -1, thresholds[0], True) for column in quarter]))
-    compared_all = [one for _, _, comparisons in made for one in comparisons]
+    settings = _Settings(columns, fixed, labs, named_labs, thresholds)
+    events: list[list[Comparison]] = []
+    needed: list[int] = []
+    order: list[int] = []
+    for position, probability in enumerate(PROBABILITIES.values()):
+        if probability.of in columns:
+            for comparisons, count in settings.events_of(probability):
+                events.append(comparisons)
+                needed.append(count)
+                order.append(position)
+    flat = [comparison for event in events for comparison in event]
     kinds = (np.int64, np.int64, np.float64, np.bool_)
-    parts: list[Any] = [
-        np.array([one[i] for one in compared_all], kind) for i, kind in enumerate(kinds)
-    ]
-    events = Events(
-        np.cumsum([0, *(len(comparisons) for _, _, comparisons in made)], dtype=np.int64),
-        np.array([needed for _, needed, _ in made], np.int64),
-        *parts,
+    parts: list[Any] = [np.array([c[i] for c in flat], kind) for i, kind in enumerate(kinds)]
+    first = np.cumsum([0, *map(len, events)], dtype=np.int64)
+    return IndicatorSet(
+        Events(first, np.array(needed, np.int64), *parts), np.array(order, np.int64)
     )
-    return IndicatorSet(events, np.array([place for place, _, _ in made], np.int64))
+
+
+class _Settings(NamedTuple):
+    """The arguments of `indicator_set`."""
+
+    columns: Mapping[str, NDArray[Any]]
+    fixed: Mapping[str, NDArray[Any]]
+    labs: Sequence[str]
+    named_labs: Sequence[str]
+    thresholds: Sequence[float]
+
+    def events_of(self, probability: Probability) -> Iterator[tuple[list[Comparison], int]]:
+        """The events of a probability in the order of its dims: comparisons, and how many hold."""
+        columns, strict = self.columns[probability.of], probability.relation == ">"
+        for other, constant in self._bounds(probability.threshold):
+            others, constants = (
+                np.broadcast_to(side, columns.shape).ravel() for side in (other, constant)
+            )
+            flat = [
+                Comparison(*compared, strict)
+                for compared in zip(columns.ravel(), others, constants, strict=True)
+            ]
+            if probability.count == "each":
+                yield from (([comparison], 1) for comparison in flat)
+            else:
+                # By lab and by what is left: labs come first in every output that has them.
+                by_lab = np.arange(columns.size).reshape(len(self.labs), -1)
+                for places in by_lab.T:
+                    comparisons = [flat[place] for place in places]
+                    yield from self._counted(comparisons, probability.count)
+
+    def _bounds(self, threshold: float | str) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+        """Column and constant of every level of a threshold; none where it is not available."""
+        none, zero = np.array(-1), np.array(0.0)
+        if not isinstance(threshold, str):
+            return [(none, np.array(threshold))]
+        if threshold in (EVERY_THRESHOLD, FIRST_THRESHOLD):
+            levels = self.thresholds if threshold == EVERY_THRESHOLD else self.thresholds[:1]
+            return [(none, np.array(level)) for level in levels]
+        if threshold in self.columns:
+            return [(self.columns[threshold], zero)]
+        return [(none, self.fixed[threshold])] if threshold in self.fixed else []
+
+    def _counted(
+        self, comparisons: list[Comparison], count: str
+    ) -> Iterator[tuple[list[Comparison], int]]:
+        """The event that enough labs pass; `comparisons` has one for each lab."""
+        if count == "all named" and set(self.named_labs) <= set(self.labs):
+            # Other labs pass by any number: a draw in which one is NaN cannot tell.
+            compared = [
+                comparison
+                if lab in self.named_labs
+                else Comparison(comparison.column, -1, -np.inf, False)
+                for lab, comparison in zip(self.labs, comparisons, strict=True)
+            ]
+            yield compared, len(self.labs)
+        elif count == "at least two" and len(self.labs) > 1:
+            yield comparisons, 2
 
 
 NO_EVENTS = indicator_set({}, {}, (), (), ())

@@ -265,7 +265,7 @@ class Histograms:
             "edges": self.edges,
             "at_ends": np.array(self.grid.at_ends),
             "by_sequence": np.array(self.sampler == "sobol"),
-            "places": self.declared.places,
+            "order": self.declared.order,
             **{f"event_{name}": part for name, part in self.declared.events._asdict().items()},
             **{name: getattr(self, name) for name in _ACCUMULATED},
         }
@@ -278,7 +278,7 @@ class Histograms:
         return cls(
             edges,
             grid_of(edges, int(arrays["at_ends"])),
-            IndicatorSet(events, np.array(arrays["places"])),
+            IndicatorSet(events, np.array(arrays["order"])),
             "sobol" if arrays["by_sequence"] else "random",
             **{name: np.array(arrays[name]) for name in _ACCUMULATED},
         )
@@ -322,7 +322,7 @@ _ACCUMULATED = (
 
 
 def _nothing(columns: int, declared: IndicatorSet) -> dict[str, Any]:
-    events = len(declared.places)
+    events = len(declared.order)
     return {
         "counts": np.zeros((columns, BINS), np.int32),
         "coarse": np.zeros((columns, REPLICATES, COARSE_BINS), np.int32),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated as A
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,33 +170,38 @@ ENTITIES: dict[type, tuple[str, ...]] = {
 }
 
 
+EVERY_THRESHOLD, FIRST_THRESHOLD = "threshold", "threshold[0]"
+
+
 @dataclass(frozen=True, slots=True)
 class Probability:
-    """A share of draws, formed from a kept output: its meaning, the output, dims beyond `draw`.
+    """A share of draws: those in which an output passes a threshold.
 
-    `least` is the value that the output must reach: a number, or the name of an input.
-    Those of gigawatts compare with the thresholds, and have rules of their own.
+    `of` names the output and `relation` how it is compared. `threshold` is a number, the name of an
+    input, EVERY_THRESHOLD (each of the scenario's `thresholds_gw`, along a dim of its own), or
+    FIRST_THRESHOLD. `count` says for how many labs of a draw that must hold: "each" (labs stay a
+    dim), "all named" (those of the scenario's `named_labs`), or "at least two" of all.
+    Comparisons of the engine, indicators, dims and texts all follow from this.
     """
 
     of: str
     meaning: str
-    dims: tuple[str, ...]
-    least: str | float = "hurdle_margin"
+    relation: Literal[">=", ">"] = ">="
+    threshold: float | str = "hurdle_margin"
+    count: Literal["each", "all named", "at least two"] = "each"
 
 
 # fmt: off
 PROBABILITIES: dict[str, Probability] = {
-    "p_margin_above_hurdle": Probability("inference_gross_margin", "P(inference gross margin >= hurdle)", _Q),
-    "p_loaded_margin_above_hurdle": Probability("loaded_gross_margin", "P(loaded gross margin >= hurdle)", _Q),
-    "p_fine_tune_margin_above_hurdle": Probability("fine_tune_gross_margin", "P(fine-tuning gross margin >= hurdle)", _Q),
-    "p_lab_margin_above_hurdle": Probability("lab_paid_margin", "P(lab's paid margin >= hurdle)", ("lab", "quarter")),
-    "p_lab_loaded_margin_above_hurdle": Probability("lab_loaded_margin", "P(lab's loaded margin >= hurdle)", ("lab", "quarter")),
-    "p_training_worth_it": Probability("training_moic", "P(return multiple >= 1)", ("lab",), 1.0),
-    "p_npv_positive": Probability("training_npv_busd", "P(net present value >= 0)", ("lab",), 0.0),
-    "p_gw_above": Probability("gw", "P(gigawatts > threshold)", ("threshold", "lab", "quarter")),
-    "p_both_named": Probability("gw", "P(every named lab > the first threshold)", _Q),
-    "p_top_two": Probability("gw", "P(second largest lab > the first threshold)", _Q),
+    "p_margin_above_hurdle": Probability("inference_gross_margin", "P(inference gross margin >= hurdle)"),
+    "p_loaded_margin_above_hurdle": Probability("loaded_gross_margin", "P(loaded gross margin >= hurdle)"),
+    "p_fine_tune_margin_above_hurdle": Probability("fine_tune_gross_margin", "P(fine-tuning gross margin >= hurdle)"),
+    "p_lab_margin_above_hurdle": Probability("lab_paid_margin", "P(lab's paid margin >= hurdle)"),
+    "p_lab_loaded_margin_above_hurdle": Probability("lab_loaded_margin", "P(lab's loaded margin >= hurdle)"),
+    "p_training_worth_it": Probability("training_moic", "P(return multiple >= 1)", threshold=1.0),
+    "p_npv_positive": Probability("training_npv_busd", "P(net present value >= 0)", threshold=0.0),
+    "p_gw_above": Probability("gw", "P(gigawatts > threshold)", ">", EVERY_THRESHOLD),
+    "p_both_named": Probability("gw", "P(every named lab > the first threshold)", ">", FIRST_THRESHOLD, "all named"),
+    "p_top_two": Probability("gw", "P(second largest lab > the first threshold)", ">", FIRST_THRESHOLD, "at least two"),
 }
-
-
 # fmt: on

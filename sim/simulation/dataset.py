@@ -17,6 +17,7 @@ from sim.engine.histograms import Histograms
 from sim.engine.prepare import digest
 from sim.engine.state import Draws
 from sim.model.blocks import REPLICATES
+from sim.model.catalogue import probability_dims
 from sim.model.declarations import Output, declared
 from sim.model.dims import COORDS, QUARTERS
 from sim.model.inputs import HOST_MATRICES, Host
@@ -119,7 +120,7 @@ def _shares(done: Draws, names: Collection[str], threads: int | None) -> dict[st
         if probability.of in names:
             about = {"units": "1", "long_name": probability.meaning}
             happens, valid = (count[chosen].reshape(*shape, REPLICATES) for count in counts)
-            shares[name] = probability.dims, share(happens, valid), about
+            shares[name] = probability_dims(name), share(happens, valid), about
     return shares
 
 

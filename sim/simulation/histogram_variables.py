@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sim.engine.histograms import Histograms
+from sim.model.catalogue import probability_dims
 from sim.model.outputs import PROBABILITIES
 from sim.model.record_layout import Variable
 
@@ -65,7 +66,7 @@ def variables(histograms: Histograms, drawn: Sequence[Variable]) -> dict[str, An
             about = {"units": "1", "long_name": f"{probability.meaning}: {what}"}
             by_replicate = counts[chosen].T
             made[f"{name}_replicate_{suffix}"] = (
-                ("replicate", *probability.dims),
+                ("replicate", *probability_dims(name)),
                 by_replicate.reshape(len(by_replicate), *shape),
                 about,
             )

@@ -9,12 +9,19 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sim.model.outputs import PROBABILITIES
+from sim.model.catalogue import DIMS
+from sim.model.outputs import EVERY_THRESHOLD, FIRST_THRESHOLD, PROBABILITIES
 
 Array = NDArray[Any]
 BIN_COUNT = "_bin_count"
 REPLICATE_MEAN, REPLICATE_M2 = "_replicate_mean", "_replicate_m2"
 HAPPENS, VALID = "_replicate_happens", "_replicate_valid"  # of probabilities
+RELATIONS = {
+    ">=": np.greater_equal,
+    ">": np.greater,
+    "<=": np.less_equal,
+    "<": np.less,
+}
 
 
 def last(ds: xr.Dataset, name: str) -> Array:
@@ -33,70 +40,77 @@ def named_labs(ds: xr.Dataset) -> list[str]:
 
 
 def indicated(ds: xr.Dataset) -> list[str]:
-    """Those of `PROBABILITIES` that the draws of the Dataset can give."""
-    found = []
-    for name, probability in PROBABILITIES.items():
-        # A Dataset of another origin, or one that was narrowed, has other dims.
-        of_gw = probability.of == "gw"
-        dims = ("lab", "quarter") if of_gw else probability.dims
-        needed = "threshold" if of_gw else probability.least
-        if probability.of not in ds or (isinstance(needed, str) and needed not in ds.variables):
-            continue
-        if tuple(d for d in ds.variables[probability.of].dims if d != "draw") != dims:
-            continue
-        if "draw" not in ds.variables[probability.of].dims:
-            continue
-        if name == "p_both_named" and not set(named_labs(ds)) <= set(ds["lab"].values.tolist()):
-            continue
-        if name == "p_top_two" and ds.sizes["lab"] < 2:
-            continue
-        found.append(name)
-    return found
+    """The names in `PROBABILITIES` that the draws of a Dataset can give."""
+    return [name for name in PROBABILITIES if _has_inputs(ds, name)]
+
+
+def _has_inputs(ds: xr.Dataset, name: str) -> bool:
+    """Whether a Dataset holds all that a probability is formed from.
+
+    One of another origin, or one that was narrowed, may lack variables, dims or labels.
+    """
+    probability = PROBABILITIES[name]
+    if probability.of not in ds or "draw" not in ds.variables[probability.of].dims:
+        return False
+    own = tuple(dim for dim in ds.variables[probability.of].dims if dim != "draw")
+    threshold = probability.threshold
+    level = "threshold" if threshold in (EVERY_THRESHOLD, FIRST_THRESHOLD) else threshold
+    if own != DIMS[probability.of] or (isinstance(level, str) and level not in ds.variables):
+        return False
+    if probability.count == "all named":
+        return set(named_labs(ds)) <= set(ds["lab"].values.tolist())
+    return probability.count == "each" or ds.sizes["lab"] > 1
 
 
 def indicators(
     ds: xr.Dataset, names: Collection[str] | None = None
 ) -> dict[str, tuple[Array, Array]]:
-    """Name -> in which draws it happens, and in which it is not NaN, both [..., draw] (9.4).
+    """Name -> the draws in which a probability's event happens, and those that can tell.
 
-    All that are `indicated`, unless some of them are named.
+    Both are Boolean [..., draw] with the dims of `catalogue.probability_dims`; a draw cannot tell
+    where a value that is compared is NaN. All that are `indicated`, unless some are named.
     """
-    found: dict[str, tuple[Array, Array]] = {}
-    for name in indicated(ds) if names is None else names:
-        probability = PROBABILITIES[name]
-        values = last(ds, probability.of)
-        if probability.of != "gw":
-            needed = probability.least
-            least = last(ds, needed) if isinstance(needed, str) else needed
-            found[name] = values >= least, ~np.isnan(values)
-            continue
-        thresholds = ds["threshold"].values
-        if name == "p_gw_above":
-            above = values[None] > thresholds[:, None, None, None]
-            found[name] = above, np.broadcast_to(~np.isnan(values), above.shape)
-            continue
-        valid: Array = np.asarray(~np.isnan(values).any(axis=0))
-        if name == "p_both_named":
-            labs = ds["lab"].values.tolist()
-            places = [labs.index(lab) for lab in named_labs(ds)]
-            found[name] = (values[places] > thresholds[0]).all(axis=0), valid
-        else:
-            found[name] = (values > thresholds[0]).sum(axis=0) >= 2, valid
-    return found
+    return {name: _indicator(ds, name) for name in (indicated(ds) if names is None else names)}
+
+
+def _indicator(ds: xr.Dataset, name: str) -> tuple[Array, Array]:
+    """The draws [..., draw] in which an event happens, and those that can tell."""
+    probability = PROBABILITIES[name]
+    values = last(ds, probability.of)
+    valid: Array = ~np.isnan(values)
+    threshold: Any = probability.threshold
+    if threshold == EVERY_THRESHOLD:
+        threshold = ds["threshold"].values.reshape(-1, *(1,) * values.ndim)
+        values, valid = values[None], np.broadcast_to(valid, (len(threshold), *values.shape))
+    elif threshold == FIRST_THRESHOLD:
+        threshold = ds["threshold"].values[0]
+    elif isinstance(threshold, str):
+        threshold = last(ds, threshold)
+    passes: Array = RELATIONS[probability.relation](values, threshold)
+    if probability.count == "each":
+        return passes, valid
+    labs = DIMS[probability.of].index("lab")
+    if probability.count == "all named":
+        known = ds["lab"].values.tolist()
+        named = [known.index(lab) for lab in named_labs(ds)]
+        happens: Any = passes.take(named, axis=labs).all(axis=labs)
+    else:
+        happens = passes.sum(axis=labs) >= 2
+    return np.asarray(happens), np.asarray(valid.all(axis=labs))
 
 
 def share(happens: Array, valid: Array) -> Array:
-    """Share of the valid draws in which something happens [...]; NaN where none is valid.
+    """Share of the valid draws in which an event happens [...]; NaN where none is valid.
 
-    Both may be numbers of draws.
+    Both are Boolean [..., draw], or counts [..., replicate].
     """
     with np.errstate(invalid="ignore"):
         if happens.dtype == bool:
-            return np.asarray(_many(happens & valid) / _many(valid))
+            return np.asarray(_count_true(happens & valid) / _count_true(valid))
         return np.asarray(happens.sum(axis=-1) / valid.sum(axis=-1))
 
 
-def _many(true: Array) -> Array:
-    """How many of [..., draw] are true [...]; row by row, which takes a tenth of a sum."""
-    rows = true.reshape(-1, true.shape[-1])
-    return np.array([np.count_nonzero(row) for row in rows]).reshape(true.shape[:-1])
+def _count_true(flags: Array) -> Array:
+    """Count of True along the last axis (count_nonzero by row: 10x faster than sum)."""
+    rows = flags.reshape(-1, flags.shape[-1])
+    return np.array([np.count_nonzero(row) for row in rows]).reshape(flags.shape[:-1])

@@ -23,7 +23,7 @@ from sim.model.catalogue import DIMS, OUTPUTS, parse_expression
 from sim.model.declarations import Output
 from sim.model.dims import COORDS, REFERENCE_QUARTER
 from sim.model.outputs import PROBABILITIES
-from sim.statistics.datasets import REPLICATE_MEAN
+from sim.statistics.datasets import RELATIONS, REPLICATE_MEAN
 from sim.statistics.estimators import (
     mean_with_error,
     probability_with_error,
@@ -36,12 +36,6 @@ from sim.statistics.replicates import replicates_of
 from sim.statistics.summary import summarise
 
 STATISTICS = ("mean", "sd", "p5", "p50", "p95", "cvar5", "P")
-RELATIONS = {
-    ">=": np.greater_equal,
-    ">": np.greater,
-    "<=": np.less_equal,
-    "<": np.less,
-}
 SHAPE = "expected stat(output[label,...]@quarter) or P(output >= number)"
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sim.common.text import nearest
 from sim.common.threads import available_threads
-from sim.model.catalogue import OUTPUTS
+from sim.model.catalogue import OUTPUTS, probability_dims
 from sim.model.outputs import PROBABILITIES
 from sim.statistics import estimators, scenarios
 from sim.statistics.datasets import (
@@ -249,8 +249,8 @@ def _of_probability(
         yield from _counted(ds, name, pool, about)
         return
     happens, valid = indicators(ds, [name])[name]
-    happens, left, pooled = _pooled_last(happens, PROBABILITIES[name].dims, pool)
-    valid = _pooled_last(valid, PROBABILITIES[name].dims, pool)[0]
+    happens, left, pooled = _pooled_last(happens, probability_dims(name), pool)
+    valid = _pooled_last(valid, probability_dims(name), pool)[0]
     value, error = probability_with_error(happens, valid, replicates, pooled)
     yield from _pair(name, left, value, error, about)
 
