@@ -11,7 +11,7 @@ from sim.cli import show_run
 from sim.cli.stored_options import Out, Run, _told
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import nearest
-from sim.store import reader
+from sim.store import folders, reader
 
 
 def export(
@@ -28,7 +28,7 @@ def export(
         typer.Option(metavar="NAME", help="Only this output; may be repeated."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
-    out: Out = reader.OUTPUTS,
+    out: Out = folders.OUTPUTS,
 ) -> None:
     """Write the draws of a stored run for other tools, with names and units."""
     from sim.store import export as exports
@@ -39,12 +39,12 @@ def export(
         if kind:
             message = f"unknown format '{kind}'{nearest(kind, list(exports.FORMATS))}"
         raise InputError([Fault(Location("--format"), "", message)])
-    folder = reader.find(run, out)
+    folder = folders.find(run, out)
     target = Path() if to is None else to
     if target.is_dir() and target.suffix != f".{chosen}" and not exports.is_zarr(target):
         target = target / f"{folder.resolve().name}.{chosen}"
     exports.check(chosen, target, force)
-    with reader.opened(folder) as (ds, summary, manifest):
+    with reader.open_run_folder(folder) as (ds, summary, manifest):
         _told(folder, manifest)
         drawn = [str(name) for name, values in ds.data_vars.items() if "draw" in values.dims]
         faults = show_run.unknown("--output", output, drawn)

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from sim.cli.stored_options import Json, Out
-from sim.store import reader
+from sim.store import folders
 
 
-def list_(out: Out = reader.OUTPUTS, as_json: Json = False) -> None:
+def list_(out: Out = folders.OUTPUTS, as_json: Json = False) -> None:
     """List stored runs: draws, seed, sampler, when, size, and what is wrong with any."""
-    rows = reader.listed(out)
+    rows = folders.listed(out)
     if as_json:
         print(json.dumps(rows, indent=1))
         return

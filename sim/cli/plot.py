@@ -10,7 +10,7 @@ import typer
 from sim.cli.stored_options import Out, Run, _told
 from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.text import nearest
-from sim.store import reader
+from sim.store import folders, reader
 
 
 def plot(
@@ -22,7 +22,7 @@ def plot(
         Path | None,
         typer.Option(help="A folder, or a .png, .pdf or .svg for one figure (else figures/)."),
     ] = None,
-    out: Out = reader.OUTPUTS,
+    out: Out = folders.OUTPUTS,
 ) -> None:
     """Draw figures of a stored run again."""
     from sim import plots
@@ -43,8 +43,8 @@ def plot(
         faults.append(Fault(Location("--to"), "", message))
     if faults:
         raise InputError(faults)
-    folder = reader.find(run, out)
-    with reader.opened(folder) as (ds, _, manifest):
+    folder = folders.find(run, out)
+    with reader.open_run_folder(folder) as (ds, _, manifest):
         other = _told(folder, manifest)
         ds.load()
     undrawn = []

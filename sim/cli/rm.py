@@ -10,13 +10,13 @@ import typer
 
 from sim.cli.stored_options import RUN_HELP, Out
 from sim.common.errors import Fault, InputError, Location, RunError
-from sim.store import reader
+from sim.store import folders
 
 
 def rm(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help=RUN_HELP)],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    out: Out = reader.OUTPUTS,
+    out: Out = folders.OUTPUTS,
 ) -> None:
     """Remove stored runs, whole folders with all that is in them."""
     found: dict[Path, str] = {}
@@ -25,12 +25,12 @@ def rm(
         left = out / run if Path(run).name == run else Path(run)
         try:
             # Of a run that was killed there may be nothing but hidden folders.
-            only_left = not left.exists() and reader.left_of(left)
-            folder = (left if only_left else reader.find(run, out)).resolve()
+            only_left = not left.exists() and folders.left_of(left)
+            folder = (left if only_left else folders.find(run, out)).resolve()
         except InputError as error:
             faults += error.faults
             continue
-        found[folder] = reader.contents(folder)
+        found[folder] = folders.contents(folder)
     if faults:
         raise InputError(faults)
     if not yes:
@@ -44,7 +44,7 @@ def rm(
             raise typer.Exit(1)
     for folder in found:
         try:
-            reader.remove(folder)
+            folders.remove(folder)
         except OSError as error:
             raise RunError(f"{folder} could not be removed: {error.strerror or error}") from error
         print(f"removed {folder.name}")

@@ -99,10 +99,11 @@ def run(
     What is stored already is answered from there or extended, and a run that was broken off goes
     on. Of several files a table shows them side by side; sim show tells all of one.
     """
-    options = _options(draws, seed, sampler, threads, bad_draws)
+    faults: list[Fault] = []
+    given = _options(draws, seed, sampler, threads, bad_draws, faults)
     span = f"; expected {QUARTERS[0]} to {QUARTERS[-1]}"
-    faults = options.pop("faults") + show_run.unknown("--quarter", quarter, QUARTERS, span)
-    options |= _until(until, max_draws, options["draws"], faults)
+    faults += show_run.unknown("--quarter", quarter, QUARTERS, span)
+    targets = _until(until, max_draws, given["draws"], faults)
     faults += _cluster(cluster, threads)
     scenarios = scenarios_of(files, set_, faults)
     labs = [party.id for scenario in scenarios for party in scenario.labs]
@@ -114,16 +115,17 @@ def run(
         from sim.simulation.until import check_all
 
         for scenario in scenarios:
-            check_all(options["until"], scenario, faults)
+            check_all(targets["until"], scenario, faults)
     if faults:
         raise InputError(faults)
 
-    from sim.store.figures_process import Pictures
+    from sim.store.figures_process import FiguresProcess
 
-    pictures = None if no_figures else context.with_resource(Pictures())
+    figures_process = None if no_figures else context.with_resource(FiguresProcess())
     from sim import tables
     from sim.cli import terminal
     from sim.engine.dask_backend import connected
+    from sim.parameters.options import RunOptions
     from sim.store import run as store_run
     from sim.tables import comparison
 
@@ -141,24 +143,24 @@ def run(
     documents = []
     for place, scenario in enumerate(scenarios, start=1):
         which = f" {place}/{len(scenarios)}" if len(scenarios) > 1 else ""
-        count = options["draws"] or scenario.run.draws
-        with terminal.watch(not talkative, scenario.name + which, count) as watcher:
+        options = RunOptions.of(scenario, drop_questionable=drop_questionable, **given)
+        with terminal.watch(not talkative, scenario.name + which, options.draws) as watcher:
             done = store_run.run(
                 scenario,
                 out,
-                drop_questionable=drop_questionable,
+                options,
                 figures=not no_figures,
                 force=force,
                 progress=watcher.advance,
                 sized=watcher.total,
                 stage=watcher.stage,
                 elsewhere=elsewhere,
-                pictures=pictures,
-                **options,
+                figures_process=figures_process,
+                **targets,
             )
         _warn(done, scenario.name, of_targets=not talkative or len(scenarios) > 1)
         if talkative:
-            _show(done, scenario, selection, exclusive_lock=len(scenarios) == 1)
+            _show(done, scenario, selection, alone=len(scenarios) == 1)
         elif as_json:
             about = show_run.of_scenario(scenario)
             document = show_run.document(done.ds, done.summary, about, selection, done.folder)
@@ -186,11 +188,11 @@ def _warn(done: Run, name: str, of_targets: bool) -> None:
         terminal.err.print(f"{name}: {line}", style="bold red", markup=False)
 
 
-def _show(done: Run, scenario: Scenario, selection: Selection, exclusive_lock: bool) -> None:
+def _show(done: Run, scenario: Scenario, selection: Selection, alone: bool) -> None:
     """Print all tables of a run, or of one among several what it is and where."""
     from sim.cli import terminal
 
-    if exclusive_lock:
+    if alone:
         show_run.show(done.ds, done.summary, show_run.of_scenario(scenario), selection)
     else:
         about = f": {scenario.description}" if scenario.description else ""
@@ -216,8 +218,9 @@ def _options(
     sampler: str | None,
     threads: str | None,
     bad_draws: str,
+    faults: list[Fault],
 ) -> dict[str, Any]:
-    """The options of a run as numbers, with their faults."""
+    """The options of a run as numbers; their faults are added to `faults`."""
     from sim.parameters.options import option_faults
 
     given = {
@@ -227,11 +230,11 @@ def _options(
         "threads": number(threads),
         "bad_draws": bad_draws,
     }
-    faults = [
+    faults += [
         Fault(Location(f"--{name.replace('_', '-')}"), "", message)
         for name, message in option_faults(**given).items()
     ]
-    return {**given, "faults": faults}
+    return given
 
 
 def _cluster(address: str | None, threads: str | None) -> list[Fault]:
@@ -262,4 +265,4 @@ def _until(
     most = MAX_DRAWS if max_draws is None else number(max_draws)
     if fault := sizes_fault(draws, most):
         faults.append(Fault(Location("--max-draws"), "", fault))
-    return {"until": parse_all(texts, faults), "max_draws": most}
+    return {"until": parse_all(texts, faults), "first_draws": draws, "max_draws": most}

@@ -12,7 +12,7 @@ from sim.cli.options import Labs, Landlords, Quarters
 from sim.cli.stored_options import Out, Run, _told
 from sim.common.errors import InputError, RunError
 from sim.model.dims import QUARTERS
-from sim.store import reader
+from sim.store import folders, reader
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 def show(
     run: Run,
-    out: Out = reader.OUTPUTS,
+    out: Out = folders.OUTPUTS,
     lab: Labs = None,
     landlord: Landlords = None,
     quarter: Quarters = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
     """Print the tables of a stored run, as sim run did."""
-    folder = reader.find(run, out)
-    with reader.opened(folder) as (ds, summary, manifest):
+    folder = folders.find(run, out)
+    with reader.open_run_folder(folder) as (ds, summary, manifest):
         _check_rows(ds, lab, landlord, quarter)
         other = _told(folder, manifest)
         from sim import tables

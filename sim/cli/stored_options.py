@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sim.store import reader
+from sim.store import manifest as manifests
 
 RUN_HELP = "A run: its folder, or the start of its name in --out."
 Run = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)]
@@ -18,7 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the same for machines.
 
 def _told(folder: Path, manifest: dict[str, Any]) -> str:
     """A note on the error stream where another version of the model made the run."""
-    text = reader.origin(manifest)
+    text = manifests.other_version(manifest)
     if text:
         print(f"note: {folder.name}: {text}", file=sys.stderr)
     return text

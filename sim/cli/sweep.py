@@ -1,4 +1,4 @@
-"""`sim sweep`: one question over a grid of parameters."""
+"""`sim sweep`: one plan over a grid of parameters."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ def sweep(
     """
     from sim.parameters import sweep_axes
     from sim.parameters.loading import parse_set
-    from sim.simulation.sweep import ask
+    from sim.simulation.sweep import plan_sweep
 
     faults: list[Fault] = []
     along = sweep_axes.of_texts(over or (), faults)
     changes = parse_set(set_ or [], faults)
-    question = ask(
+    plan = plan_sweep(
         file, along, output, changes, faults, draws=number(draws), seed=number(seed),
         sampler=sampler, threads=number(threads), bad_draws=bad_draws,
         drop_questionable=drop_questionable,
@@ -90,12 +90,12 @@ def sweep(
 
     if not quiet:
         announce_compiling()
-    points = len(question.grid.scenarios)
+    points = len(plan.grid.scenarios)
     talkative = not quiet and not as_json
-    label = f"{question.grid.scenarios[0].name}: {points} points"
-    with terminal.watch(not talkative, label, points * question.draws) as watcher:
+    label = f"{plan.grid.scenarios[0].name}: {points} points"
+    with terminal.watch(not talkative, label, points * plan.options.draws) as watcher:
         done = run(
-            question, out, figures=not no_figures, force=force, threads=number(threads),
+            plan, out, figures=not no_figures, force=force,
             progress=watcher.advance, stage=watcher.stage,
         )  # fmt: skip
     warnings = [
@@ -103,33 +103,33 @@ def sweep(
     ]
     if count := int(done.ds["draws_not_finite"].sum()):
         fate = "statistics are nan where they reach" if bad_draws == "keep" else "they are left out"
-        drawn = points * question.draws
+        drawn = points * plan.options.draws
         line = f"WARNING: {count:,} of {drawn:,} draws gave a value that is not finite; {fate}."
         warnings.append(line)
     for line in warnings:
         terminal.err.print(line, style="bold red", markup=False)
     if as_json:
-        print(json.dumps(_document(question, done), indent=1, allow_nan=False))
+        print(json.dumps(_document(plan, done), indent=1, allow_nan=False))
     elif quiet:
         print(done.folder)
     else:
-        _show(question, done)
+        _show(plan, done)
 
 
-def _document(question: SweepPlan, done: Sweep) -> dict[str, Any]:
+def _document(plan: SweepPlan, done: Sweep) -> dict[str, Any]:
     import numpy as np
 
     from sim.simulation.sweep import asked
     from sim.tables.sweep import cell
 
-    grid, ds = question.grid, done.ds
+    grid, ds = plan.grid, done.ds
     found = asked(ds)
     return {
         "scenario": ds.attrs["scenario"],
         "digest": ds.attrs["digest"],
-        "draws": question.draws,
-        "seed": question.seed,
-        "sampler": question.sampler,
+        "draws": plan.options.draws,
+        "seed": plan.options.seed,
+        "sampler": plan.options.sampler,
         "over": {axis.key: {**grid.about(axis), "values": axis.values} for axis in grid.axes},
         "points": [
             {"at": grid.at(i), "values": {one.text: cell(ds, one, place).data() for one in found}}
@@ -140,16 +140,16 @@ def _document(question: SweepPlan, done: Sweep) -> dict[str, Any]:
     }
 
 
-def _show(question: SweepPlan, done: Sweep) -> None:
+def _show(plan: SweepPlan, done: Sweep) -> None:
     from sim import tables
     from sim.cli import terminal
     from sim.tables.sweep import tables as sweep_tables
 
-    first, points = question.grid.scenarios[0], len(question.grid.scenarios)
-    swept = {axis.key for axis in question.grid.axes}
+    first, points = plan.grid.scenarios[0], len(plan.grid.scenarios)
+    swept = {axis.key for axis in plan.grid.axes}
     terminal.out.print(
-        f"[bold]{first.name}[/bold]  {points} points, {question.draws:,} draws each,"
-        f" {question.sampler}, seed {question.seed}"
+        f"[bold]{first.name}[/bold]  {points} points, {plan.options.draws:,} draws each,"
+        f" {plan.options.sampler}, seed {plan.options.seed}"
     )
     for override in first.overrides:
         if override.key not in swept:
@@ -157,10 +157,12 @@ def _show(question: SweepPlan, done: Sweep) -> None:
     terminal.out.print()
     for table in sweep_tables(done.ds):
         terminal.show(table)
-    terminal.out.print(tables.describe_errors(question.draws, question.sampler), style="dim")
+    terminal.out.print(
+        tables.describe_errors(plan.options.draws, plan.options.sampler), style="dim"
+    )
     doubtful = int(done.ds["draws_questionable"].max())
     if doubtful:
-        fate = "left out" if question.drop_questionable else "kept"
+        fate = "left out" if plan.options.drop_questionable else "kept"
         terminal.out.print(
             f"Questionable draws, {fate}: up to {doubtful:,} at a point.", style="dim"
         )

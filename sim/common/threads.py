@@ -5,8 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def available_threads() -> int:
@@ -47,3 +51,17 @@ def in_chunks(
                 future.result()
         finally:
             stop.set()
+
+
+def map_in_threads(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int | None
+) -> list[Result]:
+    """Results of a function for every item, in their order, from this number of threads.
+
+    None for all processors. One thread runs in the caller.
+    """
+    workers = threads or available_threads()
+    if workers == 1:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(function, items))

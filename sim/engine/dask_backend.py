@@ -28,8 +28,8 @@ from sim.common.fingerprint import package_hash
 from sim.common.text import shown
 from sim.engine.histograms import HistogramPart
 from sim.engine.loop import Piece, tiles_of
-from sim.engine.state import CHUNK, Draws, Tile, Totals
-from sim.model.blocks import TILE
+from sim.engine.state import Prepared, SimulationState, Tile
+from sim.model.blocks import CHUNK, TILE
 
 MOST_LOCAL = 256
 
@@ -72,7 +72,7 @@ def code() -> Code:
 
 @dataclass(frozen=True)
 class Cluster:
-    """The workers of a Dask cluster, which evaluate draws as `engine.Elsewhere` says."""
+    """The workers of a Dask cluster, which evaluate draws as `loop.Elsewhere` says."""
 
     client: Any
     remark: str = ""  # on what may differ
@@ -83,9 +83,9 @@ class Cluster:
         return int(sum(self.client.nthreads().values()))
 
     def __call__(
-        self, result: Draws, begin: int, end: int, part: HistogramPart | None
+        self, state: SimulationState, begin: int, end: int, part: HistogramPart | None
     ) -> Generator[Piece, None, None]:
-        """Evaluate draws of a result; see `engine.Elsewhere`.
+        """Evaluate draws of a state; see `loop.Elsewhere`.
 
         Raises:
             RunError: If a worker fails or has other code, workers die again and again over one
@@ -99,12 +99,12 @@ class Cluster:
         most = CHUNK if part is None else CHUNKS_BEYOND * CHUNK
         size = min(most, share * TILE)
         starts = iter(range(begin, end, size))
-        question = _packed(result, part)
+        packed = _pack(state.prepared, part)
         own = code()
         # What all tasks have in common is itself the result of a task: workers pass it on among
         # themselves, and none of it is lost with them.
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"}):
-            shared = self.client.submit(bytes, question, pure=False)
+            shared = self.client.submit(bytes, packed, pure=False)
         waiting: deque[Any] = deque()
         try:
             while True:
@@ -113,7 +113,7 @@ class Cluster:
                 for _, first in zip(range(room), starts, strict=False):
                     last = min(first + size, end)
                     waiting.append(
-                        self.client.submit(evaluated, shared, own, first, last, pure=False)
+                        self.client.submit(evaluate, shared, own, first, last, pure=False)
                     )
                 if not waiting:
                     return
@@ -142,19 +142,20 @@ class Cluster:
                 raise RunError(f"cluster: there has been no worker for {waited:.0f} s")
 
 
-def evaluated(question: bytes, asked: Code, first: int, last: int) -> Piece:
-    """What draws `first` ... `last - 1` add, on a worker.
+def evaluate(packed: bytes, expected: Code, first: int, last: int) -> Piece:
+    """Evaluate draws `first` ... `last - 1` on a worker.
 
     Raises:
         RunError: If this process would not give the bits of the one that asks.
     """
-    if different := code().differs(asked):
+    if different := code().differs(expected):
         raise RunError(f"cluster: a worker has {different}")
-    result, empty = _opened(question)
+    prepared, empty = _unpack(packed)
     part = deepcopy(empty)
-    plan = result.plan if part is None else result.plan_beyond()
-    space = result.workspace()
-    values = np.empty((len(result.store), min(last - first, CHUNK)))
+    plan = prepared.evaluation if part is None else prepared.evaluation_beyond
+    space = prepared.workspace()
+    kept = plan.columns.size - prepared.evaluation.moments
+    values = np.empty((kept, min(last - first, CHUNK)))
     tiles: list[Tile] = []
     for begin in range(first, last, CHUNK):  # one, where values are kept
         status = np.empty(min(last - begin, CHUNK), np.int8)
@@ -166,21 +167,16 @@ def evaluated(question: bytes, asked: Code, first: int, last: int) -> Piece:
     return Piece(tiles, None, replace(part, grid=bare))
 
 
-def _packed(result: Draws, part: HistogramPart | None) -> bytes:
-    """A result without its draws, and an empty part of its sketch."""
-    none = Totals.none(0)
-    bare = replace(
-        result, store=result.store[:, :0], status=result.status[:0], completed=none, running=none,
-        checkpoints=[],
-    )  # fmt: skip
-    return zlib.compress(pickle.dumps((bare, part), protocol=5), level=1)
+def _pack(prepared: Prepared, part: HistogramPart | None) -> bytes:
+    """What all tasks of a run have in common: its plans, and empty histograms."""
+    return zlib.compress(pickle.dumps((prepared, part), protocol=5), level=1)
 
 
 @lru_cache(maxsize=2)
-def _opened(question: bytes) -> tuple[Draws, HistogramPart | None]:
-    """What `_packed` has packed, once in each worker; it is not to be changed."""
-    found: tuple[Draws, HistogramPart | None] = pickle.loads(zlib.decompress(question))
-    return found
+def _unpack(packed: bytes) -> tuple[Prepared, HistogramPart | None]:
+    """What `_pack` has packed, once in each worker; it is not to be changed."""
+    unpacked: tuple[Prepared, HistogramPart | None] = pickle.loads(zlib.decompress(packed))
+    return unpacked
 
 
 def address_fault(address: Any) -> str | None:

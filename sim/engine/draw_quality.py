@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.common.errors import RunError
-from sim.engine.state import Array, Draws
+from sim.engine.state import Array, SimulationState
 from sim.kernels.loop import ANYTHING, BAD, FINITE, run_blocks
 from sim.model.blocks import BLOCK, REPLICATES, TILE
 from sim.model.dims import COORDS
-from sim.model.record_layout import Layout
+from sim.model.record_layout import RecordLayout
 from sim.parameters.scenario import Scenario
 
 TOLERATED = 0.001  # share of draws that may be bad under the policy `fail`
@@ -28,73 +28,74 @@ MOST_NAMED = 3
 SIGNIFICANT = 4.0  # standard errors of a mean percentile; some 200 inputs are looked at
 
 
-def check_draws(done: Draws, policy: str) -> str:
-    """Whether a run stands: the explanation of its bad draws, "" where none is bad.
+def check_draws(state: SimulationState) -> str:
+    """Refuse a run with too many bad draws; else explain those there are ("" where none is bad).
 
     Raises:
         RunError: If too many draws are bad for the policy `fail`, or none is left.
     """
-    totals = done.running
-    why = explanation(done) if totals.bad else ""
+    totals, policy = state.running, state.prepared.options.bad_draws
+    why = explanation(state) if totals.bad else ""
     share = (
-        f"{done.scenario.name}: {totals.bad:,} of {done.draws:,} draws gave a value that is not"
-        " finite"
+        f"{state.prepared.scenario.name}: {totals.bad:,} of {state.draws:,} draws gave a value that"
+        " is not finite"
     )
-    if policy == "fail" and totals.bad > TOLERATED * done.draws:
+    if policy == "fail" and totals.bad > TOLERATED * state.draws:
         most = f"{100 * TOLERATED:g} %"
         raise RunError(
             f"{share}, more than {most}. {why} Is a spread too wide, or a law outside its bounds?"
             " --bad-draws drop leaves such draws out, keep keeps them."
         )
-    if not done.counted.any():
+    if not state.counted.any():
         count = totals.questionable
         others = f", and {count:,} are questionable" if count else ""
         raise RunError(f"{share}{others}; no draw is left. {why}".rstrip())
     return why
 
 
-def cannot_succeed(done: Draws, policy: str) -> bool:
+def cannot_succeed(state: SimulationState) -> bool:
     """Whether more draws would not save a run, beyond what chance explains.
 
     Either none counts, or bad ones are too many for the policy `fail`.
     """
-    tolerated = TOLERATED * done.draws
-    beyond = done.running.bad > tolerated + BEYOND_CHANCE * math.sqrt(tolerated)
-    return (policy == "fail" and beyond) or not bool(done.counted.any())
+    policy = state.prepared.options.bad_draws
+    tolerated = TOLERATED * state.draws
+    beyond = state.running.bad > tolerated + BEYOND_CHANCE * math.sqrt(tolerated)
+    return (policy == "fail" and beyond) or not bool(state.counted.any())
 
 
-def explanation(done: Draws) -> str:
+def explanation(state: SimulationState) -> str:
     """Which outputs are not finite in bad draws, and which inputs are extreme in them.
 
     Inputs are compared by rank with the good draws among the first 4,096 of the same seed: those
     whose mean percentile is too far from the middle to be chance, the farthest first.
     """
-    examined = done.running.bad_numbers
-    rows, _ = _evaluated(done, examined)
-    among = "" if len(examined) == done.running.bad else f" in the first {len(examined)} of them"
-    sentences = [f"Not finite{among}: {', '.join(_outputs(done, rows))}."]
-    reference, good = _evaluated(done, np.arange(REFERENCE))
-    extreme = list(_extreme(done, rows, reference[good]))
+    examined = state.running.bad_numbers
+    rows, _ = _evaluated(state, examined)
+    among = "" if len(examined) == state.running.bad else f" in the first {len(examined)} of them"
+    sentences = [f"Not finite{among}: {', '.join(_outputs(state, rows))}."]
+    reference, good = _evaluated(state, np.arange(REFERENCE))
+    extreme = list(_extreme(state, rows, reference[good]))
     if extreme:
         sentences.append(f"In them {', '.join(extreme)}.")
     return " ".join(sentences)
 
 
-def _evaluated(done: Draws, draws: NDArray[np.int64]) -> tuple[Array, NDArray[np.bool_]]:
+def _evaluated(state: SimulationState, draws: NDArray[np.int64]) -> tuple[Array, NDArray[np.bool_]]:
     """Inputs and outputs [draw, column] of draws by number, ascending, and which are not bad."""
-    plan = done.plan
+    plan = state.prepared.evaluation
     plan = plan._replace(
-        columns=np.arange(done.layout.width, dtype=np.uint64),
+        columns=np.arange(state.prepared.layout.width, dtype=np.uint64),
         moments=0,
-        rules=_rules(done),
+        rules=_rules(state),
         drop_bad=False,  # rows stay in the order of the draws
         drop_questionable=False,
     )
-    space = done.workspace()
-    values = np.empty((done.layout.width, BLOCK))
+    space = state.prepared.workspace()
+    values = np.empty((state.prepared.layout.width, BLOCK))
     sizes = np.zeros(REPLICATES, np.int64)
     mean, m2 = np.zeros((2, REPLICATES, 0))
-    rows = np.empty((len(draws), done.layout.width))
+    rows = np.empty((len(draws), state.prepared.layout.width))
     good = np.empty(len(draws), bool)
     status = np.empty(BLOCK, np.int8)
     for block in np.unique(draws // BLOCK):
@@ -105,20 +106,20 @@ def _evaluated(done: Draws, draws: NDArray[np.int64]) -> tuple[Array, NDArray[np
     return rows, good
 
 
-def _rules(done: Draws) -> NDArray[np.int8]:
+def _rules(state: SimulationState) -> NDArray[np.int8]:
     """What all columns may hold: those of which nothing is told, anything."""
-    rules = np.full(done.layout.width, ANYTHING, np.int8)
-    rules[done.plan.columns] = done.plan.rules
+    rules = np.full(state.prepared.layout.width, ANYTHING, np.int8)
+    rules[state.prepared.evaluation.columns] = state.prepared.evaluation.rules
     return rules
 
 
-def _outputs(done: Draws, rows: Array) -> Iterator[str]:
+def _outputs(state: SimulationState, rows: Array) -> Iterator[str]:
     """The outputs that are not finite in the most of some bad draws [draw, column], in words."""
-    rules = _rules(done)
+    rules = _rules(state)
     wrong = (np.isnan(rows) & (rules != ANYTHING)) | (np.isinf(rows) & (rules == FINITE))
     counts = {
         name: int(wrong[:, variable.columns.ravel()].any(axis=1).sum())
-        for name, variable in done.layout.outputs.items()
+        for name, variable in state.prepared.layout.outputs.items()
     }
     found = sorted((name for name in counts if counts[name]), key=lambda name: -counts[name])
     for name in found[:MOST_NAMED]:
@@ -127,14 +128,14 @@ def _outputs(done: Draws, rows: Array) -> Iterator[str]:
         yield f"and {len(found) - MOST_NAMED} more"
 
 
-def _extreme(done: Draws, rows: Array, reference: Array) -> Iterator[str]:
+def _extreme(state: SimulationState, rows: Array, reference: Array) -> Iterator[str]:
     """The inputs that are extreme in bad draws, in words; both are [draw, column]."""
     if not len(reference):
         return
     # As exact as the test of Wilcoxon, which knows that the reference has an error too.
     effective = len(rows) * len(reference) / (len(rows) + len(reference))
     found = []
-    for column, name in input_names(done.scenario, done.layout).items():
+    for column, name in input_names(state.prepared.scenario, state.prepared.layout).items():
         ordered, values = np.sort(reference[:, column]), rows[:, column]
         if not np.isfinite(ordered[[0, -1]]).all() or ordered[0] == ordered[-1]:
             continue  # not sampled
@@ -148,7 +149,7 @@ def _extreme(done: Draws, rows: Array, reference: Array) -> Iterator[str]:
         yield f"{name} is {side} (median at its p{100 * median:.0f})"
 
 
-def input_names(scenario: Scenario, layout: Layout) -> dict[int, str]:
+def input_names(scenario: Scenario, layout: RecordLayout) -> dict[int, str]:
     """The full name of every input as files have it, by its column of a draw's row."""
     names = {}
     ids = {"labs": scenario.labs, "landlords": scenario.landlords}

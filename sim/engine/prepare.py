@@ -1,156 +1,78 @@
-"""What is asked of the engine: options, variables of which draws are kept, a name for it all."""
+"""Preparing a run: the variables to keep, the plans, and the digest that names it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.common.errors import Fault, InputError, Location
 from sim.common.fingerprint import source_hash
 from sim.common.text import nearest
-from sim.engine.scenario_plan import Rows, hosts
-from sim.engine.state import CHUNK, KEPT_DRAWS, Draws, Mask, Totals
-from sim.kernels.loop import ANYTHING, FINITE, NUMBER, Plan
+from sim.engine.scenario_plan import ScenarioPlan, hosts
+from sim.engine.state import Mask, Prepared
+from sim.kernels.loop import ANYTHING, FINITE, NUMBER
+from sim.kernels.loop import Plan as EvaluationPlan
 from sim.model.declarations import Output
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER, REGIMES
 from sim.model.inputs import HOST_MATRICES
 from sim.model.outputs import PROBABILITIES
-from sim.model.record_layout import Layout, Variable, layout_of
-from sim.parameters.options import kept_draws_fault, option_faults
+from sim.model.record_layout import RecordLayout, Variable, layout_of
+from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
 
 # Inputs that results always carry: probabilities, tables and figures need them.
 ALWAYS_KEPT = ("hurdle_margin", "lab_is_china", "rpo_busd")
 
 
-@dataclass(frozen=True)
-class Options:
-    """How a scenario is drawn, checked; see `simulate`."""
-
-    draws: int
-    seed: int
-    sampler: str
-    keep: str | Sequence[str] | None
-    uncertainty: float
-    threads: int | None
-    bad_draws: str
-    drop_questionable: bool
-    kept_draws: int
+def digest(scenario: Scenario, options: RunOptions) -> str:
+    """The digest that names a run: parameters, code, seed, sampler, and what is kept."""
+    usual = options.bad_draws == "fail" and not options.drop_questionable
+    dropped = [] if usual else [options.bad_draws, options.drop_questionable]
+    kept = "headline" if options.keep is None else options.keep
+    return scenario.digest(
+        source_hash(), options.seed, options.sampler, kept, options.uncertainty, *dropped
+    )
 
 
-def options(
-    scenario: Scenario,
-    draws: int | None = None,
-    seed: int | None = None,
-    sampler: str | None = None,
-    keep: str | Sequence[str] | None = None,
-    uncertainty: float | None = None,
-    threads: int | None = None,
-    bad_draws: str = "fail",
-    drop_questionable: bool = False,
-    kept_draws: int = KEPT_DRAWS,
-) -> Options:
-    """Options of `simulate`; those that are None are as the scenario says.
+def prepare(scenario: Scenario, options: RunOptions) -> Prepared:
+    """Lay out records and make the plans that draws of a scenario are evaluated with.
 
     Raises:
-        InputError: As `simulate`.
-    """
-    run = scenario.run
-    draws = run.draws if draws is None else draws
-    seed = run.seed if seed is None else seed
-    sampler = run.sampler if sampler is None else sampler
-    uncertainty = scenario.settings.uncertainty if uncertainty is None else uncertainty
-    faults = option_faults(
-        draws=draws, seed=seed, sampler=sampler, uncertainty=uncertainty, threads=threads,
-        bad_draws=bad_draws,
-    )  # fmt: skip
-    if message := kept_draws_fault(kept_draws, CHUNK):
-        faults["kept_draws"] = message
-    wrong = [Fault(Location("simulate"), name, message) for name, message in faults.items()]
-    if wrong:
-        raise InputError(wrong)
-    return Options(
-        int(draws), int(seed), sampler, keep, float(uncertainty), threads, bad_draws,
-        bool(drop_questionable), int(kept_draws),
-    )  # fmt: skip
-
-
-def digest_of(scenario: Scenario, wanted: Options) -> str:
-    """What names a run: parameters, source of the model, seed, sampler, and what is kept."""
-    kept = "headline" if wanted.keep is None else wanted.keep
-    return digest(
-        scenario, wanted.seed, wanted.sampler, kept, wanted.uncertainty, wanted.bad_draws,
-        wanted.drop_questionable,
-    )  # fmt: skip
-
-
-def digest(
-    scenario: Scenario,
-    seed: int,
-    sampler: str,
-    keep: Any,
-    uncertainty: float,
-    bad_draws: str,
-    drop_questionable: bool,
-) -> str:
-    """`digest_of`, of options one by one."""
-    usual = bad_draws == "fail" and not drop_questionable
-    dropped = [] if usual else [bad_draws, drop_questionable]
-    return scenario.digest(source_hash(), seed, sampler, keep, float(uncertainty), *dropped)
-
-
-def prepared(scenario: Scenario, wanted: Options) -> Draws:
-    """A result of no draws yet.
-
-    Raises:
-        ValueError: For an unknown name in `keep`.
+        ValueError: For an unknown name in `options.keep`.
     """
     layout = layout_of(len(scenario.labs), len(scenario.landlords))
-    start = Rows(scenario, layout, wanted.uncertainty)
-    kept, moments = selected(layout, wanted.keep)
-    drawn = [v for v in kept if v.name in start.sampled or v.name in layout.outputs]
-    told = [*moments, *drawn]
+    plan = ScenarioPlan(scenario, layout, options.uncertainty)
+    kept, moments = selected(layout, options.keep)
+    drawn = [v for v in kept if v.name in plan.sampled or v.name in layout.outputs]
+    reported = [*moments, *drawn]
     columns = np.concatenate(
-        [np.zeros(0, np.uint64), *(v.columns.ravel().astype(np.uint64) for v in told)]
+        [np.zeros(0, np.uint64), *(v.columns.ravel().astype(np.uint64) for v in reported)]
     )
-    kept_size, moments_size = (sum(v.columns.size for v in each) for each in (drawn, moments))
-    settings = scenario.settings
-    housing = hosts(scenario)
-    reports = ~np.isnan(start.row[layout.inputs["arr_2026q4_busd"].columns])
-    rents = ((housing["share_2026"] > 0) & (housing["captive"] == 0)).any(axis=0)
-    rules = [_rules(v, reports, rents).ravel() for v in told]
-    plan = Plan(
-        start.plan.sampling(wanted.seed, wanted.sampler),
-        settings.rental_mode == "market",
-        settings.view == "accounting",
-        housing,
-        columns,
-        moments_size,
-        np.concatenate(rules or [np.zeros(0, np.int8)]),
-        wanted.bad_draws != "keep",
-        wanted.drop_questionable,
+    hosting = hosts(scenario)
+    reports = ~np.isnan(plan.template[layout.inputs["arr_2026q4_busd"].columns])
+    rents = ((hosting["share_2026"] > 0) & (hosting["captive"] == 0)).any(axis=0)
+    rules = [_rules(v, reports, rents).ravel() for v in reported]
+    evaluation = EvaluationPlan(
+        sampling=plan.sampling.sampling(options.seed, options.sampler),
+        market=scenario.settings.rental_mode == "market",
+        accounting=scenario.settings.view == "accounting",
+        hosts=hosting,
+        columns=columns,
+        moments=sum(v.columns.size for v in moments),
+        rules=np.concatenate(rules or [np.zeros(0, np.int8)]),
+        drop_bad=options.drop_bad,
+        drop_questionable=options.drop_questionable,
     )
-    none = Totals.none(moments_size)
-    return Draws(
-        scenario,
-        layout,
-        plan,
-        start,
-        wanted.seed,
-        wanted.sampler,
-        wanted.uncertainty,
-        wanted.kept_draws,
+    return Prepared(
+        scenario=scenario,
+        options=options,
+        layout=layout,
+        scenario_plan=plan,
+        evaluation=evaluation,
         slices=_slices(drawn),
-        fixed={v.name: start.row[v.columns] for v in kept if v not in drawn},
-        moments=_slices(moments),
-        store=np.empty((kept_size, 0)),
-        status=np.zeros(0, np.int8),
-        completed=none,
-        running=none,
+        moment_slices=_slices(moments),
+        fixed={v.name: plan.template[v.columns] for v in kept if v not in drawn},
     )
 
 
@@ -161,7 +83,7 @@ def _slices(variables: Sequence[Variable]) -> dict[str, slice]:
 
 
 def selected(
-    layout: Layout, keep: str | Sequence[str] | None
+    layout: RecordLayout, keep: str | Sequence[str] | None
 ) -> tuple[list[Variable], list[Variable]]:
     """The variables of which draws are kept, and those of which only moments are.
 

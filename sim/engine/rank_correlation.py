@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.distributions.copulas import Group, ranks
-from sim.engine.scenario_plan import Rows
+from sim.engine.scenario_plan import ScenarioPlan
 from sim.kernels.loop import sample_tiles
 from sim.model.blocks import BLOCK, REPLICATES, TILE, replicate_of
 from sim.model.dims import FACTORS
@@ -133,11 +133,13 @@ def _drawn(
     scenario: Scenario, draws: int, seed: int, sampler: str, uncertainty: float
 ) -> dict[str, Array]:
     """At most 8,192 draws of every input of the files, by full name."""
-    start = Rows(scenario, layout_of(len(scenario.labs), len(scenario.landlords)), uncertainty)
-    inputs = 1 + max(int(variable.columns.max()) for variable in start.layout.inputs.values())
+    plan = ScenarioPlan(
+        scenario, layout_of(len(scenario.labs), len(scenario.landlords)), uncertainty
+    )
+    inputs = 1 + max(int(variable.columns.max()) for variable in plan.layout.inputs.values())
     examined = min(draws, EXAMINED)
     whole_blocks = -(-examined // BLOCK) * BLOCK
-    store = np.repeat(start.row[:inputs, None], whole_blocks, axis=1)
-    sampling, scores = start.plan.sampling(seed, sampler), start.plan.scores(TILE)
+    store = np.repeat(plan.template[:inputs, None], whole_blocks, axis=1)
+    sampling, scores = plan.sampling.sampling(seed, sampler), plan.sampling.scores(TILE)
     sample_tiles(sampling, scores, 0, whole_blocks, store)
-    return {name: store[column, :examined] for name, column in start.columns.items()}
+    return {name: store[column, :examined] for name, column in plan.columns.items()}

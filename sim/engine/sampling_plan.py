@@ -160,8 +160,8 @@ class SamplingPlan:
             except TooRoughError as error:
                 raise InputError([Fault(Location("distribution"), name, str(error))]) from None
             made["distribution"], made["place"] = quantities.TABLE, place
-            exclusive_lock = made["own_weight"] == 1.0 and made["member"] < 0
-            if exclusive_lock and self._over_probabilities:
+            alone = made["own_weight"] == 1.0 and made["member"] < 0
+            if alone and self._over_probabilities:
                 made["near"] = self._near_rows(standard)
         self._quantities.append(made)
 

@@ -13,26 +13,30 @@ from sim.kernels.sampling import quantities
 from sim.model.declarations import record
 from sim.model.dims import FACTORS, QUARTERS, REFERENCE_QUARTER
 from sim.model.inputs import SPREAD_FROM, Host
-from sim.model.record_layout import Layout, Variable, as_record
+from sim.model.record_layout import RecordLayout, Variable, as_record
 from sim.parameters.scenario import Scenario
 
 
-class Rows:
-    """The row that every draw starts from, and the plan of what is sampled into it."""
+class ScenarioPlan:
+    """The row that every draw starts from, and the plan of what is sampled into it.
 
-    def __init__(self, scenario: Scenario, layout: Layout, uncertainty: float = 1.0) -> None:
+    `template` [column] holds the fixed inputs, NaN where a lab reports none; `sampled` names the
+    variables that `sampling` writes; `columns` are those of the inputs of files, by full name.
+    """
+
+    def __init__(self, scenario: Scenario, layout: RecordLayout, uncertainty: float = 1.0) -> None:
         self.layout = layout
-        self.row = np.zeros(layout.width)
+        self.template = np.zeros(layout.width)
         self.sampled: set[str] = set()
-        self.columns: dict[str, int] = {}  # of quantities of files, by full name
-        self.plan = SamplingPlan(uncertainty)
+        self.columns: dict[str, int] = {}
+        self.sampling = SamplingPlan(uncertainty)
         for factor in FACTORS:
-            self.plan.factor(factor_name(factor), scenario.factors.get(factor, math.nan))
+            self.sampling.factor(factor_name(factor), scenario.factors.get(factor, math.nan))
         distributions = {
             name: quantity.distribution for name, quantity in scenario.quantities.items()
         }
         for correlation in scenario.correlations:
-            self.plan.group(correlation, distributions)
+            self.sampling.group(correlation, distributions)
         for variable in layout.inputs.values():
             group = variable.full_name.split(".")[0]
             parties = {"labs": scenario.labs, "landlords": scenario.landlords}.get(group)
@@ -51,16 +55,16 @@ class Rows:
         return int(self.layout.inputs[full_name.split(".")[-1]].columns)
 
     def _input(self, scenario: Scenario, variable: Variable, name: str, column: int) -> None:
-        dimension = self.plan.dimension()  # whether it is fixed or not
+        dimension = self.sampling.dimension()  # whether it is fixed or not
         self.columns[name] = column
         quantity = scenario.quantities.get(name)
         if quantity is None or isinstance(quantity.distribution, Fixed):
-            self.row[column] = math.nan if quantity is None else quantity.distribution.point
+            self.template[column] = math.nan if quantity is None else quantity.distribution.point
             return
         distribution = quantity.distribution
         loads = [quantity.loads.get(factor, 0.0) for factor in FACTORS]
         if isinstance(distribution, SharedSpread | FiscalYears):
-            self.plan.of_columns(
+            self.sampling.of_columns(
                 name,
                 column,
                 quantities.LOGNORMAL,
@@ -70,13 +74,13 @@ class Rows:
                 dimension=dimension,
             )
         else:
-            self.plan.add(name, column, distribution, loads, dimension)
+            self.sampling.add(name, column, distribution, loads, dimension)
         self.sampled.add(variable.name)
 
     def _lab_delays(self, scenario: Scenario, variable: Variable) -> None:
         """Lab delays: the draw's own median and spread, no loadings (model.md 9.2)."""
         for lab, column in zip(scenario.labs, variable.columns, strict=True):
-            self.plan.of_columns(
+            self.sampling.of_columns(
                 f"labs.{lab.id}.{variable.name}",
                 int(column),
                 quantities.LOGNORMAL,
@@ -89,7 +93,7 @@ class Rows:
         """Innovations after the reference quarter, and the capital crunch (model.md 9.3)."""
         if variable.name == "capital_crunch":
             probability = self._column("buildout.capital_crunch_probability")
-            self.plan.of_columns(
+            self.sampling.of_columns(
                 "shocks.capital_crunch",
                 int(variable.columns),
                 quantities.BERNOULLI,
@@ -98,7 +102,7 @@ class Rows:
         else:
             for q in range(QUARTERS.index(REFERENCE_QUARTER) + 1, len(QUARTERS)):
                 name = f"shocks.{variable.name}.{QUARTERS[q]}"
-                self.plan.add(name, int(variable.columns[q]), STANDARD_NORMAL)
+                self.sampling.add(name, int(variable.columns[q]), STANDARD_NORMAL)
         self.sampled.add(variable.name)
 
 

@@ -1,4 +1,4 @@
-"""What a run leaves in memory: the first draws, and totals of all."""
+"""What draws are evaluated with, and what a run has come to: first draws, totals of all."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from numpy.typing import NDArray
 
 from sim.common.memory import check_memory
 from sim.engine.histograms import Histograms
-from sim.engine.scenario_plan import Rows
+from sim.engine.scenario_plan import ScenarioPlan
 from sim.kernels.formulas.buildout import Ledger
-from sim.kernels.loop import BAD, QUESTIONABLE, RUN, Plan, RecordsByLane, Workspace, fold_moments
+from sim.kernels.loop import BAD, QUESTIONABLE, RUN, RecordsByLane, Workspace, fold_moments
+from sim.kernels.loop import Plan as EvaluationPlan
 from sim.kernels.sampling.quantities import Scores
 from sim.kernels.simd.memory import aligned
 from sim.kernels.simd.vectors import LANES
-from sim.model.blocks import REPLICATES, TILE
+from sim.model.blocks import REPLICATES
 from sim.model.dims import QUARTERS
 from sim.model.inputs import Draw, Lab, Landlord
 from sim.model.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
-from sim.model.record_layout import Layout
+from sim.model.record_layout import RecordLayout, Variable
+from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-CHUNK = 8 * TILE  # draws that a thread evaluates at a time
-KEPT_DRAWS = 13 * CHUNK  # the first draws, of which values are kept: those of a usual run, 100,000
 BAD_NUMBERS = 500  # bad draws whose numbers are kept, to evaluate them again
 
 
@@ -85,76 +85,114 @@ class Tile(NamedTuple):
     ends: Array | None  # of the sketch
 
 
-@dataclass
-class Draws:
-    """What a run leaves in memory.
+@dataclass(frozen=True)
+class Prepared:
+    """All that draws of a scenario are evaluated with; the same for every draw.
 
-    `store` holds the first draws of variables, `status` says of each of them whether it is
-    questionable, and whether it is bad; `places` says which rows are those of a variable, `moments`
-    which columns of the moments. `fixed` maps inputs that are the same in every draw. `plan` and
-    `start` are what draws are evaluated with. `totals` are over all draws, `whole` over those that
-    fill whole tiles, from which a run goes on; `marks` are the latter where chunks end, as long as
-    draws are kept.
+    `slices` maps a variable whose draws are kept to its rows of `SimulationState.values`,
+    `moment_slices` one of which only moments are kept to its columns of them, and `fixed` an input
+    that is the same in every draw to its value.
     """
 
     scenario: Scenario
-    layout: Layout
-    plan: Plan
-    start: Rows
-    seed: int
-    sampler: str
-    uncertainty: float
-    kept_draws: int
+    options: RunOptions
+    layout: RecordLayout
+    scenario_plan: ScenarioPlan
+    evaluation: EvaluationPlan
     slices: dict[str, slice]
+    moment_slices: dict[str, slice]
     fixed: dict[str, Array]
-    moments: dict[str, slice]
-    store: Array  # [column, draw]
+
+    @property
+    def variables(self) -> dict[str, Variable]:
+        """Every input and output by name."""
+        return {**self.layout.inputs, **self.layout.outputs}
+
+    @property
+    def evaluation_beyond(self) -> EvaluationPlan:
+        """The plan for draws that are not kept: there are moments of all variables."""
+        return self.evaluation._replace(moments=self.evaluation.columns.size)
+
+    def workspace(self) -> Workspace:
+        """Working space of one thread."""
+        plan = self.scenario_plan
+        return workspace(self.layout, plan.template, plan.sampling.scores(RUN))
+
+    def gives_same_draws(self, other: Prepared) -> bool:
+        """Whether draws of the same number, and what is kept of them, are the same bits."""
+
+        def question(of: Prepared) -> tuple[object, ...]:
+            options = of.options
+            return (
+                of.scenario, options.seed, options.sampler, options.uncertainty,
+                options.kept_draws, options.drop_bad, options.drop_questionable,
+                of.slices, of.moment_slices,
+            )  # fmt: skip
+
+        return question(self) == question(other)
+
+
+@dataclass
+class SimulationState:
+    """What a run has come to.
+
+    `values` holds the first draws of the variables that are kept, `status` whether each of these
+    draws is questionable or bad. `running` are totals over all draws, `completed` over those that
+    fill tiles, from which a run goes on; `checkpoints` are the latter where chunks end, as long as
+    draws are kept.
+    """
+
+    prepared: Prepared
+    values: Array  # [column, draw]
     status: NDArray[np.int8]  # [draw]
     completed: Totals
     running: Totals
     checkpoints: list[Totals] = field(default_factory=list)
 
+    @classmethod
+    def empty(cls, prepared: Prepared) -> SimulationState:
+        """The state before the first draw."""
+        kept = sum(part.stop - part.start for part in prepared.slices.values())
+        totals = Totals.none(prepared.evaluation.moments)
+        return cls(prepared, np.empty((kept, 0)), np.zeros(0, np.int8), totals, totals)
+
     @property
     def draws(self) -> int:
-        """How many draws there are."""
+        """How many draws were evaluated."""
         return self.running.draws
 
     @property
     def counted(self) -> Mask:
         """Which of the draws that are kept count: those that are not left out."""
-        return counted(self.status, self.plan)
+        return counted(self.status, self.prepared.evaluation)
 
     @property
     def moment_slices(self) -> dict[str, slice]:
         """Which columns of the moments are those of a variable."""
+        prepared = self.prepared
         if self.running.histograms is None:
-            return self.moments
-        before = self.plan.moments
-        kept = {n: slice(before + p.start, before + p.stop) for n, p in self.slices.items()}
-        return self.moments | kept
+            return prepared.moment_slices
+        before = prepared.evaluation.moments
+        kept = {
+            name: slice(before + part.start, before + part.stop)
+            for name, part in prepared.slices.items()
+        }
+        return prepared.moment_slices | kept
 
     def kept(self, name: str, draws: Mask | slice = slice(None)) -> Array:
         """The first draws of a variable [..., draw], or some of them."""
-        shape = {**self.layout.inputs, **self.layout.outputs}[name].columns.shape
-        found = self.store[self.slices[name]][:, draws]
-        return found.reshape(*shape, found.shape[1])
-
-    def plan_beyond(self) -> Plan:
-        """The plan for draws that are not kept: there are moments of all variables."""
-        return self.plan._replace(moments=self.plan.columns.size)
-
-    def workspace(self) -> Workspace:
-        """Working space of one thread that evaluates draws of this result."""
-        return workspace(self.layout, self.start.row, self.start.plan.scores(RUN))
+        values = self.values[self.prepared.slices[name]][:, draws]
+        shape = self.prepared.variables[name].columns.shape
+        return values.reshape(*shape, values.shape[1])
 
 
-def counted(status: NDArray[np.int8], plan: Plan) -> Mask:
+def counted(status: NDArray[np.int8], plan: EvaluationPlan) -> Mask:
     """Which draws are not left out, by what they are."""
     dropped = (BAD if plan.drop_bad else 0) | (QUESTIONABLE if plan.drop_questionable else 0)
     return np.asarray((status & dropped) == 0)
 
 
-def workspace(layout: Layout, row: Array, scores: Scores) -> Workspace:
+def workspace(layout: RecordLayout, row: Array, scores: Scores) -> Workspace:
     """Working space of one thread, with `row` in every draw."""
     inputs = aligned(layout.input_width, scores.own.size + LANES)
     inputs[:] = row[: layout.input_width, None]
@@ -182,17 +220,17 @@ def workspace(layout: Layout, row: Array, scores: Scores) -> Workspace:
     return Workspace(inputs, columns, records, scores)
 
 
-def make_room(result: Draws, draws: int) -> None:
-    """Make room for the draws that are kept of so many, after those that are there.
+def make_room(state: SimulationState, draws: int) -> None:
+    """Make room for the draws that are kept of this number, after those that are there.
 
     Raises:
         InputError: If they do not fit in memory.
     """
-    room = min(draws, result.kept_draws)
-    if result.store.shape[1] == room:
+    room = min(draws, state.prepared.options.kept_draws)
+    if state.values.shape[1] == room:
         return
-    check_memory(len(result.store), room)
-    store, status = np.empty((len(result.store), room)), np.zeros(room, np.int8)
-    there = min(result.store.shape[1], room)
-    store[:, :there], status[:there] = result.store[:, :there], result.status[:there]
-    result.store, result.status = store, status
+    check_memory(len(state.values), room)
+    values, status = np.empty((len(state.values), room)), np.zeros(room, np.int8)
+    there = min(state.values.shape[1], room)
+    values[:, :there], status[:there] = state.values[:, :there], state.status[:there]
+    state.values, state.status = values, status

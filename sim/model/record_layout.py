@@ -32,7 +32,7 @@ class Variable:
     columns: Columns
 
 
-class Layout:
+class RecordLayout:
     """The row of a draw for so many labs and landlords, and the blocks of records in it."""
 
     def __init__(self, labs: int, landlords: int) -> None:
@@ -104,9 +104,9 @@ class Layout:
 
 
 @lru_cache(maxsize=16)
-def layout_of(labs: int, landlords: int) -> Layout:
+def layout_of(labs: int, landlords: int) -> RecordLayout:
     """The layout for so many labs and landlords, made once."""
-    return Layout(labs, landlords)
+    return RecordLayout(labs, landlords)
 
 
 def with_lanes(dtype: np.dtype[Any], lanes: int) -> np.dtype[Any]:

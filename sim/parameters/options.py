@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
+from sim.common.errors import Fault, InputError, Location
 from sim.common.text import finite, nearest, shown
+from sim.model.blocks import CHUNK, KEPT_DRAWS
+from sim.parameters.scenario import Scenario
 
 SAMPLERS = ("stratified", "random", "sobol")
 SOBOL_DRAWS = 2**37  # 32 sequences of 2^32 points
@@ -61,7 +65,7 @@ def bad_draws_fault(policy: Any) -> str | None:
     return None
 
 
-def kept_draws_fault(kept: Any, step: int) -> str | None:
+def kept_draws_fault(kept: Any, step: int = CHUNK) -> str | None:
     """What is wrong with a number of draws to keep, in words."""
     whole = isinstance(kept, Integral) and not isinstance(kept, bool)
     if not whole or int(kept) < step or int(kept) % step:
@@ -87,7 +91,99 @@ def option_faults(draws: Any = None, **given: Any) -> dict[str, str]:
         "uncertainty": uncertainty_fault,
         "threads": threads_fault,
         "bad_draws": bad_draws_fault,
+        "kept_draws": kept_draws_fault,
     }
     found = {"draws": None if draws is None else draws_fault(draws)}
     found |= {name: rules[name](said) for name, said in given.items() if said is not None}
     return {name: message for name, message in found.items() if message}
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a scenario is drawn: the options of `simulate`, checked, without None for a default.
+
+    `keep` is None (headline outputs), "all", or the names of variables; `threads` is None for all
+    processors.
+    """
+
+    draws: int
+    seed: int
+    sampler: str
+    keep: str | Sequence[str] | None
+    uncertainty: float
+    threads: int | None
+    bad_draws: str
+    drop_questionable: bool
+    kept_draws: int
+
+    @classmethod
+    def of(
+        cls,
+        scenario: Scenario,
+        draws: int | None = None,
+        seed: int | None = None,
+        sampler: str | None = None,
+        keep: str | Sequence[str] | None = None,
+        uncertainty: float | None = None,
+        threads: int | None = None,
+        bad_draws: str = "fail",
+        drop_questionable: bool = False,
+        kept_draws: int = KEPT_DRAWS,
+    ) -> RunOptions:
+        """Options that were checked before; those that are None are as the scenario says."""
+        return cls(
+            draws=scenario.run.draws if draws is None else draws,
+            seed=scenario.run.seed if seed is None else seed,
+            sampler=scenario.run.sampler if sampler is None else sampler,
+            keep=keep,
+            uncertainty=scenario.settings.uncertainty if uncertainty is None else uncertainty,
+            threads=threads,
+            bad_draws=bad_draws,
+            drop_questionable=bool(drop_questionable),
+            kept_draws=kept_draws,
+        )
+
+    @property
+    def drop_bad(self) -> bool:
+        """Whether draws that are not finite are left out."""
+        return self.bad_draws != "keep"
+
+
+def run_options(
+    scenario: Scenario,
+    draws: int | None = None,
+    seed: int | None = None,
+    sampler: str | None = None,
+    keep: str | Sequence[str] | None = None,
+    uncertainty: float | None = None,
+    threads: int | None = None,
+    bad_draws: str = "fail",
+    drop_questionable: bool = False,
+    kept_draws: int = KEPT_DRAWS,
+    caller: str = "simulate",
+) -> RunOptions:
+    """Check options of a run; those that are None are as the scenario says.
+
+    Raises:
+        InputError: With all faults, as arguments of the `caller`.
+    """
+    options = RunOptions.of(
+        scenario, draws, seed, sampler, keep, uncertainty, threads, bad_draws, drop_questionable,
+        kept_draws,
+    )  # fmt: skip
+    faults = option_faults(
+        draws=options.draws, seed=options.seed, sampler=options.sampler,
+        uncertainty=options.uncertainty, threads=threads, bad_draws=bad_draws,
+        kept_draws=kept_draws,
+    )  # fmt: skip
+    if faults:
+        raise InputError(
+            [Fault(Location(caller), name, message) for name, message in faults.items()]
+        )
+    return replace(
+        options,
+        draws=int(options.draws),
+        seed=int(options.seed),
+        uncertainty=float(options.uncertainty),
+        kept_draws=int(kept_draws),
+    )

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from sim.common.threads import available_threads
-from sim.engine import loop, prepare
-from sim.engine.state import CHUNK, Draws
-from sim.model.blocks import TILE
+from sim.engine import loop
+from sim.engine.prepare import prepare
+from sim.engine.state import SimulationState
+from sim.model.blocks import CHUNK, TILE
 from sim.model.dims import FACTORS
+from sim.parameters.options import run_options
 from sim.parameters.scenario import Scenario
 from sim.selftest.check import Check, same
 from sim.selftest.workload import CORRELATION, INPUTS
-from sim.simulation.dataset import dataset
+from sim.simulation.dataset import make_dataset
 from sim.simulation.sample import sample
 
 DRAWS = 13 * TILE + 77  # no whole number of tiles or chunks
@@ -48,11 +50,16 @@ def _of_inputs() -> Iterator[Check]:
 def _of_model(scenario: Scenario) -> Iterator[Check]:
 
     def drawn(
-        draws: int = DRAWS, threads: int = 1, chunk: int = LARGE, after: Draws | None = None
-    ) -> Draws:
-        wanted = prepare.options(scenario, draws, 1, kept_draws=CHUNK, bad_draws="keep")
-        begun = prepare.prepared(scenario, wanted)
-        return loop.run(begun, draws, threads, after=after, chunk=chunk)
+        draws: int = DRAWS,
+        threads: int = 1,
+        chunk: int = LARGE,
+        after: SimulationState | None = None,
+    ) -> SimulationState:
+        options = run_options(
+            scenario, draws, 1, threads=threads, kept_draws=CHUNK, bad_draws="keep"
+        )
+        state = SimulationState.empty(prepare(scenario, options))
+        return loop.run(state, after=after, chunk=chunk)
 
     threads = max(2, available_threads())
     expected = _bits(drawn())
@@ -62,7 +69,7 @@ def _of_model(scenario: Scenario) -> Iterator[Check]:
     yield same("model, a run extended and one at a stretch", _bits(extended), expected)
 
 
-def _bits(done: Draws) -> list[Any]:
+def _bits(state: SimulationState) -> list[Any]:
     """The draws that are kept, and what is known of all: moments, counts by bins, probabilities."""
-    variables = dataset(done, None, "keep").data_vars.values()
+    variables = make_dataset(state).data_vars.values()
     return [variable.values for variable in variables if variable.dtype.kind in "fib"]

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sim.common.threads import available_threads
-from sim.engine.prepare import options
-from sim.engine.state import CHUNK
+from sim.model.blocks import CHUNK
+from sim.parameters.options import run_options
 from sim.parameters.scenario import Scenario
 from sim.selftest.check import Check, rate
 from sim.selftest.workload import COUNT, INPUTS, TIED, by_numpy, group
 from sim.simulation.sample import sample
-from sim.simulation.simulate import drawn
+from sim.simulation.simulate import run_engine
 
 TIMES = 3
 SAMPLED = 200_000
@@ -56,7 +56,7 @@ def _of_model(scenario: Scenario) -> Iterator[Check]:
     threads = available_threads()
 
     def ours(threads: int) -> None:
-        drawn(scenario, options(scenario, SIMULATED, threads=threads, bad_draws="keep"))
+        run_engine(scenario, run_options(scenario, SIMULATED, threads=threads, bad_draws="keep"))
 
     one, every = best(lambda: ours(1), lambda: ours(threads))
     yield rate("model, 1 thread: draws/s", SIMULATED / one)

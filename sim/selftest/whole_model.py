@@ -5,12 +5,12 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Iterator
 
-from sim.engine.prepare import options
-from sim.engine.state import CHUNK
+from sim.model.blocks import CHUNK
 from sim.model.dims import LAYERS
+from sim.parameters.options import run_options
 from sim.parameters.scenario import Scenario
 from sim.selftest.check import Check, at_most
-from sim.simulation.simulate import drawn, simulate
+from sim.simulation.simulate import run_engine, simulate
 
 DRAWS = 2048
 MANY = 8 * CHUNK
@@ -51,8 +51,8 @@ def _peaks(scenario: Scenario) -> tuple[int, int]:
 
     tracemalloc.start()
     try:
-        wanted = options(scenario, MANY, threads=1, kept_draws=CHUNK, bad_draws="keep")
-        drawn(scenario, wanted, progress=progress)
+        wanted = run_options(scenario, MANY, threads=1, kept_draws=CHUNK, bad_draws="keep")
+        run_engine(scenario, wanted, progress=progress)
         peaks.append(tracemalloc.get_traced_memory()[1])
     finally:
         tracemalloc.stop()

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from sim.common.environment import commit, versions
 from sim.engine import draw_quality, loop, rank_correlation
-from sim.engine.histograms import Histograms
 from sim.engine.prepare import digest
-from sim.engine.state import Draws
+from sim.engine.state import Prepared, SimulationState
 from sim.model.blocks import REPLICATES
 from sim.model.catalogue import probability_dims
 from sim.model.declarations import Output, declared
@@ -26,109 +24,97 @@ from sim.parameters.scenario import Scenario
 from sim.simulation import histogram_variables
 from sim.statistics.datasets import REPLICATE_M2, REPLICATE_MEAN, share
 
-Array = NDArray[Any]
+Variables = dict[str, Any]  # name -> dims, values, attributes
 
 
-def dataset(
-    done: Draws,
-    keep: str | Sequence[str] | None,
-    bad_draws: str = "fail",
-    threads: int | None = None,
-) -> xr.Dataset:
-    """What the engine leaves as a Dataset, of which `keep` was kept.
+def make_dataset(state: SimulationState) -> xr.Dataset:
+    """The Dataset of a finished run: what `simulate` returns.
 
     Raises:
         RunError: As `simulate`.
     """
-    why = draw_quality.check_draws(done, bad_draws)
-    ds = _dataset(done, [*done.slices, *done.moment_slices], keep, bad_draws, threads)
+    why = draw_quality.check_draws(state)
+    ds = partial_dataset(state, [*state.prepared.slices, *state.moment_slices])
     ds.attrs["draws_not_finite_why"] = why
-    if done.scenario.correlations:
-        found = rank_correlation.of_scenario(
-            done.scenario, done.draws, done.seed, done.sampler, done.uncertainty
+    scenario, options = state.prepared.scenario, state.prepared.options
+    if scenario.correlations:
+        achieved = rank_correlation.of_scenario(
+            scenario, state.draws, options.seed, options.sampler, options.uncertainty
         )
-        ds.attrs["correlation"] = json.dumps(found)
+        ds.attrs["correlation"] = json.dumps(achieved)
     return ds
 
 
-def partial_dataset(done: Draws, names: Collection[str]) -> xr.Dataset:
-    """The draws that count, or the moments, of a few variables."""
-    return _dataset(done, names)
+def partial_dataset(state: SimulationState, names: Collection[str]) -> xr.Dataset:
+    """A Dataset of some variables, of the draws so far.
+
+    It holds the draws that count [draw, ...] of variables whose draws are kept, fixed inputs
+    without `draw`, moments by replicate, histograms beyond the draws that are kept, and the
+    probabilities that these variables give; with coordinates and attributes of the run.
+    """
+    data = (
+        _draws(state, names)
+        | {name: _fixed(state.prepared, name) for name in state.prepared.fixed}
+        | _matrices(state.prepared.scenario)
+        | _moments(state, names)
+        | _histograms(state, names)
+        | _probabilities(state, names)
+    )
+    return xr.Dataset(data, _coordinates(state), _attributes(state))
 
 
-def _dataset(
-    done: Draws,
-    names: Collection[str],
-    keep: str | Sequence[str] | None = None,
-    bad_draws: str = "fail",
-    threads: int | None = None,
-) -> xr.Dataset:
-    scenario = done.scenario
-    variables = {**done.layout.inputs, **done.layout.outputs}
-    counted = slice(None) if done.counted.all() else done.counted
-    moments = {name: part for name, part in done.moment_slices.items() if name in names}
-    totals = done.running
-    data: dict[str, Any] = {}
-    for name in done.slices:
-        if name not in names:
-            continue
-        variable = variables[name]
-        draws = np.moveaxis(done.kept(name, counted), -1, 0)
-        if isinstance(variable.declaration, Output) and variable.declaration.kind != "float64":
-            draws = draws.astype(variable.declaration.kind)
-        data[name] = (("draw", *variable.dims), draws, _about(variable.declaration))
-    for name, columns in done.fixed.items():
-        variable = variables[name]
-        data[name] = (variable.dims, columns, _about(variable.declaration))
-    data.update(_matrices(scenario))
-    if moments:
-        data["replicate_count"] = (
-            "replicate",
-            totals.count,
-            {"units": "1", "long_name": "Draws of the replicate"},
-        )
+def _draws(state: SimulationState, names: Collection[str]) -> Variables:
+    """The draws that count [draw, ...] of the variables whose draws are kept."""
+    counted = slice(None) if state.counted.all() else state.counted
+    data: Variables = {}
+    for name in state.prepared.slices:
+        if name in names:
+            variable = state.prepared.variables[name]
+            draws = np.moveaxis(state.kept(name, counted), -1, 0)
+            if isinstance(variable.declaration, Output) and variable.declaration.kind != "float64":
+                draws = draws.astype(variable.declaration.kind)
+            data[name] = (("draw", *variable.dims), draws, _about(variable.declaration))
+    return data
+
+
+def _fixed(prepared: Prepared, name: str) -> Any:
+    """An input that is the same in every draw, in its own dims."""
+    variable = prepared.variables[name]
+    return variable.dims, prepared.fixed[name], _about(variable.declaration)
+
+
+def _moments(state: SimulationState, names: Collection[str]) -> Variables:
+    """Means and sums of squared deviations [replicate, ...], and how many draws a replicate has."""
+    moments = {name: part for name, part in state.moment_slices.items() if name in names}
+    totals = state.running
+    if not moments:
+        return {}
+    about = {"units": "1", "long_name": "Draws of the replicate"}
+    data: Variables = {"replicate_count": ("replicate", totals.count, about)}
     for name, part in moments.items():
-        variable = variables[name]
-        about = _about(variable.declaration)
+        variable = state.prepared.variables[name]
+        unit, meaning = variable.declaration.unit, variable.declaration.meaning
         shape = (len(totals.count), *variable.columns.shape)
-        for suffix, values, what in (
-            (REPLICATE_MEAN, totals.mean, "mean over a replicate"),
-            (REPLICATE_M2, totals.m2, "sum of squared deviations in a replicate"),
+        for suffix, values, units, statistic in (
+            (REPLICATE_MEAN, totals.mean, unit, "mean over a replicate"),
+            (REPLICATE_M2, totals.m2, f"({unit})^2", "sum of squared deviations in a replicate"),
         ):
-            squared = suffix == REPLICATE_M2
             data[name + suffix] = (
                 ("replicate", *variable.dims),
                 values[:, part].reshape(shape),
-                {
-                    "units": f"({about['units']})^2" if squared else about["units"],
-                    "long_name": f"{about['long_name']}: {what}",
-                },
+                {"units": units, "long_name": f"{meaning}: {statistic}"},
             )
-    sketched = {} if totals.histograms is None else _sketched(done, totals.histograms, names)
-    data |= sketched | _shares(done, names, threads)
-    return xr.Dataset(data, _coordinates(done), _attributes(done, keep, bad_draws))
+    return data
 
 
-def _shares(done: Draws, names: Collection[str], threads: int | None) -> dict[str, Any]:
-    """The probabilities that some variables give, over all draws."""
-    known = {**done.layout.inputs, **done.layout.outputs}
-    shapes = {name: known[name].columns.shape for name in done.slices}
-    shares: dict[str, Any] = {}
-    declared_ones, *counts = loop.indicator_counts(done, threads)
-    for name, chosen, shape in declared_ones.by_name(shapes):
-        probability = PROBABILITIES[name]
-        if probability.of in names:
-            about = {"units": "1", "long_name": probability.meaning}
-            happens, valid = (count[chosen].reshape(*shape, REPLICATES) for count in counts)
-            shares[name] = probability_dims(name), share(happens, valid), about
-    return shares
-
-
-def _sketched(done: Draws, histograms: Histograms, names: Collection[str]) -> dict[str, Any]:
-    """What is remembered of variables beyond the draws that are kept."""
-    known = {**done.layout.inputs, **done.layout.outputs}
-    made = histogram_variables.variables(histograms, [known[name] for name in done.slices])
-    of = {**{name: name for name in done.slices}, **{p: PROBABILITIES[p].of for p in PROBABILITIES}}
+def _histograms(state: SimulationState, names: Collection[str]) -> Variables:
+    """Histograms of the variables of which not all draws are kept, and counts of their events."""
+    if state.running.histograms is None:
+        return {}
+    prepared = state.prepared
+    kept = [prepared.variables[name] for name in prepared.slices]
+    made = histogram_variables.variables(state.running.histograms, kept)
+    of = {name: name for name in prepared.slices} | {p: PROBABILITIES[p].of for p in PROBABILITIES}
     wanted = {
         f"{name}_{suffix}"
         for name, variable in of.items()
@@ -136,6 +122,20 @@ def _sketched(done: Draws, histograms: Histograms, names: Collection[str]) -> di
         for suffix in histogram_variables.SUFFIXES
     }
     return {name: variable for name, variable in made.items() if name in wanted}
+
+
+def _probabilities(state: SimulationState, names: Collection[str]) -> Variables:
+    """The probabilities that some variables give, over all draws that count."""
+    prepared = state.prepared
+    shapes = {name: prepared.variables[name].columns.shape for name in prepared.slices}
+    data: Variables = {}
+    indicators, *counts = loop.indicator_counts(state)
+    for name, chosen, shape in indicators.by_name(shapes):
+        if PROBABILITIES[name].of in names:
+            about = {"units": "1", "long_name": PROBABILITIES[name].meaning}
+            happens, valid = (count[chosen].reshape(*shape, REPLICATES) for count in counts)
+            data[name] = probability_dims(name), share(happens, valid), about
+    return data
 
 
 def _about(declaration: Any) -> dict[str, str]:
@@ -156,8 +156,8 @@ def _matrices(scenario: Scenario) -> dict[str, Any]:
     return matrices
 
 
-def _coordinates(done: Draws) -> dict[str, Any]:
-    scenario = done.scenario
+def _coordinates(state: SimulationState) -> dict[str, Any]:
+    scenario = state.prepared.scenario
     months = [int(quarter[-1]) * 3 for quarter in QUARTERS]
     following = [
         np.datetime64(f"{int(quarter[:4]) + month // 12}-{month % 12 + 1:02d}-01")
@@ -165,7 +165,7 @@ def _coordinates(done: Draws) -> dict[str, Any]:
     ]
     ends = np.array(following, "datetime64[D]") - np.timedelta64(1, "D")
     return {
-        "draw": np.flatnonzero(done.counted),
+        "draw": np.flatnonzero(state.counted),
         **{dim: list(labels) for dim, labels in COORDS.items()},
         "time": ("quarter", ends.astype("datetime64[ns]"), {"long_name": "Quarter end"}),
         "lab": [party.id for party in scenario.labs],
@@ -176,34 +176,26 @@ def _coordinates(done: Draws) -> dict[str, Any]:
     }
 
 
-def _attributes(done: Draws, keep: str | Sequence[str] | None, bad_draws: str) -> dict[str, Any]:
-    scenario = done.scenario
-    kept = "headline" if keep is None else keep
+def _attributes(state: SimulationState) -> dict[str, Any]:
+    """Where the numbers of a run come from; netCDF takes texts, numbers and lists of them."""
+    scenario, options = state.prepared.scenario, state.prepared.options
     return {
         "title": f"AI-lab token economics, scenario {scenario.name}",
         "scenario": scenario.name,
-        "digest": digest(
-            scenario,
-            done.seed,
-            done.sampler,
-            kept,
-            done.uncertainty,
-            bad_draws,
-            done.plan.drop_questionable,
-        ),
-        "seed": str(done.seed),
-        "sampler": done.sampler,
-        "draws": done.draws,
-        "draws_kept": len(done.status),
-        "uncertainty": done.uncertainty,
+        "digest": digest(scenario, options),
+        "seed": str(options.seed),
+        "sampler": options.sampler,
+        "draws": state.draws,
+        "draws_kept": len(state.status),
+        "uncertainty": options.uncertainty,
         "view": scenario.settings.view,
         "rental_mode": scenario.settings.rental_mode,
         "named_labs": list(scenario.settings.named_labs),
-        "bad_draws": bad_draws,
-        "draws_not_finite": done.running.bad,
+        "bad_draws": options.bad_draws,
+        "draws_not_finite": state.running.bad,
         "draws_not_finite_why": "",
-        "drop_questionable": int(done.plan.drop_questionable),  # netCDF knows no flags
-        "draws_questionable": done.running.questionable,
+        "drop_questionable": int(options.drop_questionable),  # netCDF knows no flags
+        "draws_questionable": state.running.questionable,
         "versions": json.dumps(versions()),
         "commit": commit(),
         "sources": json.dumps(scenario.sources_used()),

@@ -11,8 +11,10 @@ import xarray as xr
 from sim.common.errors import Fault, InputError, Location
 from sim.common.memory import check_memory
 from sim.common.text import shown
+from sim.parameters.options import run_options
 from sim.parameters.scenario import Scenario
-from sim.simulation.simulate import simulate
+from sim.simulation.dataset import make_dataset
+from sim.simulation.simulate import run_engine
 from sim.statistics.scenarios import concat_scenarios
 
 ASKED = ("named_labs", "thresholds_gw")  # what probabilities ask for, the same in all
@@ -68,12 +70,16 @@ def simulate_many(
         ValueError: For an unknown name in `keep`.
     """
     named, alike = _checked(scenarios, {"draws": draws, "seed": seed, "sampler": sampler})
+    options = {
+        name: run_options(
+            scenario, keep=keep, uncertainty=uncertainty, threads=threads, bad_draws=bad_draws,
+            drop_questionable=drop_questionable, **alike,
+        )
+        for name, scenario in named.items()
+    }  # fmt: skip
     parts: dict[str, xr.Dataset] = {}
     for name, scenario in named.items():
-        parts[name] = simulate(
-            scenario, keep=keep, uncertainty=uncertainty, threads=threads, progress=progress,
-            bad_draws=bad_draws, drop_questionable=drop_questionable, **alike,
-        )  # fmt: skip
+        parts[name] = make_dataset(run_engine(scenario, options[name], progress=progress))
         if len(parts) == 1:
             _check_memory(parts[name], len(named))
     return concat_scenarios(parts)

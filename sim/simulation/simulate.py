@@ -8,10 +8,12 @@ import xarray as xr
 
 from sim.engine import loop
 from sim.engine.dask_backend import connected
-from sim.engine.prepare import Options, options, prepared
-from sim.engine.state import KEPT_DRAWS, Draws
+from sim.engine.prepare import prepare
+from sim.engine.state import SimulationState
+from sim.model.blocks import KEPT_DRAWS
+from sim.parameters.options import RunOptions, run_options
 from sim.parameters.scenario import Scenario
-from sim.simulation.dataset import dataset
+from sim.simulation.dataset import make_dataset
 
 
 def simulate(
@@ -65,33 +67,31 @@ def simulate(
             to be kept does not fit in memory, or for a cluster that cannot be used.
         ValueError: For an unknown name in `keep`.
     """
-    wanted = options(
+    options = run_options(
         scenario, draws, seed, sampler, keep, uncertainty, threads, bad_draws, drop_questionable,
         kept_draws,
     )  # fmt: skip
     with connected(cluster, "simulate") as elsewhere:
-        done = drawn(scenario, wanted, progress=progress, elsewhere=elsewhere)
-    return dataset(done, keep, bad_draws, wanted.threads)
+        state = run_engine(scenario, options, progress=progress, elsewhere=elsewhere)
+    return make_dataset(state)
 
 
-def drawn(
+def run_engine(
     scenario: Scenario,
-    wanted: Options,
-    after: Draws | None = None,
-    progress: Callable[[int], None] | None = None,
-    finished: Callable[[Draws], None] = lambda done: None,
+    options: RunOptions,
+    after: SimulationState | None = None,
+    progress: loop.Progress | None = None,
+    finished: Callable[[SimulationState], None] = lambda state: None,
     elsewhere: loop.Elsewhere | None = None,
-) -> Draws:
-    """What `simulate` draws, as the engine leaves it; it may go on from `after`.
+) -> SimulationState:
+    """Draw what `simulate` draws; the state may go on from that `after` which it follows.
 
-    `finished` is called now and then with what there is so far; `elsewhere` draws in place of
-    threads (`cluster.connected`).
+    `finished` is called now and then with the state so far; `elsewhere` draws in place of threads
+    (`dask_backend.connected`).
 
     Raises:
         InputError: If what is kept does not fit in memory.
-        ValueError: As `prepared`, or if `after` cannot be extended to this result.
+        ValueError: As `prepare`, or if `after` cannot be extended.
     """
-    return loop.run(
-        prepared(scenario, wanted), wanted.draws, wanted.threads, progress, after,
-        finished=finished, elsewhere=elsewhere,
-    )  # fmt: skip
+    state = SimulationState.empty(prepare(scenario, options))
+    return loop.run(state, progress, after, finished=finished, elsewhere=elsewhere)

@@ -5,27 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from sim.common.errors import Fault, InputError, Location, RunError
-from sim.common.fingerprint import package_hash
+from sim.common.fingerprint import files_hash, source_hash
 from sim.common.text import in_words, nearest
 from sim.model.catalogue import OUTPUTS
 from sim.model.dims import REFERENCE_QUARTER
 from sim.model.outputs import PROBABILITIES
 from sim.parameters import sweep_axes
-from sim.parameters.options import option_faults
+from sim.parameters.options import RunOptions, option_faults, run_options
 from sim.parameters.scenario import Scenario
 from sim.parameters.sweep_axes import Axis
 from sim.parameters.sweep_grid import Grid, load_grid
-from sim.simulation.simulate import simulate
+from sim.simulation.dataset import make_dataset
+from sim.simulation.simulate import run_engine
 from sim.statistics import expressions, scenarios
+from sim.statistics.datasets import json_attribute
 from sim.statistics.expressions import Expression
-from sim.statistics.summary import summarise
+from sim.statistics.summary import summarise, with_error, without_value_at_risk
 
 CALLER = "sweep"
 COUNTS = {
@@ -83,74 +85,65 @@ def sweep(
     """
     faults: list[Fault] = []
     along = sweep_axes.of_mapping(over or {}, faults)
-    question = ask(
+    plan = plan_sweep(
         path, along, outputs, set, faults, CALLER, draws=draws, seed=seed, sampler=sampler,
         threads=threads, bad_draws=bad_draws, drop_questionable=drop_questionable,
     )  # fmt: skip
-    points = range(len(question.grid.scenarios))
-    return question.assembled([question.point(i, threads, progress) for i in points])
+    points = range(len(plan.grid.scenarios))
+    return plan.assembled([plan.point(i, progress) for i in points])
 
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """What is asked at every point of a grid: statistics of `names`, and expressions."""
+    """A sweep, checked: at every point of a grid, statistics of `names` and of expressions.
+
+    `options` are those of the first point; others differ in `uncertainty` at most.
+    """
 
     grid: Grid
     names: tuple[str, ...]
     expressions: tuple[Expression, ...]
-    draws: int
-    seed: int
-    sampler: str
-    bad_draws: str
-    drop_questionable: bool
+    options: RunOptions
 
     def digest(self) -> str:
         """Twelve hexadecimal digits of all that determines the result."""
-        asked = [expression.text for expression in self.expressions]
-        options = [self.draws, self.seed, self.sampler, self.bad_draws, self.drop_questionable]
-        said = [
-            package_hash(), self.names, asked, options,
+        options = self.options
+        determined_by = [
+            source_hash(), files_hash(), self.names, [one.text for one in self.expressions],
+            options.draws, options.seed, options.sampler, options.bad_draws,
+            options.drop_questionable,
             [[axis.key, axis.labels] for axis in self.grid.axes],
             [scenario.digest() for scenario in self.grid.scenarios],
         ]  # fmt: skip
-        return hashlib.blake2b(json.dumps(said).encode(), digest_size=6).hexdigest()
+        return hashlib.blake2b(json.dumps(determined_by).encode(), digest_size=6).hexdigest()
 
     def at(self, point: int) -> str:
         """The values at a point in a line of text."""
         values = self.grid.at(point)
         return ", ".join(f"{key} = {in_words(value)}" for key, value in values.items())
 
-    def point(
-        self,
-        point: int,
-        threads: int | None = None,
-        progress: Callable[[int], None] | None = None,
-    ) -> xr.Dataset:
-        """The statistics of one point, as `sweep` gives them.
+    def point(self, point: int, progress: Callable[[int], None] | None = None) -> xr.Dataset:
+        """Draw one point: its statistics as `sweep` gives them, without the dims of the grid.
 
         Raises:
             RunError: As `simulate`.
         """
         try:
-            ds = simulate(
-                self.grid.scenarios[point], self.draws, self.seed, self.sampler,
-                list(self.names), None, threads, progress,
-                self.bad_draws, self.drop_questionable,
-            )  # fmt: skip
+            scenario = self.grid.scenarios[point]
+            options = replace(self.options, uncertainty=scenario.settings.uncertainty)
+            ds = make_dataset(run_engine(scenario, options, progress=progress))
         except RunError as error:
             raise RunError(f"{self.at(point)}: {error}") from error
-        found = summarise(ds, self.names)
-        found = found.drop_vars([n for n in found if str(n).endswith(("_var", "_var_error"))])
-        for asked in self.expressions:
-            value, wrong = expressions.evaluate(asked, ds)
-            about = {"units": unit(asked), "long_name": asked.text}
-            found[asked.text] = ((), value, about)
-            said = f"Monte Carlo standard error of: {asked.text}"
-            found[f"{asked.text}_error"] = ((), wrong, {**about, "long_name": said})
+        summary = without_value_at_risk(summarise(ds, self.names, threads=options.threads))
+        for expression in self.expressions:
+            value, standard_error = expressions.evaluate(expression, ds)
+            about = {"units": unit(expression), "long_name": expression.text}
+            for name, variable in with_error(expression.text, (), value, standard_error, about):
+                summary[name] = variable
         counts = {**ds.attrs, "draws_counted": ds.sizes["draw"]}
         for name, meaning in COUNTS.items():
-            found[name] = ((), int(counts[name]), {"units": "1", "long_name": meaning})
-        return found
+            summary[name] = ((), int(counts[name]), {"units": "1", "long_name": meaning})
+        return summary
 
     def assembled(self, points: Sequence[xr.Dataset]) -> xr.Dataset:
         """The Dataset of all points, in their order."""
@@ -193,12 +186,12 @@ def unit(asked: Expression) -> str:
 
 def asked(ds: xr.Dataset) -> list[Expression]:
     """The expressions of a sweep."""
-    return [expressions.parse(text) for text in json.loads(ds.attrs["expressions"])]
+    return [expressions.parse(text) for text in json_attribute(ds, "expressions")]
 
 
 def keys(ds: xr.Dataset) -> list[str]:
     """The keys that are swept, in the order of the dims."""
-    return list(json.loads(ds.attrs["over"]))
+    return list(json_attribute(ds, "over"))
 
 
 def scale(expression: Expression) -> float:
@@ -214,7 +207,7 @@ def shown_unit(expression: Expression) -> str:
     return "" if unit(expression) == "1" else unit(expression)
 
 
-def ask(
+def plan_sweep(
     path: str | Path,
     along: Sequence[Axis],
     outputs: Sequence[str] | None,
@@ -244,10 +237,10 @@ def ask(
             else (Location(f"--{option.replace('_', '-')}"), "")
         )
 
-    options = option_faults(
+    wrong = option_faults(
         draws=draws, seed=seed, sampler=sampler, threads=threads, bad_draws=bad_draws
     )
-    faults += [Fault(*location(name), message) for name, message in options.items()]
+    faults += [Fault(*location(name), message) for name, message in wrong.items()]
     names, asked = _read(outputs or (), *location("outputs" if caller else "output"), faults)
     grid = load_grid(path, along, changes, faults)
     first = grid.scenarios[0]
@@ -269,16 +262,11 @@ def ask(
     if faults:
         raise InputError(faults)
     chosen = dict.fromkeys([*names, *(expression.variable for expression in asked)])
-    return SweepPlan(
-        grid,
-        tuple(chosen),
-        tuple(asked),
-        int(first.run.draws if draws is None else draws),
-        int(first.run.seed if seed is None else seed),
-        str(first.run.sampler if sampler is None else sampler),
-        bad_draws,
-        drop_questionable,
-    )
+    options = run_options(
+        first, draws, seed, sampler, tuple(chosen), threads=threads, bad_draws=bad_draws,
+        drop_questionable=drop_questionable,
+    )  # fmt: skip
+    return SweepPlan(grid, tuple(chosen), tuple(asked), options)
 
 
 def _read(

@@ -15,13 +15,14 @@ import xarray as xr
 from sim.common.errors import Fault, InputError, Location
 from sim.common.numbers import bounded, rounded_by
 from sim.engine import draw_quality, loop
-from sim.engine.prepare import Options, options
-from sim.engine.state import CHUNK, Draws
-from sim.parameters.options import draws_fault
+from sim.engine.state import SimulationState
+from sim.model.blocks import CHUNK
+from sim.parameters.options import RunOptions, draws_fault, run_options
 from sim.parameters.scenario import Scenario
-from sim.simulation.dataset import dataset, partial_dataset
-from sim.simulation.simulate import drawn
+from sim.simulation.dataset import make_dataset, partial_dataset
+from sim.simulation.simulate import run_engine
 from sim.statistics import expressions
+from sim.statistics.datasets import json_attribute
 from sim.statistics.expressions import Expression
 from sim.statistics.histogram_estimators import draws_of
 
@@ -175,94 +176,97 @@ def simulate_until(
     check_all(aims, scenario, faults, "simulate_until")
     if faults:
         raise InputError(faults)
-    wanted = options(
-        scenario, None, seed, sampler, None, None, threads, bad_draws, drop_questionable
+    options = run_options(
+        scenario, seed=seed, sampler=sampler, threads=threads, bad_draws=bad_draws,
+        drop_questionable=drop_questionable, caller="simulate_until",
+    )  # fmt: skip
+    state, outcome = run_until(
+        scenario, options, aims, max_draws, draws, sized=sized, progress=progress
     )
-    done, told = drawn_until(
-        scenario, aims, max_draws, draws, wanted, sized=sized, progress=progress
-    )
-    ds = dataset(done, None, bad_draws, threads)
-    ds.attrs["until"] = told
+    ds = make_dataset(state)
+    ds.attrs["until"] = outcome
     return ds
 
 
-def drawn_until(
+def run_until(
     scenario: Scenario,
-    aims: Sequence[Target],
+    options: RunOptions,
+    targets: Sequence[Target],
     max_draws: int,
     draws: int | None,
-    wanted: Options,
     sized: Callable[[int], None],
-    after: Draws | None = None,
-    progress: Callable[[int], None] | None = None,
-    finished: Callable[[Draws], None] = lambda done: None,
+    after: SimulationState | None = None,
+    progress: loop.Progress | None = None,
+    finished: Callable[[SimulationState], None] = lambda state: None,
     elsewhere: loop.Elsewhere | None = None,
-) -> tuple[Draws, str]:
-    """What `simulate_until` draws, as the engine leaves it, and what its attribute `until` says.
+) -> tuple[SimulationState, str]:
+    """Draw what `simulate_until` draws: the last state, and the text of the attribute `until`.
 
-    Draws are added to those of `after`, however few would be enough; `finished` and `elsewhere`
-    are those of `results.drawn`.
+    The options' number of draws is not used. Draws are added to those of `after`, however few
+    would be enough; `finished` and `elsewhere` are as of `simulate.run_engine`.
 
     Raises:
         RunError: As `simulate`.
     """
     most = int(max_draws) // STEP * STEP
-    size = _whole(max(draws or STEP, after.completed.draws if after else 0), most)
-    names = {aim.expression.variable for aim in aims}
-    done = after
+    size = _round_up(max(draws or STEP, after.completed.draws if after else 0), most)
+    names = {target.expression.variable for target in targets}
+    state = after
     while True:
         sized(size)
-        done = drawn(scenario, replace(wanted, draws=size), done, progress, finished, elsewhere)
-        if draw_quality.cannot_succeed(done, wanted.bad_draws):
-            draw_quality.check_draws(done, wanted.bad_draws)  # raises and tells why
-        ds = partial_dataset(done, names)
-        found = [reached(aim, ds) for aim in aims]
-        following = next_size(size, found, most)
+        sized_options = replace(options, draws=size)
+        state = run_engine(scenario, sized_options, state, progress, finished, elsewhere)
+        if draw_quality.cannot_succeed(state):
+            draw_quality.check_draws(state)  # raises, with the reason
+        ds = partial_dataset(state, names)
+        statuses = [target_status(target, ds) for target in targets]
+        following = next_size(size, statuses, most)
         if following <= size:
             break
         size = following
-    return done, told(found, _end(size, max_draws) if _more(size, found) else {})
+    ending = _end_reason(size, max_draws) if _more_would_help(size, statuses) else {}
+    return state, outcome_json(statuses, ending)
 
 
-def told(found: Sequence[TargetStatus], end: Mapping[str, str] = NO_END) -> str:
-    """What became of targets, as the attribute `until` says it; `end` is why there are no more."""
-    data = [one.data() | ({} if one.settled else dict(end)) for one in found]
+def outcome_json(statuses: Sequence[TargetStatus], end: Mapping[str, str] = NO_END) -> str:
+    """The outcome of targets as JSON text for the attribute `until`; `end` says why it ended."""
+    data = [status.data() | ({} if status.settled else dict(end)) for status in statuses]
     return json.dumps(data, ensure_ascii=False)
 
 
-def _more(size: int, reached: Sequence[TargetStatus]) -> bool:
-    """Whether more draws than there may be would be of use."""
-    return next_size(size, reached, 2 * size) > size
+def _more_would_help(size: int, statuses: Sequence[TargetStatus]) -> bool:
+    """Whether more draws than allowed would bring a target nearer."""
+    return next_size(size, statuses, 2 * size) > size
 
 
-def _end(size: int, max_draws: int) -> dict[str, str]:
+def _end_reason(size: int, max_draws: int) -> dict[str, str]:
     """Why there are no more draws, where `max_draws` does not say it by itself."""
     if max_draws % STEP:
         return {"end": f"of at most {max_draws:,} draws, {size:,} are a multiple of {STEP:,}"}
     return {}
 
 
-def _whole(draws: float, most: int) -> int:
-    """A number of draws rounded up to whole steps, at most so many."""
+def _round_up(draws: float, most: int) -> int:
+    """A number of draws rounded up to whole steps, at most `most`."""
     return min(math.ceil(draws / STEP) * STEP, most)
 
 
-def next_size(size: int, reached: Sequence[TargetStatus], most: int) -> int:
+def next_size(size: int, statuses: Sequence[TargetStatus], most: int) -> int:
     """The number of draws to try next; `size` again where more draws are of no use, or too many.
 
     Errors fall with the square root of the number of draws, or faster.
     """
     growth = 0.0
-    for found in reached:
-        if found.settled and (found.met or size >= STEP):
-            continue  # a value that is no number stays none
-        ratio = found.error / found.target.error if math.isfinite(found.error) else math.inf
+    for status in statuses:
+        if status.settled and (status.met or size >= STEP):
+            continue  # a value that is not a number stays so
+        ratio = status.error / status.target.error if math.isfinite(status.error) else math.inf
         growth = max(growth, min(max(ratio * ratio * MARGIN, LEAST_GROWTH), MOST_GROWTH))
-    return max(size, _whole(size * growth, most)) if growth else size
+    return max(size, _round_up(size * growth, most)) if growth else size
 
 
-def reached(target: Target, ds: xr.Dataset) -> TargetStatus:
-    """The value and error of a target so far."""
+def target_status(target: Target, ds: xr.Dataset) -> TargetStatus:
+    """Value and error of a target over the draws so far."""
     value, error = expressions.evaluate(target.expression, ds, "--until")
     if target.expression.statistic == "P" and value in (0.0, 1.0):
         # None or all of the draws: the upper end of the 95 % interval (rule of three) counts.
@@ -272,15 +276,15 @@ def reached(target: Target, ds: xr.Dataset) -> TargetStatus:
 
 def remarks(ds: xr.Dataset) -> list[str]:
     """What became of the targets of a run, a line each."""
-    return _told(ds, json.loads(ds.attrs.get("until", "[]")))
+    return _remark_lines(ds, json_attribute(ds, "until", []))
 
 
 def warnings(ds: xr.Dataset) -> list[str]:
     """The remarks on the targets of a run that are not met."""
-    return _told(ds, [x for x in json.loads(ds.attrs.get("until", "[]")) if not x["met"]])
+    return _remark_lines(ds, [x for x in json_attribute(ds, "until", []) if not x["met"]])
 
 
-def _told(ds: xr.Dataset, targets: Sequence[dict[str, Any]]) -> list[str]:
+def _remark_lines(ds: xr.Dataset, targets: Sequence[dict[str, Any]]) -> list[str]:
     lines = []
     ends: dict[str, None] = {}  # one reason stands for all targets
     for found in targets:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from typing import Any
 
@@ -22,6 +23,11 @@ RELATIONS = {
     "<=": np.less_equal,
     "<": np.less,
 }
+
+
+def json_attribute(ds: xr.Dataset, name: str, default: Any = None) -> Any:
+    """What an attribute holds as JSON text; the default where there is none."""
+    return json.loads(ds.attrs[name]) if name in ds.attrs else default
 
 
 def last(ds: xr.Dataset, name: str) -> Array:

@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sim.model.catalogue import OUTPUTS
+from sim.statistics.datasets import json_attribute
 
 DIM = "scenario"
 BY_SCENARIO = "by_scenario"  # attribute: JSON, scenario -> the attributes in which they differ
@@ -153,7 +154,7 @@ def of_scenario(ds: xr.Dataset, name: str) -> xr.Dataset:
         KeyError: If there is no scenario of that name.
     """
     one = ds.sel({DIM: name}, drop=True)
-    one = one.drop_vars(json.loads(ds.attrs.get(LACKING, "{}")).get(name, []), errors="ignore")
+    one = one.drop_vars(json_attribute(ds, LACKING, {}).get(name, []), errors="ignore")
     if COUNTED in one:
         if not one[COUNTED].values.all():
             one = one.isel(draw=np.flatnonzero(one[COUNTED].values))
@@ -166,5 +167,5 @@ def of_scenario(ds: xr.Dataset, name: str) -> xr.Dataset:
         if one[variable].dtype != kind and one[variable].dtype.kind == "f":
             one[variable] = one[variable].astype(kind)
     alike = {key: what for key, what in ds.attrs.items() if key not in (BY_SCENARIO, LACKING)}
-    one.attrs = {**alike, **json.loads(ds.attrs[BY_SCENARIO])[name]}
+    one.attrs = {**alike, **json_attribute(ds, BY_SCENARIO)[name]}
     return one

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from numbers import Real
 from typing import Any
@@ -15,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sim.common.text import nearest
-from sim.common.threads import available_threads
+from sim.common.threads import map_in_threads
 from sim.model.catalogue import OUTPUTS, probability_dims
 from sim.model.outputs import PROBABILITIES
 from sim.statistics import estimators, scenarios
@@ -57,6 +56,7 @@ def summarise(
     tails: Sequence[float] = TAILS,
     at_least: Sequence[float] = (),
     dims: Sequence[str] = ("draw",),
+    threads: int | None = None,
 ) -> xr.Dataset:
     """Statistics over the draws of a Dataset, each with its Monte Carlo standard error.
 
@@ -70,6 +70,7 @@ def summarise(
             quantile; one above it is the high tail, of the draws from that quantile on.
         at_least: Levels of the `at_least` dim, in the units of the variables.
         dims: Dims over whose values together statistics are taken; `draw` is one of them.
+        threads: All processors unless given; changes no number.
 
     Returns:
         `<name>_mean`, `<name>_sd`, `<name>_quantile`, `<name>_var` (value at risk: the quantile at
@@ -95,27 +96,30 @@ def summarise(
     if scenarios.is_batch(ds):
         each = {name: scenarios.of_scenario(ds, name) for name in ds[scenarios.DIM].values.tolist()}
         return scenarios.concat_scenarios(
-            {n: summarise(one, names, quantiles, tails, at_least, dims) for n, one in each.items()}
+            {
+                name: summarise(one, names, quantiles, tails, at_least, dims, threads)
+                for name, one in each.items()
+            }
         )
     replicates = replicates_of(ds)
-    indicator_counts = indicated(ds)
+    probabilities = indicated(ds)
     levels = quantiles, tails, at_least
-    found: list[Callable[[], Iterable[tuple[str, Any]]]] = []
+    tasks: list[Callable[[], Iterable[tuple[str, Any]]]] = []
     for name in _chosen(ds) if names is None else names:
         if has_histogram(ds, name):
-            found.append(partial(_of_histogram, ds, name, levels, dims))
+            tasks.append(partial(_of_histogram, ds, name, levels, dims))
         elif name in ds and "draw" in ds.variables[name].dims:
-            found.append(partial(_of_draws, ds, name, replicates, levels, dims))
+            tasks.append(partial(_of_draws, ds, name, replicates, levels, dims))
         elif name + REPLICATE_MEAN in ds:
-            found.append(partial(_of_moments, ds, name, dims))
-        elif name not in indicator_counts:
-            known = list(dict.fromkeys([*_chosen(ds), *indicator_counts, *_floats(ds)]))
+            tasks.append(partial(_of_moments, ds, name, dims))
+        elif name not in probabilities:
+            known = list(dict.fromkeys([*_chosen(ds), *probabilities, *_floats(ds)]))
             raise KeyError(f"'{name}' has no draws in this Dataset{nearest(name, known)}")
-    for name in indicator_counts:
+    for name in probabilities:
         if names is None or name in names:
-            found.append(partial(_of_probability, ds, name, replicates, dims))
-    with ThreadPoolExecutor(available_threads()) as pool:  # most of it is NumPy's, side by side
-        made = dict(itertools.chain.from_iterable(pool.map(lambda of: list(of()), found)))
+            tasks.append(partial(_of_probability, ds, name, replicates, dims))
+    found = map_in_threads(lambda task: list(task()), tasks, threads)
+    made = dict(itertools.chain.from_iterable(found))
     coords = {
         name: c
         for name, c in ds.coords.items()
@@ -125,6 +129,13 @@ def summarise(
     used = {dim for dims, *_ in made.values() for dim in dims}
     coords = {n: c for n, c in coords.items() if set(getattr(c, "dims", (n,))) <= used}
     return xr.Dataset(made, coords, ds.attrs)
+
+
+def without_value_at_risk(summary: xr.Dataset) -> xr.Dataset:
+    """A summary without the values at risk, which repeat quantiles that it holds."""
+    return summary.drop_vars(
+        [name for name, v in summary.data_vars.items() if v.attrs.get("statistic") == "var"]
+    )
 
 
 def _check(
@@ -185,12 +196,37 @@ def _pooled_last(
     return values.transpose(*order, len(names)), left, len(pooled)
 
 
-def _pair(
-    name: str, dims: Sequence[str], value: Array, error: Array, about: dict[str, str]
+def with_error(
+    name: str,
+    dims: Sequence[str],
+    value: Any,
+    error: Any,
+    about: Mapping[str, str],
+    output: str | None = None,
+    statistic: str = "expression",
 ) -> Iterator[tuple[str, Any]]:
-    yield name, (tuple(dims), value, about)
+    """Two variables of a summary: a statistic, and `<name>_error`, its standard error.
+
+    Both say in their attributes of which output and statistic they are; the value names its error
+    as `ancillary_variables`, as the CF conventions have it.
+    """
+    of = {"output": output or name, "statistic": statistic}
+    error_name = f"{name}_error"
+    yield name, (tuple(dims), value, {**about, **of, "ancillary_variables": error_name})
     long_name = f"Monte Carlo standard error of: {about['long_name']}"
-    yield f"{name}_error", (tuple(dims), error, {"units": about["units"], "long_name": long_name})
+    yield error_name, (tuple(dims), error, {**about, **of, "long_name": long_name})
+
+
+def _statistic(
+    output: str,
+    statistic: str,
+    dims: Sequence[str],
+    value: Array,
+    error: Array,
+    about: Mapping[str, str],
+) -> Iterator[tuple[str, Any]]:
+    """`with_error` of a statistic of an output, named `<output>_<statistic>`."""
+    return with_error(f"{output}_{statistic}", dims, value, error, about, output, statistic)
 
 
 def _of_draws(
@@ -207,14 +243,14 @@ def _of_draws(
     unbounded = name in OUTPUTS and OUTPUTS[name].unbounded
     if not unbounded:
         value, error = estimators.mean_with_error(drawn, replicates, pooled)
-        yield from _pair(f"{name}_mean", dims, value, error, about)
+        yield from _statistic(name, "mean", dims, value, error, about)
         value, error = sd_with_error(drawn, replicates, pooled)
-        yield from _pair(f"{name}_sd", dims, value, error, about)
+        yield from _statistic(name, "sd", dims, value, error, about)
     elif OUTPUTS[name].may_be_infinite:
         finite = np.isfinite(drawn), ~np.isnan(drawn)
         share_finite, error = probability_with_error(*finite, replicates, pooled)
         said = {"units": "1", "long_name": f"P(finite): {about['long_name']}"}
-        yield from _pair(f"{name}_finite", dims, share_finite, error, said)
+        yield from _statistic(name, "finite", dims, share_finite, error, said)
     if variable.dtype == bool:
         return
     if len(at_least):
@@ -224,7 +260,7 @@ def _of_draws(
         ]
         value, error = np.stack([v for v, _ in found]), np.stack([e for _, e in found])
         said = {"units": "1", "long_name": f"P(at least so much): {about['long_name']}"}
-        yield from _pair(f"{name}_exceedance", ["at_least", *dims], value, error, said)
+        yield from _statistic(name, "exceedance", ["at_least", *dims], value, error, said)
     ordered = np.sort(flattened(drawn, pooled), axis=-1)
     ordered[np.isnan(ordered[..., -1])] = math.nan  # a draw that is NaN has no place among others
     needed = list(dict.fromkeys([*quantiles, *tails]))  # by default the tails are among them
@@ -232,13 +268,13 @@ def _of_draws(
         return
     value, error = quantiles_with_error(ordered, drawn, replicates, needed, pooled)
     for kind, dim, at in (("quantile", "quantile", quantiles), ("var", "tail", tails)):
-        places = [needed.index(level) for level in at]
-        if not places:
+        chosen = [needed.index(level) for level in at]
+        if not chosen:
             continue
-        yield from _pair(f"{name}_{kind}", [dim, *dims], value[places], error[places], about)
+        yield from _statistic(name, kind, [dim, *dims], value[chosen], error[chosen], about)
     if not unbounded and len(tails):
         value, error = tail_means_with_error(ordered, drawn, replicates, tails, pooled)
-        yield from _pair(f"{name}_cvar", ["tail", *dims], value, error, about)
+        yield from _statistic(name, "cvar", ["tail", *dims], value, error, about)
 
 
 def _of_probability(
@@ -252,7 +288,7 @@ def _of_probability(
     happens, left, pooled = _pooled_last(happens, probability_dims(name), pool)
     valid = _pooled_last(valid, probability_dims(name), pool)[0]
     value, error = probability_with_error(happens, valid, replicates, pooled)
-    yield from _pair(name, left, value, error, about)
+    yield from with_error(name, left, value, error, about, name, "probability")
 
 
 def _of_histogram(
@@ -278,23 +314,23 @@ def _of_histogram(
         )
     if unbounded and OUTPUTS[name].may_be_infinite:
         said = {"units": "1", "long_name": f"P(finite): {about['long_name']}"}
-        yield from _pair(f"{name}_finite", dims, *binned.finite_with_error(), said)
+        yield from _statistic(name, "finite", dims, *binned.finite_with_error(), said)
     if len(at_least):
         found = [binned.probability_with_error(">=", level) for level in at_least]
         value, error = np.stack([v for v, _ in found]), np.stack([e for _, e in found])
         said = {"units": "1", "long_name": f"P(at least so much): {about['long_name']}"}
-        yield from _pair(f"{name}_exceedance", ["at_least", *dims], value, error, said)
+        yield from _statistic(name, "exceedance", ["at_least", *dims], value, error, said)
     needed = list(dict.fromkeys([*quantiles, *tails]))
     if not needed:
         return
     value, error = binned.quantiles_with_error(needed)
     for kind, dim, at in (("quantile", "quantile", quantiles), ("var", "tail", tails)):
-        places = [needed.index(level) for level in at]
-        if places:
-            yield from _pair(f"{name}_{kind}", [dim, *dims], value[places], error[places], about)
+        chosen = [needed.index(level) for level in at]
+        if chosen:
+            yield from _statistic(name, kind, [dim, *dims], value[chosen], error[chosen], about)
     if not unbounded and len(tails):
         value, error = binned.tail_means_with_error(tails)
-        yield from _pair(f"{name}_cvar", ["tail", *dims], value, error, about)
+        yield from _statistic(name, "cvar", ["tail", *dims], value, error, about)
 
 
 def _counted(
@@ -314,7 +350,8 @@ def _counted(
     value, error = share_with_error(
         events[..., full], known[..., full], events.sum(axis=-1), known.sum(axis=-1), how, each=each
     )
-    yield from _pair(name, [dim for dim in named if dim not in pool], value, error, about)
+    left = [dim for dim in named if dim not in pool]
+    yield from with_error(name, left, value, error, about, name, "probability")
 
 
 def mean_with_error(ds: xr.Dataset, name: str) -> tuple[Array, Array]:
@@ -360,5 +397,5 @@ def _of_moments(ds: xr.Dataset, name: str, pool: Sequence[str]) -> Iterator[tupl
         squares = m2[full] / values[full].reshape(shape) + (means[full] - mean) ** 2
         how = Replicates(values[full], n)
         sd_error = estimators.sd_error(sd, np.moveaxis(squares, 0, -1), how)
-    yield from _pair(f"{name}_mean", dims, mean, error, about)
-    yield from _pair(f"{name}_sd", dims, sd, sd_error, about)
+    yield from _statistic(name, "mean", dims, mean, error, about)
+    yield from _statistic(name, "sd", dims, sd, sd_error, about)

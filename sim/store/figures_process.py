@@ -1,115 +1,94 @@
-"""A process of its own that draws pictures of runs, while files and others are made here.
+"""A process of its own that draws figures of runs, while files and others are made here.
 
-It is started before there is anything to draw, so that matplotlib, which takes half as long to
-import as a short run takes, is there when it is needed.
+It is started before there is anything to draw, so that matplotlib, whose import takes half of a
+short run, is there when it is needed.
 """
 
 from __future__ import annotations
 
-import pickle
+import multiprocessing
+import os
 import signal
-import subprocess
-import sys
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sim.common.threads import available_threads
 
 if TYPE_CHECKING:
     import xarray as xr
-SHARE = 5  # of the seven pictures; the others are drawn here once files are written
+
+SHARE = 5  # of the seven figures; the others are drawn here once files are written
 
 
-# The paths of this process, or another version of this package might be found.
-_START = "import sys; sys.path[:] = {path!r}; from sim.store.figures_process import serve; serve()"
-
-
-class Pictures:
-    """What draws pictures, to be closed in the end; a process of its own on two processors."""
+class FiguresProcess:
+    """Draws figures, until it is closed; in a process of its own where there are two processors."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._talk = ThreadPoolExecutor(1)
+        self._pool: ProcessPoolExecutor | None = None
         if available_threads() > 1:
-            command = [sys.executable, "-c", _START.format(path=sys.path)]
-            pipe = subprocess.PIPE
-            with suppress(OSError):  # not allowed, or no room for another process
-                self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe)
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, context, initializer=_begin)
+            try:
+                self._pool.submit(_import_plots)
+            except OSError:  # not allowed, or no room for another process
+                self._pool = None
 
-    def __enter__(self) -> Pictures:
+    def __enter__(self) -> FiguresProcess:
         return self
 
     def __exit__(self, *raised: object) -> None:
         """End the process; what it has not drawn is not waited for."""
-        if self._process is not None:
-            self._process.kill()
-        self._talk.shutdown()
-        if self._process is not None:
-            with suppress(BrokenPipeError):  # what it has not read
-                self._process.communicate()
+        if self._pool is not None:
+            for process in list((self._pool._processes or {}).values()):
+                process.kill()
+            self._pool.shutdown(wait=True, cancel_futures=True)
 
     def draw(self, ds: xr.Dataset, folder: Path) -> Callable[[], dict[str, str]]:
-        """Begin to draw every picture in a folder that is not there yet.
+        """Begin to draw every figure in a folder that is not there yet.
 
         Returns:
-            What ends when all are drawn, with the pictures that could not be and why. It raises an
-            OSError if one cannot be written.
+            What waits until all are drawn, and returns the figures that could not be, each with
+            the reason. It raises an OSError if one cannot be written.
         """
-        process = self._process
-        if process is None:
-            return lambda: _drawn(ds, folder)
-        first = self._talk.submit(self._asked, process, ds, folder)
-
-        def rest() -> dict[str, str]:
-            undrawn = _drawn(ds, folder, slice(SHARE, None))
-            answer = first.result()
-            if isinstance(answer, OSError):
-                raise answer
-            if answer is None:
-                answer = _drawn(ds, folder, slice(SHARE))
-            return answer | undrawn
-
-        return rest
-
-    def _asked(
-        self, process: subprocess.Popen[bytes], ds: xr.Dataset, folder: Path
-    ) -> dict[str, str] | OSError | None:
-        """What the process answers when it has drawn its share; None if it is no more."""
-        assert process.stdin is not None
-        assert process.stdout is not None
+        if self._pool is None:
+            return lambda: _draw(ds, folder)
         try:
-            _tell(process.stdin, (ds, folder.absolute()))
-            answer: dict[str, str] | OSError = pickle.load(process.stdout)
-        except (OSError, EOFError):  # it was killed: the system was short of memory
-            return None
-        return answer
+            first = self._pool.submit(_draw, ds, folder.absolute(), slice(SHARE))
+        except BrokenProcessPool:
+            return lambda: _draw(ds, folder)
+        return lambda: _draw(ds, folder, slice(SHARE, None)) | _result_of(first, ds, folder)
 
 
-def _drawn(ds: xr.Dataset, folder: Path, which: slice = slice(None)) -> dict[str, str]:
-    from sim.plots.gallery import draw  # which imports xarray: the process is started first
-
-    return draw(ds, folder, which)
-
-
-def _tell(pipe: IO[bytes], what: Any) -> None:
-    pickle.dump(what, pipe, protocol=pickle.HIGHEST_PROTOCOL)
-    pipe.flush()
+def _result_of(first: Future[dict[str, str]], ds: xr.Dataset, folder: Path) -> dict[str, str]:
+    """What the process answers; its share is drawn here where it was killed."""
+    try:
+        return first.result()
+    except BrokenProcessPool:  # the system was short of memory, say
+        return _draw(ds, folder, slice(SHARE))
 
 
-def serve() -> None:
-    """Draw what is asked for on standard input, until that ends with the process that asks."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the process that asks
-    from sim import plots  # noqa: F401 - while there is nothing to draw
+def _draw(ds: xr.Dataset, folder: Path, which: slice = slice(None)) -> dict[str, str]:
+    from sim.plots import gallery  # which imports xarray: the process is started first
 
-    out, sys.stdout = sys.stdout.buffer, sys.stderr
-    with suppress(EOFError, BrokenPipeError, pickle.UnpicklingError):
-        while True:
-            ds, folder = pickle.load(sys.stdin.buffer)
-            try:
-                answer: dict[str, str] | OSError = _drawn(ds, folder, slice(SHARE))
-            except OSError as error:
-                answer = error
-            _tell(out, answer)
+    return gallery.draw(ds, folder, which)
+
+
+def _begin() -> None:
+    """Leave interrupts to the process that asks, and end with it, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def end_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def _import_plots() -> None:
+    from sim.plots import gallery  # noqa: F401

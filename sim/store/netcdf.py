@@ -14,12 +14,16 @@ from typing import Any
 import h5py
 import numpy as np
 import xarray as xr
-from isal import isal_zlib
 from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from sim.common.threads import available_threads
+
+try:  # Intel's ISA-L: 2.3 times as fast for the same size (the extra `fast`)
+    from isal import isal_zlib as deflate
+except ImportError:
+    import zlib as deflate  # type: ignore[no-redef]
 
 DRAWS_PER_CHUNK = 8192
 COMPRESSION = 1  # of gzip: other levels take several times as long for a few percent less
@@ -72,15 +76,16 @@ def dataset(group: h5py.Group) -> xr.Dataset:
     return xr.decode_cf(xr.Dataset(variables, attrs=_attributes(dict(group.attrs)))).drop_encoding()
 
 
-def image(ds: xr.Dataset, **groups: xr.Dataset) -> memoryview:
+def image(ds: xr.Dataset, threads: int | None = None, **groups: xr.Dataset) -> memoryview:
     """A netCDF-4 file of a Dataset, and of others in groups of that name.
 
     It is made in memory: the HDF5 library crashes the process where a disk is full. Draws are
-    compressed. NaN is a value, and no sign of missing ones.
+    compressed, in this number of threads (None: all processors). NaN is a value, and no sign of
+    missing ones.
     """
     file = io.BytesIO()
     with (
-        ThreadPoolExecutor(available_threads()) as pool,
+        ThreadPoolExecutor(threads or available_threads()) as pool,
         h5py.File(file, "w", track_order=True) as root,
     ):
         dims = _write(ds, root, 0, pool)
@@ -167,7 +172,7 @@ def _packed(piece: NDArray[Any]) -> bytes:
     By Intel's library, which takes less than half as long as zlib, for as much.
     """
     each = np.ascontiguousarray(piece).reshape(-1).view(np.uint8).reshape(-1, piece.itemsize)
-    return isal_zlib.compress(each.T.tobytes(), COMPRESSION)
+    return deflate.compress(each.T.tobytes(), COMPRESSION)
 
 
 def _fill(made: h5py.Dataset, packed: Iterable[tuple[tuple[int, ...], Future[bytes]]]) -> None:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +22,25 @@ from sim.common import atomic
 from sim.common.errors import Fault, InputError, Location
 from sim.common.fingerprint import files_hash
 from sim.engine import loop
-from sim.engine.prepare import Options, digest_of, options, prepared
-from sim.engine.state import KEPT_DRAWS, Draws
+from sim.engine.prepare import digest, prepare
+from sim.engine.state import SimulationState
+from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
 from sim.plots import gallery
-from sim.simulation.dataset import dataset
-from sim.simulation.simulate import drawn
-from sim.simulation.until import MAX_DRAWS, STEP, Target, drawn_until, reached, told
-from sim.statistics.summary import summarise
-from sim.store import checkpoint, locks, reader, run_files
-from sim.store.figures_process import Pictures
+from sim.simulation.dataset import make_dataset
+from sim.simulation.simulate import run_engine
+from sim.simulation.until import (
+    MAX_DRAWS,
+    STEP,
+    Target,
+    outcome_json,
+    run_until,
+    target_status,
+)
+from sim.statistics.summary import summarise, without_value_at_risk
+from sim.store import checkpoint, folders, locks, manifest, reader, run_files
+from sim.store.figures_process import FiguresProcess
+from sim.store.run_files import iso_time
 
 STORED_EVERY = 5.0  # seconds between two states of a run that are stored, at least
 _JOURNAL = "interruptions.json"
@@ -78,45 +86,37 @@ def check_folder(out: Path) -> None:
 def run(
     scenario: Scenario,
     out: Path,
+    options: RunOptions,
     *,
-    draws: int | None = None,
-    seed: int | None = None,
-    sampler: str | None = None,
-    threads: int | None = None,
-    bad_draws: str = "fail",
-    drop_questionable: bool = False,
     until: Sequence[Target] = (),
+    first_draws: int | None = None,
     max_draws: int = MAX_DRAWS,
     figures: bool = True,
     force: bool = False,
     progress: Callable[[int], None] = lambda draws: None,
     sized: Callable[[int], None] = lambda draws: None,
-    stage: Callable[[str], None] = lambda what: None,
+    stage: Callable[[str], None] = lambda name: None,
     elsewhere: loop.Elsewhere | None = None,
-    pictures: Pictures | None = None,
+    figures_process: FiguresProcess | None = None,
 ) -> Run:
     """Simulate a scenario and store it in `out/<scenario>-<digest>/`.
 
     What that folder holds already is not drawn again: a run of as many draws is read from there, of
     fewer draws the new ones are added, and a run that was broken off goes on; all to the same bits
     as one run. Of more draws the first ones are used, and the folder is left as it is. With targets
-    in `until`, draws are added until they are met, `max_draws` at most. `force` draws everything
-    anew. `progress` hears of draws done, `sized` of how many there will be in all, `stage` of what
-    comes after them. `elsewhere` draws in place of threads (`cluster.connected`), `pictures` draws
-    the figures in place of this process.
+    in `until`, draws are added until they are met: `first_draws` at first, `max_draws` at most,
+    whatever `options.draws` says. `force` draws everything anew. `progress` is called with numbers
+    of draws done, `sized` with how many there will be in all, `stage` with the name of what comes
+    after them. `elsewhere` draws in place of threads (`dask_backend.connected`), `figures_process`
+    draws the figures in place of this process.
 
     Raises:
-        InputError: For impossible options, or a folder that cannot be written to.
+        InputError: For a folder that cannot be written to.
         RunError: If too many draws are bad, or the result cannot be stored.
     """
     check_folder(out)
-    started = time.time()
-    wanted = options(
-        scenario, draws, seed, sampler, None, None, threads, bad_draws, drop_questionable,
-        KEPT_DRAWS,
-    )  # fmt: skip
-    folder = out / f"{scenario.name}-{digest_of(scenario, wanted)}"
-    work = _Work(scenario, folder, wanted, started, stage, figures, elsewhere, pictures)
+    folder = out / f"{scenario.name}-{digest(scenario, options)}"
+    work = _Work(scenario, folder, options, time.time(), stage, figures, elsewhere, figures_process)
     with locks.exclusive_lock(folder, stage):
         if force:
             checkpoint.forget(locks.beside(folder, "unfinished"))
@@ -125,23 +125,23 @@ def run(
             if answer is not None:
                 return answer
         # Sizes with targets are whole steps, so that what there is already may be too much.
-        most = max_draws // STEP * STEP if until else wanted.draws
-        before = None if force else work.begun(most)
-        return work.drawn(before, until, max_draws, draws, progress, sized)
+        most = max_draws // STEP * STEP if until else options.draws
+        before = None if force else work.resume(most)
+        return work.draw(before, until, max_draws, first_draws, progress, sized)
 
 
 @dataclass
 class _Work:
-    """One question, while it is worked on."""
+    """One run, while it is worked on."""
 
     scenario: Scenario
     folder: Path
-    wanted: Options
+    options: RunOptions
     started: float
     stage: Callable[[str], None]
     figures: bool
-    elsewhere: loop.Elsewhere | None = None
-    pictures: Pictures | None = None
+    elsewhere: loop.Elsewhere | None
+    figures_process: FiguresProcess | None
     saved: float = field(default_factory=time.monotonic)
     journal: list[dict[str, Any]] = field(default_factory=list)
 
@@ -150,146 +150,143 @@ class _Work:
         return locks.beside(self.folder, "unfinished")
 
     def from_disk(self, targets: Sequence[Target]) -> Run | None:
-        """The run as it is stored, where that answers the question as this code would."""
-        there = stored_draws(self.folder)
-        if there == 0 or (not targets and there != self.wanted.draws):
+        """The run as it is stored, where that is what this code would store."""
+        stored = stored_draws(self.folder)
+        if stored == 0 or (not targets and stored != self.options.draws):
             return None
         try:
-            with reader.opened(self.folder) as (ds, summary, manifest):
+            with reader.open_run_folder(self.folder) as (ds, summary, manifest):
                 if manifest.get("code") != files_hash():
                     return None
                 ds.load(), summary.load()
         except InputError:
             return None  # damaged: it is made anew
-        ds.attrs.pop("until", None)  # of another question to the same draws
+        ds.attrs.pop("until", None)  # of other targets with the same draws
         if targets:
-            found = [reached(target, ds) for target in targets]
-            if not all(one.met for one in found):
+            statuses = [target_status(target, ds) for target in targets]
+            if not all(status.met for status in statuses):
                 return None
-            ds.attrs["until"] = told(found)
+            ds.attrs["until"] = outcome_json(statuses)
         undrawn: dict[str, str] = {}
         if self.figures and not (self.folder / "figures").is_dir():
             self.stage("pictures")
-            undrawn = self._draw_later(ds)
-        return Run(self.folder, ds, summary, time.time() - self.started, True, there, undrawn)
+            with locks.atomic_subdirectory(self.folder, "figures") as figures:
+                undrawn = self._draw_figures(ds, figures)()
+        return Run(self.folder, ds, summary, time.time() - self.started, True, stored, undrawn)
 
-    def _draw_later(self, ds: xr.Dataset) -> dict[str, str]:
-        with locks.atomic_subdirectory(self.folder, "figures") as figures:
-            return self._draw(ds, figures)()
-
-    def _draw(self, ds: xr.Dataset, folder: Path) -> Callable[[], dict[str, str]]:
-        """Begin to draw every picture; what is called ends when they are there."""
-        if self.pictures is not None:
-            return self.pictures.draw(ds, folder)
+    def _draw_figures(self, ds: xr.Dataset, folder: Path) -> Callable[[], dict[str, str]]:
+        """Begin to draw every figure; what comes back waits for them (`FiguresProcess.draw`)."""
+        if self.figures_process is not None:
+            return self.figures_process.draw(ds, folder)
         return lambda: gallery.draw(ds, folder)
 
-    def begun(self, most: int) -> Draws | None:
-        """The farthest that the question has come, `most` draws at most."""
+    def resume(self, most: int) -> SimulationState | None:
+        """The state of most draws that was stored for this run, `most` draws at most; else None."""
         candidates = []
+        prepared = prepare(self.scenario, self.options)
         for folder in (self.unfinished, self.folder):
             if not (folder / checkpoint.STATE).exists():
                 continue
-            nothing = prepared(self.scenario, self.wanted)
             ds = None
             if folder is self.folder:
                 try:
                     ds = reader.open_run(folder)
                 except InputError:
                     continue
-            if checkpoint.restored(nothing, folder, most, ds):
-                candidates.append(nothing)
+            if (state := checkpoint.restore(prepared, folder, most, ds)) is not None:
+                candidates.append(state)
         with suppress(OSError, ValueError):
-            found = json.loads((self.unfinished / _JOURNAL).read_bytes())
-            self.journal = found if isinstance(found, list) else []
-        return max(candidates, key=lambda done: done.completed.draws, default=None)
+            journal = json.loads((self.unfinished / _JOURNAL).read_bytes())
+            self.journal = journal if isinstance(journal, list) else []
+        return max(candidates, key=lambda state: state.completed.draws, default=None)
 
-    def drawn(
+    def draw(
         self,
-        before: Draws | None,
+        before: SimulationState | None,
         targets: Sequence[Target],
         max_draws: int,
-        draws: int | None,
+        first_draws: int | None,
         progress: Callable[[int], None],
         sized: Callable[[int], None],
     ) -> Run:
         """Draw what is not there, and store all."""
-        found = before.completed.draws if before else 0
-        progress(found)
-        self.journal.append({"started": _time(self.started), "from_draw": found})
+        resumed = before.completed.draws if before else 0
+        progress(resumed)
+        self.journal.append({"started": iso_time(self.started), "from_draw": resumed})
         outcome = ""
         if targets:
-            done, outcome = drawn_until(
-                self.scenario, targets, max_draws, draws, self.wanted, sized, before, progress,
-                self._keep, self.elsewhere,
+            state, outcome = run_until(
+                self.scenario, self.options, targets, max_draws, first_draws, sized, before,
+                progress, self._save_checkpoint, self.elsewhere,
             )  # fmt: skip
         else:
-            done = drawn(self.scenario, self.wanted, before, progress, self._keep, self.elsewhere)
+            state = run_engine(
+                self.scenario, self.options, before, progress, self._save_checkpoint,
+                self.elsewhere,
+            )  # fmt: skip
         self.stage("summary")
-        ds = dataset(done, None, self.wanted.bad_draws, self.wanted.threads)
+        ds = make_dataset(state)
         if outcome:
             ds.attrs["until"] = outcome
-        if stored_draws(self.folder) > done.draws:
-            summary = _without_repetition(summarise(ds))
-            return Run(self.folder, ds, summary, time.time() - self.started, False, found)
-        summary, undrawn = self._stored(done, ds)
-        return Run(self.folder, ds, summary, time.time() - self.started, True, found, undrawn)
+        if stored_draws(self.folder) > state.draws:
+            summary = self._summarise(ds)
+            return Run(self.folder, ds, summary, time.time() - self.started, False, resumed)
+        summary, undrawn = self._store(state, ds)
+        return Run(self.folder, ds, summary, time.time() - self.started, True, resumed, undrawn)
 
-    def _keep(self, done: Draws) -> None:
-        """Store how far a long run has come, now and then."""
+    def _summarise(self, ds: xr.Dataset) -> xr.Dataset:
+        return without_value_at_risk(summarise(ds, threads=self.options.threads))
+
+    def _save_checkpoint(self, state: SimulationState) -> None:
+        """Store how far a long run has come, every few seconds."""
         if time.monotonic() - self.saved < STORED_EVERY:
             return
         try:
-            checkpoint.save(done, self.unfinished)
+            checkpoint.save(state, self.unfinished)
             with atomic.replaced(self.unfinished / _JOURNAL) as temporary:
                 temporary.write_text(json.dumps(self.journal))
         except OSError as error:
             raise locks.unwritten(self.folder, error) from error
         self.saved = time.monotonic()
 
-    def _stored(self, done: Draws, ds: xr.Dataset) -> tuple[xr.Dataset, dict[str, str]]:
-        """The summary, and what could not be drawn.
+    def _store(self, state: SimulationState, ds: xr.Dataset) -> tuple[xr.Dataset, dict[str, str]]:
+        """Write all files beside the folder, and put them in its place.
 
-        All files are written beside the folder, and then put in its place.
+        Returns:
+            The summary, and the figures that could not be drawn, each with the reason.
         """
-        same = stored_draws(self.folder) == done.draws
+        same = stored_draws(self.folder) == state.draws
         undrawn: dict[str, str] = {}
         with locks.atomic_directory(self.folder) as staging:
-            drawing = self._draw(ds, staging / "figures") if self.figures else None
-            summary = _without_repetition(summarise(ds))
+            drawing = self._draw_figures(ds, staging / "figures") if self.figures else None
+            summary = self._summarise(ds)
             self.stage("files")
-            run_files.write_netcdf(ds, summary, staging / reader.DATA)
+            run_files.write_netcdf(
+                ds, staging / folders.DATA, summary=summary, threads=self.options.threads
+            )
             run_files.write_csv(summary, staging / "summary.csv")
             run_files.write_parameters(self.scenario, staging / "parameters.toml")
-            checkpoint.save_state(done, staging / checkpoint.STATE)
+            checkpoint.save_state(state, staging / checkpoint.STATE)
             if drawing is not None:
                 self.stage("pictures")
                 undrawn = drawing()
             elif same and (self.folder / "figures").is_dir():
                 shutil.copytree(self.folder / "figures", staging / "figures")  # of the same draws
-            manifest = run_files.manifest(self.scenario, ds, self.started)
-            manifest |= reader.marks(staging / reader.DATA) | {"code": files_hash()}
-            if len(self.journal) > 1:
-                manifest["interruptions"] = self.journal
-            text = json.dumps(manifest, indent=1, default=str) + "\n"
-            (staging / "manifest.json").write_text(text, encoding="utf-8")
+            interruptions = {"interruptions": self.journal} if len(self.journal) > 1 else {}
+            about = (
+                run_files.run_manifest(self.scenario, self.options, ds, self.started)
+                | interruptions
+            )
+            manifest.write(about, staging, folders.DATA)
         checkpoint.forget(self.unfinished)
         return summary, undrawn
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
-def _without_repetition(summary: xr.Dataset) -> xr.Dataset:
-    """A summary without the values at risk, which are quantiles that it holds already."""
-    return summary.drop_vars([n for n in summary if str(n).endswith(("_var", "_var_error"))])
 
 
 def stored_draws(folder: Path) -> int:
     """The number of draws of the run in a folder; 0 if there is none, or none that is whole."""
     try:
-        manifest = reader.read_manifest(folder)
-        whole = manifest.get("run.nc", {}).get("bytes") == (folder / "run.nc").stat().st_size
-        return int(manifest["draws"]) if whole else 0
+        about = manifest.read(folder)
+        complete = about.get("run.nc", {}).get("bytes") == (folder / "run.nc").stat().st_size
+        return int(about["draws"]) if complete else 0
     except (OSError, InputError):
         return 0

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tomli_w
 import xarray as xr
 
 from sim.common.environment import commit, versions
 from sim.parameters import consistency
+from sim.parameters.options import RunOptions
 from sim.parameters.rules import FORMAT
 from sim.parameters.scenario import Scenario
+from sim.simulation.sweep import SweepPlan
+from sim.statistics.datasets import json_attribute
+from sim.statistics.tidy import COLUMNS, tidy_rows
 from sim.store import netcdf
-
-CSV_COLUMNS = (
-    "output", "lab", "landlord", "regime", "layer", "quarter",
-    "statistic", "value", "error", "unit",
-)  # fmt: skip
-KINDS = ("mean", "sd", "quantile", "cvar", "finite")  # of statistics, as ends of their names
 
 
 def write_parameters(scenario: Scenario, path: Path) -> None:
-    """All parameters as used, nested as in parameter files."""
+    """Write all parameters as used, nested as in parameter files."""
     resolved = scenario.resolved()
     tree: dict[str, Any] = {"format": FORMAT, "model": resolved["model"]}
     if resolved["factors"]:
@@ -49,83 +44,82 @@ def write_parameters(scenario: Scenario, path: Path) -> None:
     path.write_text(tomli_w.dumps(tree), encoding="utf-8")
 
 
-def write_netcdf(ds: xr.Dataset, summary: xr.Dataset, path: Path) -> None:
-    """The draws in the root group and the summary in the group `summary`, netCDF-4, compressed.
+def write_netcdf(
+    ds: xr.Dataset, path: Path, *, summary: xr.Dataset | None = None, threads: int | None = None
+) -> None:
+    """Write a Dataset in the root group, and a summary in the group `summary`, as netCDF-4.
 
     Raises:
         OSError: If the file cannot be written.
     """
-    path.write_bytes(netcdf.image(ds, summary=summary))
+    groups = {} if summary is None else {"summary": summary}
+    path.write_bytes(netcdf.image(ds, threads, **groups))
 
 
 def write_csv(summary: xr.Dataset, path: Path) -> None:
-    """The summary as a tidy table, a number a row."""
+    """Write a summary as a tidy table, a number a row."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(CSV_COLUMNS)
-        for name in summary.data_vars:
-            if not str(name).endswith("_error"):
-                writer.writerows(_csv_rows(summary, str(name)))
+        writer.writerow(COLUMNS)
+        writer.writerows(tidy_rows(summary))
 
 
-def statistic(kind: str, at: Mapping[Any, Any]) -> str:
-    """What a table calls a statistic of some kind at the labels of its dims."""
-    if kind == "quantile":
-        return f"p{100 * at['quantile']:g}"
-    if kind == "cvar":
-        return f"cvar{100 * at['tail']:g}"
-    if kind == "finite":
-        return "P(finite)"
-    return f"P(> {at['threshold']:g} GW)" if "threshold" in at else kind
+def run_manifest(
+    scenario: Scenario, options: RunOptions, ds: xr.Dataset, started: float
+) -> dict[str, Any]:
+    """What a run rests on; `started` is in seconds since the epoch."""
+    return _common(scenario, options, ds, started) | {
+        "draws": int(ds.attrs["draws"]),
+        "draws_not_finite": int(ds.attrs["draws_not_finite"]),
+        "draws_not_finite_why": ds.attrs["draws_not_finite_why"],
+        "draws_questionable": int(ds.attrs["draws_questionable"]),
+        **({"until": json_attribute(ds, "until")} if "until" in ds.attrs else {}),
+        "remarks": [*scenario.remarks, *consistency.remarks(scenario)],
+        "overrides": [asdict(override) for override in scenario.overrides],
+        "parameters": scenario.resolved(),
+        "correlation": json_attribute(ds, "correlation", []),
+    }
 
 
-def _csv_rows(summary: xr.Dataset, name: str) -> list[list[Any]]:
-    variable = summary.variables[name]
-    values, errors = variable.values, summary.variables[f"{name}_error"].values
-    output, _, kind = name.rpartition("_")
-    if kind not in KINDS:
-        output, kind = name, "probability"
-    labels = {dim: summary.variables[dim].values for dim in variable.dims}
-    rows = []
-    for place in np.ndindex(values.shape):
-        at = {dim: labels[dim][i] for dim, i in zip(variable.dims, place, strict=True)}
-        rows.append(
-            [
-                output,
-                *(at.get(dim, "") for dim in CSV_COLUMNS[1:6]),
-                statistic(kind, at),
-                repr(float(values[place])),
-                repr(float(errors[place])),
-                variable.attrs["units"],
-            ]
-        )
-    return rows
+def sweep_manifest(plan: SweepPlan, ds: xr.Dataset, started: float) -> dict[str, Any]:
+    """What a sweep rests on; `started` is in seconds since the epoch."""
+    grid = plan.grid
+    first = grid.scenarios[0]
+    swept = {axis.key for axis in grid.axes}
+    return _common(first, plan.options, ds, started) | {
+        "over": {axis.key: {**grid.about(axis), "values": axis.values} for axis in grid.axes},
+        "points": len(grid.scenarios),
+        "outputs": list(plan.names),
+        "expressions": [expression.text for expression in plan.expressions],
+        "draws_not_finite": int(ds["draws_not_finite"].sum()),
+        "draws_questionable": int(ds["draws_questionable"].sum()),
+        "overrides": [asdict(one) for one in first.overrides if one.key not in swept],
+        "parameters_of_the_first_point": first.resolved(),
+    }
 
 
-def manifest(scenario: Scenario, ds: xr.Dataset, started: float) -> dict[str, Any]:
-    """What a run rests on."""
+def _common(
+    scenario: Scenario, options: RunOptions, ds: xr.Dataset, started: float
+) -> dict[str, Any]:
     return {
         "scenario": scenario.name,
         "description": scenario.description,
         "digest": ds.attrs["digest"],
-        "draws": int(ds.attrs["draws"]),
-        "seed": int(ds.attrs["seed"]),
-        "sampler": ds.attrs["sampler"],
-        "bad_draws": ds.attrs["bad_draws"],
-        "draws_not_finite": int(ds.attrs["draws_not_finite"]),
-        "draws_not_finite_why": ds.attrs["draws_not_finite_why"],
-        "drop_questionable": bool(ds.attrs["drop_questionable"]),
-        "draws_questionable": int(ds.attrs["draws_questionable"]),
-        **({"until": json.loads(ds.attrs["until"])} if "until" in ds.attrs else {}),
-        "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        "draws": options.draws,
+        "seed": options.seed,
+        "sampler": options.sampler,
+        "bad_draws": options.bad_draws,
+        "drop_questionable": options.drop_questionable,
+        "started": iso_time(started),
         "duration_s": round(time.time() - started, 3),
         "command": sys.argv,
         "commit": commit(),
         "versions": versions(),
         "files": list(scenario.files),
-        "remarks": [*scenario.remarks, *consistency.remarks(scenario)],
-        "overrides": [asdict(override) for override in scenario.overrides],
-        "parameters": scenario.resolved(),
-        "correlation": json.loads(ds.attrs.get("correlation", "[]")),
         "sources": scenario.sources_used(),
     }
+
+
+def iso_time(seconds: float) -> str:
+    """Seconds since the epoch as a time of UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

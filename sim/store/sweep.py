@@ -6,12 +6,10 @@ import csv
 import io
 import json
 import shutil
-import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +18,13 @@ import numpy as np
 import xarray as xr
 
 from sim.common.atomic import replaced
-from sim.common.environment import commit, versions
 from sim.common.errors import InputError
-from sim.simulation.sweep import COUNTS, SweepPlan
-from sim.store import locks, netcdf, reader
+from sim.simulation.sweep import SweepPlan
+from sim.statistics.tidy import COLUMNS, tidy_rows
+from sim.store import folders, locks, manifest, netcdf, reader, run_files
 from sim.store.run import check_folder
-from sim.store.run_files import KINDS, statistic
 
-DATA, TABLE, MANIFEST, FIGURES = reader.SWEPT, "sweep.csv", "manifest.json", "figures"
-DIMS = ("lab", "landlord", "regime", "layer", "quarter")
+DATA, TABLE, FIGURES = folders.SWEPT, "sweep.csv", "figures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +43,19 @@ class Sweep:
 
 
 def run(
-    question: SweepPlan,
+    plan: SweepPlan,
     out: Path,
     *,
     figures: bool = True,
     force: bool = False,
-    threads: int | None = None,
     progress: Callable[[int], None] | None = None,
-    stage: Callable[[str], None] = lambda what: None,
+    stage: Callable[[str], None] = lambda name: None,
 ) -> Sweep:
-    """Ask a question at every point, and store the answers in `out/<scenario>-sweep-<digest>/`.
+    """Draw every point of a sweep, and store the results in `out/<scenario>-sweep-<digest>/`.
 
     Every finished point is kept in a hidden folder beside it, so that a sweep that was broken off
-    goes on from there; the files that come of it are the same. A question that is answered in its
-    folder already is read from there, unless it is to be asked again by `force`.
+    goes on from there; the files that come of it are the same. One that is in its folder already
+    is read from there, unless it is to be drawn anew by `force`.
 
     Raises:
         InputError: If `out` cannot be written to.
@@ -68,9 +63,9 @@ def run(
     """
     check_folder(out)
     started = time.time()
-    folder = out / f"{question.grid.scenarios[0].name}-sweep-{question.digest()}"
+    folder = out / f"{plan.grid.scenarios[0].name}-sweep-{plan.digest()}"
     parts = locks.beside(folder, "points")
-    count = len(question.grid.scenarios)
+    count = len(plan.grid.scenarios)
     with locks.exclusive_lock(folder, stage):
         if force:
             shutil.rmtree(parts, ignore_errors=True)
@@ -78,56 +73,54 @@ def run(
             undrawn = {}
             if figures and not (folder / FIGURES).is_dir():
                 stage("pictures")
-                with locks.atomic_subdirectory(folder, FIGURES) as pictures:
-                    undrawn = _draw(ds, pictures)
+                with locks.atomic_subdirectory(folder, FIGURES) as pictures_folder:
+                    undrawn = _draw_figures(ds, pictures_folder)
             return Sweep(folder, ds, time.time() - started, count, undrawn)
         points = []
         from_disk = 0
         for number in range(count):
             path = parts / f"{number}.npz"
-            point = _part(path)
+            point = _read_point(path)
             if point is None:
-                point = question.point(number, threads, progress)
+                point = plan.point(number, progress)
                 try:
-                    _keep(point, path)
+                    _store_point(point, path)
                 except OSError as error:
                     raise locks.unwritten(folder, error) from error
             else:
                 from_disk += 1
                 if progress is not None:
-                    progress(question.draws)
+                    progress(plan.options.draws)
             points.append(point)
-        ds = question.assembled(points)
-        undrawn = _store(question, ds, folder, figures, started, stage)
+        ds = plan.assembled(points)
+        undrawn = _store(plan, ds, folder, figures, started, stage)
         shutil.rmtree(parts, ignore_errors=True)
     return Sweep(folder, ds, time.time() - started, from_disk, undrawn)
 
 
 def _store(
-    question: SweepPlan,
+    plan: SweepPlan,
     ds: xr.Dataset,
     folder: Path,
     figures: bool,
     started: float,
     stage: Callable[[str], None],
 ) -> dict[str, str]:
-    """Write all files of a sweep, and put them in place whole; the pictures that failed."""
+    """Write all files of a sweep, and put them in place together; the figures that failed."""
     undrawn: dict[str, str] = {}
     with locks.atomic_directory(folder) as staging:
         stage("files")
-        (staging / DATA).write_bytes(netcdf.image(ds))
-        _write_csv(question, ds, staging / TABLE)
-        manifest = _manifest(question, ds, started) | reader.marks(staging / DATA)
-        text = json.dumps(manifest, indent=1, default=str) + "\n"
-        (staging / MANIFEST).write_text(text, encoding="utf-8")
+        run_files.write_netcdf(ds, staging / DATA, threads=plan.options.threads)
+        _write_csv(plan, ds, staging / TABLE)
+        manifest.write(run_files.sweep_manifest(plan, ds, started), staging, DATA)
         if figures:
             stage("pictures")
-            undrawn = _draw(ds, staging / FIGURES)
+            undrawn = _draw_figures(ds, staging / FIGURES)
     return undrawn
 
 
 def _stored(folder: Path) -> xr.Dataset | None:
-    """The sweep in a folder, or None where there is none that is whole."""
+    """The sweep in a folder, or None where there is none that is whole and made by this code."""
     try:
         _, data = reader.open_verified(folder, DATA)
         with data, h5py.File(data, "r") as file:
@@ -136,7 +129,7 @@ def _stored(folder: Path) -> xr.Dataset | None:
         return None
 
 
-def _keep(point: xr.Dataset, path: Path) -> None:
+def _store_point(point: xr.Dataset, path: Path) -> None:
     """Store a point: arrays, and what they are. It takes netCDF seconds to hold so many.
 
     The file is written under another name and renamed, so that one that exists is whole.
@@ -156,7 +149,7 @@ def _keep(point: xr.Dataset, path: Path) -> None:
         temporary.write_bytes(image.getbuffer())
 
 
-def _part(path: Path) -> xr.Dataset | None:
+def _read_point(path: Path) -> xr.Dataset | None:
     """A stored point, or None where there is none that can be read."""
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
@@ -171,86 +164,28 @@ def _part(path: Path) -> xr.Dataset | None:
     return xr.Dataset(variables, coords, about["attrs"])
 
 
-def _draw(ds: xr.Dataset, folder: Path) -> dict[str, str]:
-    """Draw every picture; those that fail are told and lose nothing else."""
+def _draw_figures(ds: xr.Dataset, folder: Path) -> dict[str, str]:
+    """Draw every figure to a new folder; those that failed, each with the reason."""
     from sim.plots import save
     from sim.plots.sweep import draw, pictures
 
     folder.mkdir(parents=True)
     undrawn = {}
-    for name, asked in pictures(ds).items():
+    for name, expressions in pictures(ds).items():
         try:
-            save(draw(ds, asked), folder / f"{name}.png")
+            save(draw(ds, expressions), folder / f"{name}.png")
         except OSError:
             raise
-        except Exception as error:  # a picture is not worth the sweep
+        except Exception as error:  # a figure is not worth the sweep
             undrawn[name] = f"{type(error).__name__}: {error}"
     return undrawn
 
 
-def _write_csv(question: SweepPlan, ds: xr.Dataset, path: Path) -> None:
-    """The sweep as a tidy table, a number a row: its point, what it is, value and error."""
-    keys = [axis.key for axis in question.grid.axes]
-    asked = [expression.text for expression in question.expressions]
+def _write_csv(plan: SweepPlan, ds: xr.Dataset, path: Path) -> None:
+    """Write a sweep as a tidy table, a number a row: its point, what it is, value and error."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([*keys, "output", *DIMS, "statistic", "value", "error", "unit"])
-        values = [axis.values for axis in question.grid.axes]
-        for point in np.ndindex(*question.grid.shape):
-            at = [v[i] for v, i in zip(values, point, strict=True)]
-            for name in map(str, ds.data_vars):
-                if name.endswith("_error") or name in COUNTS:
-                    continue
-                for row in _rows(ds, name, point, name in asked):
-                    writer.writerow([*at, *row])
-
-
-def _rows(
-    ds: xr.Dataset, name: str, point: tuple[int, ...], is_expression: bool
-) -> Iterator[list[Any]]:
-    variable = ds.variables[name]
-    values, errors = variable.values[point], ds.variables[f"{name}_error"].values[point]
-    dims = [str(dim) for dim in variable.dims[len(point) :]]
-    output, _, kind = name.rpartition("_")
-    if is_expression:
-        output, kind = name, "expression"
-    elif kind not in KINDS:
-        output, kind = name, "probability"
-    labels = {dim: ds.variables[dim].values for dim in dims}
-    for place in np.ndindex(values.shape):
-        at = {dim: labels[dim][i] for dim, i in zip(dims, place, strict=True)}
-        where = [at.get(dim, "") for dim in DIMS]
-        numbers = [repr(float(values[place])), repr(float(errors[place]))]
-        yield [output, *where, statistic(kind, at), *numbers, variable.attrs["units"]]
-
-
-def _manifest(question: SweepPlan, ds: xr.Dataset, started: float) -> dict[str, Any]:
-    """What a sweep rests on."""
-    grid = question.grid
-    first = grid.scenarios[0]
-    swept = {axis.key for axis in grid.axes}
-    return {
-        "scenario": first.name,
-        "description": first.description,
-        "digest": ds.attrs["digest"],
-        "over": {axis.key: {**grid.about(axis), "values": axis.values} for axis in grid.axes},
-        "points": len(grid.scenarios),
-        "outputs": list(question.names),
-        "expressions": [expression.text for expression in question.expressions],
-        "draws": question.draws,
-        "seed": question.seed,
-        "sampler": question.sampler,
-        "bad_draws": question.bad_draws,
-        "drop_questionable": question.drop_questionable,
-        "draws_not_finite": int(ds["draws_not_finite"].sum()),
-        "draws_questionable": int(ds["draws_questionable"].sum()),
-        "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
-        "duration_s": round(time.time() - started, 3),
-        "command": sys.argv,
-        "commit": commit(),
-        "versions": versions(),
-        "files": list(first.files),
-        "overrides": [asdict(one) for one in first.overrides if one.key not in swept],
-        "parameters_of_the_first_point": first.resolved(),
-        "sources": first.sources_used(),
-    }
+        writer.writerow([*(axis.key for axis in plan.grid.axes), *COLUMNS])
+        for point in np.ndindex(*plan.grid.shape):
+            at = [axis.values[i] for axis, i in zip(plan.grid.axes, point, strict=True)]
+            writer.writerows([*at, *row] for row in tidy_rows(ds, point))

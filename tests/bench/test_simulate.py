@@ -21,7 +21,7 @@ from notebook import notebook as notebook  # a fixture
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import sim
-from sim.engine.state import CHUNK
+from sim.model.blocks import CHUNK
 from sim.parameters.scenario import Scenario
 from sim.selftest.speed import best
 

@@ -17,11 +17,11 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import sim
-from sim.engine.prepare import options
+from sim.parameters.options import run_options
 from sim.parameters.scenario import Hosting, Party, Quantity, Scenario
 from sim.selftest.speed import best
 from sim.selftest.workload import FAMILIES
-from sim.simulation import simulate
+from sim.simulation.simulate import run_engine
 
 PARTIES = (2, 4, 8, 16, 32)
 INPUTS = (10, 30, 100, 300, 1_000, 2_000)
@@ -123,8 +123,8 @@ def test_cost_against_parties(benchmark: BenchmarkFixture, base: Scenario, what:
         np.testing.assert_allclose(ds["hosted_gw"].sum("landlord"), ds["gw"], rtol=1e-9)
 
     def work(scenario: Scenario) -> Callable[[], object]:
-        wanted = options(scenario, draws, threads=1, bad_draws="keep")
-        return lambda: simulate.drawn(scenario, wanted)
+        wanted = run_options(scenario, draws, threads=1, bad_draws="keep")
+        return lambda: run_engine(scenario, wanted)
 
     seconds = benchmark.pedantic(
         best, tuple(map(work, scenarios.values())), {"times": 3 if benchmark.enabled else 1}

@@ -14,10 +14,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from sim.common.threads import available_threads
-from sim.engine.prepare import options
+from sim.parameters.options import run_options
 from sim.parameters.scenario import Scenario
 from sim.selftest.speed import best
-from sim.simulation import simulate
+from sim.simulation.simulate import run_engine
 
 
 @pytest.mark.parametrize("kept", ["draws kept", "beyond those kept"])
@@ -28,13 +28,13 @@ def test_two_threads_against_one(benchmark: BenchmarkFixture, base: Scenario, ke
     used = dict.fromkeys((1, 2), 0.0)
 
     def run(threads: int) -> None:
-        wanted = options(base, draws, threads=threads, kept_draws=kept_draws)
+        wanted = run_options(base, draws, threads=threads, kept_draws=kept_draws)
         started = time.process_time()
-        simulate.drawn(base, wanted)
+        run_engine(base, wanted)
         used[threads] += time.process_time() - started
 
     if benchmark.enabled:
-        simulate.drawn(base, options(base, 20_000, kept_draws=8_192))  # compiled
+        run_engine(base, run_options(base, 20_000, kept_draws=8_192))  # compiled
     one, two = benchmark.pedantic(best, (lambda: run(1), lambda: run(2)), {"times": times})
     assert min(one, two) > 0
     print(

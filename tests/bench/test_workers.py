@@ -15,9 +15,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from sim.engine.dask_backend import connected
-from sim.engine.prepare import options
+from sim.parameters.options import run_options
 from sim.parameters.scenario import Scenario
-from sim.simulation import simulate
+from sim.simulation.simulate import run_engine
 
 pytest.importorskip("distributed")
 
@@ -30,7 +30,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def test_workers_against_threads(benchmark: BenchmarkFixture, base: Scenario) -> None:
     draws = 1_000_000 if benchmark.enabled else 2_000
-    wanted = options(base, draws, threads=2)
+    wanted = run_options(base, draws, threads=2)
     with connected("local:2") as two:
         assert two is not None
         client = two.client
@@ -39,15 +39,15 @@ def test_workers_against_threads(benchmark: BenchmarkFixture, base: Scenario) ->
             return time.process_time() + sum(client.run(time.process_time).values())
 
         # Compiled before the clock runs, and the sketch begun.
-        begun = options(base, 20_000 if benchmark.enabled else 32, kept_draws=8192)
-        simulate.drawn(base, begun)
-        simulate.drawn(base, begun, elsewhere=two)
+        begun = run_options(base, 20_000 if benchmark.enabled else 32, kept_draws=8192)
+        run_engine(base, begun)
+        run_engine(base, begun, elsewhere=two)
         before = time.process_time()
-        threads = seconds(lambda: simulate.drawn(base, wanted))
+        threads = seconds(lambda: run_engine(base, wanted))
         used_here = time.process_time() - before
         before = processor_seconds()
         done = benchmark.pedantic(
-            simulate.drawn, args=(base, wanted), kwargs={"elsewhere": two}, rounds=1
+            run_engine, args=(base, wanted), kwargs={"elsewhere": two}, rounds=1
         )
         used_there = processor_seconds() - before
     assert done.draws == draws

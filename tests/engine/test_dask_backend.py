@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 import xarray as xr
 from conftest import ROOT, Command
+from drawing import stored
 
 import sim
 from sim.engine import dask_backend
 from sim.engine.dask_backend import Cluster, connected
-from sim.engine.prepare import Options, options, prepared
-from sim.engine.state import Draws
+from sim.engine.prepare import prepare
+from sim.engine.state import SimulationState
+from sim.parameters.options import RunOptions, run_options
 from sim.parameters.scenario import Scenario
-from sim.simulation import dataset, simulate
+from sim.simulation.dataset import make_dataset
+from sim.simulation.simulate import run_engine
 from sim.store import checkpoint
-from sim.store import run as store_run
 
 pytest.importorskip("distributed")
 
@@ -36,13 +38,13 @@ def address(of: Cluster) -> str:
     return str(of.client.scheduler.address)
 
 
-def beyond(base: Scenario, draws: int, **others: Any) -> Options:
+def beyond(base: Scenario, draws: int, **others: Any) -> RunOptions:
     """Draws of which only 8,192 are kept."""
-    return options(base, draws, kept_draws=8192, **others)
+    return run_options(base, draws, kept_draws=8192, **others)
 
 
-def of_threads(base: Scenario, wanted: Options) -> xr.Dataset:
-    return dataset.dataset(simulate.drawn(base, wanted), wanted.keep)
+def of_threads(base: Scenario, wanted: RunOptions) -> xr.Dataset:
+    return make_dataset(run_engine(base, wanted))
 
 
 @pytest.mark.parametrize(
@@ -55,8 +57,8 @@ def test_two_workers_give_the_bits_of_threads(
 ) -> None:
     wanted = beyond(base, 20_000, **options)
     told: list[int] = []
-    done = simulate.drawn(base, wanted, progress=told.append, elsewhere=two)
-    ds = dataset.dataset(done, wanted.keep)
+    done = run_engine(base, wanted, progress=told.append, elsewhere=two)
+    ds = make_dataset(done)
     xr.testing.assert_identical(ds, of_threads(base, wanted))
     assert sum(told) == 20_000
     assert len(told) > 2
@@ -65,8 +67,8 @@ def test_two_workers_give_the_bits_of_threads(
 def test_the_files_of_a_run_are_those_of_threads(
     base: Scenario, two: Cluster, tmp_path: Path
 ) -> None:
-    own = store_run.run(base, tmp_path / "own", draws=2_000, figures=False)
-    far = store_run.run(base, tmp_path / "far", draws=2_000, figures=False, elsewhere=two)
+    own = stored(base, tmp_path / "own", draws=2_000, figures=False)
+    far = stored(base, tmp_path / "far", draws=2_000, figures=False, elsewhere=two)
     for name in ("run.nc", "summary.csv", "parameters.toml"):
         assert (far.folder / name).read_bytes() == (own.folder / name).read_bytes(), name
 
@@ -82,10 +84,10 @@ def test_a_worker_that_is_killed_loses_nothing(base: Scenario, two: Cluster) -> 
         if len(killed) == 10:
             os.kill(victim, signal.SIGKILL)
 
-    done = simulate.drawn(base, wanted, progress=kill, elsewhere=two)
+    done = run_engine(base, wanted, progress=kill, elsewhere=two)
     assert len(killed) > 10
     assert victim not in two.client.run(os.getpid).values()
-    xr.testing.assert_identical(dataset.dataset(done, None), of_threads(base, wanted))
+    xr.testing.assert_identical(make_dataset(done), of_threads(base, wanted))
 
 
 @pytest.mark.parametrize("first_far", [True, False], ids=["from", "to"])
@@ -93,18 +95,18 @@ def test_a_run_goes_on_from_a_cluster_and_to_one(
     base: Scenario, two: Cluster, tmp_path: Path, first_far: bool
 ) -> None:
     begun, wanted = beyond(base, 12_000), beyond(base, 18_000)
-    stored: list[int] = []
+    saved: list[int] = []
 
-    def store(done: Draws) -> None:
-        checkpoint.save(done, tmp_path / "begun")
-        stored.append(done.completed.draws)
+    def save(state: SimulationState) -> None:
+        checkpoint.save(state, tmp_path / "begun")
+        saved.append(state.completed.draws)
 
-    simulate.drawn(base, begun, finished=store, elsewhere=two if first_far else None)
-    before = prepared(base, wanted)
-    assert checkpoint.restored(before, tmp_path / "begun", 18_000)
-    assert before.completed.draws == stored[-1] == 11_264  # whole tiles
-    done = simulate.drawn(base, wanted, after=before, elsewhere=None if first_far else two)
-    xr.testing.assert_identical(dataset.dataset(done, None), of_threads(base, wanted))
+    run_engine(base, begun, finished=save, elsewhere=two if first_far else None)
+    before = checkpoint.restore(prepare(base, wanted), tmp_path / "begun", 18_000)
+    assert before is not None
+    assert before.completed.draws == saved[-1] == 11_264  # whole tiles
+    done = run_engine(base, wanted, after=before, elsewhere=None if first_far else two)
+    xr.testing.assert_identical(make_dataset(done), of_threads(base, wanted))
 
 
 def test_simulate_takes_the_address_of_a_cluster(base: Scenario, two: Cluster) -> None:
@@ -115,7 +117,7 @@ def test_simulate_takes_the_address_of_a_cluster(base: Scenario, two: Cluster) -
 def test_workers_with_other_code_are_refused(
     base: Scenario, two: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    question = dask_backend._packed(prepared(base, beyond(base, 32)), None)
+    question = dask_backend._pack(prepare(base, beyond(base, 32)), None)
     monkeypatch.setattr(dask_backend, "package_hash", lambda: "of-this-process")
     told = r"other code of this package \(\w+, here of-this-process\)"
     with (
@@ -124,7 +126,7 @@ def test_workers_with_other_code_are_refused(
     ):
         pass
     # One that comes later refuses by itself.
-    later = two.client.submit(dask_backend.evaluated, question, dask_backend.code(), 0, 32)
+    later = two.client.submit(dask_backend.evaluate, question, dask_backend.code(), 0, 32)
     with pytest.raises(sim.RunError, match="a worker has " + told):
         later.result()
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from conftest import ROOT, Command, runs_in
-from drawing import drawn
+from drawing import drawn, stored
 
 import sim
 from sim import tables
@@ -19,8 +19,7 @@ from sim.engine import draw_quality
 from sim.model.blocks import replicate_of
 from sim.model.record_layout import layout_of
 from sim.parameters.scenario import Scenario
-from sim.simulation.dataset import dataset
-from sim.store import run as store_run
+from sim.simulation.dataset import make_dataset
 from sim.tables import comparison
 
 BASE = ROOT / "params" / "base.toml"
@@ -174,8 +173,8 @@ def test_threads_and_chunks_change_no_bit(policy: str) -> None:
     for name in ("count", "mean", "m2", "bad", "questionable", "bad_numbers"):
         np.testing.assert_array_equal(getattr(one.running, name), getattr(two.running, name))
     np.testing.assert_array_equal(one.status, two.status)
-    np.testing.assert_array_equal(one.store, two.store)
-    xr.testing.assert_identical(*(dataset(done, None, policy) for done in found))
+    np.testing.assert_array_equal(one.values, two.values)
+    xr.testing.assert_identical(*(make_dataset(done) for done in found))
 
 
 def test_blocks_may_lose_every_draw() -> None:
@@ -274,16 +273,16 @@ def test_spreads_that_do_not_settle_are_told(base: Scenario) -> None:
 
 
 def test_the_folder_of_a_run_says_what_was_left_out(tmp_path: Path) -> None:
-    done = store_run.run(load(OFTEN), tmp_path, draws=640, bad_draws="drop", figures=False)
+    done = stored(load(OFTEN), tmp_path, draws=640, bad_draws="drop", figures=False)
     manifest = json.loads((done.folder / "manifest.json").read_text())
     assert manifest["bad_draws"] == "drop"
     assert manifest["draws"] == 640
     assert manifest["draws_not_finite"] == 640 - done.ds.sizes["draw"] > 0
     assert "arr (" in manifest["draws_not_finite_why"]
     assert manifest["drop_questionable"] is False
-    with xr.open_dataset(done.folder / "run.nc", engine="h5netcdf") as stored:
-        xr.testing.assert_equal(stored.load(), done.ds)
-        assert stored.attrs["draws_not_finite"] == manifest["draws_not_finite"]
+    with xr.open_dataset(done.folder / "run.nc", engine="h5netcdf") as on_disk:
+        xr.testing.assert_equal(on_disk.load(), done.ds)
+        assert on_disk.attrs["draws_not_finite"] == manifest["draws_not_finite"]
 
 
 def test_the_command_line_drops_keeps_or_fails(command: Command, tmp_path: Path) -> None:

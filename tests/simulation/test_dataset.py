@@ -198,7 +198,7 @@ def test_a_run_on_disk_opens_in_plain_xarray(
     ds: xr.Dataset, summary: xr.Dataset, tmp_path: Path
 ) -> None:
     path = tmp_path / "run.nc"
-    write_netcdf(ds, summary, path)
+    write_netcdf(ds, path, summary=summary)
     with xr.open_dataset(path, engine="h5netcdf") as opened:
         xr.testing.assert_equal(opened.load(), ds)
         assert opened.gw.attrs["units"] == "GW"

@@ -22,7 +22,7 @@ from sim.parameters import sweep_axes
 from sim.plots import sweep as figures
 from sim.simulation import sweep as sweeps
 from sim.statistics import expressions
-from sim.store import reader
+from sim.store import folders
 from sim.store import sweep as store_sweep
 from sim.store.sweep import Sweep
 from sim.tables.sweep import tables
@@ -39,7 +39,9 @@ def question(over: dict[str, Any], outputs: Any = (MEDIAN,), **options: Any) -> 
     faults: list[Any] = []
     usual = {"seed": 3, "sampler": None, "threads": None, "bad_draws": "fail"}
     given = {**usual, "draws": 300, "drop_questionable": False, **options}
-    return sweeps.ask(BASE, sweep_axes.of_mapping(over, faults), outputs, {}, faults, **given)
+    return sweeps.plan_sweep(
+        BASE, sweep_axes.of_mapping(over, faults), outputs, {}, faults, **given
+    )
 
 
 def stored(folder: Path) -> dict[str, bytes]:
@@ -140,7 +142,7 @@ def test_all_faults_are_told_before_anything_is_drawn(monkeypatch: pytest.Monkey
     def drawn(*arguments: Any, **options: Any) -> None:
         raise AssertionError("drawn")
 
-    monkeypatch.setattr(sweeps, "simulate", drawn)
+    monkeypatch.setattr(sweeps, "run_engine", drawn)
     with pytest.raises(sim.InputError) as caught:
         sim.sweep(
             BASE, {LIFE: [3, -4]}, ["gww", "p5(nonsense)", "p5(margn@2026Q4)"],
@@ -247,7 +249,7 @@ def test_a_killed_sweep_goes_on_and_ends_in_the_same_files(tmp_path: Path) -> No
         "from sim.simulation import sweep as sweeps\n"
         "from sim.store import sweep as store_sweep\n"
         f"along = sweep_axes.of_mapping({over!r}, [])\n"
-        f"asked = sweeps.ask({BASE!r}, along, [{MEDIAN!r}], {{}}, [], draws=300, seed=3,"
+        f"asked = sweeps.plan_sweep({BASE!r}, along, [{MEDIAN!r}], {{}}, [], draws=300, seed=3,"
         " sampler=None, threads=1, bad_draws='fail', drop_questionable=False)\n"
         "store_sweep.run(asked, pathlib.Path(sys.argv[1]), progress=lambda draws:"
         " __import__('time').sleep(0.2))\n"
@@ -425,9 +427,9 @@ def test_a_sweep_is_listed_and_removed_like_a_run_and_shown_as_none(
     tmp_path: Path,
 ) -> None:
     done = store_sweep.run(question({LIFE: "3:4:2"}), tmp_path, figures=False)
-    (row,) = reader.listed(tmp_path)
+    (row,) = folders.listed(tmp_path)
     assert (row["run"], row["state"], row["model"]) == (done.folder.name, "whole", "this")
     with pytest.raises(sim.InputError, match="a sweep, and no run: its numbers"):
         sim.open_run(done.folder)
-    reader.remove(done.folder)
+    folders.remove(done.folder)
     assert runs_in(tmp_path) == []

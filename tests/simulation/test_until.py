@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from conftest import ROOT, Command, runs_in
-from drawing import drawn
+from drawing import drawn, stored
 
 import sim
 from sim.common.errors import InputError
@@ -16,7 +16,6 @@ from sim.engine import loop
 from sim.parameters.scenario import Scenario
 from sim.simulation import until
 from sim.simulation.until import STEP, TargetStatus, next_size, parse, simulate_until
-from sim.store import run as store_run
 
 BASE = str(ROOT / "params" / "base.toml")
 MARGIN = "p5(inference_gross_margin@2026Q4)"
@@ -35,7 +34,7 @@ def test_an_extended_run_is_one_run_bit_for_bit(base: Scenario, sampler: str, th
         part = drawn(base, draws, 3, sampler, threads=threads, progress=told.append, after=part)
         assert sum(told) == draws - before
     assert part is not None
-    np.testing.assert_array_equal(part.store, whole.store)
+    np.testing.assert_array_equal(part.values, whole.values)
     np.testing.assert_array_equal(part.status, whole.status)
     for name in ("count", "mean", "m2"):
         found, told_at_once = getattr(part.running, name), getattr(whole.running, name)
@@ -293,6 +292,6 @@ def test_faults_of_targets_are_told_with_those_of_other_options(
 
 
 def test_targets_are_stored_with_the_run(base: Scenario, tmp_path: Path) -> None:
-    done = store_run.run(base, tmp_path, until=[parse(f"{MARGIN} ± 1")], figures=False)
-    with xr.open_dataset(done.folder / "run.nc", engine="h5netcdf") as stored:
-        assert json.loads(stored.attrs["until"])[0]["target"] == f"{MARGIN} ± 1"
+    done = stored(base, tmp_path, until=[parse(f"{MARGIN} ± 1")], figures=False)
+    with xr.open_dataset(done.folder / "run.nc", engine="h5netcdf") as on_disk:
+        assert json.loads(on_disk.attrs["until"])[0]["target"] == f"{MARGIN} ± 1"

@@ -1,9 +1,10 @@
-"""Pictures are drawn in a process of their own, which nobody need know of."""
+"""Figures are drawn in a process of their own, to the same bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xarray as xr
@@ -12,7 +13,7 @@ import sim
 from sim.parameters.scenario import Scenario
 from sim.plots import FIGURES, gallery
 from sim.store import figures_process
-from sim.store.figures_process import SHARE, Pictures
+from sim.store.figures_process import SHARE, FiguresProcess
 
 
 @pytest.fixture(scope="module")
@@ -25,14 +26,19 @@ def _two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures_process, "available_threads", lambda: 2)
 
 
+def _processes(artist: FiguresProcess) -> list[Any]:
+    assert artist._pool is not None
+    return list(artist._pool._processes.values())
+
+
 @pytest.fixture
-def artist() -> Iterator[Pictures]:
-    with Pictures() as made:
+def artist() -> Iterator[FiguresProcess]:
+    with FiguresProcess() as made:
         yield made
 
 
 def test_both_processes_draw_their_share_and_no_byte_differs(
-    artist: Pictures, ds: xr.Dataset, tmp_path: Path
+    artist: FiguresProcess, ds: xr.Dataset, tmp_path: Path
 ) -> None:
     assert 0 < SHARE < len(FIGURES)
     assert artist.draw(ds, tmp_path / "apart")() == {}
@@ -43,16 +49,16 @@ def test_both_processes_draw_their_share_and_no_byte_differs(
 
 
 def test_a_process_that_is_killed_loses_no_picture(
-    artist: Pictures, ds: xr.Dataset, tmp_path: Path
+    artist: FiguresProcess, ds: xr.Dataset, tmp_path: Path
 ) -> None:
-    assert artist._process is not None
-    artist._process.kill()
+    (process,) = _processes(artist)
+    process.kill()
     assert artist.draw(ds, tmp_path / "figures")() == {}
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == set(FIGURES)
 
 
 def test_what_cannot_be_written_is_told_as_if_it_were_drawn_here(
-    artist: Pictures, ds: xr.Dataset, tmp_path: Path
+    artist: FiguresProcess, ds: xr.Dataset, tmp_path: Path
 ) -> None:
     drawing = artist.draw(ds, tmp_path / "missing" / "figures")
     with pytest.raises(FileNotFoundError, match="missing"):
@@ -60,7 +66,7 @@ def test_what_cannot_be_written_is_told_as_if_it_were_drawn_here(
 
 
 def test_a_picture_that_fails_there_is_told(
-    artist: Pictures, ds: xr.Dataset, tmp_path: Path
+    artist: FiguresProcess, ds: xr.Dataset, tmp_path: Path
 ) -> None:
     undrawn = artist.draw(ds.drop_vars("inference_gross_margin"), tmp_path / "figures")()
     assert "margin" in undrawn
@@ -68,17 +74,16 @@ def test_a_picture_that_fails_there_is_told(
 
 
 def test_the_process_ends_when_nothing_more_is_to_be_drawn() -> None:
-    with Pictures() as made:
-        process = made._process
-    assert process is not None
-    assert process.returncode is not None
+    with FiguresProcess() as made:
+        (process,) = _processes(made)
+    assert process.exitcode is not None
 
 
 def test_one_processor_draws_itself(
     monkeypatch: pytest.MonkeyPatch, ds: xr.Dataset, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(figures_process, "available_threads", lambda: 1)
-    with Pictures() as made:
-        assert made._process is None
+    with FiguresProcess() as made:
+        assert made._pool is None
         assert made.draw(ds, tmp_path / "figures")() == {}
     assert len(list((tmp_path / "figures").iterdir())) == len(FIGURES)

@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 import xarray as xr
 from conftest import ROOT
+from drawing import stored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sim
 from sim.common.fingerprint import source_hash
 from sim.parameters.scenario import Scenario
-from sim.store import locks, reader
+from sim.store import folders, locks, reader
+from sim.store import manifest as manifests
 from sim.store import run as store_run
 from sim.store.locks import lock_of
 
@@ -35,7 +37,7 @@ def scenario() -> Scenario:
 def done(scenario: Scenario, tmp_path_factory: pytest.TempPathFactory) -> store_run.Run:
     """A run in which some draws are left out, so that the others keep their numbers."""
     out = tmp_path_factory.mktemp("outputs")
-    made = store_run.run(scenario, out, draws=DRAWS, seed=3, drop_questionable=True, figures=False)
+    made = stored(scenario, out, draws=DRAWS, seed=3, drop_questionable=True, figures=False)
     assert made.ds.sizes["draw"] < DRAWS
     return made
 
@@ -77,7 +79,7 @@ def test_a_stored_run_is_the_dataset_that_was_simulated(
 
 
 def test_statistics_of_what_is_on_disk_are_those_of_the_run(done: store_run.Run) -> None:
-    with reader.opened(done.folder) as (ds, summary, manifest):
+    with reader.open_run_folder(done.folder) as (ds, summary, manifest):
         xr.testing.assert_identical(summary.load(), done.summary)
         assert ds.sizes == done.ds.sizes
         assert manifest["draws"] == DRAWS
@@ -120,14 +122,14 @@ def test_a_run_is_found_by_folder_name_scenario_or_beginning(
     monkeypatch.chdir(folder.parent.parent)
     digest = folder.name.removeprefix("base-")
     for said in (folder, str(folder), f"outputs/{folder.name}", folder.name, "base", "base-", "ba"):
-        assert reader.find(said).resolve() == folder.resolve()
-    assert reader.find(f"base-{digest[:3]}", folder.parent) == folder
+        assert folders.find(said).resolve() == folder.resolve()
+    assert folders.find(f"base-{digest[:3]}", folder.parent) == folder
     longer = folder.with_name(f"base-cheap-{digest}")
     shutil.copytree(folder, longer)
-    assert reader.find("base").name == folder.name  # the scenario, where there is one of that name
-    assert reader.find("base-ch").name == longer.name  # no digest begins with an h
+    assert folders.find("base").name == folder.name  # the scenario, where there is one of that name
+    assert folders.find("base-ch").name == longer.name  # no digest begins with an h
     (folder.parent.parent / "base").mkdir()  # another folder of that name, which is no run
-    assert reader.find("base").name == folder.name
+    assert folders.find("base").name == folder.name
     renamed = folder.with_name("best")
     folder.rename(renamed)
     assert sim.open_run("best").attrs["digest"] == digest
@@ -161,7 +163,7 @@ def test_a_folder_of_runs_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(sim.InputError, match="nowhere: no such folder"):
         sim.open_run("base", tmp_path / "nowhere")
     with pytest.raises(sim.InputError, match="nowhere: no such folder"):
-        reader.listed(tmp_path / "nowhere")
+        folders.listed(tmp_path / "nowhere")
 
 
 # Damage
@@ -210,7 +212,7 @@ def test_damage_is_named_and_nothing_is_touched(folder: Path, name: str) -> None
     with pytest.raises(sim.InputError, match=message):
         sim.open_run(folder)
     assert files(folder) == before
-    (row,) = reader.listed(folder.parent)
+    (row,) = folders.listed(folder.parent)
     cheap = name not in ("of another run", "not netCDF, of before checksums")
     assert row["state"] == ("broken" if cheap else "whole")
 
@@ -261,10 +263,10 @@ def test_a_run_that_is_replaced_while_it_is_opened_is_not_damaged(
     done: store_run.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The manifest that was read first is that of the run before."""
-    read = reader.read_manifest
+    read = manifests.read
     before = read(done.folder) | {"run.nc": {"bytes": 1, "sha256": "0"}}
     answers = iter([before])
-    monkeypatch.setattr(reader, "read_manifest", lambda folder: next(answers, read(folder)))
+    monkeypatch.setattr(manifests, "read", lambda folder: next(answers, read(folder)))
     assert sim.open_run(done.folder).sizes == done.ds.sizes
 
 
@@ -281,13 +283,13 @@ def test_a_run_of_another_version_of_the_model_opens_with_a_warning(
     change(folder, **dict.fromkeys(("source", "format", "run.nc", "versions", "commit")))
     with pytest.warns(UserWarning, match="made by another version of the model: not to be mixed"):
         sim.open_run(folder)
-    assert [row["model"] for row in reader.listed(folder.parent)] == ["other"]
+    assert [row["model"] for row in folders.listed(folder.parent)] == ["other"]
 
 
 def test_the_manifest_tells_the_version_of_the_model(done: store_run.Run) -> None:
     manifest = json.loads((done.folder / "manifest.json").read_text())
     assert manifest["source"] == source_hash()
-    assert manifest["format"] == reader.FORMAT
+    assert manifest["format"] == manifests.FORMAT
     assert manifest["run.nc"]["bytes"] == (done.folder / "run.nc").stat().st_size
 
 
@@ -305,7 +307,7 @@ def test_the_list_says_what_is_there_and_what_is_wrong(folder: Path, tmp_path: P
     (out / "other").mkdir()
     (out / "notes.txt").write_text("mine")
     with lock_of(out / "busy-222222222222"):
-        rows = {row["run"]: row for row in reader.listed(out)}
+        rows = {row["run"]: row for row in folders.listed(out)}
     assert {name: (row["state"], row["why"]) for name, row in rows.items()} == {
         folder.name: ("whole", ""),
         "base-000000000000": ("broken", f"run.nc: has 4 bytes, not {size(folder):,}"),
@@ -330,8 +332,8 @@ def test_a_run_is_removed_with_what_was_left_of_it_and_nothing_else(folder: Path
     for what in ("partial", "unfinished"):
         (out / f".{folder.name}.{what}").mkdir()
     with lock_of(folder), pytest.raises(OSError, match="another process works on it"):
-        reader.remove(folder)
-    reader.remove(folder)
+        folders.remove(folder)
+    folders.remove(folder)
     assert sorted(path for path in out.iterdir() if path.name != locks.LOCKS) == [other]
 
 
@@ -344,11 +346,11 @@ def test_a_removal_that_is_killed_leaves_nothing_that_looks_like_a_run(
 
     monkeypatch.setattr(shutil, "rmtree", killed)
     with pytest.raises(KeyboardInterrupt):
-        reader.remove(folder)
-    (row,) = reader.listed(folder.parent)
+        folders.remove(folder)
+    (row,) = folders.listed(folder.parent)
     assert (row["run"], row["state"], row["why"]) == (folder.name, "unfinished", "removed in part")
     with pytest.raises(sim.InputError, match="no such run"):
-        reader.find(folder.name, folder.parent)
+        folders.find(folder.name, folder.parent)
 
 
 def test_the_source_of_the_model_is_told_without_numba() -> None:

@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 import xarray as xr
+from drawing import stored
 
 import sim
 from sim.common import atomic
 from sim.engine import loop
 from sim.parameters.scenario import Scenario
 from sim.simulation import until
-from sim.store import checkpoint
+from sim.store import checkpoint, manifest
 from sim.store import run as store_run
 
 KEPT = 8_192
@@ -30,20 +31,17 @@ TOTAL = 3 * KEPT + 1_234  # beyond the draws that are kept, and no whole number 
 @pytest.fixture(autouse=True)
 def _few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run is as long as one of a million draws, and says how far it has come at every chance."""
-    monkeypatch.setattr(store_run, "KEPT_DRAWS", KEPT)
     monkeypatch.setattr(store_run, "STORED_EVERY", 0.0)
     monkeypatch.setattr(loop, "ROUND", KEPT)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(base: Scenario, tmp_path_factory: pytest.TempPathFactory) -> store_run.Run:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store_run, "KEPT_DRAWS", KEPT)
-        return run(base, tmp_path_factory.mktemp("undisturbed"))
+    return run(base, tmp_path_factory.mktemp("undisturbed"))
 
 
 def run(base: Scenario, out: Path, draws: int = TOTAL, **options: Any) -> store_run.Run:
-    return store_run.run(base, out, draws=draws, seed=4, figures=False, **options)
+    return stored(base, out, draws=draws, seed=4, kept_draws=KEPT, figures=False, **options)
 
 
 def assert_same(done: store_run.Run, other: store_run.Run) -> None:
@@ -94,6 +92,7 @@ def test_other_code_makes_files_anew_of_the_draws_that_are_there(
 ) -> None:
     first = run(base, tmp_path, 2 * 1_024)
     monkeypatch.setattr(store_run, "files_hash", lambda: "edited")
+    monkeypatch.setattr(manifest, "files_hash", lambda: "edited")
     again = run(base, tmp_path, 2 * 1_024)
     assert (again.drawn, again.found) == (0, 2_048)
     assert again.folder == first.folder
@@ -117,7 +116,7 @@ def test_a_damaged_run_is_made_anew(base: Scenario, tmp_path: Path, name: str) -
 
 def test_pictures_are_drawn_of_a_run_that_had_none(base: Scenario, tmp_path: Path) -> None:
     first = run(base, tmp_path, 64)
-    again = store_run.run(base, tmp_path, draws=64, seed=4)
+    again = stored(base, tmp_path, draws=64, seed=4, kept_draws=KEPT)
     assert again.drawn == 0
     assert len(list((first.folder / "figures").glob("*.png"))) == 7
 
@@ -167,13 +166,13 @@ def test_targets_that_a_stored_run_meets_are_answered_from_it(
 ) -> None:
     run(base, tmp_path, 2 * KEPT)
     easy = until.parse("p50(inference_gross_margin@2026Q4) +- 0.1")
-    done = store_run.run(base, tmp_path, seed=4, until=[easy], figures=False)
+    done = stored(base, tmp_path, seed=4, kept_draws=KEPT, until=[easy], figures=False)
     assert (done.drawn, done.found) == (0, 2 * KEPT)
     (told,) = json.loads(done.ds.attrs["until"])
     assert told["met"]
     assert "until" not in run(base, tmp_path, 2 * KEPT).ds.attrs  # which asks for nothing
     hard = until.parse(f"p50(inference_gross_margin@2026Q4) +- {told['error'] / 1.3:.5f}")
-    more = store_run.run(base, tmp_path, seed=4, until=[hard], figures=False)
+    more = stored(base, tmp_path, seed=4, kept_draws=KEPT, until=[hard], figures=False)
     assert more.found == 2 * KEPT
     assert more.drawn > 0
     assert_same_draws(more, run(base, tmp_path / "b", more.ds.attrs["draws"]))
@@ -183,7 +182,9 @@ def test_a_stored_run_may_be_longer_than_targets_allow(base: Scenario, tmp_path:
     """Of at most 20,000 draws 16,384 are a whole number of steps, and 19,000 are there."""
     run(base, tmp_path, 19_000)
     tiny = until.parse("p50(inference_gross_margin@2026Q4) +- 1e-9")
-    done = store_run.run(base, tmp_path, seed=4, until=[tiny], max_draws=20_000, figures=False)
+    done = stored(
+        base, tmp_path, seed=4, kept_draws=KEPT, until=[tiny], max_draws=20_000, figures=False
+    )
     assert done.ds.attrs["draws"] == 2 * KEPT
     assert not done.stored
 
@@ -255,7 +256,7 @@ def test_a_longer_run_keeps_what_a_shorter_one_that_was_killed_had_not(
 ) -> None:
     """Draws that a killed run of fewer had stored are not taken for all that are kept."""
 
-    def killed(*_: Any) -> None:
+    def killed(*_: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

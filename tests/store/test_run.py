@@ -12,18 +12,19 @@ from pathlib import Path
 import pytest
 import xarray as xr
 from conftest import ROOT, runs_in
+from drawing import stored
 
 import sim
 from sim import plots
 from sim.parameters.scenario import Scenario
 from sim.statistics.summary import summarise
+from sim.statistics.tidy import COLUMNS
 from sim.store import run as store_run
-from sim.store import run_files
 
 
 @pytest.fixture(scope="module")
 def done(base: Scenario, tmp_path_factory: pytest.TempPathFactory) -> store_run.Run:
-    return store_run.run(base, tmp_path_factory.mktemp("outputs"), draws=2_000, seed=3)
+    return stored(base, tmp_path_factory.mktemp("outputs"), draws=2_000, seed=3)
 
 
 PICTURES = (
@@ -74,7 +75,7 @@ def test_the_manifest_says_what_the_run_rests_on(done: store_run.Run, base: Scen
 def test_the_summary_is_tidy(done: store_run.Run) -> None:
     with (done.folder / "summary.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == list(run_files.CSV_COLUMNS)
+    assert list(rows[0]) == list(COLUMNS)
     found = {
         (
             r["output"],
@@ -118,8 +119,8 @@ def test_running_again_replaces_the_run_whole(
     base: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plots, "FIGURES", {"margin": plots.margin})  # one is enough
-    first = store_run.run(base, tmp_path, draws=300)
-    again = store_run.run(base, tmp_path, draws=600, figures=False)
+    first = stored(base, tmp_path, draws=300)
+    again = stored(base, tmp_path, draws=600, figures=False)
     assert first.folder == again.folder
     assert store_run.stored_draws(again.folder) == 600
     assert not (again.folder / "figures").exists()  # those were of 300 draws
@@ -133,7 +134,7 @@ def test_a_picture_that_fails_loses_nothing_else(
         raise ValueError("no limits")
 
     monkeypatch.setitem(plots.FIGURES, "payback", fails)
-    done = store_run.run(base, tmp_path, draws=64)
+    done = stored(base, tmp_path, draws=64)
     assert done.undrawn == {"payback": "ValueError: no limits"}
     assert (done.folder / "run.nc").exists()
     drawn = {path.stem for path in (done.folder / "figures").iterdir()}
@@ -144,13 +145,13 @@ def test_pictures_of_the_same_draws_are_kept(
     base: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plots, "FIGURES", {"margin": plots.margin})  # one is enough
-    first = store_run.run(base, tmp_path, draws=64)
+    first = stored(base, tmp_path, draws=64)
     pictures = {path.name: path.read_bytes() for path in (first.folder / "figures").iterdir()}
-    again = store_run.run(base, tmp_path, draws=64, figures=False)
+    again = stored(base, tmp_path, draws=64, figures=False)
     assert {path.name: path.read_bytes() for path in (again.folder / "figures").iterdir()} == (
         pictures
     )
-    more = store_run.run(base, tmp_path, draws=96, figures=False)
+    more = stored(base, tmp_path, draws=96, figures=False)
     assert more.folder == first.folder
     assert not (more.folder / "figures").exists()
 
@@ -158,8 +159,8 @@ def test_pictures_of_the_same_draws_are_kept(
 def test_a_run_of_more_draws_is_not_replaced_by_one_of_fewer(
     base: Scenario, tmp_path: Path
 ) -> None:
-    more = store_run.run(base, tmp_path, draws=600, figures=False)
-    fewer = store_run.run(base, tmp_path, draws=300, figures=False)
+    more = stored(base, tmp_path, draws=600, figures=False)
+    fewer = stored(base, tmp_path, draws=300, figures=False)
     assert (more.stored, fewer.stored) == (True, False)
     assert store_run.stored_draws(fewer.folder) == 600
     assert fewer.ds.sizes["draw"] == 300
@@ -168,7 +169,7 @@ def test_a_run_of_more_draws_is_not_replaced_by_one_of_fewer(
 def test_what_killed_processes_left_of_this_run_is_cleared_up(
     base: Scenario, tmp_path: Path
 ) -> None:
-    run = store_run.run(base, tmp_path, draws=64, figures=False)
+    run = stored(base, tmp_path, draws=64, figures=False)
     half = tmp_path / f".{run.folder.name}.partial"
     half.mkdir()
     (half / "run.nc").write_bytes(b"half")
@@ -176,7 +177,7 @@ def test_what_killed_processes_left_of_this_run_is_cleared_up(
     foreign.mkdir()
     # Killed after the older run was taken away and before the new one was put in place:
     run.folder.rename(tmp_path / f".{run.folder.name}.older")
-    again = store_run.run(base, tmp_path, draws=32, figures=False)
+    again = stored(base, tmp_path, draws=32, figures=False)
     assert not again.stored
     assert store_run.stored_draws(run.folder) == 64
     assert runs_in(tmp_path) == sorted([run.folder, foreign])
@@ -209,9 +210,9 @@ def test_the_commit_is_that_of_this_project(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_to_is_bad_input(base: Scenario, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(sim.InputError, match="cannot be written to"):
-        store_run.run(base, tmp_path / "file", draws=64)
+        stored(base, tmp_path / "file", draws=64)
     with pytest.raises(sim.InputError, match="cannot be written to"):
-        store_run.run(base, tmp_path / "file" / "below", draws=64)
+        stored(base, tmp_path / "file" / "below", draws=64)
 
 
 def test_a_file_that_cannot_grow_is_a_clear_error_and_leaves_nothing(
@@ -221,7 +222,7 @@ def test_a_file_that_cannot_grow_is_a_clear_error_and_leaves_nothing(
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
     try:
         with pytest.raises(sim.RunError, match="could not be written: File too large"):
-            store_run.run(base, tmp_path, draws=2_000, figures=False)
+            stored(base, tmp_path, draws=2_000, figures=False)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert runs_in(tmp_path) == []
@@ -239,10 +240,11 @@ def test_processes_that_store_the_same_run_at_once_do_not_trample_one_another(
     base: Scenario, tmp_path: Path
 ) -> None:
     code = (
-        "import sys; from pathlib import Path; import sim; from sim.store import run as runs\n"
+        "import sys; from pathlib import Path; import sim\n"
+        "from sim.parameters.options import run_options; from sim.store.run import run\n"
         "scenario = sim.load(sys.argv[1])\n"
-        "out = Path(sys.argv[2])\n"
-        "for i in range(4): runs.run(scenario, out, draws=64, figures=False, force=i % 3 > 0)\n"
+        "out, options = Path(sys.argv[2]), run_options(scenario, 64)\n"
+        "for i in range(4): run(scenario, out, options, figures=False, force=i % 3 > 0)\n"
     )
     arguments = [sys.executable, "-c", code, str(ROOT / "params" / "base.toml"), str(tmp_path)]
     processes = [subprocess.Popen(arguments, stderr=subprocess.PIPE) for _ in range(3)]

@@ -116,9 +116,9 @@ def test_threads_and_chunks_move_no_bit(
     n = 9 * 1024 + 77
     expected = drawn(base, n, 7, sampler, threads=1)
     done = drawn(base, n, 7, sampler, threads=threads, chunk=tiles * 1024)
-    assert done.slices == expected.slices
-    assert done.store.tobytes() == expected.store.tobytes()
-    assert done.moments == expected.moments
+    assert done.prepared.slices == expected.prepared.slices
+    assert done.values.tobytes() == expected.values.tobytes()
+    assert done.prepared.moment_slices == expected.prepared.moment_slices
     for part in ("count", "mean", "m2"):
         found, told = getattr(done.running, part), getattr(expected.running, part)
         assert found.tobytes() == told.tobytes(), part
