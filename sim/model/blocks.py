@@ -12,7 +12,7 @@ CHUNK = 8 * TILE  # draws that a thread evaluates at a time
 KEPT_DRAWS = 13 * CHUNK  # the first draws, whose values are kept: those of a usual run, 100,000
 
 
-def replicate_of(numbers: NDArray[np.int64], sampler: str = "random") -> NDArray[np.int64]:
+def replicate_of(numbers: NDArray[np.int64], sampler: str) -> NDArray[np.int64]:
     """The replicate of the Monte Carlo error to which draws belong, by their numbers."""
     by_block = sampler != "sobol"
     return np.asarray((numbers // BLOCK if by_block else numbers) % REPLICATES)

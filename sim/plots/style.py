@@ -90,7 +90,7 @@ def number(value: float, error: float) -> str:
 
 
 def chance(
-    happens: NDArray[np.bool_], valid: NDArray[np.bool_], replicates: Replicates | None = None
+    happens: NDArray[np.bool_], valid: NDArray[np.bool_], replicates: Replicates
 ) -> str:
     """A probability with its Monte Carlo error, in percent."""
     value, error = probability_with_error(happens, valid, replicates)
@@ -99,7 +99,7 @@ def chance(
 
 
 def probability(
-    happens: NDArray[np.bool_], valid: NDArray[np.bool_], replicates: Replicates | None = None
+    happens: NDArray[np.bool_], valid: NDArray[np.bool_], replicates: Replicates
 ) -> str:
     """A probability with its Monte Carlo error, in percent, as an equation's right-hand side."""
     shown = chance(happens, valid, replicates)

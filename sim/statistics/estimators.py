@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.statistics.datasets import share
-from sim.statistics.replicates import Replicates, replicated, standard_error
+from sim.statistics.replicates import Replicates, standard_error
 
 Array = NDArray[np.float64]
 FEWEST_BEYOND = 10
@@ -187,23 +187,19 @@ def tail_means_with_error(
 def probability_with_error(
     happens: NDArray[np.bool_],
     valid: NDArray[np.bool_],
-    replicates: Replicates | None = None,
+    replicates: Replicates,
     pooled: int = 0,
 ) -> tuple[Array, Array]:
-    """Share of the valid draws [..., draw] in which something happens, and its standard error.
-
-    Draws are taken to be 0, 1, 2 ... and independent unless `replicates` are given.
-    """
-    how = replicates or replicated(happens.shape[-1])
+    """Share of the valid draws [..., draw] in which an event happens, and its standard error."""
     each = math.prod(happens.shape[happens.ndim - 1 - pooled : -1])
     value = share(flattened(happens, pooled), flattened(valid, pooled))
-    if not how.enough:
+    if not replicates.enough:
         return value, np.full(value.shape, math.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
-        events, known = (_pooled(how.means(x), pooled) for x in (happens & valid, valid))
-        error = standard_error(events / known, how)
+        events, known = (_pooled(replicates.means(x), pooled) for x in (happens & valid, valid))
+        error = standard_error(events / known, replicates)
         # Values of the same draw may be one and the same: draws alone are surely independent.
         n = valid.sum(axis=tuple(range(-1 - pooled, 0))) / each
-        few = n * np.minimum(value, 1 - value) < FEWEST_BEYOND * len(how.count)
+        few = n * np.minimum(value, 1 - value) < FEWEST_BEYOND * len(replicates.count)
         wilson = np.sqrt(value * (1 - value) / n + 1 / (4.0 * n * n)) / (1 + 1 / n)
     return value, np.where(few, wilson, error)

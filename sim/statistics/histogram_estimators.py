@@ -73,10 +73,9 @@ class HistogramEstimator:
         # Every column has as many draws.
         self.count: Integers = (self.coarse.sum(axis=-1) + self.special.sum(axis=-1))[:, 0]
         self.draws = int(self.count.sum())
-        self.full = full_replicates(
-            self.count, int(ds.attrs.get("draws", self.draws)), sampler_of(ds)
-        )
-        self.replicates = Replicates(self.count[self.full], self.draws)
+        sampler = sampler_of(ds)
+        self.full = full_replicates(self.count, int(ds.attrs.get("draws", self.draws)), sampler)
+        self.replicates = Replicates(self.count[self.full], self.draws, sampler)
         self.missing, self.lowest_many, self.highest_many = (
             self.special[..., kind].sum(axis=0) for kind in (NAN, LOWER, UPPER)
         )

@@ -34,7 +34,7 @@ class Replicates:
 
     count: Integers
     draws: int
-    sampler: str = "random"
+    sampler: str
     places: Integers | None = None
 
     @property
@@ -61,7 +61,7 @@ class Replicates:
         return np.asarray(total / each)
 
 
-def replicated(draws: int, sampler: str = "random") -> Replicates:
+def replicated(draws: int, sampler: str) -> Replicates:
     """The replicates of draws 0, 1, 2 ...
 
     Below 1,024 draws every full block of 32 is one; of Sobol' sequences each needs two draws.
@@ -76,12 +76,11 @@ def replicated(draws: int, sampler: str = "random") -> Replicates:
     return Replicates(np.array(count, np.int64), draws, sampler)
 
 
-def replicates_by(
-    numbers: Integers, sampler: str = "random", evaluated: int | None = None
-) -> Replicates:
-    """The replicates of draws of these numbers, of so many that were evaluated.
+def replicates_by(numbers: Integers, sampler: str, evaluated: int | None) -> Replicates:
+    """The replicates of draws of these numbers.
 
-    Some may be missing: then replicates weigh as much as they have draws.
+    Some of the draws that were `evaluated` may be missing (None: all up to the last are there or
+    left out): then replicates weigh as much as they have draws.
     """
     if np.array_equal(numbers, np.arange(numbers.size)):
         return replicated(numbers.size, sampler)
@@ -134,7 +133,7 @@ def standard_error(by_replicate: Array, replicates: Replicates) -> Array:
     return np.asarray(np.sqrt(variance * (inside / replicates.draws)))
 
 
-def full_replicates(count: Integers, draws: int, sampler: str = "random") -> NDArray[np.bool_]:
+def full_replicates(count: Integers, draws: int, sampler: str) -> NDArray[np.bool_]:
     """Which replicates an error is made of, from the number of draws that each of them holds.
 
     `draws` is the number that were evaluated; some of them may not count.
@@ -163,16 +162,14 @@ def weighted_sum(weight: NDArray[Any], values: Array) -> Array:
 
 
 def mean_of_replicates(
-    means: Array, count: Integers, full: NDArray[np.bool_] | None = None
+    means: Array, count: Integers, full: NDArray[np.bool_], sampler: str
 ) -> tuple[Array, Array]:
     """Mean over all draws and its standard error, from the means [replicate, ...] of replicates.
 
     Their sizes differ where the draws fill no whole tile, or some do not count, so they are
-    weighed. `full` says of which the error is made; told from `count` unless given.
+    weighed. `full` [replicate] says of which the error is made.
     """
     n = int(count.sum())
     value = weighted_sum(count / max(n, 1), means)
-    if full is None:
-        full = full_replicates(count, n)
     by_replicate = np.moveaxis(means[full], 0, -1)
-    return np.asarray(value), standard_error(by_replicate, Replicates(count[full], n))
+    return np.asarray(value), standard_error(by_replicate, Replicates(count[full], n, sampler))

@@ -40,6 +40,7 @@ from sim.statistics.replicates import (
     full_replicates_of,
     mean_of_replicates,
     replicates_of,
+    sampler_of,
     weighted_sum,
 )
 
@@ -346,7 +347,7 @@ def _counted(
     each = math.prod(ds.sizes[dim] for dim in pooled)
     events, known = (counts.sum(pooled).values for counts in (happens, valid))
     full, count = full_replicates_of(ds), ds.variables["replicate_count"].values
-    how = Replicates(count[full], int(count.sum()))
+    how = Replicates(count[full], int(count.sum()), sampler_of(ds))
     value, error = share_with_error(
         events[..., full], known[..., full], events.sum(axis=-1), known.sum(axis=-1), how, each=each
     )
@@ -362,9 +363,8 @@ def mean_with_error(ds: xr.Dataset, name: str) -> tuple[Array, Array]:
     """
     if name + REPLICATE_MEAN in ds:
         means = ds.variables[name + REPLICATE_MEAN].values
-        return mean_of_replicates(
-            means, ds.variables["replicate_count"].values, full_replicates_of(ds)
-        )
+        count = ds.variables["replicate_count"].values
+        return mean_of_replicates(means, count, full_replicates_of(ds), sampler_of(ds))
     values = np.ascontiguousarray(last(ds, name), dtype=np.float64)
     return estimators.mean_with_error(values, replicates_of(ds))
 
@@ -388,14 +388,14 @@ def _of_moments(ds: xr.Dataset, name: str, pool: Sequence[str]) -> Iterator[tupl
             m2 = (m2 + within).sum(axis=axes)
             values = count * math.prod(means.shape[axis] for axis in axes)
             means = together.squeeze(axes)
-        mean, error = mean_of_replicates(means, count, full)
+        mean, error = mean_of_replicates(means, count, full, sampler_of(ds))
         n = int(values.sum())
         between = weighted_sum(values, (means - mean) ** 2)
         sd = np.full(mean.shape, math.nan)
         if n > 1:
             sd = np.sqrt((m2.sum(axis=0) + between) / (n - 1))
         squares = m2[full] / values[full].reshape(shape) + (means[full] - mean) ** 2
-        how = Replicates(values[full], n)
+        how = Replicates(values[full], n, sampler_of(ds))
         sd_error = estimators.sd_error(sd, np.moveaxis(squares, 0, -1), how)
     yield from _statistic(name, "mean", dims, mean, error, about)
     yield from _statistic(name, "sd", dims, sd, sd_error, about)

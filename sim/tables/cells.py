@@ -15,7 +15,7 @@ from sim.common.numbers import percentage, rounded_by, significant
 from sim.model.dims import QUARTERS
 from sim.statistics.datasets import REPLICATE_MEAN, last
 from sim.statistics.histogram_estimators import draws_of
-from sim.statistics.replicates import full_replicates_of, mean_of_replicates
+from sim.statistics.replicates import full_replicates_of, mean_of_replicates, sampler_of
 
 LAST_QUARTER = QUARTERS[-1]
 NOT_REPORTED = "not reported"  # of a lab without ARR; any other number that is missing is a nan
@@ -154,7 +154,7 @@ class Reader:
     def mean(self, means: Any) -> tuple[Any, Any]:
         """The mean over all draws of what has these means by replicate, and its error."""
         count = self.ds["replicate_count"].values
-        return mean_of_replicates(means, count, full_replicates_of(self.ds))
+        return mean_of_replicates(means, count, full_replicates_of(self.ds), sampler_of(self.ds))
 
     def replicates(self, name: str, **where: Any) -> tuple[Any, str]:
         """The means of a variable in every replicate [replicate, ...], and its unit."""

@@ -142,7 +142,7 @@ def side_by_side(runs: Sequence[Compared]) -> Table:
     )
     for run in runs:
         both, before, now = np.intersect1d(first.numbers, run.numbers, return_indices=True)
-        how = replicates_by(both, run.sampler)
+        how = replicates_by(both, run.sampler, run.evaluated)
         same = ("seed", "sampler", "evaluated")
         paired = len(both) > 0 and all(getattr(first, x) == getattr(run, x) for x in same)
         cells: list[Cell | str] = []

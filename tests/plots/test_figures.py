@@ -18,6 +18,7 @@ from sim.model.dims import LAYERS
 from sim.parameters.scenario import Scenario
 from sim.plots import FIGURES, draw, save
 from sim.plots.style import chance, number, probability
+from sim.statistics.replicates import replicates_of
 
 
 def texts(figure: Figure) -> list[str]:
@@ -253,8 +254,8 @@ def test_lab_margins_stand_against_the_hurdle(ds: xr.Dataset) -> None:
     for lab in reporting:
         for quarter in ("2026Q4", "2027Q4"):
             draws = ds.lab_paid_margin.sel(lab=lab, quarter=quarter).values
-            assert f"{quarter}:  {chance(draws >= 0.7, draws == draws)}" in said
-            cut_off = f"◂ P(< −60 %) {probability(draws < -0.6, draws == draws)}"
+            assert f"{quarter}:  {chance(draws >= 0.7, draws == draws, replicates_of(ds))}" in said
+            cut_off = f"◂ P(< −60 %) {probability(draws < -0.6, draws == draws, replicates_of(ds))}"
             assert (cut_off in said) == (np.quantile(draws, 0.05) < -0.6) == (lab == "xai")
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == list(ds.lab_name.values)
@@ -271,7 +272,9 @@ def test_payback_curves_end_at_the_share_that_ever_pays_back(
         draws = ds.payback_months.sel(lab=lab).values
         months = np.asarray(curve.get_xdata())
         np.testing.assert_allclose(curve.get_ydata(), (draws[:, None] <= months).mean(axis=0))  # type: ignore[arg-type]
-        share = probability(np.isfinite(draws), draws == draws).removeprefix("= ")
+        share = probability(np.isfinite(draws), draws == draws, replicates_of(ds)).removeprefix(
+            "= "
+        )
         assert f"pays back in {share} of draws, else never" in said
     median = summary.payback_months_quantile.sel(quantile=0.5, lab="anthropic")
     error = summary.payback_months_quantile_error.sel(quantile=0.5, lab="anthropic")

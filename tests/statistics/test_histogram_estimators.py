@@ -39,7 +39,7 @@ def million() -> Pair:
 def test_quantiles_are_off_by_a_quarter_of_their_error_at_most(million: Pair) -> None:
     values, binned = million
     found, _ = binned.quantiles_with_error(LEVELS)
-    expected, error = quantiles_with_error(np.sort(values), values, replicated(N), LEVELS)
+    expected, error = quantiles_with_error(np.sort(values), values, replicated(N, "random"), LEVELS)
     for column, name in enumerate(COLUMNS):
         if name in SMOOTH:
             same = found[:, column] == expected[:, column]  # infinite, or an atom
@@ -89,7 +89,7 @@ def test_tail_means_are_off_by_a_twentieth_of_their_error_at_most(million: Pair)
     values, binned = million
     tails = (0.01, 0.05, 0.25, 0.75, 0.95, 0.99)
     found, found_error = binned.tail_means_with_error(tails)
-    expected, error = tail_means_with_error(np.sort(values), values, replicated(N), tails)
+    expected, error = tail_means_with_error(np.sort(values), values, replicated(N, "random"), tails)
     for column, name in enumerate(COLUMNS):
         if name in ("infinity", "infinities", "not reported"):
             continue
@@ -111,7 +111,7 @@ def test_infinite_draws_are_in_tail_means(million: Pair) -> None:
 
 def test_errors_are_those_of_the_draws(million: Pair) -> None:
     values, binned = million
-    how = replicated(N)
+    how = replicated(N, "random")
     levels = LEVELS[1:-1]
     _, found = binned.quantiles_with_error(levels)
     _, expected = quantiles_with_error(np.sort(values), values, how, levels)

@@ -39,13 +39,13 @@ def assert_means_of_replicates(how: Replicates, numbers: np.ndarray) -> None:
 
 
 def test_replicate_r_holds_the_draws_whose_block_is_r_modulo_32() -> None:
-    how = replicated(4_000)
+    how = replicated(4_000, "random")
     assert list(how.count) == [96] * 32
     assert_means_of_replicates(how, np.arange(4_000))
 
 
 def test_below_1024_draws_every_full_block_is_a_replicate() -> None:
-    how = replicated(1_000)
+    how = replicated(1_000, "random")
     assert list(how.count) == [32] * 31
     assert_means_of_replicates(how, np.arange(1_000))
 
@@ -69,30 +69,32 @@ def test_reported_errors_are_those_of_repeated_runs(n: int) -> None:
     """Errors of mean, sd, quantiles and probability against the spread over independent runs."""
     rng = np.random.default_rng(12)
     runs = rng.lognormal(size=(600, n))
-    how = replicated(n)
+    how = replicated(n, "random")
     value, error = quantiles_with_error(np.sort(runs, axis=-1), runs, how, [0.05, 0.5, 0.95])
     spread = value.std(axis=1, ddof=1)
     np.testing.assert_allclose(np.sqrt((error**2).mean(axis=1)), spread, rtol=0.15)
     for value, error in (mean_with_error(runs, how), sd_with_error(runs, how)):
         np.testing.assert_allclose(np.sqrt((error**2).mean()), value.std(ddof=1), rtol=0.12)
     for threshold in (0.1, 1.0, 5.0):
-        p, p_error = probability_with_error(runs > threshold, np.ones(runs.shape, bool))
+        how = replicated(n, "random")
+        p, p_error = probability_with_error(runs > threshold, np.ones(runs.shape, bool), how)
         np.testing.assert_allclose(np.sqrt((p_error**2).mean()), p.std(ddof=1), rtol=0.2)
 
 
 def test_rare_events_have_an_honest_error() -> None:
     happens = np.zeros(100_000, bool)
     valid = np.ones_like(happens)
-    assert probability_with_error(happens, valid)[1] > 0
+    how = replicated(happens.size, "random")
+    assert probability_with_error(happens, valid, how)[1] > 0
     happens[7] = True
-    value, error = probability_with_error(happens, valid)
+    value, error = probability_with_error(happens, valid, how)
     assert value == 1e-5
     assert error == pytest.approx(1.1e-5, rel=0.1)
 
 
 def test_infinities_stay_in_quantiles() -> None:
     ordered = np.array([[0.0, 1.0, np.inf, np.inf]])
-    value, _ = quantiles_with_error(ordered, ordered, replicated(4), [0.0, 0.5, 1.0])
+    value, _ = quantiles_with_error(ordered, ordered, replicated(4, "random"), [0.0, 0.5, 1.0])
     assert value[:, 0].tolist() == [0.0, np.inf, np.inf]
 
 
@@ -120,7 +122,7 @@ def test_the_error_of_a_mean_from_replicates_weighs_them_by_size() -> None:
     groups = np.arange(2_000) // 32 % 32
     count = np.bincount(groups, minlength=32)
     means = np.bincount(groups, x) / count
-    value, error = mean_of_replicates(means[:, None], count)
+    value, error = mean_of_replicates(means[:, None], count, count > 0, "random")
     assert value[0] == pytest.approx(x.mean())
     assert error[0] == pytest.approx(1 / np.sqrt(2_000), rel=0.3)
 
@@ -208,7 +210,9 @@ def test_a_quantile_next_to_infinity_has_an_infinite_error() -> None:
     rng = np.random.default_rng(1)
     rng.shuffle(runs)
     levels = [0.25, 0.5, 0.75]
-    value, error = quantiles_with_error(np.sort(runs), runs, replicated(runs.size), levels)
+    value, error = quantiles_with_error(
+        np.sort(runs), runs, replicated(runs.size, "random"), levels
+    )
     assert np.isfinite(value[0])
     assert 0 < error[0] < np.inf
     assert np.isfinite(value[1])
@@ -219,7 +223,7 @@ def test_a_quantile_next_to_infinity_has_an_infinite_error() -> None:
 
 def test_quantiles_below_the_first_finite_draw_are_minus_infinity() -> None:
     runs = np.concatenate([np.full(50, -np.inf), np.arange(50.0)])
-    value, _ = quantiles_with_error(runs, runs, replicated(100), [0.4, 0.5, 0.6])
+    value, _ = quantiles_with_error(runs, runs, replicated(100, "random"), [0.4, 0.5, 0.6])
     assert value[0] == value[1] == -np.inf
     assert np.isfinite(value[2])
 
@@ -357,13 +361,13 @@ def test_replicates_of_sobol_draws_are_the_sequences_in_turn() -> None:
 def test_draws_left_out_keep_the_others_in_their_replicates(sampler: str) -> None:
     rng = np.random.default_rng(5)
     numbers = np.flatnonzero(rng.random(5 * 1_024) > 0.01)
-    how = replicates_by(numbers, sampler)
+    how = replicates_by(numbers, sampler, None)
     np.testing.assert_array_equal(
         how.count, np.bincount(replicate_of(numbers, sampler), minlength=32)
     )
     assert_means_of_replicates(how, numbers)
     few = np.delete(np.arange(1_000), [3, 700])
-    how = replicates_by(few, sampler)
+    how = replicates_by(few, sampler, None)
     assert len(how.count) == (32 if sampler == "sobol" else 31)  # the last block is not full
     assert_means_of_replicates(how, few)
     # Of 2,000 draws that were evaluated these are some: all their blocks are full.

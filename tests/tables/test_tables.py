@@ -118,7 +118,7 @@ def test_differences_of_scenarios_are_paired(base: Scenario, params: Path, ds: x
 def test_errors_of_paired_differences_are_their_spread_over_seeds(level: float | None) -> None:
     """Quantiles of two laws that share their noise differ by more than those of a replicate."""
     rng = np.random.default_rng(4)
-    how, every = replicated(4_000), np.arange(4_000)
+    how, every = replicated(4_000, "random"), np.arange(4_000)
     found = []
     for _ in range(300):
         one = rng.normal(size=4_000)
