@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from sim import plots as plots
     from sim.common.errors import InputError as InputError
     from sim.common.errors import RunError as RunError
@@ -46,6 +47,7 @@ __all__ = [
     "InputError",
     "RunError",
     "Scenario",
+    "__version__",
     "load",
     "of_scenario",
     "open_run",
@@ -60,13 +62,18 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("token-economics-sim")
+    elif name in _HOMES:
+        home = import_module(_HOMES[name])
+        value = home if name == "plots" else getattr(home, name)
+    else:
         raise AttributeError(f"module 'sim' has no attribute '{name}'")
-    home = import_module(_HOMES[name])
-    found = home if name == "plots" else getattr(home, name)
-    globals()[name] = found
-    return found
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return __all__

@@ -13,7 +13,21 @@ from typing import Annotated, Any
 
 import typer
 
-from sim.cli import check, describe, export, list, plot, rm, run, schema, selftest, show, sweep
+from sim.cli import (
+    check,
+    describe,
+    export,
+    help,
+    init,
+    list,
+    plot,
+    rm,
+    run,
+    schema,
+    selftest,
+    show,
+    sweep,
+)
 from sim.common.errors import InputError, RunError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -34,6 +48,8 @@ def sim(
     """Monte Carlo simulation of AI-lab token economics, from the substation to the token."""
 
 
+app.command()(init.init)
+app.command("help")(help.help_)
 app.command()(check.check)
 app.command()(describe.describe)
 app.command()(schema.schema)

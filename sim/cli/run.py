@@ -121,7 +121,9 @@ def run(
 
     from sim.store.figures_process import FiguresProcess
 
-    figures_process = None if no_figures else context.with_resource(FiguresProcess())
+    figures_process = (
+        None if no_figures else context.with_resource(FiguresProcess(given["threads"]))
+    )
     from sim import tables
     from sim.cli import terminal
     from sim.engine.dask_backend import connected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from numbers import Real
 from typing import Any
 
@@ -61,3 +61,15 @@ def finite(what: Any) -> float | None:
         return float(what) if math.isfinite(what) else None
     except OverflowError:
         return None
+
+
+def shorten(texts: Sequence[str], width: int, separator: str = ", ") -> str:
+    """Texts in one line of at most this width, an ellipsis in place of those that do not fit."""
+    line = separator.join(texts)
+    if len(line) <= width:
+        return line
+    kept = list(texts)
+    while len(kept) > 1 and len(separator.join([*kept, "..."])) > width:
+        kept.pop()
+    line = separator.join([*kept, "..."])
+    return line if len(line) <= width else f"{kept[0][: width - 3]}..."

@@ -6,8 +6,8 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import TypeVar
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -53,15 +53,30 @@ def in_chunks(
             stop.set()
 
 
+class InlineExecutor(Executor):
+    """An executor of one thread: the caller's."""
+
+    def submit(
+        self, function: Callable[..., Result], /, *args: Any, **kwargs: Any
+    ) -> Future[Result]:
+        """Call a function at once; what comes back holds its result, or its exception."""
+        future: Future[Result] = Future()
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def executor(threads: int | None) -> Executor:
+    """An executor of this number of threads; None for all processors, one is the caller's own."""
+    workers = threads or available_threads()
+    return InlineExecutor() if workers == 1 else ThreadPoolExecutor(workers)
+
+
 def map_in_threads(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int | None
 ) -> list[Result]:
-    """Results of a function for every item, in their order, from this number of threads.
-
-    None for all processors. One thread runs in the caller.
-    """
-    workers = threads or available_threads()
-    if workers == 1:
-        return [function(item) for item in items]
-    with ThreadPoolExecutor(workers) as pool:
+    """Results of a function for every item, in their order, from this number of threads."""
+    with executor(threads) as pool:
         return list(pool.map(function, items))

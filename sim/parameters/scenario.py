@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from sim.common.text import in_words
+from sim.common.text import in_words, shorten
 from sim.distributions import Distribution
 from sim.distributions.copulas import Group
 from sim.model.declarations import Field
 from sim.parameters.sweep_axes import Axis
+
+_WIDTH = 100  # of the lines of a scenario's text
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,28 @@ class Scenario:
     remarks: tuple[str, ...] = ()
     files: tuple[str, ...] = field(default=(), compare=False)
     sweep: tuple[Axis, ...] = field(default=(), compare=False)  # no part of a run
+
+    def __repr__(self) -> str:
+        """Five lines: name and description, files, labs, landlords, what differs."""
+
+        def line(label: str, texts: Sequence[str], separator: str = ", ") -> str:
+            head = f"  {label} ({len(texts)}): "
+            return (
+                head + shorten(texts, _WIDTH - len(head), separator)
+                if texts
+                else f"  {label}: none"
+            )
+
+        title = f"Scenario '{self.name}'" + (f": {self.description}" if self.description else "")
+        return "\n".join(
+            [
+                shorten([title], _WIDTH),
+                line("files", [Path(file).name for file in self.files]),
+                line("labs", [party.name for party in self.labs]),
+                line("landlords", [party.name for party in self.landlords]),
+                line("changes", [str(override) for override in self.overrides], "; "),
+            ]
+        )
 
     def resolved(self) -> dict[str, Any]:
         """All parameters after merging, as plain data (what the manifest keeps)."""

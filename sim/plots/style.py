@@ -89,9 +89,7 @@ def number(value: float, error: float) -> str:
     return (f"{shown} ± {spread}" if spread else shown).replace("-", "−")
 
 
-def chance(
-    happens: NDArray[np.bool_], valid: NDArray[np.bool_], replicates: Replicates
-) -> str:
+def chance(happens: NDArray[np.bool_], valid: NDArray[np.bool_], replicates: Replicates) -> str:
     """A probability with its Monte Carlo error, in percent."""
     value, error = probability_with_error(happens, valid, replicates)
     shown, spread = percentage(float(value), float(error), happens.size)

@@ -170,7 +170,7 @@ def evaluate(
     if sketched or not drawn:
         suffixes = (REPLICATE_MEAN, "_replicate_m2")
         narrowed = ds[[*(name + suffix for suffix in suffixes), "replicate_count"]].isel(at)
-        summary = summarise(narrowed, [name], quantiles=(), tails=())
+        summary = summarise(narrowed, [name], quantiles=(), tails=(), threads=1)
         found = summary[f"{name}_{asked.statistic}"], summary[f"{name}_{asked.statistic}_error"]
         return float(found[0]), float(found[1])
     values = np.ascontiguousarray(ds.variables[name].isel(at).values, dtype=np.float64)

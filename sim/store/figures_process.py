@@ -25,11 +25,11 @@ SHARE = 5  # of the seven figures; the others are drawn here once files are writ
 
 
 class FiguresProcess:
-    """Draws figures, until it is closed; in a process of its own where there are two processors."""
+    """Draws figures, until it is closed; in a process of its own unless one thread is asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int | None = None) -> None:
         self._pool: ProcessPoolExecutor | None = None
-        if available_threads() > 1:
+        if (threads or available_threads()) > 1:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(1, context, initializer=_begin)
             try:
