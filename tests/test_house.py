@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,13 +24,69 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-def test_imports_run_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    done = subprocess.run(
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Check the import contracts of a checkout."""
+    return subprocess.run(
         [sys.executable, "-c", "from importlinter.cli import lint_imports_command as f; f()"],
-        cwd=ROOT, capture_output=True, text=True, timeout=120,
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(folder)}, capture_output=True, text=True,
+        timeout=120,
     )  # fmt: skip
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the package and its contracts that a test may spoil."""
+    shutil.copytree(ROOT / "sim", tmp_path / "sim", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def broken(done: subprocess.CompletedProcess[str]) -> set[str]:
+    """The contracts that a check found broken."""
+    return set(re.findall(r"^(.*) BROKEN", done.stdout, re.MULTILINE))
+
+
+def test_import_contracts_are_kept() -> None:
+    done = lint_imports(ROOT)
     assert done.returncode == 0, done.stdout
+    assert not broken(done)
+
+
+PLANTED = {  # contract -> file -> an import that it forbids
+    "Nine floors, each uses those below it": ("parameters/rules.py", "import sim.cli.main"),
+    "Inside kernels": ("kernels/simd/memory.py", "import sim.kernels.loop"),
+    "Only kernels import numba and llvmlite": ("engine/loop.py", "import numba"),
+    "Only plots import matplotlib": ("tables/cells.py", "import matplotlib.pyplot"),
+    "Only the backend for clusters imports Dask": ("store/run.py", "import distributed"),
+    "Below statistics and simulation nothing knows xarray": ("engine/state.py", "import xarray"),
+    "Each part of a room uses the others without a circle": (
+        "statistics/replicates.py", "def f():\n    import sim.statistics.summary",
+    ),
+}  # fmt: skip
+
+
+def test_every_import_contract_breaks_where_it_should(checkout: Path) -> None:
+    for module, statement in PLANTED.values():
+        path = checkout / "sim" / module
+        path.write_text(f"{path.read_text()}\n{statement}\n")
+    done = lint_imports(checkout)
+    assert done.returncode == 1
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    assert broken(done) == set(PLANTED) == {one["name"] for one in contracts["contracts"]}
+
+
+@pytest.mark.parametrize("room", ["attic", "kernels/attic"])
+def test_a_new_folder_fails_until_it_has_a_floor(checkout: Path, room: str) -> None:
+    (checkout / "sim" / room).mkdir()
+    (checkout / "sim" / room / "__init__.py").touch()
+    done = lint_imports(checkout)
+    assert done.returncode == 1
+    assert "attic" in done.stdout + done.stderr
+
+
+def test_no_module_has_more_than_400_lines() -> None:
+    sizes = {p: len(p.read_text().splitlines()) for p in (ROOT / "sim").rglob("*.py")}
+    assert not {path: size for path, size in sizes.items() if size > 400}
 
 
 def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch) -> None:

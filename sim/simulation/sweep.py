@@ -27,7 +27,8 @@ from sim.simulation.simulate import run_engine
 from sim.statistics import expressions, scenarios
 from sim.statistics.datasets import json_attribute
 from sim.statistics.expressions import Expression
-from sim.statistics.summary import summarise, with_error, without_value_at_risk
+from sim.statistics.summary import summarise, without_value_at_risk
+from sim.statistics.summary_variables import with_error
 
 CALLER = "sweep"
 COUNTS = {
