@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import grimp
 import pytest
 from conftest import ROOT
 
@@ -28,6 +30,13 @@ def test_imports_run_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
         cwd=ROOT, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
+
+
+def test_no_import_runs_in_a_circle() -> None:
+    """Of modules, imports within functions and of a package by its own modules included."""
+    graph = grimp.build_graph("sim", cache_dir=None)
+    imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    TopologicalSorter(imports).prepare()  # raises CycleError, which names the circle
 
 
 def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch) -> None:

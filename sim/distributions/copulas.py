@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import gammainccinv, gammaincinv, ndtr, ndtri_exp
 
 from sim.common.text import finite, nearest, shown
-from sim.distributions import Distribution
+from sim.distributions.base import Distribution
 from sim.distributions.discrete import Steps
 from sim.distributions.elicitation import Array
 from sim.distributions.quantile_tables import Table, tabulate

@@ -15,6 +15,8 @@ from sim.common.text import nearest
 from sim.distributions.base import Tailed
 from sim.distributions.elicitation import Array, misfit, unfit
 
+PREFIX = "scipy."
+
 # Of a law of scipy: so many quantiles must not take longer than so many seconds.
 SCIPY_QUANTILES, SCIPY_SECONDS = 2000, 10.0
 
@@ -83,7 +85,7 @@ class Scipy(Tailed):
     def _distribution(self) -> Any:
         from scipy import stats
 
-        return getattr(stats, self.family.removeprefix("scipy."))(**dict(self.parameters))
+        return getattr(stats, self.family.removeprefix(PREFIX))(**dict(self.parameters))
 
     def said(self) -> dict[str, Any]:
         ends = {"min": self.min, "max": self.max}
@@ -119,7 +121,7 @@ def scipy_parameters(family: str) -> tuple[list[str], list[str]]:
     """
     from scipy import stats
 
-    name = family.removeprefix("scipy.")
+    name = family.removeprefix(PREFIX)
     known = [n for n in dir(stats) if isinstance(getattr(stats, n), stats.rv_continuous)]
     if name not in known:
         close = nearest(name, known)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy.special import ndtri
 
-from sim.distributions import Distribution
+from sim.distributions.base import Distribution
 from sim.distributions.discrete import Steps
 from sim.distributions.elicitation import Array
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.common.errors import Fault, InputError, Location
-from sim.distributions import Distribution, Normal
+from sim.distributions.base import Distribution
 from sim.distributions.copulas import Group, mixing, score_matrix, t_scale_table, t_score_table
 from sim.distributions.discrete import Steps
+from sim.distributions.normal import Normal
 from sim.distributions.quantile_tables import (
     REACH,
     Table,

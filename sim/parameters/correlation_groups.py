@@ -7,8 +7,10 @@ from typing import Any
 
 from sim.common.errors import Fault
 from sim.common.text import nearest, shown
-from sim.distributions import Distribution, FiscalYears, Fixed, SharedSpread
+from sim.distributions.base import Distribution
 from sim.distributions.copulas import Group, GroupError, group_from, score_matrix
+from sim.distributions.discrete import Fixed
+from sim.distributions.landlord_capex import FiscalYears, SharedSpread
 from sim.parameters.document import Document, Key
 
 TABLE = "correlation"

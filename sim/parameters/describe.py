@@ -12,17 +12,13 @@ import numpy as np
 
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import in_words, nearest
-from sim.distributions import (
-    Distribution,
-    FiscalYears,
-    Fixed,
-    Lognormal,
-    SharedSpread,
-    text_density,
-)
-from sim.distributions.discrete import Steps
+from sim.distributions import text_density
+from sim.distributions.base import Distribution
+from sim.distributions.discrete import Fixed, Steps
 from sim.distributions.domain import shares_outside
+from sim.distributions.landlord_capex import FiscalYears, SharedSpread
 from sim.distributions.moments import moments
+from sim.distributions.normal import Lognormal
 from sim.distributions.quantile_tables import NEAR_ERROR, TooRoughError, steps_of, table_of
 from sim.distributions.text_density import shown
 from sim.model.declarations import Output, declared

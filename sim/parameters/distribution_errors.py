@@ -9,18 +9,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from sim.common.text import nearest, shown
-from sim.distributions import (
-    FAMILIES,
-    QUANTILE_KEY,
-    SCIPY,
-    Distribution,
-    FiscalYears,
-    Fixed,
-    Scipy,
-    SharedSpread,
-    is_distribution_key,
-    read_distribution,
-)
+from sim.distributions.base import Distribution
+from sim.distributions.discrete import Fixed
+from sim.distributions.elicitation import QUANTILE_KEY
+from sim.distributions.families import FAMILIES, find_class
+from sim.distributions.file_keys import is_distribution_key
+from sim.distributions.from_scipy import PREFIX, Scipy
+from sim.distributions.landlord_capex import FiscalYears, SharedSpread
 from sim.model.inputs import SPREAD_FROM
 from sim.parameters.document import Key
 
@@ -39,7 +34,7 @@ def read_named_distribution(entry: Any, name: str, beside: Path | None = None) -
         entry = {"value": entry}
     if not isinstance(entry, dict):
         raise ValueError(f"{name}: expected {_expected('dict_type', {})}, got {shown(entry)}")
-    family = read_distribution(entry)
+    family = find_class(entry)
     if family is None:
         said = entry.get("family")
         what = "missing value or family" if said is None else unknown_family(said)
@@ -54,7 +49,7 @@ def read_named_distribution(entry: Any, name: str, beside: Path | None = None) -
 
 def unknown_family(said: Any) -> str:
     """What is wrong with a word for a family that there is none of."""
-    known = [*FAMILIES, f"{SCIPY}<name>"]
+    known = [*FAMILIES, f"{PREFIX}<name>"]
     word = shown(said)
     hint = nearest(word.strip("'"), known) or f"; known: {', '.join(known)}"
     return f"unknown family {word}{hint}"
@@ -82,9 +77,7 @@ def explained(
         while len(key) >= 2 and key[0] == "components":
             given, beside = given["components"][int(key[1])], ()
             within, key = (*within, *key[:2]), key[2:]
-            distribution = (
-                read_distribution(given) if isinstance(given, Mapping) else None
-            ) or Fixed
+            distribution = (find_class(given) if isinstance(given, Mapping) else None) or Fixed
         for last, message in _told(name, distribution, given, detail, key, beside):
             yield (*within, *last), message
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import shown
-from sim.distributions import FISCAL_KEYS, FISCAL_YEAR_END, is_distribution_key, replaced
+from sim.distributions.file_keys import find_replaced_keys, is_distribution_key
+from sim.distributions.landlord_capex import FISCAL_KEYS, FISCAL_YEAR_END
 from sim.model.declarations import declared
 from sim.model.inputs import IN_FISCAL_YEARS, Host
 from sim.parameters import correlation_groups, rules, sweep_axes
@@ -228,7 +229,7 @@ def _merge_tables(
         distribution = {
             name: what for name, what in before.items() if is_distribution_key(name, before)
         }
-        stale = replaced(table, distribution, fiscal=key[-1] in IN_FISCAL_YEARS)
+        stale = find_replaced_keys(table, distribution, fiscal=key[-1] in IN_FISCAL_YEARS)
     elif key[:-1] == (correlation_groups.TABLE,):
         stale = correlation_groups.replaced(table, before)
     for name in stale:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from sim.common.text import in_words
-from sim.distributions import Distribution
+from sim.distributions.base import Distribution
 from sim.distributions.copulas import Group
 from sim.model.declarations import Field
 from sim.parameters.sweep_axes import Axis

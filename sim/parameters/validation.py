@@ -14,16 +14,12 @@ from pydantic import ValidationError
 
 from sim.common.errors import Fault
 from sim.common.text import finite, nearest, shown
-from sim.distributions import (
-    FISCAL_YEAR_END,
-    Distribution,
-    FiscalYears,
-    Fixed,
-    LogitNormal,
-    SharedSpread,
-    read_distribution,
-)
+from sim.distributions.base import Distribution
+from sim.distributions.discrete import Fixed
 from sim.distributions.domain import shares_outside
+from sim.distributions.families import find_class
+from sim.distributions.landlord_capex import FISCAL_YEAR_END, FiscalYears, SharedSpread
+from sim.distributions.normal import LogitNormal
 from sim.model.declarations import Field, declared, subgroups
 from sim.model.dims import FACTORS
 from sim.model.inputs import (
@@ -287,7 +283,7 @@ class Resolver:
         self, key: Key, declaration: Field, entry: dict[str, Any], fiscal_year_end: int
     ) -> Distribution | None:
         shared = key[-1] in SPREAD_FROM and key[0] == "landlords"
-        family = read_distribution(entry, shared, fiscal=shared and key[-1] in IN_FISCAL_YEARS)
+        family = find_class(entry, shared, fiscal=shared and key[-1] in IN_FISCAL_YEARS)
         if family is None:
             said = entry.get("family")
             if "family" in entry:

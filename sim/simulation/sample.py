@@ -15,8 +15,9 @@ from sim.common.errors import Fault, InputError, Location
 from sim.common.memory import check_memory
 from sim.common.text import shown
 from sim.common.threads import in_chunks
-from sim.distributions import Distribution, Fixed
+from sim.distributions.base import Distribution
 from sim.distributions.copulas import Group, GroupError
+from sim.distributions.discrete import Fixed
 from sim.engine.rank_correlation import achieved
 from sim.engine.sampling_plan import SamplingPlan, factor_name
 from sim.kernels.loop import sample_tiles

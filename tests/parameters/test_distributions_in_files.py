@@ -14,15 +14,10 @@ from parameter_files import POWER, PUE, RENT, Folder
 from scipy.special import ndtri
 
 import sim
-from sim.distributions import (
-    FAMILIES,
-    Distribution,
-    Empirical,
-    Fixed,
-    LogitNormal,
-    Lognormal,
-    Mixture,
-)
+from sim.distributions.base import Distribution
+from sim.distributions.discrete import Empirical, Fixed
+from sim.distributions.families import FAMILIES, Mixture
+from sim.distributions.normal import LogitNormal, Lognormal
 from sim.parameters.distribution_errors import read_named_distribution
 
 TOKENS = "workload.mean_context_tokens"  # 1 to 2e6, so that all families fit

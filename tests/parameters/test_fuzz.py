@@ -27,7 +27,8 @@ from parameter_files import (
 )
 
 import sim
-from sim.distributions import DISTRIBUTION_KEYS, FAMILIES
+from sim.distributions.families import FAMILIES
+from sim.distributions.file_keys import DISTRIBUTION_KEYS
 from sim.parameters.distribution_errors import read_named_distribution
 
 

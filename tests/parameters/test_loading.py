@@ -14,7 +14,9 @@ import pytest
 from parameter_files import POWER, PUE, RENT, ROW, SHIPPED, XAI, Folder
 
 import sim
-from sim.distributions import Fixed, LogitNormal, Lognormal, SharedSpread
+from sim.distributions.discrete import Fixed
+from sim.distributions.landlord_capex import SharedSpread
+from sim.distributions.normal import LogitNormal, Lognormal
 
 GROUPS = (
     *("hardware", "accelerator", "workload", "utilisation", "prices"),

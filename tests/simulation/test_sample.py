@@ -13,7 +13,7 @@ from scipy import stats
 from scipy.special import ndtr
 
 import sim
-from sim.distributions import FAMILIES
+from sim.distributions.families import FAMILIES
 from sim.engine.sampling_plan import SamplingPlan
 from sim.kernels.sampling.quantities import fill_normal
 from sim.model.blocks import TILE
