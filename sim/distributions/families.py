@@ -18,7 +18,7 @@ from scipy import special
 from sim.distributions.base import Distribution, NonNegative, Tailed
 from sim.distributions.bounded import Beta, LogUniform, Pert, Triangular, Uniform
 from sim.distributions.discrete import Bernoulli, Discrete, Empirical, Fixed, check_weights
-from sim.distributions.elicitation import Array, misfit
+from sim.distributions.elicitation import Array, validation_error
 from sim.distributions.from_scipy import PREFIX, Scipy
 from sim.distributions.landlord_capex import FISCAL_KEYS, FiscalYears, SharedSpread
 from sim.distributions.metalog import Metalog
@@ -29,7 +29,7 @@ _BISECTIONS = 64  # halve the doubles between any two to one
 
 
 def find_family(name: Any) -> type[Distribution] | None:
-    """The class of a family by its name in files; None if there is no such family."""
+    """The class of a family by its name in files, if any."""
     if not isinstance(name, str):
         return None
     return Scipy if name.startswith(PREFIX) else FAMILIES.get(name)
@@ -59,7 +59,7 @@ def find_class(
 
 
 def _read_component(entry: Any, info: ValidationInfo) -> Distribution:
-    """A component of a mixture, from a table as in a file, or from a number.
+    """A component of a mixture, from a table or a number.
 
     Raises:
         ValidationError: With everything that is wrong with it.
@@ -69,11 +69,11 @@ def _read_component(entry: Any, info: ValidationInfo) -> Distribution:
     if isinstance(entry, int | float) and not isinstance(entry, bool):
         entry = {"value": entry}
     if not isinstance(entry, dict):
-        raise misfit(("dict_type", "", entry))
+        raise validation_error(("dict_type", "", entry))
     family = find_class(entry)
     if family is None:
         kind = "literal_error" if "family" in entry else "missing"
-        raise misfit((kind, "family", entry.get("family")))
+        raise validation_error((kind, "family", entry.get("family")))
     return family.model_validate(entry, context=info.context)
 
 
@@ -91,11 +91,11 @@ class Mixture(Tailed):
         check_weights(self.weights, len(self.components), "components")
         return self
 
-    def said(self) -> dict[str, Any]:
+    def as_entry(self) -> dict[str, Any]:
         ends = {"min": self.min, "max": self.max}
         return {
             "family": self.family,
-            "components": [component.said() for component in self.components],
+            "components": [component.as_entry() for component in self.components],
             "weights": list(self.weights),
             **{key: end for key, end in ends.items() if end is not None},
         }
@@ -111,18 +111,20 @@ class Mixture(Tailed):
         ]
 
     @property
-    def moments_uncut(self) -> float:
-        return min(component.moments for _, component in self._weighted)
+    def moment_order_uncut(self) -> float:
+        return min(component.moment_order for _, component in self._weighted)
+
+    def _log_sum(self, x: Array, side: int) -> Array:
+        """The log of the probability up to values (`side` 0) or above (1)."""
+        return np.logaddexp.reduce(
+            [log + component.log_probabilities_at(x)[side] for log, component in self._weighted]
+        )
 
     def log_cdf(self, x: Array) -> Array:
-        return np.logaddexp.reduce(
-            [log_weight + component.log_shares_at(x)[0] for log_weight, component in self._weighted]
-        )
+        return self._log_sum(x, 0)
 
     def log_sf(self, x: Array) -> Array:
-        return np.logaddexp.reduce(
-            [log_weight + component.log_shares_at(x)[1] for log_weight, component in self._weighted]
-        )
+        return self._log_sum(x, 1)
 
     def log_below(self, x: Array) -> Array:
         return self.log_cdf(np.nextafter(x, -np.inf))
@@ -139,7 +141,10 @@ class Mixture(Tailed):
         return self._bisect(z, lambda x: self.log_sf(x) <= log_q)
 
     def _bisect(self, z: Array, is_reached: Callable[[Array], NDArray[np.bool_]]) -> Array:
-        """The least value [score] that reaches a probability, between the components' own at z."""
+        """The least value, at each score, that reaches a probability.
+
+        It lies between the values of the components at the score.
+        """
         own = np.stack([component.quantile(z) for _, component in self._weighted])
         low, high = _to_integer(own.min(axis=0)) - 1, _to_integer(own.max(axis=0))
         for _ in range(_BISECTIONS):

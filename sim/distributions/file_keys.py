@@ -1,4 +1,4 @@
-"""The keys by which a parameter file gives a distribution, and which of them replace others."""
+"""Keys by which files give distributions, and which replace others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DISTRIBUTION_KEYS = frozenset({"family", "mean", "sd", "quantiles"}).union(
 
 
 def is_distribution_key(name: str, entry: Mapping[str, Any]) -> bool:
-    """Whether a key of a quantity's table describes its distribution rather than its provenance."""
+    """Whether a key of a quantity's table belongs to its distribution."""
     if name in DISTRIBUTION_KEYS or QUANTILE_KEY.match(name):
         return True
     return find_family(entry.get("family")) is Scipy and name in Scipy.keys(entry)
@@ -59,7 +59,10 @@ def find_replaced_keys(
 
 
 def _form(key: str, family: type[Distribution]) -> str:
-    """Which of the forms that stand for one another a key belongs to; "" if to none of them."""
+    """The form, of those that replace one another, of a key.
+
+    "" if it belongs to none of them.
+    """
     if QUANTILE_KEY.match(key):
         return "a quantile"
     if key == "quantiles":
@@ -68,5 +71,5 @@ def _form(key: str, family: type[Distribution]) -> str:
         return "a file"
     if key in ("mean", "sd") and key not in family.model_fields:
         return "moments"
-    is_free = key in family.by_quantiles or key in family.by_moments
+    is_free = key in family.quantile_parameters or key in family.moment_parameters
     return "parameters" if is_free or (family is Empirical and key == "values") else ""

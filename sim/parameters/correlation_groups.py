@@ -8,8 +8,9 @@ from typing import Any
 from sim.common.errors import Fault
 from sim.common.text import nearest, shown
 from sim.distributions.base import Distribution
-from sim.distributions.copulas import Group, GroupError, group_from, score_matrix
+from sim.distributions.copulas import score_matrix
 from sim.distributions.discrete import Fixed
+from sim.distributions.groups import Group, GroupError, read_group
 from sim.distributions.landlord_capex import FiscalYears, SharedSpread
 from sim.parameters.document import Document, Key
 
@@ -122,7 +123,7 @@ def checked(
     Raises:
         GroupError: With everything that is wrong with it.
     """
-    group = group_from(said)
+    group = read_group(said)
     wrong = list(_members(group, distributions, loads, taken))
     if wrong:
         raise GroupError(wrong)

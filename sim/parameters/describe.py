@@ -15,12 +15,12 @@ from sim.common.text import in_words, nearest
 from sim.distributions import text_density
 from sim.distributions.base import Distribution
 from sim.distributions.discrete import Fixed, Steps
-from sim.distributions.domain import shares_outside
+from sim.distributions.domain import probabilities_outside
 from sim.distributions.landlord_capex import FiscalYears, SharedSpread
 from sim.distributions.moments import moments
 from sim.distributions.normal import Lognormal
 from sim.distributions.quantile_tables import NEAR_ERROR, TooRoughError, steps_of, table_of
-from sim.distributions.text_density import shown
+from sim.distributions.text_density import format_number
 from sim.model.declarations import Output, declared
 from sim.model.inputs import SPREAD_FROM
 from sim.model.outputs import ENTITIES
@@ -157,7 +157,7 @@ def _input(scenario: Scenario, quantity: Quantity) -> dict[str, Any]:
         "meaning": field.meaning,
         "domain": {"min": _number(field.lo), "max": _number(field.hi), "open": field.lo_open},
         "given": {key: what for key, what in quantity.given.items() if key != "fiscal_year_end"},
-        "law": quantity.distribution.said(),
+        "law": quantity.distribution.as_entry(),
         "spread_from": None if distribution is quantity.distribution else _spread(quantity),
         "loads": quantity.loads,
         "tied": _tied(scenario, quantity.name),
@@ -169,15 +169,15 @@ def _input(scenario: Scenario, quantity: Quantity) -> dict[str, Any]:
     }
     if isinstance(distribution, Fixed):
         return data
-    outside = sum(shares_outside(distribution, field.lo, field.hi))
+    outside = sum(probabilities_outside(distribution, field.lo, field.hi))
     return {
         **data,
         "quantiles": {key: _number(x) for key, x in _quantiles(distribution, LEVELS).items()},
         **_tabulated(distribution),
-        "cut_off": distribution.cut_off,
-        "left": distribution.left,
+        "cut_off": distribution.cut_share,
+        "left": distribution.kept_share,
         "outside_domain": outside if outside > 1e-15 else 0.0,
-        "picture": text_density.of(distribution),
+        "picture": text_density.draw_density(distribution),
     }
 
 
@@ -203,7 +203,7 @@ def _tabulated(distribution: Distribution) -> dict[str, Any]:
             return {"mean": None, "sd": None, "table": {"fault": str(error)}}
         table = {"bytes": made.cells.nbytes, "error": made.error + NEAR_ERROR}
     mean, sd = moments(distribution)
-    has = {"has_mean": distribution.moments > 1, "has_sd": distribution.moments > 2}
+    has = {"has_mean": distribution.moment_order > 1, "has_sd": distribution.moment_order > 2}
     return {"mean": _number(mean), "sd": _number(sd), **has, "table": table}
 
 
@@ -268,7 +268,7 @@ def _input_lines(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _distribution_lines(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     given, distribution = data["given"], data["law"]
     if list(given) == ["value"]:
-        yield "value", f"{shown(distribution['value'])} (fixed)"
+        yield "value", f"{format_number(distribution['value'])} (fixed)"
     else:
         family = given.get("family")
         keys = in_words({key: what for key, what in given.items() if key != "family"})
@@ -286,18 +286,20 @@ def _distribution_lines(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield "", f"lognormal; its spread is {data['spread_from']}"
     low, high, is_open = (data["domain"][key] for key in ("min", "max", "open"))
     bounds = [
-        "" if low is None else f"{'above' if is_open else 'from'} {shown(low)}",
-        "" if high is None else f"to {shown(high)}",
+        "" if low is None else f"{'above' if is_open else 'from'} {format_number(low)}",
+        "" if high is None else f"to {format_number(high)}",
     ]
     yield "domain", " ".join(filter(None, bounds)) or "any number"
 
 
 def _number_lines(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    quantiles = {key: "infinite" if x is None else shown(x) for key, x in data["quantiles"].items()}
+    quantiles = {
+        key: "infinite" if x is None else format_number(x) for key, x in data["quantiles"].items()
+    }
     said = {}
     for key in ("mean", "sd"):
         none = "none" if data.get(f"has_{key}") is False else "not computed"
-        said[key] = none if data[key] is None else shown(data[key])
+        said[key] = none if data[key] is None else format_number(data[key])
     yield "median", f"{quantiles.pop('median')}   mean {said['mean']}   sd {said['sd']}"
     yield "quantiles", "   ".join(f"{key} {x}" for key, x in quantiles.items())
     if data["left"] < 0.5:
@@ -332,10 +334,10 @@ def list_text(rows: list[dict[str, Any]]) -> str:
             lines += ["", group, head] if not last else ["", group]
             last = group
         if "value" in row:
-            middle, spread = shown(row["value"], 3), "fixed"
+            middle, spread = format_number(row["value"], 3), "fixed"
         else:
-            middle = shown(row["median"], 3)
-            spread = f"{shown(row['p5'], 3)} to {shown(row['p95'], 3)}"
+            middle = format_number(row["median"], 3)
+            spread = f"{format_number(row['p5'], 3)} to {format_number(row['p95'], 3)}"
         grade = {"judgement": "J"}.get(row["grade"], row["grade"])
         lines.append(f"  {name:<33}{row['unit']:<14}{middle:>8} {spread:<21}{grade}")
 

@@ -140,7 +140,10 @@ def _expected(kind: str, context: dict[str, Any]) -> str:
 
 def _takes(distribution: type[Distribution], entry: Mapping[str, Any]) -> str:
     """The keys of a family, and what may stand for them."""
-    instead = {"quantiles": distribution.by_quantiles, "mean and sd": distribution.by_moments}
+    instead = {
+        "quantiles": distribution.quantile_parameters,
+        "mean and sd": distribution.moment_parameters,
+    }
     also = "".join(f"; or {words}" for words, free in instead.items() if free)
     return f"{_called(distribution, entry)} takes {', '.join(distribution.keys(entry))}{also}"
 

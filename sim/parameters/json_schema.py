@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sim.distributions.copulas import COPULAS, KINDS
 from sim.distributions.families import FAMILIES
+from sim.distributions.groups import COPULAS, KINDS
 from sim.distributions.landlord_capex import FISCAL_KEYS, FISCAL_YEAR_END
 from sim.model.declarations import Field
 from sim.model.dims import FACTORS, RENTAL_MODES, VIEWS

@@ -10,7 +10,7 @@ from typing import Any
 
 from sim.common.text import in_words
 from sim.distributions.base import Distribution
-from sim.distributions.copulas import Group
+from sim.distributions.groups import Group
 from sim.model.declarations import Field
 from sim.parameters.sweep_axes import Axis
 
@@ -56,7 +56,7 @@ class Quantity:
     def resolved(self) -> dict[str, Any]:
         """Everything about the quantity as plain data, in the words of a parameter file."""
         said = {
-            **self.distribution.said(),
+            **self.distribution.as_entry(),
             "loads": self.loads or None,
             "unit": self.field.unit,
             "source": self.source,
@@ -160,7 +160,7 @@ class Scenario:
             "labs": {lab.id: lab.name for lab in self.labs},
             "landlords": {landlord.id: landlord.name for landlord in self.landlords},
             "fiscal_year_ends": {party.id: party.fiscal_year_end for party in self.landlords},
-            "correlation": [group.said() for group in self.correlations],
+            "correlation": [group.as_entry() for group in self.correlations],
             "quantities": {name: q.resolved() for name, q in sorted(self.quantities.items())},
             "hosts": {
                 f"labs.{lab}.host.{landlord}": {

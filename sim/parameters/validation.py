@@ -16,7 +16,7 @@ from sim.common.errors import Fault
 from sim.common.text import finite, nearest, shown
 from sim.distributions.base import Distribution
 from sim.distributions.discrete import Fixed
-from sim.distributions.domain import shares_outside
+from sim.distributions.domain import probabilities_outside
 from sim.distributions.families import find_class
 from sim.distributions.landlord_capex import FISCAL_YEAR_END, FiscalYears, SharedSpread
 from sim.distributions.normal import LogitNormal
@@ -313,7 +313,7 @@ class Resolver:
                     self._fault_of_distribution(key, within, message)
             return None
         before = len(self.faults)
-        for name, number in (distribution.stated() or {"": distribution.point}).items():
+        for name, number in (distribution.stated_values() or {"": distribution.point}).items():
             bound = replace(
                 declaration,
                 lo_open=declaration.lo_open and name not in ("min", "max"),
@@ -404,7 +404,7 @@ def _outside(quantity: Quantity) -> str | None:
     distribution, field = quantity.distribution, quantity.field
     if isinstance(distribution, Fixed | SharedSpread | FiscalYears):
         return None  # a spread that another quantity gives is not known here
-    below, above = shares_outside(distribution, field.lo, field.hi)
+    below, above = probabilities_outside(distribution, field.lo, field.hi)
     if not below + above > WORTH_A_REMARK:
         return None
     bounds = (

@@ -16,8 +16,8 @@ from sim.common.memory import check_memory
 from sim.common.text import shown
 from sim.common.threads import in_chunks
 from sim.distributions.base import Distribution
-from sim.distributions.copulas import Group, GroupError
 from sim.distributions.discrete import Fixed
+from sim.distributions.groups import Group, GroupError
 from sim.engine.rank_correlation import achieved
 from sim.engine.sampling_plan import SamplingPlan, factor_name
 from sim.kernels.loop import sample_tiles

@@ -173,7 +173,7 @@ def heights(text: str) -> list[int]:
 
 def test_a_picture_shows_where_the_mass_is() -> None:
     rising = heights(
-        text_density.of(
+        text_density.draw_density(
             read_named_distribution({"family": "triangular", "min": 0, "mode": 1, "max": 1}, "x")
         )
     )
@@ -182,16 +182,16 @@ def test_a_picture_shows_where_the_mass_is() -> None:
     distribution = read_named_distribution(
         {"family": "discrete", "values": [0, 1, 4], "weights": [1, 2, 1]}, "x"
     )
-    bars = heights(text_density.of(distribution))
+    bars = heights(text_density.draw_density(distribution))
     assert [i for i, height in enumerate(bars) if height] == [0, 15, 59]
     assert (bars[0], bars[15], bars[59]) == (3, 6, 3)
-    skewed = text_density.of(
+    skewed = text_density.draw_density(
         read_named_distribution({"family": "lognormal", "median": 1, "sigma": 1.5}, "x")
     )
     assert "(log scale)" in skewed
     assert abs(heights(skewed).index(text_density.ROWS) - text_density.COLUMNS // 2) < 8
     assert (
-        text_density.of(
+        text_density.draw_density(
             read_named_distribution({"family": "lognormal", "median": 3, "sigma": 0}, "x")
         )
         == "always 3"
@@ -206,7 +206,7 @@ def test_a_picture_shows_where_the_mass_is() -> None:
     ],
 )  # fmt: skip
 def test_numbers_as_people_write_them(x: float, text: str) -> None:
-    assert text_density.shown(x) == text
+    assert text_density.format_number(x) == text
 
 
 def test_the_command(command: Command) -> None:

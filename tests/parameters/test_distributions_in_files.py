@@ -101,10 +101,11 @@ def test_a_family_in_a_file(folder: Folder, form: str) -> None:
     found = distribution.quantile(ndtri(list(quantiles)))
     np.testing.assert_allclose(found, list(quantiles.values()), rtol=1e-6)
     # What it says of itself is plain data that gives the same law again, by TOML and by JSON.
-    again = tomllib.loads(tomli_w.dumps(distribution.said()))
+    again = tomllib.loads(tomli_w.dumps(distribution.as_entry()))
     assert read_named_distribution(again, name) == distribution
     assert (
-        read_named_distribution(json.loads(json.dumps(distribution.said())), name) == distribution
+        read_named_distribution(json.loads(json.dumps(distribution.as_entry())), name)
+        == distribution
     )
     assert scenario.quantities[name].resolved()["unit"] == scenario.quantities[name].field.unit
     assert scenario.digest() != folder.load().digest()
@@ -301,7 +302,7 @@ FAULTS: dict[str, tuple[str, int, str, str]] = {
     ),
     "unknown law of scipy": (
         'family="scipy.gama"\na=1', 0, "",
-        "scipy.stats has no continuous law 'gama'; did you mean 'gamma'?",
+        "scipy.stats has no continuous distribution 'gama'; did you mean 'gamma'?",
     ),
     "misspelt key": (
         'family="weibull"\nshape=1\nscale=9\nshap=1', 7, ".shap",
@@ -390,7 +391,7 @@ FAULTS: dict[str, tuple[str, int, str, str]] = {
         'family="bernoulli"\np=2', 5, ".p", "expected a number at or below 1, got 2"
     ),
     "nothing left between min and max": (
-        'family="gamma"\nshape=2\nscale=9\nmax=-1', 0, "", "nothing is left of the law"
+        'family="gamma"\nshape=2\nscale=9\nmax=-1', 0, "", "nothing is left of the distribution"
     ),
     "support below the domain": (
         'family="uniform"\nmin=0\nmax=9', 5, ".min", "0 is below the bound 1 (Mean KV length"

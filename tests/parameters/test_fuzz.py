@@ -389,6 +389,6 @@ def test_any_law(said: dict[str, Any]) -> None:
         with np.errstate(all="ignore"):
             found = distribution.quantile(np.array([-1.0, 0.0, 1.0]))
         assert not np.isnan(found).any()
-        assert read_named_distribution(distribution.said(), "x") == distribution
+        assert read_named_distribution(distribution.as_entry(), "x") == distribution
         return
     assert told.startswith("x")

@@ -109,7 +109,7 @@ def test_values_are_those_of_the_specification(base: sim.Scenario, name: str) ->
     quantity = base.quantities[name]
     assert quantity.name == name
     assert quantity.field.unit == unit
-    assert quantity.distribution.said() == distribution
+    assert quantity.distribution.as_entry() == distribution
     assert quantity.loads == loads
 
 

@@ -63,7 +63,7 @@ def test_every_family_is_drawn_here() -> None:
 def shares(distribution: Any, x: np.ndarray) -> np.ndarray:
     """P(X <= x), exactly."""
     with np.errstate(divide="ignore"):
-        return np.exp(distribution.log_shares_at(x)[0])
+        return np.exp(distribution.log_probabilities_at(x)[0])
 
 
 @pytest.fixture(scope="module", params=SAMPLERS)
