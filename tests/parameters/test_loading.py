@@ -394,8 +394,8 @@ def test_a_law_beyond_its_domain_is_remarked_upon(folder: Folder) -> None:
 
     (remark,) = remarks('"normal"\nmean = 9\nsd = 1')
     assert remark == (
-        f"{life}: 16 % of its law lies outside its domain, from 1 to 10, and is drawn all the"
-        " same: give max"
+        f"{life}: 16 % of its distribution lies outside its domain, from 1 to 10, and is"
+        " drawn all the same: give max"
     )
     assert remarks('"normal"\nmean = 9\nsd = 1\nmin = 2\nmax = 10') == ()
     assert remarks('"normal"\nmean = 6\nsd = 1') == ()  # a trifle
