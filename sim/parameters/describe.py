@@ -1,4 +1,4 @@
-"""Descriptions of inputs and outputs as plain data: meaning, unit, distribution, source."""
+"""Descriptions of inputs, outputs and probabilities as plain data."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from sim.distributions.landlord_capex import FISCAL_YEAR_END, FiscalYears, Share
 from sim.distributions.moments import moments
 from sim.distributions.normal import Lognormal
 from sim.distributions.quantile_tables import NEAR_ERROR, TooRoughError, steps_of, table_of
-from sim.model.catalogue import DIMS, OUTPUTS
+from sim.model.catalogue import DIMS, OUTPUTS, quantities
 from sim.model.inputs import SPREAD_FROM
+from sim.model.outputs import PROBABILITIES, Probability
 from sim.parameters.scenario import Quantity, Scenario
 
 LEVELS = {"p1": 0.01, "p5": 0.05, "median": 0.5, "p95": 0.95, "p99": 0.99}
@@ -27,7 +28,7 @@ LISTED = ("median", "p5", "p95")
 
 
 def describe_quantities(scenario: Scenario, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Describe inputs and outputs as plain data.
+    """Describe inputs, outputs and probabilities as plain data.
 
     Numbers that are not finite are None.
 
@@ -36,16 +37,19 @@ def describe_quantities(scenario: Scenario, names: Sequence[str]) -> list[dict[s
     Raises:
         InputError: With every unknown name, and the nearest known one.
     """
-    return [
-        _describe_input(scenario, scenario.quantities[name])
-        if name in scenario.quantities
-        else _describe_output(name)
-        for name in find_full_names(scenario, names)
-    ]
+    return [_describe(scenario, name) for name in find_full_names(scenario, names)]
+
+
+def _describe(scenario: Scenario, full_name: str) -> dict[str, Any]:
+    if full_name in scenario.quantities:
+        return _describe_input(scenario, scenario.quantities[full_name])
+    if full_name in PROBABILITIES:
+        return _describe_probability(scenario, full_name)
+    return _describe_output(full_name)
 
 
 def find_full_names(scenario: Scenario, names: Sequence[str]) -> list[str]:
-    """The full names of inputs and outputs.
+    """The full names of inputs, outputs and probabilities.
 
     Raises:
         InputError: With every unknown name, and the nearest known one.
@@ -94,11 +98,11 @@ def _spread_name(quantity: Quantity) -> str:
 
 
 def _find_full_name(scenario: Scenario, name: str, faults: list[Fault]) -> str:
-    """The full name of an input or output.
+    """The full name of an input, output or probability.
 
     An unknown name comes back as it is, and is added to `faults`.
     """
-    known = [*scenario.quantities, *OUTPUTS]
+    known = [*scenario.quantities, *OUTPUTS, *PROBABILITIES]
     if name in known:
         return name
     same = [full for full in scenario.quantities if full.split(".")[-1] == name]
@@ -141,6 +145,40 @@ def _describe_output(name: str) -> dict[str, Any]:
         "may_be_infinite": output.may_be_infinite,
         "unbounded": output.unbounded,
     }
+
+
+def _describe_probability(scenario: Scenario, name: str) -> dict[str, Any]:
+    """Describe a probability: the output of which it is formed, and the threshold."""
+    probability = PROBABILITIES[name]
+    return {
+        "name": name,
+        "unit": "1",
+        "meaning": probability.meaning,
+        "dims": list(probability.dims),
+        "of": probability.of,
+        "threshold": _describe_threshold(scenario, probability),
+    }
+
+
+def _describe_threshold(scenario: Scenario, probability: Probability) -> dict[str, Any]:
+    """The threshold of a probability, in the unit of its output.
+
+    Back come its values, the parameter that gives them (None where the model fixes them), and
+    whether draws share them; of an input that is drawn the value is the median.
+    """
+    unit, is_fixed = OUTPUTS[probability.of].unit, True
+    parameter: str | None = None
+    if probability.of == "gw":
+        parameter = "model.thresholds_gw"
+        thresholds = scenario.settings.thresholds_gw
+        values = list(thresholds if "threshold" in probability.dims else thresholds[:1])
+    elif isinstance(probability.least, str):
+        parameter = f"{quantities()[probability.least][2]}.{probability.least}"
+        distribution = scenario.quantities[parameter].distribution
+        values, is_fixed = [distribution.point], isinstance(distribution, Fixed)
+    else:
+        values = [probability.least]
+    return {"parameter": parameter, "values": values, "unit": unit, "fixed": is_fixed}
 
 
 def _describe_input(scenario: Scenario, quantity: Quantity) -> dict[str, Any]:

@@ -22,8 +22,11 @@ Line = tuple[str, str]  # a label and a text, which is wrapped
 
 
 def format_description(data: Mapping[str, Any]) -> str:
-    """The description of an input or output, as `describe` gives it."""
-    pairs = _output_lines(data) if "dims" in data else _input_lines(data)
+    """The text of a description, as `describe_quantities` gives it."""
+    if "threshold" in data:
+        pairs = _probability_lines(data)
+    else:
+        pairs = _output_lines(data) if "dims" in data else _input_lines(data)
     lines = [f"{data['name']}  [{data['unit']}]", *textwrap.wrap(data["meaning"], WIDTH)]
     for label, text in pairs:
         if label == "picture":
@@ -45,6 +48,20 @@ def _output_lines(data: Mapping[str, Any]) -> Iterator[Line]:
         yield "", "may be infinite"
     if data["unbounded"]:
         yield "", "has quantiles and probabilities, and no mean, which may not exist"
+
+
+def _probability_lines(data: Mapping[str, Any]) -> Iterator[Line]:
+    yield "", "a probability, the share of draws"
+    yield "dims", ", ".join(data["dims"])
+    yield "output", data["of"]
+    threshold = data["threshold"]
+    values = ", ".join(map(format_number, threshold["values"]))
+    unit = "" if threshold["unit"] == "1" else f" {threshold['unit']}"
+    if threshold["parameter"] is None:
+        yield "threshold", f"{values}{unit}"
+    else:
+        drawn = "" if threshold["fixed"] else "that of each draw, median "
+        yield "threshold", f"{threshold['parameter']}: {drawn}{values}{unit}"
 
 
 def _input_lines(data: Mapping[str, Any]) -> Iterator[Line]:

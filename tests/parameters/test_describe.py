@@ -17,6 +17,7 @@ import sim
 from sim.distributions import text_density
 from sim.distributions.moments import moments
 from sim.model.catalogue import OUTPUTS
+from sim.model.outputs import PROBABILITIES
 from sim.parameters import describe, describe_text
 from sim.parameters.distribution_errors import read_named_distribution
 
@@ -144,6 +145,39 @@ def test_the_text_of_an_output(base: sim.Scenario) -> None:
         assert words in text
 
 
+def test_every_probability_is_described_with_its_output_and_threshold(base: sim.Scenario) -> None:
+    for data in describe.describe_quantities(base, list(PROBABILITIES)):
+        text = describe_text.format_description(data)
+        assert max(map(len, text.split("\n"))) <= 80
+        probability = PROBABILITIES[data["name"]]
+        assert (data["unit"], data["of"]) == ("1", probability.of)
+        assert data["dims"] == list(probability.dims)
+        assert data["threshold"]["values"]
+        assert data["threshold"]["unit"] == OUTPUTS[probability.of].unit
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("p_gw_above", ["dims threshold, lab, quarter", "model.thresholds_gw: 8, 3 GW"]),
+        ("p_top_two", ["output gw", "model.thresholds_gw: 8 GW"]),
+        ("p_training_worth_it", ["output training_moic", "threshold 1 x"]),
+        ("p_margin_above_hurdle", ["finance.hurdle_margin: that of each draw, median 0.6"]),
+    ],
+)
+def test_the_text_of_a_probability(folder: Folder, name: str, lines: list[str]) -> None:
+    body = (
+        "[model]\nthresholds_gw = [8, 3]\n"
+        '[finance.hurdle_margin]\nfamily = "uniform"\nmin = 0.5\nmax = 0.7\n'
+    )
+    scenario = folder.load(folder.overlay(body))
+    (data,) = describe.describe_quantities(scenario, [name])
+    text = " ".join(describe_text.format_description(data).split())
+    for line in ["a probability, the share of draws", *lines]:
+        assert line in text
+    assert json.loads(json.dumps(data)) == data
+
+
 def test_a_moment_that_a_law_lacks_is_none(folder: Folder) -> None:
     said = 'family = "student_t"\ndf = 1.5\nmedian = 4\nscale = 0.1'
     (data,) = describe.describe_quantities(
@@ -159,6 +193,7 @@ def test_a_moment_that_a_law_lacks_is_none(folder: Folder) -> None:
         ("puee", "no such input or output; did you mean 'pue'?"),
         ("hardware.puee", "no such input or output; did you mean 'hardware.pue'?"),
         ("inference_gros_margin", "did you mean 'inference_gross_margin'?"),
+        ("p_gw_abov", "no such input or output; did you mean 'p_gw_above'?"),
         ("gw_2026q4", "8 inputs are called so: labs."),
         ("params/base.toml", "a parameter file is named by --file"),
     ],
