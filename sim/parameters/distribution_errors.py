@@ -69,6 +69,7 @@ def explain_faults(
     entry: Mapping[str, Any],
     error: ValidationError,
     others: Sequence[str],
+    replaced: Sequence[str] = (),
 ) -> Iterator[tuple[Key, str]]:
     """Key and message of every fault of a distribution.
 
@@ -78,20 +79,24 @@ def explain_faults(
         entry: The entry.
         error: What pydantic says of it.
         others: Further keys that may stand beside those of the distribution.
+        replaced: The keys that those of an overlay replaced.
 
     Yields:
         The key within the entry, () for the entry as a whole, and the message.
     """
     for detail in error.errors():
         key: Key = tuple(map(str, detail["loc"]))
-        part, part_entry, part_others = family, entry, others
+        part, part_entry, part_others, part_replaced = family, entry, others, replaced
         within: Key = ()
         while len(key) >= 2 and key[0] == "components":
             part_entry, part_others = part_entry["components"][int(key[1])], ()
+            part_replaced = ()
             within, key = (*within, *key[:2]), key[2:]
             known = find_class(part_entry) if isinstance(part_entry, Mapping) else None
             part = known or Fixed
-        for end, message in _explain_fault(name, part, part_entry, detail, key, part_others):
+        for end, message in _explain_fault(
+            name, part, part_entry, detail, key, part_others, part_replaced
+        ):
             yield (*within, *end), message
 
 
@@ -102,6 +107,7 @@ def _explain_fault(
     detail: Any,
     key: Key,
     others: Sequence[str],
+    replaced: Sequence[str],
 ) -> Iterator[tuple[Key, str]]:
     """Key and message of a fault, unless other faults tell it.
 
@@ -117,7 +123,8 @@ def _explain_fault(
     elif kind == "missing" and last == "family":
         yield key[:-1], "missing value or family"
     elif kind == "missing":
-        yield (), f"missing {last} ({_describe_keys(family, entry)})"
+        reason = _describe_replaced(replaced)
+        yield (), f"missing {last}{reason} ({_describe_keys(family, entry)})"
     elif kind == "value_error":
         yield key, detail["msg"].removeprefix("Value error, ")
     elif kind != "extra_forbidden":
@@ -154,6 +161,15 @@ def _expected(kind: str, context: dict[str, Any]) -> str:
         "too_short": "a list that is not empty",
     }
     return words.get(kind, "a number")
+
+
+def _describe_replaced(replaced: Sequence[str]) -> str:
+    """Why parameters are needed: they replace quantiles or moments; else ""."""
+    quantiles = [key for key in replaced if QUANTILE_KEY.match(key)]
+    if quantiles or "quantiles" in replaced:
+        return f", as parameters replace {' '.join(['quantiles', ', '.join(quantiles)]).strip()}"
+    moments = [key for key in replaced if key in ("mean", "sd")]
+    return f", as parameters replace {' and '.join(moments)}" if moments else ""
 
 
 def _describe_keys(family: type[Distribution], entry: Mapping[str, Any]) -> str:

@@ -26,13 +26,15 @@ class Document:
     """A parsed file, or several merged, with the location of every key.
 
     `default` is the location of keys that have none. Of a merged document, `overridden_sources`
-    holds the source of every table of which a number was changed without a new source.
+    holds the source of every table of which a number was changed without a new source, and
+    `replaced_keys` the keys of every distribution that parameters, quantiles or moments replaced.
     """
 
     data: dict[str, Any] = field(default_factory=dict)
     locations: dict[Key, Location] = field(default_factory=dict)
     default: Location = NOWHERE
     overridden_sources: dict[Key, str] = field(default_factory=dict)
+    replaced_keys: dict[Key, tuple[str, ...]] = field(default_factory=dict)
 
     def location(self, key: Key) -> Location:
         """The location of a key, of one below it, or of its table."""

@@ -104,14 +104,20 @@ class _Merge:
     ) -> tuple[dict[str, Any], set[str]]:
         """The distribution below, and the keys that `above` replaces.
 
-        The distribution is empty where the key is not that of a quantity.
+        The distribution is empty where the key is not that of a quantity. Messages about what is
+        then missing need the keys that were replaced, so they are noted in `base`.
         """
         if self.overrides is not None and _is_quantity(key):
             distribution = {
                 name: value for name, value in before.items() if is_distribution_key(name, before)
             }
             fiscal = key[-1] in IN_FISCAL_YEARS
-            return distribution, find_replaced_keys(above, distribution, fiscal)
+            replaced = find_replaced_keys(above, distribution, fiscal)
+            if "family" in above or "value" in above:
+                self.base.replaced_keys.pop(key, None)
+            elif replaced:
+                self.base.replaced_keys[key] = tuple(n for n in distribution if n in replaced)
+            return distribution, replaced
         if key[:-1] == (correlation_groups.TABLE,):
             return {}, correlation_groups.find_replaced_keys(above, before)
         return {}, set()

@@ -203,7 +203,8 @@ def _add_validation_faults(
     if outside and [detail["type"] for detail in error.errors()] == ["value_error"]:
         merged.add_fault((*key, "median"), outside)
         return
-    for within, message in explain_faults(key[-1], family, given, error, PROVENANCE_KEYS):
+    replaced = merged.document.replaced_keys.get(key, ())
+    for within, message in explain_faults(key[-1], family, given, error, PROVENANCE_KEYS, replaced):
         _add_distribution_fault(merged, key, within, message)
 
 

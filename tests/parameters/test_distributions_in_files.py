@@ -476,6 +476,31 @@ def test_a_fault_of_a_merged_law_is_told_of_the_overlay(folder: Folder) -> None:
     assert folder.fault("below.toml", {f"{TOKENS}.p90": 8}).file == "--set"
 
 
+@pytest.mark.parametrize(
+    ("below", "change", "missing"),
+    [
+        ("p10=9\np90=19", {"sigma": 0.2}, ["median, as parameters replace quantiles p10, p90 ("]),
+        ("quantiles=[[0.1, 9], [0.9, 19]]", {"median": 9}, ["sigma, as parameters replace quan"]),
+        ("mean=9\nsd=3", {"sigma": 0.2}, ["median, as parameters replace mean and sd ("]),
+        ("p10=9\np90=19", {"sigma": 0.2, "family": "lognormal"}, ["median (lognormal takes"]),
+    ],
+)
+def test_parameters_that_are_missing_where_they_replace_quantiles_are_named(
+    folder: Folder, below: str, change: dict[str, Any], missing: list[str]
+) -> None:
+    file = folder.overlay(f"[{TOKENS}]\n{LOGNORMAL}{below}\n")
+    faults = folder.faults(file, {f"{TOKENS}.{key}": value for key, value in change.items()})
+    assert [fault[:3] for fault in faults] == [("--set", 0, TOKENS)] * len(missing)
+    for fault, message in zip(faults, missing, strict=True):
+        assert fault.message.startswith(f"missing {message}")
+
+
+def test_parameters_that_replace_quantiles_are_enough_together(folder: Folder) -> None:
+    file = folder.overlay(f"[{TOKENS}]\n{LOGNORMAL}p10=9\np90=19\n")
+    changes = {f"{TOKENS}.median": 12, f"{TOKENS}.sigma": 0.2}
+    assert folder.load(file, changes).quantities[TOKENS].distribution.point == 12
+
+
 def test_a_landlords_capex_has_no_quantiles(folder: Folder) -> None:
     name = "landlords.oracle.capex_2026_busd"
     fault = folder.fault(set={f"{name}.p10": 50})
