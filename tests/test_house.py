@@ -8,8 +8,10 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 from conftest import ROOT
 
@@ -42,6 +44,13 @@ def test_import_contracts_are_kept() -> None:
     done = lint_imports(ROOT)
     assert done.returncode == 0, done.stdout
     assert not broken(done)
+
+
+def test_no_import_runs_in_a_circle() -> None:
+    """Of modules, imports within functions and of a package by its own modules included."""
+    graph = grimp.build_graph("sim", cache_dir=None)
+    imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    TopologicalSorter(imports).prepare()  # raises CycleError, which names the circle
 
 
 PLANTED = {  # contract -> file -> an import that it forbids

@@ -25,18 +25,23 @@ def describe(
 ) -> None:
     """Tell what inputs and outputs are: meaning, unit, law, a picture of it, source."""
     from sim.parameters import describe as describing
+    from sim.parameters import describe_text
 
     (scenario,) = scenarios_of([file], set_, [])
     if correlations:
         from sim.engine import rank_correlation
 
-        ties = rank_correlation.described(scenario, describing.full_names(scenario, names or []))
-        print(json.dumps(ties, indent=1) if as_json else describing.ties_text(ties))
+        full_names = describing.find_full_names(scenario, names or [])
+        ties = rank_correlation.described(scenario, full_names)
+        print(json.dumps(ties, indent=1) if as_json else describe_text.format_correlations(ties))
         return
-    found = describing.described(scenario, names) if names else describing.listed(scenario)
+    if names:
+        found = describing.describe_quantities(scenario, names)
+    else:
+        found = describing.list_inputs(scenario)
     if as_json:
         print(json.dumps(found, indent=1, allow_nan=False))
     elif names:
-        print("\n\n".join(map(describing.text, found)))
+        print("\n\n".join(map(describe_text.format_description, found)))
     else:
-        print(describing.list_text(found))
+        print(describe_text.format_list(found))

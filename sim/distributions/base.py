@@ -1,4 +1,4 @@
-"""What a law is: a quantile function with both of its tails, and how it is cut to an interval.
+"""Distributions: quantile functions with exact tails, perhaps cut to an interval.
 
 Probabilities are handled as logarithms, so that a tail is exact however far out it is cut.
 """
@@ -13,7 +13,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.special import log_ndtr, ndtri_exp
 
-from sim.distributions.elicitation import Array, Quantiles, misfit, number, split_quantiles, unfit
+from sim.distributions.elicitation import (
+    Array,
+    Quantiles,
+    find_number_fault,
+    require_number,
+    split_quantiles,
+    validation_error,
+)
 
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
@@ -21,96 +28,115 @@ LOG_HALF = math.log(0.5)
 
 
 def log_difference(larger: Any, smaller: Any) -> Any:
-    """log(exp(larger) - exp(smaller))."""
+    """The value of log(exp(larger) - exp(smaller)), element by element."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(smaller == -np.inf, larger, larger + np.log(-np.expm1(smaller - larger)))
 
 
 class Distribution(BaseModel):
-    """What a file says about a quantity. `point` is its value without uncertainty.
+    """The distribution of a quantity, in the quantity's unit; one uncertain number.
 
     A family gives either `quantile`, or the four functions of its tails from which `quantile`
-    follows. `by_quantiles` are the parameters that quantiles can stand for, `by_moments` those
-    that `mean` and `sd` can.
+    follows. Quantiles may stand for its `quantile_parameters` in a file, `mean` and `sd` for its
+    `moment_parameters`. Arguments named z are normal scores, x values, log_p and log_q logarithms
+    of probabilities below and above; all are arrays of any shape, and so is what comes back.
     """
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, allow_inf_nan=False, arbitrary_types_allowed=True
     )
-    by_quantiles: ClassVar[tuple[str, ...]] = ()
-    by_moments: ClassVar[tuple[str, ...]] = ()
+    quantile_parameters: ClassVar[tuple[str, ...]] = ()
+    moment_parameters: ClassVar[tuple[str, ...]] = ()
 
     def __eq__(self, other: object) -> bool:
-        """Equal parameters; what a law remembers of its own computations does not count."""
+        """Equal parameters; cached computations do not count."""
         return type(self) is type(other) and all(
             getattr(self, name) == getattr(other, name) for name in type(self).model_fields
         )
 
     @model_validator(mode="before")
     @classmethod
-    def _elicited(cls, given: Any) -> Any:
-        """Parameters in place of the quantiles, or of the mean and sd, that a file gives."""
-        if not isinstance(given, dict):
-            return given
+    def _elicit(cls, entry: Any) -> Any:
+        """Replace quantiles, or mean and sd, by the parameters that they determine."""
+        if not isinstance(entry, dict):
+            return entry
         quantiles: Quantiles = []
-        if cls.by_quantiles:
-            given, quantiles = split_quantiles(given)
-        # Frozen laws are keys of what is memoised, so their lists are tuples.
-        given = {key: tuple(x) if isinstance(x, list) else x for key, x in given.items()}
+        if cls.quantile_parameters:
+            entry, quantiles = split_quantiles(entry)
+        # Frozen distributions are keys of caches, so their lists are tuples.
+        entry = {key: tuple(x) if isinstance(x, list) else x for key, x in entry.items()}
         if quantiles:
-            return cls._from(given, cls.by_quantiles, "quantiles", quantiles)
+            return cls._solve(entry, cls.quantile_parameters, "quantiles", quantiles)
         own = cls.model_fields
-        if cls.by_moments and any(key in given and key not in own for key in ("mean", "sd")):
-            return cls._from(given, cls.by_moments, "mean and sd", None)
-        return given
+        if cls.moment_parameters and any(key in entry and key not in own for key in ("mean", "sd")):
+            return cls._solve(entry, cls.moment_parameters, "mean and sd", None)
+        return entry
 
     @classmethod
-    def _from(
-        cls, given: dict[str, Any], free: tuple[str, ...], what: str, quantiles: Quantiles | None
-    ) -> Any:
-        name = given.get("family")
-        both = [key for key in free if key in given]
+    def _solve(
+        cls, entry: dict[str, Any], free: tuple[str, ...], form: str, quantiles: Quantiles | None
+    ) -> dict[str, Any]:
+        """The entry with the parameters that its quantiles or moments determine.
+
+        Args:
+            entry: The keys of the file, but for quantiles.
+            free: The parameters to be determined.
+            form: What determines them, in words of messages.
+            quantiles: Pairs of level and value; None if mean and sd determine them.
+
+        Raises:
+            ValidationError: If other parameters are not finite numbers.
+            ValueError: If something is missing or given twice, or no such distribution exists.
+        """
+        family = entry.get("family")
+        both = [key for key in free if key in entry]
         if both:
-            raise ValueError(f"give {', '.join(both)} or {what}, not both")
+            raise ValueError(f"give {', '.join(both)} or {form}, not both")
         own = set(cls.model_fields) - {"family"}
-        wrong = [(fault, key, x) for key, x in given.items() if key in own if (fault := unfit(x))]
+        wrong = [
+            (fault, key, x)
+            for key, x in entry.items()
+            if key in own and (fault := find_number_fault(x))
+        ]
         if wrong:
-            raise misfit(*wrong)
+            raise validation_error(*wrong)
         try:
             with np.errstate(all="ignore"):
                 if quantiles is not None:
-                    return {**given, **cls.from_quantiles(quantiles, given)}
-                rest = {key: said for key, said in given.items() if key not in ("mean", "sd")}
-                mean, sd = (number(given[key], key) for key in ("mean", "sd"))
+                    return {**entry, **cls.from_quantiles(quantiles, entry)}
+                rest = {key: x for key, x in entry.items() if key not in ("mean", "sd")}
+                mean, sd = (require_number(entry[key], key) for key in ("mean", "sd"))
                 if sd <= 0:
                     raise ValueError(f"expected sd above 0, got {sd:g}")
                 return {**rest, **cls.from_moments(mean, sd, rest)}
         except KeyError as missing:
-            raise ValueError(f"missing {missing.args[0]} ({name} by {what} needs it)") from None
+            raise ValueError(f"missing {missing.args[0]} ({family} by {form} needs it)") from None
         except ArithmeticError:
-            raise ValueError(f"no {name} has these {what}") from None
+            raise ValueError(f"no {family} has these {form}") from None
 
     @classmethod
     def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
-        """The parameters `by_quantiles` from pairs of level and value.
+        """The `quantile_parameters` from pairs of level and value.
 
         Raises:
-            ValueError: If there are too few or too many, or no such law has them.
+            KeyError: If another parameter is missing from `given`.
+            ValueError: If there are too few or too many, or no such distribution has them.
         """
         raise NotImplementedError
 
     @classmethod
     def from_moments(cls, mean: float, sd: float, given: dict[str, Any]) -> dict[str, float]:
-        """The parameters `by_moments` from mean and sd.
+        """The `moment_parameters` from mean and sd.
 
         Raises:
-            ValueError: If no such law has them.
+            KeyError: If another parameter is missing from `given`.
+            ValueError: If no such distribution has them.
         """
         raise NotImplementedError
 
     @classmethod
     def keys(cls, given: Mapping[str, Any]) -> tuple[str, ...]:
-        """The keys of a file that give the law beside `family`, those that it needs first."""
+        """The keys of a file beside `family`, required ones first."""
         fields = {key: field for key, field in cls.model_fields.items() if key != "family"}
         return tuple(sorted(fields, key=lambda key: not fields[key].is_required()))
 
@@ -119,20 +145,20 @@ class Distribution(BaseModel):
         """The median (for a fixed quantity its value)."""
         return float(self.quantile(np.zeros(1))[0])
 
-    def stated(self) -> dict[str, float]:
-        """The numbers that must lie in the quantity's domain, by key."""
+    def stated_values(self) -> dict[str, float]:
+        """The parameters that must lie in the quantity's domain, by key."""
         return {}
 
-    def said(self) -> dict[str, Any]:
-        """The law in the words of a parameter file, as plain data."""
+    def as_entry(self) -> dict[str, Any]:
+        """The distribution as an entry of a parameter file, in plain data."""
         return {
-            key: list(what) if isinstance(what, tuple) else what
-            for key, what in self.model_dump().items()
-            if what is not None
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in self.model_dump().items()
+            if value is not None
         }
 
     def quantile(self, z: Array) -> Array:
-        """The value at each normal score: that which Phi(z) of the mass lies below."""
+        """The value, at each normal score, with Phi(z) of the mass below."""
         raise NotImplementedError
 
     def log_cdf(self, x: Array) -> Array:
@@ -143,41 +169,49 @@ class Distribution(BaseModel):
         """The log of P(X > x)."""
         raise NotImplementedError
 
-    def log_shares_at(self, x: Array) -> tuple[Array, Array]:
+    def log_probabilities_at(self, x: Array) -> tuple[Array, Array]:
         """The logs of P(X <= x) and P(X > x), after a cut."""
         return self.log_cdf(x), self.log_sf(x)
 
     def standard(self) -> tuple[Distribution, float, float]:
-        """A law of the same shape, with the shift and the factor that give this one from it."""
+        """A distribution of the same shape, and this one's shift and factor.
+
+        This one is the shift plus the factor times that one.
+        """
         return self, 0.0, 1.0
 
     @property
-    def ends(self) -> tuple[float, float]:
-        """The interval that no draw leaves."""
+    def support(self) -> tuple[float, float]:
+        """The interval that no draw leaves, from least to largest value."""
         return -math.inf, math.inf
 
     @property
-    def moments(self) -> float:
-        """The order below which moments exist: the mean if above 1, the sd if above 2."""
+    def moment_order(self) -> float:
+        """The order below which moments exist.
+
+        The mean exists if it is above 1, the standard deviation if above 2.
+        """
         return math.inf
 
     @property
-    def cut_off(self) -> float:
+    def cut_share(self) -> float:
         """The probability that a cut by `min` and `max` takes away."""
         return 0.0
 
     @property
-    def left(self) -> float:
-        """The probability that a cut leaves, exact where that is next to nothing."""
+    def kept_share(self) -> float:
+        """The probability that a cut leaves, exact where it is tiny."""
         return 1.0
 
 
 class Tailed(Distribution):
-    """A continuous law that gives its tails; `min` and `max` cut it, unless they are its ends."""
+    """A distribution given by its tails; `min` and `max` truncate it.
+
+    Of a `bounded` family they are parameters instead.
+    """
 
     min: float | None = None
     max: float | None = None
-    # Whether `min` and `max` are the ends of the law rather than a cut.
     bounded: ClassVar[bool] = False
 
     def lower(self, log_p: Array) -> Array:
@@ -189,7 +223,7 @@ class Tailed(Distribution):
         raise NotImplementedError
 
     @model_validator(mode="after")
-    def _leaves_something(self) -> Tailed:
+    def _check_cut(self) -> Tailed:
         if self.bounded or (self.min is None and self.max is None):
             return self
         if self.min is not None and self.max is not None and self.min >= self.max:
@@ -197,8 +231,8 @@ class Tailed(Distribution):
         *_, kept = self._cut()
         if not kept > -math.inf:
             raise ValueError(
-                f"nothing is left of the law between min and max: {self._interval()} holds less"
-                " than 1e-300 of it"
+                f"nothing is left of the distribution between min and max: {self._interval()}"
+                " holds less than 1e-300 of it"
             )
         return self
 
@@ -207,7 +241,10 @@ class Tailed(Distribution):
         return f"{low} to {'inf' if self.max is None else f'{self.max:g}'}"
 
     def _cut(self) -> tuple[float, float, float]:
-        """Log-probabilities below `min`, above `max`, and between them."""
+        """Log-probabilities below `min`, above `max`, and between them.
+
+        Each is exact where it is tiny; the last is -inf where nothing is left.
+        """
         below, above = -math.inf, -math.inf
         kept = 0.0
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -223,7 +260,11 @@ class Tailed(Distribution):
                 kept = float(np.log1p(-np.exp(below) - np.exp(above)))
         return below, above, kept if not math.isnan(kept) else -math.inf
 
-    def log_shares_at(self, x: Array) -> tuple[Array, Array]:
+    def log_probabilities_at(self, x: Array) -> tuple[Array, Array]:
+        """The logs of P(X <= x) and P(X > x), after a cut.
+
+        Both are exact where they are tiny.
+        """
         up_to, over = self.log_cdf(x), self.log_sf(x)
         if self.bounded or (self.min is None and self.max is None):
             return up_to, over
@@ -259,62 +300,62 @@ class Tailed(Distribution):
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             x[is_low] = self.lower(np.minimum(log_p[is_low], LOG_HALF))
             x[~is_low] = self.upper(np.minimum(log_q[~is_low], LOG_HALF))
-        return np.clip(x, *self.ends) if is_cut else x
+        return np.clip(x, *self.support) if is_cut else x
 
     @property
-    def ends(self) -> tuple[float, float]:
+    def support(self) -> tuple[float, float]:
         low = -math.inf if self.min is None else self.min
         return low, math.inf if self.max is None else self.max
 
     @property
-    def moments(self) -> float:
+    def moment_order(self) -> float:
         if self.min is not None and self.max is not None:
             return math.inf
-        return self.moments_uncut
+        return self.moment_order_uncut
 
     @property
-    def moments_uncut(self) -> float:
-        """The order below which moments of the law without a cut exist."""
+    def moment_order_uncut(self) -> float:
+        """The order below which moments of the distribution without its cut exist."""
         return math.inf
 
     @property
-    def cut_off(self) -> float:
+    def cut_share(self) -> float:
         if self.bounded:
             return 0.0
         below, above, kept = self._cut()
-        gone = math.exp(below) + math.exp(above)
-        return gone if gone < 0.5 else -math.expm1(kept)
+        removed = math.exp(below) + math.exp(above)
+        return removed if removed < 0.5 else -math.expm1(kept)
 
     @property
-    def left(self) -> float:
+    def kept_share(self) -> float:
         return 1.0 if self.bounded else math.exp(self._cut()[2])
 
 
-class OfScore(Tailed):
-    """A law that is a rising function of a normal score."""
+class ScoreTransform(Tailed):
+    """A distribution whose values are a rising function of a normal score."""
 
-    def of_score(self, z: Array) -> Array:
-        """The value at a score of the law without a cut."""
+    def from_score(self, z: Array) -> Array:
+        """The value at a normal score, without a cut."""
         raise NotImplementedError
 
-    def score(self, x: Array) -> Array:
-        """The score of a value."""
+    def to_score(self, x: Array) -> Array:
+        """The normal score of a value, without a cut."""
         raise NotImplementedError
 
     def quantile(self, z: Array) -> Array:
         if self.bounded or (self.min is None and self.max is None):
             with np.errstate(over="ignore"):
-                return self.of_score(np.asarray(z))
+                return self.from_score(np.asarray(z))
         return super().quantile(z)
 
     def lower(self, log_p: Array) -> Array:
-        return self.of_score(ndtri_exp(log_p))
+        return self.from_score(ndtri_exp(log_p))
 
     def upper(self, log_q: Array) -> Array:
-        return self.of_score(-ndtri_exp(log_q))
+        return self.from_score(-ndtri_exp(log_q))
 
     def log_cdf(self, x: Array) -> Array:
-        return np.asarray(log_ndtr(self.score(x)))
+        return np.asarray(log_ndtr(self.to_score(x)))
 
     def log_sf(self, x: Array) -> Array:
-        return np.asarray(log_ndtr(-self.score(x)))
+        return np.asarray(log_ndtr(-self.to_score(x)))

@@ -1,4 +1,4 @@
-"""Laws between two ends."""
+"""Distributions between two ends."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from sim.distributions.base import Positive, Tailed
 from sim.distributions.elicitation import (
     Array,
     Quantiles,
-    line,
-    place_between,
-    positive,
-    score,
-    three,
-    two,
+    fit_line,
+    normal_score,
+    relative_position,
+    require_positive,
+    require_three,
+    require_two,
 )
 
 
 class Bounded(Tailed):
-    """A law with ends `min` and `max`, which says where a value lies between them."""
+    """A distribution with ends `min` and `max`, given by positions between them."""
 
     bounded: ClassVar[bool] = True
     min: float
     max: float
 
     @model_validator(mode="after")
-    def _ordered(self) -> Bounded:
+    def _check_order(self) -> Bounded:
         if not self.min < self.max:
             raise ValueError(f"expected min < max, got {self.min:g}, {self.max:g}")
         return self
 
-    def stated(self) -> dict[str, float]:
+    def stated_values(self) -> dict[str, float]:
         return {"min": self.min, "max": self.max}
 
-    def log_shares(self, share: Array) -> tuple[Array, Array]:
-        """Log-probabilities below and above a place between 0 and 1."""
+    def log_probabilities(self, share: Array) -> tuple[Array, Array]:
+        """Log-probabilities below and above a position from 0 (`min`) to 1 (`max`)."""
         raise NotImplementedError
 
     def log_cdf(self, x: Array) -> Array:
-        return self.log_shares(self._place(x))[0]
+        return self.log_probabilities(self._position(x))[0]
 
     def log_sf(self, x: Array) -> Array:
-        return self.log_shares(self._place(x))[1]
+        return self.log_probabilities(self._position(x))[1]
 
-    def _place(self, x: Array) -> Array:
+    def _position(self, x: Array) -> Array:
         return np.clip((np.asarray(x) - self.min) / (self.max - self.min), 0.0, 1.0)
 
     def lower(self, log_p: Array) -> Array:
@@ -58,24 +58,24 @@ class Bounded(Tailed):
         return self.max - (self.max - self.min) * self.share_above(log_q)
 
     def share_below(self, log_p: Array) -> Array:
-        """The distance from `min`, as a share of the width, that has log_p below it."""
+        """The position, counted from `min`, that has log_p below it."""
         raise NotImplementedError
 
     def share_above(self, log_q: Array) -> Array:
-        """The distance from `max`, as a share of the width, that has log_q above it."""
+        """The position, counted from `max`, that has log_q above it."""
         raise NotImplementedError
 
 
 class Uniform(Bounded):
-    """Every value between `min` and `max` alike."""
+    """Constant density between `min` and `max`."""
 
-    by_quantiles: ClassVar[tuple[str, ...]] = ("min", "max")
-    by_moments: ClassVar[tuple[str, ...]] = ("min", "max")
+    quantile_parameters: ClassVar[tuple[str, ...]] = ("min", "max")
+    moment_parameters: ClassVar[tuple[str, ...]] = ("min", "max")
     family: Literal["uniform"]
 
     @classmethod
     def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
-        low, width = line(two(quantiles, "uniform"))
+        low, width = fit_line(require_two(quantiles, "uniform"))
         return {"min": low, "max": low + width}
 
     @classmethod
@@ -88,33 +88,33 @@ class Uniform(Bounded):
     def share_above(self, log_q: Array) -> Array:
         return np.exp(log_q)
 
-    def log_shares(self, share: Array) -> tuple[Array, Array]:
+    def log_probabilities(self, share: Array) -> tuple[Array, Array]:
         with np.errstate(divide="ignore"):
             return np.log(share), np.log1p(-share)
 
 
 class LogUniform(Tailed):
-    """The log of the value is uniform between those of `min` and `max`."""
+    """The logarithm of the value is uniform between those of the ends."""
 
     bounded: ClassVar[bool] = True
-    by_quantiles: ClassVar[tuple[str, ...]] = ("min", "max")
+    quantile_parameters: ClassVar[tuple[str, ...]] = ("min", "max")
     family: Literal["log_uniform"]
     min: Positive
     max: Positive
 
     @classmethod
     def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
-        pairs = [(p, math.log(positive(x))) for p, x in two(quantiles, "log_uniform")]
-        low, width = line(pairs)
+        pairs = require_two(quantiles, "log_uniform")
+        low, width = fit_line([(p, math.log(require_positive(x))) for p, x in pairs])
         return {"min": math.exp(low), "max": math.exp(low + width)}
 
     @model_validator(mode="after")
-    def _ordered(self) -> LogUniform:
+    def _check_order(self) -> LogUniform:
         if not self.min < self.max:
             raise ValueError(f"expected min < max, got {self.min:g}, {self.max:g}")
         return self
 
-    def stated(self) -> dict[str, float]:
+    def stated_values(self) -> dict[str, float]:
         return {"min": self.min, "max": self.max}
 
     @property
@@ -139,46 +139,49 @@ class LogUniform(Tailed):
 
 
 class Peaked(Bounded):
-    """A bounded law with a most likely value, which three quantiles determine."""
+    """A bounded distribution with a mode, which three quantiles determine."""
 
     mode: float
 
     @classmethod
     def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
+        """Ends and mode from three quantiles, by least squares."""
         from scipy.optimize import least_squares
 
-        name, levels = str(given.get("family")), three(quantiles, str(given.get("family")))
-        z = special.ndtri([p for p, _ in levels])
-        x = np.array([value for _, value in levels])
+        family = str(given.get("family"))
+        pairs = require_three(quantiles, family)
+        z = special.ndtri([p for p, _ in pairs])
+        x = np.array([value for _, value in pairs])
         fixed = {key: given[key] for key in ("family", "shape") if key in given}
 
-        def distribution(unknown: Array) -> Peaked:
+        def build(unknown: Array) -> Peaked:
+            """The distribution with `min`, log(mode - min) and log(max - mode)."""
             low, below, above = unknown[0], math.exp(unknown[1]), math.exp(unknown[2])
-            said = {"min": low, "mode": low + below, "max": low + below + above}
-            return cls.model_validate({**fixed, **{key: float(what) for key, what in said.items()}})
+            ends = {"min": low, "mode": low + below, "max": low + below + above}
+            return cls.model_validate({**fixed, **{key: float(end) for key, end in ends.items()}})
 
         width = float(x[-1] - x[0])
-        start = [x[0] - width / 2, math.log(x[1] - x[0] + width / 2)]
-        start.append(math.log(x[2] - x[1] + width / 2))
-        found = least_squares(
-            lambda unknown: (distribution(unknown).quantile(z) - x) / width,
-            start, xtol=1e-15, ftol=1e-15, gtol=1e-15,
+        guess = [x[0] - width / 2, math.log(x[1] - x[0] + width / 2)]
+        guess.append(math.log(x[2] - x[1] + width / 2))
+        solution = least_squares(
+            lambda unknown: (build(unknown).quantile(z) - x) / width,
+            guess, xtol=1e-15, ftol=1e-15, gtol=1e-15,
             bounds=([-np.inf, math.log(width) - 12, math.log(width) - 12], [np.inf] * 3),
         )  # fmt: skip
-        if np.abs(found.fun).max() > 1e-9:
-            raise ValueError(f"no {name} has these quantiles: they are too skewed or too flat")
-        made = distribution(found.x)
-        return {"min": made.min, "mode": made.mode, "max": made.max}
+        if np.abs(solution.fun).max() > 1e-9:
+            raise ValueError(f"no {family} has these quantiles: they are too skewed or too flat")
+        distribution = build(solution.x)
+        return {"min": distribution.min, "mode": distribution.mode, "max": distribution.max}
 
     @model_validator(mode="after")
-    def _mode_between(self) -> Peaked:
+    def _check_mode(self) -> Peaked:
         if not self.min <= self.mode <= self.max:
             raise ValueError(
                 f"expected min <= mode <= max, got {self.min:g}, {self.mode:g}, {self.max:g}"
             )
         return self
 
-    def stated(self) -> dict[str, float]:
+    def stated_values(self) -> dict[str, float]:
         return {"min": self.min, "mode": self.mode, "max": self.max}
 
     @property
@@ -187,9 +190,9 @@ class Peaked(Bounded):
 
 
 class Triangular(Peaked):
-    """Density rising in a line from `min` to `mode`, and falling in a line to `max`."""
+    """Density rising linearly from `min` to `mode`, falling linearly to `max`."""
 
-    by_quantiles: ClassVar[tuple[str, ...]] = ("min", "mode", "max")
+    quantile_parameters: ClassVar[tuple[str, ...]] = ("min", "mode", "max")
     family: Literal["triangular"]
 
     def share_below(self, log_p: Array) -> Array:
@@ -200,7 +203,7 @@ class Triangular(Peaked):
         c, q = self._peak, np.exp(log_q)
         return np.where(q <= 1.0 - c, np.sqrt((1.0 - c) * q), 1.0 - np.sqrt(c * (1.0 - q)))
 
-    def log_shares(self, share: Array) -> tuple[Array, Array]:
+    def log_probabilities(self, share: Array) -> tuple[Array, Array]:
         c = self._peak
         with np.errstate(divide="ignore", invalid="ignore"):
             below = np.where(share <= c, share**2 / c, 1.0 - (1.0 - share) ** 2 / (1.0 - c))
@@ -209,9 +212,12 @@ class Triangular(Peaked):
 
 
 class Pert(Peaked):
-    """A beta law between `min` and `max` with mean (min + shape mode + max)/(shape + 2)."""
+    """A beta distribution on [min, max] given by its mode.
 
-    by_quantiles: ClassVar[tuple[str, ...]] = ("min", "mode", "max")
+    Its mean is (min + shape mode + max)/(shape + 2).
+    """
+
+    quantile_parameters: ClassVar[tuple[str, ...]] = ("min", "mode", "max")
     family: Literal["pert"]
     shape: Positive = 4.0
 
@@ -225,15 +231,15 @@ class Pert(Peaked):
     def share_above(self, log_q: Array) -> Array:
         return _beta_share(*self._beta[::-1], log_q)
 
-    def log_shares(self, share: Array) -> tuple[Array, Array]:
+    def log_probabilities(self, share: Array) -> tuple[Array, Array]:
         return _beta_shares(*self._beta, share)
 
 
 class Beta(Bounded):
-    """Density proportional to s^(a-1) (1-s)^(b-1), s the place between `min` and `max`."""
+    """Density proportional to s^(a-1) (1-s)^(b-1), s the position between `min` and `max`."""
 
-    by_quantiles: ClassVar[tuple[str, ...]] = ("a", "b")
-    by_moments: ClassVar[tuple[str, ...]] = ("a", "b")
+    quantile_parameters: ClassVar[tuple[str, ...]] = ("a", "b")
+    moment_parameters: ClassVar[tuple[str, ...]] = ("a", "b")
     family: Literal["beta"]
     a: Positive
     b: Positive
@@ -242,14 +248,16 @@ class Beta(Bounded):
 
     @classmethod
     def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
+        """The parameters a and b from two quantiles, by root finding."""
         from scipy.optimize import root
 
         low, high = given.get("min", 0.0), given.get("max", 1.0)
-        pairs = two(quantiles, "beta")
-        shares = np.array([place_between(x, low, high) for _, x in pairs])
+        pairs = require_two(quantiles, "beta")
+        shares = np.array([relative_position(x, low, high) for _, x in pairs])
         levels = np.array([p for p, _ in pairs])
-        # Where it starts: the mean and sd of the normal law with these quantiles.
-        center, spread = line([(score(p), float(s)) for p, s in zip(levels, shares, strict=True)])
+        # The first guess: the mean and sd of the normal distribution with these quantiles.
+        points = [(normal_score(p), float(s)) for p, s in zip(levels, shares, strict=True)]
+        center, spread = fit_line(points)
         center = min(max(center, 0.02), 0.98)
         total = max(center * (1 - center) / spread**2 - 1, 0.1)
         goal = special.logit(levels)
@@ -261,16 +269,16 @@ class Beta(Bounded):
             with np.errstate(divide="ignore"):
                 return np.asarray(np.log(below) - np.log(above) - goal)
 
-        found = root(miss, np.log([center * total, (1 - center) * total]), tol=1e-13)
-        if not np.abs(miss(found.x)).max() < 1e-9:
+        solution = root(miss, np.log([center * total, (1 - center) * total]), tol=1e-13)
+        if not np.abs(miss(solution.x)).max() < 1e-9:
             raise ValueError("no beta has these quantiles between min and max")
-        a, b = np.exp(found.x)
+        a, b = np.exp(solution.x)
         return {"a": float(a), "b": float(b)}
 
     @classmethod
     def from_moments(cls, mean: float, sd: float, given: dict[str, Any]) -> dict[str, float]:
         low, high = given.get("min", 0.0), given.get("max", 1.0)
-        center = place_between(mean, low, high)
+        center = relative_position(mean, low, high)
         total = center * (1 - center) / (sd / (high - low)) ** 2 - 1
         if total <= 0:
             raise ValueError(
@@ -285,12 +293,15 @@ class Beta(Bounded):
     def share_above(self, log_q: Array) -> Array:
         return _beta_share(self.b, self.a, log_q)
 
-    def log_shares(self, share: Array) -> tuple[Array, Array]:
+    def log_probabilities(self, share: Array) -> tuple[Array, Array]:
         return _beta_shares(self.a, self.b, share)
 
 
 def _beta_share(a: float, b: float, log_p: Array) -> Array:
-    """The share that has log-probability log_p below it: by its power law where it is tiny."""
+    """The position with log-probability log_p below it.
+
+    Where it is tiny it is that of the leading power of the incomplete beta function.
+    """
     log_tiny = (log_p + math.log(a) + special.betaln(a, b)) / a
     is_tiny = log_tiny < math.log(1e-17 / (1.0 + b))  # the next term is below the last bit
     usual = special.betaincinv(a, b, np.where(is_tiny, 0.5, np.exp(log_p)))
@@ -299,6 +310,7 @@ def _beta_share(a: float, b: float, log_p: Array) -> Array:
 
 
 def _beta_shares(a: float, b: float, share: Array) -> tuple[Array, Array]:
+    """Log-probabilities below and above a position, of a beta distribution."""
     with np.errstate(divide="ignore"):
         return (
             np.log(special.betainc(a, b, share)),

@@ -1,4 +1,4 @@
-"""Fixed quantities, and laws of separate values."""
+"""Fixed quantities, and discrete distributions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scipy import special
 
 from sim.common.text import nearest
 from sim.distributions.base import LOG_HALF, Distribution, NonNegative
-from sim.distributions.elicitation import Array, misfit
+from sim.distributions.elicitation import Array, validation_error
 
 
 class Fixed(Distribution):
@@ -28,7 +28,7 @@ class Fixed(Distribution):
     def point(self) -> float:
         return self.value
 
-    def stated(self) -> dict[str, float]:
+    def stated_values(self) -> dict[str, float]:
         return {"value": self.value}
 
     def quantile(self, z: Array) -> Array:
@@ -42,22 +42,23 @@ class Fixed(Distribution):
 
 
 class Steps(Distribution):
-    """A law of separate values: `atoms` rising, and the log-probabilities up to and above each."""
+    """A discrete distribution: its quantile function is a step function over `atoms`."""
 
     @cached_property
     def atoms(self) -> tuple[Array, Array]:
-        """The values, rising, and their probabilities."""
+        """The values, rising, and their probabilities, [atom] each."""
         raise NotImplementedError
 
     @cached_property
     def _logs(self) -> tuple[Array, Array]:
+        """Log-probabilities up to and above each atom, [atom] each."""
         _, weights = self.atoms
         with np.errstate(divide="ignore"):
             return np.log(np.cumsum(weights)), np.log(np.cumsum(weights[::-1])[::-1] - weights)
 
     @cached_property
     def edges(self) -> Array:
-        """The normal scores at which one value gives way to the next."""
+        """The normal scores [atom - 1] between one value and the next."""
         up_to, above = self._logs
         low = special.ndtri_exp(np.minimum(up_to[:-1], LOG_HALF))
         high = -special.ndtri_exp(np.minimum(above[:-1], LOG_HALF))
@@ -67,27 +68,27 @@ class Steps(Distribution):
         return self.atoms[0][np.searchsorted(self.edges, z, side="left")]
 
     def log_cdf(self, x: Array) -> Array:
-        place = np.searchsorted(self.atoms[0], x, side="right")
-        return np.concatenate([[-np.inf], self._logs[0][:-1], [0.0]])[place]
+        count = np.searchsorted(self.atoms[0], x, side="right")
+        return np.concatenate([[-np.inf], self._logs[0][:-1], [0.0]])[count]
 
     def log_sf(self, x: Array) -> Array:
-        place = np.searchsorted(self.atoms[0], x, side="right")
-        return np.concatenate([[0.0], self._logs[1][:-1], [-np.inf]])[place]
+        count = np.searchsorted(self.atoms[0], x, side="right")
+        return np.concatenate([[0.0], self._logs[1][:-1], [-np.inf]])[count]
 
-    def stated(self) -> dict[str, float]:
+    def stated_values(self) -> dict[str, float]:
         values = self.atoms[0]
         return {"values": float(values[0])} | ({"": float(values[-1])} if len(values) > 1 else {})
 
 
 class Discrete(Steps):
-    """Separate `values`, each as likely as its share of the `weights`."""
+    """Given `values`, each as likely as its share of the `weights`."""
 
     family: Literal["discrete"]
     values: tuple[float, ...] = Field(min_length=1)
     weights: tuple[NonNegative, ...]
 
     @model_validator(mode="after")
-    def _paired(self) -> Discrete:
+    def _check_values(self) -> Discrete:
         check_weights(self.weights, len(self.values), "values")
         if len(set(self.values)) < len(self.values):
             raise ValueError("expected different values")
@@ -114,35 +115,41 @@ class Bernoulli(Steps):
 
 
 class Empirical(Steps):
-    """Observed `values`, each as likely; or those in a `column` of a CSV `file`."""
+    """Observed `values`, equally likely.
+
+    A file may name a `column` of a CSV `file` in their place.
+    """
 
     family: Literal["empirical"]
     values: tuple[float, ...] = Field(min_length=1)
 
     @model_validator(mode="before")
     @classmethod
-    def _from_file(cls, given: Any, info: ValidationInfo) -> Any:
-        """`info.context` is the folder in which the file is looked for; None is the working one."""
-        if "file" not in given:
-            if "column" in given:
+    def _read_file(cls, entry: Any, info: ValidationInfo) -> Any:
+        """Replace `file` and `column` by the values of the CSV file.
+
+        `info.context` is the folder in which the file is looked for; None is the working folder.
+        """
+        if "file" not in entry:
+            if "column" in entry:
                 raise ValueError("missing file (column names a column of it)")
-            return given
-        if "values" in given:
+            return entry
+        if "values" in entry:
             raise ValueError("give values or a file, not both")
-        file, column = given["file"], given.get("column")
+        file, column = entry["file"], entry.get("column")
         wrong = [
-            ("string_type", key, what)
-            for key, what in (("file", file), ("column", column))
-            if what is not None and not isinstance(what, str)
+            ("string_type", key, name)
+            for key, name in (("file", file), ("column", column))
+            if name is not None and not isinstance(name, str)
         ]
         if wrong:
-            raise misfit(*wrong)
-        rest = {key: what for key, what in given.items() if key not in ("file", "column")}
+            raise validation_error(*wrong)
+        rest = {key: value for key, value in entry.items() if key not in ("file", "column")}
         try:
             values = read_column(Path(info.context or "") / file, column)
         except ValueError as error:
-            told = PydanticCustomError("value_error", "{said}", {"said": str(error)})
-            raise misfit((told, "file", file)) from None
+            fault = PydanticCustomError("value_error", "{message}", {"message": str(error)})
+            raise validation_error((fault, "file", file)) from None
         return {**rest, "values": values}
 
     @classmethod
@@ -156,21 +163,23 @@ class Empirical(Steps):
 
 
 def read_column(path: Path, column: Any) -> tuple[float, ...]:
-    """The numbers in a column of a CSV file with a header; the only one needs no name.
+    """The numbers in a column of a CSV file with a header.
+
+    `column` may be None where the file has a single column.
 
     Raises:
         ValueError: If there is no such file or column, or a cell holds no number.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:  # Excel begins with a mark
+        with path.open(newline="", encoding="utf-8-sig") as file:  # Excel begins a file with a mark
             reader = csv.DictReader(file, strict=True)
             names = list(reader.fieldnames or [])
             if column is None and len(names) == 1:
                 column = names[0]
             if column not in names:
-                said = "expected a column" if column is None else f"no column '{column}'"
-                raise ValueError(f"{path.name}: {said}{nearest(str(column), names)}")
-            found = []
+                fault = "expected a column" if column is None else f"no column '{column}'"
+                raise ValueError(f"{path.name}: {fault}{nearest(str(column), names)}")
+            values = []
             for row in reader:
                 try:
                     value = float(row[column])
@@ -181,24 +190,24 @@ def read_column(path: Path, column: Any) -> tuple[float, ...]:
                         f"{path.name}, line {reader.line_num}: expected a number in {column},"
                         f" got {row[column]!r}"
                     )
-                found.append(value)
+                values.append(value)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"{path.name} cannot be read: {reason}") from error
-    if not found:
+    if not values:
         raise ValueError(f"{path.name} holds no values")
-    return tuple(found)
+    return tuple(values)
 
 
-def check_weights(weights: tuple[float, ...], count: int, what: str) -> None:
-    """Whether weights are as many as they should be, and not all nil.
+def check_weights(weights: tuple[float, ...], count: int, name: str) -> None:
+    """Check the number and the sum of weights.
 
     Raises:
-        ValueError: If they are not.
+        ValueError: If not, or if their sum overflows.
     """
     if not math.isfinite(sum(weights)):
         raise ValueError("the weights add up to more than a double holds")
     if len(weights) != count:
-        raise ValueError(f"expected as many weights as {what}, {count}, got {len(weights)}")
+        raise ValueError(f"expected as many weights as {name}, {count}, got {len(weights)}")
     if not sum(weights) > 0:
         raise ValueError("expected weights of which one is above 0")

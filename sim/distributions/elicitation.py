@@ -1,4 +1,4 @@
-"""What a file says of a law: numbers, and quantiles that stand for parameters."""
+"""Numbers that a file gives of a distribution, and its quantiles."""
 
 from __future__ import annotations
 
@@ -19,62 +19,69 @@ Quantiles = list[tuple[float, float]]
 QUANTILE_KEY = re.compile(r"p([1-9]|[1-9][0-9])$")
 
 
-def number(said: Any, key: str) -> float:
-    """A finite number that a file gives.
+def require_number(value: Any, key: str) -> float:
+    """A finite number that a file gives at a key.
 
     Raises:
         ValidationError: If it is none, with the key.
     """
-    fault = unfit(said)
+    fault = find_number_fault(value)
     if fault:
-        raise misfit((fault, key, said))
-    return float(said)
+        raise validation_error((fault, key, value))
+    return float(value)
 
 
-def unfit(said: Any) -> str | None:
-    """What pydantic calls it where something is no finite number."""
-    if isinstance(said, bool) or not isinstance(said, int | float):
+def find_number_fault(value: Any) -> str | None:
+    """Pydantic's error type where a value is no finite number; else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return "float_type"
     try:
-        return None if math.isfinite(said) else "finite_number"
+        return None if math.isfinite(value) else "finite_number"
     except OverflowError:
         return "finite_number"
 
 
-def misfit(*faults: tuple[str | PydanticCustomError, str, Any]) -> ValidationError:
-    """What pydantic would say of keys that are no fields: kind of fault, key, and what is given."""
+def validation_error(*faults: tuple[str | PydanticCustomError, str, Any]) -> ValidationError:
+    """Pydantic's error from error type, key and value of every fault.
+
+    The keys need not be fields of a model.
+    """
     return ValidationError.from_exception_data(
-        "law",
+        "distribution",
         [
-            {"type": kind, "loc": (key,) if key else (), "input": said, "ctx": {"expected": ""}}
-            for kind, key, said in faults
+            {"type": kind, "loc": (key,) if key else (), "input": value, "ctx": {"expected": ""}}
+            for kind, key, value in faults
         ],
     )
 
 
-def split_quantiles(given: dict[str, Any]) -> tuple[dict[str, Any], Quantiles]:
-    """The keys that are not quantiles, and the quantiles by level, rising.
+def split_quantiles(entry: dict[str, Any]) -> tuple[dict[str, Any], Quantiles]:
+    """Separate the quantiles of an entry from its other keys.
+
+    Returns:
+        The other keys with their values, and pairs of level (0 to 1) and value, rising.
 
     Raises:
+        ValidationError: If a level or value is no finite number.
         ValueError: For levels outside 0 to 1, or values that do not rise with them.
     """
-    rest = dict(given)
-    found: Quantiles = []
-    for key in given:
+    rest = dict(entry)
+    quantiles: Quantiles = []
+    for key in entry:
         if QUANTILE_KEY.match(key):
-            found.append((int(key[1:]) / 100, number(rest.pop(key), key)))
+            quantiles.append((int(key[1:]) / 100, require_number(rest.pop(key), key)))
     pairs = rest.pop("quantiles", [])
     if not isinstance(pairs, list | tuple):
         raise ValueError("expected quantiles as pairs, such as [[0.05, 1.2], [0.95, 3.4]]")
     for pair in pairs:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise ValueError(f"expected a pair of level and value in quantiles, got {pair!r}")
-        level = number(pair[0], "quantiles")
+        level = require_number(pair[0], "quantiles")
         if not 0 < level < 1:
             raise ValueError(f"expected levels between 0 and 1 in quantiles, got {level:g}")
-        found.append((level, number(pair[1], "quantiles")))
-    found.sort(key=lambda pair: pair[0])
-    for (level, x), (further, y) in itertools.pairwise(found):
+        quantiles.append((level, require_number(pair[1], "quantiles")))
+    quantiles.sort(key=lambda pair: pair[0])
+    for (level, x), (further, y) in itertools.pairwise(quantiles):
         if level == further:
             raise ValueError(f"p{100 * level:g} is given twice")
         if not x < y:
@@ -82,11 +89,11 @@ def split_quantiles(given: dict[str, Any]) -> tuple[dict[str, Any], Quantiles]:
                 f"quantiles must rise with their levels: p{100 * level:g} is {x:g},"
                 f" p{100 * further:g} is {y:g}"
             )
-    return rest, found
+    return rest, quantiles
 
 
-def two(quantiles: Quantiles, family: str) -> Quantiles:
-    """Two quantiles, no more and no fewer.
+def require_two(quantiles: Quantiles, family: str) -> Quantiles:
+    """The quantiles, of which there must be two.
 
     Raises:
         ValueError: If there are not two.
@@ -98,8 +105,8 @@ def two(quantiles: Quantiles, family: str) -> Quantiles:
     return quantiles
 
 
-def three(quantiles: Quantiles, family: str) -> Quantiles:
-    """Three quantiles, no more and no fewer.
+def require_three(quantiles: Quantiles, family: str) -> Quantiles:
+    """The quantiles, of which there must be three.
 
     Raises:
         ValueError: If there are not three.
@@ -109,42 +116,48 @@ def three(quantiles: Quantiles, family: str) -> Quantiles:
     return quantiles
 
 
-def line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+def fit_line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Intercept and slope of the line through two points."""
     (a, x), (b, y) = points
     slope = (y - x) / (b - a)
     return x - slope * a, slope
 
 
-def score(level: float) -> float:
+def normal_score(level: float) -> float:
     """The normal score of a probability."""
     return float(special.ndtri(level))
 
 
-def root(function: Callable[[float], float], low: float, high: float, what: str) -> float:
-    """The root of a function of a positive parameter between two ends, searched on its log."""
+def find_root(function: Callable[[float], float], low: float, high: float, family: str) -> float:
+    """The root, between two ends, of a function of a positive parameter.
+
+    It is searched on the logarithm of the parameter.
+
+    Raises:
+        ValueError: If the function has the same sign at both ends: no such distribution exists.
+    """
     from scipy.optimize import brentq
 
     if not function(low) * function(high) < 0:
-        raise ValueError(f"no {what} has these")
+        raise ValueError(f"no {family} has these")
     return math.exp(
         brentq(lambda a: function(math.exp(a)), math.log(low), math.log(high), xtol=1e-14)
     )
 
 
-def positive(x: float, what: str = "quantiles") -> float:
-    """The number itself.
+def require_positive(x: float, name: str = "quantiles") -> float:
+    """The number, which must be above 0.
 
     Raises:
-        ValueError: If it is not above 0.
+        ValueError: If it is not.
     """
     if x <= 0:
-        raise ValueError(f"expected {what} above 0, got {x:g}")
+        raise ValueError(f"expected {name} above 0, got {x:g}")
     return x
 
 
-def place_between(x: float, low: float, high: float) -> float:
-    """Where a value lies between two ends, from 0 to 1.
+def relative_position(x: float, low: float, high: float) -> float:
+    """The position of a value between two ends, from 0 to 1.
 
     Raises:
         ValueError: If it does not lie between them.

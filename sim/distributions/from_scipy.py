@@ -1,4 +1,4 @@
-"""Any continuous law of scipy."""
+"""Any continuous distribution of scipy."""
 
 from __future__ import annotations
 
@@ -13,33 +13,36 @@ from pydantic import model_validator
 
 from sim.common.text import nearest
 from sim.distributions.base import Tailed
-from sim.distributions.elicitation import Array, misfit, unfit
+from sim.distributions.elicitation import Array, find_number_fault, validation_error
 
-# Of a law of scipy: so many quantiles must not take longer than so many seconds.
+PREFIX = "scipy."
+
+# This number of quantiles must not take longer than this number of seconds.
 SCIPY_QUANTILES, SCIPY_SECONDS = 2000, 10.0
 
 
 class Scipy(Tailed):
-    """Any continuous law of `scipy.stats`, by its own shape names, `loc` and `scale`."""
+    """Any continuous distribution of `scipy.stats`, by its shape names, `loc` and `scale`."""
 
     family: str
     parameters: tuple[tuple[str, float], ...]
 
     @model_validator(mode="before")
     @classmethod
-    def _sorted(cls, given: Any) -> Any:
-        kept = {key: given[key] for key in ("family", "min", "max") if key in given}
-        rest = {key: what for key, what in given.items() if key not in kept}
-        shapes, others = scipy_parameters(given["family"])
-        wrong = [("missing", key, given) for key in shapes if key not in rest]
-        for key, what in rest.items():
+    def _collect_parameters(cls, entry: Any) -> Any:
+        """The entry with what scipy calls its parameters in one field, `parameters`."""
+        fields = {key: entry[key] for key in ("family", "min", "max") if key in entry}
+        rest = {key: value for key, value in entry.items() if key not in fields}
+        shapes, others = scipy_parameters(entry["family"])
+        wrong = [("missing", key, entry) for key in shapes if key not in rest]
+        for key, value in rest.items():
             if key not in (*shapes, *others):
-                wrong.append(("extra_forbidden", key, what))
-            elif fault := unfit(what):
-                wrong.append((fault, key, what))
+                wrong.append(("extra_forbidden", key, value))
+            elif fault := find_number_fault(value):
+                wrong.append((fault, key, value))
         if wrong:
-            raise misfit(*wrong)
-        return {**kept, "parameters": tuple((key, float(what)) for key, what in rest.items())}
+            raise validation_error(*wrong)
+        return {**fields, "parameters": tuple((key, float(value)) for key, value in rest.items())}
 
     @classmethod
     def keys(cls, given: Mapping[str, Any]) -> tuple[str, ...]:
@@ -50,8 +53,8 @@ class Scipy(Tailed):
         return (*shapes, *others, "min", "max")
 
     @model_validator(mode="after")
-    def _quick_and_possible(self) -> Scipy:
-        started = time.perf_counter()
+    def _check_parameters_and_speed(self) -> Scipy:
+        """Refuse parameters that scipy does not allow, and slow quantiles."""
         with np.errstate(all="ignore"):
             median = float(self._distribution.ppf(0.5))
         if not math.isfinite(median):
@@ -70,11 +73,11 @@ class Scipy(Tailed):
             started = time.perf_counter()
             with np.errstate(all="ignore"):
                 self._distribution.ppf(np.linspace(0.01, 0.99, 2 * done))
-            each = (time.perf_counter() - started) / (2 * done)
-            if each > SCIPY_SECONDS / SCIPY_QUANTILES:
+            seconds = (time.perf_counter() - started) / (2 * done)
+            if seconds > SCIPY_SECONDS / SCIPY_QUANTILES:
                 raise ValueError(
-                    f"{self.family} is too slow: scipy takes {1e3 * each:.0f} ms a quantile,"
-                    f" about {SCIPY_QUANTILES * each:.0f} s for {SCIPY_QUANTILES:,}"
+                    f"{self.family} is too slow: scipy takes {1e3 * seconds:.0f} ms a quantile,"
+                    f" about {SCIPY_QUANTILES * seconds:.0f} s for {SCIPY_QUANTILES:,}"
                     f" (at most {SCIPY_SECONDS:g} s)"
                 )
         return self
@@ -83,15 +86,15 @@ class Scipy(Tailed):
     def _distribution(self) -> Any:
         from scipy import stats
 
-        return getattr(stats, self.family.removeprefix("scipy."))(**dict(self.parameters))
+        return getattr(stats, self.family.removeprefix(PREFIX))(**dict(self.parameters))
 
-    def said(self) -> dict[str, Any]:
+    def as_entry(self) -> dict[str, Any]:
         ends = {"min": self.min, "max": self.max}
         cut = {key: end for key, end in ends.items() if end is not None}
         return {"family": self.family, **dict(self.parameters), **cut}
 
     @property
-    def moments_uncut(self) -> float:
+    def moment_order_uncut(self) -> float:
         with np.errstate(all="ignore"):
             mean, variance = self._distribution.stats(moments="mv")
         return math.inf if np.isfinite(variance) else (2.0 if np.isfinite(mean) else 1.0)
@@ -112,17 +115,17 @@ class Scipy(Tailed):
 
 
 def scipy_parameters(family: str) -> tuple[list[str], list[str]]:
-    """Shape names of a continuous law of scipy, and what may stand beside them.
+    """Names of shapes and of other parameters of a scipy distribution.
 
     Raises:
-        ValueError: If scipy has no such law.
+        ValueError: If scipy has no such distribution.
     """
     from scipy import stats
 
-    name = family.removeprefix("scipy.")
+    name = family.removeprefix(PREFIX)
     known = [n for n in dir(stats) if isinstance(getattr(stats, n), stats.rv_continuous)]
     if name not in known:
         close = nearest(name, known)
-        raise ValueError(f"scipy.stats has no continuous law '{name}'{close}")
+        raise ValueError(f"scipy.stats has no continuous distribution '{name}'{close}")
     shapes = getattr(stats, name).shapes
     return ([] if not shapes else [part.strip() for part in shapes.split(",")]), ["loc", "scale"]

@@ -1,4 +1,4 @@
-"""What files say of landlords' capex: a median, to which a scalar of the model adds the spread."""
+"""Landlords' capex: a median of the file, a spread of the model."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pydantic import Field, model_validator
 
 from sim.distributions.base import Distribution, Positive
 
-FISCAL_YEAR_END = "fiscal_year_end"  # said of a landlord, not of its capex
+FISCAL_YEAR_END = "fiscal_year_end"  # a key of the landlord, not of its capex
 FISCAL_KEYS = frozenset({"fy2026", "fy2027"})
 
 
 class SharedSpread(Distribution):
-    """A lognormal of which the file gives the median, and a scalar of the model the sigma."""
+    """A lognormal whose sigma is a scalar of the model."""
 
     median: Positive
 
@@ -22,12 +22,14 @@ class SharedSpread(Distribution):
     def point(self) -> float:
         return self.median
 
-    def stated(self) -> dict[str, float]:
+    def stated_values(self) -> dict[str, float]:
         return {"median": self.median}
 
 
 class FiscalYears(Distribution):
-    """Capex of calendar 2026 from the fiscal years that share it; spread as `SharedSpread`.
+    """Capex of calendar 2026 from the fiscal years that share it.
+
+    Its sigma is a scalar of the model, as of `SharedSpread`.
 
     `fiscal_year_end` is the month in which the landlord's fiscal years end.
     """
@@ -37,7 +39,7 @@ class FiscalYears(Distribution):
     fiscal_year_end: Annotated[int, Field(ge=1, le=12)] = 12
 
     @model_validator(mode="after")
-    def _complete(self) -> FiscalYears:
+    def _check_years(self) -> FiscalYears:
         if self.fy2027 is None and self.fiscal_year_end < 12:
             raise ValueError(
                 f"missing fy2027: {12 - self.fiscal_year_end} months of calendar 2026 lie in it"
@@ -59,14 +61,20 @@ class FiscalYears(Distribution):
         following = self.fy2026 if self.fy2027 is None else self.fy2027
         return calendar_year(self.fiscal_year_end, self.fy2026, following)
 
-    def stated(self) -> dict[str, float]:
+    def stated_values(self) -> dict[str, float]:
         given = {"fy2026": self.fy2026, "fy2027": self.fy2027}
         return {name: number for name, number in given.items() if number is not None}
 
-    def said(self) -> dict[str, Any]:
-        return dict(self.stated())
+    def as_entry(self) -> dict[str, Any]:
+        return dict(self.stated_values())
 
 
 def calendar_year(month: int, fiscal_year: float, following: float) -> float:
-    """The calendar year's part of two fiscal years that end in a month of it (model.md 7)."""
+    """The calendar year's part of two fiscal years (model.md 7).
+
+    Args:
+        month: Month of the calendar year in which fiscal years end, 1 to 12.
+        fiscal_year: Amount of the fiscal year that ends in it.
+        following: Amount of the next fiscal year.
+    """
     return month / 12 * fiscal_year + (1 - month / 12) * following

@@ -1,4 +1,4 @@
-"""Laws through three quantiles."""
+"""The metalog, a distribution through three quantiles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import model_validator
 from scipy import special
 
 from sim.distributions.base import Tailed
-from sim.distributions.elicitation import Array, Quantiles, split_quantiles, three
+from sim.distributions.elicitation import Array, Quantiles, require_three, split_quantiles
 
 # The largest |a3|/a2 with which a three-term metalog has a positive density everywhere.
 _STEEPEST = 1.66711
@@ -27,17 +27,17 @@ class Metalog(Tailed):
     """
 
     bounded: ClassVar[bool] = True
-    by_quantiles: ClassVar[tuple[str, ...]] = ("levels", "values")
+    quantile_parameters: ClassVar[tuple[str, ...]] = ("levels", "values")
     family: Literal["metalog"]
     levels: tuple[float, float, float]
     values: tuple[float, float, float]
 
     @model_validator(mode="before")
     @classmethod
-    def _by_quantiles_alone(cls, given: Any) -> Any:
-        if not split_quantiles(given)[1]:
+    def _require_quantiles(cls, entry: Any) -> Any:
+        if not split_quantiles(entry)[1]:
             raise ValueError("missing p10, p50, p90 (metalog takes three quantiles, min, max)")
-        return given
+        return entry
 
     @classmethod
     def keys(cls, given: Mapping[str, Any]) -> tuple[str, ...]:
@@ -45,12 +45,13 @@ class Metalog(Tailed):
 
     @classmethod
     def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, Any]:
-        pairs = three(quantiles, "metalog")
+        pairs = require_three(quantiles, "metalog")
         return {"levels": tuple(p for p, _ in pairs), "values": tuple(x for _, x in pairs)}
 
     @model_validator(mode="after")
-    def _feasible(self) -> Metalog:
-        low, high = self.ends
+    def _check_feasibility(self) -> Metalog:
+        """Refuse quantiles outside the bounds, and those that give a negative density."""
+        low, high = self.support
         if not low < self.values[0] or not self.values[-1] < high:
             raise ValueError(
                 f"expected quantiles between min and max, {low:g} and {high:g},"
@@ -67,10 +68,10 @@ class Metalog(Tailed):
             )
         return self
 
-    def stated(self) -> dict[str, float]:
+    def stated_values(self) -> dict[str, float]:
         return {f"p{100 * p:g}": x for p, x in zip(self.levels, self.values, strict=True)}
 
-    def said(self) -> dict[str, Any]:
+    def as_entry(self) -> dict[str, Any]:
         ends = {"min": self.min, "max": self.max}
         return {
             "family": self.family,
@@ -80,15 +81,16 @@ class Metalog(Tailed):
 
     @cached_property
     def _terms(self) -> tuple[float, float, float]:
+        """The coefficients a1, a2, a3."""
         p = np.array(self.levels)
         logit = special.logit(p)
         basis = np.stack([np.ones(3), logit, (p - 0.5) * logit], axis=1)
-        a1, a2, a3 = np.linalg.solve(basis, self._free(np.array(self.values)))
+        a1, a2, a3 = np.linalg.solve(basis, self._to_unbounded(np.array(self.values)))
         return float(a1), float(a2), float(a3)
 
-    def _free(self, x: Array) -> Array:
-        """A value on the scale that has no bounds."""
-        low, high = self.ends
+    def _to_unbounded(self, x: Array) -> Array:
+        """A value on the scale without bounds."""
+        low, high = self.support
         with np.errstate(divide="ignore", invalid="ignore"):
             if self.min is None and self.max is None:
                 return x
@@ -98,8 +100,9 @@ class Metalog(Tailed):
                 return above
             return -below if self.min is None else above - below
 
-    def _of_free(self, y: Array) -> Array:
-        low, high = self.ends
+    def _from_unbounded(self, y: Array) -> Array:
+        """The inverse of `_to_unbounded`."""
+        low, high = self.support
         with np.errstate(over="ignore"):
             if self.min is None and self.max is None:
                 return y
@@ -113,19 +116,20 @@ class Metalog(Tailed):
                 high - (high - low) * special.expit(-y),
             )
 
-    def _of_logs(self, log_p: Array, log_q: Array) -> Array:
+    def _value(self, log_p: Array, log_q: Array) -> Array:
+        """The value with these log-probabilities below and above it."""
         a1, a2, a3 = self._terms
         logit = log_p - log_q
-        return self._of_free(a1 + a2 * logit + a3 * (np.exp(log_p) - 0.5) * logit)
+        return self._from_unbounded(a1 + a2 * logit + a3 * (np.exp(log_p) - 0.5) * logit)
 
     def lower(self, log_p: Array) -> Array:
-        return self._of_logs(log_p, np.log1p(-np.exp(log_p)))
+        return self._value(log_p, np.log1p(-np.exp(log_p)))
 
     def upper(self, log_q: Array) -> Array:
-        return self._of_logs(np.log1p(-np.exp(log_q)), log_q)
+        return self._value(np.log1p(-np.exp(log_q)), log_q)
 
     @property
-    def moments_uncut(self) -> float:
+    def moment_order_uncut(self) -> float:
         _, a2, a3 = self._terms
         if self.min is not None and self.max is not None:
             return math.inf
@@ -144,10 +148,11 @@ class Metalog(Tailed):
         return special.log_ndtr(-self._score(x))
 
     def _score(self, x: Array) -> Array:
-        goal = self._free(np.asarray(x, float))
+        """The normal score of a value, by bisection."""
+        goal = self._to_unbounded(np.asarray(x, float))
         low, high = np.full(np.shape(goal), -40.0), np.full(np.shape(goal), 40.0)
         for _ in range(_BISECTIONS):
             middle = (low + high) / 2
-            under = self._free(self.quantile(middle)) < goal
-            low, high = np.where(under, middle, low), np.where(under, high, middle)
+            is_below = self._to_unbounded(self.quantile(middle)) < goal
+            low, high = np.where(is_below, middle, low), np.where(is_below, high, middle)
         return (low + high) / 2

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of any law, from its quantile function over the normal score."""
+"""Mean and standard deviation of a distribution, integrated over the normal score."""
 
 from __future__ import annotations
 
@@ -16,60 +16,66 @@ from sim.distributions.quantile_tables import REACH, SPLIT, Table, table_of
 _FAR = 37.5  # the score beyond which doubles hold no probability
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 _NODES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
-
-
-# What the last score may add to a sum that is taken as complete.
-_NEGLIGIBLE = 1e-6
+_NEGLIGIBLE = 1e-6  # share of a sum that the outermost unit of score may add
 
 
 def moments(distribution: Distribution) -> tuple[float, float]:
-    """Mean and standard deviation; nan where the law has none, or where its tail hides them.
+    """Mean and standard deviation of a distribution, in its unit.
+
+    A moment is nan where it does not exist, or its sum does not converge.
 
     Raises:
-        TooRoughError: If the law's quantile function is too rough for a table.
+        TooRoughError: If the quantile function is too rough for a table.
     """
     if isinstance(distribution, Steps):
         values, weights = distribution.atoms
         mean = float(values @ weights)
         return mean, math.sqrt(float((values - mean) ** 2 @ weights))
     table = table_of(distribution)
-    scores, values, weights = map(np.concatenate, zip(*_parts(distribution, table), strict=True))
+    scores, values, weights = map(
+        np.concatenate, zip(*_integration_nodes(distribution, table), strict=True)
+    )
     density = weights * np.exp(-scores * scores / 2) / math.sqrt(2 * math.pi)
-    if not distribution.moments > 1:
+    if not distribution.moment_order > 1:
         return math.nan, math.nan
     middle = distribution.point
     with np.errstate(all="ignore"):
-        mean = middle + _summed(scores, (values - middle) * density)
-        if not distribution.moments > 2:
+        mean = middle + _sum_scores(scores, (values - middle) * density)
+        if not distribution.moment_order > 2:
             return mean, math.nan
-        return mean, math.sqrt(_summed(scores, (values - mean) ** 2 * density))
+        return mean, math.sqrt(_sum_scores(scores, (values - mean) ** 2 * density))
 
 
-def _summed(scores: Array, parts: Array) -> float:
-    """A sum over scores; nan if those furthest out still matter."""
-    held = np.isfinite(parts)  # values beyond what doubles hold are further out than they matter
-    scores, parts = np.abs(scores[held]), parts[held]
-    last = np.abs(parts[scores > scores.max() - 1]).sum()
-    return float(parts.sum()) if last <= _NEGLIGIBLE * np.abs(parts).sum() else math.nan
+def _sum_scores(scores: Array, terms: Array) -> float:
+    """The sum of terms over scores; nan if the outermost still matter."""
+    finite = np.isfinite(terms)  # values that overflow are too far out to matter
+    scores, terms = np.abs(scores[finite]), terms[finite]
+    outermost = np.abs(terms[scores > scores.max() - 1]).sum()
+    return float(terms.sum()) if outermost <= _NEGLIGIBLE * np.abs(terms).sum() else math.nan
 
 
-def _parts(distribution: Distribution, table: Table) -> Iterator[tuple[Array, Array, Array]]:
-    """Scores, values and widths: the table's cells, and beyond them the law itself."""
+def _integration_nodes(
+    distribution: Distribution, table: Table
+) -> Iterator[tuple[Array, Array, Array]]:
+    """Scores, values and weights of a quadrature, [node] each, in several batches.
+
+    They are of the table's cells, level by level, and beyond the table of the distribution itself.
+    """
     rows = np.arange(table.rows)
     left, width = table.start + rows / table.per_unit, 1.0 / table.per_unit
     while rows.size:
         cells = table.cells[rows]
-        cut = np.isnan(cells[:, 3])
-        whole = cells[~cut]
-        values = whole @ np.vander(_NODES, 4, increasing=True).T
+        is_cut = np.isnan(cells[:, 3])
+        cubics = cells[~is_cut]
+        values = cubics @ np.vander(_NODES, 4, increasing=True).T
         yield (
-            (left[~cut, None] + width * _NODES).ravel(),
+            (left[~is_cut, None] + width * _NODES).ravel(),
             values.ravel(),
-            np.tile(width * _WEIGHTS, len(whole)),
+            np.tile(width * _WEIGHTS, len(cubics)),
         )
         width /= SPLIT
-        rows = (cells[cut, 0].astype(int)[:, None] + np.arange(SPLIT)).ravel()
-        left = (left[cut, None] + width * np.arange(SPLIT)).ravel()
+        rows = (cells[is_cut, 0].astype(int)[:, None] + np.arange(SPLIT)).ravel()
+        left = (left[is_cut, None] + width * np.arange(SPLIT)).ravel()
     if isinstance(distribution, Scipy):  # each quantile may take long
         return
     width = 0.25

@@ -1,4 +1,4 @@
-"""The quantile function of a law as a table over the normal score, checked against the exact one.
+"""Quantile functions as checked tables over the normal score.
 
 A table is rows of four numbers, the cubic of a cell in its own coordinate t in [0, 1). A cell that
 one cubic does not meet to the tolerance holds NaN as its last number and points to 4 cells that
@@ -33,22 +33,21 @@ _AIM = BOUND / 10
 _CUT_MASS = 0.06  # as much of the mass may lie in cells that are cut again
 _LEAST_WIDTH = 1e-12  # of a cell: a jump is then where it should be to this score
 _MOST_ROWS = 1 << 17
-_MOST_OF_SCIPY = 2_000  # quantiles; what more of them would find is the noise of scipy
+_MOST_OF_SCIPY = 2_000  # quantiles; more of them would follow the noise of scipy
 _KINKS = 24  # cells that are cut on all the same: noise leaves four times as many at each cut
 _NODES = np.array([0.0, 0.25, 0.75, 1.0])
 _TO_CUBIC = np.linalg.inv(np.vander(_NODES, increasing=True))
 _TO_CUBIC[0] = (1.0, 0.0, 0.0, 0.0)
-
-
 # Where the error of the cubic through these nodes is largest.
 _CHECKS = np.array([0.5 - math.sqrt(5 / 32), 0.5, 0.5 + math.sqrt(5 / 32)])
 
 
 class Table(NamedTuple):
-    """Rows of cubics from score `start` on, `per_unit` to a unit of score.
+    """Cubics from the score `start` on, `per_unit` to a unit.
 
-    `rows` of them lie side by side, a last one holds the value at the end; further ones are cells
-    of cells. `error` is the largest that was found, in units of `BOUND`'s scale.
+    `rows` of them lie side by side, one more holds the value at the end; further ones are cells of
+    cells. `error` is the largest that was seen: a share of the interquartile range, or of the
+    distance from the median where that is larger.
     """
 
     cells: Array  # [row, 4]
@@ -58,42 +57,46 @@ class Table(NamedTuple):
     error: float
 
     def at(self, z: Array) -> Array:
-        """The values at normal scores, as the kernels find them."""
-        place = (np.asarray(z, float) - self.start) * self.per_unit
-        place = np.clip(place, 0.0, float(self.rows))
-        row = place.astype(np.int64)
-        t = place - row
+        """The values at normal scores, as the kernels compute them."""
+        position = (np.asarray(z, float) - self.start) * self.per_unit
+        position = np.clip(position, 0.0, float(self.rows))
+        row = position.astype(np.int64)
+        t = position - row
         while True:
             a0, a1, a2, a3 = np.moveaxis(self.cells[row], -1, 0)
-            cut = np.isnan(a3)
-            if not cut.any():
+            is_cut = np.isnan(a3)
+            if not is_cut.any():
                 return np.asarray(a0 + t * (a1 + t * (a2 + t * a3)))
-            finer = np.where(cut, t * SPLIT, 0.0)
+            finer = np.where(is_cut, t * SPLIT, 0.0)
             within = finer.astype(np.int64)
-            row = np.where(cut, np.where(cut, a0, 0.0).astype(np.int64) + within, row)
-            t = np.where(cut, finer - within, t)
+            row = np.where(is_cut, np.where(is_cut, a0, 0.0).astype(np.int64) + within, row)
+            t = np.where(is_cut, finer - within, t)
 
 
 class StepTable(NamedTuple):
-    """Values that give way to one another at `edges`; `guide` tells where to begin to look."""
+    """A step function of the normal score: values that change at `edges`.
 
-    guide: NDArray[np.int64]
-    edges: Array
-    values: Array
+    `guide` holds the number of edges below each score of a regular grid, from `start` on with
+    `per_unit` to a unit of score: a search begins there.
+    """
+
+    guide: NDArray[np.int64]  # [score of the grid]
+    edges: Array  # [value - 1]
+    values: Array  # [value]
     start: float
     per_unit: float
 
 
 class TooRoughError(ValueError):
-    """A law that cannot be tabulated as well as is promised."""
+    """A distribution that cannot be tabulated to the promised error."""
 
 
 @lru_cache(maxsize=4096)
 def table_of(distribution: Distribution, reach: float = REACH) -> Table:
-    """The table of a law between the scores -reach and reach.
+    """The table of a distribution between the normal scores -reach and reach.
 
     Raises:
-        TooRoughError: If the law's quantile function is too rough for `BOUND`.
+        TooRoughError: If the quantile function is too rough for `BOUND`.
     """
     is_own = not isinstance(distribution, Scipy)
     table = tabulate(
@@ -112,7 +115,7 @@ def table_of(distribution: Distribution, reach: float = REACH) -> Table:
 
 @lru_cache(maxsize=1024)
 def steps_of(distribution: Steps, reach: float = REACH) -> StepTable:
-    """The table of a law of separate values."""
+    """The table of a discrete distribution over scores from -reach to reach."""
     per_unit = 16.0
     edges, values = distribution.edges, distribution.atoms[0]
     grid = np.linspace(-reach, reach, round(2 * reach * per_unit) + 1)
@@ -125,21 +128,27 @@ def tabulate(
     most: float = math.inf,
     checked_to: float = CHECKED_TO,
 ) -> Table:
-    """A table of a quantile function of the normal score, from `most` quantiles or few more.
+    """Tabulate a quantile function of the normal score.
 
-    Beyond `checked_to` an error counts for little, as next to no draw is there. Where quantiles or
-    rows run out, the table is as good as it is, and says so by its `error`. (It is not time that
-    runs out: a table would then differ from one machine to another.)
+    Args:
+        quantile: Values at normal scores; scores of any shape.
+        reach: The table spans the scores from -reach to reach.
+        most: The number of quantiles to compute; few more are.
+        checked_to: The score beyond which an error counts for little, as next to no draw is there.
+
+    Returns:
+        The table. Where quantiles or rows run out, its `error` says how good it is. (Time does not
+        run out: a table would then differ from one machine to another.)
     """
-    asked = 0
+    computed = 0
     quartiles = quantile(ndtri(np.array([0.25, 0.5, 0.75])))
     middle, spread = quartiles[1], abs(quartiles[2] - quartiles[0])
 
-    def fitted(left: Array, width: float) -> tuple[Array, Array]:
-        """Cubics of cells, and their errors in units of the scale."""
-        nonlocal asked
+    def fit_cells(left: Array, width: float) -> tuple[Array, Array]:
+        """Cubics [cell, 4] of cells by their left scores, and errors [cell]."""
+        nonlocal computed
         t = np.concatenate([_NODES, _CHECKS])
-        asked += len(left) * t.size
+        computed += len(left) * t.size
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             x = quantile((left[:, None] + width * t).ravel()).reshape(len(left), t.size)
             cubic = x[:, :4] @ _TO_CUBIC.T
@@ -156,9 +165,9 @@ def tabulate(
 
     for density in _DENSITIES:
         left = -reach + np.arange(round(2 * reach * density)) / density
-        cells, errors = fitted(left, 1.0 / density)
+        cells, errors = fit_cells(left, 1.0 / density)
         mass = ndtr(left + 1.0 / density) - ndtr(left)
-        if mass[errors > _AIM].sum() <= _CUT_MASS or 3 * asked > most:  # the next takes twice
+        if mass[errors > _AIM].sum() <= _CUT_MASS or 3 * computed > most:  # the next takes twice
             break
     rows = len(left)
     end = np.zeros((1, 4))
@@ -167,42 +176,45 @@ def tabulate(
     total = rows + 1
     width = 1.0 / density
     worst = _largest(errors[errors <= _AIM], left[errors <= _AIM], checked_to)
-    places, starts = np.flatnonzero(errors > _AIM), left[errors > _AIM]
+    coarse, edges = np.flatnonzero(errors > _AIM), left[errors > _AIM]  # cells to be cut
     remaining = errors[errors > _AIM]
     parents: NDArray[np.float64] = cells
-    while places.size:
+    while coarse.size:
         narrow = width / SPLIT < _LEAST_WIDTH
         if (
             narrow
-            or total + SPLIT * places.size > _MOST_ROWS
-            or (asked > most and places.size > _KINKS)
+            or total + SPLIT * coarse.size > _MOST_ROWS
+            or (computed > most and coarse.size > _KINKS)
         ):
             if not narrow:
-                worst = max(worst, _largest(remaining, starts, checked_to))
+                worst = max(worst, _largest(remaining, edges, checked_to))
             break
         width /= SPLIT
-        left = (starts[:, None] + width * np.arange(SPLIT)).ravel()
-        cells, errors = fitted(left, width)
-        parents[places] = np.nan
-        parents[places, 0] = total + SPLIT * np.arange(places.size)
+        left = (edges[:, None] + width * np.arange(SPLIT)).ravel()
+        cells, errors = fit_cells(left, width)
+        parents[coarse] = np.nan
+        parents[coarse, 0] = total + SPLIT * np.arange(coarse.size)
         blocks.append(cells)
         total += len(cells)
         good = errors <= _AIM
         worst = max(worst, _largest(errors[good], left[good], checked_to))
-        parents, places = cells, np.flatnonzero(~good)
-        starts, remaining = left[~good], errors[~good]
+        parents, coarse = cells, np.flatnonzero(~good)
+        edges, remaining = left[~good], errors[~good]
     return Table(np.concatenate(blocks), -reach, float(density), rows, worst)
 
 
 def _largest(errors: Array, scores: Array, checked_to: float) -> float:
-    """The largest error in the range in which it is promised."""
+    """The largest error at scores up to `checked_to`; else 0."""
     inside = errors[np.abs(scores) <= checked_to]
     return float(inside.max()) if inside.size else 0.0
 
 
 @lru_cache(maxsize=2)
 def _probabilities(octaves: int, cells: int) -> tuple[Array, Array]:
-    """Nodes and checks [row, 7] of `cells` parts of every octave below 1/2, and their scores."""
+    """Probabilities [row, 7] of nodes and checks, and their normal scores.
+
+    Rows are the `cells` parts of every octave below 1/2.
+    """
     within = 1.0 + (np.arange(cells)[:, None] + np.concatenate([_NODES, _CHECKS])) / cells
     p = ((2.0 ** np.arange(-octaves - 1, -1))[:, None, None] * within).reshape(-1, 7)
     return p, ndtri(p)
@@ -210,9 +222,9 @@ def _probabilities(octaves: int, cells: int) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=1)
 def normal_scores(octaves: int, cells: int) -> Array:
-    """Cubics [row, 4] of the normal score of a probability, in `cells` parts of every octave.
+    """Cubics [row, 4] of the normal score over the probability.
 
-    The octaves end at 1/2, for which there is a last row.
+    Rows are the `cells` parts of every octave below 1/2, and a last one for 1/2 itself.
     """
     rows = _probabilities(octaves, cells)[1][:, :4] @ _TO_CUBIC.T
     return np.concatenate([rows, np.zeros((1, 4))])
@@ -220,12 +232,13 @@ def normal_scores(octaves: int, cells: int) -> Array:
 
 @lru_cache(maxsize=4096)
 def over_probabilities(distribution: Distribution, octaves: int, cells: int) -> Array | None:
-    """Cubics [2 * (octaves * cells + 2), 4] of the values of a law's table, over probabilities.
+    """The table of a distribution as cubics over probabilities instead of scores.
 
-    In either half, that of probabilities below 1/2 first, the first row stands for what is farther
-    out, and the last for 1/2 itself. It is NaN, as are rows that one cubic does not meet to
-    `NEAR_ERROR`. None comes back where these hold much of the mass, or the two errors together are
-    above `BOUND`.
+    Returns:
+        Cubics [2 * (octaves * cells + 2), 4]; the half of probabilities below 1/2 comes first. In
+        either half the first row, which is NaN, stands for what is farther out than all octaves,
+        and the last for 1/2 itself. Rows that one cubic does not meet to `NEAR_ERROR` are NaN. None
+        if such rows hold much of the mass, or the two errors together are above `BOUND`.
     """
     p, z = _probabilities(octaves, cells)
     table = table_of(distribution)

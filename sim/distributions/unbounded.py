@@ -1,4 +1,4 @@
-"""Laws with a tail: gamma, Weibull, Student, generalised Pareto."""
+"""Families with an unbounded tail: gamma, Weibull, Student's t, generalised Pareto."""
 
 from __future__ import annotations
 
@@ -9,33 +9,40 @@ import numpy as np
 from scipy import special
 
 from sim.distributions.base import LOG_HALF, Positive, Tailed
-from sim.distributions.elicitation import Array, Quantiles, line, positive, root, two
+from sim.distributions.elicitation import (
+    Array,
+    Quantiles,
+    find_root,
+    fit_line,
+    require_positive,
+    require_two,
+)
 
 
 class Gamma(Tailed):
     """Density proportional to (x/scale)^(shape-1) exp(-x/scale)."""
 
-    by_quantiles: ClassVar[tuple[str, ...]] = ("shape", "scale")
-    by_moments: ClassVar[tuple[str, ...]] = ("shape", "scale")
+    quantile_parameters: ClassVar[tuple[str, ...]] = ("shape", "scale")
+    moment_parameters: ClassVar[tuple[str, ...]] = ("shape", "scale")
     family: Literal["gamma"]
     shape: Positive
     scale: Positive
 
     @classmethod
     def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
-        (p, x), (further, y) = two(quantiles, "gamma")
-        ratio = math.log(y / positive(x))
+        (p, x), (further, y) = require_two(quantiles, "gamma")
+        ratio = math.log(y / require_positive(x))
 
         def miss(shape: float) -> float:
             low, high = special.gammaincinv(shape, [p, further])
             return math.log(high / low) - ratio if low > 0 else math.inf
 
-        shape = root(miss, 1e-2, 1e8, "gamma")
+        shape = find_root(miss, 1e-2, 1e8, "gamma")
         return {"shape": shape, "scale": x / float(special.gammaincinv(shape, p))}
 
     @classmethod
     def from_moments(cls, mean: float, sd: float, given: dict[str, Any]) -> dict[str, float]:
-        shape = (positive(mean, "mean") / sd) ** 2
+        shape = (require_positive(mean, "mean") / sd) ** 2
         return {"shape": shape, "scale": mean / shape}
 
     def lower(self, log_p: Array) -> Array:
@@ -56,30 +63,30 @@ class Gamma(Tailed):
 class Weibull(Tailed):
     """P(X > x) = exp(-(x/scale)^shape)."""
 
-    by_quantiles: ClassVar[tuple[str, ...]] = ("shape", "scale")
-    by_moments: ClassVar[tuple[str, ...]] = ("shape", "scale")
+    quantile_parameters: ClassVar[tuple[str, ...]] = ("shape", "scale")
+    moment_parameters: ClassVar[tuple[str, ...]] = ("shape", "scale")
     family: Literal["weibull"]
     shape: Positive
     scale: Positive
 
     @classmethod
     def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
-        pairs = two(quantiles, "weibull")
-        log_scale, power = line(
-            [(math.log(-math.log1p(-p)), math.log(positive(x))) for p, x in pairs]
+        pairs = require_two(quantiles, "weibull")
+        log_scale, power = fit_line(
+            [(math.log(-math.log1p(-p)), math.log(require_positive(x))) for p, x in pairs]
         )
         return {"shape": 1.0 / power, "scale": math.exp(log_scale)}
 
     @classmethod
     def from_moments(cls, mean: float, sd: float, given: dict[str, Any]) -> dict[str, float]:
-        ratio = math.log1p((sd / positive(mean, "mean")) ** 2)
+        ratio = math.log1p((sd / require_positive(mean, "mean")) ** 2)
 
         def miss(shape: float) -> float:
             return (
                 float(special.gammaln(1 + 2 / shape) - 2 * special.gammaln(1 + 1 / shape)) - ratio
             )
 
-        shape = root(miss, 0.02, 1e4, "weibull")
+        shape = find_root(miss, 0.02, 1e4, "weibull")
         return {"shape": shape, "scale": mean / float(special.gamma(1 + 1 / shape))}
 
     def lower(self, log_p: Array) -> Array:
@@ -98,10 +105,10 @@ class Weibull(Tailed):
 
 
 class StudentT(Tailed):
-    """x = median + scale t, with t of Student's law with `df` degrees of freedom."""
+    """x = median + scale t, with Student's t of `df` degrees of freedom."""
 
-    by_quantiles: ClassVar[tuple[str, ...]] = ("median", "scale")
-    by_moments: ClassVar[tuple[str, ...]] = ("median", "scale")
+    quantile_parameters: ClassVar[tuple[str, ...]] = ("median", "scale")
+    moment_parameters: ClassVar[tuple[str, ...]] = ("median", "scale")
     family: Literal["student_t"]
     df: Positive
     median: float
@@ -110,8 +117,8 @@ class StudentT(Tailed):
     @classmethod
     def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
         df = given["df"]
-        pairs = [(float(special.stdtrit(df, p)), x) for p, x in two(quantiles, "student_t")]
-        median, scale = line(pairs)
+        pairs = [(float(special.stdtrit(df, p)), x) for p, x in require_two(quantiles, "student_t")]
+        median, scale = fit_line(pairs)
         return {"median": median, "scale": scale}
 
     @classmethod
@@ -121,11 +128,11 @@ class StudentT(Tailed):
             raise ValueError(f"a student_t has no sd with df of 2 or less, got {df:g}")
         return {"median": mean, "scale": sd * math.sqrt((df - 2) / df)}
 
-    def stated(self) -> dict[str, float]:
+    def stated_values(self) -> dict[str, float]:
         return {"median": self.median} if self.min is None and self.max is None else {}
 
     @property
-    def moments_uncut(self) -> float:
+    def moment_order_uncut(self) -> float:
         return self.df
 
     def lower(self, log_p: Array) -> Array:
@@ -142,7 +149,7 @@ class StudentT(Tailed):
 
 
 def student_log_tail(df: float, t: Array) -> Array:
-    """The log of P(T > t) of Student's law with `df` degrees of freedom."""
+    """The log of P(T > t) for Student's t."""
     with np.errstate(divide="ignore", over="ignore"):
         near = special.betaincc(0.5, df / 2, t * t / (df + t * t)) / 2
         far = special.betainc(df / 2, 0.5, df / (df + t * t)) / 2
@@ -151,7 +158,7 @@ def student_log_tail(df: float, t: Array) -> Array:
 
 
 def student_tail(df: float, log_q: Array) -> Array:
-    """The t that has log-probability log_q, at most log 1/2, above it."""
+    """The t with log-probability log_q, at most log 1/2, above it."""
     tail = 2.0 * np.exp(log_q)
     # Near the middle t^2/(df + t^2), in the tail its complement, is the small and exact one.
     near = special.betaincinv(0.5, df / 2, np.maximum(-np.expm1(log_q - LOG_HALF), 0.0))
@@ -165,7 +172,7 @@ def student_tail(df: float, log_q: Array) -> Array:
 class GeneralizedPareto(Tailed):
     """P(X > x) = (1 + shape (x - threshold)/scale)^(-1/shape) above `threshold`."""
 
-    by_quantiles: ClassVar[tuple[str, ...]] = ("shape", "scale")
+    quantile_parameters: ClassVar[tuple[str, ...]] = ("shape", "scale")
     family: Literal["generalized_pareto"]
     shape: float
     scale: Positive
@@ -173,8 +180,9 @@ class GeneralizedPareto(Tailed):
 
     @classmethod
     def from_quantiles(cls, quantiles: Quantiles, given: dict[str, Any]) -> dict[str, float]:
+        """Shape and scale from two quantiles above the threshold."""
         threshold = given["threshold"]
-        (p, x), (further, y) = two(quantiles, "generalized_pareto")
+        (p, x), (further, y) = require_two(quantiles, "generalized_pareto")
         if x <= threshold:
             raise ValueError(f"expected quantiles above the threshold, {threshold:g}, got {x:g}")
         near, far = -math.log1p(-p), -math.log1p(-further)
@@ -193,15 +201,15 @@ class GeneralizedPareto(Tailed):
         shape = float(brentq(miss, -50.0, 50.0, xtol=1e-14))
         return {"shape": shape, "scale": (x - threshold) / over(shape, near)}
 
-    def stated(self) -> dict[str, float]:
+    def stated_values(self) -> dict[str, float]:
         return {} if self.min is not None else {"threshold": self.threshold}
 
     @property
-    def moments(self) -> float:
-        return self.moments_uncut if self.max is None else math.inf
+    def moment_order(self) -> float:
+        return self.moment_order_uncut if self.max is None else math.inf
 
     @property
-    def moments_uncut(self) -> float:
+    def moment_order_uncut(self) -> float:
         return 1.0 / self.shape if self.shape > 0 else math.inf
 
     def _above(self, log_q: Array) -> Array:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.distributions.copulas import Group, ranks
+from sim.distributions.copulas import ranks
+from sim.distributions.groups import Group
 from sim.engine.scenario_plan import ScenarioPlan
 from sim.kernels.loop import sample_tiles
 from sim.model.blocks import BLOCK, REPLICATES, TILE, replicate_of
@@ -34,7 +35,7 @@ def achieved(groups: Sequence[Group], drawn: Drawn, sampler: str) -> list[dict[s
     found = []
     for group in groups:
         values = np.array([drawn[name][:EXAMINED] for name in group.members])
-        told = {**group.said(), "draws": values.shape[1]}
+        told = {**group.as_entry(), "draws": values.shape[1]}
         kinds = {"spearman": lambda draws: pearson(ranks(draws))} | (
             {"pearson": pearson} if group.kind == "pearson" else {}
         )

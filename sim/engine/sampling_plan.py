@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.common.errors import Fault, InputError, Location
-from sim.distributions import Distribution, Normal
-from sim.distributions.copulas import Group, mixing, score_matrix, t_scale_table, t_score_table
+from sim.distributions.base import Distribution
+from sim.distributions.copulas import mixing, score_matrix, t_scale_table, t_score_table
 from sim.distributions.discrete import Steps
+from sim.distributions.groups import Group
+from sim.distributions.normal import Normal
 from sim.distributions.quantile_tables import (
     REACH,
     Table,
@@ -138,13 +140,13 @@ class SamplingPlan:
         made = self._quantity(name, column, loads, dimension)
         standard, shift, factor = distribution.standard()
         made["shift"], made["factor"] = shift, factor
-        made["low"], made["high"] = distribution.ends
+        made["low"], made["high"] = distribution.support
         if isinstance(distribution, Steps):
             made["distribution"], made["place"] = (
                 quantities.STEPS,
                 self._step_place(distribution, self._reach(made)),
             )
-        elif isinstance(distribution, Normal) and distribution.ends == (-math.inf, math.inf):
+        elif isinstance(distribution, Normal) and distribution.support == (-math.inf, math.inf):
             made["distribution"], made["shift"], made["factor"] = (
                 quantities.NORMAL,
                 distribution.mean,

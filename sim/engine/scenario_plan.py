@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.distributions import FiscalYears, Fixed, SharedSpread
+from sim.distributions.discrete import Fixed
+from sim.distributions.landlord_capex import FiscalYears, SharedSpread
 from sim.engine.sampling_plan import STANDARD_NORMAL, SamplingPlan, factor_name
 from sim.kernels.sampling import quantities
 from sim.model.declarations import record

@@ -1,14 +1,14 @@
-"""Do the published figures agree with one another, and this scenario with them?
+"""Disagreements among published figures, and between them and a scenario.
 
-A figure is taken to be as exact as it is written: 7 is anything from 6.5 to 7.5, 1.9 from 1.85 to
-1.95, 600 from 595 to 605, and a range is what it says. Two figures for one quantity contradict
-each other where these intervals do not meet; a total contradicts its parts likewise.
+A figure is as exact as it is written: 7 is anything from 6.5 to 7.5, 1.9 from 1.85 to 1.95, 600
+from 595 to 605, and a range is itself. Two figures for one quantity contradict each other where
+these intervals do not meet; a total contradicts its parts likewise.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -16,14 +16,17 @@ from sim.common.text import nearest
 from sim.model.catalogue import parse_expression, quantities
 from sim.parameters.scenario import Scenario, Statement
 
-# Outputs that are an input at a quarter, so that figures for either can be held together.
+# Outputs that are an input at a quarter, so that figures for either are compared.
 INPUT_OF = {("gw", "2026Q4"): "gw_2026q4", ("arr", "2026Q4"): "arr_2026q4_busd"}
 Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class HistogramPart:
-    """One member of a total, with what is said of it and by whom ("" for the scenario)."""
+class TotalPart:
+    """A part of a total, with a figure for it.
+
+    `source` is "" where the figure is that of the scenario.
+    """
 
     label: str
     number: float
@@ -33,256 +36,294 @@ class HistogramPart:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """A quantity on which figures disagree.
+class Disagreement:
+    """A published figure, and what disagrees with it.
 
-    `kind` is "figures" (two statements), "parts" (a total and its parts as published), "sum" (a
-    total and its parts in the scenario) or "scenario" (a statement and the scenario's number).
-    `other` is the second statement; `parts` and `found` are what stands against the first.
+    `kind` is "figures" (with `other`, a second figure), "parts" (a total with its `parts` as
+    published), "sum" (a total with its `parts` in the scenario) or "scenario" (a figure with the
+    `number` of the scenario).
     """
 
     kind: str
     statement: Statement
     other: Statement | None = None
-    parts: tuple[HistogramPart, ...] = ()
-    found: float | None = None
+    parts: tuple[TotalPart, ...] = ()
+    number: float | None = None
 
 
-def interval(said: Statement) -> Interval:
-    """What a statement allows: its range, or its value as exact as it is written."""
-    if said.low is not None or said.high is not None:
-        low = -math.inf if said.low is None else said.low
-        return low, math.inf if said.high is None else said.high
-    assert said.value is not None  # checked when the file was read
-    if said.value == 0:
+def rounding_interval(statement: Statement) -> Interval:
+    """The range of a statement, or the numbers that round to it."""
+    if statement.low is not None or statement.high is not None:
+        low = -math.inf if statement.low is None else statement.low
+        return low, math.inf if statement.high is None else statement.high
+    assert statement.value is not None  # checked when the file was read
+    if statement.value == 0:
         return 0.0, 0.0
-    written = Decimal(repr(said.value)).normalize()
+    written = Decimal(repr(statement.value)).normalize()
     last, first = int(written.as_tuple().exponent), written.adjusted()
     half = 0.5 * 10.0 ** (first - 1 if last == first >= 1 else last)
-    return said.value - half, said.value + half
+    return statement.value - half, statement.value + half
 
 
-def nominal(said: Statement) -> float:
-    """The number of a statement: its value, the middle of its range, or the end that it gives."""
-    if said.value is not None:
-        return said.value
-    ends = [end for end in (said.low, said.high) if end is not None]
+def nominal_value(statement: Statement) -> float:
+    """The value of a statement, or the middle of its range.
+
+    A range with one end stands for that end.
+    """
+    if statement.value is not None:
+        return statement.value
+    ends = [end for end in (statement.low, statement.high) if end is not None]
     return math.fsum(ends) / len(ends)
 
 
-def apart(one: Interval, other: Interval) -> bool:
+def are_apart(first: Interval, second: Interval) -> bool:
     """Whether two intervals do not meet, beyond rounding."""
-    low, high = max(one[0], other[0]), min(one[1], other[1])
+    low, high = max(first[0], second[0]), min(first[1], second[1])
     return low - high > 1e-9 * max(abs(low), abs(high))
 
 
-def canonical(output: str, labels: tuple[str, ...], quarter: str | None) -> str:
-    """The quantity of an expression in one way of writing."""
+def write_expression(output: str, labels: tuple[str, ...], quarter: str | None) -> str:
+    """An expression in one spelling, as an input where it is one."""
     name = INPUT_OF.get((output, quarter or ""))
-    at = "" if quarter is None or name else f"@{quarter}"
-    of = f"[{', '.join(labels)}]" if labels else ""
-    return f"{name or output}{of}{at}"
+    suffix = "" if quarter is None or name else f"@{quarter}"
+    brackets = f"[{', '.join(labels)}]" if labels else ""
+    return f"{name or output}{brackets}{suffix}"
 
 
-def quantity(said: Statement) -> str:
-    """What a statement is about, in words."""
-    text = canonical(said.output, said.labels, said.quarter)
-    if said.less:
-        text += f" less {_canonical(said.less)}"
-    if said.per:
-        text += f" per {_canonical(said.per)}"
-    return f"{text} of {' + '.join(sorted(said.total_of))}" if said.total_of else text
+def describe_quantity(statement: Statement) -> str:
+    """The quantity of a statement, equal for all statements on it."""
+    text = write_expression(statement.output, statement.labels, statement.quarter)
+    if statement.less:
+        text += f" less {_rewrite_expression(statement.less)}"
+    if statement.per:
+        text += f" per {_rewrite_expression(statement.per)}"
+    return f"{text} of {' + '.join(sorted(statement.total_of))}" if statement.total_of else text
 
 
-def _canonical(expression: str) -> str:
+def _rewrite_expression(expression: str) -> str:
+    """A text that is an expression in one way of writing."""
     parsed = parse_expression(expression)
     assert parsed is not None  # checked when the file was read
-    return canonical(*parsed)
+    return write_expression(*parsed)
 
 
-def point(
+def find_median(
     scenario: Scenario, output: str, labels: tuple[str, ...], quarter: str | None
 ) -> float | None:
-    """The scenario's median of an expression; None where it is no input of it."""
+    """The scenario's median of an expression, if that is an input."""
     name = INPUT_OF.get((output, quarter or ""), output)
     table = quantities()[name][2]
-    found = scenario.quantities.get(".".join((table, *labels, name)))
-    return None if found is None else found.distribution.point
+    entry = scenario.quantities.get(".".join((table, *labels, name)))
+    return None if entry is None else entry.distribution.point
 
 
-def value(scenario: Scenario, said: Statement) -> float | None:
-    """The scenario's number for what a statement is about; None where it has none."""
+def evaluate(scenario: Scenario, statement: Statement) -> float | None:
+    """The scenario's number for a statement, in its unit, if any."""
 
-    def total(expression: tuple[str, tuple[str, ...], str | None] | None) -> float | None:
+    def sum_medians(expression: tuple[str, tuple[str, ...], str | None] | None) -> float | None:
         assert expression is not None  # checked when the file was read
         output, labels, quarter = expression
-        rows: list[tuple[str, ...]] = [(label,) for label in said.total_of] or [labels]
-        parts = [point(scenario, output, row, quarter) for row in rows]
-        numbers = [part for part in parts if part is not None]
-        return math.fsum(numbers) if len(numbers) == len(parts) else None
+        rows: list[tuple[str, ...]] = [(label,) for label in statement.total_of] or [labels]
+        medians = [find_median(scenario, output, row, quarter) for row in rows]
+        numbers = [median for median in medians if median is not None]
+        return math.fsum(numbers) if len(numbers) == len(medians) else None
 
-    found = total((said.output, said.labels, said.quarter))
-    less = total(parse_expression(said.less)) if said.less else 0.0
-    per = total(parse_expression(said.per)) if said.per else 1.0
-    if found is None or less is None or not per:
+    number = sum_medians((statement.output, statement.labels, statement.quarter))
+    less = sum_medians(parse_expression(statement.less)) if statement.less else 0.0
+    per = sum_medians(parse_expression(statement.per)) if statement.per else 1.0
+    if number is None or less is None or not per:
         return None
-    return (found - less) / per
+    return (number - less) / per
 
 
-def _published_parts(said: Statement, among: tuple[Statement, ...]) -> tuple[HistogramPart, ...]:
-    """The parts of a total as published: by its own source where it says them, else by others."""
+def _find_published_parts(total: Statement, known: Sequence[Statement]) -> tuple[TotalPart, ...]:
+    """The parts of a total as published, preferably by its own source.
+
+    Empty where one of them is not published.
+    """
     parts = []
-    for label in said.total_of:
-        exclusive_lock = canonical(said.output, (label,), said.quarter)
-        about = [other for other in among if quantity(other) == exclusive_lock]
-        if not about:
+    for label in total.total_of:
+        quantity = write_expression(total.output, (label,), total.quarter)
+        statements = [other for other in known if describe_quantity(other) == quantity]
+        if not statements:
             return ()
-        last = max(about, key=lambda other: _nearness(other, said))
-        is_range = last.low is not None and last.high is not None
-        parts.append(HistogramPart(label, nominal(last), interval(last), last.source, is_range))
+        closest = max(statements, key=lambda other: _rank_part(other, total))
+        parts.append(
+            TotalPart(
+                label,
+                nominal_value(closest),
+                rounding_interval(closest),
+                closest.source,
+                is_range=closest.low is not None and closest.high is not None,
+            )
+        )
     return tuple(parts)
 
 
-def _nearness(part: Statement, total: Statement) -> tuple[bool, bool, str]:
-    """How well a part's figure goes with a total: of the same source, of its time, late."""
+def _rank_part(part: Statement, total: Statement) -> tuple[bool, bool, str]:
+    """Rank a part's figure for a total: same source, not later, recent."""
     date = part.as_of or ""
     return part.source == total.source, date <= (total.as_of or date), date
 
 
-def _parts_here(scenario: Scenario, said: Statement) -> tuple[HistogramPart, ...]:
+def _find_scenario_parts(scenario: Scenario, total: Statement) -> tuple[TotalPart, ...]:
     """The parts of a total in the scenario."""
     parts = []
-    for label in said.total_of:
-        number = point(scenario, said.output, (label,), said.quarter)
+    for label in total.total_of:
+        number = find_median(scenario, total.output, (label,), total.quarter)
         if number is not None:
-            parts.append(HistogramPart(label, number, (number, number)))
+            parts.append(TotalPart(label, number, (number, number)))
     return tuple(parts)
 
 
-def _sum(parts: tuple[HistogramPart, ...]) -> Interval:
+def _add_intervals(parts: Sequence[TotalPart]) -> Interval:
+    """The interval of the sum of parts."""
     return math.fsum(part.interval[0] for part in parts), math.fsum(
         part.interval[1] for part in parts
     )
 
 
-def findings(scenario: Scenario) -> list[Finding]:
-    """Every disagreement, among the published figures and between them and the scenario."""
-    found = []
-    known = [said for said in scenario.published if not unknown_labels(scenario, said)]
-    for i, said in enumerate(known):
-        about = quantity(said)
+def find_disagreements(scenario: Scenario) -> list[Disagreement]:
+    """Every disagreement among published figures, and between them and the scenario."""
+    disagreements = []
+    known = [s for s in scenario.published if not find_unknown_labels(scenario, s)]
+    for i, statement in enumerate(known):
+        quantity, interval = describe_quantity(statement), rounding_interval(statement)
         for other in known[i + 1 :]:
-            if quantity(other) == about and apart(interval(said), interval(other)):
-                found.append(Finding("figures", said, other))
-        parts = _published_parts(said, tuple(known)) if not (said.less or said.per) else ()
-        if parts and apart(interval(said), _sum(parts)):
-            found.append(Finding("parts", said, parts=parts))
-        number = value(scenario, said)
-        if number is None or not apart(interval(said), (number, number)):
+            if describe_quantity(other) == quantity and are_apart(
+                interval, rounding_interval(other)
+            ):
+                disagreements.append(Disagreement("figures", statement, other))
+        is_plain = not (statement.less or statement.per)
+        parts = _find_published_parts(statement, known) if is_plain else ()
+        if parts and are_apart(interval, _add_intervals(parts)):
+            disagreements.append(Disagreement("parts", statement, parts=parts))
+        number = evaluate(scenario, statement)
+        if number is None or not are_apart(interval, (number, number)):
             continue
-        if said.total_of and not (said.less or said.per):
-            found.append(Finding("sum", said, parts=_parts_here(scenario, said), found=number))
+        if statement.total_of and is_plain:
+            parts = _find_scenario_parts(scenario, statement)
+            disagreements.append(Disagreement("sum", statement, parts=parts, number=number))
         else:
-            found.append(Finding("scenario", said, found=number))
-    return found
+            disagreements.append(Disagreement("scenario", statement, number=number))
+    return disagreements
 
 
 def remarks(scenario: Scenario) -> list[str]:
-    """A remark on published figures that contradict one another, if there are any."""
-    kinds = ("figures", "parts")
-    disputed = {quantity(f.statement) for f in findings(scenario) if f.kind in kinds}
+    """A remark on published figures that contradict one another, if any."""
+    disputed = {
+        describe_quantity(d.statement)
+        for d in find_disagreements(scenario)
+        if d.kind in ("figures", "parts")
+    }
     if not disputed:
         return []
-    on = "1 quantity" if len(disputed) == 1 else f"{len(disputed)} quantities"
-    return [f"published figures disagree on {on}: sim check lists them"]
+    number = "1 quantity" if len(disputed) == 1 else f"{len(disputed)} quantities"
+    return [f"published figures disagree on {number}: sim check lists them"]
 
 
-def unknown_labels(scenario: Scenario, said: Statement) -> list[str]:
-    """Labels of a statement that are no lab, or no landlord, of the scenario."""
+def find_unknown_labels(scenario: Scenario, statement: Statement) -> list[str]:
+    """Labels of a statement that the scenario's parties lack."""
     known = {
         "lab": {party.id for party in scenario.labs},
         "landlord": {party.id for party in scenario.landlords},
     }
+
+    def find_unknown(output: str, labels: tuple[str, ...]) -> list[str]:
+        dims = quantities()[output][1]
+        return [label for dim, label in zip(dims, labels, strict=False) if label not in known[dim]]
+
     unknown = []
-    for text in (said.less, said.per):
+    for text in (statement.less, statement.per):
         parsed = parse_expression(text) if text else None
         if parsed is not None:
-            unknown += _unknown(known, parsed[0], parsed[1])
-    unknown += _unknown(known, said.output, said.labels)
-    dims = quantities()[said.output][1]
-    unknown += [label for label in said.total_of if label not in known[dims[0]]]
+            unknown += find_unknown(parsed[0], parsed[1])
+    unknown += find_unknown(statement.output, statement.labels)
+    dims = quantities()[statement.output][1]
+    unknown += [label for label in statement.total_of if label not in known[dims[0]]]
     return list(dict.fromkeys(unknown))
 
 
-def _unknown(known: dict[str, set[str]], output: str, labels: tuple[str, ...]) -> list[str]:
-    dims = quantities()[output][1]
-    return [label for dim, label in zip(dims, labels, strict=False) if label not in known[dim]]
-
-
 def report(scenario: Scenario) -> Iterator[str]:
-    """The findings in lines of text, with sources, dates and grades."""
-    ids = [party.id for party in (*scenario.labs, *scenario.landlords)]
-    left_out = {quantity(said): unknown_labels(scenario, said) for said in scenario.published}
-    for about, labels in left_out.items():
-        for label in labels:
-            hint = "" if label in ids else nearest(label, ids)
-            why = f"'{label}' is not one of its labs or landlords in this run{hint}"
-            yield f"note: published {about} is left out: {why}"
-    found = findings(scenario)
-    disputed = {quantity(f.statement): f for f in found if f.kind == "figures"}
-    if found:
+    """The disagreements in lines of text, with sources, dates and grades."""
+    yield from _report_unknown_labels(scenario)
+    disagreements = find_disagreements(scenario)
+    disputed = {describe_quantity(d.statement): d for d in disagreements if d.kind == "figures"}
+    if disagreements:
         yield "(source, date, grade: A first-party, B research house or press, C secondary)"
     if disputed:
         yield "Published figures that contradict one another:"
-    for about, finding in disputed.items():
-        same = [said for said in scenario.published if quantity(said) == about]
-        yield from _figures(scenario, finding.statement, same)
-    totals = [finding for finding in found if finding.kind in ("parts", "sum")]
+    for quantity, disagreement in disputed.items():
+        same = [s for s in scenario.published if describe_quantity(s) == quantity]
+        yield from _report_figures(scenario, disagreement.statement, same)
+    totals = [d for d in disagreements if d.kind in ("parts", "sum")]
     if totals:
         yield "Published totals that their parts do not add up to:"
-    for finding in totals:
-        yield from _total(scenario, finding, totals)
+    for disagreement in totals:
+        yield from _report_total(scenario, disagreement, totals)
     departed: dict[str, list[Statement]] = {}
-    for finding in found:
-        if finding.kind == "scenario" and quantity(finding.statement) not in disputed:
-            departed.setdefault(quantity(finding.statement), []).append(finding.statement)
+    for disagreement in disagreements:
+        quantity = describe_quantity(disagreement.statement)
+        if disagreement.kind == "scenario" and quantity not in disputed:
+            departed.setdefault(quantity, []).append(disagreement.statement)
     if departed:
         yield "Published figures that this scenario departs from:"
     for same in departed.values():
-        yield from _figures(scenario, same[0], same)
+        yield from _report_figures(scenario, same[0], same)
 
 
-def _figures(scenario: Scenario, said: Statement, same: list[Statement]) -> Iterator[str]:
-    """What is said of one quantity, each figure with its source, and the scenario's number."""
-    here = value(scenario, said)
-    yield f"  {quantity(said)} [{said.unit}]{'' if here is None else f': {here:.4g} here'}"
+def _report_unknown_labels(scenario: Scenario) -> Iterator[str]:
+    """Notes on published figures left out for want of a party."""
+    ids = [party.id for party in (*scenario.labs, *scenario.landlords)]
+    unknown = {describe_quantity(s): find_unknown_labels(scenario, s) for s in scenario.published}
+    for quantity, labels in unknown.items():
+        for label in labels:
+            hint = "" if label in ids else nearest(label, ids)
+            reason = f"'{label}' is not one of its labs or landlords in this run{hint}"
+            yield f"note: published {quantity} is left out: {reason}"
+
+
+def _report_figures(
+    scenario: Scenario, statement: Statement, same: Sequence[Statement]
+) -> Iterator[str]:
+    """Lines on a quantity: its number here, and all statements by date."""
+    number = evaluate(scenario, statement)
+    suffix = "" if number is None else f": {number:.4g} here"
+    yield f"  {describe_quantity(statement)} [{statement.unit}]{suffix}"
     for other in sorted(same, key=lambda other: other.as_of or ""):
-        yield f"    {written(scenario, other)}"
+        yield f"    {write_statement(scenario, other)}"
 
 
-def _total(scenario: Scenario, finding: Finding, totals: list[Finding]) -> Iterator[str]:
-    """A total, once, and each sum of its parts with the parts."""
-    said = finding.statement
-    if next(f for f in totals if f.statement is said) is finding:
-        yield f"  {quantity(said)} [{said.unit}]"
-        yield f"    {written(scenario, said)}"
-    total = math.fsum(part.number for part in finding.parts)
-    yield f"    its parts {'here' if finding.kind == 'sum' else 'as published'}: {total:.4g}"
-    for part in finding.parts:
+def _report_total(
+    scenario: Scenario, disagreement: Disagreement, totals: Sequence[Disagreement]
+) -> Iterator[str]:
+    """Lines on the parts of a total and their sum.
+
+    Lines on the total itself come first, once in all of `totals`.
+    """
+    statement = disagreement.statement
+    if next(d for d in totals if d.statement is statement) is disagreement:
+        yield f"  {describe_quantity(statement)} [{statement.unit}]"
+        yield f"    {write_statement(scenario, statement)}"
+    total = math.fsum(part.number for part in disagreement.parts)
+    origin = "here" if disagreement.kind == "sum" else "as published"
+    yield f"    its parts {origin}: {total:.4g}"
+    for part in disagreement.parts:
         low, high = part.interval
         span = f" ({low:g} to {high:g})" if part.is_range else ""
-        by = f" ({part.source})" if part.source else ""
-        yield f"      {part.label} {part.number:.4g}{span}{by}"
+        source = f" ({part.source})" if part.source else ""
+        yield f"      {part.label} {part.number:.4g}{span}{source}"
 
 
-def written(scenario: Scenario, said: Statement) -> str:
+def write_statement(scenario: Scenario, statement: Statement) -> str:
     """A statement's number with its source, date and grade."""
-    if said.value is not None and said.low is None and said.high is None:
-        number = f"{said.value:g}"
-    elif said.low is not None and said.high is not None:
-        number = f"{said.low:g} to {said.high:g}"
+    value, low, high = statement.value, statement.low, statement.high
+    if value is not None and low is None and high is None:
+        number = f"{value:g}"
+    elif low is not None and high is not None:
+        number = f"{low:g} to {high:g}"
     else:
-        number = f"at least {said.low:g}" if said.low is not None else f"at most {said.high:g}"
-    source = scenario.sources[said.source]
-    details = [said.source, said.as_of or source.get("date"), source.get("grade")]
+        number = f"at least {low:g}" if low is not None else f"at most {high:g}"
+    source = scenario.sources[statement.source]
+    details = [statement.source, statement.as_of or source.get("date"), source.get("grade")]
     return f"{number} ({', '.join(detail for detail in details if detail)})"

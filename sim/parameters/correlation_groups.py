@@ -1,4 +1,4 @@
-"""Correlation groups as files give them: named, merged key by key, and checked with their laws."""
+"""Correlation groups of files: named, merged by key, checked with their distributions."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from typing import Any
 
 from sim.common.errors import Fault
 from sim.common.text import nearest, shown
-from sim.distributions import Distribution, FiscalYears, Fixed, SharedSpread
-from sim.distributions.copulas import Group, GroupError, group_from, score_matrix
+from sim.distributions.base import Distribution
+from sim.distributions.copulas import score_matrix
+from sim.distributions.discrete import Fixed
+from sim.distributions.groups import Group, GroupError, read_group
+from sim.distributions.landlord_capex import FiscalYears, SharedSpread
 from sim.parameters.document import Document, Key
 
 TABLE = "correlation"
 FORMS = ("matrix", "pairs")  # one stands for the other
 
 
-def by_name(document: Document, faults: list[Fault]) -> None:
-    """Turn the list of groups of a file into a table by their names, with the places of keys.
+def name_groups(document: Document, faults: list[Fault]) -> None:
+    """Turn a file's list of groups into a table by name.
 
-    A group without a name is called after its inputs.
+    A group without a name is called after its inputs. Locations of keys move with them, and what is
+    wrong is added to `faults`.
     """
     groups = document.data.get(TABLE)
     if groups is None:
@@ -36,7 +40,7 @@ def by_name(document: Document, faults: list[Fault]) -> None:
         del document.locations[key]
     for i, group in enumerate(groups):
         old: Key = (TABLE, str(i))
-        name = _name(group, i)
+        name = _group_name(group, i)
         if "name" in group and (not isinstance(group["name"], str) or not group["name"].strip()):
             location = locations.get((*old, "name"), document.default)
             message = f"expected a name, got {shown(group['name'])}"
@@ -48,47 +52,55 @@ def by_name(document: Document, faults: list[Fault]) -> None:
                 Fault(location, f"{TABLE}.{name}", "the file has two groups of this name")
             )
             continue
-        named[name] = {key: what for key, what in group.items() if key != "name"}
+        named[name] = {key: value for key, value in group.items() if key != "name"}
         for key, location in locations.items():
             if key[:2] == old:
                 document.locations[(TABLE, name, *key[2:])] = location
     document.data[TABLE] = named
 
 
-def _name(group: Mapping[str, Any], location: int) -> str:
+def _group_name(group: Mapping[str, Any], index: int) -> str:
+    """The name of a group: its own, its inputs, or its index."""
     name, inputs = group.get("name"), group.get("inputs")
     if isinstance(name, str) and name:
         return name
     if isinstance(inputs, list) and inputs and all(isinstance(part, str) for part in inputs):
         return "+".join(sorted(inputs))
-    return str(location)
+    return str(index)
 
 
-def replaced(table: Mapping[str, Any], below: Mapping[str, Any]) -> set[str]:
-    """The keys of a group that go with what an overlay says of it.
+def find_replaced_keys(overlay: Mapping[str, Any], group: Mapping[str, Any]) -> set[str]:
+    """The keys of a group that an overlay of it replaces.
 
-    A matrix and pairs replace each other, a matrix goes with other inputs (its rows are those of
-    the old ones), and `nu` goes with the t copula.
+    A matrix and pairs replace each other; other inputs remove the matrix, whose rows were those of
+    the old ones; another copula than t removes `nu`.
     """
-    gone = set(FORMS) if set(FORMS) & set(table) else set()
-    if "inputs" in table and table["inputs"] != below.get("inputs"):
-        gone.add("matrix")
-    if table.get("copula", "t") != "t":
-        gone.add("nu")
-    if table.get("kind", "copula") != "copula":
-        gone |= {"nu", "copula"}
-    return gone & set(below)
+    replaced = set(FORMS) if set(FORMS) & set(overlay) else set()
+    if "inputs" in overlay and overlay["inputs"] != group.get("inputs"):
+        replaced.add("matrix")
+    if overlay.get("copula", "t") != "t":
+        replaced.add("nu")
+    if overlay.get("kind", "copula") != "copula":
+        replaced |= {"nu", "copula"}
+    return replaced & set(group)
 
 
-def read(
+def read_groups(
     document: Document,
     distributions: Mapping[str, Distribution],
     loads: Mapping[str, Mapping[str, float]],
     faults: list[Fault],
 ) -> tuple[Group, ...]:
-    """Correlation groups of merged files; `distributions` and `loads` are by full name."""
+    """The correlation groups of merged files.
+
+    Args:
+        document: The files, with groups by name.
+        distributions: The distribution of every input, by full name.
+        loads: The loadings of every input on the common factors, by full name.
+        faults: What is wrong is added to it, and the group left out.
+    """
     tables = document.data.get(TABLE, {})
-    found = []
+    groups = []
     taken: dict[str, str] = {}
     for name, table in tables.items() if isinstance(tables, dict) else ():
         key = (TABLE, name)
@@ -96,32 +108,38 @@ def read(
         if not isinstance(table, dict):
             wrong = [("", f"expected a table, got {shown(table)}")]
         elif "name" in table:
-            wrong = [("name", "is said where the group is, and cannot be changed")]
+            wrong = [("name", "is given where the group is, and cannot be changed")]
         else:
             try:
-                found.append(checked({**table, "name": name}, distributions, loads, taken))
+                groups.append(check_group({**table, "name": name}, distributions, loads, taken))
                 continue
             except GroupError as error:
                 wrong = error.faults
         for within, message in wrong:
             at = (*key, within) if within else key
             faults.append(Fault(document.location(at), ".".join(at), message))
-    return tuple(found)
+    return tuple(groups)
 
 
-def checked(
-    said: Mapping[str, Any],
+def check_group(
+    entry: Mapping[str, Any],
     distributions: Mapping[str, Distribution],
     loads: Mapping[str, Mapping[str, float]],
     taken: dict[str, str],
 ) -> Group:
-    """A group whose members there are and may be tied; `taken` maps them to their group.
+    """The group of an entry, whose members exist and may be tied.
+
+    Args:
+        entry: The group in plain data, as in a file.
+        distributions: The distribution of every input, by name.
+        loads: The loadings of inputs on the common factors, by name.
+        taken: The name of the group of every input that is in one; the new members are added.
 
     Raises:
         GroupError: With everything that is wrong with it.
     """
-    group = group_from(said)
-    wrong = list(_members(group, distributions, loads, taken))
+    group = read_group(entry)
+    wrong = list(_check_members(group, distributions, loads, taken))
     if wrong:
         raise GroupError(wrong)
     score_matrix(group, distributions)
@@ -129,12 +147,13 @@ def checked(
     return group
 
 
-def _members(
+def _check_members(
     group: Group,
     distributions: Mapping[str, Distribution],
     loads: Mapping[str, Mapping[str, float]],
     taken: Mapping[str, str],
 ) -> Iterator[tuple[str, str]]:
+    """Key and message for every member that cannot be in the group."""
     for name in group.members:
         distribution = distributions.get(name)
         if distribution is None:

@@ -1,4 +1,4 @@
-"""Parameter files as text: TOML with the line of every key, faults with file, line and key."""
+"""Parameter files as text: TOML with the line of every key."""
 
 from __future__ import annotations
 
@@ -23,42 +23,51 @@ _KEY = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*(=|\]\]?)")
 
 @dataclass
 class Document:
-    """A parsed file, or several merged: nested tables, and the place of every key."""
+    """A parsed file, or several merged, with the location of every key.
+
+    `default` is the location of keys that have none. Of a merged document, `overridden_sources`
+    holds the source of every table of which a number was changed without a new source, and
+    `replaced_keys` the keys of every distribution that parameters, quantiles or moments replaced.
+    """
 
     data: dict[str, Any] = field(default_factory=dict)
     locations: dict[Key, Location] = field(default_factory=dict)
     default: Location = NOWHERE
-    marks: dict[Key, str] = field(default_factory=dict)  # tables overridden -> their old source
+    overridden_sources: dict[Key, str] = field(default_factory=dict)
+    replaced_keys: dict[Key, tuple[str, ...]] = field(default_factory=dict)
 
     def location(self, key: Key) -> Location:
-        """The place of a key, of the first key below it, or of the nearest table that holds it."""
+        """The location of a key, of one below it, or of its table."""
         below = (p for k, p in self.locations.items() if k[: len(key)] == key)
         if key and key not in self.locations and (first := next(below, None)) is not None:
             return first
-        return self.holder(key)
+        return self.table_location(key)
 
-    def holder(self, key: Key) -> Location:
-        """The place of a key, or of the nearest table that holds it."""
+    def table_location(self, key: Key) -> Location:
+        """The location of a key, or of the innermost table around it."""
         while key:
             if key in self.locations:
                 return self.locations[key]
             key = key[:-1]
         return self.default
 
-    def changed(self, key: Key) -> Location:
-        """Where a table was changed by another file than its own, else its own place."""
+    def change_location(self, key: Key) -> Location:
+        """The location of the last change of a table by another file.
+
+        Its own location if there is none.
+        """
         own = self.location(key)
         others = [
             p for k, p in self.locations.items() if k[: len(key)] == key and p.file != own.file
         ]
         return others[-1] if others else own
 
-    def drop(self, key: Key) -> None:
-        """Forget the places of a key and of all below it."""
+    def drop_locations(self, key: Key) -> None:
+        """Forget the locations of a key and of all keys below it."""
         for known in [known for known in self.locations if known[: len(key)] == key]:
             del self.locations[known]
 
-    def under(self, prefix: Key) -> Document:
+    def move_below(self, prefix: Key) -> Document:
         """The same document with its keys moved below a prefix."""
         data: dict[str, Any] = self.data
         for part in reversed(prefix):
@@ -67,8 +76,12 @@ class Document:
         return Document(data, {prefix: self.default, **locations}, self.default)
 
 
-def read(path: Path, faults: list[Fault]) -> Document | None:
-    """Parse a TOML file; what is wrong with it is added to `faults`, and then None comes back."""
+def read_toml(path: Path, faults: list[Fault]) -> Document | None:
+    """Parse a TOML file.
+
+    Returns:
+        The document, or None if the file cannot be read; the fault is then added to `faults`.
+    """
     name = str(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -86,8 +99,8 @@ def read(path: Path, faults: list[Fault]) -> Document | None:
         faults.append(Fault(Location(name), "", f"cannot be read: {reason}"))
         return None
     try:
-        known, lines = _parsed(text)
-        data = copy.deepcopy(known)
+        cached, lines = _parse(text)
+        data = copy.deepcopy(cached)
     except tomllib.TOMLDecodeError as error:
         faults.append(_syntax_fault(name, text, error))
         return None
@@ -106,12 +119,13 @@ def read(path: Path, faults: list[Fault]) -> Document | None:
 
 
 @lru_cache(maxsize=64)  # the points of a sweep are made of the same files
-def _parsed(text: str) -> tuple[dict[str, Any], list[tuple[Key, int]]]:
+def _parse(text: str) -> tuple[dict[str, Any], list[tuple[Key, int]]]:
     """The tables of a text, and the line of every key."""
-    return tomllib.loads(text), list(key_lines(text))
+    return tomllib.loads(text), list(find_key_lines(text))
 
 
 def _syntax_fault(name: str, text: str, error: tomllib.TOMLDecodeError) -> Fault:
+    """The fault of invalid TOML, with line, text and perhaps key."""
     message = str(error)
     match = re.search(r"\s*\(at line (\d+), column \d+\)", message)
     line = int(match[1]) if match else text.count("\n") + 1
@@ -123,10 +137,10 @@ def _syntax_fault(name: str, text: str, error: tomllib.TOMLDecodeError) -> Fault
     key, first = "", line
     if re.match(r"Cannot (overwrite|declare|mutate)", message):
         # The error is at the end of the value; the key is the last one that begins before.
-        for parts, start in key_lines(text):
-            if start > line:
+        for parts, key_line in find_key_lines(text):
+            if key_line > line:
                 break
-            key, first = ".".join(parts), start
+            key, first = ".".join(parts), key_line
         line = first if key else line
         message = "duplicate key: it was given before"
     else:
@@ -142,15 +156,19 @@ _STRING = re.compile(
 )
 
 
-def _masked(found: re.Match[str]) -> str:
-    """A string or comment of the same length and lines that holds nothing but filling."""
-    text = found[0]
+def _mask(match: re.Match[str]) -> str:
+    """A string or comment with its content masked, of the same length.
+
+    So no bracket or key within it counts.
+    """
+    text = match[0]
     if text.startswith("#"):
         return " " * len(text)
     return text[0] + re.sub(r"[^\n]", "x", text[1:-1]) + text[-1]
 
 
-def _parts(dotted: str) -> Key:
+def _split_key(dotted: str) -> Key:
+    """The parts of a dotted TOML key, without quotes."""
     if '"' not in dotted and "'" not in dotted:
         return tuple(part.strip() for part in dotted.split("."))
     parts: Key = ()
@@ -161,12 +179,15 @@ def _parts(dotted: str) -> Key:
     return parts
 
 
-def key_lines(text: str) -> Iterator[tuple[Key, int]]:
-    """Key and line of everything a valid TOML text says; array tables are counted "0", "1", ..."""
+def find_key_lines(text: str) -> Iterator[tuple[Key, int]]:
+    """Key and line of every key and table of a TOML text.
+
+    Array tables are counted "0", "1", ...; keys of inline tables are left out.
+    """
     table: Key = ()
     counts: dict[Key, int] = {}
     depth = 0
-    plain = _STRING.sub(_masked, text)
+    plain = _STRING.sub(_mask, text)
     for number, (line, mask) in enumerate(
         zip(text.split("\n"), plain.split("\n"), strict=True), start=1
     ):
@@ -175,7 +196,7 @@ def key_lines(text: str) -> Iterator[tuple[Key, int]]:
         match = _KEY.match(mask, brackets) if depth == 0 else None
         if match and header:
             table = ()
-            *above, last = _parts(line[match.start(1) : match.end(1)])
+            *above, last = _split_key(line[match.start(1) : match.end(1)])
             for part in above:
                 table = (*table, part)
                 if table in counts:
@@ -188,5 +209,5 @@ def key_lines(text: str) -> Iterator[tuple[Key, int]]:
             yield table, number
             continue
         if match and match[2] == "=":
-            yield table + _parts(line[match.start(1) : match.end(1)]), number
+            yield table + _split_key(line[match.start(1) : match.end(1)]), number
         depth += sum(mask.count(c) for c in "[{") - sum(mask.count(c) for c in "]}")

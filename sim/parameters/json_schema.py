@@ -1,4 +1,4 @@
-"""The JSON Schema of parameter files, made from the declarations; editors complete from it."""
+"""The JSON Schema of parameter files, from the declarations."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sim.distributions import FAMILIES, FISCAL_KEYS, FISCAL_YEAR_END
-from sim.distributions.copulas import COPULAS, KINDS
+from sim.distributions.families import FAMILIES
+from sim.distributions.groups import COPULAS, KINDS
+from sim.distributions.landlord_capex import FISCAL_KEYS, FISCAL_YEAR_END
 from sim.model.declarations import Field
 from sim.model.dims import FACTORS, RENTAL_MODES, VIEWS
 from sim.model.inputs import IN_FISCAL_YEARS
+from sim.parameters.fields import GROUPS, HOST_FIELDS, LAB_FIELDS, LANDLORD_FIELDS
 from sim.parameters.options import MAX_DRAWS, MAX_SEED, MOST_UNCERTAINTY, SAMPLERS
 from sim.parameters.rules import FORMAT, MOST_SCORE
-from sim.parameters.validation import GROUPS, HOST_FIELDS, LAB_FIELDS, LANDLORD_FIELDS
 
 Schema = dict[str, Any]
 
@@ -25,10 +26,12 @@ def text() -> str:
 
 
 def schema() -> Schema:
-    """The schema of a scenario file; `$defs` has those of lab and landlord files.
+    """The schema of a scenario file.
 
-    Nothing is required in it, since an overlay says only what differs: `sim check` looks for what
-    is missing.
+    Those of lab and landlord files are in `$defs`.
+
+    Nothing is required in it, as an overlay holds only what differs: `sim check` reports what is
+    missing.
     """
     lab, landlord = _party(LAB_FIELDS), _party(LANDLORD_FIELDS)
     month = {"type": "integer", "minimum": 1, "maximum": 12}
@@ -38,8 +41,8 @@ def schema() -> Schema:
     }
     for name in IN_FISCAL_YEARS:
         for year in sorted(FISCAL_KEYS):
-            said = {"description": f"Fiscal {year[2:]}", **_bounds(LANDLORD_FIELDS[name])}
-            landlord["properties"][name]["properties"][year] = said
+            amount = {"description": f"Fiscal {year[2:]}", **_bounds(LANDLORD_FIELDS[name])}
+            landlord["properties"][name]["properties"][year] = amount
     lab["properties"]["host"] = {
         "description": "What each landlord is to the lab",
         "additionalProperties": {"$ref": "#/$defs/host"},
@@ -100,10 +103,12 @@ def schema() -> Schema:
 
 
 def _object(properties: Schema) -> Schema:
+    """A table with these keys and no others."""
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 def _group() -> Schema:
+    """A correlation group."""
     number = {"type": "number", "minimum": -1, "maximum": 1}
     pair = {"prefixItems": [{"type": "string"}, {"type": "string"}, number], "items": False}
     return _object(
@@ -120,7 +125,7 @@ def _group() -> Schema:
 
 
 def _sweep() -> Schema:
-    """Values by key; a key may be written as a table, `[sweep.hardware.pue]`."""
+    """The table `[sweep]`: values by key, or by tables such as `[sweep.hardware.pue]`."""
     return {
         "type": "object",
         "description": "What `sim sweep` does: values by key, such as hardware.pue.median",
@@ -129,6 +134,7 @@ def _sweep() -> Schema:
 
 
 def _party(fields: Mapping[str, Field]) -> Schema:
+    """The file of a lab or a landlord with these quantities."""
     return _object(
         {
             "format": {"const": FORMAT},
@@ -144,6 +150,7 @@ def _quantities(fields: Mapping[str, Field]) -> Schema:
 
 
 def _bounds(field: Field) -> Schema:
+    """A number in the domain of a field."""
     bounds: Schema = {"type": "integer" if field.whole else "number"}
     if math.isfinite(field.lo):
         bounds["exclusiveMinimum" if field.lo_open else "minimum"] = field.lo
@@ -153,6 +160,7 @@ def _bounds(field: Field) -> Schema:
 
 
 def _host(field: Field) -> Schema:
+    """A flag or share of what a landlord is to a lab."""
     kind = {"type": "boolean"} if field.flag else _bounds(field)
     return {"description": field.meaning, **kind}
 
@@ -166,13 +174,16 @@ def _provenance(unit: str) -> Schema:
 
 
 def _distribution() -> Schema:
-    """The keys of all families; one that families bound differently is any number."""
+    """The keys of all families.
+
+    One that families bound differently is any number.
+    """
     shapes: Schema = {}
     for distribution in FAMILIES.values():
         own = distribution.model_json_schema()["properties"]
         for key in distribution.keys({}):
-            said = {k: v for k, v in _number(own.get(key, {})).items() if k != "default"}
-            shapes[key] = said if shapes.get(key, said) == said else {"type": "number"}
+            number = {k: v for k, v in _number(own.get(key, {})).items() if k != "default"}
+            shapes[key] = number if shapes.get(key, number) == number else {"type": "number"}
     numbers = {"type": "array", "items": {"type": "number"}, "minItems": 1}
     pair = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
     words = {
@@ -190,20 +201,20 @@ def _distribution() -> Schema:
     return {
         "properties": {**shapes, **words},
         "patternProperties": {"^p[1-9][0-9]?$": {"type": "number"}},
-        # What laws of scipy call their parameters is not known here.
+        # The names of parameters of scipy are not known here.
         "if": scipy,
         "then": {"additionalProperties": {}},
     }
 
 
-def _number(said: Schema) -> Schema:
-    """A field's schema without its title, and without null where it may be left out."""
-    kinds = [kind for kind in said.get("anyOf", [said]) if kind != {"type": "null"}]
-    return {key: what for kind in kinds for key, what in kind.items() if key != "title"}
+def _number(schema: Schema) -> Schema:
+    """A field's schema without title and without null."""
+    kinds = [kind for kind in schema.get("anyOf", [schema]) if kind != {"type": "null"}]
+    return {key: value for kind in kinds for key, value in kind.items() if key != "title"}
 
 
 def _closed(properties: Schema) -> Schema:
-    """A law beside further keys, and nothing else."""
+    """A distribution beside further keys, and nothing else."""
     distribution = {"$ref": "#/$defs/distribution"}
     return {
         "type": "object", "allOf": [distribution], "properties": properties,
@@ -212,6 +223,7 @@ def _closed(properties: Schema) -> Schema:
 
 
 def _quantity(field: Field) -> Schema:
+    """The table of a quantity."""
     value = {"type": "boolean"} if field.flag else _bounds(field)
     return {
         "description": f"{field.meaning} [{field.unit}]",

@@ -1,4 +1,4 @@
-"""Parameter files -> Scenario: chains of files, read and merged key by key."""
+"""Parameter files -> Scenario: chains of files, read, merged and checked."""
 
 from __future__ import annotations
 
@@ -11,23 +11,21 @@ from typing import Any
 
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import shown
-from sim.distributions import FISCAL_KEYS, FISCAL_YEAR_END, is_distribution_key, replaced
-from sim.model.declarations import declared
-from sim.model.inputs import IN_FISCAL_YEARS, Host
-from sim.parameters import correlation_groups, rules, sweep_axes
-from sim.parameters.document import Document, Key, read
+from sim.parameters import correlation_groups, published, rules
+from sim.parameters.document import Document, read_toml
+from sim.parameters.merged_files import MergedFiles
+from sim.parameters.merging import merge
 from sim.parameters.scenario import Override, Scenario
-from sim.parameters.validation import GROUPS, JUDGEMENT, Resolver
+from sim.parameters.validation import build_scenario
 
-HOST_KEYS = frozenset(declared(Host))
-
-
-# Keys that change no number.
-TEXTS = frozenset({"format", "extends", "description", "unit", "source", "note", "as_of"})
+PARTY_FOLDERS = ("labs", "landlords")
 
 
 def load(path: str | Path, set: Mapping[str, Any] | None = None) -> Scenario:
-    """Read a parameter file with everything it extends, its labs, landlords and sources.
+    """Read a parameter file with all that belongs to it.
+
+    That is everything it extends, and the labs, landlords, sources and published figures beside the
+    root.
 
     Args:
         path: A TOML file (see `params/base.toml`).
@@ -47,247 +45,192 @@ def load(path: str | Path, set: Mapping[str, Any] | None = None) -> Scenario:
 
 
 def load_all(paths: Iterable[str | Path], set: Mapping[str, Any] | None = None) -> list[Scenario]:
-    """`load` several files; the faults of all of them are raised together."""
+    """Read several parameter files, as `load` does.
+
+    Raises:
+        InputError: With the faults of all of them.
+    """
     faults: list[Fault] = []
-    found = [_load(Path(path), dict(set or {}), faults) for path in paths]
+    scenarios = [_load(Path(path), dict(set or {}), faults) for path in paths]
     if faults:
         raise InputError(faults)
-    return [scenario for scenario in found if scenario is not None]
+    return [scenario for scenario in scenarios if scenario is not None]
 
 
 def parse_set(assignments: Iterable[str], faults: list[Fault]) -> dict[str, Any]:
-    """`key=value` strings of the command line -> keys and values, read as TOML where possible.
+    """Keys and values of `key=value` texts, read as TOML where possible.
 
     An assignment that cannot be read is added to `faults`.
     """
     changes: dict[str, Any] = {}
     for text in assignments:
-        key, equals, raw = text.partition("=")
-        if not equals or not key.strip() or not raw.strip():
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip() or not value.strip():
             faults.append(Fault(Location("--set"), text, "expected group.name.key=value"))
             continue
-        changes[key.strip()] = _value(raw)
+        changes[key.strip()] = _parse_value(value)
     return changes
 
 
-def _value(text: str) -> Any:
-    """A value of the command line: TOML where it reads as one value, else the text itself."""
+def _parse_value(text: str) -> Any:
+    """A value of the command line, as TOML or as plain text."""
     try:
-        read_as = tomllib.loads(f"x = {text}")
+        table = tomllib.loads(f"x = {text}")
     except (ValueError, RecursionError):
         return text.strip()
-    return read_as["x"] if list(read_as) == ["x"] else text.strip()
+    return table["x"] if list(table) == ["x"] else text.strip()
 
 
 def _load(path: Path, changes: dict[str, Any], faults: list[Fault]) -> Scenario | None:
-    chain, bottom = _chain(path, faults)
-    root = bottom.parent
+    """Read, merge and check a file and all that belongs to it.
+
+    Labs and landlords lie in folders beside the root of the chain, and below its overlays.
+
+    Args:
+        path: The file that is asked for.
+        changes: Changes on top of it, by dotted key.
+        faults: Everything that is wrong is added to it.
+
+    Returns:
+        The scenario, or None if it has faults.
+    """
+    chain, root = _read_chain(path, faults)
     for _, document in chain:
-        rules.format_number(document, (), faults)
+        rules.check_format(document, (), faults)
     merged = Document(default=Location(str(path)))
-    overrides: list[Override] = []
+    files = [file for file, _ in chain]
     if chain:
         merge(merged, chain[0][1])
-    files = [file for file, _ in chain]
-    parties: dict[str, dict[str, bool]] = {}
-    for folder in ("labs", "landlords"):
-        found = sorted((root / folder).glob("*.toml"))
-        parties[folder] = {file.stem: False for file in found}
-        if chain and not found:
-            faults.append(
-                Fault(Location(str(root / folder)), "", "no parameter files (*.toml) here")
-            )
-        for file in found:
-            found_in = read(file, faults)
-            files.append(file)
-            if found_in is not None:
-                below = found_in.under((folder, file.stem))
-                rules.format_number(below, (folder, file.stem), faults)
-                merge(merged, below, faults=faults)
-                parties[folder][file.stem] = True
+    parties = {
+        folder: _merge_parties(merged, root.parent / folder, files, faults, bool(chain))
+        for folder in PARTY_FOLDERS
+    }
+    overrides: list[Override] = []
     for _, document in chain[1:]:
         merge(merged, document, overrides)
-    changed = _from_set(changes, faults)
-    if "format" in changed.data:
-        rules.format_number(changed, (), faults)
-    if "extends" in changed.data:
-        faults.append(Fault(Location("--set"), "extends", "is said in a file, and cannot be set"))
-    merge(merged, changed, overrides)
+    merge(merged, _document_of_changes(changes, faults), overrides)
     if not chain:
         return None
-    sources = read(root / "sources.toml", faults)
-    published = (
-        read(root / "published.toml", faults) if (root / "published.toml").exists() else None
+    sources = read_toml(root.parent / "sources.toml", faults)
+    figures = root.parent / "published.toml"
+    statements = read_toml(figures, faults) if figures.exists() else None
+    is_complete = sources is not None and all(all(known.values()) for known in parties.values())
+    return build_scenario(
+        MergedFiles(merged, faults, parties, is_complete, published.read_sources(sources, faults)),
+        path.stem,
+        statements,
+        tuple(overrides),
+        tuple(str(file) for file in files),
     )
-    readable = sources is not None and all(all(files.values()) for files in parties.values())
-    return Resolver(
-        path.stem, merged, sources, published, overrides, faults, readable, parties
-    ).scenario(tuple(str(file) for file in files))
 
 
-def _resolved(path: Path) -> Path:
+def _merge_parties(
+    merged: Document, folder: Path, files: list[Path], faults: list[Fault], expected: bool
+) -> dict[str, bool]:
+    """Merge the files of a folder of labs or landlords.
+
+    Each stands below a table of its own, named after the file.
+
+    Args:
+        merged: The document over which they are laid.
+        folder: The folder; its name is the table of all of them.
+        files: The paths of the files are added to it.
+        faults: Everything that is wrong with them is added to it.
+        expected: Whether a folder without files is a fault.
+
+    Returns:
+        The id of every party, and whether its file could be read.
+    """
+    paths = sorted(folder.glob("*.toml"))
+    if expected and not paths:
+        faults.append(Fault(Location(str(folder)), "", "no parameter files (*.toml) here"))
+    is_read: dict[str, bool] = {}
+    for path in paths:
+        document = read_toml(path, faults)
+        files.append(path)
+        is_read[path.stem] = document is not None
+        if document is not None:
+            key = (folder.name, path.stem)
+            moved = document.move_below(key)
+            rules.check_format(moved, key, faults)
+            merge(merged, moved, faults=faults)
+    return is_read
+
+
+def _resolve(path: Path) -> Path:
+    """The path without links; as it is where it cannot be resolved."""
     try:
         return path.resolve()
     except (OSError, RuntimeError, ValueError):  # a link to itself, a name that cannot be
         return path
 
 
-def _chain(path: Path, faults: list[Fault]) -> tuple[list[tuple[Path, Document]], Path]:
-    """The file and all that it extends, the root first, and the path of the root.
+def _read_chain(path: Path, faults: list[Fault]) -> tuple[list[tuple[Path, Document]], Path]:
+    """Read a file and all that it extends.
 
-    The list is empty where one of them is faulty.
+    Returns:
+        Path and document of each, the root first, or none where one is faulty (which is added to
+        `faults`); and the path of the last that was looked for, which then is the root.
     """
     chain: list[tuple[Path, Document]] = []
     seen: list[Path] = []
-    from_key: Location | None = None
+    extended_at: Location | None = None
     while True:
-        if _resolved(path) in [_resolved(other) for other in seen]:
+        if _resolve(path) in [_resolve(other) for other in seen]:
             circle = " -> ".join(str(other) for other in [*seen, path])
-            faults.append(
-                Fault(from_key or Location(str(path)), "extends", f"goes in a circle: {circle}")
-            )
+            location = extended_at or Location(str(path))
+            faults.append(Fault(location, "extends", f"goes in a circle: {circle}"))
             return [], path
         seen.append(path)
         count = len(faults)
-        document = read(path, faults)
-        if document is not None:
-            correlation_groups.by_name(document, faults)
-        else:
+        document = read_toml(path, faults)
+        if document is None:
             blame = ("no such file", "cannot be read")
-            if from_key is not None and faults[count].message.startswith(blame):
-                faults[count] = Fault(from_key, "extends", f"{path}: {faults[count].message}")
+            if extended_at is not None and faults[count].message.startswith(blame):
+                message = f"{path}: {faults[count].message}"
+                faults[count] = Fault(extended_at, "extends", message)
             return [], path
+        correlation_groups.name_groups(document, faults)
         chain.insert(0, (path, document))
         extends = document.data.get("extends")
         if extends is None:
             return chain, path
-        from_key = document.location(("extends",))
+        extended_at = document.location(("extends",))
         if not isinstance(extends, str):
-            faults.append(Fault(from_key, "extends", f"expected a file name, got {shown(extends)}"))
+            message = f"expected a file name, got {shown(extends)}"
+            faults.append(Fault(extended_at, "extends", message))
             return [], path
         path = Path(os.path.normpath(path.parent / extends))
 
 
-def _from_set(changes: Mapping[str, Any], faults: list[Fault]) -> Document:
-    document = Document(default=Location("--set"))
-    for dotted, what in changes.items():
+def _document_of_changes(changes: Mapping[str, Any], faults: list[Fault]) -> Document:
+    """The changes of `--set` as a document with nested tables.
+
+    Keys that no file could have are added to `faults`.
+    """
+    location = Location("--set")
+    document = Document(default=location)
+    for dotted, value in changes.items():
         if not isinstance(dotted, str):
             message = f"expected a key such as hardware.pue.median, got {shown(dotted)}"
-            faults.append(Fault(Location("--set"), "", message))
+            faults.append(Fault(location, "", message))
             continue
-        parts = tuple(dotted.split("."))
-        tree = document.data
-        for part in parts[:-1]:
-            below = tree.setdefault(part, {})
-            if not isinstance(below, dict):
-                faults.append(
-                    Fault(Location("--set"), dotted, "set twice, as a value and as a table")
-                )
-                below = {}
-            tree = below
-        what = list(what) if isinstance(what, tuple) else copy.deepcopy(what)
-        if isinstance(what, dict) and isinstance(tree.get(parts[-1]), dict):
-            tree[parts[-1]] |= what
+        key = tuple(dotted.split("."))
+        table = document.data
+        for part in key[:-1]:
+            within = table.setdefault(part, {})
+            if not isinstance(within, dict):
+                faults.append(Fault(location, dotted, "set twice, as a value and as a table"))
+                within = {}
+            table = within
+        value = list(value) if isinstance(value, tuple) else copy.deepcopy(value)
+        if isinstance(value, dict) and isinstance(table.get(key[-1]), dict):
+            table[key[-1]] |= value
         else:
-            tree[parts[-1]] = what
-        document.locations[parts] = Location("--set")
+            table[key[-1]] = value
+        document.locations[key] = location
+    if "format" in document.data:
+        rules.check_format(document, (), faults)
+    if "extends" in document.data:
+        faults.append(Fault(location, "extends", "is given in a file, and cannot be set"))
     return document
-
-
-def merge(
-    base: Document,
-    over: Document,
-    overrides: list[Override] | None = None,
-    faults: list[Fault] | None = None,
-) -> None:
-    """Lay a document over another, key by key; `overrides` collects the numbers that change.
-
-    A table that gives `family` or `value` replaces the whole law below it and keeps unit, loads and
-    note; one that gives quantiles, or mean and sd, replaces the parameters for which they stand
-    (and the other way round). A number changed without a new source is marked as judgement.
-    """
-    _merge_tables(base, over, (), base.data, over.data, overrides, faults)
-    if overrides is None:
-        for key, location in over.locations.items():
-            base.locations.setdefault(key, location)
-
-
-def _merge_tables(
-    base: Document,
-    over: Document,
-    key: Key,
-    into: dict[str, Any],
-    table: dict[str, Any],
-    overrides: list[Override] | None,
-    faults: list[Fault] | None,
-) -> None:
-    before = {n: dict(w) if isinstance(w, dict) else w for n, w in into.items()}
-    distribution: dict[str, Any] = {}
-    stale: set[str] = set()
-    if overrides is not None and _is_quantity(key):
-        distribution = {
-            name: what for name, what in before.items() if is_distribution_key(name, before)
-        }
-        stale = replaced(table, distribution, fiscal=key[-1] in IN_FISCAL_YEARS)
-    elif key[:-1] == (correlation_groups.TABLE,):
-        stale = correlation_groups.replaced(table, before)
-    for name in stale:
-        del into[name]
-        base.drop((*key, name))
-    opening = (
-        next((name for name in table if is_distribution_key(name, table)), None) if stale else None
-    )
-    changed = False
-    for name, what in table.items():
-        at = (*key, name)
-        whole = name == "loads" and at in over.locations  # rather than one loading of several
-        if isinstance(what, dict) and isinstance(into.get(name), dict) and not whole:
-            loads = dict(into[name]) if name == "loads" else None
-            _merge_tables(base, over, at, into[name], what, overrides, faults)
-            changed |= loads is not None and loads != into[name]
-            continue
-        if faults is not None and name in into:
-            message = f"expected a table, got {shown(into[name])}"
-            if isinstance(into[name], dict):
-                message = f"is said in {over.default} too: labs and landlords have their own files"
-            faults.append(Fault(base.location(at), ".".join(at), message))
-        into[name] = what
-        if at in over.locations or not isinstance(what, dict):
-            if isinstance(before.get(name), dict | list):
-                base.drop(at)
-            base.locations[at] = over.holder(at)
-        else:
-            base.locations.pop(at, None)
-        if isinstance(what, dict | list):
-            base.locations.update({k: p for k, p in over.locations.items() if k[: len(at)] == at})
-        said = name not in TEXTS and at[0] != sweep_axes.TABLE
-        if overrides is not None and said and before.get(name) != what:
-            old = distribution if name == opening else before.get(name)
-            # A copy: what is laid on top later changes tables and lists where they are.
-            before_and_after = copy.deepcopy((old, what))
-            overrides.append(Override(".".join(at), *before_and_after, str(over.location(at))))
-            changed |= name == "loads" or name in HOST_KEYS or is_distribution_key(name, into)
-    if overrides is not None and table.get(FISCAL_YEAR_END) != before.get(FISCAL_YEAR_END):
-        for name in IN_FISCAL_YEARS if FISCAL_YEAR_END in table else ():
-            _mark_fiscal(base, (*key, name), into.get(name))
-    if "source" in table:
-        base.marks.pop(key, None)
-    if changed and "source" in before:
-        if "source" not in table:
-            base.marks.setdefault(key, str(before["source"]))
-            into["source"] = JUDGEMENT
-        if "as_of" not in table:
-            into.pop("as_of", None)
-
-
-def _is_quantity(key: Key) -> bool:
-    """Whether a key is that of a quantity's table: `hardware.pue`, `labs.openai.gw_2026q4`."""
-    parties = len(key) == 3 and key[0] in ("labs", "landlords") and key[2] != "host"
-    return parties or (len(key) == 2 and key[0] in GROUPS)
-
-
-def _mark_fiscal(base: Document, key: Key, entry: Any) -> None:
-    """Mark capex in fiscal years of which an overlay moves the year's end."""
-    if isinstance(entry, dict) and FISCAL_KEYS & set(entry) and "source" in entry:
-        base.marks.setdefault(key, str(entry["source"]))
-        entry["source"] = JUDGEMENT

@@ -17,7 +17,7 @@ SOBOL_DRAWS = 2**37  # 32 sequences of 2^32 points
 BAD_DRAWS = ("fail", "drop", "keep")
 MAX_DRAWS = 10**12
 MAX_SEED = 2**64 - 1
-MOST_UNCERTAINTY = 10  # tables of laws reach so much farther
+MOST_UNCERTAINTY = 10  # quantile tables reach this number of times farther
 
 
 def draws_fault(draws: Any) -> str | None:
@@ -37,7 +37,10 @@ def seed_fault(seed: Any) -> str | None:
 
 
 def sampler_fault(sampler: Any, draws: Any = 0) -> str | None:
-    """What is wrong with the name of a sampler, for so many draws, in words."""
+    """What is wrong with a sampler, in words.
+
+    `draws` is the number that it shall draw.
+    """
     if sampler not in SAMPLERS:
         hint = nearest(shown(sampler).strip("'"), SAMPLERS)
         return f"unknown sampler {shown(sampler)}{hint}"
@@ -58,7 +61,7 @@ def uncertainty_fault(scale: Any) -> str | None:
 
 
 def bad_draws_fault(policy: Any) -> str | None:
-    """What is wrong with the name of a policy for bad draws, in words."""
+    """What is wrong with a policy for bad draws, in words."""
     if policy not in BAD_DRAWS:
         hint = nearest(shown(policy).strip("'"), BAD_DRAWS)
         return f"unknown policy {shown(policy)}{hint}"
@@ -67,8 +70,8 @@ def bad_draws_fault(policy: Any) -> str | None:
 
 def kept_draws_fault(kept: Any, step: int = CHUNK) -> str | None:
     """What is wrong with a number of draws to keep, in words."""
-    whole = isinstance(kept, Integral) and not isinstance(kept, bool)
-    if not whole or int(kept) < step or int(kept) % step:
+    is_whole = isinstance(kept, Integral) and not isinstance(kept, bool)
+    if not is_whole or int(kept) < step or int(kept) % step:
         return f"expected a multiple of {step:,}, got {shown(kept)}"
     return None
 
@@ -77,14 +80,17 @@ def threads_fault(threads: Any) -> str | None:
     """What is wrong with a number of threads, in words."""
     if threads is None:
         return None
-    whole = isinstance(threads, Integral) and not isinstance(threads, bool)
-    if not whole or not 1 <= int(threads) <= 4096:
+    is_whole = isinstance(threads, Integral) and not isinstance(threads, bool)
+    if not is_whole or not 1 <= int(threads) <= 4096:
         return f"expected a whole number of threads from 1 to 4096, got {shown(threads)}"
     return None
 
 
 def option_faults(draws: Any = None, **given: Any) -> dict[str, str]:
-    """What is wrong with options of `simulate`, in words by name; None is as a scenario says."""
+    """What is wrong with options of `simulate`, in words, by name.
+
+    None stands for the scenario's own option, and is never wrong.
+    """
     rules: dict[str, Callable[[Any], str | None]] = {
         "seed": seed_fault,
         "sampler": lambda sampler: sampler_fault(sampler, draws),
@@ -93,9 +99,9 @@ def option_faults(draws: Any = None, **given: Any) -> dict[str, str]:
         "bad_draws": bad_draws_fault,
         "kept_draws": kept_draws_fault,
     }
-    found = {"draws": None if draws is None else draws_fault(draws)}
-    found |= {name: rules[name](said) for name, said in given.items() if said is not None}
-    return {name: message for name, message in found.items() if message}
+    messages = {"draws": None if draws is None else draws_fault(draws)}
+    messages |= {name: rules[name](value) for name, value in given.items() if value is not None}
+    return {name: message for name, message in messages.items() if message}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sim.common.text import in_words, shorten
-from sim.distributions import Distribution
-from sim.distributions.copulas import Group
+from sim.distributions.base import Distribution
+from sim.distributions.groups import Group
 from sim.model.declarations import Field
 from sim.parameters.sweep_axes import Axis
 
@@ -32,7 +32,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class RunDefaults:
-    """What a run does unless it is told otherwise: `[run]` of a parameter file."""
+    """Defaults of a run: `[run]` of a parameter file."""
 
     draws: int = 100_000
     seed: int = 1
@@ -41,10 +41,10 @@ class RunDefaults:
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """One input as its file says it: law, loadings on the common factors, and provenance.
+    """An input: distribution, loadings on the common factors, and provenance.
 
     `overrides` is the source of the number that a file or `--set` changed without a new source.
-    `given` are the keys of the law as the files have them: a law by quantiles has them there.
+    `given` holds the keys of the distribution as the files have them, such as its quantiles.
     """
 
     name: str
@@ -58,9 +58,9 @@ class Quantity:
     given: dict[str, Any]
 
     def resolved(self) -> dict[str, Any]:
-        """Everything about the quantity as plain data, in the words of a parameter file."""
-        said = {
-            **self.distribution.said(),
+        """The quantity as plain data, with the keys of a parameter file."""
+        entry = {
+            **self.distribution.as_entry(),
             "loads": self.loads or None,
             "unit": self.field.unit,
             "source": self.source,
@@ -68,7 +68,7 @@ class Quantity:
             "as_of": self.as_of,
             "overrides": self.overrides,
         }
-        return {key: what for key, what in said.items() if what is not None}
+        return {key: value for key, value in entry.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Hosting:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A lab or a landlord: its id, the name that tables and figures show, and its year's end."""
+    """A lab or a landlord, with its name in tables and figures."""
 
     id: str
     name: str
@@ -94,10 +94,11 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a source states about a quantity of the model, an output or an input.
+    """What a source states about an input or output.
 
-    The quantity is that of `labels`, or the sum over `total_of`; `less` and `per` are expressions
-    that are taken from it, or by which it is divided. A range has `low` or `high` or both.
+    The quantity is that of `labels`, or the sum over `total_of`; the expression `less` is
+    subtracted from it, and `per` divides it. A range has `low` or `high` or both. Numbers are in
+    `unit`.
     """
 
     output: str
@@ -130,7 +131,10 @@ class Override:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Validated parameters. `quantities` is keyed by full name, e.g. `labs.openai.gw_2026q4`."""
+    """Validated parameters.
+
+    `quantities` is by full name, e.g. `labs.openai.gw_2026q4`; `hosts` by ids of lab and landlord.
+    """
 
     name: str
     description: str
@@ -147,7 +151,7 @@ class Scenario:
     overrides: tuple[Override, ...] = ()
     remarks: tuple[str, ...] = ()
     files: tuple[str, ...] = field(default=(), compare=False)
-    sweep: tuple[Axis, ...] = field(default=(), compare=False)  # no part of a run
+    sweep: tuple[Axis, ...] = field(default=(), compare=False)  # a run does not depend on it
 
     def __repr__(self) -> str:
         """Five lines: name and description, files, labs, landlords, what differs."""
@@ -172,7 +176,7 @@ class Scenario:
         )
 
     def resolved(self) -> dict[str, Any]:
-        """All parameters after merging, as plain data (what the manifest keeps)."""
+        """All parameters after merging, as plain data, as a manifest keeps them."""
         settings = self.settings
         return {
             "model": {
@@ -186,7 +190,7 @@ class Scenario:
             "labs": {lab.id: lab.name for lab in self.labs},
             "landlords": {landlord.id: landlord.name for landlord in self.landlords},
             "fiscal_year_ends": {party.id: party.fiscal_year_end for party in self.landlords},
-            "correlation": [group.said() for group in self.correlations],
+            "correlation": [group.as_entry() for group in self.correlations],
             "quantities": {name: q.resolved() for name, q in sorted(self.quantities.items())},
             "hosts": {
                 f"labs.{lab}.host.{landlord}": {
@@ -201,13 +205,13 @@ class Scenario:
         }
 
     def digest(self, *determined_by: Any) -> str:
-        """Twelve hexadecimal digits of the parameters and whatever else determines a run."""
-        text = self._said + "".join(f", {_as_json(what)}" for what in determined_by) + "]"
+        """Twelve hexadecimal digits of parameters and further determinants of a run."""
+        text = self._json + "".join(f", {_as_json(value)}" for value in determined_by) + "]"
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
     @cached_property
-    def _said(self) -> str:
-        """The beginning of what digests are of."""
+    def _json(self) -> str:
+        """The parameters as JSON, the beginning of every hashed text."""
         order = [[party.id for party in parties] for parties in (self.labs, self.landlords)]
         return _as_json([self.resolved(), order]).removesuffix("]")
 
@@ -218,5 +222,5 @@ class Scenario:
         return {name: self.sources[name] for name in sorted(used)}
 
 
-def _as_json(said: Any) -> str:
-    return json.dumps(said, sort_keys=True, default=str)
+def _as_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)

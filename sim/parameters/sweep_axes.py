@@ -1,4 +1,4 @@
-"""Axes of a sweep: keys of parameters, and the values that each of them takes.
+"""Axes of a sweep: keys of parameters and their values.
 
 Values are a list of numbers or words, or in text `0.3:0.8:11` (from, to, how many: evenly spaced,
 ends included) or `3,4,5` or `economic,accounting`.
@@ -28,7 +28,7 @@ NOT_SWEPT = ("format", "extends", "description", "run", TABLE)
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A key, the different values that it takes, and where that was said."""
+    """A key, its different values, and where they were given."""
 
     key: str
     values: tuple[Value, ...]
@@ -41,43 +41,55 @@ class Axis:
 
     @property
     def labels(self) -> list[float] | list[str]:
-        """The values as a coordinate: numbers as floats, all else as a file has it."""
+        """The values as a coordinate: floats, or words of files."""
         if self.numeric:
             return [float(value) for value in self.values]
         return [in_words(value) for value in self.values]
 
 
-def axis(key: str, said: Any, location: Location, faults: list[Fault]) -> Axis | None:
-    """The axis of a key; what is wrong with it is added to `faults`, and then None comes back."""
+def read_axis(key: str, given: Any, location: Location, faults: list[Fault]) -> Axis | None:
+    """The axis of a key, from values as a user gives them.
+
+    Where something is wrong it is added to `faults`, and None comes back.
+    """
     try:
-        values = _values(key, said)
+        values = _read_values(key, given)
     except ValueError as error:
         faults.append(Fault(location, key, str(error)))
         return None
     return Axis(key, values, location)
 
 
-def _values(key: str, said: Any) -> tuple[Value, ...]:
-    """The values of a key; what is wrong with either is raised as ValueError."""
+def _read_values(key: str, given: Any) -> tuple[Value, ...]:
+    """The values of a key, each once.
+
+    Raises:
+        ValueError: With what is wrong with the key or the values.
+    """
     if not re.fullmatch(r"[^\s.=]+(\.[^\s.=]+)*", key):
         raise ValueError("expected a key such as hardware.pue.median")
     if key.split(".")[0] in NOT_SWEPT:
         raise ValueError("is not a parameter of the model, and cannot be swept")
-    values = tuple(_spaced(said) if isinstance(said, str) and ":" in said else _listed(said))
+    is_spaced = isinstance(given, str) and ":" in given
+    values = tuple(_spaced_values(given) if is_spaced else _listed_values(given))
     if len({isinstance(value, str | bool) for value in values}) > 1:
-        raise ValueError(f"expected numbers or words, not both; got {shown(said)}")
+        raise ValueError(f"expected numbers or words, not both; got {shown(given)}")
     again = next((value for i, value in enumerate(values) if value in values[:i]), None)
     if again is not None:
         raise ValueError(f"{shown(again)} is there twice")
     return values
 
 
-def _spaced(text: str) -> Iterator[Value]:
-    """Evenly spaced numbers, each the float nearest to the exact decimal."""
+def _spaced_values(text: str) -> Iterator[Value]:
+    """Evenly spaced numbers, each the float nearest to the exact decimal.
+
+    Raises:
+        ValueError: If the text is not of the form from:to:how many.
+    """
     parts = [part.strip() for part in text.split(":")]
     if len(parts) != 3:
         raise ValueError(f"{EXPECTED}; got {shown(text)}")
-    ends = [_finite(part) for part in parts[:2]]
+    ends = [_read_number(part) for part in parts[:2]]
     if not parts[2].isdecimal() or not 2 <= int(parts[2]) <= MOST_POINTS:
         raise ValueError(f"expected how many values, from 2 to {MOST_POINTS:,}, got '{parts[2]}'")
     if ends[0] == ends[1]:
@@ -85,108 +97,120 @@ def _spaced(text: str) -> Iterator[Value]:
     first, last = (Fraction(repr(end)) for end in ends)
     steps = int(parts[2]) - 1
     exact = [first + (last - first) * i / steps for i in range(steps + 1)]
-    whole = all(isinstance(end, int) for end in ends) and all(x.denominator == 1 for x in exact)
-    yield from ((int(x) if whole else float(x)) for x in exact)
+    is_whole = all(isinstance(end, int) for end in ends) and all(x.denominator == 1 for x in exact)
+    yield from ((int(x) if is_whole else float(x)) for x in exact)
 
 
-def _finite(text: str) -> int | float:
-    found = _value(text)
-    if isinstance(found, str | bool):
+def _read_number(text: str) -> int | float:
+    number = _read_value(text)
+    if isinstance(number, str | bool):
         raise ValueError(f"expected a number, got '{text}'")
-    return found
+    return number
 
 
-def _listed(said: Any) -> Iterator[Value]:
-    """The values of a list, or of a text with commas; a single value is a list of one."""
-    if isinstance(said, str):
-        said = said.split(",")
-    elif isinstance(said, np.ndarray):
-        said = said.tolist()
-    elif isinstance(said, Mapping) or not isinstance(said, Iterable):
-        said = [said]
-    said = list(said)
-    if not said:
+def _listed_values(given: Any) -> Iterator[Value]:
+    """The values of a list, of a text with commas, or one alone.
+
+    Raises:
+        ValueError: If there are none, or one is no number, flag or word.
+    """
+    if isinstance(given, str):
+        given = given.split(",")
+    elif isinstance(given, np.ndarray):
+        given = given.tolist()
+    elif isinstance(given, Mapping) or not isinstance(given, Iterable):
+        given = [given]
+    entries = list(given)
+    if not entries:
         raise ValueError(EXPECTED)
-    for one in said:
-        yield _value(one)
+    yield from map(_read_value, entries)
 
 
-def _value(said: Any) -> Value:
-    """A number, flag or word.
+def _read_value(given: Any) -> Value:
+    """A number, flag or word, from one or from its text.
 
     Raises:
         ValueError: If it is none, or a number that is not finite.
     """
-    said = said.item() if isinstance(said, np.generic) else said
-    if isinstance(said, str):
-        said = said.strip()
+    value = given.item() if isinstance(given, np.generic) else given
+    if isinstance(value, str):
+        value = value.strip()
         for kind in (int, float):
             try:
-                said = kind(said)
+                value = kind(value)
                 break
             except ValueError:
                 continue
-    if isinstance(said, str):
+    if isinstance(value, str):
         flags = {"true": True, "false": False}
-        said = flags.get(said, re.sub(r"""^(["'])(.*)\1$""", r"\2", said))
-    if not isinstance(said, int | float | str):
-        raise ValueError(f"expected a number or a word, got {shown(said)}")
-    if said == "":
+        value = flags.get(value, re.sub(r"""^(["'])(.*)\1$""", r"\2", value))
+    if not isinstance(value, int | float | str):
+        raise ValueError(f"expected a number or a word, got {shown(value)}")
+    if value == "":
         raise ValueError(EXPECTED)
-    if isinstance(said, float) and not math.isfinite(said):
-        raise ValueError(f"expected finite numbers, got {said}")
-    return said
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"expected finite numbers, got {value}")
+    return value
 
 
 def of_texts(texts: Iterable[str], faults: list[Fault]) -> tuple[Axis, ...]:
-    """The axes of `key=values` texts of the command line."""
+    """The axes of `key=values` texts; what is wrong goes to `faults`."""
     location = Location("--over")
-    pairs = []
+    triples = []
     for text in texts:
-        key, equals, said = text.partition("=")
-        if not equals or not key.strip() or not said.strip():
+        key, equals, values = text.partition("=")
+        if not equals or not key.strip() or not values.strip():
             faults.append(Fault(location, text, "expected group.name.key=values"))
         else:
-            pairs.append((key.strip(), said, location))
-    return _different(pairs, faults)
+            triples.append((key.strip(), values, location))
+    return _read_axes(triples, faults)
 
 
 def of_mapping(over: Mapping[str, Any], faults: list[Fault]) -> tuple[Axis, ...]:
-    """The axes of a mapping from keys to values."""
+    """The axes of a mapping; what is wrong goes to `faults`."""
     location = Location("over")
-    return _different([(str(key), said, location) for key, said in over.items()], faults)
+    return _read_axes([(str(key), values, location) for key, values in over.items()], faults)
 
 
 def of_document(document: Document, faults: list[Fault]) -> tuple[Axis, ...]:
-    """The axes of the table `[sweep]` of a file, with keys quoted or as tables."""
+    """The axes of the table `[sweep]`; what is wrong goes to `faults`.
+
+    Keys are quoted, or written as tables.
+    """
     table = document.data.get(TABLE, {})
     if not isinstance(table, dict):
         return ()
-    pairs = [
-        (".".join(key), said, document.location((TABLE, *key))) for key, said in _leaves(table)
+    triples = [
+        (".".join(key), values, document.location((TABLE, *key))) for key, values in _leaves(table)
     ]
-    return _different(pairs, faults)
+    return _read_axes(triples, faults)
 
 
 def _leaves(table: dict[str, Any], above: Key = ()) -> Iterator[tuple[Key, Any]]:
-    for name, what in table.items():
-        if isinstance(what, dict):
-            yield from _leaves(what, (*above, name))
+    """Key and value of everything in nested tables that is no table."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, (*above, name))
         else:
-            yield (*above, name), what
+            yield (*above, name), value
 
 
-def _different(pairs: Iterable[tuple[str, Any, Location]], faults: list[Fault]) -> tuple[Axis, ...]:
-    """The axes, each key once, and not too many points in all."""
-    found: dict[str, Axis] = {}
-    for key, said, location in pairs:
-        if key in found:
+def _read_axes(
+    triples: Iterable[tuple[str, Any, Location]], faults: list[Fault]
+) -> tuple[Axis, ...]:
+    """The axes of triples of key, values and location.
+
+    A key that is there twice, and more points than a sweep may have, are added to `faults`.
+    """
+    axes: dict[str, Axis] = {}
+    for key, values, location in triples:
+        if key in axes:
             faults.append(Fault(location, key, "is swept twice"))
-        elif (one := axis(key, said, location, faults)) is not None:
-            found[key] = one
-    points = math.prod(len(one.values) for one in found.values())
+        elif (axis := read_axis(key, values, location, faults)) is not None:
+            axes[key] = axis
+    points = math.prod(len(axis.values) for axis in axes.values())
     if points > MOST_POINTS:
-        first = next(iter(found.values()))
+        first = next(iter(axes.values()))
         message = f"{points:,} points are too many: a sweep has {MOST_POINTS:,} at most"
         faults.append(Fault(first.location, "", message))
-    return tuple(found.values())
+    return tuple(axes.values())

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.distributions import calendar_year
+from sim.distributions.landlord_capex import calendar_year
 from sim.kernels.formulas import buildout, hardware, throughput, training, unit_cost
 from sim.kernels.sampling.philox import philox
 from sim.model.inputs import Accelerator, Training, Workload

@@ -15,15 +15,16 @@ from sim.common.errors import Fault, InputError, Location
 from sim.common.memory import check_memory
 from sim.common.text import shown
 from sim.common.threads import in_chunks
-from sim.distributions import Distribution, Fixed
-from sim.distributions.copulas import Group, GroupError
+from sim.distributions.base import Distribution
+from sim.distributions.discrete import Fixed
+from sim.distributions.groups import Group, GroupError
 from sim.engine.rank_correlation import achieved
 from sim.engine.sampling_plan import SamplingPlan, factor_name
 from sim.kernels.loop import sample_tiles
 from sim.model.blocks import TILE
 from sim.model.dims import FACTORS
 from sim.parameters import options, rules
-from sim.parameters.correlation_groups import checked
+from sim.parameters.correlation_groups import check_group
 from sim.parameters.distribution_errors import read_named_distribution
 from sim.parameters.scenario import RunDefaults
 
@@ -187,7 +188,7 @@ def _groups(
     for i, one in enumerate([said] if isinstance(said, Mapping) else said):
         at = f"correlation[{i}]"
         try:
-            group = checked(plain(one), distributions, loads, taken)
+            group = check_group(plain(one), distributions, loads, taken)
         except GroupError as error:
             faults += [
                 Fault(place, ".".join(filter(None, (at, key))), message)

@@ -302,7 +302,9 @@ def _usual(scenarios: Sequence[Scenario]) -> list[Expression]:
     """What is asked unless something is: of the inference margin, with the hurdle if it is one."""
     margin = f"inference_gross_margin@{REFERENCE_QUARTER}"
     texts = [f"p50({margin})", f"p5({margin})"]
-    hurdles = [one.quantities["finance.hurdle_margin"].distribution.stated() for one in scenarios]
+    hurdles = [
+        one.quantities["finance.hurdle_margin"].distribution.stated_values() for one in scenarios
+    ]
     if list(hurdles[0]) == ["value"] and all(hurdle == hurdles[0] for hurdle in hurdles):
         texts.append(f"P({margin} >= {hurdles[0]['value']:g})")
     return [expressions.parse(text) for text in texts]

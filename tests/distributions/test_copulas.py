@@ -12,14 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import ndtr
 
-from sim.distributions.copulas import (
-    GroupError,
-    group_from,
-    mixing,
-    score_matrix,
-    t_scale_table,
-    t_score_table,
-)
+from sim.distributions.copulas import mixing, score_matrix, t_scale_table, t_score_table
+from sim.distributions.groups import GroupError, read_group
 from sim.engine.rank_correlation import spearman
 from sim.parameters.distribution_errors import read_named_distribution
 
@@ -38,7 +32,7 @@ DISTRIBUTIONS = {
 
 
 def score(one: str, other: str, rho: float, kind: str) -> float:
-    group = group_from({"inputs": [one, other], "kind": kind, "pairs": [[one, other, rho]]})
+    group = read_group({"inputs": [one, other], "kind": kind, "pairs": [[one, other, rho]]})
     return float(score_matrix(group, DISTRIBUTIONS)[0, 1])
 
 
@@ -63,7 +57,7 @@ def test_pearson_between_uniforms_is_their_rank_correlation(rho: float) -> None:
 def test_pearson_between_coins_is_that_of_orthants(r: float) -> None:
     distributions = {"x": DISTRIBUTIONS["coin"], "y": DISTRIBUTIONS["coin"]}
     rho = 2 / math.pi * math.asin(r)
-    group = group_from({"inputs": ["x", "y"], "kind": "pearson", "pairs": [["x", "y", rho]]})
+    group = read_group({"inputs": ["x", "y"], "kind": "pearson", "pairs": [["x", "y", rho]]})
     assert score_matrix(group, distributions)[0, 1] == pytest.approx(r, abs=1e-5)
 
 
@@ -72,7 +66,7 @@ def test_pearson_between_rare_events_is_that_of_the_bivariate_normal() -> None:
     both = stats.multivariate_normal(cov=[[1, 0.3], [0.3, 1]]).cdf([z, z])
     distributions = {"x": DISTRIBUTIONS["rare"], "y": DISTRIBUTIONS["rare"]}
     rho = (both - 0.01) / 0.09
-    group = group_from({"inputs": ["x", "y"], "kind": "pearson", "pairs": [["x", "y", rho]]})
+    group = read_group({"inputs": ["x", "y"], "kind": "pearson", "pairs": [["x", "y", rho]]})
     assert score_matrix(group, distributions)[0, 1] == pytest.approx(0.3, abs=1e-5)
 
 
@@ -81,8 +75,9 @@ def test_a_pearson_correlation_that_two_laws_cannot_have_is_refused_with_the_ran
     low, high = (math.expm1(sign * 0.4) / scale for sign in (-1, 1))
     with pytest.raises(GroupError) as raised:
         score("a", "b", -0.9, "pearson")
-    assert f"a, b = -0.9 cannot be: between these laws it is from {low:.3g} to {high:.3g}" in str(
-        raised.value
+    assert (
+        f"a, b = -0.9 cannot be: between these distributions it is from {low:.3g} to {high:.3g}"
+        in str(raised.value)
     )
     with pytest.raises(GroupError, match="t has no variance"):
         score("a", "t", 0.5, "pearson")
@@ -123,13 +118,13 @@ def test_a_correlation_matrix_is_accepted_and_kept_as_it_is(matrix: np.ndarray) 
     said = {"inputs": names, "kind": "copula", "matrix": np.clip(matrix, -1, 1).tolist()}
     said["matrix"] = [[said["matrix"][min(i, j)][max(i, j)] for j in range(len(names))]
                       for i in range(len(names))]  # fmt: skip
-    found = score_matrix(group_from(said), {})
+    found = score_matrix(read_group(said), {})
     np.testing.assert_allclose(found, matrix, atol=1e-12)
 
 
 def test_three_entries_that_cannot_be_together_are_named_with_the_range_of_the_third() -> None:
     matrix = [[1, 0.9, 0.9, 0], [0.9, 1, -0.5, 0], [0.9, -0.5, 1, 0], [0, 0, 0, 1]]
-    group = group_from({"inputs": ["a", "b", "u", "v"], "kind": "copula", "matrix": matrix})
+    group = read_group({"inputs": ["a", "b", "u", "v"], "kind": "copula", "matrix": matrix})
     with pytest.raises(GroupError) as raised:
         score_matrix(group, DISTRIBUTIONS)
     told = str(raised.value)
@@ -140,7 +135,7 @@ def test_three_entries_that_cannot_be_together_are_named_with_the_range_of_the_t
 def test_entries_that_cannot_be_though_any_three_could_are_named_by_the_eigenvector() -> None:
     pairs = [["a", "b", -0.4], ["a", "u", -0.4], ["a", "v", -0.4], ["b", "u", -0.4],
              ["b", "v", -0.4], ["u", "v", -0.4]]  # fmt: skip
-    group = group_from({"inputs": ["a", "b", "u", "v"], "kind": "copula", "pairs": pairs})
+    group = read_group({"inputs": ["a", "b", "u", "v"], "kind": "copula", "pairs": pairs})
     with pytest.raises(GroupError, match=r"most of all .* = -0\.4; .*smallest eigenvalue.*-0\.2"):
         score_matrix(group, DISTRIBUTIONS)
 
@@ -149,9 +144,9 @@ def test_ranks_that_are_fine_as_they_stand_may_ask_for_scores_that_are_not() -> 
     rho = -0.499
     pairs = [["a", "b", rho], ["a", "u", rho], ["b", "u", rho]]
     said = {"inputs": ["a", "b", "u"], "pairs": pairs}
-    score_matrix(group_from({**said, "kind": "copula"}), DISTRIBUTIONS)
+    score_matrix(read_group({**said, "kind": "copula"}), DISTRIBUTIONS)
     with pytest.raises(GroupError, match=r"eigenvalue of the matrix of normal scores is -0\.03"):
-        score_matrix(group_from({**said, "kind": "spearman"}), DISTRIBUTIONS)
+        score_matrix(read_group({**said, "kind": "spearman"}), DISTRIBUTIONS)
 
 
 @pytest.mark.parametrize("nu", [0.5, 1.0, 4.0, 30.0, 1e6])
@@ -180,11 +175,11 @@ def test_rank_correlations_share_the_ranks_of_ties() -> None:
 def test_a_group_says_what_it_was_told() -> None:
     said = {"inputs": ["v", "a", "u"], "kind": "copula", "copula": "t", "nu": 3,
             "pairs": [["u", "v", 0.25]]}  # fmt: skip
-    group = group_from(said)
+    group = read_group(said)
     assert group.members == ("a", "u", "v")
     assert group.name == "a+u+v"
     assert group.matrix == ((1, 0, 0), (0, 1, 0.25), (0, 0.25, 1))
-    assert group_from(group.said()) == group
+    assert read_group(group.as_entry()) == group
 
 
 TWO: dict[str, Any] = {"inputs": ["a", "b"], "kind": "copula", "pairs": [["a", "b", 0.5]]}
@@ -210,7 +205,7 @@ TWO: dict[str, Any] = {"inputs": ["a", "b"], "kind": "copula", "pairs": [["a", "
         ({"pairs": [["a", "b"]]}, "pairs", "expected two inputs and a number, got ['a', 'b']"),
         ({"pairs": [["a", "b", 1.5]]}, "pairs", "expected a number from -1 to 1 for a, b, got 1.5"),
         ({"pairs": [["a", "a", 0.5]]}, "pairs", "a is paired with itself"),
-        ({"pairs": [["a", "b", 0.5], ["b", "a", 0.5]]}, "pairs", "b, a is said twice"),
+        ({"pairs": [["a", "b", 0.5], ["b", "a", 0.5]]}, "pairs", "b, a is given twice"),
         ({"pairs": 0.5}, "pairs", 'expected pairs such as ["a", "b", 0.5], got 0.5'),
     ],
 )  # fmt: skip
@@ -218,7 +213,7 @@ def test_what_is_wrong_with_a_group_is_told_with_its_key(
     change: dict[str, Any], key: str, told: str
 ) -> None:
     with pytest.raises(GroupError) as raised:
-        group_from({**TWO, **change})
+        read_group({**TWO, **change})
     assert key in [at for at, _ in raised.value.faults]
     assert told in str(raised.value)
 
@@ -235,5 +230,5 @@ def test_what_is_wrong_with_a_group_is_told_with_its_key(
 )
 def test_what_is_wrong_with_a_matrix_is_told(matrix: Any, told: str) -> None:
     with pytest.raises(GroupError) as raised:
-        group_from({"inputs": ["a", "b"], "kind": "copula", "matrix": matrix})
+        read_group({"inputs": ["a", "b"], "kind": "copula", "matrix": matrix})
     assert told in str(raised.value)

@@ -50,7 +50,7 @@ def test_quantiles_are_those_of_scipy(said: dict[str, Any], known: Any) -> None:
     expected = np.append(known.ppf(LEVELS), known.isf(1e-10))
     scale = np.maximum(np.abs(expected - known.median()), known.ppf(0.75) - known.ppf(0.25))
     assert (np.abs(found - expected) < 1e-11 * scale).all()
-    up_to, above = distribution.log_shares_at(found)
+    up_to, above = distribution.log_probabilities_at(found)
     np.testing.assert_allclose(np.exp(up_to[2:-1]), LEVELS[2:], rtol=1e-10)
     np.testing.assert_allclose(above[-1], math.log(1e-10), rtol=1e-6)
 
@@ -65,7 +65,7 @@ def test_a_cut_40_sd_out_is_true(sign: int) -> None:
     tail = [math.log1p(-1 / y**2 + 3 / y**4 - 15 / y**6) - y * y / 2 - math.log(y) for y in x]
     cut = math.log1p(-1 / 1600 + 3 / 40**4 - 15 / 40**6) - 800 - math.log(40)
     np.testing.assert_allclose(tail, cut + np.log(share), atol=1e-8)
-    assert distribution.cut_off == 1
+    assert distribution.cut_share == 1
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_law_given_by_quantiles_has_them(
     distribution = read_named_distribution(said, "x")
     found = distribution.quantile(ndtri(list(quantiles)))
     np.testing.assert_allclose(found, list(quantiles.values()), rtol=1e-9)
-    assert read_named_distribution(distribution.said(), "x") == distribution
+    assert read_named_distribution(distribution.as_entry(), "x") == distribution
 
 
 def test_a_mixture_keeps_its_atom_and_its_gap() -> None:
@@ -128,7 +128,10 @@ def test_separate_values_come_in_their_shares() -> None:
     ("said", "message"),
     [
         ({"family": "gama", "shape": 1}, "unknown family 'gama'; did you mean 'gamma'?"),
-        ({"family": "scipy.gama", "a": 1}, "no continuous law 'gama'; did you mean 'gamma'?"),
+        (
+            {"family": "scipy.gama", "a": 1},
+            "no continuous distribution 'gama'; did you mean 'gamma'?",
+        ),
         ({"family": "scipy.gamma"}, "missing a (scipy.gamma takes a, loc, scale, min, max)"),
         ({"family": "metalog", "p10": 1, "p50": 1.1, "p90": 5}, "too skewed"),
         ({"family": "normal", "p10": 3, "p90": 1}, "quantiles must rise with their levels"),
@@ -155,7 +158,7 @@ def test_a_mixture_of_laws_far_apart_has_its_exact_quantiles() -> None:
         "x",
     )
     z = np.array([-3.0, 0.0, 3.0, 4.0, 5.0])
-    below, above = distribution.log_shares_at(distribution.quantile(z))
+    below, above = distribution.log_probabilities_at(distribution.quantile(z))
     np.testing.assert_allclose(np.exp(below), ndtr(z), rtol=1e-9)
     np.testing.assert_allclose(np.exp(above), ndtr(-z), rtol=1e-6)
 
@@ -169,8 +172,8 @@ def test_a_cut_between_the_parts_of_a_mixture_leaves_one_of_them() -> None:
 
 def test_a_heavy_tail_that_is_cut_has_all_moments() -> None:
     said = {"family": "generalized_pareto", "shape": 0.8, "scale": 1, "threshold": 1}
-    assert read_named_distribution(said, "x").moments == 1.25
-    assert read_named_distribution({**said, "max": 100}, "x").moments == math.inf
+    assert read_named_distribution(said, "x").moment_order == 1.25
+    assert read_named_distribution({**said, "max": 100}, "x").moment_order == math.inf
 
 
 def test_weights_that_no_double_holds_are_refused() -> None:

@@ -14,7 +14,7 @@ import worlds
 import xarray as xr
 
 import sim
-from sim.distributions import calendar_year
+from sim.distributions.landlord_capex import calendar_year
 from sim.kernels.formulas import buildout, hardware, landlords, throughput, training, unit_cost
 from sim.model.dims import LAYERS
 from sim.model.inputs import Accelerator, Hardware, Training, Workload

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from parameter_files import STATEMENT, Folder
 
 import sim
-from sim.parameters.consistency import apart, findings, interval, nominal, quantity, report, value
+from sim.parameters.consistency import (
+    are_apart,
+    describe_quantity,
+    evaluate,
+    find_disagreements,
+    nominal_value,
+    report,
+    rounding_interval,
+)
 from sim.parameters.scenario import Scenario, Statement
 
 BASE = str(ROOT / "params" / "base.toml")
@@ -44,40 +52,40 @@ def said(value: float | None, low: float | None = None, high: float | None = Non
     ],
 )
 def test_a_figure_is_as_exact_as_it_is_written(number: float, low: float, high: float) -> None:
-    assert interval(said(number)) == pytest.approx((low, high))
+    assert rounding_interval(said(number)) == pytest.approx((low, high))
 
 
 def test_a_range_is_what_it_says() -> None:
-    assert interval(said(None, 180, 190)) == (180, 190)
-    assert interval(said(None, 10)) == (10, math.inf)
-    assert interval(said(None, None, 14)) == (-math.inf, 14)
-    assert [nominal(said(*x)) for x in ((None, 180, 190), (7,), (None, 10))] == [185, 7, 10]
+    assert rounding_interval(said(None, 180, 190)) == (180, 190)
+    assert rounding_interval(said(None, 10)) == (10, math.inf)
+    assert rounding_interval(said(None, None, 14)) == (-math.inf, 14)
+    assert [nominal_value(said(*x)) for x in ((None, 180, 190), (7,), (None, 10))] == [185, 7, 10]
 
 
 @given(st.tuples(*[st.floats(-1e6, 1e6)] * 4))
 def test_intervals_that_do_not_meet_are_apart_either_way(ends: tuple[float, ...]) -> None:
     one, other = tuple(sorted(ends[:2])), tuple(sorted(ends[2:]))
-    assert apart(one, other) == apart(other, one)  # type: ignore[arg-type]
-    assert not apart(one, one)  # type: ignore[arg-type]
+    assert are_apart(one, other) == are_apart(other, one)  # type: ignore[arg-type]
+    assert not are_apart(one, one)  # type: ignore[arg-type]
     if one[1] < other[0] - 1:
-        assert apart(one, other)  # type: ignore[arg-type]
+        assert are_apart(one, other)  # type: ignore[arg-type]
 
 
 def test_the_parts_of_the_source_document_do_not_add_up_to_its_total(base: Scenario) -> None:
     """Model.md 9.3: about 600 against its own 190, 180 to 190, 125 to 145, and 200 of Amazon's."""
-    found = {f.kind: f for f in findings(base) if f.statement.total_of == HYPERSCALERS}
+    found = {f.kind: f for f in find_disagreements(base) if f.statement.total_of == HYPERSCALERS}
     parts = found["parts"].parts
     assert [(part.label, part.number) for part in parts] == [
         ("microsoft", 190), ("amazon", 200), ("alphabet", 185), ("meta", 135),
     ]  # fmt: skip
     assert [part.source for part in parts].count("source-document") == 3
-    assert found["sum"].found == 190 + 215 + 195 + 138
+    assert found["sum"].number == 190 + 215 + 195 + 138
 
 
 def test_contradictions_are_found_with_both_sources(base: Scenario) -> None:
     disputed = {
-        (quantity(f.statement), f.statement.source, f.other.source)
-        for f in findings(base)
+        (describe_quantity(f.statement), f.statement.source, f.other.source)
+        for f in find_disagreements(base)
         if f.other is not None
     }
     assert (
@@ -92,27 +100,29 @@ def test_contradictions_are_found_with_both_sources(base: Scenario) -> None:
 
 
 def test_gigawatts_are_held_against_chips_and_revenue_against_gigawatts(base: Scenario) -> None:
-    found = {quantity(f.statement): f for f in findings(base) if f.kind == "scenario"}
+    found = {
+        describe_quantity(f.statement): f for f in find_disagreements(base) if f.kind == "scenario"
+    }
     labs = "anthropic + google_deepmind + meta + openai + xai"
     added = found[f"gw_2026q4 less gw_2025q4 of {labs}"]
-    assert added.found == pytest.approx(24 - 8.9)
+    assert added.number == pytest.approx(24 - 8.9)
     per_gw = found["arr_2026q4_busd[openai] per gw_2026q4[openai]"]
-    assert per_gw.found == pytest.approx(46 / 7)
+    assert per_gw.number == pytest.approx(46 / 7)
 
 
 def test_what_agrees_is_not_reported(folder: Folder) -> None:
     for text in (STATEMENT, STATEMENT.replace("value = 7", "low = 6\nhigh = 8"), ""):
         folder.write("published.toml", f"format = 1\n{STATEMENT}{text}")
-        assert findings(folder.load()) == []
+        assert find_disagreements(folder.load()) == []
         assert list(report(folder.load())) == []
 
 
 def test_the_scenario_that_departs_is_told(folder: Folder) -> None:
     folder.write("published.toml", f"format = 1\n{STATEMENT}")
     scenario = folder.load(set={"labs.openai.gw_2026q4.median": 9})
-    (finding,) = findings(scenario)
-    assert (finding.kind, finding.found) == ("scenario", 9)
-    assert value(scenario, finding.statement) == 9
+    (finding,) = find_disagreements(scenario)
+    assert (finding.kind, finding.number) == ("scenario", 9)
+    assert evaluate(scenario, finding.statement) == 9
     assert list(report(scenario)) == [
         "(source, date, grade: A first-party, B research house or press, C secondary)",
         "Published figures that this scenario departs from:",
@@ -127,7 +137,7 @@ def test_figures_of_what_is_not_in_the_run_are_left_out(folder: Folder) -> None:
     )
     folder.write("published.toml", f"format = 1\n{text}")
     scenario = folder.load()
-    assert findings(scenario) == []
+    assert find_disagreements(scenario) == []
     (note,) = report(scenario)
     assert note == (
         "note: published gw_2026q4[openia] is left out: 'openia' is not one of its labs or"
@@ -174,7 +184,7 @@ def test_a_label_of_another_kind_is_no_label(folder: Folder, about: str) -> None
     )
     folder.write("published.toml", f"format = 1\n{text}")
     scenario = folder.load()
-    assert findings(scenario) == []
+    assert find_disagreements(scenario) == []
     notes = list(report(scenario))
     assert notes
     assert all("is left out" in note for note in notes)
@@ -187,5 +197,5 @@ def test_a_total_is_the_same_in_any_order_of_its_parts(folder: Folder) -> None:
         for parts, number in (('["oracle", "meta"]', 553), ('["meta", "oracle"]', 900))
     )
     folder.write("published.toml", f"format = 1\n{text}")
-    kinds = [finding.kind for finding in findings(folder.load())]
+    kinds = [finding.kind for finding in find_disagreements(folder.load())]
     assert kinds == ["figures", "sum"]

@@ -16,7 +16,9 @@ from scipy import stats
 import sim
 from sim.distributions import text_density
 from sim.distributions.moments import moments
-from sim.parameters import describe
+from sim.model.catalogue import OUTPUTS, probability_dims
+from sim.model.outputs import PROBABILITIES
+from sim.parameters import describe, describe_text
 from sim.parameters.distribution_errors import read_named_distribution
 
 BASE = str(ROOT / "params" / "base.toml")
@@ -59,7 +61,7 @@ def test_moments_are_those_of_the_formula(said: dict[str, Any], mean: float, sd:
 
 def test_a_lognormal_in_numbers(folder: Folder) -> None:
     body = f'[{LIVES}]\nfamily = "lognormal"\np5 = 2\np95 = 8\nmin = 2\n'
-    (data,) = describe.described(folder.load(folder.overlay(body)), [LIVES])
+    (data,) = describe.describe_quantities(folder.load(folder.overlay(body)), [LIVES])
     sigma = math.log(2) / stats.norm.ppf(0.95)
     distribution = stats.lognorm(sigma, scale=4)
     assert data["given"] == {"family": "lognormal", "p5": 2, "p95": 8, "min": 2}
@@ -76,7 +78,7 @@ def test_a_lognormal_in_numbers(folder: Folder) -> None:
 
 def test_capex_has_the_spread_of_its_scalar(base: sim.Scenario) -> None:
     name = "landlords.oracle.capex_2026_busd"
-    (data,) = describe.described(base, [name])
+    (data,) = describe.describe_quantities(base, [name])
     sigma = base.quantities["buildout.capex_sigma"].distribution.point
     median = base.quantities[name].distribution.point
     assert data["spread_from"] == "buildout.capex_sigma"
@@ -84,22 +86,22 @@ def test_capex_has_the_spread_of_its_scalar(base: sim.Scenario) -> None:
 
 
 def test_every_input_and_output_is_described_in_80_columns(base: sim.Scenario) -> None:
-    names = [*base.quantities, *describe.OUTPUTS]
-    for data in describe.described(base, names):
-        text = describe.text(data)
+    names = [*base.quantities, *OUTPUTS]
+    for data in describe.describe_quantities(base, names):
+        text = describe_text.format_description(data)
         wide = [line for line in text.split("\n") if len(line) > 80 and "http" not in line]
         assert not wide, text
         assert data["name"] in text
-    assert len(describe.listed(base)) == len(base.quantities)
-    assert max(map(len, describe.list_text(describe.listed(base)).split("\n"))) <= 80
+    assert len(describe.list_inputs(base)) == len(base.quantities)
+    assert max(map(len, describe_text.format_list(describe.list_inputs(base)).split("\n"))) <= 80
 
 
 def test_the_text_of_an_input(folder: Folder) -> None:
     scenario = folder.load(folder.overlay(f"[{PUE}]\np10 = 1.1\np90 = 1.3\n"))
-    text = describe.text(describe.described(scenario, ["pue"])[0])
+    text = describe_text.format_description(describe.describe_quantities(scenario, ["pue"])[0])
     for words in (
         "hardware.pue [1] Facility energy over IT energy, annual",
-        "law logit_normal: min 1, max 2, p10 1.1, p90 1.3",
+        "distribution logit_normal: min 1, max 2, p10 1.1, p90 1.3",
         "domain from 1 to 2",
         "p5, median, p95",
         "exact to",
@@ -108,8 +110,8 @@ def test_the_text_of_an_input(folder: Folder) -> None:
         "overlay.toml:5: hardware.pue.p90: nothing -> 1.3",
     ):
         assert words in " ".join(text.split())
-    fixed = describe.text(describe.described(scenario, [RENT])[0])
-    assert "value      1 (fixed)" in fixed
+    fixed = describe_text.format_description(describe.describe_quantities(scenario, [RENT])[0])
+    assert "value        1 (fixed)" in fixed
     assert "median" not in fixed
 
 
@@ -127,8 +129,8 @@ mean = 1.7
 sd = 0.1
 max = 2.4
 """
-    (data,) = describe.described(folder.load(folder.overlay(body)), [ratio])
-    text = " ".join(describe.text(data).split())
+    (data,) = describe.describe_quantities(folder.load(folder.overlay(body)), [ratio])
+    text = " ".join(describe_text.format_description(data).split())
     assert f'tied in group "facility" (spearman) with {PUE}' in text
     assert data["cut_off"] > 0
     assert "min and max take" not in text
@@ -136,16 +138,53 @@ max = 2.4
 
 
 def test_the_text_of_an_output(base: sim.Scenario) -> None:
-    text = describe.text(describe.described(base, ["payback_months"])[0])
+    text = describe_text.format_description(
+        describe.describe_quantities(base, ["payback_months"])[0]
+    )
     for words in ("[month]", "draw, lab", "every draw", "may be infinite", "no mean"):
         assert words in text
 
 
+def test_every_probability_is_described_with_its_output_and_threshold(base: sim.Scenario) -> None:
+    for data in describe.describe_quantities(base, list(PROBABILITIES)):
+        text = describe_text.format_description(data)
+        assert max(map(len, text.split("\n"))) <= 80
+        probability = PROBABILITIES[data["name"]]
+        assert (data["unit"], data["of"]) == ("1", probability.of)
+        assert data["dims"] == list(probability_dims(data["name"]))
+        assert data["threshold"]["values"]
+        assert data["threshold"]["unit"] == OUTPUTS[probability.of].unit
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("p_gw_above", ["dims threshold, lab, quarter", "model.thresholds_gw: 8, 3 GW"]),
+        ("p_top_two", ["output gw", "model.thresholds_gw: 8 GW"]),
+        ("p_training_worth_it", ["output training_moic", "threshold 1 x"]),
+        ("p_margin_above_hurdle", ["finance.hurdle_margin: that of each draw, median 0.6"]),
+    ],
+)
+def test_the_text_of_a_probability(folder: Folder, name: str, lines: list[str]) -> None:
+    body = (
+        "[model]\nthresholds_gw = [8, 3]\n"
+        '[finance.hurdle_margin]\nfamily = "uniform"\nmin = 0.5\nmax = 0.7\n'
+    )
+    scenario = folder.load(folder.overlay(body))
+    (data,) = describe.describe_quantities(scenario, [name])
+    text = " ".join(describe_text.format_description(data).split())
+    for line in ["a probability, the share of draws", *lines]:
+        assert line in text
+    assert json.loads(json.dumps(data)) == data
+
+
 def test_a_moment_that_a_law_lacks_is_none(folder: Folder) -> None:
     said = 'family = "student_t"\ndf = 1.5\nmedian = 4\nscale = 0.1'
-    (data,) = describe.described(folder.load(folder.overlay(f"[{LIVES}]\n{said}\n")), [LIVES])
+    (data,) = describe.describe_quantities(
+        folder.load(folder.overlay(f"[{LIVES}]\n{said}\n")), [LIVES]
+    )
     assert (data["mean"], data["sd"]) == (pytest.approx(4), None)
-    assert "mean 4   sd none" in describe.text(data)
+    assert "mean 4   sd none" in describe_text.format_description(data)
 
 
 @pytest.mark.parametrize(
@@ -154,13 +193,14 @@ def test_a_moment_that_a_law_lacks_is_none(folder: Folder) -> None:
         ("puee", "no such input or output; did you mean 'pue'?"),
         ("hardware.puee", "no such input or output; did you mean 'hardware.pue'?"),
         ("inference_gros_margin", "did you mean 'inference_gross_margin'?"),
+        ("p_gw_abov", "no such input or output; did you mean 'p_gw_above'?"),
         ("gw_2026q4", "8 inputs are called so: labs."),
         ("params/base.toml", "a parameter file is named by --file"),
     ],
 )
 def test_an_unknown_name(base: sim.Scenario, name: str, message: str) -> None:
     with pytest.raises(sim.InputError) as caught:
-        describe.described(base, ["hardware.pue", name])
+        describe.describe_quantities(base, ["hardware.pue", name])
     assert str(caught.value).startswith(f"{name}: ")
     assert message in str(caught.value)
 
@@ -173,7 +213,7 @@ def heights(text: str) -> list[int]:
 
 def test_a_picture_shows_where_the_mass_is() -> None:
     rising = heights(
-        text_density.of(
+        text_density.draw_density(
             read_named_distribution({"family": "triangular", "min": 0, "mode": 1, "max": 1}, "x")
         )
     )
@@ -182,16 +222,16 @@ def test_a_picture_shows_where_the_mass_is() -> None:
     distribution = read_named_distribution(
         {"family": "discrete", "values": [0, 1, 4], "weights": [1, 2, 1]}, "x"
     )
-    bars = heights(text_density.of(distribution))
+    bars = heights(text_density.draw_density(distribution))
     assert [i for i, height in enumerate(bars) if height] == [0, 15, 59]
     assert (bars[0], bars[15], bars[59]) == (3, 6, 3)
-    skewed = text_density.of(
+    skewed = text_density.draw_density(
         read_named_distribution({"family": "lognormal", "median": 1, "sigma": 1.5}, "x")
     )
     assert "(log scale)" in skewed
     assert abs(heights(skewed).index(text_density.ROWS) - text_density.COLUMNS // 2) < 8
     assert (
-        text_density.of(
+        text_density.draw_density(
             read_named_distribution({"family": "lognormal", "median": 3, "sigma": 0}, "x")
         )
         == "always 3"
@@ -206,7 +246,7 @@ def test_a_picture_shows_where_the_mass_is() -> None:
     ],
 )  # fmt: skip
 def test_numbers_as_people_write_them(x: float, text: str) -> None:
-    assert text_density.shown(x) == text
+    assert text_density.format_number(x) == text
 
 
 def test_the_command(command: Command) -> None:

@@ -14,15 +14,10 @@ from parameter_files import POWER, PUE, RENT, Folder
 from scipy.special import ndtri
 
 import sim
-from sim.distributions import (
-    FAMILIES,
-    Distribution,
-    Empirical,
-    Fixed,
-    LogitNormal,
-    Lognormal,
-    Mixture,
-)
+from sim.distributions.base import Distribution
+from sim.distributions.discrete import Empirical, Fixed
+from sim.distributions.families import FAMILIES, Mixture
+from sim.distributions.normal import LogitNormal, Lognormal
 from sim.parameters.distribution_errors import read_named_distribution
 
 TOKENS = "workload.mean_context_tokens"  # 1 to 2e6, so that all families fit
@@ -106,10 +101,11 @@ def test_a_family_in_a_file(folder: Folder, form: str) -> None:
     found = distribution.quantile(ndtri(list(quantiles)))
     np.testing.assert_allclose(found, list(quantiles.values()), rtol=1e-6)
     # What it says of itself is plain data that gives the same law again, by TOML and by JSON.
-    again = tomllib.loads(tomli_w.dumps(distribution.said()))
+    again = tomllib.loads(tomli_w.dumps(distribution.as_entry()))
     assert read_named_distribution(again, name) == distribution
     assert (
-        read_named_distribution(json.loads(json.dumps(distribution.said())), name) == distribution
+        read_named_distribution(json.loads(json.dumps(distribution.as_entry())), name)
+        == distribution
     )
     assert scenario.quantities[name].resolved()["unit"] == scenario.quantities[name].field.unit
     assert scenario.digest() != folder.load().digest()
@@ -306,7 +302,7 @@ FAULTS: dict[str, tuple[str, int, str, str]] = {
     ),
     "unknown law of scipy": (
         'family="scipy.gama"\na=1', 0, "",
-        "scipy.stats has no continuous law 'gama'; did you mean 'gamma'?",
+        "scipy.stats has no continuous distribution 'gama'; did you mean 'gamma'?",
     ),
     "misspelt key": (
         'family="weibull"\nshape=1\nscale=9\nshap=1', 7, ".shap",
@@ -395,7 +391,7 @@ FAULTS: dict[str, tuple[str, int, str, str]] = {
         'family="bernoulli"\np=2', 5, ".p", "expected a number at or below 1, got 2"
     ),
     "nothing left between min and max": (
-        'family="gamma"\nshape=2\nscale=9\nmax=-1', 0, "", "nothing is left of the law"
+        'family="gamma"\nshape=2\nscale=9\nmax=-1', 0, "", "nothing is left of the distribution"
     ),
     "support below the domain": (
         'family="uniform"\nmin=0\nmax=9', 5, ".min", "0 is below the bound 1 (Mean KV length"
@@ -478,6 +474,31 @@ def test_a_fault_of_a_merged_law_is_told_of_the_overlay(folder: Folder) -> None:
     assert fault[:3] == ("overlay.toml", 5, TOKENS)
     assert "p10 is 9, p90 is 8" in fault.message
     assert folder.fault("below.toml", {f"{TOKENS}.p90": 8}).file == "--set"
+
+
+@pytest.mark.parametrize(
+    ("below", "change", "missing"),
+    [
+        ("p10=9\np90=19", {"sigma": 0.2}, ["median, as parameters replace quantiles p10, p90 ("]),
+        ("quantiles=[[0.1, 9], [0.9, 19]]", {"median": 9}, ["sigma, as parameters replace quan"]),
+        ("mean=9\nsd=3", {"sigma": 0.2}, ["median, as parameters replace mean and sd ("]),
+        ("p10=9\np90=19", {"sigma": 0.2, "family": "lognormal"}, ["median (lognormal takes"]),
+    ],
+)
+def test_parameters_that_are_missing_where_they_replace_quantiles_are_named(
+    folder: Folder, below: str, change: dict[str, Any], missing: list[str]
+) -> None:
+    file = folder.overlay(f"[{TOKENS}]\n{LOGNORMAL}{below}\n")
+    faults = folder.faults(file, {f"{TOKENS}.{key}": value for key, value in change.items()})
+    assert [fault[:3] for fault in faults] == [("--set", 0, TOKENS)] * len(missing)
+    for fault, message in zip(faults, missing, strict=True):
+        assert fault.message.startswith(f"missing {message}")
+
+
+def test_parameters_that_replace_quantiles_are_enough_together(folder: Folder) -> None:
+    file = folder.overlay(f"[{TOKENS}]\n{LOGNORMAL}p10=9\np90=19\n")
+    changes = {f"{TOKENS}.median": 12, f"{TOKENS}.sigma": 0.2}
+    assert folder.load(file, changes).quantities[TOKENS].distribution.point == 12
 
 
 def test_a_landlords_capex_has_no_quantiles(folder: Folder) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.common.errors import Fault, InputError, Location
-from sim.parameters.document import Document, Key, key_lines, read
+from sim.parameters.document import Document, Key, find_key_lines, read_toml
 
 PARAMS = ROOT / "params"
 
@@ -48,7 +48,7 @@ def assert_located(text: str) -> None:
     """Every value is found on its line, and every key that is found is a key of the text."""
     text = numbered(text)
     data = tomllib.loads(text)
-    found = list(key_lines(text))
+    found = list(find_key_lines(text))
     lines = dict(found)
     for key, line in stated_lines(data):
         assert lines.get(key) == line, (key, text)
@@ -109,20 +109,20 @@ def test_keys_are_located(text: str) -> None:
 
 def test_array_over_lines_is_one_key() -> None:
     text = 'a = [ # [\n  1,\n  "b = 2", # c = 3 ]\n  { d = 4 },\n]\ne = 5\n'
-    assert list(key_lines(text)) == [(("a",), 1), (("e",), 6)]
+    assert list(find_key_lines(text)) == [(("a",), 1), (("e",), 6)]
 
 
 def test_tables_have_the_line_of_their_header() -> None:
     text = "[a.b]\n\n[c] # x\n[[d]]\n[[d]]\n"
     expected = [(("a", "b"), 1), (("c",), 3), (("d", "0"), 4), (("d", "1"), 5)]
-    assert list(key_lines(text)) == expected
+    assert list(find_key_lines(text)) == expected
 
 
 @pytest.mark.parametrize("file", sorted(PARAMS.rglob("*.toml")), ids=lambda file: file.stem)
 def test_every_key_of_a_shipped_file_has_a_line_that_says_it(file: Path) -> None:
     text = file.read_text("utf-8")
     lines = text.split("\n")
-    located = dict(key_lines(text))
+    located = dict(find_key_lines(text))
 
     def compare(data: Any, key: Key) -> None:
         if key:
@@ -176,7 +176,7 @@ def test_keys_are_located_in_any_order_of_pieces(pieces: list[str], ending: str)
 @given(st.lists(st.sampled_from([*"[]{}=.#\"'\\\n\r ab1", '"""', "'''", "[[a]]\n", "a = 1\n"])))
 def test_no_text_breaks_the_locator(tokens: list[str]) -> None:
     text = "".join(tokens)
-    for _, line in key_lines(text):
+    for _, line in find_key_lines(text):
         assert 1 <= line <= len(text.splitlines())
 
 
@@ -193,10 +193,10 @@ def test_a_document_moves_below_a_prefix(tmp_path: Path) -> None:
     file = tmp_path / "a.toml"
     file.write_text("b = 1\n[c]\nd = 2\n")
     faults: list[Fault] = []
-    document = read(file, faults)
+    document = read_toml(file, faults)
     assert document is not None
     assert not faults
-    moved = document.under(("labs", "x"))
+    moved = document.move_below(("labs", "x"))
     assert moved.data == {"labs": {"x": {"b": 1, "c": {"d": 2}}}}
     assert moved.location(("labs", "x", "c", "d")) == Location(str(file), 3)
     assert moved.location(("labs", "x", "new")) == Location(str(file))

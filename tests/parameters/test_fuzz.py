@@ -27,7 +27,8 @@ from parameter_files import (
 )
 
 import sim
-from sim.distributions import DISTRIBUTION_KEYS, FAMILIES
+from sim.distributions.families import FAMILIES
+from sim.distributions.file_keys import DISTRIBUTION_KEYS
 from sim.parameters.distribution_errors import read_named_distribution
 
 
@@ -388,6 +389,6 @@ def test_any_law(said: dict[str, Any]) -> None:
         with np.errstate(all="ignore"):
             found = distribution.quantile(np.array([-1.0, 0.0, 1.0]))
         assert not np.isnan(found).any()
-        assert read_named_distribution(distribution.said(), "x") == distribution
+        assert read_named_distribution(distribution.as_entry(), "x") == distribution
         return
     assert told.startswith("x")

@@ -14,7 +14,9 @@ import pytest
 from parameter_files import POWER, PUE, RENT, ROW, SHIPPED, XAI, Folder
 
 import sim
-from sim.distributions import Fixed, LogitNormal, Lognormal, SharedSpread
+from sim.distributions.discrete import Fixed
+from sim.distributions.landlord_capex import SharedSpread
+from sim.distributions.normal import LogitNormal, Lognormal
 
 GROUPS = (
     *("hardware", "accelerator", "workload", "utilisation", "prices"),
@@ -107,7 +109,7 @@ def test_values_are_those_of_the_specification(base: sim.Scenario, name: str) ->
     quantity = base.quantities[name]
     assert quantity.name == name
     assert quantity.field.unit == unit
-    assert quantity.distribution.said() == distribution
+    assert quantity.distribution.as_entry() == distribution
     assert quantity.loads == loads
 
 
@@ -392,8 +394,8 @@ def test_a_law_beyond_its_domain_is_remarked_upon(folder: Folder) -> None:
 
     (remark,) = remarks('"normal"\nmean = 9\nsd = 1')
     assert remark == (
-        f"{life}: 16 % of its law lies outside its domain, from 1 to 10, and is drawn all the"
-        " same: give max"
+        f"{life}: 16 % of its distribution lies outside its domain, from 1 to 10, and is"
+        " drawn all the same: give max"
     )
     assert remarks('"normal"\nmean = 9\nsd = 1\nmin = 2\nmax = 10') == ()
     assert remarks('"normal"\nmean = 6\nsd = 1') == ()  # a trifle

@@ -21,14 +21,14 @@ words = st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(
 
 def axis(said: Any) -> Axis:
     faults: list[Fault] = []
-    found = sweep_axes.axis(KEY, said, Location("here"), faults)
+    found = sweep_axes.read_axis(KEY, said, Location("here"), faults)
     assert found is not None, faults
     return found
 
 
 def fault(said: Any, key: str = KEY) -> str:
     faults: list[Fault] = []
-    assert sweep_axes.axis(key, said, Location("here"), faults) is None
+    assert sweep_axes.read_axis(key, said, Location("here"), faults) is None
     (one,) = faults
     assert one.key == key
     return one.message
@@ -66,7 +66,7 @@ def test_words_stay_words(said: list[str]) -> None:
 @given(st.text(max_size=30))
 def test_any_text_is_an_axis_or_one_fault(text: str) -> None:
     faults: list[Fault] = []
-    found = sweep_axes.axis(KEY, text, Location("here"), faults)
+    found = sweep_axes.read_axis(KEY, text, Location("here"), faults)
     assert (found is None) == (len(faults) == 1)
     if found is not None:
         assert len(set(found.values)) == len(found.values) > 0

@@ -13,7 +13,7 @@ from scipy import stats
 from scipy.special import ndtr
 
 import sim
-from sim.distributions import FAMILIES
+from sim.distributions.families import FAMILIES
 from sim.engine.sampling_plan import SamplingPlan
 from sim.kernels.sampling.quantities import fill_normal
 from sim.model.blocks import TILE
@@ -63,7 +63,7 @@ def test_every_family_is_drawn_here() -> None:
 def shares(distribution: Any, x: np.ndarray) -> np.ndarray:
     """P(X <= x), exactly."""
     with np.errstate(divide="ignore"):
-        return np.exp(distribution.log_shares_at(x)[0])
+        return np.exp(distribution.log_probabilities_at(x)[0])
 
 
 @pytest.fixture(scope="module", params=SAMPLERS)

@@ -18,7 +18,10 @@ from scipy import stats
 from scipy.special import expit, logit, ndtri
 
 import sim
-from sim.distributions import Distribution, Fixed, LogitNormal, Lognormal, Normal, SharedSpread
+from sim.distributions.base import Distribution
+from sim.distributions.discrete import Fixed
+from sim.distributions.landlord_capex import SharedSpread
+from sim.distributions.normal import LogitNormal, Lognormal, Normal
 from sim.engine.sampling_plan import SamplingPlan
 from sim.kernels.sampling.philox import philox
 from sim.kernels.sampling.quantile_tables import turn_into_scores

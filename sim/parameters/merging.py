@@ -1,0 +1,183 @@
+"""The merging of documents, key by key, with a record of changes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sim.common.errors import Fault
+from sim.common.text import shown
+from sim.distributions.file_keys import find_replaced_keys, is_distribution_key
+from sim.distributions.landlord_capex import FISCAL_KEYS, FISCAL_YEAR_END
+from sim.model.inputs import IN_FISCAL_YEARS
+from sim.parameters import correlation_groups, sweep_axes
+from sim.parameters.document import Document, Key
+from sim.parameters.fields import GROUPS, HOST_FIELDS, JUDGEMENT
+from sim.parameters.scenario import Override
+
+# Keys that change no number.
+TEXT_KEYS = frozenset({"format", "extends", "description", "unit", "source", "note", "as_of"})
+
+
+def merge(
+    base: Document,
+    over: Document,
+    overrides: list[Override] | None = None,
+    faults: list[Fault] | None = None,
+) -> None:
+    """Lay a document over another, which is changed in place.
+
+    A table that gives `family` or `value` replaces the whole distribution below it and keeps unit,
+    loads and note; one that gives quantiles, or mean and sd, replaces the parameters for which they
+    stand (and the other way round). A number changed without a new source becomes judgement, and
+    its old source is kept in `base.overridden_sources`.
+
+    Args:
+        base: The document below.
+        over: The document on top.
+        overrides: Numbers that change are added to it; None if `over` is no overlay but a file of
+            its own, such as that of a lab.
+        faults: If given, keys that both documents have are faults, and added to it.
+    """
+    _Merge(base, over, overrides, faults).merge_tables((), base.data, over.data)
+    if overrides is None:
+        for key, location in over.locations.items():
+            base.locations.setdefault(key, location)
+
+
+@dataclass
+class _Merge:
+    """The merging of one document over another; arguments as of `merge`."""
+
+    base: Document
+    over: Document
+    overrides: list[Override] | None
+    faults: list[Fault] | None
+
+    def merge_tables(self, key: Key, below: dict[str, Any], above: dict[str, Any]) -> None:
+        """Lay a table over that of the same key in `base`.
+
+        Args:
+            key: The key of both tables.
+            below: The table of `base`, which is changed in place.
+            above: The table of `over`.
+        """
+        before = {n: dict(v) if isinstance(v, dict) else v for n, v in below.items()}
+        distribution, replaced = self._find_replaced(key, above, before)
+        for name in replaced:
+            del below[name]
+            self.base.drop_locations((*key, name))
+        # The first key of the new distribution is recorded as a change of the whole old one.
+        own = (name for name in above if replaced and is_distribution_key(name, above))
+        first = next(own, None)
+        has_changed = False
+        for name, value in above.items():
+            at = (*key, name)
+            # Loadings are replaced as a table, unless a key such as loads.power names one of them.
+            is_all_loads = name == "loads" and at in self.over.locations
+            if isinstance(value, dict) and isinstance(below.get(name), dict) and not is_all_loads:
+                loads = dict(below[name]) if name == "loads" else None
+                self.merge_tables(at, below[name], value)
+                has_changed |= loads is not None and loads != below[name]
+                continue
+            if self.faults is not None and name in below:
+                self._add_fault(at, below[name])
+            below[name] = value
+            self._move_locations(at, value, before.get(name))
+            is_number = name not in TEXT_KEYS and at[0] != sweep_axes.TABLE
+            if self.overrides is not None and is_number and before.get(name) != value:
+                old = distribution if name == first else before.get(name)
+                # A copy: what is laid on top later changes tables and lists in place.
+                old, new = copy.deepcopy((old, value))
+                location = str(self.over.location(at))
+                self.overrides.append(Override(".".join(at), old, new, location))
+                has_changed |= (
+                    name == "loads" or name in HOST_FIELDS or is_distribution_key(name, below)
+                )
+        self._mark_fiscal_years(key, below, above, before)
+        self._mark_source(key, below, above, before, has_changed)
+
+    def _find_replaced(
+        self, key: Key, above: Mapping[str, Any], before: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], set[str]]:
+        """The distribution below, and the keys that `above` replaces.
+
+        The distribution is empty where the key is not that of a quantity. Messages about what is
+        then missing need the keys that were replaced, so they are noted in `base`.
+        """
+        if self.overrides is not None and _is_quantity(key):
+            distribution = {
+                name: value for name, value in before.items() if is_distribution_key(name, before)
+            }
+            fiscal = key[-1] in IN_FISCAL_YEARS
+            replaced = find_replaced_keys(above, distribution, fiscal)
+            if "family" in above or "value" in above:
+                self.base.replaced_keys.pop(key, None)
+            elif replaced:
+                self.base.replaced_keys[key] = tuple(n for n in distribution if n in replaced)
+            return distribution, replaced
+        if key[:-1] == (correlation_groups.TABLE,):
+            return {}, correlation_groups.find_replaced_keys(above, before)
+        return {}, set()
+
+    def _add_fault(self, at: Key, below: Any) -> None:
+        """Add the fault of a key that both documents have."""
+        assert self.faults is not None
+        message = f"expected a table, got {shown(below)}"
+        if isinstance(below, dict):
+            message = (
+                f"is given in {self.over.default} too: labs and landlords have their own files"
+            )
+        self.faults.append(Fault(self.base.location(at), ".".join(at), message))
+
+    def _move_locations(self, at: Key, value: Any, before: Any) -> None:
+        """Copy the locations of a key and keys below it from `over`."""
+        base, over = self.base, self.over
+        if at in over.locations or not isinstance(value, dict):
+            if isinstance(before, dict | list):
+                base.drop_locations(at)
+            base.locations[at] = over.table_location(at)
+        else:
+            base.locations.pop(at, None)
+        if isinstance(value, dict | list):
+            base.locations.update({k: p for k, p in over.locations.items() if k[: len(at)] == at})
+
+    def _mark_fiscal_years(
+        self, key: Key, below: dict[str, Any], above: Mapping[str, Any], before: Mapping[str, Any]
+    ) -> None:
+        """Mark capex as judgement where an overlay moves the fiscal year."""
+        if self.overrides is None or FISCAL_YEAR_END not in above:
+            return
+        if above[FISCAL_YEAR_END] == before.get(FISCAL_YEAR_END):
+            return
+        for name in IN_FISCAL_YEARS:
+            entry = below.get(name)
+            if isinstance(entry, dict) and FISCAL_KEYS & set(entry) and "source" in entry:
+                self.base.overridden_sources.setdefault((*key, name), str(entry["source"]))
+                entry["source"] = JUDGEMENT
+
+    def _mark_source(
+        self,
+        key: Key,
+        below: dict[str, Any],
+        above: Mapping[str, Any],
+        before: Mapping[str, Any],
+        has_changed: bool,
+    ) -> None:
+        """Mark a table as judgement if a number changed without a source."""
+        if "source" in above:
+            self.base.overridden_sources.pop(key, None)
+        if has_changed and "source" in before:
+            if "source" not in above:
+                self.base.overridden_sources.setdefault(key, str(before["source"]))
+                below["source"] = JUDGEMENT
+            if "as_of" not in above:
+                below.pop("as_of", None)
+
+
+def _is_quantity(key: Key) -> bool:
+    """Whether a key is that of a quantity's table: `hardware.pue`, `labs.openai.gw_2026q4`."""
+    of_party = len(key) == 3 and key[0] in ("labs", "landlords") and key[2] != "host"
+    return of_party or (len(key) == 2 and key[0] in GROUPS)
