@@ -1,4 +1,4 @@
-"""A table of a quantile function is within its bound of the exact one, and exact at the median."""
+"""Tables of quantile functions are within their bound, and exact at the median."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNIT = {"family": "uniform", "min": 0, "max": 1}
 
 
 @pytest.mark.parametrize(
-    "said",
+    "entry",
     [
         {"family": "normal", "mean": 2, "sd": 3, "min": 1},
         {"family": "normal", "mean": 0, "sd": 1, "min": 40},
@@ -44,10 +44,10 @@ UNIT = {"family": "uniform", "min": 0, "max": 1}
         {"family": "scipy.laplace_asymmetric", "kappa": 2},
         {"family": "scipy.trapezoid", "c": 0.2, "d": 0.7},
     ],
-    ids=lambda said: said["family"],
+    ids=lambda entry: entry["family"],
 )
-def test_a_table_is_within_its_bound(said: dict[str, Any]) -> None:
-    distribution = read_named_distribution(said, "x")
+def test_a_table_is_within_its_bound(entry: dict[str, Any]) -> None:
+    distribution = read_named_distribution(entry, "x")
     table = table_of(distribution)
     with np.errstate(over="ignore", divide="ignore"):
         exact = distribution.quantile(SCORES)
@@ -59,15 +59,15 @@ def test_a_table_is_within_its_bound(said: dict[str, Any]) -> None:
 
 
 def test_a_table_does_not_depend_on_the_speed_of_the_machine() -> None:
-    """Quantiles run out, and not time; what is then left is told."""
+    """The number of quantiles is limited, not the time; `error` says how good the table is."""
     distribution = read_named_distribution({"family": "scipy.burr12", "c": 2, "d": 3}, "x")
-    asked = []
+    computed = []
 
     def counted(z: np.ndarray) -> np.ndarray:
-        asked.append(z.size)
+        computed.append(z.size)
         return distribution.quantile(z)
 
     few = tabulate(counted, most=500)
-    assert sum(asked) < 1_500
+    assert sum(computed) < 1_500
     assert few.error > table_of(distribution).error
     assert len(few.cells) < len(table_of(distribution).cells)

@@ -1,4 +1,4 @@
-"""Every family has the quantiles that scipy gives it, and is what its quantiles or moments say."""
+"""Families have the quantiles of scipy, and those by which they are given."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ FAMILIES: list[tuple[dict[str, Any], Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "known"), FAMILIES, ids=lambda what: str(what)[:60])
-def test_quantiles_are_those_of_scipy(said: dict[str, Any], known: Any) -> None:
-    distribution = read_named_distribution(said, "x")
-    found = distribution.quantile(SCORES)
+@pytest.mark.parametrize(("entry", "known"), FAMILIES, ids=lambda case: str(case)[:60])
+def test_quantiles_are_those_of_scipy(entry: dict[str, Any], known: Any) -> None:
+    distribution = read_named_distribution(entry, "x")
+    values = distribution.quantile(SCORES)
     expected = np.append(known.ppf(LEVELS), known.isf(1e-10))
     scale = np.maximum(np.abs(expected - known.median()), known.ppf(0.75) - known.ppf(0.25))
-    assert (np.abs(found - expected) < 1e-11 * scale).all()
-    up_to, above = distribution.log_probabilities_at(found)
+    assert (np.abs(values - expected) < 1e-11 * scale).all()
+    up_to, above = distribution.log_probabilities_at(values)
     np.testing.assert_allclose(np.exp(up_to[2:-1]), LEVELS[2:], rtol=1e-10)
     np.testing.assert_allclose(above[-1], math.log(1e-10), rtol=1e-6)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_a_cut_40_sd_out_is_true(sign: int) -> None:
+def test_a_cut_40_sd_out_has_the_tail_of_the_normal(sign: int) -> None:
     end = {"min": 40} if sign > 0 else {"max": -40}
     distribution = read_named_distribution({"family": "normal", "mean": 0, "sd": 1, **end}, "x")
     share = np.array([0.999, 0.5, 1e-6])  # above the cut, of what is left
@@ -69,7 +69,7 @@ def test_a_cut_40_sd_out_is_true(sign: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "quantiles"),
+    ("entry", "quantiles"),
     [
         ({"family": family, "p10": 1, "p90": 5, **rest}, {0.1: 1, 0.9: 5})
         for family, rest in {
@@ -85,12 +85,12 @@ def test_a_cut_40_sd_out_is_true(sign: int) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_a_law_given_by_quantiles_has_them(
-    said: dict[str, Any], quantiles: dict[float, float]
+def test_a_distribution_given_by_quantiles_has_them(
+    entry: dict[str, Any], quantiles: dict[float, float]
 ) -> None:
-    distribution = read_named_distribution(said, "x")
-    found = distribution.quantile(ndtri(list(quantiles)))
-    np.testing.assert_allclose(found, list(quantiles.values()), rtol=1e-9)
+    distribution = read_named_distribution(entry, "x")
+    values = distribution.quantile(ndtri(list(quantiles)))
+    np.testing.assert_allclose(values, list(quantiles.values()), rtol=1e-9)
     assert read_named_distribution(distribution.as_entry(), "x") == distribution
 
 
@@ -99,12 +99,12 @@ def test_a_mixture_keeps_its_atom_and_its_gap() -> None:
     distribution = read_named_distribution(
         {"family": "mixture", "components": [{"value": 0}, some], "weights": [0.8, 0.2]}, "x"
     )
-    found = distribution.quantile(ndtri([0.1, 0.5, 0.79, 0.9]))
-    assert found[:3].tolist() == [0, 0, 0]
-    assert found[3] == pytest.approx(2, rel=1e-12)
+    values = distribution.quantile(ndtri([0.1, 0.5, 0.79, 0.9]))
+    assert values[:3].tolist() == [0, 0, 0]
+    assert values[3] == pytest.approx(2, rel=1e-12)
 
 
-def test_a_mixture_holds_laws_that_are_cut() -> None:
+def test_a_mixture_holds_truncated_components() -> None:
     half = {"family": "normal", "mean": 0, "sd": 1}
     distribution = read_named_distribution(
         {
@@ -117,7 +117,7 @@ def test_a_mixture_holds_laws_that_are_cut() -> None:
     np.testing.assert_allclose(distribution.quantile(SCORES), SCORES, rtol=1e-10, atol=1e-10)
 
 
-def test_separate_values_come_in_their_shares() -> None:
+def test_discrete_values_have_their_shares() -> None:
     distribution = read_named_distribution(
         {"family": "discrete", "values": [3, 1, 2], "weights": [1, 1, 2]}, "x"
     )
@@ -125,7 +125,7 @@ def test_separate_values_come_in_their_shares() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("entry", "message"),
     [
         ({"family": "gama", "shape": 1}, "unknown family 'gama'; did you mean 'gamma'?"),
         (
@@ -141,13 +141,15 @@ def test_separate_values_come_in_their_shares() -> None:
         ({"family": "empirical", "file": "none.csv"}, "none.csv cannot be read"),
     ],
 )
-def test_what_is_impossible_is_refused_in_words(said: dict[str, Any], message: str) -> None:
+def test_an_impossible_distribution_is_refused_in_words(
+    entry: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=r"^x[.:]") as caught:
-        read_named_distribution(said, "x")
+        read_named_distribution(entry, "x")
     assert message in str(caught.value)
 
 
-def test_a_mixture_of_laws_far_apart_has_its_exact_quantiles() -> None:
+def test_a_mixture_of_components_far_apart_has_exact_quantiles() -> None:
     wide = {"family": "lognormal", "median": 1, "sigma": 20}
     distribution = read_named_distribution(
         {
@@ -165,21 +167,21 @@ def test_a_mixture_of_laws_far_apart_has_its_exact_quantiles() -> None:
 
 def test_a_cut_between_the_parts_of_a_mixture_leaves_one_of_them() -> None:
     parts = [{"family": "normal", "mean": m, "sd": 1} for m in (-20, 20)]
-    said = {"family": "mixture", "components": parts, "weights": [1, 1], "min": 0}
+    entry = {"family": "mixture", "components": parts, "weights": [1, 1], "min": 0}
     z = np.linspace(-5, 5, 11)
-    np.testing.assert_allclose(read_named_distribution(said, "x").quantile(z), 20 + z, rtol=1e-9)
+    np.testing.assert_allclose(read_named_distribution(entry, "x").quantile(z), 20 + z, rtol=1e-9)
 
 
-def test_a_heavy_tail_that_is_cut_has_all_moments() -> None:
-    said = {"family": "generalized_pareto", "shape": 0.8, "scale": 1, "threshold": 1}
-    assert read_named_distribution(said, "x").moment_order == 1.25
-    assert read_named_distribution({**said, "max": 100}, "x").moment_order == math.inf
+def test_a_truncated_heavy_tail_has_all_moments() -> None:
+    entry = {"family": "generalized_pareto", "shape": 0.8, "scale": 1, "threshold": 1}
+    assert read_named_distribution(entry, "x").moment_order == 1.25
+    assert read_named_distribution({**entry, "max": 100}, "x").moment_order == math.inf
 
 
 def test_weights_that_no_double_holds_are_refused() -> None:
-    for said in (
+    for entry in (
         {"family": "discrete", "values": [1, 2], "weights": [1e308, 1e308]},
         {"family": "mixture", "components": [1, 2], "weights": [1e308, 1e308]},
     ):
         with pytest.raises(ValueError, match="add up to more than a double holds"):
-            read_named_distribution(said, "x")
+            read_named_distribution(entry, "x")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pytest
 from conftest import ROOT, Command
@@ -27,12 +26,9 @@ BASE = str(ROOT / "params" / "base.toml")
 HYPERSCALERS = ("microsoft", "amazon", "alphabet", "meta")
 
 
-@pytest.fixture
-def folder(params: Path) -> Folder:
-    return Folder(params)
-
-
-def said(value: float | None, low: float | None = None, high: float | None = None) -> Statement:
+def statement_of(
+    value: float | None, low: float | None = None, high: float | None = None
+) -> Statement:
     return Statement("gw", ("openai",), "2026Q4", value, "GW", "source-document", "", low, high)
 
 
@@ -52,34 +48,40 @@ def said(value: float | None, low: float | None = None, high: float | None = Non
     ],
 )
 def test_a_figure_is_as_exact_as_it_is_written(number: float, low: float, high: float) -> None:
-    assert rounding_interval(said(number)) == pytest.approx((low, high))
+    assert rounding_interval(statement_of(number)) == pytest.approx((low, high))
 
 
-def test_a_range_is_what_it_says() -> None:
-    assert rounding_interval(said(None, 180, 190)) == (180, 190)
-    assert rounding_interval(said(None, 10)) == (10, math.inf)
-    assert rounding_interval(said(None, None, 14)) == (-math.inf, 14)
-    assert [nominal_value(said(*x)) for x in ((None, 180, 190), (7,), (None, 10))] == [185, 7, 10]
+def test_a_range_is_its_own_interval() -> None:
+    assert rounding_interval(statement_of(None, 180, 190)) == (180, 190)
+    assert rounding_interval(statement_of(None, 10)) == (10, math.inf)
+    assert rounding_interval(statement_of(None, None, 14)) == (-math.inf, 14)
+    assert [nominal_value(statement_of(*x)) for x in ((None, 180, 190), (7,), (None, 10))] == [
+        185,
+        7,
+        10,
+    ]
 
 
 @given(st.tuples(*[st.floats(-1e6, 1e6)] * 4))
-def test_intervals_that_do_not_meet_are_apart_either_way(ends: tuple[float, ...]) -> None:
-    one, other = tuple(sorted(ends[:2])), tuple(sorted(ends[2:]))
-    assert are_apart(one, other) == are_apart(other, one)  # type: ignore[arg-type]
-    assert not are_apart(one, one)  # type: ignore[arg-type]
-    if one[1] < other[0] - 1:
-        assert are_apart(one, other)  # type: ignore[arg-type]
+def test_intervals_are_apart_in_either_order(ends: tuple[float, ...]) -> None:
+    first, second = tuple(sorted(ends[:2])), tuple(sorted(ends[2:]))
+    assert are_apart(first, second) == are_apart(second, first)  # type: ignore[arg-type]
+    assert not are_apart(first, first)  # type: ignore[arg-type]
+    if first[1] < second[0] - 1:
+        assert are_apart(first, second)  # type: ignore[arg-type]
 
 
 def test_the_parts_of_the_source_document_do_not_add_up_to_its_total(base: Scenario) -> None:
     """Model.md 9.3: about 600 against its own 190, 180 to 190, 125 to 145, and 200 of Amazon's."""
-    found = {f.kind: f for f in find_disagreements(base) if f.statement.total_of == HYPERSCALERS}
-    parts = found["parts"].parts
+    disagreements = {
+        f.kind: f for f in find_disagreements(base) if f.statement.total_of == HYPERSCALERS
+    }
+    parts = disagreements["parts"].parts
     assert [(part.label, part.number) for part in parts] == [
         ("microsoft", 190), ("amazon", 200), ("alphabet", 185), ("meta", 135),
     ]  # fmt: skip
     assert [part.source for part in parts].count("source-document") == 3
-    assert found["sum"].number == 190 + 215 + 195 + 138
+    assert disagreements["sum"].number == 190 + 215 + 195 + 138
 
 
 def test_contradictions_are_found_with_both_sources(base: Scenario) -> None:
@@ -99,25 +101,25 @@ def test_contradictions_are_found_with_both_sources(base: Scenario) -> None:
     assert not any("capex_2026_busd[meta]" in about for about, *_ in disputed)  # they overlap
 
 
-def test_gigawatts_are_held_against_chips_and_revenue_against_gigawatts(base: Scenario) -> None:
-    found = {
+def test_differences_and_ratios_are_compared_with_the_scenario(base: Scenario) -> None:
+    disagreements = {
         describe_quantity(f.statement): f for f in find_disagreements(base) if f.kind == "scenario"
     }
     labs = "anthropic + google_deepmind + meta + openai + xai"
-    added = found[f"gw_2026q4 less gw_2025q4 of {labs}"]
+    added = disagreements[f"gw_2026q4 less gw_2025q4 of {labs}"]
     assert added.number == pytest.approx(24 - 8.9)
-    per_gw = found["arr_2026q4_busd[openai] per gw_2026q4[openai]"]
+    per_gw = disagreements["arr_2026q4_busd[openai] per gw_2026q4[openai]"]
     assert per_gw.number == pytest.approx(46 / 7)
 
 
-def test_what_agrees_is_not_reported(folder: Folder) -> None:
+def test_figures_that_agree_are_not_reported(folder: Folder) -> None:
     for text in (STATEMENT, STATEMENT.replace("value = 7", "low = 6\nhigh = 8"), ""):
         folder.write("published.toml", f"format = 1\n{STATEMENT}{text}")
         assert find_disagreements(folder.load()) == []
         assert list(report(folder.load())) == []
 
 
-def test_the_scenario_that_departs_is_told(folder: Folder) -> None:
+def test_a_scenario_that_departs_from_a_figure_is_reported(folder: Folder) -> None:
     folder.write("published.toml", f"format = 1\n{STATEMENT}")
     scenario = folder.load(set={"labs.openai.gw_2026q4.median": 9})
     (finding,) = find_disagreements(scenario)
@@ -131,7 +133,7 @@ def test_the_scenario_that_departs_is_told(folder: Folder) -> None:
     ]
 
 
-def test_figures_of_what_is_not_in_the_run_are_left_out(folder: Folder) -> None:
+def test_figures_of_an_unknown_lab_are_left_out(folder: Folder) -> None:
     text = STATEMENT.replace("openai", "openia") + STATEMENT.replace("openai", "openia").replace(
         "7", "17"
     )
@@ -177,7 +179,7 @@ def test_every_published_figure_has_its_source(base: sim.Scenario) -> None:
         'expression = "gw_2026q4[openai]"\nper = "gw_2025q4[opnai]"\nunit = "GW/GW"',
     ],
 )
-def test_a_label_of_another_kind_is_no_label(folder: Folder, about: str) -> None:
+def test_a_figure_with_a_label_of_another_kind_is_left_out(folder: Folder, about: str) -> None:
     text = "".join(
         f'[[statement]]\n{about}\nvalue = {number}\nsource = "source-document"\n'
         for number in (1, 500)
@@ -190,7 +192,7 @@ def test_a_label_of_another_kind_is_no_label(folder: Folder, about: str) -> None
     assert all("is left out" in note for note in notes)
 
 
-def test_a_total_is_the_same_in_any_order_of_its_parts(folder: Folder) -> None:
+def test_totals_in_another_order_of_parts_are_one_quantity(folder: Folder) -> None:
     text = "".join(
         f'[[statement]]\nexpression = "rpo_busd"\ntotal_of = {parts}\nvalue = {number}\n'
         'unit = "USD bn"\nsource = "source-document"\n'

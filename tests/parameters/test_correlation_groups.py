@@ -1,4 +1,4 @@
-"""Correlation groups in parameter files: read, overlaid, refused, and told of in results."""
+"""Correlation groups of files: read, overlaid, refused, and described."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ def tied(params: Path) -> Path:
     return path
 
 
-def ranks(ds: Any, one: str, other: str) -> float:
-    return float(stats.spearmanr(ds[one].values, ds[other].values).statistic)
+def rank_correlation_of(ds: Any, first: str, second: str) -> float:
+    return float(stats.spearmanr(ds[first].values, ds[second].values).statistic)
 
 
 def test_a_group_ties_its_inputs_in_a_run(tied: Path) -> None:
     ds = sim.simulate(sim.load(tied), draws=20_000, keep="all")
-    assert abs(ranks(ds, "pue", "it_power_ratio") - 0.6) < 0.02
-    assert abs(ranks(ds, "pue", "maintenance_rate")) < 0.03
-    assert abs(ranks(ds, "idle_load", "lora_share") + 0.46) < 0.03
+    assert abs(rank_correlation_of(ds, "pue", "it_power_ratio") - 0.6) < 0.02
+    assert abs(rank_correlation_of(ds, "pue", "maintenance_rate")) < 0.03
+    assert abs(rank_correlation_of(ds, "idle_load", "lora_share") + 0.46) < 0.03
 
 
-def test_a_group_moves_no_draw_of_others(tied: Path, base: Any) -> None:
+def test_a_group_leaves_the_draws_of_other_inputs(tied: Path, base: Any) -> None:
     before, after = (
         sim.simulate(scenario, draws=500, keep="all") for scenario in (base, sim.load(tied))
     )
@@ -71,15 +71,15 @@ def test_a_group_moves_no_draw_of_others(tied: Path, base: Any) -> None:
     assert any(not np.array_equal(before[name], after[name]) for name in moved)
 
 
-def test_a_result_tells_the_rank_correlations_that_its_draws_have(tied: Path) -> None:
+def test_a_result_holds_the_rank_correlations_of_its_draws(tied: Path) -> None:
     ds = sim.simulate(sim.load(tied), draws=20_000, keep=["pue", "it_power_ratio"])
     power, other = json.loads(ds.attrs["correlation"])
     assert power["name"] == "power"
     assert power["draws"] == rank_correlation.EXAMINED
     at = {name: i for i, name in enumerate(power["inputs"])}
-    told = power["spearman"][at["hardware.pue"]][at["hardware.it_power_ratio"]]
+    stored = power["spearman"][at["hardware.pue"]][at["hardware.it_power_ratio"]]
     first = ds.isel(draw=slice(rank_correlation.EXAMINED))
-    assert told == pytest.approx(ranks(first, "pue", "it_power_ratio"), abs=1e-4)
+    assert stored == pytest.approx(rank_correlation_of(first, "pue", "it_power_ratio"), abs=1e-4)
     assert other["copula"] == "t"
 
 
@@ -98,7 +98,7 @@ def test_an_overlay_changes_a_group_by_its_name_and_adds_others(tied: Path) -> N
     assert speed.name == "speed"
 
 
-def test_a_matrix_goes_with_other_inputs(params: Path) -> None:
+def test_other_inputs_remove_the_matrix_of_a_group(params: Path) -> None:
     """Its rows are those of the inputs that it was said for."""
     path = params / "base.toml"
     names = ["hardware.pue", "hardware.it_power_ratio", "hardware.maintenance_rate"]
@@ -138,14 +138,14 @@ def test_a_stored_run_keeps_its_groups(tied: Path, command: Callable[..., Any]) 
     done = command("run", str(tied), "--draws", "1e3", "--no-figures", "--quiet")
     assert done.returncode == 0, done.stderr
     out = next(path for path in tied.parents[1].rglob("manifest.json"))
-    told = json.loads(out.read_text())["correlation"]
-    assert [len(group["spearman"]) for group in told] in ([3, 2], [2, 3])
+    groups = json.loads(out.read_text())["correlation"]
+    assert [len(group["spearman"]) for group in groups] in ([3, 2], [2, 3])
     kept = out.with_name("parameters.toml").read_text()
     assert "[[correlation]]" in kept
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ('kind = "spearman"', 'kind = "spearmann"', "power.kind"),
         ('"hardware.pue", "hardware.it_power_ratio", 0.6', '"hardware.pue", "hardware.x", 0.6',
@@ -167,36 +167,38 @@ def test_a_stored_run_keeps_its_groups(tied: Path, command: Callable[..., Any]) 
         ('name = "power"', "name = 5", "correlation.name: expected a name, got 5"),
     ],
 )  # fmt: skip
-def test_faults_are_told_with_file_and_line(params: Path, old: str, new: str, told: str) -> None:
+def test_a_group_with_a_fault_is_refused_with_file_and_line(
+    params: Path, old: str, new: str, message: str
+) -> None:
     path = params / "base.toml"
     text = path.read_text()
     assert old in TIED
     path.write_text(text + TIED.replace(old, new, 1))
     with pytest.raises(sim.InputError) as raised:
         sim.load(path)
-    assert told in str(raised.value)
+    assert message in str(raised.value)
     fault = raised.value.faults[0]
     assert fault.location.file == str(path)
     assert fault.location.line >= len(text.splitlines())
 
 
-def test_describe_tells_what_ties_inputs(tied: Path, command: Callable[..., Any]) -> None:
+def test_describe_lists_groups_and_common_factors(tied: Path, command: Callable[..., Any]) -> None:
     done = command("describe", "--correlations", "--file", str(tied))
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "Group power: Gaussian copula\n  asked of ranks   drawn of ranks\n" in done.stdout
     assert "t copula, nu 4 asked of scores drawn of ranks" in " ".join(done.stdout.split())
     assert "Common factors tie" in done.stdout
-    told = json.loads(
+    data = json.loads(
         command("describe", "pue", "--correlations", "--json", "--file", str(tied)).stdout
     )
-    assert [group["name"] for group in told["groups"]] == ["power"]
-    assert told["factors"] == []  # pue loads on none
+    assert [group["name"] for group in data["groups"]] == ["power"]
+    assert data["factors"] == []  # pue loads on none
 
 
-def test_loadings_tie_as_they_are_told_to(base: Any) -> None:
-    told = rank_correlation.described(base, ["prices.price_output_usd_per_mtok"])
-    first = told["factors"][0]
+def test_loadings_give_the_rank_correlation_that_they_imply(base: Any) -> None:
+    data = rank_correlation.described(base, ["prices.price_output_usd_per_mtok"])
+    first = data["factors"][0]
     assert set(first["inputs"]) == {
         "prices.price_input_usd_per_mtok", "prices.price_output_usd_per_mtok",
     }  # fmt: skip

@@ -1,65 +1,25 @@
-"""What `sim describe` says: numbers against closed forms, messages, text, JSON."""
+"""Descriptions: numbers against closed forms, messages, text, JSON."""
 
 from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from conftest import ROOT, Command
 from parameter_files import PUE, RENT, Folder
 from scipy import stats
 
 import sim
-from sim.distributions import text_density
-from sim.distributions.moments import moments
 from sim.model.catalogue import OUTPUTS, probability_dims
 from sim.model.outputs import PROBABILITIES
 from sim.parameters import describe, describe_text
-from sim.parameters.distribution_errors import read_named_distribution
 
 BASE = str(ROOT / "params" / "base.toml")
 LIVES = "hardware.it_economic_life_years"
 
 
-@pytest.fixture
-def folder(params: Path) -> Folder:
-    return Folder(params)
-
-
-CUT = stats.truncnorm(0.5, np.inf)
-MOMENTS: list[tuple[dict[str, Any], float, float]] = [
-    (
-        {"family": "lognormal", "median": 2, "sigma": 1.5},
-        2 * math.exp(1.125),
-        2 * math.exp(1.125) * math.sqrt(math.expm1(2.25)),
-    ),
-    ({"family": "normal", "mean": 0, "sd": 1, "min": 0.5}, CUT.mean(), CUT.std()),
-    ({"family": "uniform", "min": 1, "max": 4}, 2.5, 0.75**0.5),
-    ({"family": "triangular", "min": 0, "mode": 1, "max": 1}, 2 / 3, 18**-0.5),
-    ({"family": "beta", "a": 0.5, "b": 0.5}, 0.5, 8**-0.5),
-    ({"family": "student_t", "df": 2.2, "median": 1, "scale": 2}, 1, 2 * 11**0.5),
-    ({"family": "student_t", "df": 1.5, "median": 1, "scale": 2}, 1, math.nan),
-    ({"family": "student_t", "df": 1, "median": 1, "scale": 2}, math.nan, math.nan),
-    ({"family": "scipy.gamma", "a": 3}, 3, 3**0.5),
-    ({"family": "discrete", "values": [1, 3], "weights": [1, 3]}, 2.5, 0.75**0.5),
-    (
-        {"family": "mixture", "components": [0, {"family": "uniform", "min": 4, "max": 6}],
-         "weights": [3, 1]},
-        1.25, (0.25 * (25 + 1 / 3) - 1.25**2) ** 0.5,
-    ),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("said", "mean", "sd"), MOMENTS, ids=lambda x: str(x)[:60])
-def test_moments_are_those_of_the_formula(said: dict[str, Any], mean: float, sd: float) -> None:
-    np.testing.assert_allclose(moments(read_named_distribution(said, "x")), (mean, sd), rtol=1e-8)
-
-
-def test_a_lognormal_in_numbers(folder: Folder) -> None:
+def test_a_truncated_lognormal_is_described_in_numbers(folder: Folder) -> None:
     body = f'[{LIVES}]\nfamily = "lognormal"\np5 = 2\np95 = 8\nmin = 2\n'
     (data,) = describe.describe_quantities(folder.load(folder.overlay(body)), [LIVES])
     sigma = math.log(2) / stats.norm.ppf(0.95)
@@ -96,7 +56,7 @@ def test_every_input_and_output_is_described_in_80_columns(base: sim.Scenario) -
     assert max(map(len, describe_text.format_list(describe.list_inputs(base)).split("\n"))) <= 80
 
 
-def test_the_text_of_an_input(folder: Folder) -> None:
+def test_the_text_of_an_input_has_all_its_details(folder: Folder) -> None:
     scenario = folder.load(folder.overlay(f"[{PUE}]\np10 = 1.1\np90 = 1.3\n"))
     text = describe_text.format_description(describe.describe_quantities(scenario, ["pue"])[0])
     for words in (
@@ -115,7 +75,7 @@ def test_the_text_of_an_input(folder: Folder) -> None:
     assert "median" not in fixed
 
 
-def test_the_group_of_an_input_is_told_and_trifles_are_not(folder: Folder) -> None:
+def test_the_text_of_an_input_has_its_group_and_no_trifles(folder: Folder) -> None:
     ratio = "hardware.it_power_ratio"
     body = f"""
 [[correlation]]
@@ -137,7 +97,7 @@ max = 2.4
     assert "outside the domain" not in text
 
 
-def test_the_text_of_an_output(base: sim.Scenario) -> None:
+def test_the_text_of_an_output_has_dims_and_limits(base: sim.Scenario) -> None:
     text = describe_text.format_description(
         describe.describe_quantities(base, ["payback_months"])[0]
     )
@@ -165,7 +125,9 @@ def test_every_probability_is_described_with_its_output_and_threshold(base: sim.
         ("p_margin_above_hurdle", ["finance.hurdle_margin: that of each draw, median 0.6"]),
     ],
 )
-def test_the_text_of_a_probability(folder: Folder, name: str, lines: list[str]) -> None:
+def test_the_text_of_a_probability_has_its_threshold(
+    folder: Folder, name: str, lines: list[str]
+) -> None:
     body = (
         "[model]\nthresholds_gw = [8, 3]\n"
         '[finance.hurdle_margin]\nfamily = "uniform"\nmin = 0.5\nmax = 0.7\n'
@@ -178,10 +140,10 @@ def test_the_text_of_a_probability(folder: Folder, name: str, lines: list[str]) 
     assert json.loads(json.dumps(data)) == data
 
 
-def test_a_moment_that_a_law_lacks_is_none(folder: Folder) -> None:
-    said = 'family = "student_t"\ndf = 1.5\nmedian = 4\nscale = 0.1'
+def test_a_moment_that_does_not_exist_is_none(folder: Folder) -> None:
+    entry = 'family = "student_t"\ndf = 1.5\nmedian = 4\nscale = 0.1'
     (data,) = describe.describe_quantities(
-        folder.load(folder.overlay(f"[{LIVES}]\n{said}\n")), [LIVES]
+        folder.load(folder.overlay(f"[{LIVES}]\n{entry}\n")), [LIVES]
     )
     assert (data["mean"], data["sd"]) == (pytest.approx(4), None)
     assert "mean 4   sd none" in describe_text.format_description(data)
@@ -198,58 +160,16 @@ def test_a_moment_that_a_law_lacks_is_none(folder: Folder) -> None:
         ("params/base.toml", "a parameter file is named by --file"),
     ],
 )
-def test_an_unknown_name(base: sim.Scenario, name: str, message: str) -> None:
+def test_an_unknown_name_is_refused_with_the_nearest(
+    base: sim.Scenario, name: str, message: str
+) -> None:
     with pytest.raises(sim.InputError) as caught:
         describe.describe_quantities(base, ["hardware.pue", name])
     assert str(caught.value).startswith(f"{name}: ")
     assert message in str(caught.value)
 
 
-def heights(text: str) -> list[int]:
-    """Filled rows of each column of a picture."""
-    rows = [line.ljust(text_density.COLUMNS) for line in text.split("\n")[: text_density.ROWS]]
-    return [sum(c != " " for c in column) for column in zip(*rows, strict=True)]
-
-
-def test_a_picture_shows_where_the_mass_is() -> None:
-    rising = heights(
-        text_density.draw_density(
-            read_named_distribution({"family": "triangular", "min": 0, "mode": 1, "max": 1}, "x")
-        )
-    )
-    assert rising == sorted(rising)
-    assert rising[-1] == text_density.ROWS
-    distribution = read_named_distribution(
-        {"family": "discrete", "values": [0, 1, 4], "weights": [1, 2, 1]}, "x"
-    )
-    bars = heights(text_density.draw_density(distribution))
-    assert [i for i, height in enumerate(bars) if height] == [0, 15, 59]
-    assert (bars[0], bars[15], bars[59]) == (3, 6, 3)
-    skewed = text_density.draw_density(
-        read_named_distribution({"family": "lognormal", "median": 1, "sigma": 1.5}, "x")
-    )
-    assert "(log scale)" in skewed
-    assert abs(heights(skewed).index(text_density.ROWS) - text_density.COLUMNS // 2) < 8
-    assert (
-        text_density.draw_density(
-            read_named_distribution({"family": "lognormal", "median": 3, "sigma": 0}, "x")
-        )
-        == "always 3"
-    )
-
-
-@pytest.mark.parametrize(
-    ("x", "text"),
-    [
-        (0, "0"), (1.25, "1.25"), (0.00012345, "0.0001234"), (32_000, "32,000"),
-        (123_456, "123,500"), (1.86e11, "1.86e11"), (-2e-7, "-2e-7"), (999_999, "1,000,000"),
-    ],
-)  # fmt: skip
-def test_numbers_as_people_write_them(x: float, text: str) -> None:
-    assert text_density.format_number(x) == text
-
-
-def test_the_command(command: Command) -> None:
+def test_describe_prints_text_and_json(command: Command) -> None:
     done = command("describe", "--file", BASE, "hardware.pue", "inference_gross_margin")
     assert done.returncode == 0, done.stderr
     assert "hardware.pue  [1]" in done.stdout

@@ -1,4 +1,7 @@
-"""The locator of keys against `tomllib`: texts whose values are the lines that they stand on."""
+"""Files as text: keys located by line, and files that cannot be read or parsed.
+
+The locator is held against `tomllib` on texts whose values are the lines that they stand on.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import pytest
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parameter_files import PUE, RENT, SHIPPED, Folder
 
 from sim.common.errors import Fault, InputError, Location
 from sim.parameters.document import Document, Key, find_key_lines, read_toml
@@ -33,26 +37,26 @@ def stated_lines(data: Any, key: Key = ()) -> Iterator[tuple[Key, int]]:
     if isinstance(data, dict) and "at" in data:
         yield key, data["at"]
     elif isinstance(data, dict):
-        for name, what in data.items():
-            yield from stated_lines(what, (*key, name))
+        for name, value in data.items():
+            yield from stated_lines(value, (*key, name))
     elif isinstance(data, list) and all(isinstance(entry, dict) for entry in data):
         for index, entry in enumerate(data):
             yield from stated_lines(entry, (*key, str(index)))
     else:
-        found = re.search(r"\d+", str(data))
-        assert found, f"no line number in {data!r}"
-        yield key, int(found[0])
+        match = re.search(r"\d+", str(data))
+        assert match, f"no line number in {data!r}"
+        yield key, int(match[0])
 
 
 def assert_located(text: str) -> None:
     """Every value is found on its line, and every key that is found is a key of the text."""
     text = numbered(text)
     data = tomllib.loads(text)
-    found = list(find_key_lines(text))
-    lines = dict(found)
+    located = list(find_key_lines(text))
+    lines = dict(located)
     for key, line in stated_lines(data):
         assert lines.get(key) == line, (key, text)
-    for key, _ in found:
+    for key, _ in located:
         within = data
         for part in key:
             within = within[int(part)] if isinstance(within, list) else within[part]
@@ -107,7 +111,7 @@ def test_keys_are_located(text: str) -> None:
     assert_located(text)
 
 
-def test_array_over_lines_is_one_key() -> None:
+def test_an_array_over_lines_is_a_single_key() -> None:
     text = 'a = [ # [\n  1,\n  "b = 2", # c = 3 ]\n  { d = 4 },\n]\ne = 5\n'
     assert list(find_key_lines(text)) == [(("a",), 1), (("e",), 6)]
 
@@ -119,7 +123,7 @@ def test_tables_have_the_line_of_their_header() -> None:
 
 
 @pytest.mark.parametrize("file", sorted(PARAMS.rglob("*.toml")), ids=lambda file: file.stem)
-def test_every_key_of_a_shipped_file_has_a_line_that_says_it(file: Path) -> None:
+def test_every_key_of_a_shipped_file_stands_on_its_line(file: Path) -> None:
     text = file.read_text("utf-8")
     lines = text.split("\n")
     located = dict(find_key_lines(text))
@@ -128,15 +132,15 @@ def test_every_key_of_a_shipped_file_has_a_line_that_says_it(file: Path) -> None
         if key:
             last = key[-1] if not key[-1].isdigit() else key[-2]
             assert last in lines[located[key] - 1]
-        for name, what in data.items() if isinstance(data, dict) else ():
+        for name, value in data.items() if isinstance(data, dict) else ():
             at = (*key, name)
-            if isinstance(what, list) and all(isinstance(entry, dict) for entry in what):
-                for index, entry in enumerate(what):
+            if isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
+                for index, entry in enumerate(value):
                     compare(entry, (*at, str(index)))
             elif at in located:
-                compare(what, at)
+                compare(value, at)
             else:  # a table that only its subtables name, or a key of an inline table
-                assert isinstance(what, dict) or key[-1] == "loads"
+                assert isinstance(value, dict) or key[-1] == "loads"
 
     compare(tomllib.loads(text), ())
 
@@ -174,13 +178,13 @@ def test_keys_are_located_in_any_order_of_pieces(pieces: list[str], ending: str)
 
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.sampled_from([*"[]{}=.#\"'\\\n\r ab1", '"""', "'''", "[[a]]\n", "a = 1\n"])))
-def test_no_text_breaks_the_locator(tokens: list[str]) -> None:
+def test_any_text_has_lines_within_it(tokens: list[str]) -> None:
     text = "".join(tokens)
     for _, line in find_key_lines(text):
         assert 1 <= line <= len(text.splitlines())
 
 
-def test_a_key_without_a_place_has_that_of_its_table() -> None:
+def test_a_key_without_a_location_has_that_of_its_table() -> None:
     location, table = Location("a.toml", 3), Location("a.toml", 2)
     document = Document({}, {("b",): table, ("b", "c"): location}, Location("a.toml"))
     assert document.location(("b", "c")) == location
@@ -202,9 +206,105 @@ def test_a_document_moves_below_a_prefix(tmp_path: Path) -> None:
     assert moved.location(("labs", "x", "new")) == Location(str(file))
 
 
-def test_faults_are_sorted_and_said_once() -> None:
+def test_faults_are_sorted_and_unique() -> None:
     first, second = Fault(Location("a", 2), "k", "m"), Fault(Location("a", 10), "k", "m")
     error = InputError([second, first, second])
     assert error.faults == [first, second]
     assert str(error) == "a:2: k: m\na:10: k: m"
     assert str(Fault(Location("a"), "", "m")) == "a: m"
+
+
+# Files that cannot be read or parsed
+
+
+def test_a_missing_file_is_refused_with_the_nearest(folder: Folder) -> None:
+    fault = folder.fault("bse.toml")
+    assert fault[:3] == ("bse.toml", 0, "")
+    assert fault.message.startswith("no such file; did you mean")
+    assert "base.toml" in fault.message
+
+
+def test_a_folder_in_place_of_a_file_is_refused(folder: Folder) -> None:
+    fault = folder.fault("labs")
+    assert fault[:3] == ("labs", 0, "")
+    assert fault.message == "cannot be read: Is a directory"
+
+
+def test_a_link_to_itself_is_refused(folder: Folder) -> None:
+    (folder.root / "loop.toml").symlink_to("loop.toml")
+    assert folder.fault("loop.toml").file == "loop.toml"
+
+
+@pytest.mark.parametrize("file", ["base.toml", "labs/xai.toml", "sources.toml", "published.toml"])
+@pytest.mark.parametrize(
+    "noise", [bytes(range(256)), b"\xff\xfe\x00", b'format = 1\nname = "caf\xe9"\n']
+)
+def test_bytes_that_are_no_text_are_refused(folder: Folder, file: str, noise: bytes) -> None:
+    folder.write(file, noise)
+    expected = (file, 0, "", "not a text file (expected TOML in UTF-8)")
+    assert expected in folder.faults()
+
+
+def test_a_byte_order_mark_is_skipped(folder: Folder) -> None:
+    folder.write("labs/xai.toml", b"\xef\xbb\xbf" + (SHIPPED / "labs/xai.toml").read_bytes())
+    folder.load()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("base.toml", "median = 1.2\n", "median = = 1.2\n", "invalid value in `median = = 1.2`"),
+        ("base.toml", "[run]\n", "[run\n", "expected ']'"),
+        ("labs/xai.toml", "order = 5\n", "order 5\n", "expected '=' after a key"),
+        ("sources.toml", 'grade = "C"\n', 'grade = "C\n', "illegal character"),
+        ("published.toml", "value = 7\n", "value = 7 GW\n", "expected newline"),
+    ],
+)
+def test_a_syntax_error_has_its_line(
+    folder: Folder, file: str, old: str, new: str, message: str
+) -> None:
+    text = (folder.root / file).read_text()
+    first = text.index(old)
+    folder.write(file, text[:first] + new + text[first + len(old) :])
+    faults = [fault for fault in folder.faults() if fault.file == file]
+    assert [fault.line for fault in faults] == [text[:first].count("\n") + 1]
+    assert faults[0].message.startswith("not valid TOML: ")
+    assert message in faults[0].message
+
+
+def test_a_text_that_does_not_end_is_refused_at_the_end_of_the_file(folder: Folder) -> None:
+    text = (folder.root / "base.toml").read_text() + 'x = """\nabc'
+    folder.write("base.toml", text)
+    fault = folder.fault()
+    assert (fault.file, fault.line) == ("base.toml", text.count("\n") + 1)
+    assert fault.message == "not valid TOML: unterminated string at the end of the file in `abc`"
+
+
+@pytest.mark.parametrize("new", ["median = 1.2\nmedian = 1.3", "median = 1.2\nmedian.x = 1.3"])
+def test_a_duplicate_key_has_the_line_of_the_second(folder: Folder, new: str) -> None:
+    file, line, _ = folder.change(f"{PUE}.median", new)
+    fault = folder.fault()
+    assert (fault.file, fault.line) == (file, line + 1)
+    assert fault.message == "duplicate key: it was given before"
+    assert "median" in fault.key
+
+
+def test_duplicate_key_is_faults_in_full(folder: Folder) -> None:
+    folder.change(f"{PUE}.median", "median = 1.2\nmedian = 1.3")
+    assert folder.fault().key == f"{PUE}.median"
+
+
+def test_a_duplicate_table_has_the_line_of_the_second(folder: Folder) -> None:
+    file, line, _ = folder.change("[run]", f"[{RENT}]\n[run]")
+    fault = folder.fault()
+    expected = Path(SHIPPED / "base.toml").read_text().split("\n").index(f"[{RENT}]") + 2
+    assert line < expected
+    assert fault[:3] == (file, expected, RENT)
+    assert fault.message == "duplicate key: it was given before"
+
+
+def test_a_duplicate_key_over_several_lines_has_its_first_line(folder: Folder) -> None:
+    new = "thresholds_gw = [1]\nthresholds_gw = [\n  2,\n]"
+    _, line, _ = folder.change("model.thresholds_gw", new)
+    fault = folder.fault()
+    assert (fault.line, fault.key.split(".")[-1]) == (line + 1, "thresholds_gw")

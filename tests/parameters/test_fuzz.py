@@ -1,4 +1,4 @@
-"""Whatever is in a parameter file: a scenario or an `InputError`, never another exception."""
+"""Any parameter file gives a scenario or an `InputError`, never another exception."""
 
 from __future__ import annotations
 
@@ -13,29 +13,12 @@ import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from parameter_files import (
-    ORACLE_FILE,
-    POWER,
-    PUE,
-    RENT,
-    ROW,
-    SHIPPED,
-    STATEMENT,
-    XAI,
-    XAI_FILE,
-    Folder,
-)
+from parameter_files import ORACLE_FILE, POWER, PUE, RENT, ROW, SHIPPED, XAI, XAI_FILE, Folder
 
 import sim
 from sim.distributions.families import FAMILIES
 from sim.distributions.file_keys import DISTRIBUTION_KEYS
 from sim.parameters.distribution_errors import read_named_distribution
-
-
-@pytest.fixture
-def folder(params: Path) -> Folder:
-    return Folder(params)
-
 
 DISTRIBUTIONS = (
     *(f'"{family}"' for family in FAMILIES),
@@ -66,37 +49,13 @@ CRASHES: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("name", CRASHES)
-def test_no_other_exception(folder: Folder, name: str) -> None:
+def test_an_extreme_value_is_a_fault_of_its_file(folder: Folder, name: str) -> None:
     file, _, _ = folder.change(*CRASHES[name])
     assert {fault.file for fault in folder.faults()} == {file}
 
 
-@pytest.mark.parametrize("text", ["statement = [1]", "statement = [[], 'a']"])
-def test_statements_that_are_no_tables(folder: Folder, text: str) -> None:
-    folder.write("published.toml", f"format = 1\n{text}\n")
-    fault = folder.faults()[0]
-    assert fault == ("published.toml", 2, "statement", "expected tables [[statement]]")
-
-
-@pytest.mark.parametrize("text", ["statement = 1", "[statement]\nvalue = 1"])
-def test_statement_that_is_no_list(folder: Folder, text: str) -> None:
-    folder.write("published.toml", f"format = 1\n{text}\n")
-    assert folder.fault()[:3] == ("published.toml", 2, "statement")
-
-
-def test_source_of_a_statement_that_is_a_list(folder: Folder) -> None:
-    text = STATEMENT.replace('"source-document"', "[]")
-    folder.write("published.toml", f"format = 1\n{text}\n")
-    assert {fault.file for fault in folder.faults()} == {"published.toml"}
-
-
-def test_hosts_that_are_no_table(folder: Folder) -> None:
-    fault = folder.fault(set={"labs.openai.host": 3})
-    assert fault[:3] == ("--set", 0, "labs.openai.host")
-
-
 @pytest.mark.parametrize("new", ['"a\\nb" = 1', 'source = "a\\nb"', '"a\\u001b[31m" = 1'])
-def test_a_fault_is_one_line(folder: Folder, new: str) -> None:
+def test_a_fault_is_a_single_line(folder: Folder, new: str) -> None:
     folder.change(f"{PUE}.source", new)
     with pytest.raises(sim.InputError) as caught:
         folder.load()
@@ -194,7 +153,7 @@ def edited(text: str, edits: list[Edit]) -> str:
     lines = text.split("\n")
     for kind, where, word, value in edits:
         i = where % len(lines)
-        key, equals, said = lines[i].partition("=")
+        key, equals, rest = lines[i].partition("=")
         if kind == "delete":
             lines[i : i + 1] = [] if len(lines) > 1 else [""]
         elif kind == "double":
@@ -204,9 +163,9 @@ def edited(text: str, edits: list[Edit]) -> str:
         elif kind == "value":
             lines[i] = f"{key}= {value}" if equals else f"{word} = {value}"
         elif kind == "key":
-            lines[i] = f"{word} ={said}" if equals else f"[{word}]"
+            lines[i] = f"{word} ={rest}" if equals else f"[{word}]"
         elif kind == "below":
-            lines[i] = f"{key.strip()}.{word} ={said}" if equals else lines[i].replace("]", ".x]")
+            lines[i] = f"{key.strip()}.{word} ={rest}" if equals else lines[i].replace("]", ".x]")
         elif kind == "line":
             lines.insert(i, word if word.startswith("[") else f"{word} = {value}")
         else:
@@ -218,14 +177,14 @@ KINDS = ("delete", "double", "move", "value", "value", "value", "key", "below", 
 
 
 def edits(values: tuple[str, ...]) -> st.SearchStrategy[list[Edit]]:
-    one = st.builds(
+    edit = st.builds(
         Edit,
         st.sampled_from(KINDS),
         st.integers(0, 10_000),
         st.sampled_from([*WORDS, *LINES]),
         st.sampled_from(values),
     )
-    return st.lists(one, min_size=1, max_size=4)
+    return st.lists(edit, min_size=1, max_size=4)
 
 
 @pytest.fixture(scope="module")
@@ -239,8 +198,8 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     return folder
 
 
-def assert_loads_or_tells(folder: Folder, set: Mapping[str, Any] | None = None) -> None:
-    """Either a scenario comes back, or faults that name places that are there."""
+def assert_loads_or_refuses(folder: Folder, set: Mapping[str, Any] | None = None) -> None:
+    """A scenario comes back, or faults at locations that exist."""
     try:
         scenario = folder.load("overlay.toml", set)
     except sim.InputError as caught:
@@ -273,39 +232,41 @@ FUZZ = settings(
 @pytest.mark.parametrize("file", FILES)
 @FUZZ
 @given(edits(NUMBERS + TEXTS + TABLES + DATES + DISTRIBUTIONS))
-def test_edited_files(common: Folder, file: str, changes: list[Edit]) -> None:
+def test_edited_files_load_or_are_refused(common: Folder, file: str, changes: list[Edit]) -> None:
     path = common.root / f"{file}.toml"
     text = path.read_text()
     try:
         path.write_text(edited(text, changes))
-        assert_loads_or_tells(common)
+        assert_loads_or_refuses(common)
     finally:
         path.write_text(text)
 
 
 @settings(FUZZ, max_examples=80)
 @given(st.sampled_from(FILES), edits(NASTY))
-def test_files_edited_with_extreme_values(common: Folder, file: str, changes: list[Edit]) -> None:
+def test_files_edited_with_extreme_values_load_or_are_refused(
+    common: Folder, file: str, changes: list[Edit]
+) -> None:
     path = common.root / f"{file}.toml"
     text = path.read_text()
     try:
         path.write_text(edited(text, changes))
-        assert_loads_or_tells(common)
+        assert_loads_or_refuses(common)
     finally:
         path.write_text(text)
 
 
 @FUZZ
 @given(st.sampled_from(FILES), st.integers(0), st.integers(0, 40), st.binary(max_size=8))
-def test_files_with_random_bytes(
+def test_files_with_random_bytes_load_or_are_refused(
     common: Folder, file: str, where: int, cut: int, noise: bytes
 ) -> None:
     path = common.root / f"{file}.toml"
     kept = path.read_bytes()
-    start = where % (len(kept) + 1)
+    first = where % (len(kept) + 1)
     try:
-        path.write_bytes(kept[:start] + noise + kept[start + cut :])
-        assert_loads_or_tells(common)
+        path.write_bytes(kept[:first] + noise + kept[first + cut :])
+        assert_loads_or_refuses(common)
     finally:
         path.write_bytes(kept)
 
@@ -336,24 +297,24 @@ KNOWN_KEYS = st.sampled_from(
 
 @settings(FUZZ, max_examples=60)
 @given(st.dictionaries(KNOWN_KEYS | SET_KEYS.map(".".join), SET_VALUES, min_size=1, max_size=3))
-def test_any_set(common: Folder, changes: dict[str, Any]) -> None:
-    assert_loads_or_tells(common, changes)
+def test_any_set_loads_or_is_refused(common: Folder, changes: dict[str, Any]) -> None:
+    assert_loads_or_refuses(common, changes)
 
 
-LAW_NUMBERS = st.one_of(
+ENTRY_NUMBERS = st.one_of(
     *[st.floats(0.01, 100)] * 3,
     st.sampled_from([0, 1, -1, 0.5, 1e-300, 1e308, -1e308, 1e16, 3]),
     st.floats(),
     st.sampled_from([10**400, "a", [], [1], None, True]),
 )
-LAW_KEYS_AND_VALUES = {
+ENTRY_KEYS_AND_VALUES = {
     **dict.fromkeys(
-        sorted(DISTRIBUTION_KEYS - {"family", "components", "file", "column"}), LAW_NUMBERS
+        sorted(DISTRIBUTION_KEYS - {"family", "components", "file", "column"}), ENTRY_NUMBERS
     ),
-    **dict.fromkeys(("p1", "p5", "p10", "p50", "p90"), LAW_NUMBERS),
-    "quantiles": st.lists(st.lists(LAW_NUMBERS, min_size=2, max_size=2), max_size=3),
-    "values": st.lists(LAW_NUMBERS, max_size=4),
-    "weights": st.lists(LAW_NUMBERS, max_size=4),
+    **dict.fromkeys(("p1", "p5", "p10", "p50", "p90"), ENTRY_NUMBERS),
+    "quantiles": st.lists(st.lists(ENTRY_NUMBERS, min_size=2, max_size=2), max_size=3),
+    "values": st.lists(ENTRY_NUMBERS, max_size=4),
+    "weights": st.lists(ENTRY_NUMBERS, max_size=4),
 }
 OWN = {
     name: [*distribution.keys({}), "p10", "p50", "p90", "mean", "sd"]
@@ -370,25 +331,25 @@ def distributions(draw: st.DrawFn) -> dict[str, Any]:
         return {
             "family": family,
             "components": parts,
-            "weights": draw(LAW_KEYS_AND_VALUES["weights"]),
+            "weights": draw(ENTRY_KEYS_AND_VALUES["weights"]),
         }
-    own = [key for key in OWN[family] if key in LAW_KEYS_AND_VALUES]
+    own = [key for key in OWN[family] if key in ENTRY_KEYS_AND_VALUES]
     keys = draw(st.lists(st.sampled_from(own), unique=True, max_size=5))
-    return {"family": family, **{key: draw(LAW_KEYS_AND_VALUES[key]) for key in keys}}
+    return {"family": family, **{key: draw(ENTRY_KEYS_AND_VALUES[key]) for key in keys}}
 
 
 @settings(FUZZ, max_examples=400)
 @given(distributions())
-def test_any_law(said: dict[str, Any]) -> None:
-    """A law has a median and quantiles, or a message says why it is none."""
+def test_any_entry_is_a_distribution_or_refused_in_words(entry: dict[str, Any]) -> None:
+    """A distribution has quantiles, or a message says why there is none."""
     try:
-        distribution = read_named_distribution(said, "x")
+        distribution = read_named_distribution(entry, "x")
     except ValueError as error:
-        told = str(error)
+        message = str(error)
     else:
         with np.errstate(all="ignore"):
-            found = distribution.quantile(np.array([-1.0, 0.0, 1.0]))
-        assert not np.isnan(found).any()
+            values = distribution.quantile(np.array([-1.0, 0.0, 1.0]))
+        assert not np.isnan(values).any()
         assert read_named_distribution(distribution.as_entry(), "x") == distribution
         return
-    assert told.startswith("x")
+    assert message.startswith("x")

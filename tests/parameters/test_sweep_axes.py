@@ -19,19 +19,19 @@ words = st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(
 )
 
 
-def axis(said: Any) -> Axis:
+def axis(given_values: Any) -> Axis:
     faults: list[Fault] = []
-    found = sweep_axes.read_axis(KEY, said, Location("here"), faults)
-    assert found is not None, faults
-    return found
+    read = sweep_axes.read_axis(KEY, given_values, Location("here"), faults)
+    assert read is not None, faults
+    return read
 
 
-def fault(said: Any, key: str = KEY) -> str:
+def fault(given_values: Any, key: str = KEY) -> str:
     faults: list[Fault] = []
-    assert sweep_axes.read_axis(key, said, Location("here"), faults) is None
-    (one,) = faults
-    assert one.key == key
-    return one.message
+    assert sweep_axes.read_axis(key, given_values, Location("here"), faults) is None
+    (only,) = faults
+    assert only.key == key
+    return only.message
 
 
 @given(decimals, decimals, st.integers(2, 60))
@@ -49,27 +49,27 @@ def test_evenly_spaced_values_are_the_floats_nearest_to_exact_decimals(
 
 
 @given(st.lists(decimals, min_size=1, max_size=20, unique_by=float), st.booleans())
-def test_numbers_are_a_list_or_a_text_with_commas(said: list[str], as_text: bool) -> None:
-    found = axis(", ".join(said) if as_text else [float(one) for one in said])
-    assert found.values == tuple(float(one) for one in said)
-    assert found.numeric
-    assert found.labels == list(found.values)
+def test_numbers_are_a_list_or_a_text_with_commas(given_values: list[str], as_text: bool) -> None:
+    read = axis(", ".join(given_values) if as_text else [float(text) for text in given_values])
+    assert read.values == tuple(float(text) for text in given_values)
+    assert read.numeric
+    assert read.labels == list(read.values)
 
 
 @given(st.lists(words, min_size=1, max_size=8, unique=True))
-def test_words_stay_words(said: list[str]) -> None:
-    for found in (axis(",".join(said)), axis(said)):
-        assert found.values == tuple(said)
-        assert not found.numeric
+def test_words_stay_words(given_values: list[str]) -> None:
+    for read in (axis(",".join(given_values)), axis(given_values)):
+        assert read.values == tuple(given_values)
+        assert not read.numeric
 
 
 @given(st.text(max_size=30))
 def test_any_text_is_an_axis_or_one_fault(text: str) -> None:
     faults: list[Fault] = []
-    found = sweep_axes.read_axis(KEY, text, Location("here"), faults)
-    assert (found is None) == (len(faults) == 1)
-    if found is not None:
-        assert len(set(found.values)) == len(found.values) > 0
+    read = sweep_axes.read_axis(KEY, text, Location("here"), faults)
+    assert (read is None) == (len(faults) == 1)
+    if read is not None:
+        assert len(set(read.values)) == len(read.values) > 0
 
 
 def test_whole_numbers_stay_whole_where_all_are() -> None:
@@ -81,13 +81,13 @@ def test_whole_numbers_stay_whole_where_all_are() -> None:
 
 
 def test_flags_are_words_in_a_coordinate() -> None:
-    found = axis("true,false")
-    assert found.values == (True, False)
-    assert found.labels == ["true", "false"]
+    read = axis("true,false")
+    assert read.values == (True, False)
+    assert read.labels == ["true", "false"]
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("given_values", "message"),
     [
         ("1:2", "expected values such as 0.3:0.8:11"),
         ("1:2:3:4", "expected values such as"),
@@ -109,16 +109,16 @@ def test_flags_are_words_in_a_coordinate() -> None:
         ([float("nan")], "expected finite numbers, got nan"),
     ],
 )
-def test_values_that_are_none_are_told(said: Any, message: str) -> None:
-    assert message in fault(said)
+def test_values_with_a_fault_are_refused(given_values: Any, message: str) -> None:
+    assert message in fault(given_values)
 
 
 @pytest.mark.parametrize("key", ["run.draws", "extends", "sweep.hardware.pue.median"])
-def test_what_is_no_parameter_of_the_model_is_not_swept(key: str) -> None:
+def test_a_key_that_is_no_parameter_cannot_be_swept(key: str) -> None:
     assert "cannot be swept" in fault("1,2", key)
 
 
-def test_a_key_is_swept_once_and_a_grid_is_of_bounded_size() -> None:
+def test_axes_have_different_keys_and_a_bounded_number_of_points() -> None:
     faults: list[Fault] = []
     sweep_axes.of_texts([f"{KEY}=1,2", f"{KEY}=3", "hardware.pue=", "x", "a..b=1"], faults)
     assert [fault.message for fault in faults] == [

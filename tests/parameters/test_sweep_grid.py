@@ -16,30 +16,25 @@ DUTY = "utilisation.duty_cycle_online_inference.median"
 LIFE = "hardware.it_economic_life_years.median"
 
 
-@pytest.fixture
-def folder(params: Path) -> Folder:
-    return Folder(params)
-
-
 def grid(folder: Folder, over: dict[str, Any], file: str = "base.toml", **changes: Any) -> Grid:
     faults: list[Fault] = []
     return load_grid(folder.root / file, sweep_axes.of_mapping(over, faults), changes, faults)
 
 
-def told(folder: Folder, over: dict[str, Any], file: str = "base.toml") -> list[str]:
+def messages_of(folder: Folder, over: dict[str, Any], file: str = "base.toml") -> list[str]:
     with pytest.raises(InputError) as caught:
         grid(folder, over, file)
     return [str(fault).replace(f"{folder.root}/", "") for fault in caught.value.faults]
 
 
 def test_a_grid_has_a_scenario_for_every_combination_the_last_key_fastest(folder: Folder) -> None:
-    found = grid(folder, {DUTY: [0.4, 0.5], "model.view": ["economic", "accounting"]})
-    assert found.shape == (2, 2)
-    assert [tuple(found.at(i).values()) for i in range(4)] == [
+    swept = grid(folder, {DUTY: [0.4, 0.5], "model.view": ["economic", "accounting"]})
+    assert swept.shape == (2, 2)
+    assert [tuple(swept.at(i).values()) for i in range(4)] == [
         (0.4, "economic"), (0.4, "accounting"), (0.5, "economic"), (0.5, "accounting"),
     ]  # fmt: skip
-    for i, scenario in enumerate(found.scenarios):
-        assert scenario == sim.load(folder.root / "base.toml", set=found.at(i))
+    for i, scenario in enumerate(swept.scenarios):
+        assert scenario == sim.load(folder.root / "base.toml", set=swept.at(i))
 
 
 @pytest.mark.parametrize(
@@ -57,63 +52,63 @@ def test_a_grid_has_a_scenario_for_every_combination_the_last_key_fastest(folder
 def test_an_axis_has_the_unit_and_meaning_of_its_key(
     folder: Folder, key: str, values: str, units: str, meaning: str
 ) -> None:
-    found = grid(folder, {key: values})
-    about = found.about(found.axes[0])
+    swept = grid(folder, {key: values})
+    about = swept.about(swept.axes[0])
     assert about["units"] == units
     assert meaning in about["long_name"]
 
 
-def test_an_unknown_key_is_told_once_with_the_nearest_right_one(folder: Folder) -> None:
-    assert told(folder, {"hardware.it_economic_life_yeers.median": "3:6:4"}) == [
+def test_an_unknown_key_is_a_single_fault_with_the_nearest(folder: Folder) -> None:
+    assert messages_of(folder, {"hardware.it_economic_life_yeers.median": "3:6:4"}) == [
         "over: hardware.it_economic_life_yeers: unknown key; did you mean 'it_economic_life_years'?"
     ]
-    assert told(folder, {"hardware.pue.mediam": [1.1, 1.2]}) == [
+    assert messages_of(folder, {"hardware.pue.mediam": [1.1, 1.2]}) == [
         "over: hardware.pue.mediam: unknown key for logit_normal; did you mean 'median'?"
     ]
 
 
-def test_faults_of_all_points_are_told_each_once_with_its_value(folder: Folder) -> None:
-    found = told(folder, {DUTY: [0.5, 1.5], LIFE: [-3, 4, 5]})
-    assert found == [
+def test_faults_of_all_points_are_raised_once_each_with_their_value(folder: Folder) -> None:
+    messages = messages_of(folder, {DUTY: [0.5, 1.5], LIFE: [-3, 4, 5]})
+    assert messages == [
         f"over: {LIFE}: expected a number above 0, got -3",
         f"over: {DUTY}: 1.5 is above the bound 1"
         " (Share of paid hours at the operating point, inference)",
     ]
-    assert told(folder, {"model.view": "economic,fiscal"}) == [
+    assert messages_of(folder, {"model.view": "economic,fiscal"}) == [
         "over: model.view: expected one of economic, accounting, got 'fiscal'"
     ]
 
 
-def test_a_fault_of_some_points_tells_what_these_have_in_common(folder: Folder) -> None:
+def test_a_fault_of_some_points_names_their_common_values(folder: Folder) -> None:
     over = {
         "hardware.pue.median": [1.1, 1.5], "hardware.facility_capacity_ratio.value": [1.2, 1.6],
         "model.view": "economic,accounting",
     }  # fmt: skip
-    assert told(folder, over) == [
+    assert messages_of(folder, over) == [
         "over: hardware.pue: 1.5 is above hardware.facility_capacity_ratio, 1.2 (at"
         " hardware.pue.median = 1.5, hardware.facility_capacity_ratio.value = 1.2)"
     ]
     share = "labs.openai.host.microsoft.share_2026"
-    assert told(folder, {share: [0.4, 0.5]}) == [
+    assert messages_of(folder, {share: [0.4, 0.5]}) == [
         "over: labs.openai.host: the share_2026 of its landlords add up to 1.1, expected 1"
         f" (at {share} = 0.5)"
     ]
 
 
-def test_a_fault_of_the_file_itself_stays_where_it_is(folder: Folder) -> None:
+def test_a_fault_of_the_file_itself_keeps_its_location(folder: Folder) -> None:
     file, line, _ = folder.change("hardware.pue.median", "median = 0.5")
-    (found,) = told(folder, {LIFE: [3, 4]})
-    assert found.startswith(f"{file}:{line}: hardware.pue.median: 0.5 is below the bound 1")
+    (message,) = messages_of(folder, {LIFE: [3, 4]})
+    assert message.startswith(f"{file}:{line}: hardware.pue.median: 0.5 is below the bound 1")
 
 
 def test_a_sweep_may_stand_in_the_file(folder: Folder) -> None:
     body = f'[sweep]\n"{DUTY}" = "0.4:0.6:3"\n[sweep.hardware.it_economic_life_years]\nmedian = [4]'
     file = folder.overlay(body)
-    found = grid(folder, {}, file)
-    assert {axis.key: axis.values for axis in found.axes} == {DUTY: (0.4, 0.5, 0.6), LIFE: (4,)}
+    swept = grid(folder, {}, file)
+    assert {axis.key: axis.values for axis in swept.axes} == {DUTY: (0.4, 0.5, 0.6), LIFE: (4,)}
     given = grid(folder, {"factors.demand": [0, 1]}, file)  # what is asked for comes first
     assert [axis.key for axis in given.axes] == ["factors.demand"]
-    assert "nothing is swept: give --over KEY=VALUES" in told(folder, {})[0]
+    assert "nothing is swept: give --over KEY=VALUES" in messages_of(folder, {})[0]
 
 
 def test_a_sweep_in_the_file_changes_no_run_of_it(folder: Folder) -> None:
@@ -133,7 +128,7 @@ def test_an_overlay_inherits_a_sweep_and_changes_it_by_key(folder: Folder) -> No
     assert scenario.overrides == ()
 
 
-def test_check_tells_the_line_of_what_is_wrong_with_a_sweep(
+def test_check_reports_the_line_of_a_fault_of_a_sweep(
     command: Command, folder: Folder, tmp_path: Path
 ) -> None:
     folder.overlay(f'[sweep]\n"{DUTY}" = "0.4:0.6"\n"run.draws" = [1, 2]\n', "grammar.toml")
