@@ -9,7 +9,7 @@ from sim.cli.options import Files, Set, scenarios_of
 
 
 def check(files: Files, set_: Set = None) -> None:
-    """Report every fault of parameter files, and where published figures disagree."""
+    """Check parameter files for faults, and where published figures disagree."""
     from sim.parameters import consistency
     from sim.parameters.loading import parse_set
     from sim.parameters.sweep_grid import check_sweeps
@@ -19,18 +19,19 @@ def check(files: Files, set_: Set = None) -> None:
     for scenario in scenarios:
         check_draws = sum(q.source == "judgement" for q in scenario.quantities.values())
         print(
-            f"{scenario.name}: good:"
-            f" {len(scenario.quantities)} quantities ({check_draws} by judgement),"
-            f" {len(scenario.labs)} labs, {len(scenario.landlords)} landlords,"
-            f" {len(scenario.sources_used())} sources"
+            _wrapped(
+                f"{scenario.name}: no faults in {len(scenario.quantities)} quantities"
+                f" ({check_draws} by judgement), {len(scenario.labs)} labs,"
+                f" {len(scenario.landlords)} landlords, {len(scenario.sources_used())} sources"
+            )
         )
         if scenario.sweep:
             sizes = " x ".join(f"{axis.key} ({len(axis.values)})" for axis in scenario.sweep)
             print(_wrapped(f"  sweep: {sizes}"))
         for override in scenario.overrides:
-            print(f"  {override.by}: {override}")
+            print(_wrapped(f"  {override.by}: {override}"))
         for remark in scenario.remarks:
-            print(f"  note: {remark}")
+            print(_wrapped(f"  note: {remark}"))
         for line in consistency.report(scenario):
             print(_wrapped(line))
 

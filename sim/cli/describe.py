@@ -14,16 +14,19 @@ from sim.cli.options import Set, scenarios_of
 def describe(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Inputs or outputs, e.g. hardware.pue; else all."),
+        typer.Argument(metavar="NAME", help="Inputs or outputs, e.g. hardware.pue (default: all)."),
     ] = None,
     file: Annotated[Path, typer.Option(help="The parameter file.")] = Path("params/base.toml"),
     set_: Set = None,
     correlations: Annotated[
-        bool, typer.Option("--correlations", help="How they are tied, as asked for and as drawn.")
+        bool,
+        typer.Option(
+            "--correlations", help="Show correlations of inputs, as requested and as sampled."
+        ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the same for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Tell what inputs and outputs are: meaning, unit, law, a picture of it, source."""
+    """Describe inputs and outputs: meaning, unit, distribution, its density, source."""
     from sim.parameters import describe as describing
 
     (scenario,) = scenarios_of([file], set_, [])

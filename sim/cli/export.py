@@ -18,24 +18,26 @@ def export(
     run: Run,
     kind: Annotated[
         str | None,
-        typer.Option("--format", metavar="csv|parquet|zarr", help="How (else as --to says)."),
+        typer.Option(
+            "--format", metavar="csv|parquet|zarr", help="Format (default: the ending of --to)."
+        ),
     ] = None,
     to: Annotated[
-        Path | None, typer.Option(help="The file to write, or a folder for it (else here).")
+        Path | None, typer.Option(help="The file to write, or its folder (default: this one).")
     ] = None,
     output: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Only this output; may be repeated."),
+        typer.Option(metavar="NAME", help="Export only this output; may be repeated."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     out: Out = reader.OUTPUTS,
 ) -> None:
-    """Write the draws of a stored run for other tools, with names and units."""
+    """Export the draws of a stored run, with names and units."""
     from sim.store import export as exports
 
     chosen = kind or (to.suffix[1:].lower() if to is not None else "")
     if chosen not in exports.FORMATS:
-        message = "missing: expected csv, parquet or zarr, unless --to has such an ending"
+        message = "missing: expected csv, parquet or zarr, or a --to that ends so"
         if kind:
             message = f"unknown format '{kind}'{nearest(kind, list(exports.FORMATS))}"
         raise InputError([Fault(Location("--format"), "", message)])

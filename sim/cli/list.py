@@ -13,7 +13,7 @@ from sim.store import reader
 
 
 def list_(out: Out = reader.OUTPUTS, as_json: Json = False) -> None:
-    """List stored runs: draws, seed, sampler, when, size, and what is wrong with any."""
+    """List stored runs: draws, seed, sampler, date, size, and damage if any."""
     rows = reader.listed(out)
     if as_json:
         print(json.dumps(rows, indent=1))
@@ -26,7 +26,7 @@ def list_(out: Out = reader.OUTPUTS, as_json: Json = False) -> None:
 
 def _lines(rows: list[dict[str, Any]], width: int) -> Iterator[str]:
     """The list as text: names stand last, for they may be long, and remarks below them."""
-    heads = ("draws", "seed", "sampler", "made (UTC)", "size")
+    heads = ("draws", "seed", "sampler", "started (UTC)", "size")
     cells = [
         (
             "" if row["draws"] is None else f"{row['draws']:,}",
@@ -44,7 +44,7 @@ def _lines(rows: list[dict[str, Any]], width: int) -> Iterator[str]:
     ]
     for texts, name, remarks in named:
         line = "  ".join(
-            text.ljust(room) if head in ("sampler", "made (UTC)") else text.rjust(room)
+            text.ljust(room) if head in ("sampler", "started (UTC)") else text.rjust(room)
             for text, room, head in zip(texts, widths, heads, strict=True)
         )
         long = len(line) + 2 + len(name) > width
@@ -57,7 +57,7 @@ def _remarks(row: dict[str, Any]) -> list[str]:
     """What there is to say of a row of the list."""
     told = [f"{row['state']}: {row['why']}"] if row["state"] != "whole" else []
     if row["model"] == "other":
-        told.append("of another model version")
+        told.append("from another version of the model")
     if row["scenario"] and not row["run"].startswith(f"{row['scenario']}-"):
         told.append(f"scenario {row['scenario']}")
     return told

@@ -85,5 +85,5 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as leaving:
         code = 130 if isinstance(leaving, KeyboardInterrupt) else leaving.code
         if code == 130:
-            print("interrupted: what was finished is kept", file=sys.stderr)
+            print("interrupted: finished work is kept", file=sys.stderr)
         sys.exit(code)

@@ -11,10 +11,14 @@ from sim.common.errors import Fault, InputError
 
 if TYPE_CHECKING:
     from sim.parameters.scenario import Scenario
-Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parameter files (TOML).")]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Parameter files (TOML).")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a parameter: group.name.key=value."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a parameter: group.name.key=value; may be repeated.",
+    ),
 ]
 Labs = Annotated[
     list[str] | None, typer.Option(metavar="ID", help="Show this lab's rows; may be repeated.")
@@ -67,7 +71,5 @@ def announce_compiling() -> None:
     from sim.kernels.jit import cache_lasts, is_compiled
 
     if not is_compiled():
-        how_often = "once" if cache_lasts() else "as at every run: set NUMBA_CACHE_DIR to a folder"
-        err.print(
-            f"Compiling the model for this machine, {how_often} (half a minute or a whole one) ..."
-        )
+        how_often = "once" if cache_lasts() else "as in every run: set NUMBA_CACHE_DIR to a folder"
+        err.print(f"Compiling the model for this machine, {how_often} (up to a minute) ...")

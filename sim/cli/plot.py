@@ -16,15 +16,18 @@ from sim.store import reader
 def plot(
     run: Run,
     figures: Annotated[
-        list[str] | None, typer.Argument(metavar="[FIGURE]...", help="Which; all if none is named.")
+        list[str] | None,
+        typer.Argument(metavar="FIGURE", help="Figures, e.g. margin (default: all)."),
     ] = None,
     to: Annotated[
         Path | None,
-        typer.Option(help="A folder, or a .png, .pdf or .svg for one figure (else figures/)."),
+        typer.Option(
+            help="A folder (default: figures/ of the run), or for one figure a .png, .pdf or .svg."
+        ),
     ] = None,
     out: Out = reader.OUTPUTS,
 ) -> None:
-    """Draw figures of a stored run again."""
+    """Redraw figures of a stored run."""
     from sim import plots
 
     known = list(plots.FIGURES)
@@ -39,7 +42,7 @@ def plot(
         message = f"{to}: one file, and {len(names)} figures: expected a folder"
         faults.append(Fault(Location("--to"), "", message))
     if to is not None and (not to.parent.is_dir() if single else to.exists() and not to.is_dir()):
-        message = f"{to}: expected a folder, or NAME.png, .pdf or .svg in a folder that is there"
+        message = f"{to}: expected a folder, or NAME.png, .pdf or .svg in an existing folder"
         faults.append(Fault(Location("--to"), "", message))
     if faults:
         raise InputError(faults)

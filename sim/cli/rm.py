@@ -14,11 +14,11 @@ from sim.store import reader
 
 
 def rm(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help=RUN_HELP)],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help=RUN_HELP)],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     out: Out = reader.OUTPUTS,
 ) -> None:
-    """Remove stored runs, whole folders with all that is in them."""
+    """Remove stored runs, with everything in their folders."""
     found: dict[Path, str] = {}
     faults: list[Fault] = []
     for run in runs:
@@ -35,7 +35,7 @@ def rm(
         raise InputError(faults)
     if not yes:
         if not _on_terminal():
-            message = "not asked for: on no terminal, say --yes to remove runs"
+            message = "needs --yes to remove runs where there is no terminal to ask on"
             raise InputError([Fault(Location("sim rm"), "", message)])
         for folder, about in found.items():
             print(f"{folder}  {about}", file=sys.stderr)

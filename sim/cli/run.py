@@ -43,61 +43,67 @@ def run(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="stratified (default), random or sobol; a file may say another.",
+            help="stratified, random or sobol (default: as the file says).",
         ),
     ] = None,
     threads: Annotated[
-        str | None, typer.Option(metavar="N", help="Threads; they change no number.")
+        str | None,
+        typer.Option(metavar="N", help="Number of threads; results do not depend on it."),
     ] = None,
     cluster: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Draw on a Dask cluster: tcp://host:port, or local:N processes; same numbers.",
+            help="Draw on a Dask cluster, tcp://host:port, or on local:N processes; results do"
+            " not depend on it.",
         ),
     ] = None,
     until: Annotated[
         list[str] | None,
         typer.Option(
             metavar="EXPR+-ERROR",
-            help='Add draws until "p50(tps_decode) +- 20"; may be repeated.',
+            help="Add draws until a standard error is reached, e.g. 'p50(tps_decode) +- 20'; may be"
+            " repeated.",
         ),
     ] = None,
     max_draws: Annotated[
-        str | None, typer.Option(metavar="N", help="Most draws with --until (10 million).")
+        str | None, typer.Option(metavar="N", help="Most draws with --until (default: 10 million).")
     ] = None,
     bad_draws: Annotated[
         str,
         typer.Option(
             metavar="fail|drop|keep",
-            help="Draws that are not finite: leave out up to 0.1 %, leave out all, or keep them.",
+            help="Draws that are not finite: drop up to 0.1 % and fail beyond, drop all, or keep"
+            " them.",
         ),
     ] = "fail",
     drop_questionable: Annotated[
         bool,
         typer.Option(
             "--drop-questionable",
-            help="Leave out draws that do not fit in HBM, or with pue above the capacity ratio.",
+            help="Drop draws in which the model does not fit in HBM, or pue exceeds the capacity"
+            " ratio.",
         ),
     ] = False,
-    out: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("outputs"),
+    out: Annotated[Path, typer.Option(help="Folder in which run folders are made.")] = Path(
+        "outputs"
+    ),
     set_: Set = None,
     lab: Labs = None,
     landlord: Landlords = None,
     quarter: Quarters = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", help="Print only where the results are.")
+        bool, typer.Option("--quiet", help="Print only the folders of the results.")
     ] = False,
-    no_figures: Annotated[bool, typer.Option("--no-figures", help="Draw no pictures.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Draw anew what is stored already.")
-    ] = False,
+    no_figures: Annotated[bool, typer.Option("--no-figures", help="Make no figures.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Redraw stored runs.")] = False,
 ) -> None:
-    """Simulate parameter files: tables here, data and pictures in a folder for each.
+    """Simulate parameter files: print tables, store data and figures.
 
-    What is stored already is answered from there or extended, and a run that was broken off goes
-    on. Of several files a table shows them side by side; sim show tells all of one.
+    A stored run is reused or extended; an interrupted one is resumed.
+
+    Several files end in one table side by side; sim show prints all tables of one.
     """
     options = _options(draws, seed, sampler, threads, bad_draws)
     span = f"; expected {QUARTERS[0]} to {QUARTERS[-1]}"
@@ -181,7 +187,7 @@ def _warn(done: Run, name: str, of_targets: bool) -> None:
     from sim.simulation.until import warnings
 
     lines = [*tables.warnings(done.ds)]
-    lines += [f"the picture {n} could not be drawn: {why}" for n, why in done.undrawn.items()]
+    lines += [f"the figure {n} could not be drawn: {why}" for n, why in done.undrawn.items()]
     for line in [*lines, *(warnings(done.ds) if of_targets else [])]:
         terminal.err.print(f"{name}: {line}", style="bold red", markup=False)
 
@@ -204,9 +210,9 @@ def _came_from(done: Run) -> str:
     if done.drawn == 0:
         told.append("as stored")
     elif done.found:
-        told.append(f"{done.found:,} draws were there, {done.drawn:,} are new")
+        told.append(f"{done.found:,} draws were stored, {done.drawn:,} are new")
     if not done.stored:
-        told.append("the folder keeps its run of more draws")
+        told.append("the folder keeps its longer run")
     return "; ".join(told)
 
 
@@ -243,7 +249,7 @@ def _cluster(address: str | None, threads: str | None) -> list[Fault]:
     message = address_fault(address)
     faults = [Fault(Location("--cluster"), "", message)] if message else []
     if threads is not None:
-        message = "says nothing with --cluster: its workers have threads of their own"
+        message = "has no effect with --cluster, whose workers have threads of their own"
         faults.append(Fault(Location("--threads"), "", message))
     return faults
 
@@ -254,7 +260,7 @@ def _until(
     """The options of adding draws until errors are reached; their faults are added to `faults`."""
     if not texts:
         if max_draws is not None:
-            message = "says how far --until may go, which is not given"
+            message = "has no effect without --until"
             faults.append(Fault(Location("--max-draws"), "", message))
         return {}
     from sim.simulation.until import MAX_DRAWS, parse_all, sizes_fault

@@ -23,15 +23,16 @@ def selftest(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]", help=f"The parameter file whose model is drawn ({BASE} if there)."
+            metavar="FILE",
+            help=f"Parameter file for checks of the model (default: {BASE}, if it exists).",
         ),
     ] = None,
     set_: Set = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the same for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Check this installation: known answers, closed forms, the same bits; and tell its speed.
+    """Check this installation against known answers, and report its speed.
 
-    Exits 1 if something fails. Speed is told and never judged.
+    Exits with 1 if a check fails. Speed is reported, not asserted.
     """
     asked = file or (BASE if BASE.exists() or set_ else None)
     scenario = scenarios_of([asked], set_, [])[0] if asked else None
@@ -70,7 +71,7 @@ def selftest(
         print(json.dumps(document, indent=1, allow_nan=False))
     else:
         if scenario is None:
-            line = f"The model was not drawn: there is no {BASE} here. Name one: sim selftest FILE"
+            line = f"The model was not checked: there is no {BASE} here; see sim selftest FILE"
             terminal.out.print(line, style="bold", markup=False)
         verdict = (
             f"{failed} of {len(check_draws)} checks FAILED"

@@ -26,7 +26,7 @@ def show(
     quarter: Quarters = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
-    """Print the tables of a stored run, as sim run did."""
+    """Print the tables of a stored run, as sim run does."""
     folder = reader.find(run, out)
     with reader.opened(folder) as (ds, summary, manifest):
         _check_rows(ds, lab, landlord, quarter)
@@ -50,11 +50,11 @@ def show(
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             if not other:
                 raise
-            message = f"{folder}: this version cannot tell its tables: it lacks {error}"
+            message = f"{folder}: this version cannot make its tables: it lacks {error}"
             raise RunError(message) from error
         made = str(manifest.get("started", ""))[:16].replace("T", " ")
         took = manifest.get("duration_s")
-        show_run.show_folder(folder, f"made {made} UTC in {took:.1f} s" if took else "")
+        show_run.show_folder(folder, f"started {made} UTC, took {took:.1f} s" if took else "")
 
 
 def _check_rows(

@@ -10,10 +10,10 @@ import typer
 
 from sim.store import reader
 
-RUN_HELP = "A run: its folder, or the start of its name in --out."
+RUN_HELP = "A run: its folder, or the beginning of its name in --out."
 Run = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)]
-Out = Annotated[Path, typer.Option(help="Where run folders are.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the same for machines.")]
+Out = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
 def _told(folder: Path, manifest: dict[str, Any]) -> str:

@@ -22,16 +22,16 @@ def sweep(
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUES",
-            help="A key and its values: a=0.3:0.8:11 (from, to, how many) or a=3,4,5; may be"
-            " repeated. Default: as the file's table of sweeps says.",
+            help="A key and its values: a=0.3:0.8:11 (from, to, count) or a=3,4,5; may be"
+            " repeated. Default: as the file's table sweep says.",
         ),
     ] = None,
     output: Annotated[
         list[str] | None,
         typer.Option(
             metavar="EXPR",
-            help='What is asked, "p5(inference_gross_margin@2026Q4)"; may be repeated. Default:'
-            " median, p5 and P(>= hurdle) of that margin.",
+            help="Expression, e.g. 'p50(tps_decode)'; may be repeated. Default: p50, p5 and"
+            " P(>= hurdle) of the inference gross margin in 2026Q4.",
         ),
     ] = None,
     set_: Annotated[
@@ -40,37 +40,38 @@ def sweep(
     ] = None,
     draws: Annotated[
         str | None,
-        typer.Option(metavar="N", help="Draws of each point (default: as the file says)."),
+        typer.Option(metavar="N", help="Draws at each point (default: as the file says)."),
     ] = None,
     seed: Annotated[
-        str | None, typer.Option(metavar="N", help="Seed of the random numbers; likewise.")
+        str | None, typer.Option(metavar="N", help="Seed of the random numbers (likewise).")
     ] = None,
     sampler: Annotated[
-        str | None, typer.Option(metavar="NAME", help="stratified, random or sobol; likewise.")
+        str | None, typer.Option(metavar="NAME", help="stratified, random or sobol (likewise).")
     ] = None,
     threads: Annotated[
-        str | None, typer.Option(metavar="N", help="Threads; they change no number.")
+        str | None,
+        typer.Option(metavar="N", help="Number of threads; results do not depend on it."),
     ] = None,
     bad_draws: Annotated[
         str,
-        typer.Option(metavar="fail|drop|keep", help="Draws that are not finite: as of sim run."),
+        typer.Option(metavar="fail|drop|keep", help="Draws that are not finite: as for sim run."),
     ] = "fail",
     drop_questionable: Annotated[
-        bool, typer.Option("--drop-questionable", help="As of sim run.")
+        bool, typer.Option("--drop-questionable", help="As for sim run.")
     ] = False,
-    out: Annotated[Path, typer.Option(help="Where the folder is made.")] = Path("outputs"),
-    force: Annotated[
-        bool, typer.Option("--force", help="Draw anew what is stored already.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the answers as JSON.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder in which the sweep's folder is made.")] = Path(
+        "outputs"
+    ),
+    force: Annotated[bool, typer.Option("--force", help="Redraw a stored sweep.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", help="Print only where the results are.")
+        bool, typer.Option("--quiet", help="Print only the folder of the results.")
     ] = False,
-    no_figures: Annotated[bool, typer.Option("--no-figures", help="Draw no pictures.")] = False,
+    no_figures: Annotated[bool, typer.Option("--no-figures", help="Make no figures.")] = False,
 ) -> None:
-    """Sweep parameters over a grid: a table here, data and pictures in a folder.
+    """Sweep parameters over a grid: print tables, store data and figures.
 
-    Points share their random numbers. A sweep that was broken off goes on where it was.
+    Points share their random numbers. An interrupted sweep is resumed.
     """
     from sim.parameters import sweep_axes
     from sim.parameters.loading import parse_set
@@ -99,7 +100,7 @@ def sweep(
             progress=watcher.advance, stage=watcher.stage,
         )  # fmt: skip
     warnings = [
-        f"the picture {name} could not be drawn: {why}" for name, why in done.undrawn.items()
+        f"the figure {name} could not be drawn: {why}" for name, why in done.undrawn.items()
     ]
     if count := int(done.ds["draws_not_finite"].sum()):
         fate = "statistics are nan where they reach" if bad_draws == "keep" else "they are left out"
@@ -166,9 +167,9 @@ def _show(question: SweepPlan, done: Sweep) -> None:
         )
     figures = done.folder / "figures"
     if figures.is_dir() and not any(figures.iterdir()):
-        line = "There are no pictures of so many keys, or of a third of so many values."
+        line = "No figures: they show at most three keys, one of them with at most nine values."
         terminal.out.print(line, style="dim")
-    stored = {0: "", points: "  answered from disk"}.get(
-        done.from_disk, f"  {done.from_disk} points were there already"
+    stored = {0: "", points: "  as stored"}.get(
+        done.from_disk, f"  {done.from_disk} points were stored"
     )
     terminal.out.print(f"[bold]{done.folder}/[/bold]  {done.seconds:.1f} s{stored}", soft_wrap=True)

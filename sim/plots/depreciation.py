@@ -50,9 +50,9 @@ def depreciation(ds: xr.Dataset) -> Figure:
     }
     caption = (
         f"{origin(ds)}\n"
-        "Means over draws, of the capacity that serves labs. Booked: over book life. Economic: over"
-        " economic life, the hardware less its residual value. Gap: economic less booked ± Monte"
-        " Carlo standard error."
+        "Means over draws, of the capacity that serves labs. Booked: over the landlord's book life."
+        " Economic: over economic life, hardware net of its residual value. Gap: economic less"
+        " booked ± Monte Carlo standard error."
     )
     width, left, between, end = 10.0, 0.2 + room(landlords), 0.15, 0.15 + room([*gaps.values()])
     across = (width - left - between - 2 * end - 0.1) / 2

@@ -49,10 +49,9 @@ def exposure(ds: xr.Dataset) -> Figure:
     maps = [_hosted(ds), _owed(ds)] if "gw" in ds else [_owed(ds)]
     caption = (
         f"{origin(ds)}\n"
-        "Means over draws ± Monte Carlo standard error; inputs that no draw changes have none."
-        " Blank: nil."
+        "Means over draws ± Monte Carlo standard error; fixed inputs have none. Blank: zero."
         + (
-            " Framed: the lab's own house (captive), which charges it no rent."
+            " Framed: captive, the landlord is the lab's parent and charges it no rent."
             if captive.any()
             else ""
         )

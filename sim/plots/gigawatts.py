@@ -13,7 +13,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sim.model.dims import QUARTERS
-from sim.plots.style import BLUE, GREY, VERMILION, figure, names, origin, probability, tidy
+from sim.plots.style import (
+    BLUE,
+    GREY,
+    VERMILION,
+    caption_room,
+    figure,
+    names,
+    origin,
+    probability,
+    tidy,
+)
 from sim.statistics.datasets import last
 from sim.statistics.replicates import replicates_of
 
@@ -52,19 +62,18 @@ def gigawatts(ds: xr.Dataset) -> Figure:
     china = ds["lab_is_china"].values.astype(bool)
     labs, titles = ds["lab"].values, names(ds, "lab")
     rows = math.ceil(len(labs) / COLUMNS)
-    made = figure(
-        10.0,
-        1.4 + 2.55 * rows,
-        "Facility gigawatts by lab, end of quarter",
-        f"{origin(ds)} Line: median. Bands: 25-75 % and 5-95 % of draws.\n"
-        "Published: black from the source document (FIG. 11, an input of the base case), white"
-        " from others; bar: range, triangle: at least."
-        + (" Chinese labs: own scale." if china.any() and not china.all() else ""),
+    caption = (
+        f"{origin(ds)} Line: median. Bands: 25-75 % and 5-95 % of draws. Dashed: threshold.\n"
+        "Published figures: black from the source document (FIG. 11, an input of the base case),"
+        " white from others; diamond: value, bar: range, triangle: bound. ±: Monte Carlo standard"
+        " error." + (" Chinese labs: own scale." if china.any() and not china.all() else "")
     )
+    width, foot = 10.0, caption_room(caption, 10.0) + 0.35
+    height = 0.85 + 2.55 * rows - 0.2 + foot
+    made = figure(width, height, "Facility gigawatts by lab, end of quarter", caption)
     grid = made.subplots(rows, COLUMNS, squeeze=False)
-    height = 1.4 + 2.55 * rows
     made.subplots_adjust(
-        left=0.06, right=0.985, top=1 - 0.85 / height, bottom=0.75 / height, hspace=0.42, wspace=0.2
+        left=0.06, right=0.985, top=1 - 0.85 / height, bottom=foot / height, hspace=0.42, wspace=0.2
     )
     gw = last(ds, "gw")
     fans = np.quantile(gw, [0.05, 0.25, 0.5, 0.75, 0.95], axis=-1)

@@ -52,9 +52,9 @@ def lab_margin(ds: xr.Dataset) -> Figure:
     ]
     caption = (
         f"{origin(ds)}\n"
-        "Dot: median. Thick bar: 25-75 % of draws. Thin bar: 5-95 %. Margin on paid traffic after"
-        " compute, from annualised revenue (ARR) and the compute bill. ±: Monte Carlo standard"
-        " error."
+        f"Blue: {AT[0][0]}, orange: {AT[1][0]}. Dot: median. Thick bar: 25-75 % of draws. Thin bar:"
+        " 5-95 %. Margin on paid traffic after compute, from annualised revenue (ARR) and the"
+        " compute bill. ±: Monte Carlo standard error."
     )
     width = 9.0
     heights = np.where(reports, REPORTING, SILENT)

@@ -17,7 +17,7 @@ PANELS = (
     (
         "loaded_gross_margin",
         "p_loaded_margin_above_hurdle",
-        "Online inference, loaded: with free tier, revenue share, overhead",
+        "Online inference, loaded: with free tier, revenue share, serving overhead",
     ),
     ("fine_tune_gross_margin", "p_fine_tune_margin_above_hurdle", "Fine-tuning"),
 )
@@ -38,7 +38,7 @@ def margin(ds: xr.Dataset) -> Figure:
         8.0,
         7.2,
         "Gross margin by regime",
-        f"{origin(ds)}\nDots: median. Bars: 5th to 95th percentile.",
+        f"{origin(ds)}\nDots: median. Bars: 5th to 95th percentile. ±: Monte Carlo standard error.",
     )
     panels = made.subplots(len(PANELS), 1, sharex=True)
     made.subplots_adjust(left=0.04, right=0.965, top=0.90, bottom=0.125, hspace=0.34)
@@ -81,7 +81,8 @@ def margin(ds: xr.Dataset) -> Figure:
         outside = float((draws[QUARTERS.index(REFERENCE_QUARTER)] < LOWEST).mean())
         if outside >= 0.001:
             axes.text(
-                LOWEST, -0.02 * top, f"◂ {REFERENCE_QUARTER}: {100 * outside:.1f} % are lower",
+                LOWEST, -0.02 * top,
+                f"◂ {REFERENCE_QUARTER}: {100 * outside:.1f} % of draws are lower",
                 fontsize=8, color=GREY, va="top", ha="left",
             )  # fmt: skip
     panels[0].text(

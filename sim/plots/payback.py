@@ -56,7 +56,8 @@ def payback(ds: xr.Dataset) -> Figure:
     caption = (
         f"{origin(ds)}\n"
         "Repaid: the gross profit credited to a generation covers its research compute and staff"
-        " within its life; else never. Dot: median, of all draws. ±: Monte Carlo standard error."
+        " within its life; else never. Dot: median of all draws, those that never pay back"
+        " included. ±: Monte Carlo standard error."
         + (f"\n{NOT_REPORTED}: {', '.join(silent)}." if silent else "")
     )
     draws = draws[reports]

@@ -62,7 +62,7 @@ def origin(ds: xr.Dataset) -> str:
     about = ds.attrs
     return (
         f"Scenario {about['scenario']} ({about['digest']}), {_draws(about)}, seed"
-        f" {about['seed']}, {about['view']} view, {about['rental_mode']} rents."
+        f" {about['seed']}, {about['view']} view, {about['rental_mode'].replace('_', '-')} rents."
     )
 
 

@@ -105,7 +105,7 @@ def _drawn(ds: xr.Dataset, expressions: Sequence[Expression]) -> Figure:
     foot = caption_room(caption, width) + 0.6
     head = 0.6 if panel is None else 0.95
     height = foot + head + (3.9 if count == 1 else 2.7 * rows + 0.45 * (rows - 1))
-    title = fill(_title(ds, expressions), int(width * 10))
+    title = fill(_title(ds, expressions), int(width * 9))
     head += 0.22 * title.count("\n")
     made = figure(width, height, title, caption)
     grid = made.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)

@@ -31,7 +31,7 @@ GROUPS = {  # name -> colour, layers
     "Depreciation": (BLUE, LAYERS[2:7]),
     "Other capital and operations": (SKY, LAYERS[7:10]),
     "Landlord margin": (GREEN, LAYERS[10:11]),
-    "Revenue-linked": (PURPLE, LAYERS[11:]),
+    "Revenue share and overhead": (PURPLE, LAYERS[11:]),
 }
 COLOURS = {layer: colour for colour, layers in GROUPS.values() for layer in layers}
 SUM, EARNED, LEFT = "#444444", "#BBBBBB", "white"
@@ -54,8 +54,8 @@ def waterfall(ds: xr.Dataset) -> Figure:
     mean = {name: scale * value for name, (value, _) in found.items()}
     caption = (
         f"{origin(ds)}\n"
-        f"Means over draws ± Monte Carlo standard error. Served tokens are paid ones and the free"
-        " tier's. A ratio of these means is not the mean margin (see the figure of margins)."
+        f"Means over draws ± Monte Carlo standard error. Served tokens: paid and free-tier. A ratio"
+        " of these means is not the mean margin (see the figure of margins)."
     )
     width, height = 8.0, 7.4
     made = figure(

@@ -21,10 +21,10 @@ def parts(scenario: Scenario | None) -> dict[str, HistogramPart]:
     of_model = {} if scenario is None else {"The model": partial(whole_model.checks, scenario)}
     return {
         "Known answers (W: worked examples of model.md)": known_answers.checks,
-        "Closed forms, found within four Monte Carlo errors": closed_forms.checks,
-        "The same bits, by fingerprint": partial(same_bits.checks, scenario),
+        "Closed forms, within four Monte Carlo standard errors": closed_forms.checks,
+        "Bit-identical results, by fingerprint": partial(same_bits.checks, scenario),
         **of_model,
-        "Speed, which is not judged": partial(speed.checks, scenario),
+        "Speed (reported, not asserted)": partial(speed.checks, scenario),
     }
 
 

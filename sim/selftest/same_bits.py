@@ -38,11 +38,13 @@ def _of_inputs() -> Iterator[Check]:
     threads = max(2, available_threads())
     one = [array for s in SAMPLERS for array in drawn(sampler=s, threads=1)]
     many = [array for s in SAMPLERS for array in drawn(sampler=s, threads=threads)]
-    yield same(f"inputs, 1 thread and {threads}, every sampler", many, one)
+    yield same(f"inputs, 1 and {threads} threads, every sampler", many, one)
     every = drawn()
-    yield same("inputs, the first draws and of more", [x[:TILE] for x in every], drawn(draws=TILE))
+    yield same(
+        "inputs, the first draws of a longer run", [x[:TILE] for x in every], drawn(draws=TILE)
+    )
     yield same("inputs in another order", drawn(dict(reversed(INPUTS.items()))), every)
-    yield same("inputs beside one more", drawn(BESIDE | INPUTS), every)
+    yield same("inputs beside another input", drawn(BESIDE | INPUTS), every)
 
 
 def _of_model(scenario: Scenario) -> Iterator[Check]:
@@ -56,10 +58,10 @@ def _of_model(scenario: Scenario) -> Iterator[Check]:
 
     threads = max(2, available_threads())
     expected = _bits(drawn())
-    yield same(f"model, 1 thread and {threads}", _bits(drawn(threads=threads)), expected)
-    yield same(f"model, chunks of {LARGE:,} and of {TILE:,}", _bits(drawn(chunk=TILE)), expected)
+    yield same(f"model, 1 and {threads} threads", _bits(drawn(threads=threads)), expected)
+    yield same(f"model, chunks of {LARGE:,} and {TILE:,} draws", _bits(drawn(chunk=TILE)), expected)
     extended = drawn(after=drawn(DRAWS // 2))
-    yield same("model, a run extended and one at a stretch", _bits(extended), expected)
+    yield same("model, an extended run and a single one", _bits(extended), expected)
 
 
 def _bits(done: Draws) -> list[Any]:

@@ -47,9 +47,9 @@ def _of_inputs() -> Iterator[Check]:
 
     ours()
     mine, theirs = best(ours, lambda: by_numpy(SAMPLED, spared))
-    values, job = COUNT * SAMPLED, f"{COUNT} inputs, {TIED} of them tied"
+    values, job = COUNT * SAMPLED, f"{COUNT} inputs, {TIED} correlated"
     yield rate(f"{job}: NumPy, values/s", values / theirs)
-    yield rate(f"{job}: here, values/s", values / mine, values / theirs)
+    yield rate(f"{job}: sim, values/s", values / mine, values / theirs)
 
 
 def _of_model(scenario: Scenario) -> Iterator[Check]:

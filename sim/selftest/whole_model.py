@@ -25,15 +25,15 @@ def checks(scenario: Scenario) -> Iterator[Check]:
     ds = simulate(scenario, draws=DRAWS, seed=1, keep=names, bad_draws="keep")
     layers = ds["unit_cost"].isel(layer=COMPUTE)
     apart = abs(layers.sum("layer") - ds["compute_cost"]) / abs(layers).sum("layer")
-    yield at_most("a token's layers less its cost, relative", float(apart.max()), ROUNDING)
+    yield at_most("token cost: sum of layers vs total, relative", float(apart.max()), ROUNDING)
     housed = abs(ds["hosted_gw"].sum("landlord") - ds["gw"])
-    yield at_most("a lab's GW less those of its landlords", float(housed.max()), ROUNDING)
+    yield at_most("a lab's GW vs the sum over its landlords", float(housed.max()), ROUNDING)
     names = ["inference_gross_margin", "gw"]
     point = simulate(scenario, draws=64, keep=names, uncertainty=0.0, bad_draws="keep")
     ranges = [float((point[name].max("draw") - point[name].min("draw")).max()) for name in names]
-    yield at_most("range of draws without uncertainty", max(ranges), 0.0)
+    yield at_most("spread of draws at uncertainty 0", max(ranges), 0.0)
     first, second = _peaks(scenario)
-    what = "memory of the second half of many draws"
+    what = "peak memory, second half of a long run"
     yield at_most(what, second / MEBIBYTE, 1.25 * first / MEBIBYTE, " MiB")
 
 

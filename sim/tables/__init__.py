@@ -54,7 +54,7 @@ def warnings(ds: xr.Dataset) -> list[str]:
         return []
     fate = "they are left out of the draws and of every statistic."
     if ds.attrs["bad_draws"] == "keep":
-        fate = "statistics of the outputs that they touch are nan."
+        fate = "statistics of the outputs that they affect are nan."
     line = f"WARNING: {bad:,} of {draws:,} draws gave a value that is not finite; {fate}"
     return [f"{line} {ds.attrs['draws_not_finite_why']}".rstrip()]
 
@@ -70,8 +70,8 @@ def describe_errors(draws: int, sampler: str) -> str:
     # Of Sobol' points every one of the sequences needs two draws.
     fewest = 2 * REPLICATES if sampler == SOBOL else BLOCK * FEWEST_REPLICATES
     if draws < fewest:
-        return f"{draws} draws are too few to tell a Monte Carlo error ({fewest} are needed)."
-    return "Small numbers: Monte Carlo standard error, from independent replicates."
+        return f"{draws} draws are too few for a Monte Carlo error ({fewest} are needed)."
+    return "±: Monte Carlo standard error, from independent replicates."
 
 
 def _questionable(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
@@ -92,7 +92,10 @@ def _questionable(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
             f" {facility:,} pue is above the capacity ratio (--drop-questionable leaves them out)."
         )
     if hours:
-        lines.append(f"In {hours:,} draws inference and fine-tuning exceed a lab's hours.")
+        lines.append(
+            f"In {hours:,} draws inference and fine-tuning need more hours than a lab's"
+            " accelerators have."
+        )
     return lines
 
 
@@ -120,6 +123,6 @@ def _unsettled(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
     if not found:
         return []
     return [
-        "Mean and sd do not settle where a denominator comes near zero or a tail is heavy; read the"
-        f" quantiles instead of: {'; '.join(found)}."
+        "Mean and sd do not converge where a denominator comes near zero or a tail is heavy; read"
+        f" the quantiles instead of: {'; '.join(found)}."
     ]

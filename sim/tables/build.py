@@ -39,7 +39,9 @@ def _crossings(read: Reader) -> Table:
     first, *lower = (float(x) for x in read.ds["threshold"].values)
     quarters = read.quarters(REFERENCE_QUARTER, LAST_QUARTER)
     heads = [f"{quarter}\n> {x:g} GW" for quarter in quarters for x in (first, *lower)]
-    table = Table("Probability of more gigawatts (%, end of quarter)", ["", *heads])
+    table = Table(
+        "Probability of exceeding a threshold of gigawatts (%, end of quarter)", ["", *heads]
+    )
     flags = zip(read.ds["lab"].values.tolist(), read.ds["lab_is_china"].values, strict=True)
     china = dict(flags)
     blank: list[Cell | str] = [""] * len(lower)
@@ -60,7 +62,7 @@ def _crossings(read: Reader) -> Table:
             "p_both_named",
             "both " + " and ".join(names.get(lab, lab) for lab in named_labs(read.ds)),
         ),
-        ("p_top_two", "both of the two largest"),
+        ("p_top_two", "the two largest labs"),
     ):
         if name in read.summary:
             cells = []

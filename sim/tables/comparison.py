@@ -104,20 +104,20 @@ def compared(ds: xr.Dataset, labs: Sequence[str] = ()) -> Compared:
         return Measure(head, draws.copy(), level, unit, scale, how)
 
     found = [
-        of("margin\np5", margin, 0.05, "1", 100.0),
-        of("margin\np50", margin, 0.5, "1", 100.0),
-        of("margin\np95", margin, 0.95, "1", 100.0),
-        of(f"p50 in\n{LAST_QUARTER}", margins[end], 0.5, "1", 100.0),
-        of("P(>=\nhurdle)", margin >= last(ds, "hurdle_margin"), None, "1"),
-        of("loaded\np50", loaded, 0.5, "1", 100.0),
+        of("inference\nmargin\np5", margin, 0.05, "1", 100.0),
+        of("inference\nmargin\np50", margin, 0.5, "1", 100.0),
+        of("inference\nmargin\np95", margin, 0.95, "1", 100.0),
+        of(f"margin\np50 in\n{LAST_QUARTER}", margins[end], 0.5, "1", 100.0),
+        of("P(margin\n>=\nhurdle)", margin >= last(ds, "hurdle_margin"), None, "1"),
+        of("loaded\nmargin\np50", loaded, 0.5, "1", 100.0),
         *(of(f"{name}\nGW", gw[i], 0.5, "GW") for i, name in chosen),
-        of(f"two\n> {level:g}", (gw > level).sum(axis=0) >= 2, None, "1"),
+        of(f"P(two\nlargest\n> {level:g} GW)", (gw > level).sum(axis=0) >= 2, None, "1"),
     ]
     paid, multiple = last(ds, "lab_paid_margin")[:, q], last(ds, "training_moic")
     for i, name in chosen:
         if not np.isnan(paid[i]).any():  # it reports ARR
-            found.append(of(f"{name}\npaid %", paid[i], 0.5, "1", 100.0))
-            found.append(of(f"{name}\nmultiple", multiple[i], 0.5, "x"))
+            found.append(of(f"{name}\npaid\nmargin", paid[i], 0.5, "1", 100.0))
+            found.append(of(f"{name}\ntraining\nmultiple", multiple[i], 0.5, "x"))
     numbers, evaluated = ds["draw"].values.copy(), int(ds.attrs["draws"])
     measures = {m.head: m for m in found}
     return Compared(
@@ -136,8 +136,8 @@ def side_by_side(runs: Sequence[Compared]) -> Table:
     first = runs[0]
     shared = [head for head in first.measures if all(head in run.measures for run in runs)]
     table = Table(
-        f"Scenarios: in {REFERENCE_QUARTER} margins (%) and multiples, in {LAST_QUARTER} GW and"
-        " P(two labs above)",
+        f"Scenarios: margins and probabilities (%) and training multiples of {REFERENCE_QUARTER},"
+        f" gigawatts of {LAST_QUARTER}",
         ["scenario", *shared],
     )
     for run in runs:
@@ -154,13 +154,14 @@ def side_by_side(runs: Sequence[Compared]) -> Table:
                 less.append(other.less(one, now, before, how))
         table.rows.append((run.scenario, cells))
         if run is not first and less:
-            table.rows.append((f"  less {first.scenario}", less))
+            table.rows.append((f"  vs {first.scenario}", less))
         table.rules.append(len(table.rows))
     table.remarks = [
-        "Of labs: medians. Differences are between draws with the same random numbers, so their"
-        " errors are smaller."
+        "Inference and loaded margin: of the reference lab. Of labs: medians. P(two largest): both"
+        f" of the two largest labs above the threshold in {LAST_QUARTER}. Differences are between"
+        " draws with the same random numbers, so their errors are smaller."
     ]
     if any(run.kept < run.evaluated for run in runs):
         kept = min(run.kept for run in runs)
-        table.remarks.append(f"Of the first {kept:,} draws of each, which are kept.")
+        table.remarks.append(f"From the draws that are kept: the first {kept:,} of each scenario.")
     return table

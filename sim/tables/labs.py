@@ -52,14 +52,17 @@ def _books(read: Reader, quarter: str) -> Table:
         table.rows.append((name, cells))
     table.remarks = [
         "Bill: all compute, at the rent, or at the owner's cost in the parent's own sites. ARR:"
-        " annualised revenue. Paid: inference margin on paid traffic. Loaded: with free tier and"
-        " levies. Gap: what revenue, less levies and other operating cost, leaves unpaid of the"
-        " bill; nothing in draws in which it covers the bill.",
+        " annualised revenue. Paid: inference margin on paid traffic. Loaded: with free tier,"
+        " revenue share and serving overhead. Gap: the part of the bill that revenue, less"
+        " revenue share, serving overhead and other operating cost, does not cover; 0 in draws in"
+        " which it does.",
     ]
     if at_launch:
-        table.remarks.append("Multiple and payback: of the generation launched in this quarter.")
+        table.remarks.append(
+            "Multiple (profit over cost) and payback: of the generation launched in this quarter."
+        )
     if dates := read.as_of("lab", "arr_2026q4_busd"):
-        table.remarks.append(f"ARR rests on what was known on: {dates}.")
+        table.remarks.append(f"ARR as known on: {dates}.")
     return table
 
 
@@ -88,8 +91,8 @@ def _capacity(read: Reader, quarter: str) -> Table:
         table.rows.append((name, cells))
     table.remarks = [
         "Capacity revenue: what the fleet's paid tokens bring at the price list. ARR over capacity:"
-        " ratio of the means; at 1 the price list, the speed of the machines and the gigawatts tell"
-        " the same story as the revenue.",
+        " ratio of the means; 1 where the price list, the speed of the accelerators and the"
+        " gigawatts agree with reported revenue.",
     ]
     return table
 
@@ -106,7 +109,7 @@ def _training(read: Reader) -> Table:
         "payback\nmonths p50",
         "P(never) %",
         "growth\nx/yr p50",
-        "needed\nmargin %",
+        "required\nmargin %",
         "external\nshare %",
     ]
     table = Table(
@@ -132,9 +135,10 @@ def _training(read: Reader) -> Table:
     table.remarks = [
         "Cost: all research compute and staff between two generations; of it the final run"
         f" {plus_minus(run)} bn (mean). Profit: inference gross profit credited to the generation"
-        " over its life. Worth it: a multiple of 1 or more. Never: not repaid within the life.",
-        "Growth: of the training budget that profit alone funds; below 1 it shrinks. Needed"
-        " margin: at which profit funds the growth that the frontier asks for (p50). External"
-        " share: what others must fund of the next generation (mean).",
+        " over its life. Multiple: profit over cost (MOIC). Worth it: a multiple of 1 or more."
+        " Never: not repaid within the life.",
+        "Growth: of the training budget, funded by profit alone; below 1 it shrinks. Required"
+        " margin: at which profit alone funds the growth that the frontier demands (p50). External"
+        " share: of the next generation, funded by others (mean).",
     ]
     return table

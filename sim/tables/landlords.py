@@ -64,7 +64,7 @@ EXPOSURE = (
     "RPO",
     "labs, %\nof RPO",
     "RPO under\nhurdle",
-    "same,\np95",
+    "RPO under\nhurdle,\nworst 5 %",
     "RPO not\ncovered",
     "value under\nhurdle",
 )
@@ -90,19 +90,19 @@ def _books(read: Reader, quarter: str) -> Table:
         over = {"quarter": quarter, "landlord": chosen}
         sums: list[Cell | str] = [read.total(name, **over) for name in AMOUNTS]
         sums.insert(COVERAGE, _coverage(read, **over))
-        table.rows.append(("together", [*sums, *([""] * len(EXPOSURE) if at_reference else [])]))
+        table.rows.append(("total", [*sums, *([""] * len(EXPOSURE) if at_reference else [])]))
     table.remarks = [
-        "Capex: all of it. Depreciation and book value: of the labs' capacity. Rent: of labs that"
-        " the landlord does not own; over booked: ratio of its mean to that of the depreciation of"
+        "Capex: total. Depreciation and book value: of the labs' capacity. Rent: from labs that"
+        " the landlord does not own; over booked: its mean over the mean booked depreciation of"
         " what they rent (- where none rents).",
     ]
     if at_reference:
         table.remarks.append(
             "RPO: remaining performance obligations, all customers. Under hurdle: of labs whose"
-            " paid margin is below it, in the mean and the worst twentieth of draws; value: book"
-            " value that these rent. Not covered: labs' RPO times the share of their bill that"
-            " revenue does not cover. Exposure, not expected loss; a lab without ARR counts as"
-            " above."
+            " paid margin is below the hurdle: the mean, and what 5 % of draws exceed (p95). Value:"
+            " book value that these labs rent. Not covered: labs' RPO times the share of their bill"
+            " that revenue does not cover. Exposure, not expected loss; a lab without ARR counts as"
+            " above the hurdle."
         )
         if dates := read.as_of("landlord", "rpo_busd"):
             table.remarks.append(f"RPO as of: {dates}.")

@@ -11,7 +11,7 @@ from sim.tables.cells import Cell, Reader, Table
 
 def tables(read: Reader) -> list[Table]:
     """Published figures of outputs at a quarter, against the draws."""
-    heads = ["source, expression", "published", "here", "p5", "p95"]
+    heads = ["source, expression", "published", "this run", "p5", "p95"]
     table = Table("Published figures beside this run (GW, %, USD bn a year)", heads)
     shown = [said for said in json.loads(read.ds.attrs["published"]) if _is_shown(read, said)]
     for said in sorted(shown, key=lambda said: (said["output"], said["quarter"], said["labels"])):
@@ -19,8 +19,8 @@ def tables(read: Reader) -> list[Table]:
     if not table.rows:
         return []
     table.remarks = [
-        "Here: the median, or the mean of what has no kept draws (ARR). Figures of inputs, and"
-        " those that contradict one another: sim check.",
+        "This run: the median, or the mean of outputs without stored draws (ARR). Published inputs,"
+        " and figures that contradict one another: sim check.",
     ]
     return [table]
 

@@ -39,7 +39,7 @@ def _margins(read: Reader) -> Table:
         table.rules.append(len(table.rows))
     table.remarks = [
         "Of the reference lab, at the price list. Inference: on paid traffic, compute only."
-        " Loaded: with free tier, revenue share, overhead."
+        " Loaded: with free tier, revenue share, serving overhead."
     ]
     if REFERENCE_QUARTER in quarters:
         of_run: dict[str, Any] = {"quarter": REFERENCE_QUARTER, "regime": "frontier_training"}
@@ -110,7 +110,8 @@ def _per_token(read: Reader, quarter: str) -> Table:
     table.remarks = [
         "Tokens/s of one accelerator while active. Active share of its paid hours, mean: "
         f"{', '.join(duty)}.",
-        "HBM time: the whole HBM bandwidth of one accelerator for so long.",
-        f"The promised speed is out of reach in {plus_minus(missed)} % of draws (served slower).",
+        "HBM time: for which a token takes the whole HBM bandwidth of one accelerator.",
+        f"The promised speed per user is out of reach in {plus_minus(missed)} % of draws, which are"
+        " served more slowly.",
     ]
     return table

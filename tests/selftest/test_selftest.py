@@ -55,7 +55,7 @@ def test_without_a_parameter_file_the_model_is_not_drawn(command: Command) -> No
     done = command("selftest")
     assert done.returncode == 0, done.stdout
     assert done.stderr == ""
-    assert "The model was not drawn: there is no params/base.toml here" in done.stdout
+    assert "The model was not checked: there is no params/base.toml here" in done.stdout
     assert "model, " not in done.stdout
     assert "Philox4x32-10" in done.stdout
 
@@ -103,7 +103,7 @@ def test_json_tells_the_same_to_machines(monkeypatch: pytest.MonkeyPatch, tmp_pa
         abs(distribution["value"] - distribution["reference"])
         <= check.ERRORS * distribution["error"]
     )
-    timed = checks[f"40 inputs, {speed.TIED} of them tied: here, values/s"]
+    timed = checks[f"40 inputs, {speed.TIED} correlated: sim, values/s"]
     assert timed["ok"] is None
     assert timed["ratio"] > 0
 
@@ -119,7 +119,7 @@ def test_draws_that_depend_on_the_order_of_inputs_are_found(
     monkeypatch.setattr(same_bits, "sample", by_place)
     checks = {one.what: one for one in same_bits.checks(None)}
     failed = [what for what, one in checks.items() if not one.ok]
-    assert failed == ["inputs in another order", "inputs beside one more"]
+    assert failed == ["inputs in another order", "inputs beside another input"]
 
 
 def test_memory_that_grows_with_the_draws_is_found(

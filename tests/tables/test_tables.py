@@ -105,7 +105,7 @@ def test_differences_of_scenarios_are_paired(base: Scenario, params: Path, ds: x
     dear = sim.load(params / "base.toml", set={"hardware.power_price_usd_per_kwh.median": 0.1})
     runs = [comparison.compared(ds), comparison.compared(sim.simulate(dear, draws=4_000, seed=1))]
     rows = dict(comparison.side_by_side(runs).rows)
-    first, less = rows["base"][1], rows["  less base"][1]
+    first, less = rows["base"][1], rows["  vs base"][1]
     assert isinstance(first, Cell)
     assert isinstance(less, Cell)
     assert less.value < 0
@@ -215,9 +215,9 @@ def test_landlords_have_what_they_book_beside_what_hangs_on_labs(
     )
     assert at(table, "Oracle", "rent over booked").value == pytest.approx(rent / booked)
     capex = [cells[1].value for label, cells in table.rows[:-1] if isinstance(cells[1], Cell)]
-    assert at(table, "together", "capex").value == pytest.approx(math.fsum(capex))
+    assert at(table, "total", "capex").value == pytest.approx(math.fsum(capex))
     worst = ds.rpo_under_hurdle.sel(landlord="oracle").quantile(0.95)
-    assert at(table, "Oracle", "same, p95").value == pytest.approx(float(worst))
+    assert at(table, "Oracle", "RPO under hurdle, worst 5 %").value == pytest.approx(float(worst))
 
 
 def test_published_figures_stand_beside_the_run(ds: xr.Dataset, summary: xr.Dataset) -> None:
@@ -341,7 +341,7 @@ def test_a_wide_table_goes_on_below_itself(
     ds: xr.Dataset, summary: xr.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = titled(ds, summary, "Landlords, 2026Q4")
-    for width, parts in ((60, 3), (80, 2), (200, 1)):
+    for width, parts in ((64, 3), (80, 2), (200, 1)):
         console = Console(width=width, record=True, legacy_windows=False)
         monkeypatch.setattr(terminal, "out", console)
         terminal.show(table)
