@@ -174,11 +174,11 @@ def _part(path: Path) -> xr.Dataset | None:
 def _draw(ds: xr.Dataset, folder: Path) -> dict[str, str]:
     """Draw every picture; those that fail are told and lose nothing else."""
     from sim.plots import save
-    from sim.plots.sweep import draw, pictures
+    from sim.plots.sweep import draw, figure_groups
 
     folder.mkdir(parents=True)
     undrawn = {}
-    for name, asked in pictures(ds).items():
+    for name, asked in figure_groups(ds).items():
         try:
             save(draw(ds, asked), folder / f"{name}.png")
         except OSError:
