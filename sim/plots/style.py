@@ -118,6 +118,8 @@ def estimate_probability(
 
 def format_probability(estimate: Estimate, ds: xr.Dataset) -> str:
     """A share of the draws of a Dataset in percent: "43.2 ± 0.5 %", or "< 0.08 %" where none is."""
+    if ds.attrs.get("uncertainty") == 0:  # all draws are the same
+        return f"{100 * estimate.value:g} %"
     text, spread = percentage(*estimate, ds.sizes["draw"])
     return f"{text} ± {spread} %" if spread else f"{text} %"
 

@@ -11,14 +11,14 @@ from sim.tables.cells import Cell, Reader, Table, hurdle_label, plus_minus
 QUANTILES = (0.05, 0.5, 0.95)
 
 
-def tables(read: Reader) -> list[Table]:
-    """For each quarter the labs' books; and the generation that is launched at 2026Q4."""
-    quarters = read.quarters(REFERENCE_QUARTER)
-    books = [_books(read, quarter) for quarter in quarters]
-    return [*books, *(_capacity(read, quarter) for quarter in quarters), _training(read)]
+def tables(reader: Reader) -> list[Table]:
+    """The labs' books of each quarter, and the generation launched at 2026Q4."""
+    quarters = reader.quarters(REFERENCE_QUARTER)
+    books = [_books(reader, quarter) for quarter in quarters]
+    return [*books, *(_capacity(reader, quarter) for quarter in quarters), _training(reader)]
 
 
-def _books(read: Reader, quarter: str) -> Table:
+def _books(reader: Reader, quarter: str) -> Table:
     """Gigawatts, bill, revenue, margins, and whether the training run pays back."""
     heads = [
         "lab",
@@ -27,27 +27,27 @@ def _books(read: Reader, quarter: str) -> Table:
         "ARR\nmean",
         "paid %\np50",
         "loaded %\np50",
-        f"P(paid >=\n{hurdle_label(read.ds)}) %",
+        f"P(paid >=\n{hurdle_label(reader.ds)}) %",
         "gap\nmean",
     ]
     at_launch = quarter == REFERENCE_QUARTER
     heads += ["multiple\np50", "payback\nmonths p50"] if at_launch else []
     table = Table(f"Labs, {quarter} (bill, ARR and gap in USD bn a year)", heads)
-    at: dict[str, Any] = {"quarter": quarter, "quantile": 0.5}
-    for lab, name in read.labels("lab"):
+    at: dict[str, Any] = {"quarter": quarter, "quantile": 0.5}  # p50 of what has quantiles
+    for lab, name in reader.labels("lab"):
         cells: list[Cell | str] = [
-            read.cell("gw_quantile", lab=lab, **at),
-            read.cell("compute_bill_mean", lab=lab, **at),
-            read.cell("arr_mean", lab=lab, **at),
-            read.cell("lab_paid_margin_quantile", 100.0, lab=lab, **at),
-            read.cell("lab_loaded_margin_quantile", 100.0, lab=lab, **at),
-            read.probability("p_lab_margin_above_hurdle", lab=lab, **at),
-            read.cell("funding_gap_busd_mean", lab=lab, **at),
+            reader.cell("gw_quantile", lab=lab, **at),
+            reader.cell("compute_bill_mean", lab=lab, **at),
+            reader.cell("arr_mean", lab=lab, **at),
+            reader.cell("lab_paid_margin_quantile", 100.0, lab=lab, **at),
+            reader.cell("lab_loaded_margin_quantile", 100.0, lab=lab, **at),
+            reader.probability("p_lab_margin_above_hurdle", lab=lab, **at),
+            reader.cell("funding_gap_busd_mean", lab=lab, **at),
         ]
         if at_launch:
             cells += [
-                read.cell("training_moic_quantile", lab=lab, **at),
-                read.cell("payback_months_quantile", lab=lab, infinite="never", **at),
+                reader.cell("training_moic_quantile", lab=lab, **at),
+                reader.cell("payback_months_quantile", lab=lab, infinite="never", **at),
             ]
         table.rows.append((name, cells))
     table.remarks = [
@@ -61,13 +61,13 @@ def _books(read: Reader, quarter: str) -> Table:
         table.remarks.append(
             "Multiple (profit over cost) and payback: of the generation launched in this quarter."
         )
-    if dates := read.as_of("lab", "arr_2026q4_busd"):
+    if dates := reader.as_of("lab", "arr_2026q4_busd"):
         table.remarks.append(f"ARR as known on: {dates}.")
     return table
 
 
-def _capacity(read: Reader, quarter: str) -> Table:
-    """The bill by regime, what the fleet serves, and revenue by both routes."""
+def _capacity(reader: Reader, quarter: str) -> Table:
+    """The bill by regime, what the fleet serves, and reported revenue over that of capacity."""
     heads = [
         "lab",
         "training\nbill",
@@ -79,14 +79,14 @@ def _capacity(read: Reader, quarter: str) -> Table:
         "ARR over\ncapacity",
     ]
     table = Table(f"What the fleets cost, serve and earn, {quarter} (means, USD bn a year)", heads)
-    for lab, name in read.labels("lab"):
+    for lab, name in reader.labels("lab"):
         at: dict[str, Any] = {"lab": lab, "quarter": quarter}
         cells: list[Cell | str] = [
-            *(read.cell("compute_bill_regime_mean", regime=regime, **at) for regime in REGIMES),
-            read.cell("fleet_tokens_per_s_mean", 1e-6, **at),
-            read.cell("fleet_energy_twh_mean", **at),
-            read.cell("capacity_revenue_mean", **at),
-            read.ratio("arr", "capacity_revenue", **at),
+            *(reader.cell("compute_bill_regime_mean", regime=regime, **at) for regime in REGIMES),
+            reader.cell("fleet_tokens_per_s_mean", 1e-6, **at),
+            reader.cell("fleet_energy_twh_mean", **at),
+            reader.cell("capacity_revenue_mean", **at),
+            reader.ratio("arr", "capacity_revenue", **at),
         ]
         table.rows.append((name, cells))
     table.remarks = [
@@ -97,7 +97,7 @@ def _capacity(read: Reader, quarter: str) -> Table:
     return table
 
 
-def _training(read: Reader) -> Table:
+def _training(reader: Reader) -> Table:
     """What a generation costs and brings, and what it can fund."""
     heads = [
         "lab",
@@ -115,23 +115,26 @@ def _training(read: Reader) -> Table:
     table = Table(
         f"Was the training run worth it? Generation launched at {REFERENCE_QUARTER} (USD bn)", heads
     )
-    for lab, name in read.labels("lab"):
-        middle: dict[str, Any] = {"lab": lab, "quantile": 0.5}
-        repaid = read.probability("payback_months_finite", lab=lab)
+    for lab, name in reader.labels("lab"):
+        median: dict[str, Any] = {"lab": lab, "quantile": 0.5}
+        repaid = reader.probability("payback_months_finite", lab=lab)
         cells: list[Cell | str] = [
-            read.cell("generation_cost_busd_mean", lab=lab),
-            read.cell("lifetime_gross_profit_busd_mean", lab=lab),
-            *(read.cell("training_moic_quantile", lab=lab, quantile=level) for level in QUANTILES),
-            read.probability("p_training_worth_it", lab=lab),
-            read.probability("p_npv_positive", lab=lab),
-            read.cell("payback_months_quantile", infinite="never", **middle),
+            reader.cell("generation_cost_busd_mean", lab=lab),
+            reader.cell("lifetime_gross_profit_busd_mean", lab=lab),
+            *(
+                reader.cell("training_moic_quantile", lab=lab, quantile=level)
+                for level in QUANTILES
+            ),
+            reader.probability("p_training_worth_it", lab=lab),
+            reader.probability("p_npv_positive", lab=lab),
+            reader.cell("payback_months_quantile", infinite="never", **median),
             replace(repaid, value=1.0 - repaid.value),
-            read.cell("sustainable_growth_annual_quantile", **middle),
-            read.cell("required_margin_quantile", 100.0, infinite="none is", **middle),
-            read.cell("external_funding_share_mean", 100.0, lab=lab),
+            reader.cell("sustainable_growth_annual_quantile", **median),
+            reader.cell("required_margin_quantile", 100.0, infinite="none is", **median),
+            reader.cell("external_funding_share_mean", 100.0, lab=lab),
         ]
         table.rows.append((name, cells))
-    run = read.cell("run_cost_usd_mean", 1e-9)
+    run = reader.cell("run_cost_usd_mean", 1e-9)
     table.remarks = [
         "Cost: all research compute and staff between two generations; of it the final run"
         f" {plus_minus(run)} bn (mean). Profit: inference gross profit credited to the generation"

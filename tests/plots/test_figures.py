@@ -336,3 +336,10 @@ def test_depreciation_is_shown_as_booked_and_as_lost(ds: xr.Dataset, summary: xr
         ds.landlord_name.values
     )
     assert figure.axes[0].get_xlabel() == "USD bn per quarter"
+
+
+@pytest.mark.parametrize("name", ["margin", "lab_margin", "payback", "gigawatts"])
+def test_probabilities_without_uncertainty_are_0_or_100(name: str, base: Scenario) -> None:
+    shown = " ".join(texts(draw(name, sim.simulate(base, draws=512, uncertainty=0.0))))
+    assert re.search(r"\b(0|100) %", shown)
+    assert not re.search(r"[<>] [\d.]+ %(?! are)|[\d.]+ ± [\d.]+ %", shown)

@@ -268,7 +268,7 @@ def test_numbers_of_the_remarks_are_those_of_the_summary(case: str) -> None:
     known: dict[str, set[str]] = {}
     for title, values in shares:
         mean = run.mean(values)
-        cell = Cell(float(mean["mean"]), float(mean.error), "1", of=draws)
+        cell = Cell(float(mean["mean"]), float(mean.error), "1", draws=draws)
         known.setdefault(title, set()).add(plus_minus(cell))
     for title, values in numbers:
         mean = run.mean(values)
