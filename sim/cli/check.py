@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import textwrap
 
-from sim.cli.options import Files, Set, scenarios_of
+from sim.cli.options import Files, Set, load_scenarios
 
 
 def check(files: Files, set_: Set = None) -> None:
@@ -14,14 +14,14 @@ def check(files: Files, set_: Set = None) -> None:
     from sim.parameters.loading import parse_set
     from sim.parameters.sweep_grid import check_sweeps
 
-    scenarios = scenarios_of(files, set_, [])
+    scenarios = load_scenarios(files, set_, [])
     check_sweeps(files, scenarios, parse_set(set_ or [], []))
     for scenario in scenarios:
-        check_draws = sum(q.source == "judgement" for q in scenario.quantities.values())
+        judgements = sum(q.source == "judgement" for q in scenario.quantities.values())
         print(
             _wrapped(
                 f"{scenario.name}: no faults in {len(scenario.quantities)} quantities"
-                f" ({check_draws} by judgement), {len(scenario.labs)} labs,"
+                f" ({judgements} by judgement), {len(scenario.labs)} labs,"
                 f" {len(scenario.landlords)} landlords, {len(scenario.sources_used())} sources"
             )
         )
@@ -37,7 +37,7 @@ def check(files: Files, set_: Set = None) -> None:
 
 
 def _wrapped(line: str) -> str:
-    """A line of text folded at the terminal's width, further lines indented below it."""
+    """A line wrapped at the terminal's width, with a hanging indent."""
     indent = " " * (len(line) - len(line.lstrip()) + 4)
     width = max(80, shutil.get_terminal_size().columns)
     return textwrap.fill(line, width, subsequent_indent=indent, break_on_hyphens=False)

@@ -1,4 +1,4 @@
-"""`sim describe`: what inputs and outputs are."""
+"""`sim describe`: the meaning of inputs and outputs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.options import Set, scenarios_of
+from sim.cli.options import Set, load_scenarios
 
 
 def describe(
@@ -29,17 +29,17 @@ def describe(
     """Describe inputs and outputs: meaning, unit, distribution, its density, source."""
     from sim.parameters import describe as describing
 
-    (scenario,) = scenarios_of([file], set_, [])
+    (scenario,) = load_scenarios([file], set_, [])
     if correlations:
         from sim.engine import rank_correlation
 
-        ties = rank_correlation.described(scenario, describing.full_names(scenario, names or []))
-        print(json.dumps(ties, indent=1) if as_json else describing.ties_text(ties))
+        pairs = rank_correlation.described(scenario, describing.full_names(scenario, names or []))
+        print(json.dumps(pairs, indent=1) if as_json else describing.ties_text(pairs))
         return
-    found = describing.described(scenario, names) if names else describing.listed(scenario)
+    entries = describing.described(scenario, names) if names else describing.listed(scenario)
     if as_json:
-        print(json.dumps(found, indent=1, allow_nan=False))
+        print(json.dumps(entries, indent=1, allow_nan=False))
     elif names:
-        print("\n\n".join(map(describing.text, found)))
+        print("\n\n".join(map(describing.text, entries)))
     else:
-        print(describing.list_text(found))
+        print(describing.list_text(entries))

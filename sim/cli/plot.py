@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.stored_options import Out, Run, _told
+from sim.cli.stored_runs import Out, Run, note_origin
 from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.text import nearest
 from sim.store import reader
@@ -48,12 +48,12 @@ def plot(
         raise InputError(faults)
     folder = reader.find(run, out)
     with reader.opened(folder) as (ds, _, manifest):
-        other = _told(folder, manifest)
+        other_version = note_origin(folder, manifest)
         ds.load()
     undrawn = []
-    place = to if to is not None and not single else folder / "figures"
+    target = to if to is not None and not single else folder / "figures"
     for name in names:
-        path = to if to is not None and single else place / f"{name}.png"
+        path = to if to is not None and single else target / f"{name}.png"
         try:
             figure = plots.draw(name, ds)
         except Exception as error:  # others may be drawn
@@ -61,12 +61,13 @@ def plot(
             continue
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            hidden = path.with_name(f".{path.stem}.partial{path.suffix.lower()}")
-            plots.save(figure, hidden)
-            hidden.replace(path)
+            partial = path.with_name(f".{path.stem}.partial{path.suffix.lower()}")
+            plots.save(figure, partial)
+            partial.replace(path)
         except OSError as error:
             raise RunError(f"{path} could not be written: {error.strerror or error}") from error
         print(path)
     if undrawn:
-        why = ["the run is of another model version"] if other else []
-        raise RunError("\n".join(undrawn + why))
+        if other_version:
+            undrawn.append("the run is from another version of the model")
+        raise RunError("\n".join(undrawn))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli import show_run
+from sim.cli import run_output
 from sim.cli.options import (
     Files,
     Labs,
@@ -16,11 +16,12 @@ from sim.cli.options import (
     Quarters,
     Set,
     announce_compiling,
-    number,
-    scenarios_of,
+    load_scenarios,
+    parse_number,
+    unknown_names,
+    unknown_quarters,
 )
 from sim.common.errors import Fault, InputError, Location
-from sim.model.dims import QUARTERS
 
 if TYPE_CHECKING:
     from sim.parameters.scenario import Scenario
@@ -105,143 +106,163 @@ def run(
 
     Several files end in one table side by side; sim show prints all tables of one.
     """
-    options = _options(draws, seed, sampler, threads, bad_draws)
-    span = f"; expected {QUARTERS[0]} to {QUARTERS[-1]}"
-    faults = options.pop("faults") + show_run.unknown("--quarter", quarter, QUARTERS, span)
-    options |= _until(until, max_draws, options["draws"], faults)
-    faults += _cluster(cluster, threads)
-    scenarios = scenarios_of(files, set_, faults)
-    labs = [party.id for scenario in scenarios for party in scenario.labs]
-    landlords = [party.id for scenario in scenarios for party in scenario.landlords]
-    faults = show_run.unknown("--lab", lab, labs) + show_run.unknown(
-        "--landlord", landlord, landlords
-    )
-    if until:
-        from sim.simulation.until import check_all
-
-        for scenario in scenarios:
-            check_all(options["until"], scenario, faults)
-    if faults:
-        raise InputError(faults)
+    faults = unknown_quarters(quarter)
+    options = _draw_options(draws, seed, sampler, threads, bad_draws, faults)
+    options |= _until_options(until, max_draws, options["draws"], faults)
+    faults += _cluster_faults(cluster, threads)
+    scenarios = load_scenarios(files, set_, faults)
+    _check_against(scenarios, lab, landlord, options.get("until"))
 
     from sim.store.figures_process import Pictures
 
     pictures = None if no_figures else context.with_resource(Pictures())
-    from sim import tables
     from sim.cli import terminal
     from sim.engine.dask_backend import connected
     from sim.store import run as store_run
     from sim.tables import comparison
 
-    selection = tables.Selection(
-        *(tuple(dict.fromkeys(names or ())) for names in (lab, landlord, quarter))
-    )
+    selection = run_output.select(lab, landlord, quarter)
     elsewhere = context.with_resource(connected(cluster))  # until the command ends
     store_run.check_folder(out)
     if elsewhere is not None and elsewhere.remark:
         terminal.err.print(elsewhere.remark, style="bold red", markup=False)
-    talkative = not quiet and not as_json
+    print_tables = not quiet and not as_json
     if not quiet:
         announce_compiling()
-    finished = []
+    columns = []
     documents = []
-    for place, scenario in enumerate(scenarios, start=1):
-        which = f" {place}/{len(scenarios)}" if len(scenarios) > 1 else ""
-        count = options["draws"] or scenario.run.draws
-        with terminal.watch(not talkative, scenario.name + which, count) as watcher:
-            done = store_run.run(
+    for number, scenario in enumerate(scenarios, start=1):
+        label = scenario.name
+        if len(scenarios) > 1:
+            label = f"{label} {number}/{len(scenarios)}"
+        with terminal.watch(not print_tables, label, options["draws"] or scenario.run.draws) as bar:
+            result = store_run.run(
                 scenario,
                 out,
                 drop_questionable=drop_questionable,
                 figures=not no_figures,
                 force=force,
-                progress=watcher.advance,
-                sized=watcher.total,
-                stage=watcher.stage,
+                progress=bar.advance,
+                sized=bar.total,
+                stage=bar.stage,
                 elsewhere=elsewhere,
                 pictures=pictures,
                 **options,
             )
-        _warn(done, scenario.name, of_targets=not talkative or len(scenarios) > 1)
-        if talkative:
-            _show(done, scenario, selection, exclusive_lock=len(scenarios) == 1)
+        # The remarks of a single run that is printed say whether the targets of --until are met.
+        _print_warnings(result, scenario.name, targets=not print_tables or len(scenarios) > 1)
+        if print_tables:
+            _print_result(result, scenario, selection, all_tables=len(scenarios) == 1)
         elif as_json:
-            about = show_run.of_scenario(scenario)
-            document = show_run.document(done.ds, done.summary, about, selection, done.folder)
-            documents.append(document | {"stored": done.stored, "drawn": done.drawn})
+            documents.append(_document(result, scenario, selection))
         else:
-            print(done.folder)
-        finished.append(comparison.compared(done.ds, selection.labs))
+            print(result.folder)
+        columns.append(comparison.compared(result.ds, selection.labs))
     if as_json:
-        both = {"comparison": comparison.side_by_side(finished).data()} if len(finished) > 1 else {}
-        print(json.dumps(documents + ([both] if both else []), indent=1, allow_nan=False))
-    elif talkative and len(finished) > 1:
+        if len(columns) > 1:
+            documents.append({"comparison": comparison.side_by_side(columns).data()})
+        print(json.dumps(documents, indent=1, allow_nan=False))
+    elif print_tables and len(columns) > 1:
         terminal.out.print()
-        terminal.show(comparison.side_by_side(finished))
+        terminal.show(comparison.side_by_side(columns))
 
 
-def _warn(done: Run, name: str, of_targets: bool) -> None:
-    """Say what is not as it should be."""
+def _print_warnings(result: Run, name: str, targets: bool) -> None:
+    """Print on the error stream what went wrong.
+
+    With `targets` also those of `--until` that are not met.
+    """
     from sim import tables
     from sim.cli import terminal
     from sim.simulation.until import warnings
 
-    lines = [*tables.warnings(done.ds)]
-    lines += [f"the figure {n} could not be drawn: {why}" for n, why in done.undrawn.items()]
-    for line in [*lines, *(warnings(done.ds) if of_targets else [])]:
+    lines = [*tables.warnings(result.ds)]
+    lines += [f"the figure {n} could not be drawn: {why}" for n, why in result.undrawn.items()]
+    for line in [*lines, *(warnings(result.ds) if targets else [])]:
         terminal.err.print(f"{name}: {line}", style="bold red", markup=False)
 
 
-def _show(done: Run, scenario: Scenario, selection: Selection, exclusive_lock: bool) -> None:
-    """Print all tables of a run, or of one among several what it is and where."""
+def _print_result(result: Run, scenario: Scenario, selection: Selection, all_tables: bool) -> None:
+    """Print all tables of a run or its description, and its folder."""
     from sim.cli import terminal
 
-    if exclusive_lock:
-        show_run.show(done.ds, done.summary, show_run.of_scenario(scenario), selection)
+    if all_tables:
+        description = run_output.describe_scenario(scenario)
+        run_output.print_run(result.ds, result.summary, description, selection)
     else:
-        about = f": {scenario.description}" if scenario.description else ""
-        terminal.out.print(f"{scenario.name}{about}", style="bold", markup=False)
-    show_run.show_folder(done.folder, f"{done.seconds:.1f} s", _came_from(done))
+        text = f": {scenario.description}" if scenario.description else ""
+        terminal.out.print(f"{scenario.name}{text}", style="bold", markup=False)
+    run_output.print_folder(result.folder, f"{result.seconds:.1f} s", _stored_draws(result))
 
 
-def _came_from(done: Run) -> str:
-    """How many draws were there already, and whether the folder keeps more, in words."""
-    told = []
-    if done.drawn == 0:
-        told.append("as stored")
-    elif done.found:
-        told.append(f"{done.found:,} draws were stored, {done.drawn:,} are new")
-    if not done.stored:
-        told.append("the folder keeps its longer run")
-    return "; ".join(told)
+def _stored_draws(result: Run) -> str:
+    """How many draws were stored before, and whether more are kept."""
+    notes = []
+    if result.drawn == 0:
+        notes.append("as stored")
+    elif result.found:
+        notes.append(f"{result.found:,} draws were stored, {result.drawn:,} are new")
+    if not result.stored:
+        notes.append("the folder keeps its longer run")
+    return "; ".join(notes)
 
 
-def _options(
+def _document(result: Run, scenario: Scenario, selection: Selection) -> dict[str, Any]:
+    """A run for JSON, with whether and how it was stored."""
+    description = run_output.describe_scenario(scenario)
+    document = run_output.document(result.ds, result.summary, description, selection, result.folder)
+    return {**document, "stored": result.stored, "drawn": result.drawn}
+
+
+def _check_against(
+    scenarios: list[Scenario],
+    lab: list[str] | None,
+    landlord: list[str] | None,
+    targets: list[Any] | None,
+) -> None:
+    """Refuse labs, landlords and targets that the scenarios lack.
+
+    The targets are those of `--until`.
+    """
+    labs = [party.id for scenario in scenarios for party in scenario.labs]
+    landlords = [party.id for scenario in scenarios for party in scenario.landlords]
+    faults = unknown_names("--lab", lab, labs) + unknown_names("--landlord", landlord, landlords)
+    if targets:
+        from sim.simulation.until import check_all
+
+        for scenario in scenarios:
+            check_all(targets, scenario, faults)
+    if faults:
+        raise InputError(faults)
+
+
+def _draw_options(
     draws: str | None,
     seed: str | None,
     sampler: str | None,
     threads: str | None,
     bad_draws: str,
+    faults: list[Fault],
 ) -> dict[str, Any]:
-    """The options of a run as numbers, with their faults."""
+    """The options of draws as numbers; their faults are added to `faults`."""
     from sim.parameters.options import option_faults
 
-    given = {
-        "draws": number(draws),
-        "seed": number(seed),
+    options = {
+        "draws": parse_number(draws),
+        "seed": parse_number(seed),
         "sampler": sampler,
-        "threads": number(threads),
+        "threads": parse_number(threads),
         "bad_draws": bad_draws,
     }
-    faults = [
+    faults += [
         Fault(Location(f"--{name.replace('_', '-')}"), "", message)
-        for name, message in option_faults(**given).items()
+        for name, message in option_faults(**options).items()
     ]
-    return {**given, "faults": faults}
+    return options
 
 
-def _cluster(address: str | None, threads: str | None) -> list[Fault]:
-    """What is wrong with the options of a cluster."""
+def _cluster_faults(address: str | None, threads: str | None) -> list[Fault]:
+    """Faults of the options of a cluster."""
     if address is None:
         return []
     from sim.engine.dask_backend import address_fault
@@ -254,18 +275,21 @@ def _cluster(address: str | None, threads: str | None) -> list[Fault]:
     return faults
 
 
-def _until(
-    texts: list[str] | None, max_draws: str | None, draws: Any, faults: list[Fault]
+def _until_options(
+    targets: list[str] | None, max_draws: str | None, draws: Any, faults: list[Fault]
 ) -> dict[str, Any]:
-    """The options of adding draws until errors are reached; their faults are added to `faults`."""
-    if not texts:
+    """The options `until` and `max_draws`, if given.
+
+    Their faults are added to `faults`.
+    """
+    if not targets:
         if max_draws is not None:
             message = "has no effect without --until"
             faults.append(Fault(Location("--max-draws"), "", message))
         return {}
     from sim.simulation.until import MAX_DRAWS, parse_all, sizes_fault
 
-    most = MAX_DRAWS if max_draws is None else number(max_draws)
+    most = MAX_DRAWS if max_draws is None else parse_number(max_draws)
     if fault := sizes_fault(draws, most):
         faults.append(Fault(Location("--max-draws"), "", fault))
-    return {"until": parse_all(texts, faults), "max_draws": most}
+    return {"until": parse_all(targets, faults), "max_draws": most}

@@ -1,4 +1,4 @@
-"""`sim sweep`: one question over a grid of parameters."""
+"""`sim sweep`: expressions over a grid of parameters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.options import announce_compiling, number
+from sim.cli.options import announce_compiling, parse_number
 from sim.common.errors import Fault
 
 if TYPE_CHECKING:
@@ -78,11 +78,11 @@ def sweep(
     from sim.simulation.sweep import ask
 
     faults: list[Fault] = []
-    along = sweep_axes.of_texts(over or (), faults)
+    axes = sweep_axes.of_texts(over or (), faults)
     changes = parse_set(set_ or [], faults)
-    question = ask(
-        file, along, output, changes, faults, draws=number(draws), seed=number(seed),
-        sampler=sampler, threads=number(threads), bad_draws=bad_draws,
+    plan = ask(
+        file, axes, output, changes, faults, draws=parse_number(draws), seed=parse_number(seed),
+        sampler=sampler, threads=parse_number(threads), bad_draws=bad_draws,
         drop_questionable=drop_questionable,
     )  # fmt: skip
 
@@ -91,85 +91,97 @@ def sweep(
 
     if not quiet:
         announce_compiling()
-    points = len(question.grid.scenarios)
-    talkative = not quiet and not as_json
-    label = f"{question.grid.scenarios[0].name}: {points} points"
-    with terminal.watch(not talkative, label, points * question.draws) as watcher:
-        done = run(
-            question, out, figures=not no_figures, force=force, threads=number(threads),
-            progress=watcher.advance, stage=watcher.stage,
+    points = len(plan.grid.scenarios)
+    print_tables = not quiet and not as_json
+    label = f"{plan.grid.scenarios[0].name}: {points} points"
+    with terminal.watch(not print_tables, label, points * plan.draws) as bar:
+        result = run(
+            plan, out, figures=not no_figures, force=force, threads=parse_number(threads),
+            progress=bar.advance, stage=bar.stage,
         )  # fmt: skip
-    warnings = [
-        f"the figure {name} could not be drawn: {why}" for name, why in done.undrawn.items()
-    ]
-    if count := int(done.ds["draws_not_finite"].sum()):
-        fate = "statistics are nan where they reach" if bad_draws == "keep" else "they are left out"
-        drawn = points * question.draws
-        line = f"WARNING: {count:,} of {drawn:,} draws gave a value that is not finite; {fate}."
-        warnings.append(line)
-    for line in warnings:
+    for line in _warnings(plan, result):
         terminal.err.print(line, style="bold red", markup=False)
     if as_json:
-        print(json.dumps(_document(question, done), indent=1, allow_nan=False))
+        print(json.dumps(_document(plan, result), indent=1, allow_nan=False))
     elif quiet:
-        print(done.folder)
+        print(result.folder)
     else:
-        _show(question, done)
+        _print_result(plan, result)
 
 
-def _document(question: SweepPlan, done: Sweep) -> dict[str, Any]:
+def _warnings(plan: SweepPlan, result: Sweep) -> list[str]:
+    """Figures that failed, and draws that are not finite."""
+    lines = [f"the figure {name} could not be drawn: {why}" for name, why in result.undrawn.items()]
+    if count := int(result.ds["draws_not_finite"].sum()):
+        fate = "they are left out"
+        if plan.bad_draws == "keep":
+            fate = "statistics of the outputs that they affect are nan"
+        draws = len(plan.grid.scenarios) * plan.draws
+        line = f"WARNING: {count:,} of {draws:,} draws gave a value that is not finite; {fate}."
+        lines.append(line)
+    return lines
+
+
+def _document(plan: SweepPlan, result: Sweep) -> dict[str, Any]:
+    """A sweep for JSON: its options, and the expressions at each point."""
     import numpy as np
 
     from sim.simulation.sweep import asked
     from sim.tables.sweep import cell
 
-    grid, ds = question.grid, done.ds
-    found = asked(ds)
+    grid, ds = plan.grid, result.ds
+    points = [
+        {
+            "at": grid.at(i),
+            "values": {
+                expression.text: cell(ds, expression, index).data() for expression in asked(ds)
+            },
+        }
+        for i, index in enumerate(np.ndindex(*grid.shape))
+    ]
     return {
         "scenario": ds.attrs["scenario"],
         "digest": ds.attrs["digest"],
-        "draws": question.draws,
-        "seed": question.seed,
-        "sampler": question.sampler,
+        "draws": plan.draws,
+        "seed": plan.seed,
+        "sampler": plan.sampler,
         "over": {axis.key: {**grid.about(axis), "values": axis.values} for axis in grid.axes},
-        "points": [
-            {"at": grid.at(i), "values": {one.text: cell(ds, one, place).data() for one in found}}
-            for i, place in enumerate(np.ndindex(*grid.shape))
-        ],
-        "folder": str(done.folder),
-        "from_disk": done.from_disk,
+        "points": points,
+        "folder": str(result.folder),
+        "from_disk": result.from_disk,
     }
 
 
-def _show(question: SweepPlan, done: Sweep) -> None:
+def _print_result(plan: SweepPlan, result: Sweep) -> None:
+    """Print a sweep: its options, tables, remarks and folder."""
     from sim import tables
     from sim.cli import terminal
     from sim.tables.sweep import tables as sweep_tables
 
-    first, points = question.grid.scenarios[0], len(question.grid.scenarios)
-    swept = {axis.key for axis in question.grid.axes}
+    first, points = plan.grid.scenarios[0], len(plan.grid.scenarios)
+    swept = {axis.key for axis in plan.grid.axes}
     terminal.out.print(
-        f"[bold]{first.name}[/bold]  {points} points, {question.draws:,} draws each,"
-        f" {question.sampler}, seed {question.seed}"
+        f"[bold]{first.name}[/bold]  {points} points, {plan.draws:,} draws each,"
+        f" {plan.sampler}, seed {plan.seed}"
     )
     for override in first.overrides:
         if override.key not in swept:
             terminal.out.print(f"  {override}", markup=False)
     terminal.out.print()
-    for table in sweep_tables(done.ds):
+    for table in sweep_tables(result.ds):
         terminal.show(table)
-    terminal.out.print(tables.describe_errors(question.draws, question.sampler), style="dim")
-    doubtful = int(done.ds["draws_questionable"].max())
-    if doubtful:
-        fate = "left out" if question.drop_questionable else "kept"
-        terminal.out.print(
-            f"Questionable draws, {fate}: up to {doubtful:,} at a point.", style="dim"
-        )
-    figures = done.folder / "figures"
+    terminal.out.print(tables.describe_errors(plan.draws, plan.sampler), style="dim")
+    questionable = int(result.ds["draws_questionable"].max())
+    if questionable:
+        fate = "left out" if plan.drop_questionable else "kept"
+        line = f"Questionable draws, {fate}: up to {questionable:,} at a point."
+        terminal.out.print(line, style="dim")
+    figures = result.folder / "figures"
     if figures.is_dir() and not any(figures.iterdir()):
         line = "No figures: they show at most three keys, one of them with at most nine values."
         terminal.out.print(line, style="dim")
     stored = {0: "", points: "  as stored"}.get(
-        done.from_disk, f"  {done.from_disk} points were stored"
+        result.from_disk, f"  {result.from_disk} points were stored"
     )
-    terminal.out.print(f"[bold]{done.folder}/[/bold]  {done.seconds:.1f} s{stored}", soft_wrap=True)
+    line = f"[bold]{result.folder}/[/bold]  {result.seconds:.1f} s{stored}"
+    terminal.out.print(line, soft_wrap=True)

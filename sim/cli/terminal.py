@@ -33,7 +33,10 @@ err = _console(stderr=True)
 
 
 def show(table: Table) -> None:
-    """Print a table, values with their errors; one that is too wide continues below itself."""
+    """Print a table, values with their errors.
+
+    One that is too wide continues below itself.
+    """
     out.print(Text(table.title, style="bold"))
     for part in _split(table):
         out.print(part.text(out.width), no_wrap=True, overflow="ignore", crop=False)
@@ -43,7 +46,10 @@ def show(table: Table) -> None:
 
 
 def _split(table: Table) -> list[_Part]:
-    """The columns beside the labels, in as few and equal parts as fit the terminal's width."""
+    """The columns beside the labels, in parts that fit the terminal.
+
+    The parts are as few and as equal as possible.
+    """
     count = len(table.columns) - 1
     for parts in range(1, count + 1):
         ends = [round(count * part / parts) for part in range(parts + 1)]
@@ -54,12 +60,15 @@ def _split(table: Table) -> list[_Part]:
 
 
 class _Part:
-    """The labels and some other columns of a table, laid out in columns of a terminal.
+    """The labels and some columns of a table, laid out.
+
+    Widths are in columns of the terminal.
 
     Rich's own tables look the same and take six times as long, a twentieth of a short run.
     """
 
     def __init__(self, table: Table, columns: range) -> None:
+        """Lay out the cells of these columns, which count from the first beside the labels."""
         self.rules = table.rules
         self.labels = [table.columns[0], *(label for label, _ in table.rows)]
         rows = [
@@ -78,7 +87,9 @@ class _Part:
         self.min_width = self.cells_width + min(longest_word, MAX_LABEL)
 
     def text(self, width: int) -> Text:
-        """The part as text of at most `width` columns, with labels wrapped if need be.
+        """The part as text, with labels wrapped if need be.
+
+        It is at most `width` columns wide.
 
         Heads stand at the bottom of their row, other cells at its top.
         """
@@ -111,7 +122,10 @@ class _Part:
 
 
 def _line(lines: Sequence[T], i: int, height: int, at_bottom: bool, blank: T) -> T:
-    """Line `i` of a row of that height, of which a cell's lines are at the bottom or the top."""
+    """Line `i` of a cell in a row of `height` lines.
+
+    The cell's own lines are at the bottom of the row or at its top.
+    """
     index = i - height + len(lines) if at_bottom else i
     return lines[index] if 0 <= index < len(lines) else blank
 
@@ -126,7 +140,10 @@ def _dash_repeats(cells: Iterable[Cell | str]) -> Iterator[Cell | str]:
 
 
 def _cell_lines(cell: Cell | str, narrow: bool = False) -> list[Line]:
-    """The lines of a cell: its value, and the error below it or, if `narrow`, beside it."""
+    """The lines of a cell.
+
+    The error is below the value or, if `narrow`, beside it.
+    """
     if isinstance(cell, str):
         return [(line, "") for line in cell.split("\n")]
     value, error = cell.rounded()
@@ -154,7 +171,7 @@ class Silent:
 
 
 class Bar(Silent):
-    """Progress as a bar of draws, then the name of what is done with them."""
+    """Progress as a bar of draws, then the name of a stage."""
 
     def __init__(self, progress: Progress, label: str, draws: int) -> None:
         self.progress, self.label = progress, label
@@ -175,7 +192,10 @@ class Bar(Silent):
 
 @contextmanager
 def watch(quiet: bool, label: str, draws: int) -> Iterator[Silent]:
-    """Progress on the error stream, if that is a terminal; cleared when the work is done."""
+    """Progress on the error stream, if that is a terminal.
+
+    It is cleared when the work is done.
+    """
     if quiet or not err.is_terminal:
         yield Silent()
         return

@@ -1,4 +1,4 @@
-"""Figures: a file for each, with a function from a Dataset to a matplotlib Figure."""
+"""Figures of a run: a file and a function for each."""
 
 from __future__ import annotations
 
@@ -66,7 +66,10 @@ def draw(name: str, ds: xr.Dataset) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure in the format of the file's ending, PNG at 150 dots per inch."""
+    """Write a figure in the format of the file's ending.
+
+    PNG has 150 dots per inch.
+    """
     png: dict[str, Any] = {"pil_kwargs": {"compress_level": 3}} if path.suffix == ".png" else {}
     with matplotlib.rc_context(RC_PARAMS):
         figure.savefig(path, dpi=150, **png)

@@ -111,7 +111,9 @@ def _draw_panel(
     hosts: NDArray[np.bool_],
     texts: list[str],
 ) -> None:
-    """Draw a line per landlord that hosts labs, from booked to economic depreciation [landlord].
+    """Draw booked and economic depreciation [landlord], joined by lines.
+
+    There is a line for each landlord that hosts labs.
 
     `texts` stand at the right, one per landlord.
     """

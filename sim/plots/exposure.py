@@ -1,4 +1,4 @@
-"""Who houses whom and who owes whom: lab by landlord, in gigawatts and in obligations."""
+"""Gigawatts and obligations between labs and landlords."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class HeatMap:
 
 
 def exposure(ds: xr.Dataset) -> Figure:
-    """Heat maps of the gigawatts that landlords host, and of the obligations of labs to them.
+    """Heat maps of hosted gigawatts and obligations, labs by landlords.
 
     Args:
         ds: What `sim.simulate` gives, with the draws of `gw`; without them the map of gigawatts is
@@ -108,7 +108,9 @@ def exposure(ds: xr.Dataset) -> Figure:
 
 
 def exposure_estimates(ds: xr.Dataset) -> Estimates:
-    """Means by (quantity, row, column): labs, or sums over them, by landlords or their sum.
+    """Means by quantity, row and column of the heat maps.
+
+    Rows are labs and sums over them, columns landlords and their sum.
 
     The quantities are `hosted_gw` [GW] and `rpo_busd` [USD bn].
     """
@@ -132,7 +134,7 @@ def _heat_maps(ds: xr.Dataset) -> list[HeatMap]:
 
 
 def _hosted(ds: xr.Dataset) -> HeatMap:
-    """The gigawatts that landlords host at the reference quarter, by the shares of 2026."""
+    """Hosted gigawatts at the reference quarter, by the shares of 2026."""
     gw = last(ds[["gw"]].sel(quarter=REFERENCE_QUARTER), "gw")
     shares = ds["host_share_2026"].values
     mean, error = (values[:-1] for values in _means(ds, gw))
@@ -164,7 +166,9 @@ def _owed(ds: xr.Dataset) -> HeatMap:
 
 
 def _means(ds: xr.Dataset, values: Array) -> Means:
-    """Means [item + 1] of values [item, draw] and, last, of their sum, with standard errors.
+    """Means [item + 1] of values [item, draw], with standard errors.
+
+    The last is that of their sum.
 
     An input that no draw changes has a single value [item, 1] and no error.
     """
@@ -174,7 +178,10 @@ def _means(ds: xr.Dataset, values: Array) -> Means:
 
 
 def _draw_map(axes: Axes, heat_map: HeatMap, framed: NDArray[np.bool_]) -> None:
-    """Draw the cells of a map, frames around some [lab, landlord], and the numbers of all."""
+    """Draw the cells and numbers of a heat map.
+
+    Some pairs [lab, landlord] are framed.
+    """
     means, errors = heat_map.pairs
     rows, columns = means.shape
     strength = means / (means.max() or 1.0)
@@ -205,7 +212,10 @@ def _draw_map(axes: Axes, heat_map: HeatMap, framed: NDArray[np.bool_]) -> None:
 def _write(
     axes: Axes, x: float, y: float, value: float, error: float, on_dark: bool = False
 ) -> None:
-    """Write a number above its error, in white on a dark cell; nothing for zero."""
+    """Write a number above its error; nothing for zero.
+
+    On a dark cell it is white.
+    """
     if value:
         axes.text(
             x, y, format_number(value, error).replace(" ±", "\n±"), fontsize=7.5, ha="center",

@@ -1,4 +1,4 @@
-"""Gigawatts by lab to the end of 2027, as fans, with published points and the 10 GW line."""
+"""Gigawatts by lab to the end of 2027, with published figures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def gigawatts(ds: xr.Dataset) -> Figure:
-    """A fan per lab: median, half and nine tenths of the draws, 2026Q1 to 2027Q4.
+    """Quantiles of each lab's gigawatts, 2026Q1 to 2027Q4, as fans.
 
     Args:
         ds: What `sim.simulate` gives, with the draws of `gw`.
@@ -87,7 +87,7 @@ def gigawatts(ds: xr.Dataset) -> Figure:
 
 
 def gigawatts_estimates(ds: xr.Dataset) -> Estimates:
-    """P(gigawatts > threshold) at the end of 2027 of each lab, for the threshold in its panel."""
+    """P(gigawatts > threshold) at the end of 2027, of each panel."""
     fans = np.quantile(last(ds, "gw"), LEVELS, axis=-1)
     return _estimates(ds, _thresholds(ds, _tops(ds, fans)))
 
@@ -104,7 +104,10 @@ def _estimates(ds: xr.Dataset, thresholds: dict[str, float]) -> Estimates:
 
 
 def _thresholds(ds: xr.Dataset, tops: dict[str, float]) -> dict[str, float]:
-    """The highest threshold [GW] below the top of each lab's axis; none where all are above."""
+    """The highest threshold [GW] below the top of each lab's axis.
+
+    A lab is missing where all are above.
+    """
     thresholds = sorted(ds["threshold"].values.tolist())
     below = {lab: [level for level in thresholds if level < top] for lab, top in tops.items()}
     return {lab: levels[-1] for lab, levels in below.items() if levels}
@@ -124,7 +127,9 @@ def _published(ds: xr.Dataset, lab: str) -> list[dict[str, Any]]:
 
 
 def _tops(ds: xr.Dataset, fans: NDArray[np.float64]) -> dict[str, float]:
-    """Where each lab's axis ends [GW]: above the fans of its group and its published figures.
+    """Where each lab's axis ends [GW].
+
+    That is above the fans of its group and its published figures.
 
     `fans` are quantiles [level, lab, quarter].
     """
@@ -152,7 +157,7 @@ def _draw_fan(axes: Axes, fan: NDArray[np.float64]) -> None:
 
 
 def _draw_published(axes: Axes, figures: dict[str, Any]) -> None:
-    """Draw what a source states about a quarter: a value, a range or a bound."""
+    """Draw a published figure: a value, a range or a bound."""
     x, own = QUARTERS.index(figures["quarter"]), figures["source"] == "source-document"
     style: dict[str, Any] = {
         "color": "black",

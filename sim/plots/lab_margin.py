@@ -1,4 +1,4 @@
-"""Each lab's inference margin on paid traffic against the hurdle, at the ends of 2026 and 2027."""
+"""Each lab's inference margin on paid traffic against the hurdle."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ REPORTING_HEIGHT, SILENT_HEIGHT = 0.68, 0.28  # inches of a lab's row
 
 
 def lab_margin(ds: xr.Dataset) -> Figure:
-    """Median, half and nine tenths of the draws of each lab's margin, with P(margin >= hurdle).
+    """Quantiles of each lab's paid margin, with P(margin >= hurdle).
 
     Args:
         ds: What `sim.simulate` gives, with the draws of `lab_paid_margin`.
@@ -131,7 +131,10 @@ def _fans(ds: xr.Dataset) -> NDArray[np.float64]:
 
 
 def _left_end(fans: NDArray[np.float64], hurdle: float) -> float:
-    """Where the axis begins: at the lowest p5, the hurdle or 0, and not below `LOWEST`."""
+    """Where the axis begins.
+
+    At the lowest p5, the hurdle or 0, but not below `LOWEST`.
+    """
     lowest = min(0.0, *fans[..., 0].ravel().tolist(), hurdle)
     return max(LOWEST, math.floor(10 * lowest) / 10)
 
@@ -143,9 +146,9 @@ def _draw_bars(
     middles: NDArray[np.float64],
     left_end: float,
 ) -> None:
-    """Draw the quantiles [lab, end, level] of labs that report ARR, and their probabilities.
+    """Draw quantiles [lab, end, level] as bars, with probabilities.
 
-    `middles` [lab] are those of the rows of all labs.
+    Labs are those that report ARR; `middles` [lab] are the middles of the rows of all labs.
     """
     estimates = lab_margin_estimates(ds)
     reports = reports_arr(last(ds, "lab_paid_margin"))

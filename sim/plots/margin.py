@@ -44,7 +44,7 @@ LOWEST, HIGHEST, BINS = -0.5, 1.0, 150
 
 
 def margin(ds: xr.Dataset) -> Figure:
-    """Densities of the three gross margins at the reference quarter and the last one.
+    """Densities of the three gross margins, 2026Q4 and 2027Q4.
 
     Args:
         ds: What `sim.simulate` gives, with the draws of the margins.
@@ -93,7 +93,7 @@ def margin_estimates(ds: xr.Dataset) -> Estimates:
 
 
 def _draw_panel(axes: Axes, draws: NDArray[Any], labels: list[str]) -> None:
-    """Draw the densities of a margin [quarter, draw] at both ends, and bars of its quantiles."""
+    """Draw densities and quantiles of a margin [quarter, draw]."""
     tidy(axes)
     edges = np.linspace(LOWEST, HIGHEST, BINS + 1)
     top = 0.0

@@ -44,7 +44,7 @@ Array = NDArray[np.float64]
 
 
 def payback(ds: xr.Dataset) -> Figure:
-    """Share of draws in which a lab's generation is repaid, over the months since its launch.
+    """Share of draws in which a lab's generation is repaid, by month.
 
     Args:
         ds: What `sim.simulate` gives, with the draws of `payback_months`.
@@ -93,7 +93,10 @@ def payback(ds: xr.Dataset) -> Figure:
 
 
 def payback_estimates(ds: xr.Dataset) -> Estimates:
-    """Share of draws that ever pay back, and the median [months], of labs that report ARR."""
+    """Share of draws that ever pay back, and the median [months].
+
+    They are of labs that report ARR.
+    """
     draws = last(ds, "payback_months")
     reports = reports_arr(draws)
     draws, replicates = draws[reports], replicates_of(ds)
@@ -123,7 +126,10 @@ def _colour(curve: int) -> str:
 
 
 def _draw_curves(axes: Axes, ds: xr.Dataset, estimates: Estimates) -> Array:
-    """Draw the cumulative share of draws of each lab; the share [lab] at the end of the axis."""
+    """Draw the cumulative share of draws of each lab.
+
+    Returns the share [lab] at the end of the axis.
+    """
     draws = last(ds, "payback_months")
     reports = reports_arr(draws)
     ordered = np.sort(draws[reports], axis=-1)
@@ -145,7 +151,7 @@ def _draw_curves(axes: Axes, ds: xr.Dataset, estimates: Estimates) -> Array:
 def _draw_labels(
     axes: Axes, labs: list[str], texts: list[str], shares: Array, heights: Array, line: float
 ) -> None:
-    """Write the labels beside the ends of the curves [lab], joined to them by lines.
+    """Write labels [lab] beside the curves, joined to their ends.
 
     `heights` [lab] of labels and that of a `line` are fractions of the axes' height.
     """
@@ -161,7 +167,9 @@ def _draw_labels(
 
 
 def _spread_labels(positions: Array, heights: Array) -> Array:
-    """Middles of labels of these heights, near their positions, that neither overlap nor leave 0-1.
+    """Middles of labels that neither overlap nor leave the axes.
+
+    They are as near to the positions as the heights allow.
 
     All are arrays [label] in fractions of the axes' height.
     """

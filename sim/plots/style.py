@@ -1,4 +1,7 @@
-"""Colours safe for the colour-blind (Okabe and Ito), captions and numbers of all figures."""
+"""Colours, captions and formatted numbers of all figures.
+
+Colours are safe for the colour-blind (Okabe and Ito).
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,9 @@ Estimates = dict[tuple[str | float, ...], Estimate]
 
 
 def new_figure(width: float, height: float, title: str, caption: str) -> Figure:
-    """An empty figure of that size in inches, with a title at the top and a caption at the foot.
+    """An empty figure with a title and a caption.
+
+    Width and height are in inches.
 
     Lines of the caption that are wider than the figure are wrapped.
     """
@@ -58,7 +63,7 @@ def wrap_caption(caption: str, width: float) -> str:
 
 
 def caption_height(caption: str, width: float) -> float:
-    """Inches that a caption takes at the foot of a figure of that width."""
+    """Inches that a caption takes at the foot of a figure."""
     return 0.15 + (wrap_caption(caption, width).count("\n") + 1) / LINES_PER_INCH
 
 
@@ -86,13 +91,16 @@ def describe_run(ds: xr.Dataset, moments: bool = False) -> str:
 
 
 def display_names(ds: xr.Dataset, dim: str, longest: int = 30) -> list[str]:
-    """The names of the labs or landlords, cut to a number of characters."""
+    """The names of the labs or landlords, cut to `longest` characters."""
     names = [str(name) for name in ds[f"{dim}_name"].values]
     return [name if len(name) <= longest else f"{name[: longest - 1].rstrip()}…" for name in names]
 
 
 def text_width(texts: Sequence[str], size: float = 9.0, weight: str = "normal") -> float:
-    """Inches that the widest of some texts takes at a font size in points."""
+    """Inches that the widest of some texts takes.
+
+    The font size is in points.
+    """
     font = FontProperties(size=size, weight=weight)
     widths = [text_to_path.get_text_width_height_descent(text, font, False)[0] for text in texts]
     return max(widths, default=0.0) / 72
@@ -117,7 +125,10 @@ def estimate_probability(
 
 
 def format_probability(estimate: Estimate, ds: xr.Dataset) -> str:
-    """A share of the draws of a Dataset in percent: "43.2 ± 0.5 %", or "< 0.08 %" where none is."""
+    """A share of the draws in percent: "43.2 ± 0.5 %".
+
+    Where it is true of no draw a bound is given: "< 0.08 %".
+    """
     if ds.attrs.get("uncertainty") == 0:  # all draws are the same
         return f"{100 * estimate.value:g} %"
     text, spread = percentage(*estimate, ds.sizes["draw"])
@@ -125,11 +136,14 @@ def format_probability(estimate: Estimate, ds: xr.Dataset) -> str:
 
 
 def format_equation(estimate: Estimate, ds: xr.Dataset) -> str:
-    """As `format_probability`, for the right-hand side of an equation: "= 43.2 ± 0.5 %"."""
+    """As `format_probability`, as a right-hand side: "= 43.2 ± 0.5 %"."""
     text = format_probability(estimate, ds)
     return text if text[0] in "<>" else f"= {text}"
 
 
 def reports_arr(draws: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which labs [lab] report ARR: those of which a value [lab, ..., draw] is not NaN."""
+    """Which labs [lab] report ARR, from their values [lab, ..., draw].
+
+    Without ARR all values are NaN.
+    """
     return np.asarray(~np.isnan(draws).reshape(len(draws), -1).all(axis=-1))

@@ -1,4 +1,7 @@
-"""Figures of a sweep: lines over one key, filled contours over two, panels for a third."""
+"""Figures of a sweep: lines, filled contours, or panels.
+
+Lines are over one key, contours over two; a third has a panel for each value.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sim.common.text import in_words
-from sim.model.catalogue import OUTPUTS
 from sim.model.dims import COORDS
+from sim.plots import sweep_texts
 from sim.plots.style import (
     BLUE,
     GREEN,
@@ -43,7 +46,6 @@ MAX_PANELS = 9
 COLUMNS = 3
 CONTOURS = 10
 INTERVAL = 1.96  # standard errors on either side of a 95 % interval
-STATISTICS = {"mean": "mean", "sd": "standard deviation"}
 STYLES = ("-", "--", "-.", ":")
 STEPS = (1, 2, 2.5, 5, 10)  # of round numbers
 COLOUR_BAR_WIDTH = 0.16  # inches
@@ -93,7 +95,10 @@ def draw(ds: xr.Dataset, expressions: Sequence[Expression]) -> Figure:
 
 
 def _draw(ds: xr.Dataset, expressions: Sequence[Expression]) -> Figure:
-    """The figure of `draw`: size and grid of panels, then each panel, and a bar of colours."""
+    """The figure of `draw`.
+
+    Its size and grid, then each panel, and a bar of colours.
+    """
     ds = ds.sortby([key for key in keys(ds) if _is_numeric(ds, key)])
     long = _long_keys(ds)
     fixed = [key for key in keys(ds) if key not in long]
@@ -106,11 +111,11 @@ def _draw(ds: xr.Dataset, expressions: Sequence[Expression]) -> Figure:
     columns = min(panels, COLUMNS)
     rows = math.ceil(panels / columns)
     width = 7.2 if panels == 1 else 3.3 * columns + 1.2
-    caption = _caption(ds, fixed, contour)
+    caption = sweep_texts.caption(ds, fixed, contour)
     foot = caption_height(caption, width) + 0.6
     head = 0.6 if panel_key is None else 0.95
     height = foot + head + (3.9 if panels == 1 else 2.7 * rows + 0.45 * (rows - 1))
-    title = fill(_title(ds, expressions), int(width * 9))
+    title = fill(sweep_texts.title(ds, expressions), int(width * 9))
     head += 0.22 * title.count("\n")
     figure = new_figure(width, height, title, caption)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
@@ -128,7 +133,7 @@ def _draw(ds: xr.Dataset, expressions: Sequence[Expression]) -> Figure:
         of_panel = ds.isel({panel_key: i}) if panel_key else ds
         tidy(axes)
         if panel_key:
-            axes.set_title(_key_at_value(of_panel, panel_key), loc="left", fontsize=9)
+            axes.set_title(sweep_texts.key_at_value(of_panel, panel_key), loc="left", fontsize=9)
         if levels is not None:
             filled = _draw_contours(axes, of_panel, first, axis_keys, levels)
         elif len(axis_keys) == 2:
@@ -137,18 +142,18 @@ def _draw(ds: xr.Dataset, expressions: Sequence[Expression]) -> Figure:
             _draw_lines(axes, of_panel, expressions, axis_keys[0])
         if i + columns >= panels:  # there is no panel below
             axes.tick_params(labelbottom=True)
-            x_label = _key_label(ds, _x_key(ds, axis_keys), 48 if panels == 1 else 36)
+            x_label = sweep_texts.key_label(ds, _x_key(ds, axis_keys), 48 if panels == 1 else 36)
             axes.set_xlabel(x_label, fontsize=9.5)
         if i % columns == 0:
             characters = 42 if panels == 1 else 30
-            quantity = fill(_quantity(first), characters)
-            y_label = _key_label(ds, axis_keys[1], characters) if contour else quantity
+            quantity = fill(sweep_texts.quantity(first), characters)
+            y_label = sweep_texts.key_label(ds, axis_keys[1], characters) if contour else quantity
             axes.set_ylabel(y_label, fontsize=9.5)
     if filled is not None:
         position = (1 - 0.9 / width, bottom, COLOUR_BAR_WIDTH / width, top - bottom)
         bar = figure.colorbar(filled, cax=figure.add_axes(position))
         unit = shown_unit(first)
-        label = _statistic(first) + (f" ({unit})" if unit else "")
+        label = sweep_texts.statistic(first) + (f" ({unit})" if unit else "")
         bar.set_label(label[:1].upper() + label[1:], fontsize=9.5)
         bar.ax.tick_params(labelsize=9)
     return figure
@@ -164,18 +169,24 @@ def _is_numeric(ds: xr.Dataset, key: str) -> bool:
 
 
 def _panel_key(ds: xr.Dataset, long: Sequence[str]) -> str:
-    """Of three keys the one with a panel for each value: one of words, or else the shortest."""
+    """The key of three with a panel for each value.
+
+    It is one of words, or else the shortest.
+    """
     return min(long, key=lambda key: (_is_numeric(ds, key), ds.sizes[key]))
 
 
 def _x_key(ds: xr.Dataset, axis_keys: Sequence[str]) -> str:
-    """The key along the horizontal axis: the first of numbers, else the longest."""
+    """The key along the horizontal axis.
+
+    It is the first of numbers, else the longest.
+    """
     numeric = [key for key in axis_keys if _is_numeric(ds, key)]
     return numeric[0] if numeric else max(axis_keys, key=lambda key: ds.sizes[key])
 
 
 def _draw_lines(axes: Axes, ds: xr.Dataset, expressions: Sequence[Expression], key: str) -> None:
-    """Draw statistics of one quantity over one key, with bands of the draws behind them."""
+    """Draw statistics of a quantity over one key, and its bands."""
     x = _set_x(axes, ds, key)
     bands = _bands(ds, expressions[0])
     numeric = _is_numeric(ds, key)
@@ -190,7 +201,7 @@ def _draw_lines(axes: Axes, ds: xr.Dataset, expressions: Sequence[Expression], k
     for expression, colour, marker in zip(
         expressions, _repeat(COLOURS), _repeat(MARKERS), strict=False
     ):
-        name = _statistic(expression) if legend else None
+        name = sweep_texts.statistic(expression) if legend else None
         _draw_line(axes, x, ds, expression, colour, marker, "-" if numeric else "none", name)
     if legend:
         axes.legend(frameon=False, fontsize=9)
@@ -199,7 +210,7 @@ def _draw_lines(axes: Axes, ds: xr.Dataset, expressions: Sequence[Expression], k
 def _draw_lines_by_value(
     axes: Axes, ds: xr.Dataset, expression: Expression, axis_keys: Sequence[str], legend: bool
 ) -> None:
-    """Draw one statistic over a key, a line for each value of another."""
+    """Draw a statistic over a key, a line per value of another."""
     key = _x_key(ds, axis_keys)
     (other,) = (name for name in axis_keys if name != key)
     x = _set_x(axes, ds, key)
@@ -213,7 +224,7 @@ def _draw_lines_by_value(
         style = STYLES[i % len(STYLES)]
         _draw_line(axes, x, ds.isel({other: i}), expression, colour, marker, style, value)
     if legend:
-        title = _key_label(ds, other, 30)
+        title = sweep_texts.key_label(ds, other, 30)
         axes.legend(frameon=False, fontsize=9, title=title, title_fontsize=9)
 
 
@@ -227,7 +238,7 @@ def _draw_line(
     style: str,
     label: str | None,
 ) -> None:
-    """Draw an expression [x] as a line, with bars of its 95 % Monte Carlo intervals."""
+    """Draw an expression [x] with bars of its 95 % intervals."""
     values = ds[expression.text].values * scale(expression)
     errors = ds[f"{expression.text}_error"].values * scale(expression)
     axes.errorbar(
@@ -238,7 +249,10 @@ def _draw_line(
 
 
 def _set_x(axes: Axes, ds: xr.Dataset, key: str) -> Array:
-    """Set the ticks of a key; where its values are: numbers at themselves, words side by side."""
+    """Set the ticks of a key, and return where its values are.
+
+    Numbers are at themselves, words side by side.
+    """
     values = ds[key].values
     if _is_numeric(ds, key):
         axes.xaxis.set_major_locator(MaxNLocator(7, steps=STEPS))
@@ -249,7 +263,9 @@ def _set_x(axes: Axes, ds: xr.Dataset, key: str) -> Array:
 
 
 def _bands(ds: xr.Dataset, expression: Expression) -> list[tuple[Array, Array, str]]:
-    """Central nine tenths and half of the draws of a quantity over a key: low, high and label.
+    """Central nine tenths and half of the draws of a quantity.
+
+    Each is low and high [x], and a label.
 
     There are none where the sweep lacks these quantiles, or some are not finite.
     """
@@ -279,7 +295,10 @@ def _bands(ds: xr.Dataset, expression: Expression) -> list[tuple[Array, Array, s
 def _draw_contours(
     axes: Axes, ds: xr.Dataset, expression: Expression, axis_keys: Sequence[str], levels: Array
 ) -> QuadContourSet:
-    """Draw filled contours of one statistic over two keys, with a dot at each point."""
+    """Draw filled contours of a statistic over two keys.
+
+    There is a dot at each point.
+    """
     x, y = (ds[key].values for key in axis_keys)
     table = ds[expression.text].transpose(*axis_keys).values.T * scale(expression)
     values = np.ma.masked_invalid(table)
@@ -301,7 +320,7 @@ def _draw_contours(
 
 
 def _contour_levels(values: Array) -> Array:
-    """Round numbers over the range of the values, the same in all panels."""
+    """Round numbers over the range of the values."""
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if high - low <= 1e-12 * max(abs(low), abs(high), 1e-300):
@@ -312,81 +331,3 @@ def _contour_levels(values: Array) -> Array:
 
 def _repeat(items: Sequence[str]) -> list[str]:
     return [*items] * 20
-
-
-def _statistic(expression: Expression) -> str:
-    """The statistic of an expression in words."""
-    level = f"{100 * expression.number:g}"
-    if expression.statistic == "P":
-        is_margin = expression.variable.endswith("margin")
-        number = f"{level} %" if is_margin else f"{expression.number:g}"
-        return f"P({expression.relation.replace('>=', '≥').replace('<=', '≤')} {number})"
-    if expression.statistic == "quantile":
-        if expression.number == 0.5:
-            return "median"
-        ending = level[-2:] if level[-2:] in ("11", "12", "13") else level[-1]
-        return f"{level}{({'1': 'st', '2': 'nd', '3': 'rd'}).get(ending, 'th')} percentile"
-    if expression.statistic == "cvar":
-        low = expression.number < 0.5
-        tail = f"lowest {level}" if low else f"highest {100 - 100 * expression.number:g}"
-        return f"mean of the {tail} %"
-    return STATISTICS[expression.statistic]
-
-
-def _title(ds: xr.Dataset, expressions: Sequence[Expression]) -> str:
-    """The quantity with its lab or landlord and quarter, and the statistics."""
-    first = expressions[0]
-    names = {
-        str(label): str(name)
-        for dim in ("landlord", "lab")
-        if f"{dim}_name" in ds
-        for label, name in zip(ds[dim].values, ds[f"{dim}_name"].values.ravel(), strict=False)
-    }
-    labels = [names.get(label, label) for label in first.labels]
-    quantity = [OUTPUTS[first.variable].meaning, *labels, *filter(None, [first.quarter])]
-    return f"{', '.join(quantity)}: {', '.join(map(_statistic, expressions))}"
-
-
-def _quantity(expression: Expression) -> str:
-    """What the vertical axis shows, with its unit."""
-    if expression.statistic == "P":
-        return "Probability (%)"
-    unit = shown_unit(expression)
-    return OUTPUTS[expression.variable].meaning + (f" ({unit})" if unit else "")
-
-
-def _key_label(ds: xr.Dataset, key: str, characters: int) -> str:
-    """A key in words with its unit, wrapped."""
-    attrs = ds[key].attrs
-    unit = attrs.get("units", "1")
-    text = str(attrs.get("long_name", key)) + ("" if unit == "1" else f" ({unit})")
-    return fill(text, characters)
-
-
-def _key_at_value(ds: xr.Dataset, key: str) -> str:
-    """A key in words at its one value."""
-    attrs = ds[key].attrs
-    unit = attrs.get("units", "1")
-    value = in_words(ds[key].values.item()) + ("" if unit == "1" else f" {unit}")
-    return fill(f"{attrs.get('long_name', key)}: {value}", 44)
-
-
-def _caption(ds: xr.Dataset, fixed: Sequence[str], contour: bool) -> str:
-    """The sweep, its keys, those of one value, and what marks mean."""
-    attrs = ds.attrs
-    first = (
-        f"Scenario {attrs['scenario']}, sweep {attrs['digest']}: {attrs['draws']:,} draws at each"
-        f" point, seed {attrs['seed']}."
-    )
-    sentences = []
-    over = [key for key in keys(ds) if key not in fixed]
-    if over:
-        sentences.append(f"Over {', '.join(over)}.")
-    if fixed:
-        held = ", ".join(f"{key} = {in_words(ds[key].values.ravel()[0].item())}" for key in fixed)
-        sentences.append(f"With {held}.")
-    if contour:
-        sentences.append("Dots: points evaluated; between them contours are interpolated.")
-    else:
-        sentences.append("Bars: 95 % Monte Carlo intervals.")
-    return f"{first}\n{' '.join(sentences)}"

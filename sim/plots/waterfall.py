@@ -1,4 +1,4 @@
-"""How the cost of a token adds up, layer by layer, and what its revenue leaves."""
+"""How the cost of a token adds up, and what revenue leaves."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ BAR_HEIGHT = 0.74
 
 
 class Bar(NamedTuple):
-    """A bar: the name of its estimate, its label, where it starts, colour and gap above."""
+    """A bar of the figure.
+
+    `name` is that of its estimate; `gap` is the space above, in bars.
+    """
 
     name: str
     label: str
@@ -55,7 +58,7 @@ class Bar(NamedTuple):
 
 
 def waterfall(ds: xr.Dataset) -> Figure:
-    """Mean cost of a blended Mtok of online inference by layer, against its revenue.
+    """Mean cost of a Mtok of online inference by layer, against revenue.
 
     Args:
         ds: What `sim.simulate` gives, with draws or moments of `unit_cost`,
@@ -97,7 +100,7 @@ def waterfall(ds: xr.Dataset) -> Figure:
 
 
 def waterfall_estimates(ds: xr.Dataset) -> Estimates:
-    """Means [USD/Mtok] of the layers, their sums, the revenues and what is left of them.
+    """Means [USD/Mtok] of layers, their sums, revenues and differences.
 
     Sums and differences are formed in each draw or replicate, so that their errors are their own.
     """
@@ -129,7 +132,10 @@ def waterfall_estimates(ds: xr.Dataset) -> Estimates:
 
 
 def _bars(estimates: dict[str, Estimate]) -> list[Bar]:
-    """The bars from top to bottom: layers with their two sums, then revenues and what is left."""
+    """The bars from top to bottom.
+
+    Layers with their two sums, then revenues and what is left of them.
+    """
     bars: list[Bar] = []
     start = 0.0
     for i, layer in enumerate(LAYERS):
@@ -151,7 +157,10 @@ def _bars(estimates: dict[str, Estimate]) -> list[Bar]:
 
 
 def _draw_bars(axes: Axes, bars: list[Bar], estimates: dict[str, Estimate]) -> None:
-    """Draw the bars with their numbers, costs joined by steps, and fit the axes to them."""
+    """Draw the bars with their numbers, and fit the axes.
+
+    Costs are joined by steps.
+    """
     y = np.cumsum([1 + bar.gap for bar in bars])
     starts = np.array([bar.start for bar in bars])
     ends: NDArray[np.float64] = starts + [estimates[bar.name].value for bar in bars]

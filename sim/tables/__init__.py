@@ -32,7 +32,7 @@ LARGEST_ERROR_OF_SPREAD = 0.1  # of the sd
 def headline_tables(
     ds: xr.Dataset, summary: xr.Dataset, selection: Selection | None = None
 ) -> list[Table]:
-    """The tables of a run, narrowed to a selection of labs, landlords and quarters.
+    """The tables of a run, narrowed to a selection.
 
     Where labs are selected, their tables are shown, where landlords are, theirs, else all tables.
     """
@@ -66,7 +66,10 @@ def quality(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
 
 
 def describe_errors(draws: int, sampler: str) -> str:
-    """A remark on the errors of this number of draws, or why there are none."""
+    """A remark on errors, or on why there are none.
+
+    They depend on the number of draws and the sampler.
+    """
     # Each of the Sobol' sequences needs two draws.
     fewest = 2 * REPLICATES if sampler == SOBOL else BLOCK * FEWEST_REPLICATES
     if draws < fewest:
@@ -75,7 +78,10 @@ def describe_errors(draws: int, sampler: str) -> str:
 
 
 def _questionable(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
-    """Remarks on how many draws are questionable, why, and whether they are left out."""
+    """Remarks on the number and reasons of questionable draws.
+
+    Also on whether they are left out.
+    """
     count, draws = int(ds.attrs["draws_questionable"]), draws_of(ds)
     hours = round(draws * float(summary["training_share_below_zero_mean"]))
     lines = []
@@ -100,7 +106,9 @@ def _questionable(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
 
 
 def _heavy_tails(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
-    """A remark on outputs whose spread rests on a few draws, each with the labels of the worst.
+    """A remark on outputs whose spread rests on a few draws.
+
+    Each is named with the labels where that is worst.
 
     Heavy tails show in an sd whose own error stays large, whatever the number of draws: of 32
     replicates, the one with the largest draw outweighs the rest.

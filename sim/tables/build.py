@@ -1,4 +1,4 @@
-"""Tables of the build: gigawatts by lab, thresholds crossed, and what limited it."""
+"""Tables of the build: gigawatts, thresholds, and what limited it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _crossings(reader: Reader) -> Table:
 
 
 def _limits(reader: Reader) -> Table:
-    """The plan for 2027, what was built of it and what held the rest back, summed over labs."""
+    """The plan for 2027, what was built, and what was withheld."""
     names = dict(reader.labels("lab"))
     labs = list(names)
     owners = f"of {', '.join(names.values())}" if reader.selection.labs else "all labs"

@@ -1,4 +1,4 @@
-"""Tables and their cells with errors, and the summary from which they are read."""
+"""Tables, their cells, and the reader that makes cells."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Cell:
         return rounded_by(self.value * self.scale, self.error * self.scale)
 
     def data(self) -> dict[str, Any]:
-        """The cell for JSON: unscaled; what is not finite is null, with a text."""
+        """The cell for JSON: unscaled, with a text where not finite."""
         numbers = {"value": self.value, "error": self.error}
         data: dict[str, Any] = {
             name: number if math.isfinite(number) else None for name, number in numbers.items()
@@ -67,7 +67,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The labs, landlords and quarters that tables are narrowed to; all where none are named."""
+    """Labs, landlords and quarters to be shown; empty for all."""
 
     labs: tuple[str, ...] = ()
     landlords: tuple[str, ...] = ()
@@ -76,7 +76,9 @@ class Selection:
 
 @dataclass
 class Table:
-    """A title, column heads, rows of a label and cells, and remarks under it.
+    """A title, column heads, rows of cells, and remarks.
+
+    Each row begins with a label.
 
     Errors stand below their values, or beside them where the table is `narrow`. A gap follows each
     of the row numbers in `rules`, which count from 1.
@@ -132,13 +134,19 @@ class Reader:
         return self.cell(name, draws=self.draws, **at)
 
     def total(self, name: str, **at: Any) -> Cell:
-        """The mean of a variable with moments, summed over the dims of which `at` is a list."""
+        """The mean of a variable, summed over labels.
+
+        The sum is over the dims for which `at` holds a list. Only variables with moments have it.
+        """
         means, unit = self.replicates(name, **at)
         value, error = self.mean(means.reshape(len(means), -1).sum(axis=1))
         return Cell(float(value), float(error), unit)
 
     def ratio(self, over: str, under: str, **at: Any) -> Cell:
-        """The ratio of two means, each summed as in `total`, and its error to first order."""
+        """The ratio of two means, with its error to first order.
+
+        Both are summed as in `total`.
+        """
         top, bottom = (
             means.reshape(len(means), -1).sum(axis=1)
             for means in (self.replicates(name, **at)[0] for name in (over, under))
@@ -151,12 +159,12 @@ class Reader:
         return Cell(float(value), float(error), "1", missing=missing)
 
     def mean(self, means: NDArray[np.float64]) -> tuple[Any, Any]:
-        """The mean over all draws and its error, from means [replicate, ...] of replicates."""
+        """Mean and error from means [replicate, ...] of replicates."""
         count = self.ds["replicate_count"].values
         return mean_of_replicates(means, count, full_replicates_of(self.ds))
 
     def replicates(self, name: str, **at: Any) -> tuple[NDArray[np.float64], str]:
-        """The means of a variable in every replicate [replicate, ...], and its unit."""
+        """Means [replicate, ...] of a variable, and its unit."""
         means = self.ds[name + REPLICATE_MEAN]
         selected = means.sel({dim: label for dim, label in at.items() if dim in means.dims})
         return np.ascontiguousarray(selected.values), str(means.attrs["units"])
@@ -168,7 +176,10 @@ class Reader:
         return [(str(i), str(name)) for i, name in names if not chosen or i in chosen]
 
     def as_of(self, dim: str, quantity: str) -> str:
-        """The labs or landlords to be shown, each with the date of an input where it has one."""
+        """Labs or landlords with the date of an input, as text.
+
+        Those without a date are left out.
+        """
         dates = json.loads(self.ds.attrs["as_of"])
         dated = {name: dates.get(f"{dim}s.{i}.{quantity}") for i, name in self.labels(dim)}
         return ", ".join(f"{name} {date}" for name, date in dated.items() if date)
@@ -179,7 +190,7 @@ class Reader:
 
 
 def share_of_draws(ds: xr.Dataset, draws: int) -> float:
-    """The `draws` of a cell with a probability: infinite in a run without uncertainty."""
+    """`Cell.draws` of a probability: infinite in a run without uncertainty."""
     return math.inf if ds.attrs.get("uncertainty") == 0 else draws
 
 

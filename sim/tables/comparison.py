@@ -31,7 +31,9 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Measure:
-    """A column of a run: the quantile of its draws [draw] at `level`, or else the share of them.
+    """A quantile or share of draws [draw], a column of the table.
+
+    It is the quantile at `level`, or the share where there is no level.
 
     `share_of` is the number of draws of which a share is, as of `Cell.draws`.
     """
@@ -55,7 +57,7 @@ class Measure:
         return Cell(float(values[0]), float(errors[0]), self.unit, self.scale)
 
     def by_replicate(self, indices: Integers, replicates: Replicates) -> NDArray[np.float64]:
-        """The statistic [replicate] of the draws at some indices, up to a common constant."""
+        """The statistic [replicate] of some draws, up to a constant."""
         draws = self.draws[indices]
         if self.level is None:
             return replicates.means(draws)
@@ -83,7 +85,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Compared:
-    """A run in the side-by-side table: its draws that the table needs, and what tells pairs.
+    """A run in the side-by-side table.
 
     `evaluated` counts all draws, with those that are left out; `kept` those of them from which the
     table is made, the first ones; `numbers` are those of the draws that are not left out.
@@ -104,7 +106,10 @@ class Compared:
 
 
 def compared(ds: xr.Dataset, labs: Sequence[str] = ()) -> Compared:
-    """The few draws of a run that the side-by-side table needs; of the first two labs or those."""
+    """What the side-by-side table needs of a run.
+
+    Its labs are the first two, unless some are given.
+    """
     numbers, evaluated = ds["draw"].values.copy(), int(ds.attrs["draws"])
     return Compared(
         ds.attrs["scenario"],
@@ -118,7 +123,10 @@ def compared(ds: xr.Dataset, labs: Sequence[str] = ()) -> Compared:
 
 
 def _measures(ds: xr.Dataset, labs: Sequence[str]) -> list[Measure]:
-    """The columns of a run: margins, gigawatts, and of labs that report ARR margin and multiple."""
+    """The columns of a run.
+
+    Margins, gigawatts, and of labs that report ARR margin and multiple.
+    """
     reference, end = QUARTERS.index(REFERENCE_QUARTER), QUARTERS.index(LAST_QUARTER)
     margins, loaded = last(ds, "inference_gross_margin"), last(ds, "loaded_gross_margin")
     margin, hurdle = margins[reference], last(ds, "hurdle_margin")
@@ -156,7 +164,7 @@ def _measures(ds: xr.Dataset, labs: Sequence[str]) -> list[Measure]:
 
 
 def side_by_side(runs: Sequence[Compared]) -> Table:
-    """Scenarios side by side, and differences to the first, of pairs with the same random numbers.
+    """Scenarios side by side, with paired differences to the first.
 
     There is no row of differences for a run of another seed, sampler or number of draws.
     """

@@ -1,4 +1,4 @@
-"""Tables of labs: what their gigawatts cost and earn, and whether training was worth it."""
+"""Tables of labs: bills, revenue, margins and return on training."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _books(reader: Reader, quarter: str) -> Table:
 
 
 def _capacity(reader: Reader, quarter: str) -> Table:
-    """The bill by regime, what the fleet serves, and reported revenue over that of capacity."""
+    """The bill by regime, what the fleet serves, and its revenue."""
     heads = [
         "lab",
         "training\nbill",

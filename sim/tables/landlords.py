@@ -1,4 +1,4 @@
-"""Tables of landlords: whom they host, what they book, and their exposure to the labs."""
+"""Tables of landlords: hosting, books and exposure to labs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ MAX_HEAD = 18  # characters of a landlord's name
 
 
 def _hosting(reader: Reader) -> Table:
-    """Gigawatts of labs by landlord at the reference quarter, by the shares of 2026."""
+    """Gigawatts of labs by landlord at the reference quarter.
+
+    They follow from the shares of 2026.
+    """
     landlords = reader.labels("landlord")
     title = f"Who hosts whom, {REFERENCE_QUARTER} (mean GW)"
     heads = [name if len(name) <= MAX_HEAD else f"{name[: MAX_HEAD - 1]}…" for _, name in landlords]
@@ -110,7 +113,10 @@ def _books(reader: Reader, quarter: str) -> Table:
 
 
 def _coverage(reader: Reader, **at: Any) -> Cell | str:
-    """Mean rent over the mean booked depreciation of what is rented; "-" where nothing is."""
+    """Mean rent over mean booked depreciation of rented capacity.
+
+    "-" where nothing is rented.
+    """
     if reader.total("depreciation_booked_rented", **at).value == 0:
         return "-"
     return reader.ratio("rent_received", "depreciation_booked_rented", **at)

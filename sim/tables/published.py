@@ -11,7 +11,7 @@ from sim.tables.cells import Cell, Reader, Table
 
 
 def tables(reader: Reader) -> list[Table]:
-    """Published figures of outputs at a quarter, beside median, p5 and p95 of the run."""
+    """Published figures of outputs, beside quantiles of the run."""
     heads = ["source, expression", "published", "this run", "p5", "p95"]
     table = Table("Published figures beside this run (GW, %, USD bn a year)", heads)
     statements = json.loads(reader.ds.attrs["published"])
@@ -28,7 +28,10 @@ def tables(reader: Reader) -> list[Table]:
 
 
 def _is_shown(reader: Reader, statement: dict[str, Any]) -> bool:
-    """Whether a statement is of one output at a quarter, of a lab or landlord to be shown."""
+    """Whether a statement is of one output at a shown quarter.
+
+    Its lab or landlord is to be shown too.
+    """
     name, labels = statement["output"], statement["labels"]
     if name not in OUTPUTS or statement["quarter"] is None or statement["less"] or statement["per"]:
         return False
@@ -49,7 +52,7 @@ def _dims(reader: Reader, name: str) -> list[str]:
 
 
 def _row(reader: Reader, statement: dict[str, Any]) -> tuple[str, list[Cell | str]]:
-    """The source and expression of a statement, what it says, and the run's own quantiles."""
+    """Source and expression of a statement, its figure, and the run's."""
     name = statement["output"]
     at = dict(zip(_dims(reader, name), statement["labels"], strict=True))
     at["quarter"] = statement["quarter"]

@@ -14,7 +14,7 @@ from sim.tables.cells import Cell, Table
 
 
 def cell(ds: xr.Dataset, expression: Expression, point: tuple[int, ...]) -> Cell:
-    """An expression at a point of the grid, given by an index for each key."""
+    """An expression at a point, given by an index per key."""
     value, error = (
         float(ds[name].values[point]) for name in (expression.text, f"{expression.text}_error")
     )
@@ -43,7 +43,10 @@ def tables(ds: xr.Dataset) -> list[Table]:
 
 
 def _rows(ds: xr.Dataset, expressions: list[Expression], labels: dict[str, list[str]]) -> Table:
-    """A row for each point, a column for each expression; `labels` are those of each key."""
+    """A row for each point, a column for each expression.
+
+    `labels` are the values of each key.
+    """
     heads = [
         _with_unit(re.sub(r"(?<=\()|(?=@)", "\n", expression.text), expression, "\n")
         for expression in expressions
@@ -60,7 +63,7 @@ def _rows(ds: xr.Dataset, expressions: list[Expression], labels: dict[str, list[
 
 
 def _matrix(ds: xr.Dataset, expression: Expression, labels: dict[str, list[str]]) -> Table:
-    """An expression over two keys: a row for each value of one, a column for each of the other."""
+    """An expression over two keys, one down and one across."""
     across, down = sorted(labels, key=lambda key: len(labels[key]))
     title = (
         f"{_with_unit(expression.text, expression)}\nacross: {_key_with_unit(ds, across)}\n"

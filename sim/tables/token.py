@@ -17,7 +17,7 @@ MARGINS = {
 
 
 def tables(reader: Reader) -> list[Table]:
-    """Margins, and for each quarter the cost, revenue, energy and speed of a token."""
+    """Margins, and per quarter a token's cost, revenue, energy and speed."""
     quarters = reader.quarters(REFERENCE_QUARTER)
     costs = [_costs(reader, quarter) for quarter in quarters]
     return [_margins(reader), *costs, *(_per_token(reader, quarter) for quarter in quarters)]
@@ -57,7 +57,10 @@ def _margins(reader: Reader) -> Table:
 
 
 def _costs(reader: Reader, quarter: str) -> Table:
-    """Mean cost of a million tokens by layer and regime, with sums, and revenue."""
+    """Mean cost of a million tokens by layer and regime.
+
+    With sums of layers, and revenue.
+    """
     heads = ["layer", *(words(regime).replace(" ", "\n") for regime in REGIMES)]
     table = Table(f"Mean cost of a million tokens, {quarter} (USD/Mtok)", heads, narrow=True)
     for layer in LAYERS:
@@ -91,7 +94,7 @@ def _costs(reader: Reader, quarter: str) -> Table:
 
 
 def _per_token(reader: Reader, quarter: str) -> Table:
-    """Quantiles of the energy and time of a token, and of the speed of an accelerator."""
+    """Quantiles of a token's energy and time and of speeds."""
     levels = (0.05, 0.5, 0.95)
     heads = ["", *(f"p{100 * level:g}" for level in levels)]
     table = Table(f"A token and an accelerator, {quarter}", heads, narrow=True)

@@ -1,4 +1,4 @@
-"""Options of commands that read stored runs."""
+"""Options and notes of commands that read stored runs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ Out = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
-def _told(folder: Path, manifest: dict[str, Any]) -> str:
-    """A note on the error stream where another version of the model made the run."""
-    text = reader.origin(manifest)
-    if text:
-        print(f"note: {folder.name}: {text}", file=sys.stderr)
-    return text
+def note_origin(folder: Path, manifest: dict[str, Any]) -> str:
+    """Print and return a note if another model version made the run.
+
+    Otherwise the note is empty.
+    """
+    note = reader.origin(manifest)
+    if note:
+        print(f"note: {folder.name}: {note}", file=sys.stderr)
+    return note
