@@ -1,4 +1,4 @@
-"""`sim describe`: what inputs and outputs are."""
+"""`sim describe`: the meaning of inputs and outputs."""
 
 from __future__ import annotations
 
@@ -8,40 +8,43 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.options import Set, scenarios_of
+from sim.cli.options import Set, load_scenarios
 
 
 def describe(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Inputs or outputs, e.g. hardware.pue; else all."),
+        typer.Argument(metavar="NAME", help="Inputs or outputs, e.g. hardware.pue (default: all)."),
     ] = None,
     file: Annotated[Path, typer.Option(help="The parameter file.")] = Path("params/base.toml"),
     set_: Set = None,
     correlations: Annotated[
-        bool, typer.Option("--correlations", help="How they are tied, as asked for and as drawn.")
+        bool,
+        typer.Option(
+            "--correlations", help="Show correlations of inputs, as requested and as sampled."
+        ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the same for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Tell what inputs and outputs are: meaning, unit, law, a picture of it, source."""
+    """Describe inputs and outputs: meaning, unit, distribution, its density, source."""
     from sim.parameters import describe as describing
     from sim.parameters import describe_text
 
-    (scenario,) = scenarios_of([file], set_, [])
+    (scenario,) = load_scenarios([file], set_, [])
     if correlations:
         from sim.engine import rank_correlation
 
         full_names = describing.find_full_names(scenario, names or [])
-        ties = rank_correlation.described(scenario, full_names)
-        print(json.dumps(ties, indent=1) if as_json else describe_text.format_correlations(ties))
+        pairs = rank_correlation.described(scenario, full_names)
+        print(json.dumps(pairs, indent=1) if as_json else describe_text.format_correlations(pairs))
         return
     if names:
-        found = describing.describe_quantities(scenario, names)
+        entries = describing.describe_quantities(scenario, names)
     else:
-        found = describing.list_inputs(scenario)
+        entries = describing.list_inputs(scenario)
     if as_json:
-        print(json.dumps(found, indent=1, allow_nan=False))
+        print(json.dumps(entries, indent=1, allow_nan=False))
     elif names:
-        print("\n\n".join(map(describe_text.format_description, found)))
+        print("\n\n".join(map(describe_text.format_description, entries)))
     else:
-        print(describe_text.format_list(found))
+        print(describe_text.format_list(entries))

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sim.cli import show_run
-from sim.cli.stored_options import Out, Run, _told
+from sim.cli.options import unknown_names
+from sim.cli.stored_runs import Out, Run, note_origin
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import nearest
 from sim.store import folders, reader
@@ -18,41 +18,43 @@ def export(
     run: Run,
     kind: Annotated[
         str | None,
-        typer.Option("--format", metavar="csv|parquet|zarr", help="How (else as --to says)."),
+        typer.Option(
+            "--format", metavar="csv|parquet|zarr", help="Format (default: the ending of --to)."
+        ),
     ] = None,
     to: Annotated[
-        Path | None, typer.Option(help="The file to write, or a folder for it (else here).")
+        Path | None, typer.Option(help="The file to write, or its folder (default: this one).")
     ] = None,
     output: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Only this output; may be repeated."),
+        typer.Option(metavar="NAME", help="Export only this output; may be repeated."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     out: Out = folders.OUTPUTS,
 ) -> None:
-    """Write the draws of a stored run for other tools, with names and units."""
+    """Export the draws of a stored run, with names and units."""
     from sim.store import export as exports
 
-    chosen = kind or (to.suffix[1:].lower() if to is not None else "")
-    if chosen not in exports.FORMATS:
-        message = "missing: expected csv, parquet or zarr, unless --to has such an ending"
+    format_ = kind or (to.suffix[1:].lower() if to is not None else "")
+    if format_ not in exports.FORMATS:
+        message = "missing: expected csv, parquet or zarr, or a --to that ends so"
         if kind:
             message = f"unknown format '{kind}'{nearest(kind, list(exports.FORMATS))}"
         raise InputError([Fault(Location("--format"), "", message)])
     folder = folders.find(run, out)
     target = Path() if to is None else to
-    if target.is_dir() and target.suffix != f".{chosen}" and not exports.is_zarr(target):
-        target = target / f"{folder.resolve().name}.{chosen}"
-    exports.check(chosen, target, force)
+    if target.is_dir() and target.suffix != f".{format_}" and not exports.is_zarr(target):
+        target = target / f"{folder.resolve().name}.{format_}"
+    exports.check(format_, target, force)
     with reader.open_run_folder(folder) as (ds, summary, manifest):
-        _told(folder, manifest)
-        drawn = [str(name) for name, values in ds.data_vars.items() if "draw" in values.dims]
-        faults = show_run.unknown("--output", output, drawn)
+        note_origin(folder, manifest)
+        exported = [str(name) for name, values in ds.data_vars.items() if "draw" in values.dims]
+        faults = unknown_names("--output", output, exported)
         if faults:
             raise InputError(faults)
         if output:
-            starts = tuple(f"{name}_" for name in output)
-            told = [name for name in summary.data_vars if str(name).startswith(starts)]
-            ds, summary = ds[list(dict.fromkeys(output))], summary[told]
-        for path in exports.write(ds, summary, chosen, target):
+            prefixes = tuple(f"{name}_" for name in output)
+            statistics = [name for name in summary.data_vars if str(name).startswith(prefixes)]
+            ds, summary = ds[list(dict.fromkeys(output))], summary[statistics]
+        for path in exports.write(ds, summary, format_, target):
             print(path)

@@ -8,12 +8,12 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from sim.cli.stored_options import Json, Out
+from sim.cli.stored_runs import Json, Out
 from sim.store import folders
 
 
 def list_(out: Out = folders.OUTPUTS, as_json: Json = False) -> None:
-    """List stored runs: draws, seed, sampler, when, size, and what is wrong with any."""
+    """List stored runs: draws, seed, sampler, date, size, and damage if any."""
     rows = folders.listed(out)
     if as_json:
         print(json.dumps(rows, indent=1))
@@ -25,8 +25,11 @@ def list_(out: Out = folders.OUTPUTS, as_json: Json = False) -> None:
 
 
 def _lines(rows: list[dict[str, Any]], width: int) -> Iterator[str]:
-    """The list as text: names stand last, for they may be long, and remarks below them."""
-    heads = ("draws", "seed", "sampler", "made (UTC)", "size")
+    """The list as text of at most `width` columns.
+
+    Names are last, because they may be long, with remarks below them.
+    """
+    heads = ("draws", "seed", "sampler", "started (UTC)", "size")
     cells = [
         (
             "" if row["draws"] is None else f"{row['draws']:,}",
@@ -38,32 +41,33 @@ def _lines(rows: list[dict[str, Any]], width: int) -> Iterator[str]:
         for row in rows
     ]
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
-    named = [
+    entries = [
         (heads, "run", []),
-        *((c, r["run"], _remarks(r)) for c, r in zip(cells, rows, strict=True)),
+        *((texts, row["run"], _remarks(row)) for texts, row in zip(cells, rows, strict=True)),
     ]
-    for texts, name, remarks in named:
+    for texts, name, remarks in entries:
         line = "  ".join(
-            text.ljust(room) if head in ("sampler", "made (UTC)") else text.rjust(room)
-            for text, room, head in zip(texts, widths, heads, strict=True)
+            text.ljust(space) if head in ("sampler", "started (UTC)") else text.rjust(space)
+            for text, space, head in zip(texts, widths, heads, strict=True)
         )
-        long = len(line) + 2 + len(name) > width
-        yield f"{line}\n    {name}" if long else f"{line}  {name}"
+        too_long = len(line) + 2 + len(name) > width
+        yield f"{line}\n    {name}" if too_long else f"{line}  {name}"
         for remark in remarks:
             yield textwrap.fill(remark, width, initial_indent="    ", subsequent_indent="      ")
 
 
 def _remarks(row: dict[str, Any]) -> list[str]:
-    """What there is to say of a row of the list."""
-    told = [f"{row['state']}: {row['why']}"] if row["state"] != "whole" else []
+    """Remarks on a run: damage, another model version, its scenario."""
+    remarks = [f"{row['state']}: {row['why']}"] if row["state"] != "whole" else []
     if row["model"] == "other":
-        told.append("of another model version")
+        remarks.append("from another version of the model")
     if row["scenario"] and not row["run"].startswith(f"{row['scenario']}-"):
-        told.append(f"scenario {row['scenario']}")
-    return told
+        remarks.append(f"scenario {row['scenario']}")
+    return remarks
 
 
 def _size(number: float) -> str:
+    """A number of bytes with a unit, to two or three digits."""
     for unit in ("B", "kB", "MB", "GB"):
         if number < 999.5:
             break

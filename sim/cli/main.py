@@ -33,8 +33,9 @@ from sim.common.errors import InputError, RunError
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    """Print the version and exit, if it was requested."""
+    if requested:
         print(f"sim {version('token-economics-sim')}")
         raise typer.Exit
 
@@ -65,15 +66,17 @@ app.command()(selftest.selftest)
 
 @contextmanager
 def _without_dask() -> Iterator[None]:
-    """Hide Dask from xarray, which else imports it, to ask whether arrays are Dask's.
+    """Hide Dask from xarray, which would import it.
 
-    That takes a tenth of a short run. Only `--cluster` uses Dask, and then it is not hidden.
+    xarray does so to see whether arrays are Dask's.
+
+    The import takes a tenth of a short run. Dask is not hidden with `--cluster`, which uses it.
     """
     modules: dict[str, Any] = sys.modules
     if "xarray" in modules or any(word.startswith("--cluster") for word in sys.argv):
         yield
         return
-    modules["dask"] = None  # as if it were not installed
+    modules["dask"] = None  # as if not installed
     try:
         yield
     finally:
@@ -81,14 +84,17 @@ def _without_dask() -> Iterator[None]:
 
 
 def main() -> None:
-    """Run the command line; exit 2 for bad input, 1 for a failure, 130 if interrupted."""
-    # Imports make many objects that stay: at Python's default, looking through them for cycles
-    # again and again takes an eighth of a short run.
+    """Run the command line.
+
+    Exit with 2 for bad input, 1 for a failure, 130 if interrupted.
+    """
+    # Imports make many lasting objects: at Python's default, searching them for cycles again and
+    # again takes an eighth of a short run.
     gc.set_threshold(50_000)
-    atexit.register(gc.freeze)  # Python looks through all again when it ends: another tenth
+    atexit.register(gc.freeze)  # Python searches all again when it ends: another tenth
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without a sign still gets the rest
+            stream.reconfigure(errors="replace")  # characters that a terminal lacks
     try:
         with _without_dask():
             app()
@@ -101,5 +107,5 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as leaving:
         code = 130 if isinstance(leaving, KeyboardInterrupt) else leaving.code
         if code == 130:
-            print("interrupted: what was finished is kept", file=sys.stderr)
+            print("interrupted: finished work is kept", file=sys.stderr)
         sys.exit(code)

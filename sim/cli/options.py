@@ -1,20 +1,27 @@
-"""What commands share: their options, and what is said before the first run."""
+"""Options that commands share, and the notice before the first run."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.common.errors import Fault, InputError
+from sim.common.errors import Fault, InputError, Location
+from sim.common.text import nearest
+from sim.model.dims import QUARTERS
 
 if TYPE_CHECKING:
     from sim.parameters.scenario import Scenario
-Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parameter files (TOML).")]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Parameter files (TOML).")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a parameter: group.name.key=value."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a parameter: group.name.key=value; may be repeated.",
+    ),
 ]
 Labs = Annotated[
     list[str] | None, typer.Option(metavar="ID", help="Show this lab's rows; may be repeated.")
@@ -29,25 +36,32 @@ Quarters = Annotated[
 ]
 
 
-def scenarios_of(
+def load_scenarios(
     files: list[Path], assignments: list[str] | None, faults: list[Fault]
 ) -> list[Scenario]:
-    """All scenarios, or all faults of options, `--set` and files together."""
+    """Load all files with the changes of `--set`.
+
+    Raises:
+        InputError: With the given faults of options and all faults of `--set` and files.
+    """
     from sim.parameters.loading import load_all, parse_set
 
-    found: list[Scenario] = []
+    scenarios: list[Scenario] = []
     changes = parse_set(assignments or [], faults)
     try:
-        found = load_all(files, changes)
+        scenarios = load_all(files, changes)
     except InputError as error:
         faults += error.faults
     if faults:
         raise InputError(faults)
-    return found
+    return scenarios
 
 
-def number(text: str | None) -> Any:
-    """A whole number where the text is one (`1e6` too), else what can be read of it."""
+def parse_number(text: str | None) -> Any:
+    """An integer if the text is one, else a float or text.
+
+    `1e6` is an integer too.
+    """
     if text is None:
         return None
     try:
@@ -55,19 +69,36 @@ def number(text: str | None) -> Any:
     except ValueError:
         pass
     try:
-        found = float(text)
+        number = float(text)
     except ValueError:
         return text
-    return int(found) if found.is_integer() and abs(found) < 2**53 else found
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
+def unknown_names(option: str, names: list[str] | None, known: Sequence[str]) -> list[Fault]:
+    """A fault for each name of an option that is not known."""
+    return [
+        Fault(Location(option), "", f"no such {option[2:]}: '{name}'{nearest(name, list(known))}")
+        for name in names or ()
+        if name not in known
+    ]
+
+
+def unknown_quarters(quarters: list[str] | None) -> list[Fault]:
+    """A fault for each quarter that the model does not have."""
+    expected = f"; expected {QUARTERS[0]} to {QUARTERS[-1]}"
+    return [
+        Fault(Location("--quarter"), "", f"no such quarter: '{quarter}'{expected}")
+        for quarter in quarters or ()
+        if quarter not in QUARTERS
+    ]
 
 
 def announce_compiling() -> None:
-    """Say so where the model has yet to be compiled for this machine."""
+    """Print a notice if the model has yet to be compiled."""
     from sim.cli.terminal import err
     from sim.kernels.jit import cache_lasts, is_compiled
 
     if not is_compiled():
-        how_often = "once" if cache_lasts() else "as at every run: set NUMBA_CACHE_DIR to a folder"
-        err.print(
-            f"Compiling the model for this machine, {how_often} (half a minute or a whole one) ..."
-        )
+        how_often = "once" if cache_lasts() else "as in every run: set NUMBA_CACHE_DIR to a folder"
+        err.print(f"Compiling the model for this machine, {how_often} (up to a minute) ...")

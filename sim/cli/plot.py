@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.stored_options import Out, Run, _told
+from sim.cli.stored_runs import Out, Run, note_origin
 from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.text import nearest
 from sim.store import folders, reader
@@ -16,15 +16,18 @@ from sim.store import folders, reader
 def plot(
     run: Run,
     figures: Annotated[
-        list[str] | None, typer.Argument(metavar="[FIGURE]...", help="Which; all if none is named.")
+        list[str] | None,
+        typer.Argument(metavar="FIGURE", help="Figures, e.g. margin (default: all)."),
     ] = None,
     to: Annotated[
         Path | None,
-        typer.Option(help="A folder, or a .png, .pdf or .svg for one figure (else figures/)."),
+        typer.Option(
+            help="A folder (default: figures/ of the run), or for one figure a .png, .pdf or .svg."
+        ),
     ] = None,
     out: Out = folders.OUTPUTS,
 ) -> None:
-    """Draw figures of a stored run again."""
+    """Redraw figures of a stored run."""
     from sim import plots
 
     known = list(plots.FIGURES)
@@ -39,18 +42,18 @@ def plot(
         message = f"{to}: one file, and {len(names)} figures: expected a folder"
         faults.append(Fault(Location("--to"), "", message))
     if to is not None and (not to.parent.is_dir() if single else to.exists() and not to.is_dir()):
-        message = f"{to}: expected a folder, or NAME.png, .pdf or .svg in a folder that is there"
+        message = f"{to}: expected a folder, or NAME.png, .pdf or .svg in an existing folder"
         faults.append(Fault(Location("--to"), "", message))
     if faults:
         raise InputError(faults)
     folder = folders.find(run, out)
     with reader.open_run_folder(folder) as (ds, _, manifest):
-        other = _told(folder, manifest)
+        other_version = note_origin(folder, manifest)
         ds.load()
     undrawn = []
-    place = to if to is not None and not single else folder / "figures"
+    target = to if to is not None and not single else folder / "figures"
     for name in names:
-        path = to if to is not None and single else place / f"{name}.png"
+        path = to if to is not None and single else target / f"{name}.png"
         try:
             figure = plots.draw(name, ds)
         except Exception as error:  # others may be drawn
@@ -58,12 +61,13 @@ def plot(
             continue
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            hidden = path.with_name(f".{path.stem}.partial{path.suffix.lower()}")
-            plots.save(figure, hidden)
-            hidden.replace(path)
+            partial = path.with_name(f".{path.stem}.partial{path.suffix.lower()}")
+            plots.save(figure, partial)
+            partial.replace(path)
         except OSError as error:
             raise RunError(f"{path} could not be written: {error.strerror or error}") from error
         print(path)
     if undrawn:
-        why = ["the run is of another model version"] if other else []
-        raise RunError("\n".join(undrawn + why))
+        if other_version:
+            undrawn.append("the run is from another version of the model")
+        raise RunError("\n".join(undrawn))

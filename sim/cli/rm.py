@@ -8,41 +8,41 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.stored_options import RUN_HELP, Out
+from sim.cli.stored_runs import RUN_HELP, Out
 from sim.common.errors import Fault, InputError, Location, RunError
 from sim.store import folders
 
 
 def rm(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help=RUN_HELP)],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help=RUN_HELP)],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     out: Out = folders.OUTPUTS,
 ) -> None:
-    """Remove stored runs, whole folders with all that is in them."""
-    found: dict[Path, str] = {}
+    """Remove stored runs, with everything in their folders."""
+    contents: dict[Path, str] = {}
     faults: list[Fault] = []
     for run in runs:
-        left = out / run if Path(run).name == run else Path(run)
+        path = out / run if Path(run).name == run else Path(run)
         try:
-            # Of a run that was killed there may be nothing but hidden folders.
-            only_left = not left.exists() and folders.left_of(left)
-            folder = (left if only_left else folders.find(run, out)).resolve()
+            # Of a killed run there may be nothing but hidden folders.
+            only_leftovers = not path.exists() and folders.left_of(path)
+            folder = (path if only_leftovers else folders.find(run, out)).resolve()
         except InputError as error:
             faults += error.faults
             continue
-        found[folder] = folders.contents(folder)
+        contents[folder] = folders.contents(folder)
     if faults:
         raise InputError(faults)
     if not yes:
         if not _on_terminal():
-            message = "not asked for: on no terminal, say --yes to remove runs"
+            message = "needs --yes to remove runs where there is no terminal to ask on"
             raise InputError([Fault(Location("sim rm"), "", message)])
-        for folder, about in found.items():
-            print(f"{folder}  {about}", file=sys.stderr)
-        what = "this run" if len(found) == 1 else f"these {len(found)} runs"
-        if not typer.confirm(f"Remove {what}?", err=True):
+        for folder, text in contents.items():
+            print(f"{folder}  {text}", file=sys.stderr)
+        runs_text = "this run" if len(contents) == 1 else f"these {len(contents)} runs"
+        if not typer.confirm(f"Remove {runs_text}?", err=True):
             raise typer.Exit(1)
-    for folder in found:
+    for folder in contents:
         try:
             folders.remove(folder)
         except OSError as error:
@@ -51,5 +51,5 @@ def rm(
 
 
 def _on_terminal() -> bool:
-    """Whether there is somebody to ask."""
+    """Whether a user can answer a question."""
     return sys.stdin.isatty() and sys.stderr.isatty()

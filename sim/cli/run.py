@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli import show_run
+from sim.cli import run_output
 from sim.cli.options import (
     Files,
     Labs,
@@ -16,11 +16,12 @@ from sim.cli.options import (
     Quarters,
     Set,
     announce_compiling,
-    number,
-    scenarios_of,
+    load_scenarios,
+    parse_number,
+    unknown_names,
+    unknown_quarters,
 )
 from sim.common.errors import Fault, InputError, Location
-from sim.model.dims import QUARTERS
 
 if TYPE_CHECKING:
     from sim.parameters.scenario import Scenario
@@ -43,178 +44,203 @@ def run(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="stratified (default), random or sobol; a file may say another.",
+            help="stratified, random or sobol (default: as the file says).",
         ),
     ] = None,
     threads: Annotated[
-        str | None, typer.Option(metavar="N", help="Threads; they change no number.")
+        str | None,
+        typer.Option(metavar="N", help="Number of threads; results do not depend on it."),
     ] = None,
     cluster: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Draw on a Dask cluster: tcp://host:port, or local:N processes; same numbers.",
+            help="Draw on a Dask cluster, tcp://host:port, or on local:N processes; results do"
+            " not depend on it.",
         ),
     ] = None,
     until: Annotated[
         list[str] | None,
         typer.Option(
             metavar="EXPR+-ERROR",
-            help='Add draws until "p50(tps_decode) +- 20"; may be repeated.',
+            help="Add draws until a standard error is reached, e.g. 'p50(tps_decode) +- 20'; may be"
+            " repeated.",
         ),
     ] = None,
     max_draws: Annotated[
-        str | None, typer.Option(metavar="N", help="Most draws with --until (10 million).")
+        str | None, typer.Option(metavar="N", help="Most draws with --until (default: 10 million).")
     ] = None,
     bad_draws: Annotated[
         str,
         typer.Option(
             metavar="fail|drop|keep",
-            help="Draws that are not finite: leave out up to 0.1 %, leave out all, or keep them.",
+            help="Draws that are not finite: drop up to 0.1 % and fail beyond, drop all, or keep"
+            " them.",
         ),
     ] = "fail",
     drop_questionable: Annotated[
         bool,
         typer.Option(
             "--drop-questionable",
-            help="Leave out draws that do not fit in HBM, or with pue above the capacity ratio.",
+            help="Drop draws in which the model does not fit in HBM, or pue exceeds the capacity"
+            " ratio.",
         ),
     ] = False,
-    out: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("outputs"),
+    out: Annotated[Path, typer.Option(help="Folder in which run folders are made.")] = Path(
+        "outputs"
+    ),
     set_: Set = None,
     lab: Labs = None,
     landlord: Landlords = None,
     quarter: Quarters = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", help="Print only where the results are.")
+        bool, typer.Option("--quiet", help="Print only the folders of the results.")
     ] = False,
-    no_figures: Annotated[bool, typer.Option("--no-figures", help="Draw no pictures.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Draw anew what is stored already.")
-    ] = False,
+    no_figures: Annotated[bool, typer.Option("--no-figures", help="Make no figures.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Redraw stored runs.")] = False,
 ) -> None:
-    """Simulate parameter files: tables here, data and pictures in a folder for each.
+    """Simulate parameter files: print tables, store data and figures.
 
-    What is stored already is answered from there or extended, and a run that was broken off goes
-    on. Of several files a table shows them side by side; sim show tells all of one.
+    A stored run is reused or extended; an interrupted one is resumed.
+
+    Several files end in one table side by side; sim show prints all tables of one.
     """
-    faults: list[Fault] = []
-    given = _options(draws, seed, sampler, threads, bad_draws, faults)
-    span = f"; expected {QUARTERS[0]} to {QUARTERS[-1]}"
-    faults += show_run.unknown("--quarter", quarter, QUARTERS, span)
-    targets = _until(until, max_draws, given["draws"], faults)
-    faults += _cluster(cluster, threads)
-    scenarios = scenarios_of(files, set_, faults)
-    labs = [party.id for scenario in scenarios for party in scenario.labs]
-    landlords = [party.id for scenario in scenarios for party in scenario.landlords]
-    faults = show_run.unknown("--lab", lab, labs) + show_run.unknown(
-        "--landlord", landlord, landlords
-    )
-    if until:
-        from sim.simulation.until import check_all
+    faults = unknown_quarters(quarter)
+    given = _draw_options(draws, seed, sampler, threads, bad_draws, faults)
+    targets = _until_options(until, max_draws, given["draws"], faults)
+    faults += _cluster_faults(cluster, threads)
+    scenarios = load_scenarios(files, set_, faults)
+    _check_against(scenarios, lab, landlord, targets.get("until"))
 
-        for scenario in scenarios:
-            check_all(targets["until"], scenario, faults)
-    if faults:
-        raise InputError(faults)
+    from sim.store.figures_process import FiguresProcess  # which imports matplotlib meanwhile
 
-    from sim.store.figures_process import FiguresProcess
-
-    figures_process = (
-        None if no_figures else context.with_resource(FiguresProcess(given["threads"]))
-    )
-    from sim import tables
+    figures_process = None
+    if not no_figures:
+        figures_process = context.with_resource(FiguresProcess(given["threads"]))
     from sim.cli import terminal
     from sim.engine.dask_backend import connected
     from sim.parameters.options import RunOptions
     from sim.store import run as store_run
     from sim.tables import comparison
 
-    selection = tables.Selection(
-        *(tuple(dict.fromkeys(names or ())) for names in (lab, landlord, quarter))
-    )
+    selection = run_output.select(lab, landlord, quarter)
     elsewhere = context.with_resource(connected(cluster))  # until the command ends
     store_run.check_folder(out)
     if elsewhere is not None and elsewhere.remark:
         terminal.err.print(elsewhere.remark, style="bold red", markup=False)
-    talkative = not quiet and not as_json
+    print_tables = not quiet and not as_json
     if not quiet:
         announce_compiling()
-    finished = []
+    columns = []
     documents = []
-    for place, scenario in enumerate(scenarios, start=1):
-        which = f" {place}/{len(scenarios)}" if len(scenarios) > 1 else ""
+    for number, scenario in enumerate(scenarios, start=1):
+        label = scenario.name
+        if len(scenarios) > 1:
+            label = f"{label} {number}/{len(scenarios)}"
         options = RunOptions.of(scenario, drop_questionable=drop_questionable, **given)
-        with terminal.watch(not talkative, scenario.name + which, options.draws) as watcher:
-            done = store_run.run(
+        with terminal.watch(not print_tables, label, options.draws) as bar:
+            result = store_run.run(
                 scenario,
                 out,
                 options,
                 figures=not no_figures,
                 force=force,
-                progress=watcher.advance,
-                sized=watcher.total,
-                stage=watcher.stage,
+                progress=bar.advance,
+                sized=bar.total,
+                stage=bar.stage,
                 elsewhere=elsewhere,
                 figures_process=figures_process,
                 **targets,
             )
-        _warn(done, scenario.name, of_targets=not talkative or len(scenarios) > 1)
-        if talkative:
-            _show(done, scenario, selection, alone=len(scenarios) == 1)
+        # The remarks of a single run that is printed say whether the targets of --until are met.
+        _print_warnings(result, scenario.name, targets=not print_tables or len(scenarios) > 1)
+        if print_tables:
+            _print_result(result, scenario, selection, all_tables=len(scenarios) == 1)
         elif as_json:
-            about = show_run.of_scenario(scenario)
-            document = show_run.document(done.ds, done.summary, about, selection, done.folder)
-            documents.append(document | {"stored": done.stored, "drawn": done.drawn})
+            documents.append(_document(result, scenario, selection))
         else:
-            print(done.folder)
-        finished.append(comparison.compared(done.ds, selection.labs))
+            print(result.folder)
+        columns.append(comparison.compared(result.ds, selection.labs))
     if as_json:
-        both = {"comparison": comparison.side_by_side(finished).data()} if len(finished) > 1 else {}
-        print(json.dumps(documents + ([both] if both else []), indent=1, allow_nan=False))
-    elif talkative and len(finished) > 1:
+        if len(columns) > 1:
+            documents.append({"comparison": comparison.side_by_side(columns).data()})
+        print(json.dumps(documents, indent=1, allow_nan=False))
+    elif print_tables and len(columns) > 1:
         terminal.out.print()
-        terminal.show(comparison.side_by_side(finished))
+        terminal.show(comparison.side_by_side(columns))
 
 
-def _warn(done: Run, name: str, of_targets: bool) -> None:
-    """Say what is not as it should be."""
+def _print_warnings(result: Run, name: str, targets: bool) -> None:
+    """Print on the error stream what went wrong.
+
+    With `targets` also those of `--until` that are not met.
+    """
     from sim import tables
     from sim.cli import terminal
     from sim.simulation.until import warnings
 
-    lines = [*tables.warnings(done.ds)]
-    lines += [f"the picture {n} could not be drawn: {why}" for n, why in done.undrawn.items()]
-    for line in [*lines, *(warnings(done.ds) if of_targets else [])]:
+    lines = [*tables.warnings(result.ds)]
+    lines += [f"the figure {n} could not be drawn: {why}" for n, why in result.undrawn.items()]
+    for line in [*lines, *(warnings(result.ds) if targets else [])]:
         terminal.err.print(f"{name}: {line}", style="bold red", markup=False)
 
 
-def _show(done: Run, scenario: Scenario, selection: Selection, alone: bool) -> None:
-    """Print all tables of a run, or of one among several what it is and where."""
+def _print_result(result: Run, scenario: Scenario, selection: Selection, all_tables: bool) -> None:
+    """Print all tables of a run or its description, and its folder."""
     from sim.cli import terminal
 
-    if alone:
-        show_run.show(done.ds, done.summary, show_run.of_scenario(scenario), selection)
+    if all_tables:
+        description = run_output.describe_scenario(scenario)
+        run_output.print_run(result.ds, result.summary, description, selection)
     else:
-        about = f": {scenario.description}" if scenario.description else ""
-        terminal.out.print(f"{scenario.name}{about}", style="bold", markup=False)
-    show_run.show_folder(done.folder, f"{done.seconds:.1f} s", _came_from(done))
+        text = f": {scenario.description}" if scenario.description else ""
+        terminal.out.print(f"{scenario.name}{text}", style="bold", markup=False)
+    run_output.print_folder(result.folder, f"{result.seconds:.1f} s", _stored_draws(result))
 
 
-def _came_from(done: Run) -> str:
-    """How many draws were there already, and whether the folder keeps more, in words."""
-    told = []
-    if done.drawn == 0:
-        told.append("as stored")
-    elif done.found:
-        told.append(f"{done.found:,} draws were there, {done.drawn:,} are new")
-    if not done.stored:
-        told.append("the folder keeps its run of more draws")
-    return "; ".join(told)
+def _stored_draws(result: Run) -> str:
+    """How many draws were stored before, and whether more are kept."""
+    notes = []
+    if result.drawn == 0:
+        notes.append("as stored")
+    elif result.found:
+        notes.append(f"{result.found:,} draws were stored, {result.drawn:,} are new")
+    if not result.stored:
+        notes.append("the folder keeps its longer run")
+    return "; ".join(notes)
 
 
-def _options(
+def _document(result: Run, scenario: Scenario, selection: Selection) -> dict[str, Any]:
+    """A run for JSON, with whether and how it was stored."""
+    description = run_output.describe_scenario(scenario)
+    document = run_output.document(result.ds, result.summary, description, selection, result.folder)
+    return {**document, "stored": result.stored, "drawn": result.drawn}
+
+
+def _check_against(
+    scenarios: list[Scenario],
+    lab: list[str] | None,
+    landlord: list[str] | None,
+    targets: list[Any] | None,
+) -> None:
+    """Refuse labs, landlords and targets that the scenarios lack.
+
+    The targets are those of `--until`.
+    """
+    labs = [party.id for scenario in scenarios for party in scenario.labs]
+    landlords = [party.id for scenario in scenarios for party in scenario.landlords]
+    faults = unknown_names("--lab", lab, labs) + unknown_names("--landlord", landlord, landlords)
+    if targets:
+        from sim.simulation.until import check_all
+
+        for scenario in scenarios:
+            check_all(targets, scenario, faults)
+    if faults:
+        raise InputError(faults)
+
+
+def _draw_options(
     draws: str | None,
     seed: str | None,
     sampler: str | None,
@@ -222,25 +248,25 @@ def _options(
     bad_draws: str,
     faults: list[Fault],
 ) -> dict[str, Any]:
-    """The options of a run as numbers; their faults are added to `faults`."""
+    """The options of draws as numbers; their faults are added to `faults`."""
     from sim.parameters.options import option_faults
 
-    given = {
-        "draws": number(draws),
-        "seed": number(seed),
+    options = {
+        "draws": parse_number(draws),
+        "seed": parse_number(seed),
         "sampler": sampler,
-        "threads": number(threads),
+        "threads": parse_number(threads),
         "bad_draws": bad_draws,
     }
     faults += [
         Fault(Location(f"--{name.replace('_', '-')}"), "", message)
-        for name, message in option_faults(**given).items()
+        for name, message in option_faults(**options).items()
     ]
-    return given
+    return options
 
 
-def _cluster(address: str | None, threads: str | None) -> list[Fault]:
-    """What is wrong with the options of a cluster."""
+def _cluster_faults(address: str | None, threads: str | None) -> list[Fault]:
+    """Faults of the options of a cluster."""
     if address is None:
         return []
     from sim.engine.dask_backend import address_fault
@@ -248,23 +274,26 @@ def _cluster(address: str | None, threads: str | None) -> list[Fault]:
     message = address_fault(address)
     faults = [Fault(Location("--cluster"), "", message)] if message else []
     if threads is not None:
-        message = "says nothing with --cluster: its workers have threads of their own"
+        message = "has no effect with --cluster, whose workers have threads of their own"
         faults.append(Fault(Location("--threads"), "", message))
     return faults
 
 
-def _until(
-    texts: list[str] | None, max_draws: str | None, draws: Any, faults: list[Fault]
+def _until_options(
+    targets: list[str] | None, max_draws: str | None, draws: Any, faults: list[Fault]
 ) -> dict[str, Any]:
-    """The options of adding draws until errors are reached; their faults are added to `faults`."""
-    if not texts:
+    """The options `until`, `first_draws` and `max_draws`, if given.
+
+    Their faults are added to `faults`.
+    """
+    if not targets:
         if max_draws is not None:
-            message = "says how far --until may go, which is not given"
+            message = "has no effect without --until"
             faults.append(Fault(Location("--max-draws"), "", message))
         return {}
     from sim.simulation.until import MAX_DRAWS, parse_all, sizes_fault
 
-    most = MAX_DRAWS if max_draws is None else number(max_draws)
+    most = MAX_DRAWS if max_draws is None else parse_number(max_draws)
     if fault := sizes_fault(draws, most):
         faults.append(Fault(Location("--max-draws"), "", fault))
-    return {"until": parse_all(texts, faults), "first_draws": draws, "max_draws": most}
+    return {"until": parse_all(targets, faults), "first_draws": draws, "max_draws": most}

@@ -13,7 +13,7 @@ from sim.common.errors import Fault, InputError, Location
 def schema(
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("params/schema.json"),
 ) -> None:
-    """Write the JSON Schema with which editors complete and check parameter files."""
+    """Write the JSON Schema of parameter files, for completion in editors."""
     from sim.parameters.json_schema import text
 
     try:

@@ -1,4 +1,4 @@
-"""`sim selftest`: what an installation answers, and how fast, on one page."""
+"""`sim selftest`: checks of an installation and its speed, on one page."""
 
 from __future__ import annotations
 
@@ -7,118 +7,124 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.options import Set, announce_compiling, scenarios_of
+from sim.cli.options import Set, announce_compiling, load_scenarios
 
 if TYPE_CHECKING:
     from sim.selftest import Check
 BASE = Path("params/base.toml")
-WHAT, FOUND, EXPECTED = 46, 15, 12  # columns of a line, and seven more for the verdict
+NAME_WIDTH, RESULT_WIDTH, EXPECTED_WIDTH = 46, 15, 12  # and seven columns for the verdict
 
 
 def selftest(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]", help=f"The parameter file whose model is drawn ({BASE} if there)."
+            metavar="FILE",
+            help=f"Parameter file for checks of the model (default: {BASE}, if it exists).",
         ),
     ] = None,
     set_: Set = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the same for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Check this installation: known answers, closed forms, the same bits; and tell its speed.
+    """Check this installation against known answers, and report its speed.
 
-    Exits 1 if something fails. Speed is told and never judged.
+    Exits with 1 if a check fails. Speed is reported, not asserted.
     """
-    asked = file or (BASE if BASE.exists() or set_ else None)
-    scenario = scenarios_of([asked], set_, [])[0] if asked else None
+    path = file or (BASE if BASE.exists() or set_ else None)
+    scenario = load_scenarios([path], set_, [])[0] if path else None
 
     from sim.cli import terminal
-    from sim.common.environment import versions
-    from sim.selftest import done, parts
+    from sim.selftest import parts, run_part
 
     started = time.perf_counter()
     if not as_json:
         announce_compiling()
         for line in _machine():
             terminal.out.print(line, style="dim", markup=False)
-    found: dict[str, list[Check]] = {}
-    with _doing(quiet=as_json) as doing:
+    results: dict[str, list[Check]] = {}
+    with _progress(quiet=as_json) as show_title:
         for title, part in parts(scenario).items():
-            doing(title)
-            found[title] = done(part)
+            show_title(title)
+            results[title] = run_part(part)
             if not as_json:
-                _show(title, found[title])
-    check_draws = [
-        check.ok for checks in found.values() for check in checks if check.ok is not None
-    ]
-    failed = check_draws.count(False)
+                _print_part(title, results[title])
+    verdicts = [check.ok for checks in results.values() for check in checks if check.ok is not None]
+    failed = verdicts.count(False)
     if as_json:
-        document = {
-            "versions": versions(),
-            "scenario": scenario.name if scenario else None,
-            "parts": [
-                {"title": title, "checks": [check.data() for check in checks]}
-                for title, checks in found.items()
-            ],
-            "checks": len(check_draws),
-            "failed": failed,
-        }
-        print(json.dumps(document, indent=1, allow_nan=False))
+        name = scenario.name if scenario else None
+        print(
+            json.dumps(_document(name, results, len(verdicts), failed), indent=1, allow_nan=False)
+        )
     else:
         if scenario is None:
-            line = f"The model was not drawn: there is no {BASE} here. Name one: sim selftest FILE"
+            line = f"The model was not checked: there is no {BASE} here; see sim selftest FILE"
             terminal.out.print(line, style="bold", markup=False)
-        verdict = (
-            f"{failed} of {len(check_draws)} checks FAILED"
-            if failed
-            else f"{len(check_draws)} checks ok"
-        )
-        style = "bold red" if failed else "bold"
-        terminal.out.print(f"{verdict}  {time.perf_counter() - started:.1f} s", style=style)
+        count = f"{len(verdicts)} checks"
+        line = f"{failed} of {count} FAILED" if failed else f"{count} ok"
+        seconds = time.perf_counter() - started
+        terminal.out.print(f"{line}  {seconds:.1f} s", style="bold red" if failed else "bold")
     if failed:
         raise typer.Exit(1)
 
 
+def _document(
+    scenario: str | None, results: dict[str, list[Check]], checks: int, failed: int
+) -> dict[str, Any]:
+    """The results of all parts for JSON."""
+    from sim.common.environment import versions
+
+    return {
+        "versions": versions(),
+        "scenario": scenario,
+        "parts": [
+            {"title": title, "checks": [check.data() for check in checks]}
+            for title, checks in results.items()
+        ],
+        "checks": checks,
+        "failed": failed,
+    }
+
+
 def _machine() -> tuple[str, str]:
-    """What this is tested on: the processor, and versions."""
+    """Two lines on what is tested: the processor, and versions."""
     from sim.common.environment import versions
     from sim.common.threads import available_threads
 
-    found = {**versions(), "sim": versions()["token-economics-sim"]}
+    version = versions()
     libraries = ("numpy", "scipy", "numba", "llvmlite", "xarray")
     return (
-        f"sim {found['sim']}, Python {found['python']}, {available_threads()} threads,"
-        f" {found['processor']}",
-        ", ".join(f"{name} {found[name]}" for name in libraries),
+        f"sim {version['token-economics-sim']}, Python {version['python']},"
+        f" {available_threads()} threads, {version['processor']}",
+        ", ".join(f"{name} {version[name]}" for name in libraries),
     )
 
 
-def _show(title: str, checks: list[Check]) -> None:
-    """Print a part: what was looked at, found, expected, and the verdict."""
+def _print_part(title: str, checks: list[Check]) -> None:
+    """Print the checks of a part: name, result, expected and verdict."""
     from sim.cli import terminal
 
     terminal.out.print(title, style="bold", markup=False)
     for check in checks:
         verdict = {True: "ok", False: "FAILED", None: ""}[check.ok]
-        left = f"  {check.what}".ljust(WHAT)
-        columns = f"{check.found:>{FOUND}}{check.expected:>{EXPECTED}} {verdict}".rstrip()
-        if len(check.found) > FOUND:  # words, which say what went wrong
-            columns = f"{verdict}: {check.found}"
+        name = f"  {check.name}".ljust(NAME_WIDTH)
+        text = f"{check.result:>{RESULT_WIDTH}}{check.expected:>{EXPECTED_WIDTH}} {verdict}"
+        if len(check.result) > RESULT_WIDTH:  # an error message
+            text = f"{verdict}: {check.result}"
         style = "bold red" if check.ok is False else ""
-        terminal.out.print(left + columns, style=style, markup=False)
+        terminal.out.print(name + text.rstrip(), style=style, markup=False)
 
 
 @contextmanager
-def _doing(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A line on the error stream that says what is being done, if that is a terminal."""
+def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Shows a title on the error stream, if that is a terminal."""
     from sim.cli import terminal
 
     if quiet or not terminal.err.is_terminal:
-        yield lambda what: None
+        yield lambda title: None
         return
     with terminal.err.status("") as status:
-        yield lambda what: status.update(f"{what} ...")
+        yield lambda title: status.update(f"{title} ...")

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli import show_run
-from sim.cli.options import Labs, Landlords, Quarters
-from sim.cli.stored_options import Out, Run, _told
+from sim.cli import run_output
+from sim.cli.options import Labs, Landlords, Quarters, unknown_names, unknown_quarters
+from sim.cli.stored_runs import Out, Run, note_origin
 from sim.common.errors import InputError, RunError
-from sim.model.dims import QUARTERS
 from sim.store import folders, reader
 
 if TYPE_CHECKING:
@@ -26,44 +25,43 @@ def show(
     quarter: Quarters = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
-    """Print the tables of a stored run, as sim run did."""
+    """Print the tables of a stored run, as sim run does."""
     folder = folders.find(run, out)
     with reader.open_run_folder(folder) as (ds, summary, manifest):
-        _check_rows(ds, lab, landlord, quarter)
-        other = _told(folder, manifest)
+        _check_selection(ds, lab, landlord, quarter)
+        other_version = note_origin(folder, manifest)
         from sim import tables
         from sim.cli import terminal
 
-        selection = tables.Selection(
-            *(tuple(dict.fromkeys(names or ())) for names in (lab, landlord, quarter))
-        )
+        selection = run_output.select(lab, landlord, quarter)
         try:
-            about = show_run.of_manifest(manifest)
+            description = run_output.describe_manifest(manifest)
             for line in tables.warnings(ds):
-                style = "bold red"
-                terminal.err.print(f"{ds.attrs['scenario']}: {line}", style=style, markup=False)
+                text = f"{ds.attrs['scenario']}: {line}"
+                terminal.err.print(text, style="bold red", markup=False)
             if as_json:
-                document = show_run.document(ds, summary, about, selection, folder)
-                print(json.dumps(document | {"model": other or "this"}, indent=1, allow_nan=False))
+                document = run_output.document(ds, summary, description, selection, folder)
+                document["model"] = other_version or "this"
+                print(json.dumps(document, indent=1, allow_nan=False))
                 return
-            show_run.show(ds, summary, about, selection)
+            run_output.print_run(ds, summary, description, selection)
         except (KeyError, AttributeError, TypeError, ValueError) as error:
-            if not other:
+            if not other_version:
                 raise
-            message = f"{folder}: this version cannot tell its tables: it lacks {error}"
+            message = f"{folder}: this version cannot make its tables: it lacks {error}"
             raise RunError(message) from error
-        made = str(manifest.get("started", ""))[:16].replace("T", " ")
-        took = manifest.get("duration_s")
-        show_run.show_folder(folder, f"made {made} UTC in {took:.1f} s" if took else "")
+        started = str(manifest.get("started", ""))[:16].replace("T", " ")
+        seconds = manifest.get("duration_s")
+        note = f"started {started} UTC, took {seconds:.1f} s" if seconds else ""
+        run_output.print_folder(folder, note)
 
 
-def _check_rows(
+def _check_selection(
     ds: xr.Dataset, lab: list[str] | None, landlord: list[str] | None, quarter: list[str] | None
 ) -> None:
-    """See that the rows asked for are there."""
-    span = f"; expected {QUARTERS[0]} to {QUARTERS[-1]}"
-    faults = show_run.unknown("--quarter", quarter, QUARTERS, span)
+    """Refuse labs, landlords and quarters that the run does not have."""
+    faults = unknown_quarters(quarter)
     for dim, names in (("lab", lab), ("landlord", landlord)):
-        faults += show_run.unknown(f"--{dim}", names, [str(label) for label in ds[dim].values])
+        faults += unknown_names(f"--{dim}", names, [str(label) for label in ds[dim].values])
     if faults:
         raise InputError(faults)

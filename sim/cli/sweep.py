@@ -1,4 +1,4 @@
-"""`sim sweep`: one plan over a grid of parameters."""
+"""`sim sweep`: expressions over a grid of parameters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.options import announce_compiling, number
+from sim.cli.options import announce_compiling, parse_number
 from sim.common.errors import Fault
 
 if TYPE_CHECKING:
@@ -22,16 +22,16 @@ def sweep(
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUES",
-            help="A key and its values: a=0.3:0.8:11 (from, to, how many) or a=3,4,5; may be"
-            " repeated. Default: as the file's table of sweeps says.",
+            help="A key and its values: a=0.3:0.8:11 (from, to, count) or a=3,4,5; may be"
+            " repeated. Default: as the file's table sweep says.",
         ),
     ] = None,
     output: Annotated[
         list[str] | None,
         typer.Option(
             metavar="EXPR",
-            help='What is asked, "p5(inference_gross_margin@2026Q4)"; may be repeated. Default:'
-            " median, p5 and P(>= hurdle) of that margin.",
+            help="Expression, e.g. 'p50(tps_decode)'; may be repeated. Default: p50, p5 and"
+            " P(>= hurdle) of the inference gross margin in 2026Q4.",
         ),
     ] = None,
     set_: Annotated[
@@ -40,48 +40,49 @@ def sweep(
     ] = None,
     draws: Annotated[
         str | None,
-        typer.Option(metavar="N", help="Draws of each point (default: as the file says)."),
+        typer.Option(metavar="N", help="Draws at each point (default: as the file says)."),
     ] = None,
     seed: Annotated[
-        str | None, typer.Option(metavar="N", help="Seed of the random numbers; likewise.")
+        str | None, typer.Option(metavar="N", help="Seed of the random numbers (likewise).")
     ] = None,
     sampler: Annotated[
-        str | None, typer.Option(metavar="NAME", help="stratified, random or sobol; likewise.")
+        str | None, typer.Option(metavar="NAME", help="stratified, random or sobol (likewise).")
     ] = None,
     threads: Annotated[
-        str | None, typer.Option(metavar="N", help="Threads; they change no number.")
+        str | None,
+        typer.Option(metavar="N", help="Number of threads; results do not depend on it."),
     ] = None,
     bad_draws: Annotated[
         str,
-        typer.Option(metavar="fail|drop|keep", help="Draws that are not finite: as of sim run."),
+        typer.Option(metavar="fail|drop|keep", help="Draws that are not finite: as for sim run."),
     ] = "fail",
     drop_questionable: Annotated[
-        bool, typer.Option("--drop-questionable", help="As of sim run.")
+        bool, typer.Option("--drop-questionable", help="As for sim run.")
     ] = False,
-    out: Annotated[Path, typer.Option(help="Where the folder is made.")] = Path("outputs"),
-    force: Annotated[
-        bool, typer.Option("--force", help="Draw anew what is stored already.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the answers as JSON.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder in which the sweep's folder is made.")] = Path(
+        "outputs"
+    ),
+    force: Annotated[bool, typer.Option("--force", help="Redraw a stored sweep.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", help="Print only where the results are.")
+        bool, typer.Option("--quiet", help="Print only the folder of the results.")
     ] = False,
-    no_figures: Annotated[bool, typer.Option("--no-figures", help="Draw no pictures.")] = False,
+    no_figures: Annotated[bool, typer.Option("--no-figures", help="Make no figures.")] = False,
 ) -> None:
-    """Sweep parameters over a grid: a table here, data and pictures in a folder.
+    """Sweep parameters over a grid: print tables, store data and figures.
 
-    Points share their random numbers. A sweep that was broken off goes on where it was.
+    Points share their random numbers. An interrupted sweep is resumed.
     """
     from sim.parameters import sweep_axes
     from sim.parameters.loading import parse_set
     from sim.simulation.sweep import plan_sweep
 
     faults: list[Fault] = []
-    along = sweep_axes.of_texts(over or (), faults)
+    axes = sweep_axes.of_texts(over or (), faults)
     changes = parse_set(set_ or [], faults)
     plan = plan_sweep(
-        file, along, output, changes, faults, draws=number(draws), seed=number(seed),
-        sampler=sampler, threads=number(threads), bad_draws=bad_draws,
+        file, axes, output, changes, faults, draws=parse_number(draws), seed=parse_number(seed),
+        sampler=sampler, threads=parse_number(threads), bad_draws=bad_draws,
         drop_questionable=drop_questionable,
     )  # fmt: skip
 
@@ -91,39 +92,53 @@ def sweep(
     if not quiet:
         announce_compiling()
     points = len(plan.grid.scenarios)
-    talkative = not quiet and not as_json
+    print_tables = not quiet and not as_json
     label = f"{plan.grid.scenarios[0].name}: {points} points"
-    with terminal.watch(not talkative, label, points * plan.options.draws) as watcher:
-        done = run(
+    with terminal.watch(not print_tables, label, points * plan.options.draws) as bar:
+        result = run(
             plan, out, figures=not no_figures, force=force,
-            progress=watcher.advance, stage=watcher.stage,
+            progress=bar.advance, stage=bar.stage,
         )  # fmt: skip
-    warnings = [
-        f"the picture {name} could not be drawn: {why}" for name, why in done.undrawn.items()
-    ]
-    if count := int(done.ds["draws_not_finite"].sum()):
-        fate = "statistics are nan where they reach" if bad_draws == "keep" else "they are left out"
-        drawn = points * plan.options.draws
-        line = f"WARNING: {count:,} of {drawn:,} draws gave a value that is not finite; {fate}."
-        warnings.append(line)
-    for line in warnings:
+    for line in _warnings(plan, result):
         terminal.err.print(line, style="bold red", markup=False)
     if as_json:
-        print(json.dumps(_document(plan, done), indent=1, allow_nan=False))
+        print(json.dumps(_document(plan, result), indent=1, allow_nan=False))
     elif quiet:
-        print(done.folder)
+        print(result.folder)
     else:
-        _show(plan, done)
+        _print_result(plan, result)
 
 
-def _document(plan: SweepPlan, done: Sweep) -> dict[str, Any]:
+def _warnings(plan: SweepPlan, result: Sweep) -> list[str]:
+    """Figures that failed, and draws that are not finite."""
+    lines = [f"the figure {name} could not be drawn: {why}" for name, why in result.undrawn.items()]
+    if count := int(result.ds["draws_not_finite"].sum()):
+        fate = "they are left out"
+        if plan.options.bad_draws == "keep":
+            fate = "statistics of the outputs that they affect are nan"
+        draws = len(plan.grid.scenarios) * plan.options.draws
+        line = f"WARNING: {count:,} of {draws:,} draws gave a value that is not finite; {fate}."
+        lines.append(line)
+    return lines
+
+
+def _document(plan: SweepPlan, result: Sweep) -> dict[str, Any]:
+    """A sweep for JSON: its options, and the expressions at each point."""
     import numpy as np
 
     from sim.simulation.sweep import asked
     from sim.tables.sweep import cell
 
-    grid, ds = plan.grid, done.ds
-    found = asked(ds)
+    grid, ds = plan.grid, result.ds
+    points = [
+        {
+            "at": grid.at(i),
+            "values": {
+                expression.text: cell(ds, expression, index).data() for expression in asked(ds)
+            },
+        }
+        for i, index in enumerate(np.ndindex(*grid.shape))
+    ]
     return {
         "scenario": ds.attrs["scenario"],
         "digest": ds.attrs["digest"],
@@ -131,16 +146,14 @@ def _document(plan: SweepPlan, done: Sweep) -> dict[str, Any]:
         "seed": plan.options.seed,
         "sampler": plan.options.sampler,
         "over": {axis.key: {**grid.about(axis), "values": axis.values} for axis in grid.axes},
-        "points": [
-            {"at": grid.at(i), "values": {one.text: cell(ds, one, place).data() for one in found}}
-            for i, place in enumerate(np.ndindex(*grid.shape))
-        ],
-        "folder": str(done.folder),
-        "from_disk": done.from_disk,
+        "points": points,
+        "folder": str(result.folder),
+        "from_disk": result.from_disk,
     }
 
 
-def _show(plan: SweepPlan, done: Sweep) -> None:
+def _print_result(plan: SweepPlan, result: Sweep) -> None:
+    """Print a sweep: its options, tables, remarks and folder."""
     from sim import tables
     from sim.cli import terminal
     from sim.tables.sweep import tables as sweep_tables
@@ -155,22 +168,22 @@ def _show(plan: SweepPlan, done: Sweep) -> None:
         if override.key not in swept:
             terminal.out.print(f"  {override}", markup=False)
     terminal.out.print()
-    for table in sweep_tables(done.ds):
+    for table in sweep_tables(result.ds):
         terminal.show(table)
     terminal.out.print(
         tables.describe_errors(plan.options.draws, plan.options.sampler), style="dim"
     )
-    doubtful = int(done.ds["draws_questionable"].max())
-    if doubtful:
+    questionable = int(result.ds["draws_questionable"].max())
+    if questionable:
         fate = "left out" if plan.options.drop_questionable else "kept"
-        terminal.out.print(
-            f"Questionable draws, {fate}: up to {doubtful:,} at a point.", style="dim"
-        )
-    figures = done.folder / "figures"
-    if figures.is_dir() and not any(figures.iterdir()):
-        line = "There are no pictures of so many keys, or of a third of so many values."
+        line = f"Questionable draws, {fate}: up to {questionable:,} at a point."
         terminal.out.print(line, style="dim")
-    stored = {0: "", points: "  answered from disk"}.get(
-        done.from_disk, f"  {done.from_disk} points were there already"
+    figures = result.folder / "figures"
+    if figures.is_dir() and not any(figures.iterdir()):
+        line = "No figures: they show at most three keys, one of them with at most nine values."
+        terminal.out.print(line, style="dim")
+    stored = {0: "", points: "  as stored"}.get(
+        result.from_disk, f"  {result.from_disk} points were stored"
     )
-    terminal.out.print(f"[bold]{done.folder}/[/bold]  {done.seconds:.1f} s{stored}", soft_wrap=True)
+    line = f"[bold]{result.folder}/[/bold]  {result.seconds:.1f} s{stored}"
+    terminal.out.print(line, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Tables, faults and progress in a terminal."""
+"""Tables, messages and progress in a terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -16,81 +16,104 @@ from sim.tables.cells import NOT_REPORTED, Cell, Table
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-out = Console(highlight=False)
-if out.width < 80:  # tables fit 80 columns; a narrower terminal folds lines and loses no digits
-    out = Console(highlight=False, width=80)
-LABEL, GAP = 36, 2  # columns of a terminal: most for labels, and between columns of a table
-err = Console(stderr=True, highlight=False)
-Line = tuple[str, str]  # of a cell: what is plain, and what is dim
+MIN_WIDTH = 80  # tables fit it; a narrower terminal folds lines and loses no digits
+MAX_LABEL, GAP = 36, 2  # columns of a terminal: for labels, and between columns of a table
+Line = tuple[str, str]  # of a cell: its plain text, and the dim text after it
+T = TypeVar("T")
+
+
+def _console(stderr: bool = False, width: int | None = None) -> Console:
+    return Console(stderr=stderr, highlight=False, width=width)
+
+
+out = _console()
+if out.width < MIN_WIDTH:
+    out = _console(width=MIN_WIDTH)
+err = _console(stderr=True)
 
 
 def show(table: Table) -> None:
-    """Print a table, values with their errors; one that is too wide goes on below itself."""
+    """Print a table, values with their errors.
+
+    One that is too wide continues below itself.
+    """
     out.print(Text(table.title, style="bold"))
-    for part in _folds(table):
-        out.print(part.drawn(out.width), no_wrap=True, overflow="ignore", crop=False)
+    for part in _split(table):
+        out.print(part.text(out.width), no_wrap=True, overflow="ignore", crop=False)
     for remark in table.remarks:
         out.print(Text(remark, style="dim"))
     out.print()
 
 
-def _folds(table: Table) -> list[_Part]:
-    """The columns beside the labels, in as few and equal parts as the terminal is wide enough."""
+def _split(table: Table) -> list[_Part]:
+    """The columns beside the labels, in parts that fit the terminal.
+
+    The parts are as few and as equal as possible.
+    """
     count = len(table.columns) - 1
     for parts in range(1, count + 1):
         ends = [round(count * part / parts) for part in range(parts + 1)]
-        cut = [_Part(table, range(a, b)) for a, b in itertools.pairwise(ends)]
-        if all(part.least <= out.width for part in cut):
-            return cut
+        split = [_Part(table, range(begin, end)) for begin, end in itertools.pairwise(ends)]
+        if all(part.min_width <= out.width for part in split):
+            return split
     return [_Part(table, range(i, i + 1)) for i in range(count)]
 
 
 class _Part:
-    """The labels and some other columns of a table, as they are laid out.
+    """The labels and some columns of a table, laid out.
 
-    Tables of Rich's look the same, and take six times as long: a twentieth of a short run.
+    Widths are in columns of the terminal.
+
+    Rich's own tables look the same and take six times as long, a twentieth of a short run.
     """
 
     def __init__(self, table: Table, columns: range) -> None:
+        """Lay out the cells of these columns, which count from the first beside the labels."""
         self.rules = table.rules
         self.labels = [table.columns[0], *(label for label, _ in table.rows)]
         rows = [
-            [_lines(cell, table.narrow) for cell in _said_once(cells[i] for i in columns)]
+            [_cell_lines(cell, table.narrow) for cell in _dash_repeats(cells[i] for i in columns)]
             for _, cells in table.rows
         ]
-        self.rows = [[_lines(table.columns[i + 1]) for i in columns], *rows]
+        self.rows = [[_cell_lines(table.columns[i + 1]) for i in columns], *rows]
         self.widths = [
-            max(cell_len(plain) + cell_len(dim) for row in self.rows for plain, dim in row[place])
-            for place in range(len(columns))
+            max(cell_len(plain) + cell_len(dim) for row in self.rows for plain, dim in row[i])
+            for i in range(len(columns))
         ]
-        self.beside = sum(self.widths) + GAP * len(columns) + 2  # edges as well
-        longest = max(cell_len(word) for label in self.labels for word in label.split() or [""])
-        self.least = self.beside + min(longest, LABEL)
+        self.cells_width = sum(self.widths) + GAP * len(columns) + 2  # with both edges
+        longest_word = max(
+            cell_len(word) for label in self.labels for word in label.split() or [""]
+        )
+        self.min_width = self.cells_width + min(longest_word, MAX_LABEL)
 
-    def drawn(self, width: int) -> Text:
-        """What is printed in so many columns of a terminal, its labels on several lines if need be.
+    def text(self, width: int) -> Text:
+        """The part as text, with labels wrapped if need be.
+
+        It is at most `width` columns wide.
 
         Heads stand at the bottom of their row, other cells at its top.
         """
         longest = max(cell_len(line) for label in self.labels for line in label.split("\n"))
-        room = min(longest, LABEL, width - self.beside)
-        blank = " " * (room + self.beside)
+        label_width = min(longest, MAX_LABEL, width - self.cells_width)
+        blank = " " * (label_width + self.cells_width)
         text = Text(f"{blank}\n")
         for number, (label, cells) in enumerate(zip(self.labels, self.rows, strict=True)):
-            said = [line.plain for line in Text(label).wrap(out, room, overflow="fold")]
-            tall = max(len(said), *map(len, cells))
-            below = tall if number == 0 else 0
-            for at in range(tall):
-                line = _at(said, at, below, "")
-                text.append(f" {line}{' ' * (room - cell_len(line))}", "bold" if below else None)
-                for lines, wide in zip(cells, self.widths, strict=True):
-                    plain, dim = _at(lines, at, below, ("", ""))
-                    left = GAP + wide - cell_len(plain) - cell_len(dim)
-                    text.append(f"{' ' * left}{plain}", "bold" if below else None)
+            is_head = number == 0
+            wrapped = Text(label).wrap(out, label_width, overflow="fold")
+            label_lines = [line.plain for line in wrapped]
+            height = max(len(label_lines), *map(len, cells))
+            for i in range(height):
+                line = _line(label_lines, i, height, is_head, "")
+                padding = " " * (label_width - cell_len(line))
+                text.append(f" {line}{padding}", "bold" if is_head else None)
+                for lines, cell_width in zip(cells, self.widths, strict=True):
+                    plain, dim = _line(lines, i, height, is_head, ("", ""))
+                    padding = " " * (GAP + cell_width - cell_len(plain) - cell_len(dim))
+                    text.append(f"{padding}{plain}", "bold" if is_head else None)
                     if dim:
                         text.append(dim, "dim")
                 text.append(" \n")
-            if number == 0:
+            if is_head:
                 text.append(f" {'─' * (len(blank) - 2)} \n")
             elif number in self.rules and number < len(self.rows) - 1:
                 text.append(f"{blank}\n")
@@ -98,29 +121,36 @@ class _Part:
         return text
 
 
-def _at(lines: Sequence[Any], at: int, below: int, nothing: Any) -> Any:
-    """A line of a cell, which ends at the line `below` of its row if that is not 0."""
-    place = at - below + len(lines) if below else at
-    return lines[place] if 0 <= place < len(lines) else nothing
+def _line(lines: Sequence[T], i: int, height: int, at_bottom: bool, blank: T) -> T:
+    """Line `i` of a cell in a row of `height` lines.
+
+    The cell's own lines are at the bottom of the row or at its top.
+    """
+    index = i - height + len(lines) if at_bottom else i
+    return lines[index] if 0 <= index < len(lines) else blank
 
 
-def _said_once(cells: Iterable[Cell | str]) -> Iterator[Cell | str]:
-    """Cells of a row of which the first that is not reported says so, and others are dashes."""
-    said = False
+def _dash_repeats(cells: Iterable[Cell | str]) -> Iterator[Cell | str]:
+    """Replace repeated "not reported" cells of a row by dashes."""
+    repeated = False
     for cell in cells:
-        missing = isinstance(cell, Cell) and cell.shown()[0] == NOT_REPORTED
-        yield "-" if missing and said else cell
-        said |= missing
+        missing = isinstance(cell, Cell) and cell.rounded()[0] == NOT_REPORTED
+        yield "-" if missing and repeated else cell
+        repeated |= missing
 
 
-def _lines(cell: Cell | str, beside: bool = False) -> list[Line]:
+def _cell_lines(cell: Cell | str, narrow: bool = False) -> list[Line]:
+    """The lines of a cell.
+
+    The error is below the value or, if `narrow`, beside it.
+    """
     if isinstance(cell, str):
         return [(line, "") for line in cell.split("\n")]
-    value, error = cell.shown()
-    if not beside and (math.isnan(cell.value) or math.isinf(cell.error)):
+    value, error = cell.rounded()
+    if not narrow and (math.isnan(cell.value) or math.isinf(cell.error)):
         value = value.replace(" ", "\n", 1)  # words in a column of numbers
     lines = [(line, "") for line in value.split("\n")]
-    if error and beside:
+    if error and narrow:
         lines[-1] = (lines[-1][0], f" ±{error}")
     elif error:
         lines.append(("", f"±{error}"))
@@ -128,41 +158,44 @@ def _lines(cell: Cell | str, beside: bool = False) -> list[Line]:
 
 
 class Silent:
-    """Progress that nobody watches."""
+    """Progress that is not shown."""
 
     def advance(self, draws: int) -> None:
-        """So many more draws are done."""
+        """Add draws that are done."""
 
     def total(self, draws: int) -> None:
-        """There will be so many draws in all."""
+        """Set the number of draws to be done."""
 
-    def stage(self, what: str) -> None:
-        """The draws are done; now comes something else."""
+    def stage(self, name: str) -> None:
+        """Show what is done after the draws."""
 
 
 class Bar(Silent):
-    """Progress as a bar of draws, then what is being done with them."""
+    """Progress as a bar of draws, then the name of a stage."""
 
     def __init__(self, progress: Progress, label: str, draws: int) -> None:
         self.progress, self.label = progress, label
         self.task = progress.add_task(label, total=draws)
 
     def advance(self, draws: int) -> None:
-        """So many more draws are done."""
+        """Add draws that are done."""
         self.progress.update(self.task, advance=draws)
 
     def total(self, draws: int) -> None:
-        """There will be so many draws in all."""
+        """Set the number of draws to be done."""
         self.progress.update(self.task, total=draws)
 
-    def stage(self, what: str) -> None:
-        """The draws are done; now comes something else."""
-        self.progress.update(self.task, description=f"{self.label}: {what}")
+    def stage(self, name: str) -> None:
+        """Show what is done after the draws."""
+        self.progress.update(self.task, description=f"{self.label}: {name}")
 
 
 @contextmanager
 def watch(quiet: bool, label: str, draws: int) -> Iterator[Silent]:
-    """Progress on the error stream, if that is a terminal; gone when the work is done."""
+    """Progress on the error stream, if that is a terminal.
+
+    It is cleared when the work is done.
+    """
     if quiet or not err.is_terminal:
         yield Silent()
         return

@@ -1,20 +1,21 @@
-"""Pictures: one file per figure, each a function from a Dataset to a matplotlib Figure."""
+"""Figures of a run: a file and a function for each."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
 
-from sim.plots.depreciation import depreciation
-from sim.plots.exposure import exposure
-from sim.plots.gigawatts import gigawatts
-from sim.plots.lab_margin import lab_margin
-from sim.plots.margin import margin
-from sim.plots.payback import payback
-from sim.plots.style import LOOK
-from sim.plots.waterfall import waterfall
+from sim.plots.depreciation import depreciation, depreciation_estimates
+from sim.plots.exposure import exposure, exposure_estimates
+from sim.plots.gigawatts import gigawatts, gigawatts_estimates
+from sim.plots.lab_margin import lab_margin, lab_margin_estimates
+from sim.plots.margin import margin, margin_estimates
+from sim.plots.payback import payback, payback_estimates
+from sim.plots.style import RC_PARAMS, Estimates
+from sim.plots.waterfall import waterfall, waterfall_estimates
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,7 +30,18 @@ FIGURES = {
     "exposure": exposure,
     "depreciation": depreciation,
 }
+# The numbers with errors that each figure writes.
+ESTIMATES: dict[str, Callable[[xr.Dataset], Estimates]] = {
+    "margin": margin_estimates,
+    "waterfall": waterfall_estimates,
+    "lab_margin": lab_margin_estimates,
+    "payback": payback_estimates,
+    "gigawatts": gigawatts_estimates,
+    "exposure": exposure_estimates,
+    "depreciation": depreciation_estimates,
+}
 __all__ = [
+    "ESTIMATES",
     "FIGURES",
     "depreciation",
     "draw",
@@ -44,17 +56,20 @@ __all__ = [
 
 
 def draw(name: str, ds: xr.Dataset) -> Figure:
-    """The figure of that name.
+    """Draw the figure of that name.
 
     Raises:
         KeyError: If there is none.
     """
-    with matplotlib.rc_context(LOOK):
+    with matplotlib.rc_context(RC_PARAMS):
         return FIGURES[name](ds)
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as the name of the file says, PNG at 150 dots per inch."""
+    """Write a figure in the format of the file's ending.
+
+    PNG has 150 dots per inch.
+    """
     png: dict[str, Any] = {"pil_kwargs": {"compress_level": 3}} if path.suffix == ".png" else {}
-    with matplotlib.rc_context(LOOK):
+    with matplotlib.rc_context(RC_PARAMS):
         figure.savefig(path, dpi=150, **png)

@@ -8,7 +8,14 @@ import xarray as xr
 
 
 def draw(ds: xr.Dataset, folder: Path, which: slice = slice(None)) -> dict[str, str]:
-    """Draw every picture, or some of them; those that fail are told and lose nothing else."""
+    """Draw every figure of a run, or some of them.
+
+    Returns:
+        The figures that failed, each with its error; they do not keep the others from being drawn.
+
+    Raises:
+        OSError: If a file cannot be written.
+    """
     from sim import plots
 
     folder.mkdir(exist_ok=True)
@@ -18,6 +25,6 @@ def draw(ds: xr.Dataset, folder: Path, which: slice = slice(None)) -> dict[str, 
             plots.save(plots.draw(name, ds), folder / f"{name}.png")
         except OSError:
             raise
-        except Exception as error:  # a picture is not worth the run
+        except Exception as error:  # a figure is not worth the run
             undrawn[name] = f"{type(error).__name__}: {error}"
     return undrawn

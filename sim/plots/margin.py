@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+from numpy.typing import NDArray
 
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER
-from sim.plots.style import BLUE, GREY, ORANGE, VERMILION, figure, origin, probability, tidy
+from sim.plots.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    VERMILION,
+    Estimates,
+    describe_run,
+    estimate_probability,
+    format_equation,
+    new_figure,
+    tidy,
+)
 from sim.statistics.datasets import indicators, last
 from sim.statistics.replicates import replicates_of
 
-PANELS = (
+PANELS = (  # output, probability of the hurdle, title
     ("inference_gross_margin", "p_margin_above_hurdle", "Online inference, paid traffic"),
     (
         "loaded_gross_margin",
         "p_loaded_margin_above_hurdle",
-        "Online inference, loaded: with free tier, revenue share, overhead",
+        "Online inference, loaded: with free tier, revenue share, serving overhead",
     ),
     ("fine_tune_gross_margin", "p_fine_tune_margin_above_hurdle", "Fine-tuning"),
+)
+ENDS = (  # quarter, colour, height of its bar over that of the density
+    (REFERENCE_QUARTER, BLUE, -0.10),
+    (QUARTERS[-1], ORANGE, -0.21),
 )
 LOWEST, HIGHEST, BINS = -0.5, 1.0, 150
 
 
 def margin(ds: xr.Dataset) -> Figure:
-    """Densities of the three gross margins at the reference quarter and the last one.
+    """Densities of the three gross margins, 2026Q4 and 2027Q4.
 
     Args:
         ds: What `sim.simulate` gives, with the draws of the margins.
@@ -34,56 +53,22 @@ def margin(ds: xr.Dataset) -> Figure:
         A figure of three panels, the hurdle marked and P(margin >= hurdle) written in each.
     """
     hurdle = float(np.median(ds["hurdle_margin"].values))
-    made = figure(
-        8.0,
-        7.2,
-        "Gross margin by regime",
-        f"{origin(ds)}\nDots: median. Bars: 5th to 95th percentile.",
+    caption = (
+        f"{describe_run(ds)}\n"
+        "Dots: median. Bars: 5th to 95th percentile. ±: Monte Carlo standard error."
     )
-    panels = made.subplots(len(PANELS), 1, sharex=True)
-    made.subplots_adjust(left=0.04, right=0.965, top=0.90, bottom=0.125, hspace=0.34)
-    reached = indicators(ds)
-    edges = np.linspace(LOWEST, HIGHEST, BINS + 1)
-    for axes, (name, name_of, title) in zip(panels, PANELS, strict=True):
-        tidy(axes)
-        draws = last(ds, name)
-        top = 0.0
-        rows = ((REFERENCE_QUARTER, BLUE, -0.10), (QUARTERS[-1], ORANGE, -0.21))
-        for quarter, colour, _ in rows:
-            place = QUARTERS.index(quarter)
-            values = draws[place]
-            counts, _ = np.histogram(values, edges)
-            density = counts / (values.size * np.diff(edges))
-            top = max(top, float(density.max()))
-            happens, valid = reached[name_of][0][place], reached[name_of][1][place]
-            label = (
-                f"{quarter}:  P(margin ≥ hurdle) {probability(happens, valid, replicates_of(ds))}"
-            )
-            axes.stairs(density, edges, color=colour, linewidth=1.6, label=label)
-            if quarter == REFERENCE_QUARTER:
-                axes.stairs(density, edges, color=colour, fill=True, alpha=0.15)
-        for quarter, colour, below in rows:
-            p5, p50, p95 = np.quantile(draws[QUARTERS.index(quarter)], [0.05, 0.5, 0.95])
-            axes.plot(
-                [max(p5, LOWEST), p95],
-                [below * top] * 2,
-                color=colour,
-                linewidth=3,
-                solid_capstyle="butt",
-            )
-            axes.plot(p50, below * top, "o", color=colour, markersize=6)
+    figure = new_figure(8.0, 7.2, "Gross margin by regime", caption)
+    panels = figure.subplots(len(PANELS), 1, sharex=True)
+    figure.subplots_adjust(left=0.04, right=0.965, top=0.90, bottom=0.125, hspace=0.34)
+    estimates = margin_estimates(ds)
+    for axes, (output, probability, title) in zip(panels, PANELS, strict=True):
+        labels = [
+            f"{quarter}:  P(margin ≥ hurdle) {format_equation(estimates[probability, quarter], ds)}"
+            for quarter, *_ in ENDS
+        ]
+        _draw_panel(axes, last(ds, output), labels)
         axes.axvline(hurdle, color=VERMILION, linewidth=1.4, linestyle="--")
-        axes.set_ylim(-0.30 * top, 1.12 * top)
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
         axes.set_title(title, loc="left", fontsize=10.5)
-        axes.legend(loc="upper left", frameon=False, fontsize=9, handlelength=1.2)
-        outside = float((draws[QUARTERS.index(REFERENCE_QUARTER)] < LOWEST).mean())
-        if outside >= 0.001:
-            axes.text(
-                LOWEST, -0.02 * top, f"◂ {REFERENCE_QUARTER}: {100 * outside:.1f} % are lower",
-                fontsize=8, color=GREY, va="top", ha="left",
-            )  # fmt: skip
     panels[0].text(
         hurdle, 1.0, f" hurdle {100 * hurdle:g} %", transform=panels[0].get_xaxis_transform(),
         color=VERMILION, fontsize=9, ha="left", va="top",
@@ -91,4 +76,50 @@ def margin(ds: xr.Dataset) -> Figure:
     panels[-1].set_xlim(LOWEST, HIGHEST)
     panels[-1].xaxis.set_major_formatter(PercentFormatter(1.0))
     panels[-1].set_xlabel("Gross margin (% of revenue)", fontsize=10)
-    return made
+    return figure
+
+
+def margin_estimates(ds: xr.Dataset) -> Estimates:
+    """P(margin >= hurdle) of each margin and quarter in the figure."""
+    replicates = replicates_of(ds)
+    reached = indicators(ds, [probability for _, probability, _ in PANELS])
+    return {
+        (probability, quarter): estimate_probability(
+            happens[QUARTERS.index(quarter)], valid[QUARTERS.index(quarter)], replicates
+        )
+        for probability, (happens, valid) in reached.items()
+        for quarter, *_ in ENDS
+    }
+
+
+def _draw_panel(axes: Axes, draws: NDArray[Any], labels: list[str]) -> None:
+    """Draw densities and quantiles of a margin [quarter, draw]."""
+    tidy(axes)
+    edges = np.linspace(LOWEST, HIGHEST, BINS + 1)
+    top = 0.0
+    for (quarter, colour, _), label in zip(ENDS, labels, strict=True):
+        values = draws[QUARTERS.index(quarter)]
+        counts, _ = np.histogram(values, edges)
+        density = counts / (values.size * np.diff(edges))
+        top = max(top, float(density.max()))
+        axes.stairs(density, edges, color=colour, linewidth=1.6, label=label)
+        if quarter == REFERENCE_QUARTER:
+            axes.stairs(density, edges, color=colour, fill=True, alpha=0.15)
+    for quarter, colour, below in ENDS:
+        p5, p50, p95 = np.quantile(draws[QUARTERS.index(quarter)], [0.05, 0.5, 0.95])
+        axes.plot(
+            [max(p5, LOWEST), p95], [below * top] * 2, color=colour, linewidth=3,
+            solid_capstyle="butt",
+        )  # fmt: skip
+        axes.plot(p50, below * top, "o", color=colour, markersize=6)
+    axes.set_ylim(-0.30 * top, 1.12 * top)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.legend(loc="upper left", frameon=False, fontsize=9, handlelength=1.2)
+    share_below = float((draws[QUARTERS.index(REFERENCE_QUARTER)] < LOWEST).mean())
+    if share_below >= 0.001:
+        axes.text(
+            LOWEST, -0.02 * top,
+            f"◂ {REFERENCE_QUARTER}: {100 * share_below:.1f} % of draws are lower",
+            fontsize=8, color=GREY, va="top", ha="left",
+        )  # fmt: skip

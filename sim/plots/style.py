@@ -1,10 +1,13 @@
-"""What all figures share: colours safe for the colour-blind (Okabe and Ito), fonts, captions."""
+"""Colours, captions and formatted numbers of all figures.
+
+Colours are safe for the colour-blind (Okabe and Ito).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from textwrap import fill
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -21,95 +24,126 @@ from sim.statistics.replicates import Replicates
 BLUE, ORANGE, VERMILION, GREY = "#0072B2", "#E69F00", "#D55E00", "#666666"
 GREEN, PURPLE, SKY = "#009E73", "#CC79A7", "#56B4E9"
 NOT_REPORTED = "ARR not reported"
-LOOK: dict[Any, Any] = {
+RC_PARAMS: dict[Any, Any] = {
     "text.parse_math": False,  # a dollar in a name is one
-    "text.hinting": "none",  # fitting glyphs to pixels takes a fifth of a picture's time
+    "text.hinting": "none",  # fitting glyphs to pixels takes a fifth of a figure's time
 }
 CAPTION_SIZE, LINES_PER_INCH, CHARACTERS_PER_INCH = 8, 7.4, 15.5
 
 
-def figure(width: float, height: float, title: str, caption: str) -> Figure:
-    """An empty figure with a title at the top left and a caption at the bottom left.
+class Estimate(NamedTuple):
+    """A number in a figure, with its Monte Carlo standard error."""
 
-    Lines of the caption that are wider than the figure are broken.
+    value: float
+    error: float
+
+
+# By name of the output or probability, then the labels of its dims: ("gw", "openai", "2026Q4").
+Estimates = dict[tuple[str | float, ...], Estimate]
+
+
+def new_figure(width: float, height: float, title: str, caption: str) -> Figure:
+    """An empty figure with a title and a caption.
+
+    Width and height are in inches.
+
+    Lines of the caption that are wider than the figure are wrapped.
     """
-    made = Figure(figsize=(width, height), facecolor="white")
-    made.text(0.01, 0.985, title, va="top", ha="left", fontsize=13, fontweight="bold")
-    said = broken(caption, width)
-    made.text(0.01, 0.012, said, va="bottom", ha="left", fontsize=CAPTION_SIZE, color=GREY)
-    return made
+    figure = Figure(figsize=(width, height), facecolor="white")
+    figure.text(0.01, 0.985, title, va="top", ha="left", fontsize=13, fontweight="bold")
+    text = wrap_caption(caption, width)
+    figure.text(0.01, 0.012, text, va="bottom", ha="left", fontsize=CAPTION_SIZE, color=GREY)
+    return figure
 
 
-def broken(caption: str, width: float) -> str:
-    """A caption with its lines broken to a figure's width in inches."""
-    most = int(CHARACTERS_PER_INCH * width)
-    return "\n".join(fill(line, most, break_on_hyphens=False) for line in caption.split("\n"))
+def wrap_caption(caption: str, width: float) -> str:
+    """A caption with its lines wrapped at a figure's width in inches."""
+    characters = int(CHARACTERS_PER_INCH * width)
+    return "\n".join(fill(line, characters, break_on_hyphens=False) for line in caption.split("\n"))
 
 
-def caption_room(caption: str, width: float) -> float:
-    """Inches that a caption takes at the foot of a figure so wide."""
-    return 0.15 + (broken(caption, width).count("\n") + 1) / LINES_PER_INCH
+def caption_height(caption: str, width: float) -> float:
+    """Inches that a caption takes at the foot of a figure."""
+    return 0.15 + (wrap_caption(caption, width).count("\n") + 1) / LINES_PER_INCH
 
 
 def tidy(axes: Axes) -> None:
-    """Leave out what carries no information."""
+    """Remove spines that carry no information."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=9)
 
 
-def origin(ds: xr.Dataset) -> str:
-    """What a figure was drawn from, for its caption."""
-    about = ds.attrs
+def describe_run(ds: xr.Dataset, moments: bool = False) -> str:
+    """The run that a figure shows, for its caption.
+
+    With `moments` the figure shows statistics of all draws, else the draws that are kept.
+    """
+    attrs = ds.attrs
+    draws, kept = int(attrs["draws"]), int(attrs.get("draws_kept", attrs["draws"]))
+    count = f"{draws:,} draws"
+    if kept < draws and not moments:
+        count = f"the first {kept:,} of {draws:,} draws"
+    rental_mode = attrs["rental_mode"].replace("_", "-")
     return (
-        f"Scenario {about['scenario']} ({about['digest']}), {_draws(about)}, seed"
-        f" {about['seed']}, {about['view']} view, {about['rental_mode']} rents."
+        f"Scenario {attrs['scenario']} ({attrs['digest']}), {count}, seed {attrs['seed']},"
+        f" {attrs['view']} view, {rental_mode} rents."
     )
 
 
-def names(ds: xr.Dataset, dim: str, longest: int = 30) -> list[str]:
-    """The names of the labs or landlords, cut to a length."""
-    said = [str(name) for name in ds[f"{dim}_name"].values]
-    return [name if len(name) <= longest else f"{name[: longest - 1].rstrip()}…" for name in said]
+def display_names(ds: xr.Dataset, dim: str, longest: int = 30) -> list[str]:
+    """The names of the labs or landlords, cut to `longest` characters."""
+    names = [str(name) for name in ds[f"{dim}_name"].values]
+    return [name if len(name) <= longest else f"{name[: longest - 1].rstrip()}…" for name in names]
 
 
-def room(texts: Sequence[str], size: float = 9.0, weight: str = "normal") -> float:
-    """Inches that the widest of some texts takes."""
+def text_width(texts: Sequence[str], size: float = 9.0, weight: str = "normal") -> float:
+    """Inches that the widest of some texts takes.
+
+    The font size is in points.
+    """
     font = FontProperties(size=size, weight=weight)
     widths = [text_to_path.get_text_width_height_descent(text, font, False)[0] for text in texts]
     return max(widths, default=0.0) / 72
 
 
-def number(value: float, error: float) -> str:
-    """A number with its Monte Carlo error, to the digits that the error leaves, if there is one."""
+def format_number(value: float, error: float) -> str:
+    """A number with its standard error, rounded by it: "7.01 ± 0.03"."""
     if value == error == 0:
         return "0"
-    shown, spread = rounded_by(value, error)
+    text, spread = rounded_by(value, error)
     if abs(value) >= 100 and not spread:
-        shown = f"{value:,.0f}"
-    return (f"{shown} ± {spread}" if spread else shown).replace("-", "−")
+        text = f"{value:,.0f}"
+    return (f"{text} ± {spread}" if spread else text).replace("-", "−")
 
 
-def chance(happens: NDArray[np.bool_], valid: NDArray[np.bool_], replicates: Replicates) -> str:
-    """A probability with its Monte Carlo error, in percent."""
-    value, error = probability_with_error(happens, valid, replicates)
-    shown, spread = percentage(float(value), float(error), happens.size)
-    return f"{shown} %" if not spread else f"{shown} ± {spread} %"
-
-
-def probability(
+def estimate_probability(
     happens: NDArray[np.bool_], valid: NDArray[np.bool_], replicates: Replicates
-) -> str:
-    """A probability with its Monte Carlo error, in percent, as an equation's right-hand side."""
-    shown = chance(happens, valid, replicates)
-    return shown if shown[0] in "<>" else f"= {shown}"
+) -> Estimate:
+    """The share of valid draws [draw] in which something happens."""
+    value, error = probability_with_error(happens, valid, replicates)
+    return Estimate(float(value), float(error))
 
 
-def _draws(about: Mapping[str, Any]) -> str:
-    """How many draws are in a picture: those that are kept."""
-    draws, kept = int(about["draws"]), int(about.get("draws_kept", about["draws"]))
-    return f"{draws:,} draws" if kept == draws else f"the first {kept:,} of {draws:,} draws"
+def format_probability(estimate: Estimate, ds: xr.Dataset) -> str:
+    """A share of the draws in percent: "43.2 ± 0.5 %".
+
+    Where it is true of no draw a bound is given: "< 0.08 %".
+    """
+    if ds.attrs.get("uncertainty") == 0:  # all draws are the same
+        return f"{100 * estimate.value:g} %"
+    text, spread = percentage(*estimate, ds.sizes["draw"])
+    return f"{text} ± {spread} %" if spread else f"{text} %"
 
 
-def reporting(draws: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which labs [lab] report ARR: those of which a value [lab, ..., draw] is not NaN."""
+def format_equation(estimate: Estimate, ds: xr.Dataset) -> str:
+    """As `format_probability`, as a right-hand side: "= 43.2 ± 0.5 %"."""
+    text = format_probability(estimate, ds)
+    return text if text[0] in "<>" else f"= {text}"
+
+
+def reports_arr(draws: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which labs [lab] report ARR, from their values [lab, ..., draw].
+
+    Without ARR all values are NaN.
+    """
     return np.asarray(~np.isnan(draws).reshape(len(draws), -1).all(axis=-1))

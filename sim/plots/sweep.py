@@ -1,4 +1,7 @@
-"""Pictures of a sweep: lines over one key, filled contours over two, panels for a third."""
+"""Figures of a sweep: lines, filled contours, or panels.
+
+Lines are over one key, contours over two; a third has a panel for each value.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +22,19 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sim.common.text import in_words
-from sim.model.catalogue import OUTPUTS
 from sim.model.dims import COORDS
+from sim.plots import sweep_texts
 from sim.plots.style import (
     BLUE,
     GREEN,
     GREY,
-    LOOK,
     ORANGE,
     PURPLE,
+    RC_PARAMS,
     SKY,
     VERMILION,
-    caption_room,
-    figure,
+    caption_height,
+    new_figure,
     tidy,
 )
 from sim.simulation.sweep import asked, keys, scale, shown_unit
@@ -39,240 +42,276 @@ from sim.statistics.expressions import Expression
 
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, GREY)
 MARKERS = "os^Dv<>"
-MOST_PANELS = 9
+MAX_PANELS = 9
 COLUMNS = 3
-LEVELS = 10
+CONTOURS = 10
 INTERVAL = 1.96  # standard errors on either side of a 95 % interval
-STATISTICS = {"mean": "mean", "sd": "standard deviation"}
 STYLES = ("-", "--", "-.", ":")
 STEPS = (1, 2, 2.5, 5, 10)  # of round numbers
-BAR = 0.16  # inches that a bar of colours is wide
+COLOUR_BAR_WIDTH = 0.16  # inches
+Array = NDArray[np.float64]
 
 
-def pictures(ds: xr.Dataset) -> dict[str, list[Expression]]:
-    """The pictures of a sweep: file name, and the expressions in each.
+def figure_groups(ds: xr.Dataset) -> dict[str, list[Expression]]:
+    """The figures of a sweep: file name, and the expressions in each.
 
     Over one key, statistics of the same quantity are together. There are none over more than three
     keys, or over a third that takes more than nine values.
     """
-    long = _long(ds)
-    if len(long) > 3 or (len(long) == 3 and ds.sizes[_panels(ds, long)] > MOST_PANELS):
+    long = _long_keys(ds)
+    if len(long) > 3 or (len(long) == 3 and ds.sizes[_panel_key(ds, long)] > MAX_PANELS):
         return {}
-    groups: dict[Any, list[Expression]] = {}
-    for one in asked(ds):
-        together = (one.variable, one.labels, one.quarter, one.statistic in ("P", "sd"))
-        groups.setdefault(together if len(long) < 2 else one.text, []).append(one)
-    made: dict[str, list[Expression]] = {}
-    for group in groups.values():
-        name = re.sub(r"[^A-Za-z0-9]+", "_", group[0].text).strip("_")
-        if len(group) > 1:
-            name = "_".join([group[0].variable, *group[0].labels, group[0].quarter or ""])
+    by_quantity: dict[Any, list[Expression]] = {}
+    for expression in asked(ds):
+        group: Any = expression.text
+        if len(long) < 2:
+            own_scale = expression.statistic in ("P", "sd")
+            group = (expression.variable, expression.labels, expression.quarter, own_scale)
+        by_quantity.setdefault(group, []).append(expression)
+    groups: dict[str, list[Expression]] = {}
+    for expressions in by_quantity.values():
+        first = expressions[0]
+        name = re.sub(r"[^A-Za-z0-9]+", "_", first.text)
+        if len(expressions) > 1:
+            name = "_".join([first.variable, *first.labels, first.quarter or ""])
         name = name.strip("_")
-        made[name if name not in made else f"{name}_{len(made)}"] = group
-    return made
+        groups[name if name not in groups else f"{name}_{len(groups)}"] = expressions
+    return groups
 
 
 def draw(ds: xr.Dataset, expressions: Sequence[Expression]) -> Figure:
-    """A picture of expressions over the keys of a sweep.
+    """A figure of expressions over the keys of a sweep.
 
     Args:
         ds: What `sim.sweep` gives.
-        expressions: One of `pictures`.
+        expressions: One of `figure_groups`.
 
     Returns:
         A figure: over one key lines, with bands of the draws and of the Monte Carlo error; over
         two numeric keys filled contours; otherwise lines for each value, or panels.
     """
-    with matplotlib.rc_context(LOOK):
-        return _drawn(ds, expressions)
+    with matplotlib.rc_context(RC_PARAMS):
+        return _draw(ds, expressions)
 
 
-def _drawn(ds: xr.Dataset, expressions: Sequence[Expression]) -> Figure:
-    ds = ds.sortby([key for key in keys(ds) if _numeric(ds, key)])
-    long = _long(ds)
+def _draw(ds: xr.Dataset, expressions: Sequence[Expression]) -> Figure:
+    """The figure of `draw`.
+
+    Its size and grid, then each panel, and a bar of colours.
+    """
+    ds = ds.sortby([key for key in keys(ds) if _is_numeric(ds, key)])
+    long = _long_keys(ds)
     fixed = [key for key in keys(ds) if key not in long]
-    ds = ds.isel(dict.fromkeys(fixed, 0)) if long else ds
+    panel_key = _panel_key(ds, long) if len(long) == 3 else None
+    axis_keys = [key for key in long if key != panel_key] or keys(ds)[:1]
+    ds = ds.isel(dict.fromkeys([key for key in fixed if key not in axis_keys], 0))
+    contour = len(axis_keys) == 2 and all(_is_numeric(ds, key) for key in axis_keys)
     first = expressions[0]
-    panel = _panels(ds, long) if len(long) == 3 else None
-    rest = [key for key in long if key != panel] or keys(ds)[:1]
-    ds = ds.isel(dict.fromkeys([key for key in fixed if key not in rest], 0), missing_dims="ignore")
-    contour = len(rest) == 2 and all(_numeric(ds, key) for key in rest)
-    count = ds.sizes[panel] if panel else 1
-    columns = min(count, COLUMNS)
-    rows = math.ceil(count / columns)
-    width = 7.2 if count == 1 else 3.3 * columns + 1.2
-    caption = _caption(ds, fixed, contour)
-    foot = caption_room(caption, width) + 0.6
-    head = 0.6 if panel is None else 0.95
-    height = foot + head + (3.9 if count == 1 else 2.7 * rows + 0.45 * (rows - 1))
-    title = fill(_title(ds, expressions), int(width * 10))
+    panels = ds.sizes[panel_key] if panel_key else 1
+    columns = min(panels, COLUMNS)
+    rows = math.ceil(panels / columns)
+    width = 7.2 if panels == 1 else 3.3 * columns + 1.2
+    caption = sweep_texts.caption(ds, fixed, contour)
+    foot = caption_height(caption, width) + 0.6
+    head = 0.6 if panel_key is None else 0.95
+    height = foot + head + (3.9 if panels == 1 else 2.7 * rows + 0.45 * (rows - 1))
+    title = fill(sweep_texts.title(ds, expressions), int(width * 9))
     head += 0.22 * title.count("\n")
-    made = figure(width, height, title, caption)
-    grid = made.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    figure = new_figure(width, height, title, caption)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     right = 1.1 if contour else 0.2
     bottom, top = (foot + 0.05) / height, 1 - head / height
-    made.subplots_adjust(
+    figure.subplots_adjust(
         left=0.9 / width, right=1 - right / width, top=top, bottom=bottom, hspace=0.3, wspace=0.14
     )
-    flat = list(grid.ravel())
-    levels = _levels(ds[first.text].values * scale(first)) if contour else None
-    drawn: QuadContourSet | None = None
-    for i, axes in enumerate(flat):
-        if i >= count:
+    levels = _contour_levels(ds[first.text].values * scale(first)) if contour else None
+    filled: QuadContourSet | None = None
+    for i, axes in enumerate(grid.flat):
+        if i >= panels:
             axes.set_visible(False)
             continue
-        here = ds.isel({panel: i}) if panel else ds
+        of_panel = ds.isel({panel_key: i}) if panel_key else ds
         tidy(axes)
-        if panel:
-            axes.set_title(_value(here, panel), loc="left", fontsize=9)
+        if panel_key:
+            axes.set_title(sweep_texts.key_at_value(of_panel, panel_key), loc="left", fontsize=9)
         if levels is not None:
-            drawn = _contours(axes, here, first, rest, levels)
-        elif len(rest) == 2:
-            _lines_by_word(axes, here, first, rest, legend=i == 0)
+            filled = _draw_contours(axes, of_panel, first, axis_keys, levels)
+        elif len(axis_keys) == 2:
+            _draw_lines_by_value(axes, of_panel, first, axis_keys, legend=i == 0)
         else:
-            _lines(axes, here, expressions, rest[0])
-        below_is_empty = i + columns >= count
-        if below_is_empty:
+            _draw_lines(axes, of_panel, expressions, axis_keys[0])
+        if i + columns >= panels:  # there is no panel below
             axes.tick_params(labelbottom=True)
-            axes.set_xlabel(_label(ds, _x(ds, rest), 48 if count == 1 else 36), fontsize=9.5)
+            x_label = sweep_texts.key_label(ds, _x_key(ds, axis_keys), 48 if panels == 1 else 36)
+            axes.set_xlabel(x_label, fontsize=9.5)
         if i % columns == 0:
-            wide = 42 if count == 1 else 30
-            y = _label(ds, rest[1], wide) if contour else fill(_quantity(first), wide)
-            axes.set_ylabel(y, fontsize=9.5)
-    if drawn is not None:
-        place = (1 - 0.9 / width, bottom, BAR / width, top - bottom)
-        bar = made.colorbar(drawn, cax=made.add_axes(place))
+            characters = 42 if panels == 1 else 30
+            quantity = fill(sweep_texts.quantity(first), characters)
+            y_label = sweep_texts.key_label(ds, axis_keys[1], characters) if contour else quantity
+            axes.set_ylabel(y_label, fontsize=9.5)
+    if filled is not None:
+        position = (1 - 0.9 / width, bottom, COLOUR_BAR_WIDTH / width, top - bottom)
+        bar = figure.colorbar(filled, cax=figure.add_axes(position))
         unit = shown_unit(first)
-        said = _statistic(first) + (f" ({unit})" if unit else "")
-        bar.set_label(said[:1].upper() + said[1:], fontsize=9.5)
+        label = sweep_texts.statistic(first) + (f" ({unit})" if unit else "")
+        bar.set_label(label[:1].upper() + label[1:], fontsize=9.5)
         bar.ax.tick_params(labelsize=9)
-    return made
+    return figure
 
 
-def _long(ds: xr.Dataset) -> list[str]:
+def _long_keys(ds: xr.Dataset) -> list[str]:
+    """The keys that take more than one value."""
     return [key for key in keys(ds) if ds.sizes[key] > 1]
 
 
-def _numeric(ds: xr.Dataset, key: str) -> bool:
+def _is_numeric(ds: xr.Dataset, key: str) -> bool:
     return bool(ds[key].dtype.kind in "fiu")
 
 
-def _panels(ds: xr.Dataset, long: Sequence[str]) -> str:
-    """Of three keys the one that panels are made of: of words, or else the shortest."""
-    return min(long, key=lambda key: (_numeric(ds, key), ds.sizes[key]))
+def _panel_key(ds: xr.Dataset, long: Sequence[str]) -> str:
+    """The key of three with a panel for each value.
+
+    It is one of words, or else the shortest.
+    """
+    return min(long, key=lambda key: (_is_numeric(ds, key), ds.sizes[key]))
 
 
-def _x(ds: xr.Dataset, rest: Sequence[str]) -> str:
-    """The key along the horizontal axis: the first of numbers, else the longest."""
-    numeric = [key for key in rest if _numeric(ds, key)]
-    return numeric[0] if numeric else max(rest, key=lambda key: ds.sizes[key])
+def _x_key(ds: xr.Dataset, axis_keys: Sequence[str]) -> str:
+    """The key along the horizontal axis.
+
+    It is the first of numbers, else the longest.
+    """
+    numeric = [key for key in axis_keys if _is_numeric(ds, key)]
+    return numeric[0] if numeric else max(axis_keys, key=lambda key: ds.sizes[key])
 
 
-def _lines(axes: Axes, ds: xr.Dataset, expressions: Sequence[Expression], key: str) -> None:
-    """Statistics of one quantity over one key, with bands of the draws behind them."""
-    x = _places(axes, ds, key)
+def _draw_lines(axes: Axes, ds: xr.Dataset, expressions: Sequence[Expression], key: str) -> None:
+    """Draw statistics of a quantity over one key, and its bands."""
+    x = _set_x(axes, ds, key)
     bands = _bands(ds, expressions[0])
-    numeric = _numeric(ds, key)
+    numeric = _is_numeric(ds, key)
     for (low, high, label), alpha in zip(bands, (0.16, 0.26), strict=False):
-        look: dict[str, Any] = {"color": BLUE, "alpha": alpha, "linewidth": 0, "label": label}
+        style: dict[str, Any] = {"color": BLUE, "alpha": alpha, "linewidth": 0, "label": label}
         if numeric:
-            axes.fill_between(x, low, high, **look)
+            axes.fill_between(x, low, high, **style)
         else:
             axes.use_sticky_edges = False
-            axes.bar(x, high - low, 0.4, low, **look)
-    for one, colour, marker in zip(expressions, _cycle(COLOURS), _cycle(MARKERS), strict=False):
-        legend = _statistic(one) if len(expressions) > 1 or bands else None
-        _line(axes, x, ds, one, colour, marker, "-" if numeric else "none", legend)
-    if len(expressions) > 1 or bands:
+            axes.bar(x, high - low, 0.4, low, **style)
+    legend = len(expressions) > 1 or bool(bands)
+    for expression, colour, marker in zip(
+        expressions, _repeat(COLOURS), _repeat(MARKERS), strict=False
+    ):
+        name = sweep_texts.statistic(expression) if legend else None
+        _draw_line(axes, x, ds, expression, colour, marker, "-" if numeric else "none", name)
+    if legend:
         axes.legend(frameon=False, fontsize=9)
 
 
-def _lines_by_word(
-    axes: Axes, ds: xr.Dataset, one: Expression, rest: Sequence[str], legend: bool
+def _draw_lines_by_value(
+    axes: Axes, ds: xr.Dataset, expression: Expression, axis_keys: Sequence[str], legend: bool
 ) -> None:
-    """One statistic over a key, a line for each value of another."""
-    key = _x(ds, rest)
-    (other,) = (name for name in rest if name != key)
-    x = _places(axes, ds, key)
+    """Draw a statistic over a key, a line per value of another."""
+    key = _x_key(ds, axis_keys)
+    (other,) = (name for name in axis_keys if name != key)
+    x = _set_x(axes, ds, key)
     count = ds.sizes[other]
     if count <= len(COLOURS):
         colours: list[Any] = list(COLOURS[:count])
     else:
         colours = list(matplotlib.colormaps["viridis"](np.linspace(0, 0.92, count)))
-    for i, (colour, marker) in enumerate(zip(colours, _cycle(MARKERS), strict=False)):
-        here, said = ds.isel({other: i}), in_words(ds[other].values[i].item())
-        _line(axes, x, here, one, colour, marker, STYLES[i % len(STYLES)], said)
+    for i, (colour, marker) in enumerate(zip(colours, _repeat(MARKERS), strict=False)):
+        value = in_words(ds[other].values[i].item())
+        style = STYLES[i % len(STYLES)]
+        _draw_line(axes, x, ds.isel({other: i}), expression, colour, marker, style, value)
     if legend:
-        axes.legend(frameon=False, fontsize=9, title=_label(ds, other, 30), title_fontsize=9)
+        title = sweep_texts.key_label(ds, other, 30)
+        axes.legend(frameon=False, fontsize=9, title=title, title_fontsize=9)
 
 
-def _line(
+def _draw_line(
     axes: Axes,
-    x: NDArray[Any],
+    x: Array,
     ds: xr.Dataset,
-    one: Expression,
+    expression: Expression,
     colour: Any,
     marker: str,
     style: str,
     label: str | None,
 ) -> None:
-    values = ds[one.text].values * scale(one)
-    spread = np.nan_to_num(ds[f"{one.text}_error"].values * scale(one) * INTERVAL, posinf=0.0)
-    values = np.where(np.isfinite(values), values, np.nan)
+    """Draw an expression [x] with bars of its 95 % intervals."""
+    values = ds[expression.text].values * scale(expression)
+    errors = ds[f"{expression.text}_error"].values * scale(expression)
     axes.errorbar(
-        x, values, spread, color=colour, marker=marker, markersize=4, linestyle=style,
-        linewidth=1.6, capsize=2.5, elinewidth=1.0, label=label,
+        x, np.where(np.isfinite(values), values, np.nan),
+        np.nan_to_num(INTERVAL * errors, posinf=0.0), color=colour, marker=marker, markersize=4,
+        linestyle=style, linewidth=1.6, capsize=2.5, elinewidth=1.0, label=label,
     )  # fmt: skip
 
 
-def _places(axes: Axes, ds: xr.Dataset, key: str) -> NDArray[Any]:
-    """Where the values of a key are along the axis: numbers at themselves, words side by side."""
+def _set_x(axes: Axes, ds: xr.Dataset, key: str) -> Array:
+    """Set the ticks of a key, and return where its values are.
+
+    Numbers are at themselves, words side by side.
+    """
     values = ds[key].values
-    if _numeric(ds, key):
+    if _is_numeric(ds, key):
         axes.xaxis.set_major_locator(MaxNLocator(7, steps=STEPS))
         return np.asarray(values, float)
     axes.set_xticks(range(len(values)), [in_words(value) for value in values.tolist()])
     axes.set_xlim(-0.4, len(values) - 0.6)
-    return np.arange(len(values))
+    return np.arange(len(values), dtype=float)
 
 
-def _bands(ds: xr.Dataset, one: Expression) -> list[tuple[NDArray[Any], NDArray[Any], str]]:
-    """Central nine tenths and half of the draws of a quantity, where the sweep has them."""
-    name = f"{one.variable}_quantile"
-    if one.statistic in ("P", "sd") or name not in ds:
+def _bands(ds: xr.Dataset, expression: Expression) -> list[tuple[Array, Array, str]]:
+    """Central nine tenths and half of the draws of a quantity.
+
+    Each is low and high [x], and a label.
+
+    There are none where the sweep lacks these quantiles, or some are not finite.
+    """
+    name = f"{expression.variable}_quantile"
+    if expression.statistic in ("P", "sd") or name not in ds:
         return []
-    found = ds[name]
-    labels = [*one.labels, *([one.quarter] if one.quarter else [])]
+    quantiles = ds[name]
+    labels = [*expression.labels, *([expression.quarter] if expression.quarter else [])]
     for label in labels:
-        dims = [d for d in ("lab", "landlord", *COORDS) if d in found.dims
-                and label in found[d].values.tolist()]  # fmt: skip
+        dims = [
+            dim
+            for dim in ("lab", "landlord", *COORDS)
+            if dim in quantiles.dims and label in quantiles[dim].values.tolist()
+        ]
         if not dims:
             return []
-        found = found.sel({dims[0]: label})
-    levels = found["quantile"].values.tolist()
-    if not {0.05, 0.25, 0.75, 0.95} <= set(levels) or found.ndim != 2:
+        quantiles = quantiles.sel({dims[0]: label})
+    levels = quantiles["quantile"].values.tolist()
+    if not {0.05, 0.25, 0.75, 0.95} <= set(levels) or quantiles.ndim != 2:
         return []
-    at = {level: found.sel(quantile=level).values * scale(one) for level in levels}
+    at = {level: quantiles.sel(quantile=level).values * scale(expression) for level in levels}
     if not all(np.isfinite(values).all() for values in at.values()):
         return []
     return [(at[0.05], at[0.95], "90 % of draws"), (at[0.25], at[0.75], "50 % of draws")]
 
 
-def _contours(
-    axes: Axes, ds: xr.Dataset, one: Expression, rest: Sequence[str], levels: NDArray[Any]
+def _draw_contours(
+    axes: Axes, ds: xr.Dataset, expression: Expression, axis_keys: Sequence[str], levels: Array
 ) -> QuadContourSet:
-    """Filled contours of one statistic over two keys, the points marked."""
-    x, y = (ds[key].values for key in rest)
-    values = np.ma.masked_invalid(ds[one.text].transpose(*rest).values.T * scale(one))
+    """Draw filled contours of a statistic over two keys.
+
+    There is a dot at each point.
+    """
+    x, y = (ds[key].values for key in axis_keys)
+    table = ds[expression.text].transpose(*axis_keys).values.T * scale(expression)
+    values = np.ma.masked_invalid(table)
     filled = axes.contourf(x, y, values, levels, cmap="viridis")
     if values.count() and float(np.ptp(values.compressed())) > 0:
         lines = axes.contour(x, y, values, levels, colors="white", linewidths=0.8)
-        said = axes.clabel(lines, fontsize=8.5, inline=False, fmt=lambda level: f"{level:.10g}")
-        for text in said:
+        for text in axes.clabel(
+            lines, fontsize=8.5, inline=False, fmt=lambda level: f"{level:.10g}"
+        ):
             text.set_path_effects([withStroke(linewidth=2, foreground=GREY)])
-            # Where one would be cut off by the edge, the bar of colours has to do.
-            place = axes.transLimits.transform(text.get_position())
-            text.set_visible(bool((abs(place - 0.5) < 0.45).all()))
+            # Where the edge would cut a label off, the bar of colours has to do.
+            position = axes.transLimits.transform(text.get_position())
+            text.set_visible(bool((abs(position - 0.5) < 0.45).all()))
     across, up = np.meshgrid(x, y)
     axes.plot(across, up, ".", color="black", markersize=2.2, alpha=0.6, linestyle="none")
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=STEPS))
@@ -280,87 +319,15 @@ def _contours(
     return filled
 
 
-def _levels(values: NDArray[Any]) -> NDArray[Any]:
-    """Round numbers over the range of the values, the same in all panels."""
+def _contour_levels(values: Array) -> Array:
+    """Round numbers over the range of the values."""
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if high - low <= 1e-12 * max(abs(low), abs(high), 1e-300):
         pad = abs(low) * 0.05 or 0.5
         low, high = low - pad, high + pad
-    return np.asarray(MaxNLocator(LEVELS, steps=STEPS).tick_values(low, high))
+    return np.asarray(MaxNLocator(CONTOURS, steps=STEPS).tick_values(low, high))
 
 
-def _cycle(some: Sequence[str]) -> list[str]:
-    return [*some] * 20
-
-
-def _statistic(one: Expression) -> str:
-    """A statistic in words."""
-    level = f"{100 * one.number:g}"
-    if one.statistic == "P":
-        number = f"{level} %" if one.variable.endswith("margin") else f"{one.number:g}"
-        return f"P({one.relation.replace('>=', '≥').replace('<=', '≤')} {number})"
-    if one.statistic == "quantile":
-        if one.number == 0.5:
-            return "median"
-        last = level[-2:] if level[-2:] in ("11", "12", "13") else level[-1]
-        return f"{level}{({'1': 'st', '2': 'nd', '3': 'rd'}).get(last, 'th')} percentile"
-    if one.statistic == "cvar":
-        tail = f"lowest {level}" if one.number < 0.5 else f"highest {100 - 100 * one.number:g}"
-        return f"mean of the {tail} %"
-    return STATISTICS[one.statistic]
-
-
-def _title(ds: xr.Dataset, expressions: Sequence[Expression]) -> str:
-    first = expressions[0]
-    names = {
-        str(label): str(name)
-        for dim in ("landlord", "lab")
-        if f"{dim}_name" in ds
-        for label, name in zip(ds[dim].values, ds[f"{dim}_name"].values.ravel(), strict=False)
-    }
-    where = [names.get(label, label) for label in first.labels]
-    what = ", ".join([OUTPUTS[first.variable].meaning, *where, *filter(None, [first.quarter])])
-    return f"{what}: {', '.join(map(_statistic, expressions))}"
-
-
-def _quantity(one: Expression) -> str:
-    if one.statistic == "P":
-        return "Probability (%)"
-    unit = shown_unit(one)
-    return OUTPUTS[one.variable].meaning + (f" ({unit})" if unit else "")
-
-
-def _label(ds: xr.Dataset, key: str, width: int) -> str:
-    """What an axis shows, with its unit."""
-    about = ds[key].attrs
-    unit = about.get("units", "1")
-    said = str(about.get("long_name", key)) + ("" if unit == "1" else f" ({unit})")
-    return fill(said, width)
-
-
-def _value(ds: xr.Dataset, key: str) -> str:
-    """A key at one of its values."""
-    about = ds[key].attrs
-    unit = about.get("units", "1")
-    said = in_words(ds[key].values.item()) + ("" if unit == "1" else f" {unit}")
-    return fill(f"{about.get('long_name', key)}: {said}", 44)
-
-
-def _caption(ds: xr.Dataset, fixed: Sequence[str], contour: bool) -> str:
-    about = ds.attrs
-    told = [
-        f"Scenario {about['scenario']}, sweep {about['digest']}: {about['draws']:,} draws at each"
-        f" point, seed {about['seed']}."
-    ]
-    over = [key for key in keys(ds) if key not in fixed]
-    if over:
-        told.append(f"Over {', '.join(over)}.")
-    if fixed:
-        held = ", ".join(f"{key} = {in_words(ds[key].values.ravel()[0].item())}" for key in fixed)
-        told.append(f"With {held}.")
-    if contour:
-        told.append("Dots: points evaluated; between them contours are interpolated.")
-    else:
-        told.append("Bars: 95 % Monte Carlo intervals.")
-    return "\n".join([told[0], " ".join(told[1:])])
+def _repeat(items: Sequence[str]) -> list[str]:
+    return [*items] * 20

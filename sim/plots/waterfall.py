@@ -1,11 +1,15 @@
-"""How the cost of a token adds up, layer by layer, and what its revenue leaves."""
+"""How the cost of a token adds up, and what revenue leaves."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 from sim.common.text import words
 from sim.kernels.indices import COMPUTE_LAYERS
@@ -17,10 +21,12 @@ from sim.plots.style import (
     ORANGE,
     PURPLE,
     SKY,
-    caption_room,
-    figure,
-    number,
-    origin,
+    Estimate,
+    Estimates,
+    caption_height,
+    describe_run,
+    format_number,
+    new_figure,
     tidy,
 )
 from sim.statistics.datasets import REPLICATE_MEAN
@@ -31,15 +37,28 @@ GROUPS = {  # name -> colour, layers
     "Depreciation": (BLUE, LAYERS[2:7]),
     "Other capital and operations": (SKY, LAYERS[7:10]),
     "Landlord margin": (GREEN, LAYERS[10:11]),
-    "Revenue-linked": (PURPLE, LAYERS[11:]),
+    "Revenue share and overhead": (PURPLE, LAYERS[11:]),
 }
 COLOURS = {layer: colour for colour, layers in GROUPS.values() for layer in layers}
-SUM, EARNED, LEFT = "#444444", "#BBBBBB", "white"
-BAR = 0.74
+SUM_COLOUR, REVENUE_COLOUR, REMAINDER_COLOUR = "#444444", "#BBBBBB", "white"
+BAR_HEIGHT = 0.74
+
+
+class Bar(NamedTuple):
+    """A bar of the figure.
+
+    `name` is that of its estimate; `gap` is the space above, in bars.
+    """
+
+    name: str
+    label: str
+    start: float
+    colour: str
+    gap: float
 
 
 def waterfall(ds: xr.Dataset) -> Figure:
-    """Mean cost of a blended Mtok of online inference by layer, against its revenue.
+    """Mean cost of a Mtok of online inference by layer, against revenue.
 
     Args:
         ds: What `sim.simulate` gives, with draws or moments of `unit_cost`,
@@ -49,113 +68,121 @@ def waterfall(ds: xr.Dataset) -> Figure:
         A figure with a bar per layer that begins where the one before ends, the compute cost and
         the total, and what they leave of the revenue per served and per paid Mtok.
     """
-    found = _means(ds)
-    scale, unit = (100.0, "US cents") if found["paid"][0] < 2 else (1.0, "USD")
-    mean = {name: scale * value for name, (value, _) in found.items()}
+    in_dollars = {str(name): estimate for (name,), estimate in waterfall_estimates(ds).items()}
+    scale, unit = (100.0, "US cents") if in_dollars["paid"].value < 2 else (1.0, "USD")
+    estimates = {
+        name: Estimate(scale * value, scale * error) for name, (value, error) in in_dollars.items()
+    }
     caption = (
-        f"{origin(ds)}\n"
-        f"Means over draws ± Monte Carlo standard error. Served tokens are paid ones and the free"
-        " tier's. A ratio of these means is not the mean margin (see the figure of margins)."
+        f"{describe_run(ds, moments=f'unit_cost{REPLICATE_MEAN}' in ds)}\n"
+        "Means over draws ± Monte Carlo standard error. Served tokens: paid and free-tier. A ratio"
+        " of these means is not the mean margin (see the figure of margins)."
     )
     width, height = 8.0, 7.4
-    made = figure(
-        width, height, f"How the cost of a token adds up: online inference, {REFERENCE_QUARTER}",
-        caption,
-    )  # fmt: skip
-    axes = made.subplots()
-    made.subplots_adjust(
+    title = f"How the cost of a token adds up: online inference, {REFERENCE_QUARTER}"
+    figure = new_figure(width, height, title, caption)
+    axes = figure.subplots()
+    figure.subplots_adjust(
         left=0.25, right=0.985, top=1 - 0.45 / height,
-        bottom=(caption_room(caption, width) + 0.5) / height,
+        bottom=(caption_height(caption, width) + 0.5) / height,
     )  # fmt: skip
     tidy(axes)
-    # Name among the means, label, start, colour, gap above.
-    rows: list[tuple[str, str, float, str, float]] = []
-    before = 0.0
-    for place, layer in enumerate(LAYERS):
-        if place == COMPUTE_LAYERS:
-            rows.append(("compute", "Compute cost", 0.0, SUM, 0.15))
-        rows.append(
-            (layer, _label(layer), before, COLOURS[layer], 0.15 * (place == COMPUTE_LAYERS))
-        )
-        before += mean[layer]
-    rows += [
-        ("total", "Total cost", 0.0, SUM, 0.15),
-        ("served", "Revenue per served Mtok", 0.0, EARNED, 0.7),
-        ("left of served", "left after total cost", mean["total"], LEFT, 0.0),
-        ("paid", "Revenue per paid Mtok", 0.0, EARNED, 0.4),
-        ("left of paid", "left after compute cost", mean["compute"], LEFT, 0.0),
-    ]
-    at = np.cumsum([1 + gap for *_, gap in rows])
-    starts = np.array([start for _, _, start, _, _ in rows])
-    ends = starts + [mean[name] for name, *_ in rows]
-    colours = [colour for _, _, _, colour, _ in rows]
-    axes.barh(
-        at, ends - starts, BAR, left=starts, color=colours, linewidth=1.1,
-        edgecolor=["black" if colour == LEFT else "none" for colour in colours],
-    )  # fmt: skip
-    # From the end of each cost to what begins there.
-    steps = np.arange(len(LAYERS) + 1)
-    axes.vlines(
-        ends[steps], at[steps] + BAR / 2, at[steps + 1] - BAR / 2, color=GREY, linewidth=0.7
-    )
-    drawn = np.nan_to_num(np.concatenate([starts, ends]), posinf=0.0, neginf=0.0)
-    right, least = np.nan_to_num(np.maximum(starts, ends)), float(min(0.0, drawn.min()))
-    span = (float(drawn.max()) - least) or 1.0
-    for (name, *_), place, end in zip(rows, at, right, strict=True):
-        axes.text(
-            end + 0.008 * span, place, number(mean[name], scale * found[name][1]), fontsize=8.5,
-            va="center", fontweight="normal" if name in COLOURS else "bold",
-        )  # fmt: skip
+    _draw_bars(axes, _bars(estimates), estimates)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.spines["left"].set_visible(False)
-    axes.set_yticks(at, [label for _, label, *_ in rows])
-    axes.tick_params(axis="y", length=0)
-    axes.set_ylim(at[-1] + 0.6, at[0] - 0.6)
-    axes.set_xlim(least, least + 1.2 * span)
     axes.set_xlabel(f"{unit} per million blended tokens", fontsize=10)
     axes.legend(
         [Patch(color=colour) for colour, _ in GROUPS.values()],
-        [f"{group}: {number(mean[group], scale * found[group][1])}" for group in GROUPS],
+        [f"{group}: {format_number(*estimates[group])}" for group in GROUPS],
         loc="upper right", frameon=False, fontsize=9, handlelength=1.2,
     )  # fmt: skip
-    return made
+    return figure
 
 
-def _means(ds: xr.Dataset) -> dict[str, tuple[float, float]]:
-    """Mean and standard error of the layers, their sums, the revenues and what is left of them.
+def waterfall_estimates(ds: xr.Dataset) -> Estimates:
+    """Means [USD/Mtok] of layers, their sums, revenues and differences.
 
     Sums and differences are formed in each draw or replicate, so that their errors are their own.
     """
-    kept = REPLICATE_MEAN if f"unit_cost{REPLICATE_MEAN}" in ds else ""
+    suffix = REPLICATE_MEAN if f"unit_cost{REPLICATE_MEAN}" in ds else ""
     at = {"quarter": REFERENCE_QUARTER}
-    layers = ds[f"unit_cost{kept}"].sel({**at, "regime": "online_inference"}).values
-    served, paid = (ds[f"revenue_per_mtok_{of}{kept}"].sel(at).values for of in ("served", "paid"))
-    parts = dict(zip(LAYERS, layers.T, strict=True))
-    for group, (_, members) in GROUPS.items():
-        parts[group] = sum(parts[layer] for layer in members)
-    parts["compute"] = sum(parts[layer] for layer in LAYERS[:COMPUTE_LAYERS])
-    parts["total"] = sum(parts[layer] for layer in LAYERS)
-    parts |= {"served": served, "paid": paid}
-    parts["left of served"] = served - parts["total"]
-    parts["left of paid"] = paid - parts["compute"]
-    made = xr.Dataset(
-        {
-            f"parts{kept}": (
-                ("replicate" if kept else "draw", "part"),
-                np.stack([*parts.values()], 1),
-            )
-        },
-        attrs=ds.attrs,
+    layers = ds[f"unit_cost{suffix}"].sel({**at, "regime": "online_inference"}).values
+    served, paid = (
+        ds[f"revenue_per_mtok_{tokens}{suffix}"].sel(at).values for tokens in ("served", "paid")
     )
-    of = "replicate_count" if kept else "draw"  # what tells the replicates
-    made[of] = ds[of]
-    values, errors = mean_with_error(made, "parts")
+    columns = dict(zip(LAYERS, layers.T, strict=True))
+    for group, (_, members) in GROUPS.items():
+        columns[group] = sum(columns[layer] for layer in members)
+    columns["compute"] = sum(columns[layer] for layer in LAYERS[:COMPUTE_LAYERS])
+    columns["total"] = sum(columns[layer] for layer in LAYERS)
+    columns |= {"served": served, "paid": paid}
+    columns["left of served"] = served - columns["total"]
+    columns["left of paid"] = paid - columns["compute"]
+    dims = ("replicate" if suffix else "draw", "column")
+    table = xr.Dataset(
+        {f"columns{suffix}": (dims, np.stack([*columns.values()], 1))}, attrs=ds.attrs
+    )
+    replicates = "replicate_count" if suffix else "draw"  # the variable that tells them apart
+    table[replicates] = ds[replicates]
+    values, errors = mean_with_error(table, "columns")
     return {
-        name: (float(value), float(error))
-        for name, value, error in zip(parts, values, errors, strict=True)
+        (name,): Estimate(float(value), float(error))
+        for name, value, error in zip(columns, values, errors, strict=True)
     }
 
 
-def _label(layer: str) -> str:
-    said = words(layer)
-    return said[0].upper() + said[1:]
+def _bars(estimates: dict[str, Estimate]) -> list[Bar]:
+    """The bars from top to bottom.
+
+    Layers with their two sums, then revenues and what is left of them.
+    """
+    bars: list[Bar] = []
+    start = 0.0
+    for i, layer in enumerate(LAYERS):
+        gap = 0.15 if i == COMPUTE_LAYERS else 0.0
+        if gap:
+            bars.append(Bar("compute", "Compute cost", 0.0, SUM_COLOUR, gap))
+        text = words(layer)
+        bars.append(Bar(layer, text[0].upper() + text[1:], start, COLOURS[layer], gap))
+        start += estimates[layer].value
+    compute, total = estimates["compute"].value, estimates["total"].value
+    return [
+        *bars,
+        Bar("total", "Total cost", 0.0, SUM_COLOUR, 0.15),
+        Bar("served", "Revenue per served Mtok", 0.0, REVENUE_COLOUR, 0.7),
+        Bar("left of served", "left after total cost", total, REMAINDER_COLOUR, 0.0),
+        Bar("paid", "Revenue per paid Mtok", 0.0, REVENUE_COLOUR, 0.4),
+        Bar("left of paid", "left after compute cost", compute, REMAINDER_COLOUR, 0.0),
+    ]
+
+
+def _draw_bars(axes: Axes, bars: list[Bar], estimates: dict[str, Estimate]) -> None:
+    """Draw the bars with their numbers, and fit the axes.
+
+    Costs are joined by steps.
+    """
+    y = np.cumsum([1 + bar.gap for bar in bars])
+    starts = np.array([bar.start for bar in bars])
+    ends: NDArray[np.float64] = starts + [estimates[bar.name].value for bar in bars]
+    axes.barh(
+        y, ends - starts, BAR_HEIGHT, left=starts, color=[bar.colour for bar in bars],
+        linewidth=1.1,
+        edgecolor=["black" if bar.colour == REMAINDER_COLOUR else "none" for bar in bars],
+    )  # fmt: skip
+    steps = np.arange(len(LAYERS) + 1)  # from the end of each cost to what begins there
+    axes.vlines(
+        ends[steps], y[steps] + BAR_HEIGHT / 2, y[steps + 1] - BAR_HEIGHT / 2, color=GREY,
+        linewidth=0.7,
+    )  # fmt: skip
+    extent = np.nan_to_num(np.concatenate([starts, ends]), posinf=0.0, neginf=0.0)
+    right, left = np.nan_to_num(np.maximum(starts, ends)), float(min(0.0, extent.min()))
+    span = (float(extent.max()) - left) or 1.0
+    for bar, height, end in zip(bars, y, right, strict=True):
+        axes.text(
+            end + 0.008 * span, height, format_number(*estimates[bar.name]), fontsize=8.5,
+            va="center", fontweight="normal" if bar.name in COLOURS else "bold",
+        )  # fmt: skip
+    axes.set_yticks(y, [bar.label for bar in bars])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(y[-1] + 0.6, y[0] - 0.6)
+    axes.set_xlim(left, left + 1.2 * span)

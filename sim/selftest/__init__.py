@@ -1,7 +1,7 @@
-"""Is this installation sound, and how fast is it? What `sim selftest` looks at, part by part.
+"""Checks of an installation and its speed, in parts.
 
-Nothing here needs the tests of a checkout: answers that others have published, closed forms, and
-what must be the same bits whatever the threads and chunks. Speed is told and not judged.
+Nothing here needs the tests of a checkout: the checks are published answers, closed forms, and
+results that must be bit-identical for any threads and chunks. Speed is reported, not asserted.
 """
 
 from __future__ import annotations
@@ -13,26 +13,29 @@ from sim.parameters.scenario import Scenario
 from sim.selftest import closed_forms, known_answers, same_bits, speed, whole_model
 from sim.selftest.check import Check as Check
 
-HistogramPart = Callable[[], Iterator[Check]]
+Part = Callable[[], Iterator[Check]]
 
 
-def parts(scenario: Scenario | None) -> dict[str, HistogramPart]:
-    """Everything that is looked at, by title; less where there is no scenario to draw."""
+def parts(scenario: Scenario | None) -> dict[str, Part]:
+    """All parts by title; without a scenario those that need no model."""
     of_model = {} if scenario is None else {"The model": partial(whole_model.checks, scenario)}
     return {
         "Known answers (W: worked examples of model.md)": known_answers.checks,
-        "Closed forms, found within four Monte Carlo errors": closed_forms.checks,
-        "The same bits, by fingerprint": partial(same_bits.checks, scenario),
+        "Closed forms, within four Monte Carlo standard errors": closed_forms.checks,
+        "Bit-identical results, by fingerprint": partial(same_bits.checks, scenario),
         **of_model,
-        "Speed, which is not judged": partial(speed.checks, scenario),
+        "Speed (reported, not asserted)": partial(speed.checks, scenario),
     }
 
 
-def done(part: HistogramPart) -> list[Check]:
-    """The checks of a part; whatever it raises is one that failed."""
+def run_part(part: Part) -> list[Check]:
+    """The checks of a part.
+
+    An error that it raises is a check that failed.
+    """
     checks: list[Check] = []
     try:
         checks.extend(part())
-    except Exception as error:  # a machine that cannot do it is what this is to find
+    except Exception as error:  # such as an instruction that this machine lacks
         checks.append(Check("could not be done", f"{type(error).__name__}: {error}", "", False))
     return checks

@@ -1,6 +1,6 @@
-"""Sampled laws and correlations against closed forms, each within its Monte Carlo errors.
+"""Sampled distributions and correlations against closed forms, within Monte Carlo errors.
 
-Seed and names are fixed, and draws depend on nothing else: what passes once passes always.
+Seed and names are fixed, and draws depend on nothing else, so that the checks are deterministic.
 """
 
 from __future__ import annotations
@@ -19,18 +19,21 @@ from sim.statistics.summary import summarise
 DRAWS = 65_536
 SEED = 2026
 Z95 = 1.6448536269514722
-LOW, HIGH = -1.0, 2.0  # the ends of the cut normal, in sd
+LOW, HIGH = -1.0, 2.0  # ends of the truncated normal, in standard deviations
 
 
-def _phi(x: float) -> float:
+def _normal_density(x: float) -> float:
     return math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
 
 
-def _below(x: float) -> float:
+def _normal_cdf(x: float) -> float:
     return math.erfc(-x / math.sqrt(2)) / 2
 
 
-# What, law, statistic -> closed form.
+TRUNCATED_MEAN = (_normal_density(LOW) - _normal_density(HIGH)) / (
+    _normal_cdf(HIGH) - _normal_cdf(LOW)
+)
+# The name of an input, on which its draws depend, distribution, statistic -> closed form.
 DISTRIBUTIONS: tuple[tuple[str, dict[str, Any], str, float], ...] = (
     ("lognormal, mean", {"family": "lognormal", "median": 2.0, "sigma": 0.4},
      "mean", 2 * math.exp(0.08)),
@@ -53,38 +56,39 @@ DISTRIBUTIONS: tuple[tuple[str, dict[str, Any], str, float], ...] = (
      "p95", 0.9 * math.sqrt(2 / 0.19)),
     ("normal cut at both ends, mean",
      {"family": "normal", "mean": 3.0, "sd": 1.0, "min": 3 + LOW, "max": 3 + HIGH},
-     "mean", 3 + (_phi(LOW) - _phi(HIGH)) / (_below(HIGH) - _below(LOW))),
+     "mean", 3 + TRUNCATED_MEAN),
     ("scipy's Gumbel, mean", {"family": "scipy.gumbel_r", "loc": 1.0, "scale": 2.0},
      "mean", 1 + 2 * 0.5772156649015329),
 )  # fmt: skip
-TIED = {"x": DISTRIBUTIONS[0][1], "y": {"family": "lognormal", "median": 1.0, "sigma": 0.8}}
+LOGNORMALS = {"x": DISTRIBUTIONS[0][1], "y": {"family": "lognormal", "median": 1.0, "sigma": 0.8}}
 RHO = 0.5
-PAIR: dict[str, Any] = {"inputs": ["x", "y"], "pairs": [["x", "y", RHO]]}
+CORRELATION: dict[str, Any] = {"inputs": ["x", "y"], "pairs": [["x", "y", RHO]]}
 
 
 def checks() -> Iterator[Check]:
-    """Laws, then what ties them."""
+    """Checks of distributions, then of correlations and a copula."""
     ds = sample(
-        {what: distribution for what, distribution, *_ in DISTRIBUTIONS}, draws=DRAWS, seed=SEED
+        {name: distribution for name, distribution, *_ in DISTRIBUTIONS}, draws=DRAWS, seed=SEED
     )
     summary = summarise(ds)
-    for what, _, statistic, expected in DISTRIBUTIONS:
+    for name, _, statistic, expected in DISTRIBUTIONS:
         if statistic.startswith("p"):
             level = int(statistic[1:]) / 100
             at = {"quantile": level}
-            value, error = (summary[what + end].sel(at) for end in ("_quantile", "_quantile_error"))
+            quantiles = (f"{name}_quantile", f"{name}_quantile_error")
+            value, error = (summary[variable].sel(at) for variable in quantiles)
         else:
-            value, error = (summary[f"{what}_{statistic}{end}"] for end in ("", "_error"))
-        yield within_error(what, float(value), float(error), expected)
+            value, error = (summary[f"{name}_{statistic}{suffix}"] for suffix in ("", "_error"))
+        yield within_error(name, float(value), float(error), expected)
     for kind in ("spearman", "pearson"):
-        ds = sample(TIED, draws=DRAWS, seed=SEED, correlation={**PAIR, "kind": kind})
-        (found,) = json.loads(ds.attrs["correlation"])
-        value, error = found[kind][0][1], found[f"{kind}_error"][0][1]
+        ds = sample(LOGNORMALS, draws=DRAWS, seed=SEED, correlation={**CORRELATION, "kind": kind})
+        (sampled,) = json.loads(ds.attrs["correlation"])
+        value, error = sampled[kind][0][1], sampled[f"{kind}_error"][0][1]
         yield within_error(f"{kind.capitalize()} correlation of two lognormals", value, error, RHO)
-    tail = {**PAIR, "kind": "copula", "copula": "t", "nu": 4}
-    ds = sample(TIED, draws=DRAWS, seed=SEED, correlation=tail)
+    copula = {**CORRELATION, "kind": "copula", "copula": "t", "nu": 4}
+    ds = sample(LOGNORMALS, draws=DRAWS, seed=SEED, correlation=copula)
     ds["both"] = ((ds.x < 2.0) & (ds.y < 1.0)).astype(np.float64)
     both = summarise(ds, ["both"])
     quadrant = 0.25 + math.asin(RHO) / (2 * math.pi)
-    what = "t copula, P(both below their medians)"
-    yield within_error(what, float(both.both_mean), float(both.both_mean_error), quadrant)
+    name = "t copula, P(both below their medians)"
+    yield within_error(name, float(both.both_mean), float(both.both_mean_error), quadrant)

@@ -1,4 +1,4 @@
-"""Answers that others have published, through the kernels as they are compiled here.
+"""Published answers against the kernels as they are compiled on this machine.
 
 Random123's vectors for the random bits, and worked examples of model.md 10.2 for the formulas.
 """
@@ -28,33 +28,33 @@ PHILOX = (
 )  # fmt: skip
 
 
-def group(kind: Any, **given: float) -> Any:
-    """A group of inputs; those that are not given are nan, and would be seen in the answer."""
-    return kind(*(float(given.get(name, math.nan)) for name in kind._fields))
+def inputs(group: Any, **values: float) -> Any:
+    """A group of inputs; those without a value are nan."""
+    return group(*(float(values.get(name, math.nan)) for name in group._fields))
 
 
-TPUS = group(
+TPUS = inputs(
     Accelerator, accelerators_per_instance=16, peak_flops_serving=1.97e14,
     hbm_bandwidth_bytes_per_s=8.1e11, mbu_decode=1, mfu_decode=1, step_overhead_s=0,
 )  # fmt: skip
-DENSE = group(
+DENSE = inputs(
     Workload, active_params=30e9, total_to_active_ratio=1, weight_bytes_per_param=1,
     kv_bytes_per_token=100e3, mean_context_tokens=8192, attention_flop_per_token_pair=0,
     draft_tokens=0, draft_acceptance=0, draft_overhead=0,
 )  # fmt: skip
-REFERENCE = group(
+REFERENCE = inputs(
     Accelerator, accelerators_per_instance=64, peak_flops_serving=5e15, peak_flops_training=2.5e15,
     hbm_bandwidth_bytes_per_s=8e12, hbm_capacity_bytes=1.86e11, hbm_usable_fraction=0.9,
     mbu_decode=0.5, mfu_decode=0.25, mfu_prefill=0.4, mfu_training=0.38, step_overhead_s=0.008,
     min_latency_slack=1.5, throughput_multiplier=1,
 )  # fmt: skip
-MIX = group(
+MIX = inputs(
     Workload, active_params=2e11, total_to_active_ratio=12, weight_bytes_per_param=0.75,
     kv_bytes_per_token=7e4, attention_flop_per_token_pair=3e6, mean_context_tokens=3e4,
     cache_hit_rate=0.8, draft_tokens=1, draft_acceptance=0.75, draft_overhead=0.06,
     user_speed_tokens_per_s=45,
 )  # fmt: skip
-FINAL_RUN = group(Training, train_tokens=8e13, rl_compute_ratio=1.5)
+FINAL_RUN = inputs(Training, train_tokens=8e13, rl_compute_ratio=1.5)
 
 
 def _step_ms(a: Accelerator, w: Workload, batch: float) -> float:
@@ -69,7 +69,7 @@ def _run_hours(a: Accelerator, params: float, t: Training, goodput: float) -> fl
     return training.run_hours(t, throughput.tps_train(a, params), goodput)
 
 
-# What, formula, inputs -> the number as model.md 10.2 prints it.
+# Name, formula, arguments -> the number as model.md 10.2 prints it.
 EXAMPLES: tuple[tuple[str, Callable[..., float], tuple[Any, ...], str], ...] = (
     ("W1 capital recovery factor, 7 %, 5 years",
      hardware.capital_recovery_factor, (0.07, 5.0), ".243891"),
@@ -95,14 +95,15 @@ EXAMPLES: tuple[tuple[str, Callable[..., float], tuple[Any, ...], str], ...] = (
 
 
 def checks() -> Iterator[Check]:
-    """The random bits first: everything else rests on them."""
-    right, count = sum(_philox(given) == answer for given, answer in PHILOX), len(PHILOX)
-    what = "Philox4x32-10, Random123's vectors"
-    yield Check(what, f"{right} of {count}", f"{count} of {count}", right == count)
-    for what, formula, inputs, expected in EXAMPLES:
-        yield printed(what, float(formula(*inputs)), expected)
+    """The random bits, on which everything else rests, then the worked examples."""
+    right = sum(_philox(counter_and_key) == words for counter_and_key, words in PHILOX)
+    count, name = len(PHILOX), "Philox4x32-10, Random123's vectors"
+    yield Check(name, f"{right} of {count}", f"{count} of {count}", right == count)
+    for name, formula, arguments, expected in EXAMPLES:
+        yield printed(name, float(formula(*arguments)), expected)
 
 
-def _philox(given: str) -> str:
-    words = [np.uint64(int(word, 16)) for word in given.replace(";", "").split()]
+def _philox(counter_and_key: str) -> str:
+    """The four words of a counter and key, all in hexadecimal digits."""
+    words = [np.uint64(int(word, 16)) for word in counter_and_key.replace(";", "").split()]
     return " ".join(f"{int(word):08x}" for word in philox(*words))

@@ -1,4 +1,7 @@
-"""What must be the same bits, whatever the threads, the chunks and the extensions of a run."""
+"""Results that must be bit-identical.
+
+Threads, chunks and extensions of a run change no bit.
+"""
 
 from __future__ import annotations
 
@@ -19,37 +22,42 @@ from sim.simulation.dataset import make_dataset
 from sim.simulation.sample import sample
 
 DRAWS = 13 * TILE + 77  # no whole number of tiles or chunks
-LARGE = 3 * TILE  # the largest chunks in which one thread draws so many
+LARGE = 3 * TILE  # the largest chunks in which one thread makes this number of draws
 SAMPLERS = ("stratified", "random", "sobol")
-BESIDE = {"one more": {"family": "uniform", "min": 0.0, "max": 1.0, "loads": {FACTORS[0]: 0.5}}}
+OTHER_INPUT = {
+    "one more": {"family": "uniform", "min": 0.0, "max": 1.0, "loads": {FACTORS[0]: 0.5}}
+}
 
 
 def checks(scenario: Scenario | None) -> Iterator[Check]:
-    """Draws of inputs alone, then of the whole model."""
-    yield from _of_inputs()
+    """Checks of inputs, then of the model if there is one."""
+    yield from _check_inputs()
     if scenario is not None:
-        yield from _of_model(scenario)
+        yield from _check_model(scenario)
 
 
-def _of_inputs() -> Iterator[Check]:
+def _check_inputs() -> Iterator[Check]:
+    """No draw depends on threads, later draws or other inputs."""
 
-    def drawn(inputs: dict[str, Any] = INPUTS, draws: int = DRAWS, **options: Any) -> Any:
+    def draw(inputs: dict[str, Any] = INPUTS, draws: int = DRAWS, **options: Any) -> Any:
         ds = sample(inputs, draws=draws, seed=1, correlation=CORRELATION, **options)
-        return [ds[name].values[:TILE] if draws == TILE else ds[name].values for name in INPUTS]
+        return [ds[name].values for name in INPUTS]
 
     threads = max(2, available_threads())
-    one = [array for s in SAMPLERS for array in drawn(sampler=s, threads=1)]
-    many = [array for s in SAMPLERS for array in drawn(sampler=s, threads=threads)]
-    yield same(f"inputs, 1 thread and {threads}, every sampler", many, one)
-    every = drawn()
-    yield same("inputs, the first draws and of more", [x[:TILE] for x in every], drawn(draws=TILE))
-    yield same("inputs in another order", drawn(dict(reversed(INPUTS.items()))), every)
-    yield same("inputs beside one more", drawn(BESIDE | INPUTS), every)
+    by_one = [array for s in SAMPLERS for array in draw(sampler=s, threads=1)]
+    by_many = [array for s in SAMPLERS for array in draw(sampler=s, threads=threads)]
+    yield same(f"inputs, 1 and {threads} threads, every sampler", by_many, by_one)
+    arrays = draw()
+    first = [array[:TILE] for array in arrays]
+    yield same("inputs, the first draws of a longer run", first, draw(draws=TILE))
+    yield same("inputs in another order", draw(dict(reversed(INPUTS.items()))), arrays)
+    yield same("inputs beside another input", draw(OTHER_INPUT | INPUTS), arrays)
 
 
-def _of_model(scenario: Scenario) -> Iterator[Check]:
+def _check_model(scenario: Scenario) -> Iterator[Check]:
+    """Threads, chunks and an extension change no draw, moment, count or probability."""
 
-    def drawn(
+    def run(
         draws: int = DRAWS,
         threads: int = 1,
         chunk: int = LARGE,
@@ -62,14 +70,18 @@ def _of_model(scenario: Scenario) -> Iterator[Check]:
         return loop.run(state, after=after, chunk=chunk)
 
     threads = max(2, available_threads())
-    expected = _bits(drawn())
-    yield same(f"model, 1 thread and {threads}", _bits(drawn(threads=threads)), expected)
-    yield same(f"model, chunks of {LARGE:,} and of {TILE:,}", _bits(drawn(chunk=TILE)), expected)
-    extended = drawn(after=drawn(DRAWS // 2))
-    yield same("model, a run extended and one at a stretch", _bits(extended), expected)
+    expected = _arrays(run())
+    yield same(f"model, 1 and {threads} threads", _arrays(run(threads=threads)), expected)
+    in_tiles = _arrays(run(chunk=TILE))
+    yield same(f"model, chunks of {LARGE:,} and {TILE:,} draws", in_tiles, expected)
+    extended = run(after=run(DRAWS // 2))
+    yield same("model, an extended run and a single one", _arrays(extended), expected)
 
 
-def _bits(state: SimulationState) -> list[Any]:
-    """The draws that are kept, and what is known of all: moments, counts by bins, probabilities."""
+def _arrays(state: SimulationState) -> list[Any]:
+    """The draws that are kept, and statistics of all.
+
+    Statistics are moments, counts by bin and probabilities.
+    """
     variables = make_dataset(state).data_vars.values()
     return [variable.values for variable in variables if variable.dtype.kind in "fib"]

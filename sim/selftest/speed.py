@@ -1,4 +1,4 @@
-"""How fast this machine draws, and how many times as long NumPy takes. Told, and never judged."""
+"""The speed of this machine, beside NumPy's: reported, not asserted."""
 
 from __future__ import annotations
 
@@ -11,53 +11,55 @@ from sim.model.blocks import CHUNK
 from sim.parameters.options import run_options
 from sim.parameters.scenario import Scenario
 from sim.selftest.check import Check, rate
-from sim.selftest.workload import COUNT, INPUTS, TIED, by_numpy, group
+from sim.selftest.workload import CORRELATED, COUNT, INPUTS, correlation_group, draw_with_numpy
 from sim.simulation.sample import sample
 from sim.simulation.simulate import run_engine
 
-TIMES = 3
-SAMPLED = 200_000
-SIMULATED = 8 * CHUNK
+REPEATS = 3
+SAMPLED = 200_000  # draws of inputs
+SIMULATED = 8 * CHUNK  # draws of the model
 
 
-def best(*works: Callable[[], Any], times: int = TIMES) -> list[float]:
-    """The shortest of several times [s] that each of these takes, in turn."""
-    spent: list[list[float]] = [[] for _ in works]
-    for _ in range(times):
-        for work, seconds in zip(works, spent, strict=True):
+def shortest_times(*functions: Callable[[], Any], times: int | None = None) -> list[float]:
+    """The shortest of several times [s] of each function, called in turn."""
+    seconds: list[list[float]] = [[] for _ in functions]
+    for _ in range(times or REPEATS):
+        for function, of_function in zip(functions, seconds, strict=True):
             started = time.perf_counter()
-            work()
-            seconds.append(time.perf_counter() - started)
-    return [min(seconds) for seconds in spent]
+            function()
+            of_function.append(time.perf_counter() - started)
+    return [min(of_function) for of_function in seconds]
 
 
 def checks(scenario: Scenario | None) -> Iterator[Check]:
-    """The sampler alone, then the whole model."""
-    yield from _of_inputs()
+    """Speed of the sampler, then of the model if there is one."""
+    yield from _time_inputs()
     if scenario is not None:
-        yield from _of_model(scenario)
+        yield from _time_model(scenario)
 
 
-def _of_inputs() -> Iterator[Check]:
-    spared = "pert"  # whose quantiles NumPy has not: scipy's take a microsecond each
-    tied = group(spared)
+def _time_inputs() -> Iterator[Check]:
+    """Values per second of the sampler, and of NumPy."""
+    independent = "pert"  # NumPy lacks its quantiles: scipy's take a microsecond each
+    correlation = correlation_group(independent)
 
-    def ours() -> None:
-        sample(INPUTS, draws=SAMPLED, correlation=tied)
+    def run() -> None:
+        sample(INPUTS, draws=SAMPLED, correlation=correlation)
 
-    ours()
-    mine, theirs = best(ours, lambda: by_numpy(SAMPLED, spared))
-    values, job = COUNT * SAMPLED, f"{COUNT} inputs, {TIED} of them tied"
-    yield rate(f"{job}: NumPy, values/s", values / theirs)
-    yield rate(f"{job}: here, values/s", values / mine, values / theirs)
+    run()
+    own, numpy = shortest_times(run, lambda: draw_with_numpy(SAMPLED, independent))
+    values, name = COUNT * SAMPLED, f"{COUNT} inputs, {CORRELATED} correlated"
+    yield rate(f"{name}: NumPy, values/s", values / numpy)
+    yield rate(f"{name}: sim, values/s", values / own, values / numpy)
 
 
-def _of_model(scenario: Scenario) -> Iterator[Check]:
+def _time_model(scenario: Scenario) -> Iterator[Check]:
+    """Draws per second of the model, by one thread and by all."""
     threads = available_threads()
 
-    def ours(threads: int) -> None:
+    def run(threads: int) -> None:
         run_engine(scenario, run_options(scenario, SIMULATED, threads=threads, bad_draws="keep"))
 
-    one, every = best(lambda: ours(1), lambda: ours(threads))
+    one, every = shortest_times(lambda: run(1), lambda: run(threads))
     yield rate("model, 1 thread: draws/s", SIMULATED / one)
     yield rate(f"model, {threads} threads: draws/s", SIMULATED / every, SIMULATED / one)

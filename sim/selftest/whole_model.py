@@ -1,4 +1,4 @@
-"""What must hold in every draw of any scenario, and that memory does not grow with the draws."""
+"""Identities of every draw, and the memory of long runs."""
 
 from __future__ import annotations
 
@@ -13,46 +13,47 @@ from sim.selftest.check import Check, at_most
 from sim.simulation.simulate import run_engine, simulate
 
 DRAWS = 2048
-MANY = 8 * CHUNK
+MANY_DRAWS = 8 * CHUNK
 ROUNDING = 1e-9
 COMPUTE = slice(0, LAYERS.index("revenue_share"))
 MEBIBYTE = 2.0**20
 
 
 def checks(scenario: Scenario) -> Iterator[Check]:
-    """Sums that come out, a point without uncertainty, and memory."""
+    """Checks of sums, of draws without uncertainty, and of memory."""
     names = ["unit_cost", "compute_cost", "hosted_gw", "gw"]
     ds = simulate(scenario, draws=DRAWS, seed=1, keep=names, bad_draws="keep")
     layers = ds["unit_cost"].isel(layer=COMPUTE)
-    apart = abs(layers.sum("layer") - ds["compute_cost"]) / abs(layers).sum("layer")
-    yield at_most("a token's layers less its cost, relative", float(apart.max()), ROUNDING)
-    housed = abs(ds["hosted_gw"].sum("landlord") - ds["gw"])
-    yield at_most("a lab's GW less those of its landlords", float(housed.max()), ROUNDING)
+    difference = abs(layers.sum("layer") - ds["compute_cost"]) / abs(layers).sum("layer")
+    name = "token cost: sum of layers vs total, relative"
+    yield at_most(name, float(difference.max()), ROUNDING)
+    difference = abs(ds["hosted_gw"].sum("landlord") - ds["gw"])
+    yield at_most("a lab's GW vs the sum over its landlords", float(difference.max()), ROUNDING)
     names = ["inference_gross_margin", "gw"]
     point = simulate(scenario, draws=64, keep=names, uncertainty=0.0, bad_draws="keep")
-    ranges = [float((point[name].max("draw") - point[name].min("draw")).max()) for name in names]
-    yield at_most("range of draws without uncertainty", max(ranges), 0.0)
-    first, second = _peaks(scenario)
-    what = "memory of the second half of many draws"
-    yield at_most(what, second / MEBIBYTE, 1.25 * first / MEBIBYTE, " MiB")
+    spreads = [float((point[name].max("draw") - point[name].min("draw")).max()) for name in names]
+    yield at_most("spread of draws at uncertainty 0", max(spreads), 0.0)
+    first, second = _peak_memory(scenario)
+    name = "peak memory, second half of a long run"
+    yield at_most(name, second / MEBIBYTE, 1.25 * first / MEBIBYTE, " MiB")
 
 
-def _peaks(scenario: Scenario) -> tuple[int, int]:
-    """Peak bytes in arrays while the first half of many draws is made, and the second."""
-    done = 0
+def _peak_memory(scenario: Scenario) -> tuple[int, int]:
+    """Peak bytes of arrays in each half of a long run."""
+    completed = 0
     peaks: list[int] = []
 
     def progress(draws: int) -> None:
-        nonlocal done
-        done += draws
-        if done >= MANY // 2 and not peaks:
+        nonlocal completed
+        completed += draws
+        if completed >= MANY_DRAWS // 2 and not peaks:
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.reset_peak()
 
     tracemalloc.start()
     try:
-        wanted = run_options(scenario, MANY, threads=1, kept_draws=CHUNK, bad_draws="keep")
-        run_engine(scenario, wanted, progress=progress)
+        options = run_options(scenario, MANY_DRAWS, threads=1, kept_draws=CHUNK, bad_draws="keep")
+        run_engine(scenario, options, progress=progress)
         peaks.append(tracemalloc.get_traced_memory()[1])
     finally:
         tracemalloc.stop()

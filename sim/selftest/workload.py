@@ -1,4 +1,7 @@
-"""Forty inputs of six families, ten of them tied: a sampling job, and NumPy doing the same."""
+"""A sampling job of forty inputs, and the same in NumPy.
+
+They are of six families; ten are correlated.
+"""
 
 from __future__ import annotations
 
@@ -18,48 +21,51 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "truncated normal": {"family": "normal", "mean": 3.0, "sd": 1.0, "min": 2.0, "max": 6.0},
 }
 COUNT = 40
-TIED = 10
+CORRELATED = 10
 RHO = 0.5
 LOW, HIGH = special.ndtr([-1.0, 3.0])  # of the truncated normal
 
 
-def family(name: str) -> str:
-    """The family of an input, which its name begins with."""
+def family_of(name: str) -> str:
+    """The family of an input, with which its name begins."""
     return name.rsplit(" ", 1)[0]
 
 
-def tied(spared: str = "") -> list[str]:
-    """The first ten inputs that are not of the family `spared`, which is slow in a copula."""
-    return [name for name in INPUTS if family(name) != spared][:TIED]
+def correlated_inputs(independent: str = "") -> list[str]:
+    """The ten correlated inputs: the first not `independent`.
+
+    That is a family which is slow in a copula.
+    """
+    return [name for name in INPUTS if family_of(name) != independent][:CORRELATED]
 
 
-def group(spared: str = "") -> dict[str, Any]:
-    """The correlation group of them."""
-    matrix = (RHO + (1 - RHO) * np.eye(TIED)).tolist()
-    return {"inputs": tied(spared), "matrix": matrix, "kind": "copula"}
+def correlation_group(independent: str = "") -> dict[str, Any]:
+    """Their correlation group."""
+    matrix = (RHO + (1 - RHO) * np.eye(CORRELATED)).tolist()
+    return {"inputs": correlated_inputs(independent), "matrix": matrix, "kind": "copula"}
 
 
 NAMES = [f"{list(FAMILIES)[i % len(FAMILIES)]} {i}" for i in range(COUNT)]
-INPUTS = {name: FAMILIES[family(name)] for name in NAMES}
-CORRELATION = group()
+INPUTS = {name: FAMILIES[family_of(name)] for name in NAMES}
+CORRELATION = correlation_group()
 
 
-def by_numpy(draws: int, spared: str = "") -> Array:
+def draw_with_numpy(draws: int, independent: str = "") -> Array:
     """The draws [input, draw] as vectorised NumPy makes them."""
     rng = np.random.default_rng(1)
-    drawn = np.empty((COUNT, draws))
-    factor = np.linalg.cholesky(RHO + (1 - RHO) * np.eye(TIED))
-    mixed = factor @ rng.standard_normal((TIED, draws))
-    scores = dict(zip(tied(spared), mixed, strict=True))
+    values = np.empty((COUNT, draws))
+    factor = np.linalg.cholesky(RHO + (1 - RHO) * np.eye(CORRELATED))
+    correlated = factor @ rng.standard_normal((CORRELATED, draws))
+    scores = dict(zip(correlated_inputs(independent), correlated, strict=True))
     for i, name in enumerate(INPUTS):
-        given = scores.get(name)
-        drawn[i] = _drawn(family(name), rng, draws) if given is None else _of(family(name), given)
-    return drawn
+        family, z = family_of(name), scores.get(name)
+        values[i] = _draw(family, rng, draws) if z is None else _transform(family, z)
+    return values
 
 
-def _drawn(distribution: str, rng: np.random.Generator, draws: int) -> Array:
-    """Draws of an input that stands alone, as NumPy makes them fastest."""
-    match distribution:
+def _draw(family: str, rng: np.random.Generator, draws: int) -> Array:
+    """Draws of an independent input, as NumPy makes them fastest."""
+    match family:
         case "normal":
             return rng.normal(3.0, 0.5, draws)
         case "lognormal":
@@ -73,15 +79,15 @@ def _drawn(distribution: str, rng: np.random.Generator, draws: int) -> Array:
     return np.asarray(3.0 + special.ndtri(rng.uniform(LOW, HIGH, draws)))
 
 
-def _of(distribution: str, z: Array) -> Array:
-    """Draws of normal scores, which a copula gives."""
-    match distribution:
+def _transform(family: str, z: Array) -> Array:
+    """Draws of an input from normal scores, which a copula gives."""
+    match family:
         case "normal":
             return np.asarray(3.0 + 0.5 * z)
         case "lognormal":
             return np.asarray(2.0 * np.exp(0.4 * z))
     p = special.ndtr(z)
-    match distribution:
+    match family:
         case "uniform":
             return np.asarray(1.0 + 3.0 * p)
         case "triangular":

@@ -167,11 +167,11 @@ def _read_point(path: Path) -> xr.Dataset | None:
 def _draw_figures(ds: xr.Dataset, folder: Path) -> dict[str, str]:
     """Draw every figure to a new folder; those that failed, each with the reason."""
     from sim.plots import save
-    from sim.plots.sweep import draw, pictures
+    from sim.plots.sweep import draw, figure_groups
 
     folder.mkdir(parents=True)
     undrawn = {}
-    for name, expressions in pictures(ds).items():
+    for name, expressions in figure_groups(ds).items():
         try:
             save(draw(ds, expressions), folder / f"{name}.png")
         except OSError:

@@ -1,4 +1,4 @@
-"""The headline tables: one content, shown in a terminal or as JSON.
+"""The headline tables, for a terminal or as JSON.
 
 Every number stands above its Monte Carlo standard error and is rounded by it.
 """
@@ -20,7 +20,7 @@ __all__ = [
     "Cell",
     "Selection",
     "Table",
-    "errors_told",
+    "describe_errors",
     "headline_tables",
     "quality",
     "warnings",
@@ -32,52 +32,58 @@ LARGEST_ERROR_OF_SPREAD = 0.1  # of the sd
 def headline_tables(
     ds: xr.Dataset, summary: xr.Dataset, selection: Selection | None = None
 ) -> list[Table]:
-    """The tables of a run, narrowed to a selection of labs, landlords and quarters.
+    """The tables of a run, narrowed to a selection.
 
-    Where labs are chosen, the tables of labs are shown, where landlords are, theirs.
+    Where labs are selected, their tables are shown, where landlords are, theirs, else all tables.
     """
-    chosen = selection or Selection()
-    read = Reader(ds, summary, chosen)
-    everything = not chosen.labs and not chosen.landlords
-    tables = token.tables(read) if everything else []
-    if everything or chosen.labs:
-        tables += [*build.tables(read), *labs.tables(read)]
-    if everything or chosen.landlords:
-        tables += landlords.tables(read)
-    return [table for table in tables + published.tables(read) if table.rows]
+    selection = selection or Selection()
+    reader = Reader(ds, summary, selection)
+    everything = not selection.labs and not selection.landlords
+    tables = token.tables(reader) if everything else []
+    if everything or selection.labs:
+        tables += [*build.tables(reader), *labs.tables(reader)]
+    if everything or selection.landlords:
+        tables += landlords.tables(reader)
+    return [table for table in tables + published.tables(reader) if table.rows]
 
 
 def warnings(ds: xr.Dataset) -> list[str]:
-    """What is wrong with the result, or was until draws were left out."""
+    """Warnings of draws that are not finite."""
     bad, draws = int(ds.attrs["draws_not_finite"]), int(ds.attrs["draws"])
     if not bad:
         return []
     fate = "they are left out of the draws and of every statistic."
     if ds.attrs["bad_draws"] == "keep":
-        fate = "statistics of the outputs that they touch are nan."
+        fate = "statistics of the outputs that they affect are nan."
     line = f"WARNING: {bad:,} of {draws:,} draws gave a value that is not finite; {fate}"
     return [f"{line} {ds.attrs['draws_not_finite_why']}".rstrip()]
 
 
 def quality(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
-    """What a reader should know about the draws: their number, errors, and doubtful ones."""
-    told = describe_errors(ds.sizes["draw"], sampler_of(ds))
-    return [told, *_unsettled(ds, summary), *_questionable(ds, summary)]
+    """Remarks on errors, heavy tails and questionable draws."""
+    errors = describe_errors(ds.sizes["draw"], sampler_of(ds))
+    return [errors, *_heavy_tails(ds, summary), *_questionable(ds, summary)]
 
 
 def describe_errors(draws: int, sampler: str) -> str:
-    """What the small numbers are, or why there are none."""
-    # Of Sobol' points every one of the sequences needs two draws.
+    """A remark on errors, or on why there are none.
+
+    They depend on the number of draws and the sampler.
+    """
+    # Each of the Sobol' sequences needs two draws.
     fewest = 2 * REPLICATES if sampler == SOBOL else BLOCK * FEWEST_REPLICATES
     if draws < fewest:
-        return f"{draws} draws are too few to tell a Monte Carlo error ({fewest} are needed)."
-    return "Small numbers: Monte Carlo standard error, from independent replicates."
+        return f"{draws} draws are too few for a Monte Carlo error ({fewest} are needed)."
+    return "±: Monte Carlo standard error, from independent replicates."
 
 
 def _questionable(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
-    """How many draws are questionable, why, and what became of them."""
-    count, here = int(ds.attrs["draws_questionable"]), draws_of(ds)
-    hours = round(here * float(summary["training_share_below_zero_mean"]))
+    """Remarks on the number and reasons of questionable draws.
+
+    Also on whether they are left out.
+    """
+    count, draws = int(ds.attrs["draws_questionable"]), draws_of(ds)
+    hours = round(draws * float(summary["training_share_below_zero_mean"]))
     lines = []
     if count and ds.attrs["drop_questionable"]:
         lines.append(
@@ -85,26 +91,31 @@ def _questionable(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
             " is above the capacity ratio."
         )
     elif count:
-        unfit = round(here * (1.0 - float(summary["fits_in_memory_mean"])))
-        facility = round(here * float(summary["pue_above_capacity_ratio_mean"]))
+        unfit = round(draws * (1.0 - float(summary["fits_in_memory_mean"])))
+        facility = round(draws * float(summary["pue_above_capacity_ratio_mean"]))
         lines.append(
             f"Questionable draws, kept: {count:,}; in {unfit:,} the model does not fit in HBM, in"
             f" {facility:,} pue is above the capacity ratio (--drop-questionable leaves them out)."
         )
     if hours:
-        lines.append(f"In {hours:,} draws inference and fine-tuning exceed a lab's hours.")
+        lines.append(
+            f"In {hours:,} draws inference and fine-tuning need more hours than a lab's"
+            " accelerators have."
+        )
     return lines
 
 
-def _unsettled(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
-    """The outputs whose spread rests on a few draws, each with the place where that is worst.
+def _heavy_tails(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
+    """A remark on outputs whose spread rests on a few draws.
+
+    Each is named with the labels where that is worst.
 
     Heavy tails show in an sd whose own error stays large, whatever the number of draws: of 32
     replicates, the one with the largest draw outweighs the rest.
     """
     if draws_of(ds) < FEWEST_FOR_SPREAD:
         return []
-    found = []
+    outputs = []
     for name, output in OUTPUTS.items():
         if f"{name}_sd" not in summary or output.kind == "bool":  # events may well be rare
             continue
@@ -114,12 +125,12 @@ def _unsettled(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
         worst = np.unravel_index(int(share.argmax()), share.shape)
         if share[worst] > LARGEST_ERROR_OF_SPREAD:
             labels = [str(summary[dim].values[i]) for dim, i in zip(sd.dims, worst, strict=True)]
-            where = f" ({', '.join(labels)})" if labels else ""
-            unread = "" if f"{name}_quantile" in summary else ", of which no draws are kept"
-            found.append(name + where + unread)
-    if not found:
+            text = f"{name} ({', '.join(labels)})" if labels else name
+            has_quantiles = f"{name}_quantile" in summary
+            outputs.append(text if has_quantiles else f"{text}, of which no draws are kept")
+    if not outputs:
         return []
     return [
-        "Mean and sd do not settle where a denominator comes near zero or a tail is heavy; read the"
-        f" quantiles instead of: {'; '.join(found)}."
+        "Mean and sd do not converge where a denominator comes near zero or a tail is heavy; read"
+        f" the quantiles instead of: {'; '.join(outputs)}."
     ]

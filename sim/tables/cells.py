@@ -1,4 +1,4 @@
-"""What tables are made of: cells with their errors, and the summary they are read from."""
+"""Tables, their cells, and the reader that makes cells."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from sim.common.numbers import percentage, rounded_by, significant
 from sim.model.dims import QUARTERS
@@ -25,7 +26,8 @@ NOT_REPORTED = "not reported"  # of a lab without ARR; any other number that is 
 class Cell:
     """A number with its standard error.
 
-    `scale` is for show; a probability is `of` so many draws, and shown in percent. `missing` and
+    `scale` is applied for display. A probability, shown in percent, is a share of `draws`; where
+    there is no uncertainty, so that all draws are the same, `draws` is infinite. `missing` and
     `infinite` are shown where there is no number, or no finite one.
     """
 
@@ -33,11 +35,11 @@ class Cell:
     error: float
     unit: str
     scale: float = 1.0
-    of: int = 0
+    draws: float = 0
     missing: str = "nan"
     infinite: str = "inf"
 
-    def shown(self) -> tuple[str, str]:
+    def rounded(self) -> tuple[str, str]:
         """The value rounded by its error, and the error."""
         if math.isnan(self.value):
             return self.missing, ""
@@ -46,24 +48,26 @@ class Cell:
         if math.isinf(self.error):  # some replicates have no finite value
             beyond = self.infinite if self.value >= 0 else f"-{self.infinite}"
             return f"{significant(self.value * self.scale, 3)} or {beyond}", ""
-        if self.of:
-            return percentage(self.value, self.error, self.of)
+        if math.isinf(self.draws):
+            return f"{100 * self.value:g}", ""
+        if self.draws:
+            return percentage(self.value, self.error, int(self.draws))
         return rounded_by(self.value * self.scale, self.error * self.scale)
 
     def data(self) -> dict[str, Any]:
-        """The cell for machines: unscaled; what is not finite is null and said in words."""
+        """The cell for JSON: unscaled, with a text where not finite."""
         numbers = {"value": self.value, "error": self.error}
         data: dict[str, Any] = {
             name: number if math.isfinite(number) else None for name, number in numbers.items()
         }
         if data["value"] is None or math.isinf(self.error):
-            data["text"] = self.shown()[0]
+            data["text"] = self.rounded()[0]
         return {**data, "unit": self.unit}
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The labs, landlords and quarters that tables are narrowed to; all where none are named."""
+    """Labs, landlords and quarters to be shown; empty for all."""
 
     labs: tuple[str, ...] = ()
     landlords: tuple[str, ...] = ()
@@ -72,116 +76,127 @@ class Selection:
 
 @dataclass
 class Table:
-    """A title, column heads, rows of a label and cells, and remarks under it.
+    """A title, column heads, rows of cells, and remarks.
 
-    Errors stand below their values, or beside them where the table is `narrow`.
+    Each row begins with a label.
+
+    Errors stand below their values, or beside them where the table is `narrow`. A gap follows each
+    of the row numbers in `rules`, which count from 1.
     """
 
     title: str
     columns: list[str]
     rows: list[tuple[str, list[Cell | str]]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    rules: list[int] = field(default_factory=list)  # rows after which there is a gap
+    rules: list[int] = field(default_factory=list)
     narrow: bool = False
 
     def data(self) -> dict[str, Any]:
-        """The table for machines: values unscaled, with errors and units."""
+        """The table for JSON: values unscaled, with errors and units."""
         columns = [column.replace("\n", " ") for column in self.columns[1:]]
         cells = []
         for label, row in self.rows:
             # A unit in a label is that of the number shown, not of the one here.
-            at = {"row": re.sub(r" \([^()]*\)$", "", label.replace("\n", ": "))}
+            row_name = {"row": re.sub(r" \([^()]*\)$", "", label.replace("\n", ": "))}
             for column, cell in zip(columns, row, strict=True):
                 if isinstance(cell, Cell):
-                    cells.append({**at, "column": column, **cell.data()})
+                    cells.append({**row_name, "column": column, **cell.data()})
                 elif cell not in ("", "-"):
-                    cells.append({**at, "column": column, "text": cell})
+                    cells.append({**row_name, "column": column, "text": cell})
         return {"title": self.title, "cells": cells, "remarks": self.remarks}
 
 
 class Reader:
-    """Cells from a summary by name, coordinates and statistic."""
+    """Cells of a run by statistic and coordinates."""
 
     def __init__(self, ds: xr.Dataset, summary: xr.Dataset, selection: Selection) -> None:
         self.ds, self.summary, self.selection = ds, summary, selection
-        self.draws = draws_of(ds)  # those that are not left out
+        self.draws = share_of_draws(ds, draws_of(ds))  # those that are not left out
         paid = last(ds, "lab_paid_margin")[:, 0]
         self.silent = set(ds["lab"].values[np.isnan(paid).all(axis=-1)].tolist())  # without ARR
-        self.places = {  # label -> index, by dim
+        self.indices = {  # dim -> label -> index
             str(dim): {label: i for i, label in enumerate(summary[dim].values.tolist())}
             for dim in summary.dims
         }
 
     def cell(
-        self,
-        name: str,
-        scale: float = 1.0,
-        of: int = 0,
-        infinite: str = "inf",
-        **where: Any,
+        self, name: str, scale: float = 1.0, draws: float = 0, infinite: str = "inf", **at: Any
     ) -> Cell:
-        """The statistic `name` of the summary at coordinates `where`."""
-        missing = NOT_REPORTED if where.get("lab") in self.silent else "nan"
-        found, error = self.summary.variables[name], self.summary.variables[f"{name}_error"]
-        place = tuple(self.places[str(dim)][where[str(dim)]] for dim in found.dims)
-        unit = str(found.attrs["units"])
-        value, deviation = float(found.values[place]), float(error.values[place])
-        return Cell(value, deviation, unit, scale, of, missing, infinite)
+        """A variable of the summary at the labels of its dims."""
+        missing = NOT_REPORTED if at.get("lab") in self.silent else "nan"
+        values, errors = (self.summary.variables[n] for n in (name, f"{name}_error"))
+        index = tuple(self.indices[str(dim)][at[str(dim)]] for dim in values.dims)
+        value, error = float(values.values[index]), float(errors.values[index])
+        return Cell(value, error, str(values.attrs["units"]), scale, draws, missing, infinite)
 
-    def probability(self, name: str, **where: Any) -> Cell:
+    def probability(self, name: str, **at: Any) -> Cell:
         """A probability or the mean of an indicator, shown in percent."""
-        return self.cell(name, of=self.draws, **where)
+        return self.cell(name, draws=self.draws, **at)
 
-    def total(self, name: str, **where: Any) -> Cell:
-        """The mean of a variable of which only moments are kept, summed over its other dims."""
-        means, unit = self.replicates(name, **where)
+    def total(self, name: str, **at: Any) -> Cell:
+        """The mean of a variable, summed over labels.
+
+        The sum is over the dims for which `at` holds a list. Only variables with moments have it.
+        """
+        means, unit = self.replicates(name, **at)
         value, error = self.mean(means.reshape(len(means), -1).sum(axis=1))
         return Cell(float(value), float(error), unit)
 
-    def ratio(self, over: str, under: str, **where: Any) -> Cell:
-        """The ratio of two means, summed over their other dims, and its error to first order."""
+    def ratio(self, over: str, under: str, **at: Any) -> Cell:
+        """The ratio of two means, with its error to first order.
+
+        Both are summed as in `total`.
+        """
         top, bottom = (
-            kept.reshape(len(kept), -1).sum(axis=1)
-            for kept in (self.replicates(name, **where)[0] for name in (over, under))
+            means.reshape(len(means), -1).sum(axis=1)
+            for means in (self.replicates(name, **at)[0] for name in (over, under))
         )
-        (above, _), (below, _) = self.mean(top), self.mean(bottom)
+        (numerator, _), (denominator, _) = self.mean(top), self.mean(bottom)
         with np.errstate(divide="ignore", invalid="ignore"):  # a fleet that earns nothing
-            value = above / below
-            error = self.mean(top - value * bottom)[1] / below
-        missing = NOT_REPORTED if where.get("lab") in self.silent else "nan"
+            value = numerator / denominator
+            error = self.mean(top - value * bottom)[1] / denominator
+        missing = NOT_REPORTED if at.get("lab") in self.silent else "nan"
         return Cell(float(value), float(error), "1", missing=missing)
 
-    def mean(self, means: Any) -> tuple[Any, Any]:
-        """The mean over all draws of what has these means by replicate, and its error."""
+    def mean(self, means: NDArray[np.float64]) -> tuple[Any, Any]:
+        """Mean and error from means [replicate, ...] of replicates."""
         count = self.ds["replicate_count"].values
         return mean_of_replicates(means, count, full_replicates_of(self.ds), sampler_of(self.ds))
 
-    def replicates(self, name: str, **where: Any) -> tuple[Any, str]:
-        """The means of a variable in every replicate [replicate, ...], and its unit."""
-        kept = self.ds[name + REPLICATE_MEAN]
-        chosen = kept.sel({dim: at for dim, at in where.items() if dim in kept.dims})
-        return np.ascontiguousarray(chosen.values), str(kept.attrs["units"])
+    def replicates(self, name: str, **at: Any) -> tuple[NDArray[np.float64], str]:
+        """Means [replicate, ...] of a variable, and its unit."""
+        means = self.ds[name + REPLICATE_MEAN]
+        selected = means.sel({dim: label for dim, label in at.items() if dim in means.dims})
+        return np.ascontiguousarray(selected.values), str(means.attrs["units"])
 
     def labels(self, dim: str) -> list[tuple[str, str]]:
         """Ids and display names of the labs or landlords to be shown."""
         chosen = self.selection.labs if dim == "lab" else self.selection.landlords
         names = zip(self.ds[dim].values, self.ds[f"{dim}_name"].values, strict=True)
-        return [(str(i), str(n)) for i, n in names if not chosen or i in chosen]
+        return [(str(i), str(name)) for i, name in names if not chosen or i in chosen]
 
-    def as_of(self, dim: str, field: str) -> str:
-        """The labs or landlords to be shown, each with the date of an input where it has one."""
+    def as_of(self, dim: str, quantity: str) -> str:
+        """Labs or landlords with the date of an input, as text.
+
+        Those without a date are left out.
+        """
         dates = json.loads(self.ds.attrs["as_of"])
-        known = {name: dates.get(f"{dim}s.{label}.{field}") for label, name in self.labels(dim)}
-        return ", ".join(f"{name} {date}" for name, date in known.items() if date)
+        dated = {name: dates.get(f"{dim}s.{i}.{quantity}") for i, name in self.labels(dim)}
+        return ", ".join(f"{name} {date}" for name, date in dated.items() if date)
 
-    def quarters(self, *otherwise: str) -> tuple[str, ...]:
+    def quarters(self, *default: str) -> tuple[str, ...]:
         """The quarters to be shown."""
-        return self.selection.quarters or otherwise
+        return self.selection.quarters or default
+
+
+def share_of_draws(ds: xr.Dataset, draws: int) -> float:
+    """`Cell.draws` of a probability: infinite in a run without uncertainty."""
+    return math.inf if ds.attrs.get("uncertainty") == 0 else draws
 
 
 def plus_minus(cell: Cell) -> str:
     """A value and its error in a line of text."""
-    value, error = cell.shown()
+    value, error = cell.rounded()
     return f"{value} ± {error}" if error else value
 
 

@@ -24,12 +24,19 @@ from sim.statistics.replicates import (
     sampler_of,
     standard_error,
 )
-from sim.tables.cells import LAST_QUARTER, Cell, Table
+from sim.tables.cells import LAST_QUARTER, Cell, Table, share_of_draws
+
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A column: the draws of which it shows the quantile at `level`, or else the share."""
+    """A quantile or share of draws [draw], a column of the table.
+
+    It is the quantile at `level`, or the share where there is no level.
+
+    `share_of` is the number of draws of which a share is, as of `Cell.draws`.
+    """
 
     head: str
     draws: NDArray[Any]
@@ -37,89 +44,73 @@ class Measure:
     unit: str
     scale: float
     replicates: Replicates
+    share_of: float = 0
 
     def cell(self) -> Cell:
         """The statistic with its error."""
         if self.level is None:
-            every = np.ones_like(self.draws)
-            value, error = probability_with_error(self.draws, every, self.replicates)
-            return Cell(float(value), float(error), self.unit, of=self.draws.size)
+            valid = np.ones_like(self.draws)
+            value, error = probability_with_error(self.draws, valid, self.replicates)
+            return Cell(float(value), float(error), self.unit, draws=self.share_of)
         ordered = np.sort(self.draws)
-        value, error = quantiles_with_error(ordered, self.draws, self.replicates, [self.level])
-        return Cell(float(value[0]), float(error[0]), self.unit, self.scale)
+        values, errors = quantiles_with_error(ordered, self.draws, self.replicates, [self.level])
+        return Cell(float(values[0]), float(errors[0]), self.unit, self.scale)
 
-    def by_replicate(
-        self, places: NDArray[np.int64], replicates: Replicates
-    ) -> NDArray[np.float64]:
-        """The statistic in each replicate of some of the draws, less what they have in common."""
+    def by_replicate(self, indices: Integers, replicates: Replicates) -> NDArray[np.float64]:
+        """The statistic [replicate] of some draws, up to a constant."""
+        draws = self.draws[indices]
         if self.level is None:
-            return replicates.means(self.draws[places])
-        return quantile_by_replicate(self.draws[places], replicates, self.level)
+            return replicates.means(draws)
+        return quantile_by_replicate(draws, replicates, self.level)
 
-    def less(
+    def difference(
         self,
-        other: Measure,
-        mine: NDArray[np.int64],
-        theirs: NDArray[np.int64],
+        reference: Measure,
+        indices: Integers,
+        reference_indices: Integers,
         replicates: Replicates,
     ) -> Cell:
         """The difference to another run's, with the error of a pair.
 
-        `mine` and `theirs` are the places of the draws that both have, `replicates` how these fall.
+        The indices are those of the draws that both runs have, `replicates` are theirs.
         """
-        apart = self.by_replicate(mine, replicates) - other.by_replicate(theirs, replicates)
+        apart = self.by_replicate(indices, replicates) - reference.by_replicate(
+            reference_indices, replicates
+        )
         error = standard_error(apart, replicates)
-        value = self.cell().value - other.cell().value
+        value = self.cell().value - reference.cell().value
         scale = 100.0 if self.level is None else self.scale
         return Cell(value, float(error), self.unit, scale)
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What the side-by-side table needs of a run."""
+    """A run in the side-by-side table.
+
+    `evaluated` counts all draws, with those that are left out; `kept` those of them from which the
+    table is made, the first ones; `numbers` are those of the draws that are not left out.
+    """
 
     scenario: str
     seed: str
     sampler: str
-    evaluated: int  # draws, with those that are left out
-    kept: int  # the first of them, to which the table looks
-    numbers: NDArray[np.int64]  # of the draws that are not
+    evaluated: int
+    kept: int
+    numbers: Integers
     measures: dict[str, Measure]
+
+    def pairs_with(self, other: Compared) -> bool:
+        """Whether draws of the same number have the same random numbers."""
+        options = [(run.seed, run.sampler, run.evaluated) for run in (self, other)]
+        return options[0] == options[1]
 
 
 def compared(ds: xr.Dataset, labs: Sequence[str] = ()) -> Compared:
-    """The few draws of a run that the side-by-side table needs; of the first two labs or those."""
-    q, end = QUARTERS.index(REFERENCE_QUARTER), QUARTERS.index(LAST_QUARTER)
-    margins, loaded = last(ds, "inference_gross_margin"), last(ds, "loaded_gross_margin")[q]
-    margin = margins[q]
-    gw, level = last(ds, "gw")[:, end], float(ds["threshold"].values[0])
-    names = list(enumerate(ds["lab_name"].values))
-    ids = [str(lab) for lab in ds["lab"].values]
-    chosen = [(i, name) for i, name in names if ids[i] in labs] if labs else names[:2]
-    how = replicates_of(ds)
+    """What the side-by-side table needs of a run.
 
-    def of(
-        head: str, draws: NDArray[Any], level: float | None, unit: str, scale: float = 1.0
-    ) -> Measure:
-        return Measure(head, draws.copy(), level, unit, scale, how)
-
-    found = [
-        of("margin\np5", margin, 0.05, "1", 100.0),
-        of("margin\np50", margin, 0.5, "1", 100.0),
-        of("margin\np95", margin, 0.95, "1", 100.0),
-        of(f"p50 in\n{LAST_QUARTER}", margins[end], 0.5, "1", 100.0),
-        of("P(>=\nhurdle)", margin >= last(ds, "hurdle_margin"), None, "1"),
-        of("loaded\np50", loaded, 0.5, "1", 100.0),
-        *(of(f"{name}\nGW", gw[i], 0.5, "GW") for i, name in chosen),
-        of(f"two\n> {level:g}", (gw > level).sum(axis=0) >= 2, None, "1"),
-    ]
-    paid, multiple = last(ds, "lab_paid_margin")[:, q], last(ds, "training_moic")
-    for i, name in chosen:
-        if not np.isnan(paid[i]).any():  # it reports ARR
-            found.append(of(f"{name}\npaid %", paid[i], 0.5, "1", 100.0))
-            found.append(of(f"{name}\nmultiple", multiple[i], 0.5, "x"))
+    Its labs are the first two, unless some are given.
+    """
     numbers, evaluated = ds["draw"].values.copy(), int(ds.attrs["draws"])
-    measures = {m.head: m for m in found}
     return Compared(
         ds.attrs["scenario"],
         ds.attrs["seed"],
@@ -127,40 +118,80 @@ def compared(ds: xr.Dataset, labs: Sequence[str] = ()) -> Compared:
         evaluated,
         int(ds.attrs.get("draws_kept", evaluated)),
         numbers,
-        measures,
+        {measure.head: measure for measure in _measures(ds, labs)},
     )
+
+
+def _measures(ds: xr.Dataset, labs: Sequence[str]) -> list[Measure]:
+    """The columns of a run.
+
+    Margins, gigawatts, and of labs that report ARR margin and multiple.
+    """
+    reference, end = QUARTERS.index(REFERENCE_QUARTER), QUARTERS.index(LAST_QUARTER)
+    margins, loaded = last(ds, "inference_gross_margin"), last(ds, "loaded_gross_margin")
+    margin, hurdle = margins[reference], last(ds, "hurdle_margin")
+    gw, threshold = last(ds, "gw")[:, end], float(ds["threshold"].values[0])
+    replicates, share_of = replicates_of(ds), share_of_draws(ds, ds.sizes["draw"])
+
+    def quantile(
+        head: str, draws: NDArray[Any], level: float = 0.5, unit: str = "1", scale: float = 1.0
+    ) -> Measure:
+        return Measure(head, draws.copy(), level, unit, scale, replicates)
+
+    def share(head: str, happens: NDArray[Any]) -> Measure:
+        return Measure(head, happens, None, "1", 1.0, replicates, share_of)
+
+    names = dict(zip(ds["lab"].values.tolist(), ds["lab_name"].values.tolist(), strict=True))
+    shown = [
+        (i, name) for i, (lab, name) in enumerate(names.items()) if (lab in labs if labs else i < 2)
+    ]
+    measures = [
+        quantile("inference\nmargin\np5", margin, 0.05, scale=100.0),
+        quantile("inference\nmargin\np50", margin, scale=100.0),
+        quantile("inference\nmargin\np95", margin, 0.95, scale=100.0),
+        quantile(f"margin\np50 in\n{LAST_QUARTER}", margins[end], scale=100.0),
+        share("P(margin\n>=\nhurdle)", margin >= hurdle),
+        quantile("loaded\nmargin\np50", loaded[reference], scale=100.0),
+        *(quantile(f"{name}\nGW", gw[i], unit="GW") for i, name in shown),
+        share(f"P(two\nlargest\n> {threshold:g} GW)", (gw > threshold).sum(axis=0) >= 2),
+    ]
+    paid, multiple = last(ds, "lab_paid_margin")[:, reference], last(ds, "training_moic")
+    for i, name in shown:
+        if not np.isnan(paid[i]).any():  # it reports ARR
+            measures.append(quantile(f"{name}\npaid\nmargin", paid[i], scale=100.0))
+            measures.append(quantile(f"{name}\ntraining\nmultiple", multiple[i], unit="x"))
+    return measures
 
 
 def side_by_side(runs: Sequence[Compared]) -> Table:
-    """Scenarios side by side, and less the first: the same random numbers, a paired error."""
+    """Scenarios side by side, with paired differences to the first.
+
+    There is no row of differences for a run of another seed, sampler or number of draws.
+    """
     first = runs[0]
     shared = [head for head in first.measures if all(head in run.measures for run in runs)]
     table = Table(
-        f"Scenarios: in {REFERENCE_QUARTER} margins (%) and multiples, in {LAST_QUARTER} GW and"
-        " P(two labs above)",
+        f"Scenarios: margins and probabilities (%) and training multiples of {REFERENCE_QUARTER},"
+        f" gigawatts of {LAST_QUARTER}",
         ["scenario", *shared],
     )
     for run in runs:
-        both, before, now = np.intersect1d(first.numbers, run.numbers, return_indices=True)
-        how = replicates_by(both, run.sampler, run.evaluated)
-        same = ("seed", "sampler", "evaluated")
-        paired = len(both) > 0 and all(getattr(first, x) == getattr(run, x) for x in same)
-        cells: list[Cell | str] = []
-        less: list[Cell | str] = []
-        for head in shared:
-            one, other = first.measures[head], run.measures[head]
-            cells.append(other.cell())
-            if paired:
-                less.append(other.less(one, now, before, how))
-        table.rows.append((run.scenario, cells))
-        if run is not first and less:
-            table.rows.append((f"  less {first.scenario}", less))
+        table.rows.append((run.scenario, [run.measures[head].cell() for head in shared]))
+        numbers, of_first, of_run = np.intersect1d(first.numbers, run.numbers, return_indices=True)
+        if run is not first and numbers.size and run.pairs_with(first):
+            replicates = replicates_by(numbers, run.sampler, run.evaluated)
+            differences: list[Cell | str] = [
+                run.measures[head].difference(first.measures[head], of_run, of_first, replicates)
+                for head in shared
+            ]
+            table.rows.append((f"  vs {first.scenario}", differences))
         table.rules.append(len(table.rows))
     table.remarks = [
-        "Of labs: medians. Differences are between draws with the same random numbers, so their"
-        " errors are smaller."
+        "Inference and loaded margin: of the reference lab. Of labs: medians. P(two largest): both"
+        f" of the two largest labs above the threshold in {LAST_QUARTER}. Differences are between"
+        " draws with the same random numbers, so their errors are smaller."
     ]
     if any(run.kept < run.evaluated for run in runs):
         kept = min(run.kept for run in runs)
-        table.remarks.append(f"Of the first {kept:,} draws of each, which are kept.")
+        table.remarks.append(f"From the draws that are kept: the first {kept:,} of each scenario.")
     return table

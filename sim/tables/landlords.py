@@ -1,4 +1,4 @@
-"""Tables of landlords: whom they host, what they book, and what hangs on the labs' margins."""
+"""Tables of landlords: hosting, books and exposure to labs."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from sim.statistics.summary import mean_with_error
 from sim.tables.cells import Cell, Reader, Table
 
 
-def tables(read: Reader) -> list[Table]:
+def tables(reader: Reader) -> list[Table]:
     """Who hosts whom, and the landlords' books of each quarter."""
-    return [_hosting(read), *(_books(read, q) for q in read.quarters(REFERENCE_QUARTER))]
+    return [_hosting(reader), *(_books(reader, q) for q in reader.quarters(REFERENCE_QUARTER))]
 
 
-LONGEST = 18  # letters of a landlord's name as a head
+MAX_HEAD = 18  # characters of a landlord's name
 
 
-def _hosting(read: Reader) -> Table:
-    """Labs by landlords at the reference quarter, to which the shares of 2026 hold."""
-    landlords = read.labels("landlord")
+def _hosting(reader: Reader) -> Table:
+    """Gigawatts of labs by landlord at the reference quarter.
+
+    They follow from the shares of 2026.
+    """
+    landlords = reader.labels("landlord")
     title = f"Who hosts whom, {REFERENCE_QUARTER} (mean GW)"
-    heads = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for _, name in landlords]
+    heads = [name if len(name) <= MAX_HEAD else f"{name[: MAX_HEAD - 1]}…" for _, name in landlords]
     table = Table(title, ["lab", *heads])
-    captive, shares = read.ds["captive"], read.ds["host_share_2026"]
+    captive, shares = reader.ds["captive"], reader.ds["host_share_2026"]
     parents = []
-    for lab, lab_name in read.labels("lab"):
-        gw = read.cell("gw_mean", lab=lab, quarter=REFERENCE_QUARTER)
+    for lab, lab_name in reader.labels("lab"):
+        gw = reader.cell("gw_mean", lab=lab, quarter=REFERENCE_QUARTER)
         cells: list[Cell | str] = []
         for landlord, name in landlords:
             share = float(shares.sel(lab=lab, landlord=landlord))
@@ -37,11 +40,11 @@ def _hosting(read: Reader) -> Table:
             if captive.sel(lab=lab, landlord=landlord):
                 parents.append(f"{lab_name} at {name}")
         table.rows.append((lab_name, cells))
-    if not read.selection.labs:
+    if not reader.selection.labs:
         table.rules.append(len(table.rows))
         at: dict[str, Any] = {"quarter": REFERENCE_QUARTER}
         hosted_by = [
-            read.cell("hosted_gw_landlord_mean", landlord=landlord, **at)
+            reader.cell("hosted_gw_landlord_mean", landlord=landlord, **at)
             for landlord, _ in landlords
         ]
         table.rows.append(("all labs", [cell if cell.value else "" for cell in hosted_by]))
@@ -64,76 +67,79 @@ EXPOSURE = (
     "RPO",
     "labs, %\nof RPO",
     "RPO under\nhurdle",
-    "same,\np95",
+    "RPO under\nhurdle,\nworst 5 %",
     "RPO not\ncovered",
     "value under\nhurdle",
 )
 
 
-def _books(read: Reader, quarter: str) -> Table:
-    """Gigawatts, capex, depreciation, rent and book value; and what hangs on labs' margins."""
-    at_reference = quarter == REFERENCE_QUARTER  # the quarter of which exposure speaks (7.7)
+def _books(reader: Reader, quarter: str) -> Table:
+    """Gigawatts, capex, depreciation, rent and book value; and exposure to labs' margins."""
+    at_reference = quarter == REFERENCE_QUARTER  # of exposure (7.7)
     heads = list(AMOUNTS.values())
     heads.insert(COVERAGE, COVERAGE_HEAD)
     heads = ["landlord", *heads, *(EXPOSURE if at_reference else ())]
     title = f"Landlords, {quarter} (means; flows in USD bn a quarter, stocks in USD bn)"
     table = Table(title, heads)
-    for landlord, name in read.labels("landlord"):
+    for landlord, name in reader.labels("landlord"):
         at: dict[str, Any] = {"landlord": landlord, "quarter": quarter}
-        cells: list[Cell | str] = [read.cell(f"{name}_mean", **at) for name in AMOUNTS]
-        cells.insert(COVERAGE, _coverage(read, **at))
-        cells += _exposure(read, landlord) if at_reference else []
+        cells: list[Cell | str] = [reader.cell(f"{name}_mean", **at) for name in AMOUNTS]
+        cells.insert(COVERAGE, _coverage(reader, **at))
+        cells += _exposure(reader, landlord) if at_reference else []
         table.rows.append((name, cells))
-    chosen = [landlord for landlord, _ in read.labels("landlord")]
-    if len(chosen) > 1:
+    shown = [landlord for landlord, _ in reader.labels("landlord")]
+    if len(shown) > 1:
         table.rules.append(len(table.rows))
-        over = {"quarter": quarter, "landlord": chosen}
-        sums: list[Cell | str] = [read.total(name, **over) for name in AMOUNTS]
-        sums.insert(COVERAGE, _coverage(read, **over))
-        table.rows.append(("together", [*sums, *([""] * len(EXPOSURE) if at_reference else [])]))
+        over = {"quarter": quarter, "landlord": shown}
+        sums: list[Cell | str] = [reader.total(name, **over) for name in AMOUNTS]
+        sums.insert(COVERAGE, _coverage(reader, **over))
+        table.rows.append(("total", [*sums, *([""] * len(EXPOSURE) if at_reference else [])]))
     table.remarks = [
-        "Capex: all of it. Depreciation and book value: of the labs' capacity. Rent: of labs that"
-        " the landlord does not own; over booked: ratio of its mean to that of the depreciation of"
+        "Capex: total. Depreciation and book value: of the labs' capacity. Rent: from labs that"
+        " the landlord does not own; over booked: its mean over the mean booked depreciation of"
         " what they rent (- where none rents).",
     ]
     if at_reference:
         table.remarks.append(
             "RPO: remaining performance obligations, all customers. Under hurdle: of labs whose"
-            " paid margin is below it, in the mean and the worst twentieth of draws; value: book"
-            " value that these rent. Not covered: labs' RPO times the share of their bill that"
-            " revenue does not cover. Exposure, not expected loss; a lab without ARR counts as"
-            " above."
+            " paid margin is below the hurdle: the mean, and what 5 % of draws exceed (p95). Value:"
+            " book value that these labs rent. Not covered: labs' RPO times the share of their bill"
+            " that revenue does not cover. Exposure, not expected loss; a lab without ARR counts as"
+            " above the hurdle."
         )
-        if dates := read.as_of("landlord", "rpo_busd"):
+        if dates := reader.as_of("landlord", "rpo_busd"):
             table.remarks.append(f"RPO as of: {dates}.")
     return table
 
 
-def _coverage(read: Reader, **where: Any) -> Cell | str:
-    """Rent over the booked depreciation of what is rented, a ratio of the means."""
-    if read.total("depreciation_booked_rented", **where).value == 0:
+def _coverage(reader: Reader, **at: Any) -> Cell | str:
+    """Mean rent over mean booked depreciation of rented capacity.
+
+    "-" where nothing is rented.
+    """
+    if reader.total("depreciation_booked_rented", **at).value == 0:
         return "-"
-    return read.ratio("rent_received", "depreciation_booked_rented", **where)
+    return reader.ratio("rent_received", "depreciation_booked_rented", **at)
 
 
-def _exposure(read: Reader, landlord: str) -> list[Cell | str]:
-    """What hangs on the labs' margins at the reference quarter."""
-    labs = read.cell("lab_dependence_mean", 100.0, landlord=landlord)
+def _exposure(reader: Reader, landlord: str) -> list[Cell | str]:
+    """Obligations and book values that depend on labs, and on their margins."""
+    labs = reader.cell("lab_dependence_mean", 100.0, landlord=landlord)
     return [
-        _rpo(read, landlord),
+        _rpo(reader, landlord),
         replace(labs, error=math.nan),
-        read.cell("rpo_under_hurdle_mean", landlord=landlord),
-        read.cell("rpo_under_hurdle_quantile", landlord=landlord, quantile=0.95),
-        read.cell("rpo_shortfall_mean", landlord=landlord),
-        read.cell("nbv_under_hurdle_mean", landlord=landlord),
+        reader.cell("rpo_under_hurdle_mean", landlord=landlord),
+        reader.cell("rpo_under_hurdle_quantile", landlord=landlord, quantile=0.95),
+        reader.cell("rpo_shortfall_mean", landlord=landlord),
+        reader.cell("nbv_under_hurdle_mean", landlord=landlord),
     ]
 
 
-def _rpo(read: Reader, landlord: str) -> Cell:
+def _rpo(reader: Reader, landlord: str) -> Cell:
     """The landlord's obligations: an input, without error unless it is sampled."""
-    place = read.ds["landlord"].values.tolist().index(landlord)
-    variable = read.ds["rpo_busd"]
+    index = reader.ds["landlord"].values.tolist().index(landlord)
+    variable = reader.ds["rpo_busd"]
     if "draw" not in variable.dims:
-        return Cell(float(variable.values[place]), math.nan, "USD bn")
-    value, error = mean_with_error(read.ds, "rpo_busd")
-    return Cell(float(value[place]), float(error[place]), "USD bn")
+        return Cell(float(variable.values[index]), math.nan, "USD bn")
+    value, error = mean_with_error(reader.ds, "rpo_busd")
+    return Cell(float(value[index]), float(error[index]), "USD bn")

@@ -1,69 +1,77 @@
-"""What sources state about outputs, beside what this run gives."""
+"""Published figures of outputs beside those of a run."""
 
 from __future__ import annotations
 
 import json
+from operator import itemgetter
 from typing import Any
 
 from sim.model.catalogue import OUTPUTS
 from sim.tables.cells import Cell, Reader, Table
 
 
-def tables(read: Reader) -> list[Table]:
-    """Published figures of outputs at a quarter, against the draws."""
-    heads = ["source, expression", "published", "here", "p5", "p95"]
+def tables(reader: Reader) -> list[Table]:
+    """Published figures of outputs, beside quantiles of the run."""
+    heads = ["source, expression", "published", "this run", "p5", "p95"]
     table = Table("Published figures beside this run (GW, %, USD bn a year)", heads)
-    shown = [said for said in json.loads(read.ds.attrs["published"]) if _is_shown(read, said)]
-    for said in sorted(shown, key=lambda said: (said["output"], said["quarter"], said["labels"])):
-        table.rows.append(_row(read, said))
+    statements = json.loads(reader.ds.attrs["published"])
+    shown = [statement for statement in statements if _is_shown(reader, statement)]
+    for statement in sorted(shown, key=itemgetter("output", "quarter", "labels")):
+        table.rows.append(_row(reader, statement))
     if not table.rows:
         return []
     table.remarks = [
-        "Here: the median, or the mean of what has no kept draws (ARR). Figures of inputs, and"
-        " those that contradict one another: sim check.",
+        "This run: the median, or the mean of outputs without stored draws (ARR). Published inputs,"
+        " and figures that contradict one another: sim check.",
     ]
     return [table]
 
 
-def _is_shown(read: Reader, said: dict[str, Any]) -> bool:
-    name, labels = said["output"], said["labels"]
-    if name not in OUTPUTS or said["quarter"] is None or said["less"] or said["per"]:
+def _is_shown(reader: Reader, statement: dict[str, Any]) -> bool:
+    """Whether a statement is of one output at a shown quarter.
+
+    Its lab or landlord is to be shown too.
+    """
+    name, labels = statement["output"], statement["labels"]
+    if name not in OUTPUTS or statement["quarter"] is None or statement["less"] or statement["per"]:
         return False
-    if said["total_of"] or said["quarter"] not in read.quarters(said["quarter"]):
+    if statement["total_of"] or statement["quarter"] not in reader.quarters(statement["quarter"]):
         return False
-    if f"{name}_quantile" not in read.summary and f"{name}_mean" not in read.summary:
+    if f"{name}_quantile" not in reader.summary and f"{name}_mean" not in reader.summary:
         return False
-    dims = _dims(read, name)
-    chosen = read.selection.labs or read.selection.landlords
-    known = all(label in dict(read.labels(dim)) for dim, label in zip(dims, labels, strict=False))
+    dims = _dims(reader, name)
+    chosen = reader.selection.labs or reader.selection.landlords
+    known = all(label in dict(reader.labels(dim)) for dim, label in zip(dims, labels, strict=False))
     return known and len(labels) == len(dims) and bool(labels or not chosen)
 
 
-def _dims(read: Reader, name: str) -> list[str]:
-    """The dims of an output over which a statement's labels go."""
-    statistic = f"{name}_quantile" if f"{name}_quantile" in read.summary else f"{name}_mean"
-    return [str(d) for d in read.summary[statistic].dims if d in ("lab", "landlord")]
+def _dims(reader: Reader, name: str) -> list[str]:
+    """The dims of an output to which a statement's labels belong."""
+    statistic = f"{name}_quantile" if f"{name}_quantile" in reader.summary else f"{name}_mean"
+    return [str(d) for d in reader.summary[statistic].dims if d in ("lab", "landlord")]
 
 
-def _row(read: Reader, said: dict[str, Any]) -> tuple[str, list[Cell | str]]:
-    name = said["output"]
-    where = dict(zip(_dims(read, name), said["labels"], strict=True))
-    where["quarter"] = said["quarter"]
+def _row(reader: Reader, statement: dict[str, Any]) -> tuple[str, list[Cell | str]]:
+    """Source and expression of a statement, its figure, and the run's."""
+    name = statement["output"]
+    at = dict(zip(_dims(reader, name), statement["labels"], strict=True))
+    at["quarter"] = statement["quarter"]
     scale = 100.0 if OUTPUTS[name].unit == "1" else 1.0
     low, value, high = (
-        None if said[key] is None else f"{scale * said[key]:g}" for key in ("low", "value", "high")
+        None if statement[key] is None else f"{scale * statement[key]:g}"
+        for key in ("low", "value", "high")
     )
     if low and high:
         published = f"{low} to {high}"
     else:
         published = value or (f">= {low}" if low else f"<= {high}")
     cells: list[Cell | str] = [published]
-    if f"{name}_quantile" in read.summary:
+    if f"{name}_quantile" in reader.summary:
         cells += [
-            read.cell(f"{name}_quantile", scale, quantile=level, **where)
+            reader.cell(f"{name}_quantile", scale, quantile=level, **at)
             for level in (0.5, 0.05, 0.95)
         ]
     else:
-        cells += [read.cell(f"{name}_mean", scale, **where), "-", "-"]
-    labels = f"[{', '.join(said['labels'])}]" if said["labels"] else ""
-    return f"{said['source']}\n{name}{labels}@{said['quarter']}", cells
+        cells += [reader.cell(f"{name}_mean", scale, **at), "-", "-"]
+    labels = f"[{', '.join(statement['labels'])}]" if statement["labels"] else ""
+    return f"{statement['source']}\n{name}{labels}@{statement['quarter']}", cells

@@ -16,35 +16,37 @@ MARGINS = {
 }
 
 
-def tables(read: Reader) -> list[Table]:
-    """Margins, and for each quarter what a token costs, takes and earns."""
-    quarters = read.quarters(REFERENCE_QUARTER)
-    costs = [_costs(read, quarter) for quarter in quarters]
-    return [_margins(read), *costs, *(_per_token(read, quarter) for quarter in quarters)]
+def tables(reader: Reader) -> list[Table]:
+    """Margins, and per quarter a token's cost, revenue, energy and speed."""
+    quarters = reader.quarters(REFERENCE_QUARTER)
+    costs = [_costs(reader, quarter) for quarter in quarters]
+    return [_margins(reader), *costs, *(_per_token(reader, quarter) for quarter in quarters)]
 
 
-def _margins(read: Reader) -> Table:
-    levels = [float(level) for level in read.summary["quantile"].values]
+def _margins(reader: Reader) -> Table:
+    """Quantiles of the gross margins and probabilities of reaching the hurdle."""
+    levels = [float(level) for level in reader.summary["quantile"].values]
     heads = ["", *(f"p{100 * level:g}" for level in levels)]
-    quarters = read.quarters(REFERENCE_QUARTER, LAST_QUARTER)
-    table = Table("Gross margin (%)", [*heads, f"P(>= {hurdle_label(read.ds)})"])
+    quarters = reader.quarters(REFERENCE_QUARTER, LAST_QUARTER)
+    table = Table("Gross margin (%)", [*heads, f"P(>= {hurdle_label(reader.ds)})"])
     for name, (label, probability) in MARGINS.items():
         for quarter in quarters:
             cells: list[Cell | str] = [
-                read.cell(f"{name}_quantile", 100.0, quarter=quarter, quantile=level)
+                reader.cell(f"{name}_quantile", 100.0, quarter=quarter, quantile=level)
                 for level in levels
             ]
-            cells.append(read.probability(probability, quarter=quarter))
+            cells.append(reader.probability(probability, quarter=quarter))
             table.rows.append((f"{label} {quarter}", cells))
         table.rules.append(len(table.rows))
     table.remarks = [
         "Of the reference lab, at the price list. Inference: on paid traffic, compute only."
-        " Loaded: with free tier, revenue share, overhead."
+        " Loaded: with free tier, revenue share, serving overhead."
     ]
     if REFERENCE_QUARTER in quarters:
-        of_run: dict[str, Any] = {"quarter": REFERENCE_QUARTER, "regime": "frontier_training"}
+        of_training: dict[str, Any] = {"quarter": REFERENCE_QUARTER, "regime": "frontier_training"}
         training: list[Cell | str] = [
-            read.cell("gross_margin_quantile", 100.0, quantile=level, **of_run) for level in levels
+            reader.cell("gross_margin_quantile", 100.0, quantile=level, **of_training)
+            for level in levels
         ]
         table.rows.append((f"Training {REFERENCE_QUARTER}", [*training, ""]))
         table.remarks.append(
@@ -54,22 +56,26 @@ def _margins(read: Reader) -> Table:
     return table
 
 
-def _costs(read: Reader, quarter: str) -> Table:
+def _costs(reader: Reader, quarter: str) -> Table:
+    """Mean cost of a million tokens by layer and regime.
+
+    With sums of layers, and revenue.
+    """
     heads = ["layer", *(words(regime).replace(" ", "\n") for regime in REGIMES)]
     table = Table(f"Mean cost of a million tokens, {quarter} (USD/Mtok)", heads, narrow=True)
     for layer in LAYERS:
         cells: list[Cell | str] = [
-            read.cell("unit_cost_mean", quarter=quarter, regime=regime, layer=layer)
+            reader.cell("unit_cost_mean", quarter=quarter, regime=regime, layer=layer)
             for regime in REGIMES
         ]
         zero = [isinstance(cell, Cell) and cell.value == cell.error == 0 for cell in cells]
-        shown = ["-" if none else cell for none, cell in zip(zero, cells, strict=True)]
-        table.rows.append((words(layer), shown))
+        texts = ["-" if is_zero else cell for is_zero, cell in zip(zero, cells, strict=True)]
+        table.rows.append((words(layer), texts))
     table.rules = [COMPUTE_LAYERS, COMPUTE_LAYERS + 1, len(LAYERS) + 1]
 
     def total(layers: tuple[str, ...]) -> list[Cell | str]:
         return [
-            read.total("unit_cost", quarter=quarter, regime=regime, layer=list(layers))
+            reader.total("unit_cost", quarter=quarter, regime=regime, layer=list(layers))
             for regime in REGIMES
         ]
 
@@ -79,7 +85,7 @@ def _costs(read: Reader, quarter: str) -> Table:
         ("revenue, paid tokens", "revenue_per_mtok_paid_mean"),
         ("revenue, all served tokens", "revenue_per_mtok_served_mean"),
     ):
-        table.rows.append((label, ["-", "-", read.cell(name, quarter=quarter)]))
+        table.rows.append((label, ["-", "-", reader.cell(name, quarter=quarter)]))
     table.remarks = [
         "Per million trained, tuned, or blended tokens (input, cached or not, and output).",
         "Inference margin: compute against revenue of paid tokens. Loaded: total against served.",
@@ -87,7 +93,8 @@ def _costs(read: Reader, quarter: str) -> Table:
     return table
 
 
-def _per_token(read: Reader, quarter: str) -> Table:
+def _per_token(reader: Reader, quarter: str) -> Table:
+    """Quantiles of a token's energy and time and of speeds."""
     levels = (0.05, 0.5, 0.95)
     heads = ["", *(f"p{100 * level:g}" for level in levels)]
     table = Table(f"A token and an accelerator, {quarter}", heads, narrow=True)
@@ -99,18 +106,19 @@ def _per_token(read: Reader, quarter: str) -> Table:
         ("Inference, prefill (tokens/s)", "tps_prefill", 1.0, {}),
         ("Inference, decode (tokens/s)", "tps_decode", 1.0, {}),
     )
-    for label, name, scale, where in rows:
-        cells = [read.cell(f"{name}_quantile", scale, quantile=level, **where) for level in levels]
+    for label, name, scale, at in rows:
+        cells = [reader.cell(f"{name}_quantile", scale, quantile=level, **at) for level in levels]
         table.rows.append((label, list(cells)))
     duty = []
     for regime in REGIMES:
-        share = read.cell("duty_cycle_mean", 100.0, quarter=quarter, regime=regime)
+        share = reader.cell("duty_cycle_mean", 100.0, quarter=quarter, regime=regime)
         duty.append(f"{words(regime)} {plus_minus(share)} %")
-    missed = read.probability("slo_missed_mean")
+    missed = reader.probability("slo_missed_mean")
     table.remarks = [
         "Tokens/s of one accelerator while active. Active share of its paid hours, mean: "
         f"{', '.join(duty)}.",
-        "HBM time: the whole HBM bandwidth of one accelerator for so long.",
-        f"The promised speed is out of reach in {plus_minus(missed)} % of draws (served slower).",
+        "HBM time: for which a token takes the whole HBM bandwidth of one accelerator.",
+        f"The promised speed per user is out of reach in {plus_minus(missed)} % of draws, which are"
+        " served more slowly.",
     ]
     return table

@@ -21,16 +21,25 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import special, stats
 
 import sim
-from sim.selftest.speed import best
-from sim.selftest.workload import FAMILIES, INPUTS, RHO, TIED, by_numpy, family, group, tied
+from sim.selftest.speed import shortest_times
+from sim.selftest.workload import (
+    CORRELATED,
+    FAMILIES,
+    INPUTS,
+    RHO,
+    correlated_inputs,
+    correlation_group,
+    draw_with_numpy,
+    family_of,
+)
 
 
 def ours(draws: int, spared: str = "", sampler: str = "stratified") -> Any:
-    return sim.sample(INPUTS, draws=draws, sampler=sampler, correlation=group(spared))
+    return sim.sample(INPUTS, draws=draws, sampler=sampler, correlation=correlation_group(spared))
 
 
 def correlation() -> np.ndarray:
-    return RHO + (1 - RHO) * np.eye(TIED)
+    return RHO + (1 - RHO) * np.eye(CORRELATED)
 
 
 def by_scipy(draws: int) -> np.ndarray:
@@ -45,13 +54,13 @@ def by_scipy(draws: int) -> np.ndarray:
     }
     rng = np.random.default_rng(1)
     factor = np.linalg.cholesky(correlation())
-    p = special.ndtr(factor @ rng.standard_normal((TIED, draws)))
-    of_copula = dict(zip(tied(), p, strict=True))
+    p = special.ndtr(factor @ rng.standard_normal((CORRELATED, draws)))
+    of_copula = dict(zip(correlated_inputs(), p, strict=True))
     return np.array(
         [
-            distributions[family(name)].ppf(of_copula[name])
+            distributions[family_of(name)].ppf(of_copula[name])
             if name in of_copula
-            else distributions[family(name)].rvs(draws, random_state=rng)
+            else distributions[family_of(name)].rvs(draws, random_state=rng)
             for name in INPUTS
         ]
     )
@@ -69,10 +78,10 @@ def by_openturns(draws: int) -> np.ndarray:
         "pert": ot.Beta(2.0, 4.0, 1.0, 5.0),
         "truncated normal": ot.TruncatedNormal(3.0, 1.0, 2.0, 6.0),
     }
-    names = [*tied(), *(name for name in INPUTS if name not in tied())]
+    names = [*correlated_inputs(), *(name for name in INPUTS if name not in correlated_inputs())]
     normal = ot.NormalCopula(ot.CorrelationMatrix(correlation().tolist()))
-    copula = ot.BlockIndependentCopula([normal, ot.IndependentCopula(len(names) - TIED)])
-    joint = ot.JointDistribution([distributions[family(name)] for name in names], copula)
+    copula = ot.BlockIndependentCopula([normal, ot.IndependentCopula(len(names) - CORRELATED)])
+    joint = ot.JointDistribution([distributions[family_of(name)] for name in names], copula)
     drawn = dict(zip(names, np.asarray(joint.getSample(draws)).T, strict=True))
     return np.array([drawn[name] for name in INPUTS])
 
@@ -89,11 +98,13 @@ def by_chaospy(draws: int) -> np.ndarray:
         "pert": lambda: cp.Beta(2.0, 4.0, 1.0, 5.0),
         "truncated normal": lambda: cp.TruncNormal(lower=2.0, upper=6.0, mu=3.0, sigma=1.0),
     }
-    exclusive_lock = [name for name in INPUTS if name not in tied()]
-    of_copula = cp.Nataf(cp.J(*(distributions[family(name)]() for name in tied())), correlation())
-    joint = cp.J(*(distributions[family(name)]() for name in exclusive_lock))
-    drawn = dict(zip(tied(), of_copula.sample(draws, seed=1), strict=True))
-    drawn |= dict(zip(exclusive_lock, joint.sample(draws, seed=2), strict=True))
+    independent = [name for name in INPUTS if name not in correlated_inputs()]
+    of_copula = cp.Nataf(
+        cp.J(*(distributions[family_of(name)]() for name in correlated_inputs())), correlation()
+    )
+    joint = cp.J(*(distributions[family_of(name)]() for name in independent))
+    drawn = dict(zip(correlated_inputs(), of_copula.sample(draws, seed=1), strict=True))
+    drawn |= dict(zip(independent, joint.sample(draws, seed=2), strict=True))
     return np.array([drawn[name] for name in INPUTS])
 
 
@@ -115,12 +126,12 @@ def test_forty_inputs(benchmark: BenchmarkFixture, spared: str) -> None:
     draws = 1_000_000 if benchmark.enabled else 2_000
     ours(2_000)  # compiled
     benchmark.pedantic(ours, (draws, spared), rounds=5 if benchmark.enabled else 1)
-    assert_same_means(ours(draws, spared).to_array().values, by_numpy(draws, spared))
+    assert_same_means(ours(draws, spared).to_array().values, draw_with_numpy(draws, spared))
     if benchmark.enabled:
         for sampler in ("random", "stratified", "sobol"):
-            mine, theirs = best(
+            mine, theirs = shortest_times(
                 lambda sampler=sampler: ours(draws, spared, sampler),
-                lambda: by_numpy(draws, spared),
+                lambda: draw_with_numpy(draws, spared),
             )
             print(
                 f"\n{draws:,} draws, {sampler}: {1e3 * mine:.0f} ms; NumPy {1e3 * theirs:.0f} ms,"
@@ -139,7 +150,7 @@ def test_forty_inputs_against_other_tools(benchmark: BenchmarkFixture, name: str
     drawn = benchmark.pedantic(theirs, (draws,), rounds=1)
     assert_same_means(ours(draws).to_array().values, drawn)
     if benchmark.enabled:
-        mine, other = best(lambda: ours(draws), lambda: theirs(draws))
+        mine, other = shortest_times(lambda: ours(draws), lambda: theirs(draws))
         print(
             f"\n{draws:,} draws: {1e3 * mine:.0f} ms; {name} {1e3 * other:.0f} ms,"
             f" {other / mine:.1f} times as long"
@@ -189,7 +200,7 @@ def test_cost_of_a_family(benchmark: BenchmarkFixture, distribution: str) -> Non
     run(distribution)
     benchmark.pedantic(run, (distribution,), rounds=3 if benchmark.enabled else 1)
     if benchmark.enabled:
-        own, normal = best(lambda: run(distribution), lambda: run("normal"))
+        own, normal = shortest_times(lambda: run(distribution), lambda: run("normal"))
         print(f"\na value of a {distribution} costs {own / normal:.2f} times a normal's")
 
 

@@ -101,7 +101,11 @@ def test_the_list_fits_80_columns_and_says_what_is_wrong(run_sim: Sim, done: Don
     assert re.search(
         rf" 1,100 +7  stratified  20\d\d-\d\d-\d\d \d\d:\d\d +\d\.\d MB\s+{done.folder.name}\n", out
     )
-    for words in ("of another model version", "broken: run.nc: missing", "3 runs in outputs/, "):
+    for words in (
+        "from another version of the model",
+        "broken: run.nc: missing",
+        "3 runs in outputs/, ",
+    ):
         assert words in out
     rows = json.loads(run_sim("list", "--json")[1])
     assert {row["state"] for row in rows} == {"whole", "broken"}
@@ -140,7 +144,7 @@ def test_show_prints_what_the_run_printed(
     *tables, last = shown.splitlines()
     assert tables == done.printed.splitlines()[:-1]
     assert f"  {ALTERED}: 0.5 -> 0.6" in tables
-    assert re.fullmatch(r"outputs/base-\w{12}/  made 20\S+ \S+ UTC in \d+\.\d s", last)
+    assert re.fullmatch(r"outputs/base-\w{12}/  started 20\S+ \S+ UTC, took \d+\.\d s", last)
     document = json.loads(run_sim("show", "base", "--json")[1])
     assert document["overrides"][0]["key"] == ALTERED
     assert (document["draws"], document["model"]) == (1_100, "this")
@@ -201,7 +205,7 @@ def test_plot_refuses_what_it_cannot_draw_or_write(
     code, out, errors = run_sim("plot", "base", "margn", "--to", "a/b.png")
     assert (code, out) == (2, "")
     assert errors.splitlines() == [
-        "--to: a/b.png: expected a folder, or NAME.png, .pdf or .svg in a folder that is there",
+        "--to: a/b.png: expected a folder, or NAME.png, .pdf or .svg in an existing folder",
         "FIGURE: no such figure: 'margn'; did you mean 'margin'?",
     ]
     assert "one file, and 7 figures" in run_sim("plot", "base", "--to", "all.png")[2]
@@ -305,7 +309,7 @@ def test_an_export_replaces_nothing_unasked(run_sim: Sim, done: Done) -> None:
     ("options", "message"),
     [
         (("--format", "parqet"), "--format: unknown format 'parqet'; did you mean 'parquet'?"),
-        ((), "--format: missing: expected csv, parquet or zarr, unless --to has such an ending"),
+        ((), "--format: missing: expected csv, parquet or zarr, or a --to that ends so"),
         (("--to", "a/b.csv"), "--to: a: no such folder"),
         (
             ("--to", "b.csv", "--output", "gww"),
@@ -367,7 +371,7 @@ def test_rm_asks_on_a_terminal_and_refuses_without_one(
     code, _, errors = run_sim("rm", "base")
     assert (code, errors) == (
         2,
-        "sim rm: not asked for: on no terminal, say --yes to remove runs\n",
+        "sim rm: needs --yes to remove runs where there is no terminal to ask on\n",
     )
     assert folder.is_dir()
     monkeypatch.setattr("sim.cli.rm._on_terminal", lambda: True)

@@ -157,7 +157,7 @@ def test_the_command_names_an_unusable_cluster_and_writes_nothing(
     assert done.stderr.splitlines() == [
         "--cluster: expected tcp://host:port, tls://host:port, or local:N for N processes of this"
         " machine (1 to 256); got 'local:0'",
-        "--threads: says nothing with --cluster: its workers have threads of their own",
+        "--threads: has no effect with --cluster, whose workers have threads of their own",
     ]
     assert list(tmp_path.iterdir()) == []
 

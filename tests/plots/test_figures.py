@@ -17,8 +17,7 @@ import sim
 from sim.model.dims import LAYERS
 from sim.parameters.scenario import Scenario
 from sim.plots import FIGURES, draw, save
-from sim.plots.style import chance, number, probability
-from sim.statistics.replicates import replicates_of
+from sim.plots.style import Estimate, format_equation, format_number, format_probability
 
 
 def texts(figure: Figure) -> list[str]:
@@ -211,7 +210,7 @@ def test_the_waterfall_adds_up_to_the_means(ds: xr.Dataset, summary: xr.Dataset)
     for label, layer, error in zip(of_layers, layers.values, errors.values, strict=True):
         assert bars[label].get_x() == pytest.approx(100 * before)
         assert bars[label].get_width() == pytest.approx(100 * layer)
-        assert said[label] == number(100 * layer, 100 * error)
+        assert said[label] == format_number(100 * layer, 100 * error)
         before += layer
     served, paid = (
         summary[f"revenue_per_mtok_{of}_mean"].sel(quarter="2026Q4") for of in ("served", "paid")
@@ -251,12 +250,18 @@ def test_lab_margins_stand_against_the_hurdle(ds: xr.Dataset) -> None:
         0.7,
     ]
     said = [text.get_text() for text in axes.texts]
+    exceedance = sim.summarise(ds, ["lab_paid_margin"], at_least=[0.7, -0.6])
     for lab in reporting:
         for quarter in ("2026Q4", "2027Q4"):
-            draws = ds.lab_paid_margin.sel(lab=lab, quarter=quarter).values
-            assert f"{quarter}:  {chance(draws >= 0.7, draws == draws, replicates_of(ds))}" in said
-            cut_off = f"◂ P(< −60 %) {probability(draws < -0.6, draws == draws, replicates_of(ds))}"
-            assert (cut_off in said) == (np.quantile(draws, 0.05) < -0.6) == (lab == "xai")
+            values, errors = (
+                exceedance[f"lab_paid_margin_exceedance{end}"].sel(lab=lab, quarter=quarter).values
+                for end in ("", "_error")
+            )
+            share = format_probability(Estimate(values[0], errors[0]), ds)
+            assert f"{quarter}:  {share}" in said
+            below = format_equation(Estimate(1 - values[1], errors[1]), ds)
+            p5 = ds.lab_paid_margin.sel(lab=lab, quarter=quarter).quantile(0.05)
+            assert (f"◂ P(< −60 %) {below}" in said) == (p5 < -0.6) == (lab == "xai")
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == list(ds.lab_name.values)
     assert said.count("ARR not reported") == 5
@@ -272,14 +277,15 @@ def test_payback_curves_end_at_the_share_that_ever_pays_back(
         draws = ds.payback_months.sel(lab=lab).values
         months = np.asarray(curve.get_xdata())
         np.testing.assert_allclose(curve.get_ydata(), (draws[:, None] <= months).mean(axis=0))  # type: ignore[arg-type]
-        share = probability(np.isfinite(draws), draws == draws, replicates_of(ds)).removeprefix(
-            "= "
+        value, error = (summary[f"payback_months_finite{end}"] for end in ("", "_error"))
+        share = format_probability(
+            Estimate(float(value.sel(lab=lab)), float(error.sel(lab=lab))), ds
         )
         assert f"pays back in {share} of draws, else never" in said
     median = summary.payback_months_quantile.sel(quantile=0.5, lab="anthropic")
     error = summary.payback_months_quantile_error.sel(quantile=0.5, lab="anthropic")
     assert marked(axes, "o") == [(pytest.approx(float(median)), 0.5)]
-    assert f"median {number(float(median), float(error))} months" in said
+    assert f"median {format_number(float(median), float(error))} months" in said
     assert said.count("median") == 1
     caption = next(text for text in texts(axes.figure) if "Scenario" in text).replace("\n", " ")
     assert "ARR not reported: Google DeepMind, Meta, Alibaba Qwen" in caption
@@ -325,8 +331,15 @@ def test_depreciation_is_shown_as_booked_and_as_lost(ds: xr.Dataset, summary: xr
         gaps = zip(
             at.depreciation_gap_mean.values, at.depreciation_gap_mean_error.values, strict=True
         )
-        assert [text.get_text() for text in axes.texts] == [number(*gap) for gap in gaps]
+        assert [text.get_text() for text in axes.texts] == [format_number(*gap) for gap in gaps]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(
         ds.landlord_name.values
     )
     assert figure.axes[0].get_xlabel() == "USD bn per quarter"
+
+
+@pytest.mark.parametrize("name", ["margin", "lab_margin", "payback", "gigawatts"])
+def test_probabilities_without_uncertainty_are_0_or_100(name: str, base: Scenario) -> None:
+    shown = " ".join(texts(draw(name, sim.simulate(base, draws=512, uncertainty=0.0))))
+    assert re.search(r"\b(0|100) %", shown)
+    assert not re.search(r"[<>] [\d.]+ %(?! are)|[\d.]+ ± [\d.]+ %", shown)

@@ -27,10 +27,10 @@ LINES = 48
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little time is spent on speed, memory and the model's bits."""
     monkeypatch.setattr(same_bits, "DRAWS", 5 * same_bits.TILE + 77)
-    monkeypatch.setattr(speed, "TIMES", 1)
+    monkeypatch.setattr(speed, "REPEATS", 1)
     monkeypatch.setattr(speed, "SAMPLED", 2_000)
     monkeypatch.setattr(speed, "SIMULATED", 1_024)
-    monkeypatch.setattr(whole_model, "MANY", 4 * whole_model.CHUNK)
+    monkeypatch.setattr(whole_model, "MANY_DRAWS", 4 * whole_model.CHUNK)
 
 
 def invoked(*arguments: str) -> tuple[int, str]:
@@ -55,7 +55,7 @@ def test_without_a_parameter_file_the_model_is_not_drawn(command: Command) -> No
     done = command("selftest")
     assert done.returncode == 0, done.stdout
     assert done.stderr == ""
-    assert "The model was not drawn: there is no params/base.toml here" in done.stdout
+    assert "The model was not checked: there is no params/base.toml here" in done.stdout
     assert "model, " not in done.stdout
     assert "Philox4x32-10" in done.stdout
 
@@ -101,9 +101,9 @@ def test_json_tells_the_same_to_machines(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert distribution["ok"]
     assert (
         abs(distribution["value"] - distribution["reference"])
-        <= check.ERRORS * distribution["error"]
+        <= check.MAX_ERRORS * distribution["error"]
     )
-    timed = checks[f"40 inputs, {speed.TIED} of them tied: here, values/s"]
+    timed = checks[f"40 inputs, {speed.CORRELATED} correlated: sim, values/s"]
     assert timed["ok"] is None
     assert timed["ratio"] > 0
 
@@ -117,19 +117,19 @@ def test_draws_that_depend_on_the_order_of_inputs_are_found(
         return sample(inputs, **{**options, "sampler": "sobol"})
 
     monkeypatch.setattr(same_bits, "sample", by_place)
-    checks = {one.what: one for one in same_bits.checks(None)}
+    checks = {one.name: one for one in same_bits.checks(None)}
     failed = [what for what, one in checks.items() if not one.ok]
-    assert failed == ["inputs in another order", "inputs beside one more"]
+    assert failed == ["inputs in another order", "inputs beside another input"]
 
 
 def test_memory_that_grows_with_the_draws_is_found(
     monkeypatch: pytest.MonkeyPatch, base: Scenario
 ) -> None:
-    monkeypatch.setattr(whole_model, "_peaks", lambda scenario: (100 << 20, 200 << 20))
+    monkeypatch.setattr(whole_model, "_peak_memory", lambda scenario: (100 << 20, 200 << 20))
     *sums, memory = whole_model.checks(base)
     assert all(one.ok for one in sums)
     assert not memory.ok
-    assert memory.found == "200 MiB"
+    assert memory.result == "200 MiB"
 
 
 def test_a_part_that_cannot_be_done_has_failed() -> None:
@@ -137,10 +137,10 @@ def test_a_part_that_cannot_be_done_has_failed() -> None:
         yield check.at_most("first", 0.0, 0.0)
         raise OSError("no such instruction")
 
-    first, second = selftest.done(part)
+    first, second = selftest.run_part(part)
     assert first.ok
     assert not second.ok
-    assert second.found == "OSError: no such instruction"
+    assert second.result == "OSError: no such instruction"
 
 
 def test_no_check_passes_for_want_of_a_number() -> None:

@@ -336,7 +336,7 @@ def test_every_shape_of_grid_has_its_pictures(
     over: dict[str, Any], outputs: list[str] | None, names: list[str], tmp_path: Path
 ) -> None:
     swept = sim.sweep(BASE, over, outputs, draws=256)
-    found = figures.pictures(swept)
+    found = figures.figure_groups(swept)
     assert len(found) == len(names)
     for name, asked in found.items():
         made = figures.draw(swept, asked)

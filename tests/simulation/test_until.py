@@ -287,7 +287,10 @@ def test_faults_of_targets_are_told_with_those_of_other_options(
     assert done.returncode == 2
     assert "--until: p5(gw@2026Q4): say a lab, e.g. [" in done.stderr
     assert "--lab: no such lab" in done.stderr
-    assert "--max-draws: says how far" in command("run", BASE, "--max-draws", "9").stderr
+    assert (
+        "--max-draws: has no effect without --until"
+        in command("run", BASE, "--max-draws", "9").stderr
+    )
     assert not (tmp_path / "outputs").exists()
 
 

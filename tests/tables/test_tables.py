@@ -93,8 +93,8 @@ def test_the_side_by_side_table_says_what_the_other_tables_say(
     (_, cells), *_ = comparison.side_by_side([comparison.compared(ds)]).rows
     _, expected = tables.headline_tables(ds, summary)[0].rows[0]
     p5, p50, p95, _, reached = cells[:5]
-    assert [c.shown() for c in (p5, p50, p95, reached) if isinstance(c, Cell)] == [
-        c.shown()
+    assert [c.rounded() for c in (p5, p50, p95, reached) if isinstance(c, Cell)] == [
+        c.rounded()
         for c in (expected[0], expected[2], expected[4], expected[5])
         if isinstance(c, Cell)
     ]
@@ -105,7 +105,7 @@ def test_differences_of_scenarios_are_paired(base: Scenario, params: Path, ds: x
     dear = sim.load(params / "base.toml", set={"hardware.power_price_usd_per_kwh.median": 0.1})
     runs = [comparison.compared(ds), comparison.compared(sim.simulate(dear, draws=4_000, seed=1))]
     rows = dict(comparison.side_by_side(runs).rows)
-    first, less = rows["base"][1], rows["  less base"][1]
+    first, less = rows["base"][1], rows["  vs base"][1]
     assert isinstance(first, Cell)
     assert isinstance(less, Cell)
     assert less.value < 0
@@ -124,7 +124,7 @@ def test_errors_of_paired_differences_are_their_spread_over_seeds(level: float |
         one = rng.normal(size=4_000)
         other = one + 0.05 * (1 + rng.normal(size=4_000))
         pair = [Measure("", x if level else x > 1, level, "1", 1.0, how) for x in (one, other)]
-        cell = pair[1].less(pair[0], every, every, how)
+        cell = pair[1].difference(pair[0], every, every, how)
         found.append((cell.value, cell.error))
     values, errors = np.array(found).T
     assert np.sqrt((errors**2).mean()) == pytest.approx(values.std(), rel=0.2)
@@ -177,7 +177,7 @@ def test_labs_have_their_books_beside_what_training_brought(
         "gap mean": summary.funding_gap_busd_mean.sel(here),
     }.items():
         assert at(table, "Anthropic", column).value == pytest.approx(float(expected)), column
-    assert at(table, "OpenAI", "payback months p50").shown() == ("never", "")
+    assert at(table, "OpenAI", "payback months p50").rounded() == ("never", "")
 
 
 def test_a_lab_without_reported_revenue_is_said_to_be_so(
@@ -206,7 +206,7 @@ def test_landlords_have_what_they_book_beside_what_hangs_on_labs(
         mean = summary[f"{name}_mean"]
         expected = float(mean.sel({dim: label for dim, label in here.items() if dim in mean.dims}))
         assert at(table, "Oracle", column).value == pytest.approx(expected), column
-    assert at(table, "Oracle", "RPO").shown() == ("553", "")
+    assert at(table, "Oracle", "RPO").rounded() == ("553", "")
     heads = [head.replace("\n", " ") for head in table.columns[1:]]
     assert dict(table.rows)["Meta"][heads.index("rent over booked")] == "-"
     rent, booked = (
@@ -215,9 +215,9 @@ def test_landlords_have_what_they_book_beside_what_hangs_on_labs(
     )
     assert at(table, "Oracle", "rent over booked").value == pytest.approx(rent / booked)
     capex = [cells[1].value for label, cells in table.rows[:-1] if isinstance(cells[1], Cell)]
-    assert at(table, "together", "capex").value == pytest.approx(math.fsum(capex))
+    assert at(table, "total", "capex").value == pytest.approx(math.fsum(capex))
     worst = ds.rpo_under_hurdle.sel(landlord="oracle").quantile(0.95)
-    assert at(table, "Oracle", "same, p95").value == pytest.approx(float(worst))
+    assert at(table, "Oracle", "RPO under hurdle, worst 5 %").value == pytest.approx(float(worst))
 
 
 def test_published_figures_stand_beside_the_run(ds: xr.Dataset, summary: xr.Dataset) -> None:
@@ -341,7 +341,7 @@ def test_a_wide_table_goes_on_below_itself(
     ds: xr.Dataset, summary: xr.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = titled(ds, summary, "Landlords, 2026Q4")
-    for width, parts in ((60, 3), (80, 2), (200, 1)):
+    for width, parts in ((64, 3), (80, 2), (200, 1)):
         console = Console(width=width, record=True, legacy_windows=False)
         monkeypatch.setattr(terminal, "out", console)
         terminal.show(table)
@@ -368,11 +368,11 @@ def test_no_number_and_no_name_is_clipped(
 
 def test_a_quantile_that_some_replicates_put_at_never_says_so() -> None:
     cell = Cell(11.94, math.inf, "month", infinite="never")
-    assert cell.shown() == ("11.9 or never", "")
-    assert Cell(-22.294, math.inf, "1", 100.0).shown() == ("-2230 or -inf", "")
+    assert cell.rounded() == ("11.9 or never", "")
+    assert Cell(-22.294, math.inf, "1", 100.0).rounded() == ("-2230 or -inf", "")
     assert Cell(-22.294, math.inf, "1").data()["text"] == "-22.3 or -inf"
-    assert Cell(math.nan, math.nan, "1").shown() == ("nan", "")
-    assert Cell(-math.inf, 0.0, "1").shown() == ("-inf", "")
+    assert Cell(math.nan, math.nan, "1").rounded() == ("nan", "")
+    assert Cell(-math.inf, 0.0, "1").rounded() == ("-inf", "")
     assert Cell(math.inf, 0.0, "1").data() == {
         "value": None, "error": 0.0, "text": "inf", "unit": "1",
     }  # fmt: skip
@@ -432,3 +432,17 @@ def test_few_draws_say_that_they_have_no_error(base: Scenario, printed: Console)
     for table in tables.headline_tables(few, summary):
         terminal.show(table)
     assert "±" not in printed.export_text()
+
+
+def test_probabilities_without_uncertainty_are_0_or_100(base: Scenario) -> None:
+    """All draws are the same, so that no bound has to be given."""
+    point = sim.simulate(base, draws=512, uncertainty=0.0)
+    shown = [*tables.headline_tables(point, sim.summarise(point))]
+    shown.append(comparison.side_by_side([comparison.compared(point)]))
+    cells = [cell for table in shown for _, row in table.rows for cell in row]
+    probabilities = [cell for cell in cells if isinstance(cell, Cell) and cell.draws]
+    known = [cell for cell in probabilities if not math.isnan(cell.value)]
+    assert len(known) > 30
+    assert {cell.rounded() for cell in known} == {("0", ""), ("100", "")}
+    remarks = " ".join(remark for table in shown for remark in table.remarks)
+    assert "The power cap binds in 2027Q4 in 0 % of draws." in remarks

@@ -1,0 +1,93 @@
+"""Texts of the figures of a sweep: statistics, labels, titles and captions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import fill
+
+import xarray as xr
+
+from sim.common.text import in_words
+from sim.model.catalogue import OUTPUTS
+from sim.simulation.sweep import keys, shown_unit
+from sim.statistics.expressions import Expression
+
+STATISTICS = {"mean": "mean", "sd": "standard deviation"}
+
+
+def statistic(expression: Expression) -> str:
+    """The statistic of an expression in words."""
+    level = f"{100 * expression.number:g}"
+    if expression.statistic == "P":
+        is_margin = expression.variable.endswith("margin")
+        number = f"{level} %" if is_margin else f"{expression.number:g}"
+        return f"P({expression.relation.replace('>=', '≥').replace('<=', '≤')} {number})"
+    if expression.statistic == "quantile":
+        if expression.number == 0.5:
+            return "median"
+        ending = level[-2:] if level[-2:] in ("11", "12", "13") else level[-1]
+        return f"{level}{({'1': 'st', '2': 'nd', '3': 'rd'}).get(ending, 'th')} percentile"
+    if expression.statistic == "cvar":
+        low = expression.number < 0.5
+        tail = f"lowest {level}" if low else f"highest {100 - 100 * expression.number:g}"
+        return f"mean of the {tail} %"
+    return STATISTICS[expression.statistic]
+
+
+def title(ds: xr.Dataset, expressions: Sequence[Expression]) -> str:
+    """The quantity with its lab or landlord and quarter, and the statistics."""
+    first = expressions[0]
+    names = {
+        str(label): str(name)
+        for dim in ("landlord", "lab")
+        if f"{dim}_name" in ds
+        for label, name in zip(ds[dim].values, ds[f"{dim}_name"].values.ravel(), strict=False)
+    }
+    labels = [names.get(label, label) for label in first.labels]
+    words = [OUTPUTS[first.variable].meaning, *labels, *filter(None, [first.quarter])]
+    return f"{', '.join(words)}: {', '.join(map(statistic, expressions))}"
+
+
+def quantity(expression: Expression) -> str:
+    """What the vertical axis shows, with its unit."""
+    if expression.statistic == "P":
+        return "Probability (%)"
+    unit = shown_unit(expression)
+    return OUTPUTS[expression.variable].meaning + (f" ({unit})" if unit else "")
+
+
+def key_label(ds: xr.Dataset, key: str, characters: int) -> str:
+    """A key in words with its unit, wrapped."""
+    attrs = ds[key].attrs
+    unit = attrs.get("units", "1")
+    text = str(attrs.get("long_name", key)) + ("" if unit == "1" else f" ({unit})")
+    return fill(text, characters)
+
+
+def key_at_value(ds: xr.Dataset, key: str) -> str:
+    """A key in words at its one value."""
+    attrs = ds[key].attrs
+    unit = attrs.get("units", "1")
+    value = in_words(ds[key].values.item()) + ("" if unit == "1" else f" {unit}")
+    return fill(f"{attrs.get('long_name', key)}: {value}", 44)
+
+
+def caption(ds: xr.Dataset, fixed: Sequence[str], contour: bool) -> str:
+    """The sweep, its keys, those of one value, and what marks mean."""
+    attrs = ds.attrs
+    first = (
+        f"Scenario {attrs['scenario']}, sweep {attrs['digest']}: {attrs['draws']:,} draws at each"
+        f" point, seed {attrs['seed']}."
+    )
+    sentences = []
+    over = [key for key in keys(ds) if key not in fixed]
+    if over:
+        sentences.append(f"Over {', '.join(over)}.")
+    if fixed:
+        held = ", ".join(f"{key} = {in_words(ds[key].values.ravel()[0].item())}" for key in fixed)
+        sentences.append(f"With {held}.")
+    if contour:
+        sentences.append("Dots: points evaluated; between them contours are interpolated.")
+    else:
+        sentences.append("Bars: 95 % Monte Carlo intervals.")
+    return f"{first}\n{' '.join(sentences)}"
