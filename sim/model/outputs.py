@@ -1,7 +1,7 @@
-"""Every output of the model, declared once (model.md 9.4).
+"""Every output of the model, declared once ("Outputs" in docs/model.md).
 
-Classes are what an output belongs to: the whole world, a lab, a landlord, or a pair of them.
-Kernels write them as records (`out.unit_cost[q, r, layer] = ...`); all hold one draw.
+A class is the entity of an output: the world, a lab, a landlord, or a pair of lab and landlord.
+Kernels write outputs as records of a draw (`unit_cost[q, r, layer] = ...`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _QRL = ("quarter", "regime", "layer")
 
 
 class World:
-    """One value a draw, or one by quarter, regime and layer."""
+    """Outputs of the world, some by quarter, regime and layer."""
 
     # Section 1: an accelerator-hour.
     accelerator_hour_cost: A[Array, Output("USD/h", "Cost of a paid accelerator-hour by layer", _QRL)]
@@ -88,7 +88,7 @@ class World:
 
 
 class LabOutputs:
-    """One value a lab."""
+    """Outputs of a lab."""
 
     gw: A[Array, Output("GW", "Facility gigawatts at quarter end", _Q, kept="draws")]
     accelerators: A[Array, Output("1", "Reference accelerators at quarter end", _Q)]
@@ -131,7 +131,7 @@ class LabOutputs:
 
 
 class LandlordOutputs:
-    """One value a landlord."""
+    """Outputs of a landlord."""
 
     hosted_gw_landlord: A[Array, Output("GW", "Gigawatts of labs hosted at quarter end", _Q, kept="moments")]
     landlord_capex_busd: A[Array, Output("USD bn/quarter", "Capital expenditure in the quarter", _Q, kept="moments")]
@@ -153,7 +153,7 @@ class LandlordOutputs:
 
 
 class HostOutputs:
-    """One value a lab and landlord."""
+    """Outputs of a pair of lab and landlord."""
 
     hosted_gw: A[Array, Output("GW", "Gigawatts of the lab hosted by the landlord at quarter end", _Q)]
     net_book_value_by_lab: A[Array, Output("USD bn", "Net book value of the lab's capacity at quarter end", _Q)]
@@ -161,7 +161,7 @@ class HostOutputs:
 
 # fmt: on
 
-# What an output belongs to -> the dims that come before its own.
+# Entity of an output -> the dims that come before its own.
 ENTITIES: dict[type, tuple[str, ...]] = {
     World: (),
     LabOutputs: ("lab",),
@@ -175,13 +175,14 @@ EVERY_THRESHOLD, FIRST_THRESHOLD = "threshold", "threshold[0]"
 
 @dataclass(frozen=True, slots=True)
 class Probability:
-    """A share of draws: those in which an output passes a threshold.
+    """The share of draws in which an output passes a threshold.
 
-    `of` names the output and `relation` how it is compared. `threshold` is a number, the name of an
-    input, EVERY_THRESHOLD (each of the scenario's `thresholds_gw`, along a dim of its own), or
-    FIRST_THRESHOLD. `count` says for how many labs of a draw that must hold: "each" (labs stay a
-    dim), "all named" (those of the scenario's `named_labs`), or "at least two" of all.
-    Comparisons of the engine, indicators, dims and texts all follow from this.
+    `of` is the name of the output, `relation` the comparison. `threshold` is a number, the name of
+    an input, EVERY_THRESHOLD (each of the scenario's `thresholds_gw`, along the dim `threshold`),
+    or FIRST_THRESHOLD. `count` is the number of labs that must pass in a draw: "each" (labs stay a
+    dim), "all named" (those of the scenario's `named_labs`), or "at least two" of all labs. The
+    comparisons of kernels, indicators, dims and texts follow from this. See "Probabilities" in
+    docs/model.md.
     """
 
     of: str
