@@ -30,7 +30,9 @@ def describe(
     if correlations:
         from sim.engine import rank_correlation
 
-        ties = rank_correlation.described(scenario, describing.full_names(scenario, names or []))
+        ties = rank_correlation.describe_correlations(
+            scenario, describing.full_names(scenario, names or [])
+        )
         print(json.dumps(ties, indent=1) if as_json else describing.ties_text(ties))
         return
     found = describing.described(scenario, names) if names else describing.listed(scenario)

@@ -25,6 +25,6 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 def sync_to_disk(file: Any) -> None:
-    """Flush a file to the disk, so that it survives a loss of power."""
+    """Flush a file to disk, to survive a loss of power."""
     file.flush()
     os.fsync(file.fileno())

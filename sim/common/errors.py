@@ -50,4 +50,7 @@ class InputError(ValueError):
 
 
 class RunError(RuntimeError):
-    """A run that failed or could not be stored; no partial files are left."""
+    """A run that failed or could not be stored.
+
+    No partial files are left.
+    """

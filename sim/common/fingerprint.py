@@ -26,7 +26,7 @@ def source_hash() -> str:
 
 @cache
 def kernels_hash() -> str:
-    """Hash of the code that compiled kernels depend on, and of numba's version."""
+    """Hash of the code behind compiled kernels, and of numba's version."""
     return _hash(_KERNELS)
 
 

@@ -6,14 +6,14 @@ import math
 
 
 def significant(value: float, digits: int) -> str:
-    """A number to this number of significant digits, without an exponent if large."""
+    """A number to some significant digits, without an exponent if large."""
     if abs(value) < 10.0**digits:
         return f"{value:.{digits}g}"
     return f"{round(value, digits - 1 - math.floor(math.log10(abs(value)))):.0f}"
 
 
 def rounded_by(value: float, error: float) -> tuple[str, str]:
-    """Round a value by its Monte Carlo error, and the error to one digit.
+    """Round a value by its error, and the error to one digit.
 
     The value has three significant digits where the error is unknown (not finite), and four where
     it is zero. Both are returned as texts; the error is "" where it is unknown.
@@ -42,9 +42,9 @@ def percentage(share: float, error: float, draws: int) -> tuple[str, str]:
 
 
 def bounded(share: float, draws: int, total: int = 1) -> str:
-    """The bound of a share that holds in none or in all draws, see `percentage`.
+    """The bound of a share of none or all draws; see `percentage`.
 
-    `total` is the share of all draws: 1, or 100 for percent.
+    `share` is 0 or 1. `total` is the share of all draws: 1, or 100 for percent.
     """
     bound = min(float(total), 3 * total / draws)
     digits = -math.floor(math.log10(bound))

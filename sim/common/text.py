@@ -58,7 +58,7 @@ def in_words(value: Any) -> str:
 
 
 def finite(value: Any) -> float | None:
-    """A number as a float; None for anything that is no finite number.
+    """A finite number as a float; None for anything else.
 
     Booleans are no numbers here, and integers that exceed floats are not finite.
     """
@@ -71,7 +71,7 @@ def finite(value: Any) -> float | None:
 
 
 def shorten(texts: Sequence[str], width: int, separator: str = ", ") -> str:
-    """Join texts to at most this width; an ellipsis replaces the last ones."""
+    """Join texts to at most this width; an ellipsis replaces the rest."""
     line = separator.join(texts)
     if len(line) <= width:
         return line

@@ -13,9 +13,10 @@ KEPT_DRAWS = 13 * CHUNK  # draws whose values are kept: a run of 100,000 keeps a
 
 
 def replicate_of(numbers: NDArray[np.int64], sampler: str) -> NDArray[np.int64]:
-    """The replicate, 0 to 31, of each draw number; same shape as `numbers`.
+    """The replicate, 0 to 31, of each draw number.
 
-    Block b belongs to replicate b mod 32; under `sobol`, draw i to sequence i mod 32.
+    The shape is that of `numbers`. Block b belongs to replicate b mod 32; under `sobol`, draw i
+    belongs to sequence i mod 32.
     """
     by_block = sampler != "sobol"
     return np.asarray((numbers // BLOCK if by_block else numbers) % REPLICATES)

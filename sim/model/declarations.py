@@ -38,7 +38,7 @@ class Field:
     dims: tuple[str, ...] = ()
 
     def fault(self, number: float) -> str | None:
-        """The fault of a value or a median as a message; None inside the domain."""
+        """The fault of a value or median as a message, or None."""
         if not math.isfinite(number):
             return f"{number} is not a finite number ({self.meaning})"
         if number < self.lo or (self.lo_open and number == self.lo):

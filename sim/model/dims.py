@@ -1,4 +1,4 @@
-"""Dims of the model and their labels, common factors, and modes of evaluation."""
+"""Dims of the model, their labels, common factors and modes."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ class Landlord(NamedTuple):
 
 
 class Host(NamedTuple):
-    """Inputs of a pair of lab and landlord: the `[host.LANDLORD]` tables of a lab."""
+    """Inputs of a lab and landlord: `[host.LANDLORD]` of a lab's file."""
 
     share_2026: A[float, Field("1", "Landlord's share of the lab's gigawatts to the end of 2026", lo=0, hi=1)]
     share_2027: A[float, Field("1", "Landlord's share of the lab's additions in 2027", lo=0, hi=1)]

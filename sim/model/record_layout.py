@@ -1,4 +1,4 @@
-"""The columns of a draw: inputs, then outputs, in the order of declarations."""
+"""The columns of a draw: inputs, then outputs, as they are declared."""
 
 from __future__ import annotations
 
@@ -103,10 +103,10 @@ class RecordLayout:
         return offset
 
     def records(self, columns: NDArray[np.float64], group: type) -> NDArray[Any]:
-        """The records of a group in `columns` [column, lane], in the same memory.
+        """The records of a group in `columns` [column, lane].
 
-        The array has the shape of labs and landlords where the group has these dims, else (1,).
-        Each field has the lane as its last axis.
+        They share the memory of `columns`. The array has the shape of labs and landlords where the
+        group has these dims, else (1,). Each field has the lane as its last axis.
         """
         offset, dtype, shape = self.blocks[group]
         lanes = columns.shape[1]
@@ -125,7 +125,7 @@ def layout_of(labs: int, landlords: int) -> RecordLayout:
 
 
 def add_lane_axis(dtype: np.dtype[Any], lanes: int) -> np.dtype[Any]:
-    """The same dtype with a last axis of `lanes` numbers added to each field."""
+    """The same dtype with a last axis of lanes in each field."""
     if dtype.fields is not None:
         return np.dtype([(name, add_lane_axis(dtype[name], lanes)) for name in dtype.names or ()])
     return np.dtype((dtype.base, (*dtype.shape, lanes)))

@@ -71,7 +71,9 @@ def save_state(state: SimulationState, path: Path) -> None:
         if checkpoints:
             arrays[f"checkpoints.{name}"] = np.stack([getattr(one, name) for one in checkpoints])
     if totals.histograms is not None:
-        arrays |= {_OF_HISTOGRAMS + name: part for name, part in totals.histograms.arrays().items()}
+        arrays |= {
+            _OF_HISTOGRAMS + name: part for name, part in totals.histograms.to_arrays().items()
+        }
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
         sync_to_disk(file)
@@ -130,7 +132,7 @@ def _totals(arrays: dict[str, NDArray[Any]]) -> tuple[Totals, list[Totals]]:
         if name.startswith(_OF_HISTOGRAMS)
     }
     if histograms:
-        completed.histograms = Histograms.of_arrays(histograms)
+        completed.histograms = Histograms.from_arrays(histograms)
     checkpoints = [
         totals(numbers, *(arrays[f"checkpoints.{name}"][i] for name in _MOMENTS))
         for i, numbers in enumerate(arrays["checkpoints"])

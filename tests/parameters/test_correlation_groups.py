@@ -195,7 +195,7 @@ def test_describe_tells_what_ties_inputs(tied: Path, command: Callable[..., Any]
 
 
 def test_loadings_tie_as_they_are_told_to(base: Any) -> None:
-    told = rank_correlation.described(base, ["prices.price_output_usd_per_mtok"])
+    told = rank_correlation.describe_correlations(base, ["prices.price_output_usd_per_mtok"])
     first = told["factors"][0]
     assert set(first["inputs"]) == {
         "prices.price_input_usd_per_mtok", "prices.price_output_usd_per_mtok",
