@@ -15,7 +15,7 @@ def versions() -> dict[str, str]:
     """The processor, and versions of Python, this package and numeric libraries.
 
     Returns:
-        `processor`, `python` or the name of a distribution -> description or version.
+        `processor`, `python` or the name of a package -> its description or version.
     """
     names = ("token-economics-sim", "numpy", "scipy", "numba", "llvmlite", "xarray")
     return {

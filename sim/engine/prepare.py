@@ -42,6 +42,9 @@ def digest(scenario: Scenario, options: RunOptions) -> str:
 def prepare(scenario: Scenario, options: RunOptions) -> Prepared:
     """Make the plans of a run.
 
+    Returns:
+        The layout of a draw, the plans of sampling and evaluation, and the kept variables.
+
     Raises:
         ValueError: For an unknown name in `options.keep`.
     """
@@ -136,7 +139,7 @@ def _rules(variable: Variable, reports: Mask, rents: Mask) -> NDArray[np.int8]:
 
     The rules are ANYTHING, NUMBER (not NaN) and FINITE of `kernels.loop`; see "Missing and infinite
     values" in docs/model.md. `reports` [lab] is True for labs that report ARR, `rents` [landlord]
-    for landlords that let to an outside lab in both years.
+    for landlords that let to an outside lab in every quarter: those with a share of 2026.
     """
     output = variable.declaration
     number = np.full(variable.columns.shape, isinstance(output, Output))

@@ -53,7 +53,7 @@ class Totals:
     histograms: Histograms | None = None
 
     @classmethod
-    def none(cls, columns: int) -> Totals:
+    def empty(cls, columns: int) -> Totals:
         """Totals without draws, for this number of columns."""
         shape = (REPLICATES, columns)
         return cls(np.zeros(REPLICATES, np.int64), np.zeros(shape), np.zeros(shape))
@@ -120,7 +120,10 @@ class Prepared:
         return workspace(self.layout, plan.template, plan.sampling.scores(RUN))
 
     def gives_same_draws(self, other: Prepared) -> bool:
-        """Whether draws of the same number have the same bits."""
+        """Whether draws of the same number have the same bits.
+
+        The same variables are kept then, too.
+        """
 
         def determinants(prepared: Prepared) -> tuple[object, ...]:
             options = prepared.options
@@ -153,7 +156,7 @@ class SimulationState:
     def empty(cls, prepared: Prepared) -> SimulationState:
         """The state before the first draw."""
         kept = sum(part.stop - part.start for part in prepared.slices.values())
-        totals = Totals.none(prepared.evaluation.moments)
+        totals = Totals.empty(prepared.evaluation.moments)
         return cls(prepared, np.empty((kept, 0)), np.zeros(0, np.int8), totals, totals)
 
     @property

@@ -23,8 +23,7 @@ class Field:
     """An input quantity: its unit, meaning, domain [lo, hi] and dims.
 
     `lo_open` excludes the lower bound; `whole` restricts to integers, `flag` to true and false. A
-    file may leave out an `optional` field, whose value is then NaN. The domains are those of
-    "Inputs" in docs/model.md.
+    file may leave out an `optional` field, whose value is then NaN, and must give the same unit.
     """
 
     unit: str

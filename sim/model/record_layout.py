@@ -36,9 +36,10 @@ class Variable:
 class RecordLayout:
     """The columns of a draw, and the records in them.
 
-    `labs` and `landlords` are their numbers. `width` is the number of columns, `input_width` that
-    of the inputs, which come first. `blocks` maps a group to its first column, its dtype and the
-    shape of its records over labs and landlords.
+    `labs` and `landlords` are their numbers, `inputs` and `outputs` map a name to its variable.
+    `width` is the number of columns, `input_width` that of the inputs, which come first. `blocks`
+    maps a group to its first column, its dtype and the shape of its records over labs and
+    landlords.
     """
 
     def __init__(self, labs: int, landlords: int) -> None:
