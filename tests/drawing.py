@@ -1,4 +1,4 @@
-"""Runs as the engine and the store leave them, for tests that look behind the Dataset."""
+"""States of the engine and stored runs, for tests."""
 
 from __future__ import annotations
 
@@ -27,14 +27,20 @@ def drawn(
     finished: Callable[[SimulationState], None] = lambda state: None,
     **options: Any,
 ) -> SimulationState:
-    """The state of the engine after these draws."""
+    """The state of a run after this number of draws.
+
+    `options` are those of `run_options`.
+    """
     prepared = prepare(scenario, run_options(scenario, draws, seed, sampler, **options))
     return loop.run(SimulationState.empty(prepared), progress, after, chunk, finished)
 
 
-def stored(scenario: Scenario, out: Path, **given: Any) -> store_run.Run:
-    """A run stored in a folder; `given` are options of the run, and of how it is stored."""
+def stored(scenario: Scenario, out: Path, **options: Any) -> store_run.Run:
+    """A run stored below a folder.
+
+    `options` are those of `run_options` and of `store.run.run`.
+    """
     names = RunOptions.__dataclass_fields__
-    options = {name: given.pop(name) for name in list(given) if name in names}
-    first = {"first_draws": options.get("draws")} if "until" in given else {}
-    return store_run.run(scenario, out, run_options(scenario, **options), **first, **given)
+    of_run = {name: options.pop(name) for name in list(options) if name in names}
+    first = {"first_draws": of_run.get("draws")} if "until" in options else {}
+    return store_run.run(scenario, out, run_options(scenario, **of_run), **first, **options)

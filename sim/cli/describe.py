@@ -35,7 +35,7 @@ def describe(
         from sim.engine import rank_correlation
 
         full_names = describing.find_full_names(scenario, names or [])
-        pairs = rank_correlation.described(scenario, full_names)
+        pairs = rank_correlation.describe_correlations(scenario, full_names)
         print(json.dumps(pairs, indent=1) if as_json else describe_text.format_correlations(pairs))
         return
     if names:

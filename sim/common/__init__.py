@@ -1,1 +1,1 @@
-"""What every room uses: errors, text, numbers, threads, memory, files, fingerprints."""
+"""Errors, text, numbers, threads, memory, files and fingerprints, for every room."""

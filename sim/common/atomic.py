@@ -1,30 +1,30 @@
-"""Files that are whole when they have their names."""
+"""Atomic files: a file that has its name is complete."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 
-class replaced:  # noqa: N801 (read as a verb)
-    """A context in which a file is written under another name, and then takes its own."""
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A temporary path that replaces `path` when the block ends.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.temporary = path.with_name(f"{path.name}.new")
-
-    def __enter__(self) -> Path:
-        return self.temporary
-
-    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
-        if failed is None:
-            self.temporary.replace(self.path)
-        else:
-            self.temporary.unlink(missing_ok=True)
+    If the block raises, the temporary file is removed and `path` stays as it was.
+    """
+    temporary = path.with_name(f"{path.name}.new")
+    try:
+        yield temporary
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    temporary.replace(path)
 
 
-def synced(file: Any) -> None:
-    """See that what was written to a file outlives a loss of power."""
+def sync_to_disk(file: Any) -> None:
+    """Flush a file to disk, to survive a loss of power."""
     file.flush()
     os.fsync(file.fileno())

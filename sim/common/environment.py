@@ -1,4 +1,4 @@
-"""What results depend on beside the code: processor, versions, commit."""
+"""Processor, library versions and commit: what results depend on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from pathlib import Path
 
 @cache
 def versions() -> dict[str, str]:
-    """The processor, and versions of Python, this package and the libraries behind its numbers."""
+    """The processor, and versions of Python, this package and numeric libraries.
+
+    Returns:
+        `processor`, `python` or the name of a package -> its description or version.
+    """
     names = ("token-economics-sim", "numpy", "scipy", "numba", "llvmlite", "xarray")
     return {
         "processor": processor(),
@@ -23,7 +27,7 @@ def versions() -> dict[str, str]:
 
 @cache
 def commit() -> str:
-    """The commit of the checkout that runs, with `+` if files differ from it; "" outside git."""
+    """The commit of this checkout; `+` marks local changes, "" no checkout."""
 
     def git(*arguments: str) -> str:
         done = subprocess.run(
@@ -45,7 +49,7 @@ def commit() -> str:
 
 @cache
 def processor() -> str:
-    """The kind of processor of this machine, in words."""
+    """Model name and architecture of the processor of this machine."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

@@ -1,4 +1,4 @@
-"""Errors that tell a user where, what and why."""
+"""Errors that give a user the location, the key and the reason."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import Any
 
 @dataclass(frozen=True, order=True, slots=True)
 class Location:
-    """Where something was said: a file (or `--set`) and a line (0 if it has none)."""
+    """The origin of an input: a file and its line.
+
+    `file` may also be an option such as `--set`, or the name of the function that was called.
+    `line` counts from 1; it is 0 where there are no lines.
+    """
 
     file: str
     line: int = 0
@@ -19,7 +23,11 @@ class Location:
 
 @dataclass(frozen=True, order=True, slots=True)
 class Fault:
-    """One thing that is wrong with what a user gave."""
+    """One fault of an input: its location, its key and a message.
+
+    `key` is the full name of the entry, such as `hardware.pue.median`; "" for the input as a
+    whole. Faults are sorted by location, then key, then message.
+    """
 
     location: Location
     key: str
@@ -31,7 +39,7 @@ class Fault:
 
 
 class InputError(ValueError):
-    """Everything that is wrong with what a user gave, together."""
+    """All faults of an input, reported together."""
 
     def __init__(self, faults: list[Fault]) -> None:
         self.faults = sorted(set(faults))
@@ -42,4 +50,7 @@ class InputError(ValueError):
 
 
 class RunError(RuntimeError):
-    """A run has failed or could not be stored; nothing half-written is left."""
+    """A run that failed or could not be stored.
+
+    No partial files are left.
+    """

@@ -1,4 +1,7 @@
-"""Which version of the model this is; imports no numba, so that a list of runs is quick."""
+"""Fingerprints of the code: hashes of its folders.
+
+Nothing here imports numba, so that runs are listed quickly.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent.parent
-# Folders on which draws depend, those on which compiled code depends, and those of all else that
-# a run's folder holds. Parameters enter the name of a run by their resolved values.
+# Folders that determine draws, compiled code, and the other files of a run folder. Parameters
+# enter the name of a run by their resolved values.
 _DRAWS = ("model", "distributions", "kernels", "engine", "simulation")
 _KERNELS = ("model", "kernels")
 _FILES = ("statistics", "tables", "plots", "store")
@@ -17,19 +20,19 @@ _FILES = ("statistics", "tables", "plots", "store")
 
 @cache
 def source_hash() -> str:
-    """Hash of all code on which draws depend, and of numba's version."""
+    """Hash of the code that determines draws, and of numba's version."""
     return _hash(_DRAWS)
 
 
 @cache
 def kernels_hash() -> str:
-    """Hash of all code that is compiled or that compiled code reads, and of numba's version."""
+    """Hash of the code behind compiled kernels, and of numba's version."""
     return _hash(_KERNELS)
 
 
 @cache
 def files_hash() -> str:
-    """Hash of the code that makes summaries, tables, figures and files of draws."""
+    """Hash of the code of summaries, tables, figures and run folders."""
     return _hash(_FILES)
 
 
@@ -40,7 +43,7 @@ def package_hash() -> str:
 
 
 def _hash(folders: tuple[str, ...]) -> str:
-    """Hash of the Python files below folders of the package, by their names in it."""
+    """Hash of relative paths and contents of Python files below some folders."""
     digest = hashlib.blake2b(version("numba").encode(), digest_size=8)
     for folder in folders:
         for path in sorted((_PACKAGE / folder).rglob("*.py")):

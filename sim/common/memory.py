@@ -1,4 +1,4 @@
-"""Memory that is there, and refusal of what cannot fit."""
+"""Available memory, and a check that draws fit in it."""
 
 from __future__ import annotations
 
@@ -9,35 +9,37 @@ from pathlib import Path
 
 from sim.common.errors import Fault, InputError, Location
 
-# Peak memory of simulating, summarising and storing, over that of the draws that are kept:
-# 2.5 at 200,000 and at 1,000,000 draws, rounded up.
+# Peak memory of simulating, summarising and storing, over the memory of the kept draws: 2.5 at
+# 200,000 and at 1,000,000 draws, rounded up.
 MEMORY_PER_KEPT = 3
 
 
-def memory() -> float:
-    """Bytes of memory that this process may have; infinite where the platform does not tell."""
-    there = math.inf
+def available_memory() -> float:
+    """Bytes of memory that this process may use; infinite where unknown."""
+    available = math.inf
     with suppress(AttributeError, ValueError, OSError):  # not on every platform
-        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    with suppress(OSError, ValueError):  # a container may have less; "max" where it has not
-        there = min(there, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
-    return there
+        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError, ValueError):  # the limit of a container; "max" where there is none
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii"))
+        available = min(available, limit)
+    return available
 
 
 def check_memory(
     columns: int, draws: int, per_kept: float = MEMORY_PER_KEPT, caller: str = "simulate"
 ) -> None:
-    """Refuse what cannot fit in memory before anything is computed.
+    """Refuse draws that cannot fit in memory, before they are computed.
 
-    `per_kept` is the peak of memory over that of the values.
+    `columns` is the number of kept values of a draw, `per_kept` the peak memory over that of these
+    values, 8 bytes each. `caller` is the function that the message names.
 
     Raises:
-        InputError: With how much is needed, and how much there is.
+        InputError: With the memory that is needed and that is available, in GiB.
     """
-    needed, there = columns * draws * 8 * per_kept, memory()
-    if needed > there:
+    needed, available = columns * draws * 8 * per_kept, available_memory()
+    if needed > available:
         message = (
             f"{draws:,} draws of {columns} values need about {needed / 2**30:,.1f} GiB, and there"
-            f" are {there / 2**30:,.1f} GiB; ask for fewer draws or outputs"
+            f" are {available / 2**30:,.1f} GiB; ask for fewer draws or outputs"
         )
         raise InputError([Fault(Location(caller), "draws", message)])

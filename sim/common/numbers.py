@@ -6,16 +6,17 @@ import math
 
 
 def significant(value: float, digits: int) -> str:
-    """A number to so many significant digits, large ones written out."""
+    """A number to some significant digits, without an exponent if large."""
     if abs(value) < 10.0**digits:
         return f"{value:.{digits}g}"
     return f"{round(value, digits - 1 - math.floor(math.log10(abs(value)))):.0f}"
 
 
 def rounded_by(value: float, error: float) -> tuple[str, str]:
-    """A value to the digits that its error leaves, and the error to one digit.
+    """Round a value by its error, and the error to one digit.
 
-    Three significant digits where there is no error to go by; four where the error is nil.
+    The value has three significant digits where the error is unknown (not finite), and four where
+    it is zero. Both are returned as texts; the error is "" where it is unknown.
     """
     if not math.isfinite(value):
         return str(value), ""
@@ -30,22 +31,23 @@ def rounded_by(value: float, error: float) -> tuple[str, str]:
 
 
 def percentage(share: float, error: float, draws: int) -> tuple[str, str]:
-    """A share of draws in percent, and its error; `< 3/n` where none shows it, `> 1 - 3/n` if all.
+    """A share of draws and its error, in percent.
 
-    Three in n, rounded up, is the upper end of a 95 % interval (rule of three).
+    `< 3/n` stands for a share of none of n draws, `> 1 - 3/n` for a share of all: 3/n, rounded up,
+    is the upper end of a 95 % interval (rule of three). The error is "" there.
     """
     if share not in (0.0, 1.0):
         return rounded_by(100 * share, 100 * error)
     return bounded(share, draws, 100), ""
 
 
-def bounded(share: float, draws: int, whole: int = 1) -> str:
-    """What is known of a share of which none or all of the draws are, see `percentage`.
+def bounded(share: float, draws: int, total: int = 1) -> str:
+    """The bound of a share of none or all draws; see `percentage`.
 
-    `whole` is what all draws are called: 1, or 100 for percent.
+    `share` is 0 or 1. `total` is the share of all draws: 1, or 100 for percent.
     """
-    bound = min(float(whole), 3 * whole / draws)
+    bound = min(float(total), 3 * total / draws)
     digits = -math.floor(math.log10(bound))
     bound = math.ceil(round(bound * 10**digits, 9)) / 10**digits
-    sign, limit = ("<", bound) if share == 0.0 else (">", whole - bound)
+    sign, limit = ("<", bound) if share == 0.0 else (">", total - bound)
     return f"{sign} {limit:.{max(0, digits)}f}"

@@ -1,4 +1,4 @@
-"""Files that are shipped with the package: help pages and parameters."""
+"""Files shipped with the package: help pages and parameters."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ DOCS = _PACKAGE / "docs"
 
 
 def shipped_parameters() -> Path:
-    """The folder of the shipped parameters: in the wheel, or that of the checkout."""
+    """The folder of the shipped parameters, of the wheel or the checkout."""
     inside = _PACKAGE / "params"
     return inside if inside.is_dir() else _PACKAGE.parent / "params"
 
 
 def help_topics() -> dict[str, str]:
-    """The topics of `sim help` and the title of each page, in alphabetical order."""
+    """Topic of `sim help` -> title of its page, in alphabetical order."""
     pages = sorted(DOCS.glob("*.md"))
     return {page.stem: _title(page) for page in pages}
 

@@ -1,4 +1,4 @@
-"""Values and names as messages show them."""
+"""Values and names in messages."""
 
 from __future__ import annotations
 
@@ -15,56 +15,63 @@ def words(name: str) -> str:
 
 
 def nearest(word: str, known: Iterator[str] | tuple[str, ...] | list[str]) -> str:
-    """` (did you mean ...?)` with the nearest known word, or the known words if few, or ""."""
+    """A hint for an unknown word, to end a message.
+
+    `; did you mean 'x'?` where a known word is similar, else `; known: x, y` where at most twelve
+    words are known, else "".
+    """
     import difflib
 
-    words = list(known)
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean '{close[0]}'?"
-    if 0 < len(words) <= 12:
-        return f"; known: {', '.join(words)}"
+    candidates = list(known)
+    similar = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
+    if similar:
+        return f"; did you mean '{similar[0]}'?"
+    if 0 < len(candidates) <= 12:
+        return f"; known: {', '.join(candidates)}"
     return ""
 
 
-def shown(what: Any) -> str:
-    """A value as messages show it: as TOML has it, shortened where it is long."""
-    if isinstance(what, bool):
-        return str(what).lower()
-    if isinstance(what, datetime.date | datetime.time):
-        return str(what)
+def shown(value: Any) -> str:
+    """A value as in TOML, shortened to 80 characters, for a message."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime.date | datetime.time):
+        return str(value)
     try:
-        text = repr(what)
+        text = repr(value)
     except (RecursionError, ValueError):  # too deep; more digits than Python prints
-        return f"a {type(what).__name__} too large to show"
+        return f"a {type(value).__name__} too large to show"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def in_words(said: Any) -> str:
-    """A value of a file in a line of text."""
-    if said is None:
+def in_words(value: Any) -> str:
+    """A value of a file on one line of text."""
+    if value is None:
         return "nothing"
-    if isinstance(said, bool):
-        return str(said).lower()
-    if isinstance(said, list):
-        return f"[{', '.join(in_words(part) for part in said)}]"
-    if isinstance(said, dict):
-        return ", ".join(f"{key} {in_words(what)}" for key, what in said.items())
-    return f"{said:g}" if isinstance(said, float) else str(said)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(in_words(part) for part in value)}]"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {in_words(entry)}" for key, entry in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def finite(what: Any) -> float | None:
-    """A number as a float; None for flags, texts, nan, infinities and what exceeds floats."""
-    if isinstance(what, bool) or not isinstance(what, Real):  # NumPy's numbers are among them
+def finite(value: Any) -> float | None:
+    """A finite number as a float; None for anything else.
+
+    Booleans are no numbers here, and integers that exceed floats are not finite.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):  # NumPy's numbers are among them
         return None
     try:
-        return float(what) if math.isfinite(what) else None
+        return float(value) if math.isfinite(value) else None
     except OverflowError:
         return None
 
 
 def shorten(texts: Sequence[str], width: int, separator: str = ", ") -> str:
-    """Texts in one line of at most this width, an ellipsis in place of those that do not fit."""
+    """Join texts to at most this width; an ellipsis replaces the rest."""
     line = separator.join(texts)
     if len(line) <= width:
         return line

@@ -1,4 +1,7 @@
-"""Chunks of work in threads, which kernels leave free to run side by side."""
+"""Chunks of work in threads.
+
+Compiled kernels release the interpreter's lock, so threads run side by side.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ Result = TypeVar("Result")
 
 
 def available_threads() -> int:
-    """The processors that this process may use."""
+    """The number of processors that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every platform
@@ -24,21 +27,22 @@ def available_threads() -> int:
 def in_chunks(
     chunks: int, threads: int | None, worker: Callable[[], Callable[[int], None]]
 ) -> None:
-    """Do chunks 0, 1, 2 ..., each once, in some order.
+    """Do chunks 0 ... `chunks` - 1, each once, in any order.
 
-    Every thread calls `worker` for what does its chunks, with working space of its own. Once a
-    chunk has failed, or the whole was interrupted, no other is begun.
+    Every thread calls `worker` once: it returns the function that does a chunk, with working space
+    of its own. After a chunk has failed, or an interruption, no other chunk begins. `threads` is
+    None for all processors.
     """
     todo = itertools.count()
     stop = threading.Event()
 
     def work() -> None:
-        do = worker()
+        do_chunk = worker()
         while not stop.is_set():
             chunk = next(todo)
             if chunk >= chunks:
                 return
-            do(chunk)
+            do_chunk(chunk)
 
     workers = max(1, min(threads or available_threads(), chunks))
     if workers == 1:
@@ -54,12 +58,12 @@ def in_chunks(
 
 
 class InlineExecutor(Executor):
-    """An executor of one thread: the caller's."""
+    """An executor that uses the thread of its caller."""
 
     def submit(
         self, function: Callable[..., Result], /, *args: Any, **kwargs: Any
     ) -> Future[Result]:
-        """Call a function at once; what comes back holds its result, or its exception."""
+        """Call a function at once; its future holds the result or exception."""
         future: Future[Result] = Future()
         try:
             future.set_result(function(*args, **kwargs))
@@ -69,7 +73,10 @@ class InlineExecutor(Executor):
 
 
 def executor(threads: int | None) -> Executor:
-    """An executor of this number of threads; None for all processors, one is the caller's own."""
+    """An executor of this number of threads; None for all processors.
+
+    A single thread is that of the caller.
+    """
     workers = threads or available_threads()
     return InlineExecutor() if workers == 1 else ThreadPoolExecutor(workers)
 
@@ -77,6 +84,6 @@ def executor(threads: int | None) -> Executor:
 def map_in_threads(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int | None
 ) -> list[Result]:
-    """Results of a function for every item, in their order, from this number of threads."""
+    """Results of a function for every item, in order; see `executor`."""
     with executor(threads) as pool:
         return list(pool.map(function, items))

@@ -1,7 +1,9 @@
-"""Many machines: draws evaluated by the workers of a Dask cluster, to the same bits.
+"""Draws evaluated by the workers of a Dask cluster.
 
-A task depends on what is drawn and on the numbers of its draws, and on nothing else: where a worker
-dies, Dask has another one do it again. `distributed` is imported where an address is given.
+Results have the bits of a run in threads.
+
+A task depends on the plans of the run and on the numbers of its draws alone. After a worker dies,
+Dask repeats its tasks on another one. `distributed` is imported only where an address is given.
 """
 
 from __future__ import annotations
@@ -27,34 +29,33 @@ from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.fingerprint import package_hash
 from sim.common.text import shown
 from sim.engine.histograms import HistogramPart
-from sim.engine.loop import Piece, tiles_of
+from sim.engine.loop import EvaluatedDraws, evaluate_tiles
 from sim.engine.state import Prepared, SimulationState, Tile
 from sim.model.blocks import CHUNK, TILE
 
-MOST_LOCAL = 256
-
-
-# A task's part of the sketch is as large as the tiles of some 10,000 draws: draws beyond those that
-# are kept go in tasks of many chunks. The others carry their values.
+MOST_LOCAL = 256  # processes of `local:N`
+# Histograms that a task returns are as large as the tiles of some 10,000 draws. So tasks of draws
+# that are not kept have several chunks; the others have one, and return its values.
 CHUNKS_BEYOND = 8
-PATIENCE = 600.0  # seconds without a worker after which nobody is waited for
-_GLANCE = 10.0  # seconds between two looks at whether there are workers
+NO_WORKER_TIMEOUT = 600.0  # seconds without any worker after which a run fails
+_POLL_INTERVAL = 10.0  # seconds between checks that there are workers
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
-
-
-# A terminal interrupts all processes of a command, and this one tells the others when to end.
+# An interrupt from the terminal reaches all processes of a command; only this one handles it.
 _UNINTERRUPTED = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
 
-class Code(NamedTuple):
-    """What the bits of a result depend on: the package's code, libraries, the processor."""
+class Fingerprint(NamedTuple):
+    """Code of the package, library versions and processor: they determine the bits.
+
+    `package` is the hash of all its code, `libraries` maps a name to a version.
+    """
 
     package: str
     libraries: dict[str, str]
     processor: str
 
-    def differs(self, own: Code) -> str:
-        """How it differs from what this process runs, in words; "" where bits are the same."""
+    def describe_difference(self, own: Fingerprint) -> str:
+        """The differences from `own` as a text; "" where code and libraries agree."""
         parts = [
             f"{name} {self.libraries[name]} rather than {own.libraries[name]}"
             for name in _LIBRARIES
@@ -65,52 +66,52 @@ class Code(NamedTuple):
         return ", ".join(parts)
 
 
-def code() -> Code:
-    """That of this process."""
-    return Code(package_hash(), {name: version(name) for name in _LIBRARIES}, processor())
+def own_fingerprint() -> Fingerprint:
+    """The fingerprint of this process."""
+    return Fingerprint(package_hash(), {name: version(name) for name in _LIBRARIES}, processor())
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The workers of a Dask cluster, which evaluate draws as `loop.Elsewhere` says."""
+    """The workers of a Dask cluster, a `loop.Elsewhere`."""
 
     client: Any
-    remark: str = ""  # on what may differ
+    remark: str = ""  # a warning that last bits may differ
 
     @property
     def threads(self) -> int:
-        """How many tasks are done side by side, as of now: workers come and go."""
+        """The number of threads of all workers, as of now."""
         return int(sum(self.client.nthreads().values()))
 
     def __call__(
         self, state: SimulationState, begin: int, end: int, part: HistogramPart | None
-    ) -> Generator[Piece, None, None]:
-        """Evaluate draws of a state; see `loop.Elsewhere`.
+    ) -> Generator[EvaluatedDraws, None, None]:
+        """Evaluate draws `begin` ... `end - 1` of a state; see `loop.Elsewhere`.
 
         Raises:
-            RunError: If a worker fails or has other code, workers die again and again over one
-                task, or none is left. What came before that is good.
+            RunError: If a worker fails or has other code, workers die repeatedly over one task, or
+                none is left. Earlier results are valid.
         """
         import dask
         from distributed import CancelledError, KilledWorker
 
         tiles = math.ceil((end - begin) / TILE)
-        share = max(1, tiles // (4 * max(1, self.threads)))  # so that no worker waits long
+        share = max(1, tiles // (4 * max(1, self.threads)))  # so that no worker is idle for long
         most = CHUNK if part is None else CHUNKS_BEYOND * CHUNK
         size = min(most, share * TILE)
         starts = iter(range(begin, end, size))
         packed = _pack(state.prepared, part)
-        own = code()
-        # What all tasks have in common is itself the result of a task: workers pass it on among
-        # themselves, and none of it is lost with them.
+        own = own_fingerprint()
+        # The input that all tasks share is itself the result of a task: workers send it to one
+        # another, and Dask makes it again where it is lost.
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"}):
             shared = self.client.submit(bytes, packed, pure=False)
         waiting: deque[Any] = deque()
         try:
             while True:
-                # Results wait with the workers until their turn comes, so few are in memory here.
-                room = 2 * max(1, self.threads) + 2 - len(waiting)
-                for _, first in zip(range(room), starts, strict=False):
+                # Workers hold results until their turn comes, so that few are in memory here.
+                free_slots = 2 * max(1, self.threads) + 2 - len(waiting)
+                for _, first in zip(range(free_slots), starts, strict=False):
                     last = min(first + size, end)
                     waiting.append(
                         self.client.submit(evaluate, shared, own, first, last, pure=False)
@@ -119,36 +120,50 @@ class Cluster:
                     return
                 yield self._result(waiting.popleft())
         except KilledWorker as error:
-            message = f"cluster: workers died again and again over the same draws: {_line(error)}"
+            message = (
+                f"cluster: workers died again and again over the same draws: {_first_line(error)}"
+            )
             raise RunError(message) from error
         except (CancelledError, OSError) as error:
-            raise RunError(f"cluster: the connection to it is lost: {_line(error)}") from error
+            raise RunError(
+                f"cluster: the connection to it is lost: {_first_line(error)}"
+            ) from error
         finally:
             self.client.cancel([*waiting, shared])
 
-    def _result(self, future: Any) -> Piece:
+    def _result(self, future: Any) -> EvaluatedDraws:
+        """Wait for the result of a task.
+
+        Raises:
+            RunError: If the task failed, or there was no worker for NO_WORKER_TIMEOUT.
+            OSError: If the connection to the cluster is lost.
+        """
         waited = 0.0
         while True:
             try:
-                found: Piece = future.result(timeout=_GLANCE)
-                return found
+                evaluated: EvaluatedDraws = future.result(timeout=_POLL_INTERVAL)
+                return evaluated
             except TimeoutError:
-                waited = 0.0 if self.threads else waited + _GLANCE
+                waited = 0.0 if self.threads else waited + _POLL_INTERVAL
             except OSError as error:
                 if future.status != "error":
                     raise
-                raise RunError(f"cluster: a worker failed: {_line(error)}") from error
-            if waited >= PATIENCE:
+                raise RunError(f"cluster: a worker failed: {_first_line(error)}") from error
+            if waited >= NO_WORKER_TIMEOUT:
                 raise RunError(f"cluster: there has been no worker for {waited:.0f} s")
 
 
-def evaluate(packed: bytes, expected: Code, first: int, last: int) -> Piece:
-    """Evaluate draws `first` ... `last - 1` on a worker.
+def evaluate(packed: bytes, expected: Fingerprint, first: int, last: int) -> EvaluatedDraws:
+    """Evaluate draws `first` ... `last - 1` on a worker; see `_pack`.
+
+    Returns:
+        The tiles of the draws, with their values [column, draw] where they are kept, else with
+        their histograms, whose grid is left empty.
 
     Raises:
-        RunError: If this process would not give the bits of the one that asks.
+        RunError: If code or libraries of this process differ from those of the run.
     """
-    if different := code().differs(expected):
+    if different := own_fingerprint().describe_difference(expected):
         raise RunError(f"cluster: a worker has {different}")
     prepared, empty = _unpack(packed)
     part = deepcopy(empty)
@@ -157,30 +172,30 @@ def evaluate(packed: bytes, expected: Code, first: int, last: int) -> Piece:
     kept = plan.columns.size - prepared.evaluation.moments
     values = np.empty((kept, min(last - first, CHUNK)))
     tiles: list[Tile] = []
-    for begin in range(first, last, CHUNK):  # one, where values are kept
+    for begin in range(first, last, CHUNK):  # a single chunk where values are kept
         status = np.empty(min(last - begin, CHUNK), np.int8)
-        tiles += tiles_of(plan, space, begin, values, 0, status, part)
+        tiles += evaluate_tiles(plan, space, begin, values, 0, status, part)
     if part is None:
-        return Piece(tiles, values, None)
-    grid = part.grid  # the process that merges parts has it
+        return EvaluatedDraws(tiles, values, None)
+    grid = part.grid  # not sent: the process that merges parts has it
     bare = grid._replace(edges=grid.edges[:0], bins=grid.bins[:0], guide=grid.guide[:0])
-    return Piece(tiles, None, replace(part, grid=bare))
+    return EvaluatedDraws(tiles, None, replace(part, grid=bare))
 
 
 def _pack(prepared: Prepared, part: HistogramPart | None) -> bytes:
-    """What all tasks of a run have in common: its plans, and empty histograms."""
+    """Compress the input that all tasks share: plans, and empty histograms."""
     return zlib.compress(pickle.dumps((prepared, part), protocol=5), level=1)
 
 
 @lru_cache(maxsize=2)
 def _unpack(packed: bytes) -> tuple[Prepared, HistogramPart | None]:
-    """What `_pack` has packed, once in each worker; it is not to be changed."""
+    """The plans and histograms of `_pack`, cached; never change them."""
     unpacked: tuple[Prepared, HistogramPart | None] = pickle.loads(zlib.decompress(packed))
     return unpacked
 
 
 def address_fault(address: Any) -> str | None:
-    """What is wrong with the address of a cluster, in words."""
+    """The fault of a cluster's address as a message, or None."""
     message = (
         "expected tcp://host:port, tls://host:port, or local:N for N processes of this machine"
         f" (1 to {MOST_LOCAL}); got {shown(address)}"
@@ -193,22 +208,23 @@ def address_fault(address: Any) -> str | None:
         return None if 1 <= number <= MOST_LOCAL else message
     try:
         parts = urlsplit(address)
-        whole = parts.scheme in ("tcp", "tls") and parts.hostname and parts.port
+        complete = parts.scheme in ("tcp", "tls") and parts.hostname and parts.port
     except ValueError:
         return message
-    return None if whole and parts.netloc == address.partition("://")[2] else message
+    return None if complete and parts.netloc == address.partition("://")[2] else message
 
 
 @contextmanager
 def connected(address: str | None, caller: str = "--cluster") -> Iterator[Cluster | None]:
-    """The cluster of an address, while it is used; None without an address.
+    """Connect to the cluster of an address; None without an address.
 
-    Workers are seen to have the code and the libraries of this process before anything is drawn.
+    Workers are checked to have the code and the libraries of this process. `caller` is the function
+    or option that messages name.
 
     Raises:
-        InputError: If the address is none, nothing answers there in the time that Dask's
-            configuration gives (`distributed.comm.timeouts.connect`, 30 s), there is no worker, or
-            one that would give other bits; or where `distributed` is missing.
+        InputError: If the address is invalid, nothing answers within the timeout of Dask's
+            configuration (`distributed.comm.timeouts.connect`, 30 s), there is no worker, a worker
+            has other code or libraries, or `distributed` is missing.
     """
     if address is None:
         yield None
@@ -226,60 +242,67 @@ def connected(address: str | None, caller: str = "--cluster") -> Iterator[Cluste
     except ImportError as error:
         refuse(f"a cluster needs distributed: pip install distributed ({error})")
     kind, _, rest = address.partition(":")
-    patience = dask.utils.parse_timedelta(dask.config.get("distributed.comm.timeouts.connect"))
+    connect_timeout = dask.utils.parse_timedelta(
+        dask.config.get("distributed.comm.timeouts.connect")
+    )
     with ExitStack() as stack:
-        # Dask would tell of all that it tries; what comes of it is said here.
+        # Dask would log every attempt; the outcome is reported below.
         stack.enter_context(distributed.utils.silence_logging_cmgr(logging.CRITICAL))
         try:
             if kind == "local":
-                place = distributed.LocalCluster(
+                local_cluster = distributed.LocalCluster(
                     n_workers=int(rest), threads_per_worker=1, processes=True, memory_limit=0,
                     dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
                     preload=[_UNINTERRUPTED],
                 )  # fmt: skip
-                address = stack.enter_context(place).scheduler_address
-            # Not the default one: with that, xarray would ask the cluster for leave to write files.
+                address = stack.enter_context(local_cluster).scheduler_address
+            # Not the default client: with that, xarray would use locks of the cluster for files.
             client = stack.enter_context(
-                distributed.Client(address, timeout=patience, set_as_default=False)
+                distributed.Client(address, timeout=connect_timeout, set_as_default=False)
             )
         except (OSError, ValueError, TypeError, RuntimeError) as error:
-            refuse(f"{address}: unreachable within {patience:g} s: {_line(error)}")
+            refuse(f"{address}: unreachable within {connect_timeout:g} s: {_first_line(error)}")
         try:
-            client.wait_for_workers(1, timeout=patience)
+            client.wait_for_workers(1, timeout=connect_timeout)
         except TimeoutError:
-            refuse(f"{address}: there is no worker within {patience:g} s")
-        told = dict(client.run(code, on_error="return"))
-        if kind != "local":  # the scheduler looks at tasks, too
-            told["the scheduler"] = _of_scheduler(client)
-        if different := [f"{who} has {what}" for who, what in _differences(told).items()]:
-            rest = f"; and {len(different) - 1} more" if len(different) > 1 else ""
-            refuse(f"{address}: {different[0]}{rest}: install there what is here")
-        client.direct_to_workers = _reached(client)
-        kinds = sorted({one.processor for one in told.values()} - {processor()})
-        remark = f"workers have other processors: last bits may differ ({', '.join(kinds)})"
-        yield Cluster(client, remark if kinds else "")
+            refuse(f"{address}: there is no worker within {connect_timeout:g} s")
+        fingerprints = dict(client.run(own_fingerprint, on_error="return"))
+        if kind != "local":  # the scheduler unpickles tasks, too
+            fingerprints["the scheduler"] = _scheduler_fingerprint(client)
+        differing = [f"{name} has {text}" for name, text in _differing(fingerprints).items()]
+        if differing:
+            more = f"; and {len(differing) - 1} more" if len(differing) > 1 else ""
+            refuse(f"{address}: {differing[0]}{more}: install there what is here")
+        client.direct_to_workers = _reaches_workers(client)
+        processors = {fingerprint.processor for fingerprint in fingerprints.values()}
+        others = sorted(processors - {processor()})
+        remark = f"workers have other processors: last bits may differ ({', '.join(others)})"
+        yield Cluster(client, remark if others else "")
 
 
-def _of_scheduler(client: Any) -> Code | Exception:
+def _scheduler_fingerprint(client: Any) -> Fingerprint | Exception:
+    """The fingerprint of the scheduler, or the exception that it raised."""
     try:
-        found: Code = client.run_on_scheduler(code)
-        return found
-    except Exception as error:  # whatever importing the package there raises
+        fingerprint: Fingerprint = client.run_on_scheduler(own_fingerprint)
+        return fingerprint
+    except Exception as error:  # of any kind: importing the package there may fail
         return error
 
 
-def _differences(told: Mapping[str, Code | Exception]) -> dict[str, str]:
-    """Who would not give the bits of this process, and why not."""
-    own = code()
-    found = {
-        who: what.differs(own) if isinstance(what, Code) else f"not this package ({what})"
-        for who, what in told.items()
+def _differing(fingerprints: Mapping[str, Fingerprint | Exception]) -> dict[str, str]:
+    """Name -> difference, of workers that would give other bits."""
+    own = own_fingerprint()
+    differences = {
+        name: fingerprint.describe_difference(own)
+        if isinstance(fingerprint, Fingerprint)
+        else f"not this package ({fingerprint})"
+        for name, fingerprint in fingerprints.items()
     }
-    return {who: what for who, what in found.items() if what}
+    return {name: text for name, text in differences.items() if text}
 
 
-def _reached(client: Any) -> bool:
-    """Whether results can be had of workers themselves, rather than through the scheduler."""
+def _reaches_workers(client: Any) -> bool:
+    """Whether this process can connect to workers, not only to the scheduler."""
     from distributed.comm import connect
 
     async def reach(worker: str) -> None:
@@ -293,5 +316,6 @@ def _reached(client: Any) -> bool:
     return True
 
 
-def _line(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
+    """The first line of an exception's message, or its class."""
     return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,4 +1,4 @@
-"""The declared probabilities as events, which kernels count in draws."""
+"""Declared probabilities as events, which kernels count in draws."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ Integers = NDArray[np.int64]
 
 
 class Comparison(NamedTuple):
-    """A column with another column, or with a constant where `other` is -1."""
+    """A comparison of a column with another one, or with a constant.
+
+    `other` is -1 where `constant` is compared with. The relation is > where `strict`, else >=.
+    """
 
     column: int
     other: int
@@ -27,9 +30,9 @@ class Comparison(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class IndicatorSet:
-    """Declared probabilities whose inputs are all available, as `events` to be counted.
+    """Declared probabilities whose inputs are all available, as `events`.
 
-    `order` [event] is the position of the event's probability among all that are declared.
+    `order` [event] is the position in `PROBABILITIES` of the probability of an event.
     """
 
     events: Events
@@ -38,9 +41,13 @@ class IndicatorSet:
     def by_name(
         self, shapes: Mapping[str, tuple[int, ...]]
     ) -> Iterator[tuple[str, NDArray[np.bool_], tuple[int, ...]]]:
-        """Each probability: its name, which events [event] are its, and the shape of its dims.
+        """Iterate over probabilities and their events.
 
-        `shapes` are those of the variables by name.
+        `shapes` maps the name of a variable to its shape without `draw`.
+
+        Yields:
+            The name, a mask of its events [event], and the shape of `probability_dims`, with -1 for
+            the dim `threshold`.
         """
         for position, (name, probability) in enumerate(PROBABILITIES.items()):
             chosen = self.order == position
@@ -57,14 +64,14 @@ def indicator_set(
     named_labs: Sequence[str],
     thresholds: Sequence[float],
 ) -> IndicatorSet:
-    """Declared probabilities whose inputs are all available.
+    """Collect the declared probabilities whose inputs are all available.
 
     Args:
         columns: Name of a variable -> the columns of its values, in its shape.
         fixed: Name of an input that is the same in every draw -> its value.
         labs: The labs of the scenario.
-        named_labs: Those of which "all named" speaks; a probability is left out where one of them
-            is no lab of the scenario.
+        named_labs: The labs of the count "all named"; its probabilities are left out where one of
+            them is no lab of the scenario.
         thresholds: The levels of the dim `threshold`, GW.
     """
     settings = _Settings(columns, fixed, labs, named_labs, thresholds)
@@ -96,11 +103,15 @@ class _Settings(NamedTuple):
     thresholds: Sequence[float]
 
     def events_of(self, probability: Probability) -> Iterator[tuple[list[Comparison], int]]:
-        """The events of a probability in the order of its dims: comparisons, and how many hold."""
+        """The events of a probability, in the order of its dims.
+
+        Yields:
+            The comparisons of an event, and the number of them that must hold.
+        """
         columns, strict = self.columns[probability.of], probability.relation == ">"
         for other, constant in self._bounds(probability.threshold):
             others, constants = (
-                np.broadcast_to(side, columns.shape).ravel() for side in (other, constant)
+                np.broadcast_to(operand, columns.shape).ravel() for operand in (other, constant)
             )
             flat = [
                 Comparison(*compared, strict)
@@ -109,30 +120,40 @@ class _Settings(NamedTuple):
             if probability.count == "each":
                 yield from (([comparison], 1) for comparison in flat)
             else:
-                # By lab and by what is left: labs come first in every output that has them.
+                # [lab, other dims]: the lab is the first dim of every output that has it.
                 by_lab = np.arange(columns.size).reshape(len(self.labs), -1)
-                for places in by_lab.T:
-                    comparisons = [flat[place] for place in places]
-                    yield from self._counted(comparisons, probability.count)
+                for indices in by_lab.T:
+                    comparisons = [flat[index] for index in indices]
+                    yield from self._across_labs(comparisons, probability.count)
 
     def _bounds(self, threshold: float | str) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-        """Column and constant of every level of a threshold; none where it is not available."""
-        none, zero = np.array(-1), np.array(0.0)
+        """Column and constant of each level of a threshold, as in `Comparison`.
+
+        They broadcast to the shape of the output; the list is empty where the threshold is an input
+        that is not available.
+        """
+        no_column, zero = np.array(-1), np.array(0.0)
         if not isinstance(threshold, str):
-            return [(none, np.array(threshold))]
+            return [(no_column, np.array(threshold))]
         if threshold in (EVERY_THRESHOLD, FIRST_THRESHOLD):
             levels = self.thresholds if threshold == EVERY_THRESHOLD else self.thresholds[:1]
-            return [(none, np.array(level)) for level in levels]
+            return [(no_column, np.array(level)) for level in levels]
         if threshold in self.columns:
             return [(self.columns[threshold], zero)]
-        return [(none, self.fixed[threshold])] if threshold in self.fixed else []
+        return [(no_column, self.fixed[threshold])] if threshold in self.fixed else []
 
-    def _counted(
+    def _across_labs(
         self, comparisons: list[Comparison], count: str
     ) -> Iterator[tuple[list[Comparison], int]]:
-        """The event that enough labs pass; `comparisons` has one for each lab."""
+        """The event that enough labs pass.
+
+        `comparisons` [lab] are those of the labs.
+
+        Yields:
+            At most one event, as `events_of`; none where it is not available in the scenario.
+        """
         if count == "all named" and set(self.named_labs) <= set(self.labs):
-            # Other labs pass by any number: a draw in which one is NaN cannot tell.
+            # Other labs pass by any number; a NaN in one of them leaves the event undefined.
             compared = [
                 comparison
                 if lab in self.named_labs
@@ -147,6 +168,9 @@ class _Settings(NamedTuple):
 NO_EVENTS = indicator_set({}, {}, (), (), ())
 
 
-def in_order(events: Events) -> Integers:
-    """Events by the first of their columns, so that those of the same one are neighbours."""
+def counting_order(events: Events) -> Integers:
+    """Indices of events, sorted by their first column.
+
+    Events of the same column are counted one after another, while its values are in the cache.
+    """
     return np.argsort(events.columns[events.first[:-1]], kind="stable")

@@ -1,9 +1,11 @@
-"""Sketches: what is remembered of draws beyond those that are kept.
+"""Histograms of the kept variables over all draws of a run.
 
-The kept draws, a prefix of all, make a grid of bins for every column; all draws are then counted
-in the bins, and by replicate in coarse ones. Counts are integers, so that they may be made in any
-parts and merged in any order. From the bins come quantiles, tail means and probabilities of any
-level (`sim.binned`), and those declared in `sim.outputs` are counted as they are.
+A run with more draws than it keeps has a histogram for every column. The kept draws, the first of
+all, determine its bins. All draws are counted in the bins, and by replicate in coarse bins; the
+sums of values in the outermost bins, and the numbers of NaN and infinities, are stored beside
+them. Counts are integers, so that parts may be counted separately and merged in any order.
+`statistics.histogram_estimators` reads quantiles, means of tails and probabilities from the bins.
+Declared probabilities (`model.outputs`) are counted exactly, draw by draw.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.common.threads import in_chunks
-from sim.engine.events import NO_EVENTS, IndicatorSet, in_order
+from sim.engine.events import NO_EVENTS, IndicatorSet, counting_order
 from sim.kernels.events import Events, add_events
 from sim.kernels.histograms import (
     CELLS,
@@ -36,55 +38,62 @@ from sim.model.histogram_bins import BINS, COARSE_BINS, PER_COARSE
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Integers = NDArray[np.int64]
-CHUNK = 8192  # draws that are counted at a time
-COLUMNS = 8  # that a thread begins at a time
+CHUNK = 8192  # draws whose events a thread counts at a time
+COLUMNS = 8  # whose bins a thread makes at a time
 ENDS = ("low", "high")
-DRAWS_AT_ENDS = 10  # of those kept
-SPECIAL = ("nan", "-inf", "inf")
+DRAWS_AT_ENDS = 10  # kept draws, at least, in the bins of an end
+SPECIAL = ("nan", "-inf", "inf")  # as in `model.histogram_bins`
 
 
-def levels() -> Array:
-    """The levels at which bins end: each holds as many Monte Carlo standard errors."""
+def edge_levels() -> Array:
+    """The cumulative probabilities of bin edges [edge].
+
+    A bin at level p holds a probability in proportion to sqrt(p (1 - p)): all bins are equally wide
+    in Monte Carlo standard errors.
+    """
     return np.asarray(np.sin(np.pi * np.arange(1, BINS) / (2 * BINS)) ** 2)
 
 
 @lru_cache(maxsize=8)
-def _ranks(n: int) -> Integers:
-    """The ranks of the edges among n sorted draws."""
-    at = levels()
-    # Ranks mirror one another: the first edge is the smallest value, the last the largest.
-    return np.where(at <= 0.5, np.floor(at * n), n - 1 - np.floor((1 - at) * n)).astype(np.int64)
+def _edge_ranks(n: int) -> Integers:
+    """The ranks, from 0, of the edges among n sorted draws [edge]."""
+    level = edge_levels()
+    # Ranks are symmetric: the first edge is the smallest value, the last the largest.
+    low, high = np.floor(level * n), n - 1 - np.floor((1 - level) * n)
+    return np.where(level <= 0.5, low, high).astype(np.int64)
 
 
-def edges_of(ordered: Array, edges: Array) -> None:
-    """Write the edges that sorted finite draws make: a value for every level, in their order.
+def write_edges(ordered: Array, edges: Array) -> None:
+    """Write the bin edges [edge] of sorted finite draws, in ascending order.
 
-    A number at two or more of the levels is an atom, and gets a bin of its own. Without draws all
-    edges are 0.
+    There is an edge at every level. A number at two or more levels is an atom, and gets a bin of
+    its own. Without draws all edges are 0.
     """
     if ordered.size:
-        choose_edges(ordered, _ranks(ordered.size), edges)
+        choose_edges(ordered, _edge_ranks(ordered.size), edges)
     else:
         edges[:] = 0.0
 
 
 def bins_at_ends(kept: int) -> int:
-    """How many bins at either end have sums: whole coarse ones, of ten of the kept draws or more.
+    """The number of bins at either end that have sums of values.
 
-    Nearer to the middle, the middle of a bin stands for the draws in it.
+    They fill coarse bins, and hold ten of the kept draws or more. Estimators take draws of other
+    bins to lie in the middle of their bin.
     """
-    bins = np.searchsorted(levels(), min(DRAWS_AT_ENDS / max(kept, 1), 0.25))
+    bins = np.searchsorted(edge_levels(), min(DRAWS_AT_ENDS / max(kept, 1), 0.25))
     return PER_COARSE * math.ceil(bins / PER_COARSE)
 
 
-def grid_of(edges: Array, at_ends: int) -> Grid:
-    """The grid of edges [column, edge], with what finds a bin fast."""
-    grid = _no_grid(len(edges), at_ends)
+def make_grid(edges: Array, at_ends: int) -> Grid:
+    """The grid of edges [column, edge], with a guide to find bins."""
+    grid = _empty_grid(len(edges), at_ends)
     lay_out(edges, grid)
     return grid
 
 
-def _no_grid(columns: int, at_ends: int) -> Grid:
+def _empty_grid(columns: int, at_ends: int) -> Grid:
+    """A grid for this number of columns, to be written by `lay_out`."""
     return Grid(
         np.full((columns, BINS - 1), np.inf),
         np.full((columns, BINS), BINS - 1, np.int16),
@@ -96,32 +105,37 @@ def _no_grid(columns: int, at_ends: int) -> Grid:
     )
 
 
-def _columns_of(grid: Grid, columns: slice) -> Grid:
+def _grid_slice(grid: Grid, columns: slice) -> Grid:
     """Some columns of a grid, in the same memory."""
-    there = {n: values[columns] for n, values in grid._asdict().items() if n != "at_ends"}
-    return grid._replace(**there)
+    arrays = {n: values[columns] for n, values in grid._asdict().items() if n != "at_ends"}
+    return grid._replace(**arrays)
 
 
-def _tiles(counted: Mask, first: int, sampler: str) -> Tiles:
-    """Draws from the first of a tile on, of which some are counted."""
+def _make_tiles(counted: Mask, first: int, sampler: str) -> Tiles:
+    """The tiles of draws from number `first` on, which begins a tile.
+
+    `counted` [draw] is False for draws that are left out.
+    """
     numbers = first + np.arange(counted.size)
-    places = np.arange(counted.size) // TILE * REPLICATES + replicate_of(numbers, sampler)
-    held = np.bincount(places[counted], minlength=_places(counted.size))
+    index = np.arange(counted.size) // TILE * REPLICATES + replicate_of(numbers, sampler)
+    held = np.bincount(index[counted], minlength=_replicates_in_tiles(counted.size))
     return Tiles(counted, bool(counted.all()), held, sampler == "sobol")
 
 
-def _places(draws: int) -> int:
-    """How many replicates there are in all tiles of so many draws together."""
+def _replicates_in_tiles(draws: int) -> int:
+    """The number of tiles of these draws, times the replicates of each."""
     return -(-draws // TILE) * REPLICATES
 
 
 @dataclass(slots=True)
 class HistogramPart:
-    """What some draws add to a sketch, to be merged into it; all of it does not depend on order.
+    """Counts of some draws, to be merged into histograms in any order.
 
-    `counts` [column, bin]; by replicate `coarse` [column, replicate, coarse bin], `special`
-    [column, replicate, what is not finite] and, of what is declared, `happens` and `valid` [event,
-    replicate]; the `lowest` and `highest` [column] of finite values at the ends.
+    `counts` [column, bin] are numbers of draws, `coarse` [column, replicate, coarse bin] those by
+    replicate, and `special` [column, replicate, kind of SPECIAL] those of values that are not
+    finite. `happens` and `valid` [event, replicate] are the numbers of draws in which an event
+    happens, and in which its values are not NaN. `lowest` and `highest` [column] are the extremes
+    of finite values in the bins at the ends.
     """
 
     grid: Grid
@@ -136,38 +150,38 @@ class HistogramPart:
     highest: Array
 
     def add(self, values: Array, counted: Mask, first: int) -> Array:
-        """Count values [column, n] of draws `first` ... `first + n - 1`, but those left out.
+        """Count values [column, draw] of draws from number `first` on.
 
-        `first` begins a tile of 1,024 draws.
+        `first` begins a tile of 1,024 draws. `counted` [draw] is False for draws that are left out.
 
         Returns:
-            The sums of values at the ends [tile, replicate, column, end], to be folded into the
-            sketch in the order of the draws.
+            Sums of the values in the bins at the ends [tile, replicate, column, end], to be folded
+            into the histograms in the order of the draws.
         """
         values = np.ascontiguousarray(values)
-        tiles = _tiles(counted, first, self.sampler)
+        tiles = _make_tiles(counted, first, self.sampler)
         ends = np.zeros((len(values), tiles.held.size, len(ENDS)))
         unknown = np.zeros(len(values), np.bool_)
         add_to_bins(
             values, tiles, self.grid, self.counts, self.coarse, self.special, self.lowest,
             self.highest, ends, unknown, np.empty(TILE, np.uint32), np.empty(TILE),
         )  # fmt: skip
-        order = in_order(self.events)
+        order = counting_order(self.events)
         add_events(values, 0, tiles, unknown, self.events, order, self.happens, self.valid)
         return _by_tile(ends)
 
 
 @dataclass(slots=True)
 class Histograms:
-    """What is remembered of all draws, those that are kept among them.
+    """Histograms of all draws that count, kept draws included.
 
-    As in a `HistogramPart`, with the `edges` [column, edge] of the bins, and the sums at the `ends`
-    [replicate, column, end]: of the values in the lowest and in the highest bins.
+    Counts are as in `HistogramPart`. `edges` [column, edge] are those of the bins, and `ends`
+    [replicate, column, end] the sums of the values in the lowest and in the highest bins.
     """
 
     edges: Array
     grid: Grid
-    declared: IndicatorSet
+    indicators: IndicatorSet
     sampler: str
     counts: Integers
     coarse: Integers
@@ -184,63 +198,66 @@ class Histograms:
         kept: Array,
         counted: Mask,
         sampler: str,
-        declared: IndicatorSet = NO_EVENTS,
+        indicators: IndicatorSet = NO_EVENTS,
         threads: int | None = None,
     ) -> Histograms:
-        """The sketch of the first draws [column, draw], which make its bins.
+        """The histograms of the kept draws [column, draw], which determine the bins.
 
-        `counted` says which of them are not left out. `threads` change no bit.
+        `counted` [draw] is False for draws that are left out. `threads` change no bit.
         """
         edges = np.empty((len(kept), BINS - 1))
-        grid = _no_grid(len(kept), bins_at_ends(int(counted.sum())))
-        histograms = cls(edges, grid, declared, sampler, **_nothing(len(kept), declared))
+        grid = _empty_grid(len(kept), bins_at_ends(int(counted.sum())))
+        histograms = cls(edges, grid, indicators, sampler, **_empty_counts(len(kept), indicators))
         histograms.counts, histograms.coarse = (
             histograms.counts.astype(int),
             histograms.coarse.astype(int),
         )
-        part = histograms.part()
-        tiles = _tiles(counted, 0, sampler)
+        part = histograms.empty_part()
+        tiles = _make_tiles(counted, 0, sampler)
         unknown = np.zeros(len(kept), np.bool_)
         ends = np.zeros((len(kept), tiles.held.size, len(ENDS)))
 
-        def bins() -> Callable[[int], None]:
+        def worker() -> Callable[[int], None]:
+            """Working space of a thread, and the function that begins columns."""
             finite = np.empty(counted.size)
-            found, space = np.empty(TILE, np.uint32), np.empty(TILE)
+            bins, space = np.empty(TILE, np.uint32), np.empty(TILE)
 
-            def begin(chunk: int) -> None:
-                some = slice(chunk * COLUMNS, (chunk + 1) * COLUMNS)
-                for column in range(len(kept))[some]:
+            def begin_columns(chunk: int) -> None:
+                """Write edges, grid, counts and sums of the columns of a chunk."""
+                columns = slice(chunk * COLUMNS, (chunk + 1) * COLUMNS)
+                for column in range(len(kept))[columns]:
                     ordered = finite[: take_finite(kept[column], tiles, finite)]
                     ordered.sort()
-                    edges_of(ordered, edges[column])
-                    if ordered.size:  # later extremes are at the ends, these need not be
+                    write_edges(ordered, edges[column])
+                    # Extremes of later draws lie in bins at the ends; these need not.
+                    if ordered.size:
                         histograms.lowest[column], histograms.highest[column] = ordered[[0, -1]]
-                here = _columns_of(grid, some)
-                lay_out(edges[some], here)
+                columns_grid = _grid_slice(grid, columns)
+                lay_out(edges[columns], columns_grid)
                 add_to_bins(
-                    kept[some], tiles, here, part.counts[some], part.coarse[some],
-                    part.special[some], histograms.lowest[some], histograms.highest[some],
-                    ends[some], unknown[some], found, space,
+                    kept[columns], tiles, columns_grid, part.counts[columns], part.coarse[columns],
+                    part.special[columns], histograms.lowest[columns], histograms.highest[columns],
+                    ends[columns], unknown[columns], bins, space,
                 )  # fmt: skip
 
-            return begin
+            return begin_columns
 
-        in_chunks(-(-len(kept) // COLUMNS), threads, bins)
+        in_chunks(-(-len(kept) // COLUMNS), threads, worker)
         histograms.fold(_by_tile(ends))
         part.happens, part.valid = count_indicators(
-            kept, counted, sampler, declared.events, unknown, threads
+            kept, counted, sampler, indicators.events, unknown, threads
         )
         histograms.merge(part)
         return histograms
 
-    def part(self) -> HistogramPart:
-        """Nothing yet, to which draws are added."""
-        nothing = _nothing(len(self.counts), self.declared)
-        del nothing["ends"]
-        return HistogramPart(self.grid, self.declared.events, self.sampler, **nothing)
+    def empty_part(self) -> HistogramPart:
+        """A part without draws, to which draws are added."""
+        counts = _empty_counts(len(self.counts), self.indicators)
+        del counts["ends"]
+        return HistogramPart(self.grid, self.indicators.events, self.sampler, **counts)
 
     def merge(self, part: HistogramPart) -> None:
-        """Add what a part has counted; the order of parts changes no bit."""
+        """Add the counts of a part, in any order of parts."""
         self.counts += part.counts
         self.coarse += part.coarse
         self.special += part.special
@@ -250,34 +267,37 @@ class Histograms:
         np.maximum(self.highest, part.highest, out=self.highest)
 
     def fold(self, ends: Array) -> None:
-        """Add sums at the ends of tiles [..., replicate, column, end], in the order of draws."""
+        """Add sums of tiles at the ends, in the order of draws.
+
+        `ends` is [..., replicate, column, end], with tiles first.
+        """
         with np.errstate(over="ignore", invalid="ignore"):
             for tile in ends.reshape(-1, *self.ends.shape):
                 self.ends += tile
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Histograms:
-        """A sketch that does not change with this one; what never changes is the same."""
+        """A copy that shares edges, grid and events, which never change."""
         return replace(self, **{name: getattr(self, name).copy() for name in _ACCUMULATED})
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """All that there is of it, as arrays of numbers to be stored."""
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """All fields as arrays of numbers, to be stored."""
         return {
             "edges": self.edges,
             "at_ends": np.array(self.grid.at_ends),
             "by_sequence": np.array(self.sampler == "sobol"),
-            "order": self.declared.order,
-            **{f"event_{name}": part for name, part in self.declared.events._asdict().items()},
+            "order": self.indicators.order,
+            **{f"event_{name}": part for name, part in self.indicators.events._asdict().items()},
             **{name: getattr(self, name) for name in _ACCUMULATED},
         }
 
     @classmethod
-    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Histograms:
-        """The sketch of which these are the `arrays`, bit for bit."""
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Histograms:
+        """The histograms of `to_arrays`, bit for bit."""
         events = Events(*(np.array(arrays[f"event_{name}"]) for name in Events._fields))
         edges = np.array(arrays["edges"])
         return cls(
             edges,
-            grid_of(edges, int(arrays["at_ends"])),
+            make_grid(edges, int(arrays["at_ends"])),
             IndicatorSet(events, np.array(arrays["order"])),
             "sobol" if arrays["by_sequence"] else "random",
             **{name: np.array(arrays[name]) for name in _ACCUMULATED},
@@ -292,20 +312,24 @@ def count_indicators(
     unknown: Mask,
     threads: int | None = None,
 ) -> tuple[Integers, Integers]:
-    """In how many of the first draws [column, draw] events happen, and are not NaN.
+    """Count the draws in which events happen or are not NaN.
 
-    `counted` [draw] says which of them are not left out, `unknown` [column] where there may be a
-    NaN. Both come by replicate [event, replicate].
+    `kept` [column, draw] are draws from number 0 on, `counted` [draw] is False for those that are
+    left out, and `unknown` [column] is True where there may be a NaN.
+
+    Returns:
+        Numbers of draws [event, replicate] in which an event happens, and in which its values are
+        not NaN.
     """
-    order, lock = in_order(events), threading.Lock()
+    order, lock = counting_order(events), threading.Lock()
     all_happens, all_valid = np.zeros((2, events.needed.size, REPLICATES), np.int64)
 
     def worker() -> Callable[[int], None]:
         def count(chunk: int) -> None:
-            some = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
+            draws = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
             happens, valid = np.zeros((2, *all_happens.shape), np.int64)
-            here = _tiles(counted[some], chunk * CHUNK, sampler)
-            add_events(kept, chunk * CHUNK, here, unknown, events, order, happens, valid)
+            tiles = _make_tiles(counted[draws], chunk * CHUNK, sampler)
+            add_events(kept, chunk * CHUNK, tiles, unknown, events, order, happens, valid)
             with lock:
                 all_happens[:] += happens
                 all_valid[:] += valid
@@ -321,8 +345,9 @@ _ACCUMULATED = (
 )  # fmt: skip
 
 
-def _nothing(columns: int, declared: IndicatorSet) -> dict[str, Any]:
-    events = len(declared.order)
+def _empty_counts(columns: int, indicators: IndicatorSet) -> dict[str, Any]:
+    """The fields of `_ACCUMULATED` without draws; shapes as in `Histograms`."""
+    events = len(indicators.order)
     return {
         "counts": np.zeros((columns, BINS), np.int32),
         "coarse": np.zeros((columns, REPLICATES, COARSE_BINS), np.int32),
@@ -336,5 +361,8 @@ def _nothing(columns: int, declared: IndicatorSet) -> dict[str, Any]:
 
 
 def _by_tile(ends: Array) -> Array:
-    """Sums at the ends [column, tile and replicate, end] as [tile, replicate, column, end]."""
+    """Transpose sums [column, tile and replicate, end] of values at the ends.
+
+    The view that comes back is [tile, replicate, column, end].
+    """
     return ends.reshape(len(ends), -1, REPLICATES, len(ENDS)).transpose(1, 2, 0, 3)

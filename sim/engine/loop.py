@@ -1,7 +1,7 @@
 """The loop over chunks of draws.
 
-Numbers are added up tile by tile (1,024 draws) in the order of the draws, so a result does not
-depend on threads, on chunks, or on how often it was extended.
+Tiles of 1,024 draws are added to the totals in the order of the draws. So a result does not depend
+on threads, on chunks, or on how often the run was extended.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sim.engine.state import (
     SimulationState,
     Tile,
     Totals,
-    counted,
+    counted_draws,
     make_room,
 )
 from sim.kernels.histograms import moments_by_replicate
@@ -35,22 +35,24 @@ from sim.kernels.loop import Plan as EvaluationPlan
 from sim.model.blocks import BLOCK, CHUNK, REPLICATES, TILE
 
 ROUND = 32 * CHUNK  # draws after which results may be stored
-COUNTED = CHUNK // 2  # draws that are counted at a time: more do not stay in the cache till then
+COUNTED = CHUNK // 2  # draws that histograms count at a time: more do not stay in the cache
 
 
-class Piece(NamedTuple):
-    """What draws add that were evaluated elsewhere: values [column, draw], or histograms."""
+class EvaluatedDraws(NamedTuple):
+    """Draws evaluated outside this process: tiles, and values or histograms.
+
+    `values` [column, draw] are those of draws that are kept, `part` the histograms of others.
+    """
 
     tiles: list[Tile]
     values: Array | None
     part: HistogramPart | None
 
 
-# Evaluates draws of a state, from one number up to another, elsewhere than in threads of this
-# process. Beyond the draws that are kept it is given empty histograms to add to. What comes back
-# is in the order of the draws, of whole tiles.
+# Evaluates draws `begin` ... `end - 1` of a state outside this process. For draws that are not kept
+# it takes empty histograms, to which it adds. It yields complete tiles in the order of the draws.
 Elsewhere = Callable[
-    ["SimulationState", int, int, HistogramPart | None], Generator[Piece, None, None]
+    ["SimulationState", int, int, HistogramPart | None], Generator[EvaluatedDraws, None, None]
 ]
 Progress = Callable[[int], None]
 
@@ -63,19 +65,25 @@ def run(
     finished: Callable[[SimulationState], None] = lambda state: None,
     elsewhere: Elsewhere | None = None,
 ) -> SimulationState:
-    """Evaluate the model in as many draws as the options of a state say; the state comes back.
+    """Evaluate the draws of a run and add them to its state.
 
-    The first draws of the variables that are kept are stored, all of them; draws that are bad or
-    questionable do not count in the totals if they are to be dropped (`check_draws`). Beyond,
-    kept variables are summarised as they come.
-    `after` is an earlier state of the same scenario, options and variables: its whole tiles are
-    taken over rather than drawn anew, and the bits are those of one run. Threads and `chunk` change
-    how long it takes, and no bit of the result; `elsewhere` evaluates draws in place of threads, to
-    the same bits. `progress` is called with the number of draws done since it was last called,
-    `finished` now and then with the state so far, of whole tiles.
+    The first `kept_draws` draws of the kept variables are stored; a run of more draws counts all of
+    them in histograms. Bad and questionable draws that the options drop do not count in the totals.
+
+    Args:
+        state: The state to add to; its options give the number of draws.
+        progress: Called with the number of draws evaluated since its last call.
+        after: An earlier state of the same scenario, options and variables. Its complete tiles are
+            taken over, and the bits are those of a single run.
+        chunk: Draws that a thread evaluates at a time; it changes no bit, and neither do threads.
+        finished: Called from time to time with the state so far, of complete tiles.
+        elsewhere: Evaluates draws in place of threads, to the same bits.
+
+    Returns:
+        `state`.
 
     Raises:
-        InputError: If what is kept does not fit in memory.
+        InputError: If the kept draws do not fit in memory.
         ValueError: If `after` cannot be extended to this state.
     """
     options = state.prepared.options
@@ -107,9 +115,12 @@ def run(
 
 
 def _take_over(state: SimulationState, after: SimulationState) -> None:
-    """Take over the whole tiles of an earlier state of fewer draws, on which later ones follow.
+    """Take over the complete tiles of an earlier state with fewer draws.
 
-    The memory of kept draws may be shared: what is drawn anew are the same bits.
+    The memory of kept draws is shared: draws that are evaluated again have the same bits.
+
+    Raises:
+        ValueError: If the state gives other draws, has more of them, or lacks some.
     """
     draws, kept_draws = state.prepared.options.draws, state.prepared.options.kept_draws
     if not state.prepared.gives_same_draws(after.prepared):
@@ -126,16 +137,17 @@ def _take_over(state: SimulationState, after: SimulationState) -> None:
 def _evaluate(
     state: SimulationState, totals: Totals, end: int, progress: Progress | None, size: int
 ) -> None:
-    """Add the draws up to `end`, all of them kept or none, to the totals of those before.
+    """Evaluate draws in threads, and add them to totals.
 
-    `size` is the most draws that a thread evaluates at a time.
+    The draws are `totals.draws` ... `end - 1`: either all of them are kept, or none. `size` is the
+    largest number of draws that a thread evaluates at a time.
     """
     prepared = state.prepared
     threads = prepared.options.threads
     begin = totals.draws
     tiles = math.ceil((end - begin) / TILE)
     share = tiles // (4 * (threads or available_threads()))
-    size = min(size, max(1, share) * TILE)  # so that no thread waits long for the others
+    size = min(size, max(1, share) * TILE)  # so that no thread is idle for long
     keeps = begin < prepared.options.kept_draws
     if not keeps:
         size = min(size, COUNTED)
@@ -146,7 +158,7 @@ def _evaluate(
     folded = 0
 
     def finish(chunk: int, tiles: list[Tile]) -> None:
-        """Fold tiles in the order of the draws, whichever thread is first."""
+        """Fold the tiles of a chunk after those of earlier chunks."""
         nonlocal folded
         with lock:
             waiting[chunk] = tiles
@@ -155,21 +167,24 @@ def _evaluate(
                 folded += 1
 
     def worker() -> Callable[[int], None]:
+        """Working space of a thread, and the function that evaluates a chunk."""
         space = prepared.workspace()
         values, status = state.values, state.status
         part: HistogramPart | None = None
         if not keeps:
             values, status = np.empty((len(state.values), size)), np.empty(size, np.int8)
             assert totals.histograms is not None
-            part = totals.histograms.part()
+            part = totals.histograms.empty_part()
             with lock:
                 parts.append(part)
 
         def evaluate(chunk: int) -> None:
             first = begin + chunk * size
             count = min(size, end - first)
-            at = first if keeps else 0
-            finish(chunk, tiles_of(plan, space, first, values, at, status[at : at + count], part))
+            offset = first if keeps else 0
+            own_status = status[offset : offset + count]
+            tiles = evaluate_tiles(plan, space, first, values, offset, own_status, part)
+            finish(chunk, tiles)
             if progress is not None:
                 progress(count)
 
@@ -189,20 +204,20 @@ def _gather(
     elsewhere: Elsewhere,
     finished: Callable[[SimulationState], None],
 ) -> None:
-    """As `_evaluate`, of draws that are evaluated elsewhere."""
+    """Add draws `totals.draws` ... `end - 1` that `elsewhere` evaluates; see `_evaluate`."""
     begin = totals.draws
     keeps = begin < state.prepared.options.kept_draws
-    empty = None if keeps or totals.histograms is None else totals.histograms.part()
-    with closing(elsewhere(state, begin, end, empty)) as pieces:
-        for piece in pieces:
+    empty = None if keeps or totals.histograms is None else totals.histograms.empty_part()
+    with closing(elsewhere(state, begin, end, empty)) as results:
+        for evaluated in results:
             first = totals.draws
-            _fold(state, totals, piece.tiles)
+            _fold(state, totals, evaluated.tiles)
             added = slice(first, totals.draws)
-            if piece.values is not None:
-                state.values[:, added] = piece.values
-                state.status[added] = np.concatenate([tile.status for tile in piece.tiles])
-            if piece.part is not None and totals.histograms is not None:
-                totals.histograms.merge(piece.part)
+            if evaluated.values is not None:
+                state.values[:, added] = evaluated.values
+                state.status[added] = np.concatenate([tile.status for tile in evaluated.tiles])
+            if evaluated.part is not None and totals.histograms is not None:
+                totals.histograms.merge(evaluated.part)
             if progress is not None:
                 progress(totals.draws - first)
             if not keeps:
@@ -210,9 +225,10 @@ def _gather(
 
 
 def _fold(state: SimulationState, totals: Totals, tiles: Sequence[Tile]) -> None:
-    """Add the next tiles, and make a checkpoint where a chunk of kept draws ends.
+    """Add tiles, and a checkpoint after each chunk of kept draws.
 
-    What is less than a tile, the last of a run, is no part of what the run may go on from.
+    An incomplete tile, the last of a run, is added to the running totals only: a longer run goes on
+    from complete tiles.
     """
     options = state.prepared.options
     keeps = totals.draws < options.kept_draws
@@ -224,29 +240,33 @@ def _fold(state: SimulationState, totals: Totals, tiles: Sequence[Tile]) -> None
             state.checkpoints.append(totals.copy())
 
 
-def tiles_of(
+def evaluate_tiles(
     plan: EvaluationPlan,
     space: Workspace,
     first: int,
     values: Array,
-    at: int,
+    offset: int,
     status: NDArray[np.int8],
     part: HistogramPart | None,
 ) -> list[Tile]:
-    """Evaluate as many draws as `status` holds, from draw `first` on, which begins a tile.
+    """Evaluate draws from number `first` on, which begins a tile.
 
-    Kept variables go to `values` [column, draw] from `at` on, and to `part` of histograms.
+    Writes the `status` [draw] of each of the draws, and kept variables to `values` [column, draw]
+    from position `offset` on. Where there is a `part`, its histograms count them.
+
+    Returns:
+        The tiles of the draws; the last may be incomplete.
     """
     count = status.size
     rows = math.ceil(count / TILE) * REPLICATES
     sizes = np.zeros(rows, np.int64)
     mean, m2 = np.empty((2, rows, plan.moments))
-    mean[-(-count // BLOCK) :], m2[-(-count // BLOCK) :] = 0.0, 0.0  # blocks that are not begun
+    mean[-(-count // BLOCK) :], m2[-(-count // BLOCK) :] = 0.0, 0.0  # blocks without draws
     with np.errstate(all="ignore"):  # as compiled; `status` says what is not finite
-        run_blocks(plan, space, first, count, values, at, sizes, mean, m2, status)
+        run_blocks(plan, space, first, count, values, offset, sizes, mean, m2, status)
     ends = None
     if part is not None:
-        ends = part.add(values[:, at : at + count], counted(status, plan), first)
+        ends = part.add(values[:, offset : offset + count], counted_draws(status, plan), first)
     tiles = []
     for tile in range(math.ceil(count / TILE)):
         own = slice(tile * REPLICATES, (tile + 1) * REPLICATES)
@@ -257,21 +277,22 @@ def tiles_of(
 
 
 def _begin_histograms(state: SimulationState, threads: int | None) -> None:
-    """Summarise what is kept, since what follows is not."""
-    totals, counts, sampler = state.completed, state.counted, state.prepared.options.sampler
-    mean, m2 = _moments_of(state.values, counts, sampler, threads)
+    """Make moments and histograms of the kept draws, before later ones."""
+    totals, sampler = state.completed, state.prepared.options.sampler
+    mask = state.counted
+    mean, m2 = _moments_by_replicate(state.values, mask, sampler, threads)
     totals.mean = np.concatenate([totals.mean, mean], axis=1)
     totals.m2 = np.concatenate([totals.m2, m2], axis=1)
     totals.histograms = Histograms.begin(
-        state.values, counts, sampler, available_indicators(state.prepared), threads
+        state.values, mask, sampler, available_indicators(state.prepared), threads
     )
 
 
 def available_indicators(prepared: Prepared) -> IndicatorSet:
-    """Declared probabilities that the variables which are kept can give."""
+    """The declared probabilities that follow from the kept variables."""
     columns = {
-        name: np.arange(part.start, part.stop).reshape(prepared.variables[name].columns.shape)
-        for name, part in prepared.slices.items()
+        name: np.arange(rows.start, rows.stop).reshape(prepared.variables[name].columns.shape)
+        for name, rows in prepared.slices.items()
     }
     settings = prepared.scenario.settings
     labs = [party.id for party in prepared.scenario.labs]
@@ -279,38 +300,41 @@ def available_indicators(prepared: Prepared) -> IndicatorSet:
 
 
 def indicator_counts(state: SimulationState) -> tuple[IndicatorSet, Integers, Integers]:
-    """Counts of the draws in which each declared event happens, and of those that can tell.
+    """Count the draws in which events of declared probabilities happen.
 
-    Both are by replicate [event, replicate], of all draws that count.
+    Returns:
+        The events, and [event, replicate] of all draws that count: the numbers of draws in which an
+        event happens, and in which its values are not NaN.
     """
     histograms = state.running.histograms
     if histograms is not None:
-        return histograms.declared, histograms.happens, histograms.valid
+        return histograms.indicators, histograms.happens, histograms.valid
     prepared = state.prepared
     plan, options = prepared.evaluation, prepared.options
-    declared = available_indicators(prepared)
+    indicators = available_indicators(prepared)
     unknown = (plan.rules[plan.moments :] == ANYTHING) | (not plan.drop_bad)
     counts = count_indicators(
-        state.values, state.counted, options.sampler, declared.events, unknown, options.threads
+        state.values, state.counted, options.sampler, indicators.events, unknown, options.threads
     )
-    return declared, *counts
+    return indicators, *counts
 
 
-def _moments_of(
-    values: Array, counts: Mask, sampler: str, threads: int | None
+def _moments_by_replicate(
+    values: Array, counted: Mask, sampler: str, threads: int | None
 ) -> tuple[Array, Array]:
-    """Means and sums of squared deviations [replicate, column] of draws [column, draw] that count.
+    """Means and sums of squared deviations [replicate, column] of kept draws.
 
-    The draws are those of whole tiles.
+    `values` [column, draw] are complete tiles; `counted` [draw] is False for draws that are left
+    out.
     """
     mean, m2 = np.empty((2, REPLICATES, len(values)))
 
     def worker() -> Callable[[int], None]:
-        def find(column: int) -> None:
+        def write_moments(column: int) -> None:
             own = slice(column, column + 1)
-            moments_by_replicate(values[own], counts, sampler == "sobol", mean[:, own], m2[:, own])
+            moments_by_replicate(values[own], counted, sampler == "sobol", mean[:, own], m2[:, own])
 
-        return find
+        return write_moments
 
     in_chunks(len(values), threads, worker)
     return mean, m2

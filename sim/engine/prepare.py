@@ -1,4 +1,4 @@
-"""Preparing a run: the variables to keep, the plans, and the digest that names it."""
+"""Preparation of a run: its kept variables, plans and digest."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ ALWAYS_KEPT = ("hurdle_margin", "lab_is_china", "rpo_busd")
 
 
 def digest(scenario: Scenario, options: RunOptions) -> str:
-    """The digest that names a run: parameters, code, seed, sampler, and what is kept."""
+    """The digest that names a run.
+
+    It depends on parameters, code, seed, sampler, uncertainty, kept variables and dropped draws,
+    and not on the number of draws.
+    """
     usual = options.bad_draws == "fail" and not options.drop_questionable
     dropped = [] if usual else [options.bad_draws, options.drop_questionable]
     kept = "headline" if options.keep is None else options.keep
@@ -36,16 +40,19 @@ def digest(scenario: Scenario, options: RunOptions) -> str:
 
 
 def prepare(scenario: Scenario, options: RunOptions) -> Prepared:
-    """Lay out records and make the plans that draws of a scenario are evaluated with.
+    """Make the plans of a run.
+
+    Returns:
+        The layout of a draw, the plans of sampling and evaluation, and the kept variables.
 
     Raises:
         ValueError: For an unknown name in `options.keep`.
     """
     layout = layout_of(len(scenario.labs), len(scenario.landlords))
     plan = ScenarioPlan(scenario, layout, options.uncertainty)
-    kept, moments = selected(layout, options.keep)
-    drawn = [v for v in kept if v.name in plan.sampled or v.name in layout.outputs]
-    reported = [*moments, *drawn]
+    kept, moments = select_variables(layout, options.keep)
+    varying = [v for v in kept if v.name in plan.sampled or v.name in layout.outputs]
+    reported = [*moments, *varying]
     columns = np.concatenate(
         [np.zeros(0, np.uint64), *(v.columns.ravel().astype(np.uint64) for v in reported)]
     )
@@ -70,22 +77,28 @@ def prepare(scenario: Scenario, options: RunOptions) -> Prepared:
         layout=layout,
         scenario_plan=plan,
         evaluation=evaluation,
-        slices=_slices(drawn),
+        slices=_slices(varying),
         moment_slices=_slices(moments),
-        fixed={v.name: plan.template[v.columns] for v in kept if v not in drawn},
+        fixed={v.name: plan.template[v.columns] for v in kept if v not in varying},
     )
 
 
 def _slices(variables: Sequence[Variable]) -> dict[str, slice]:
-    """Where the columns of each variable are among those of all."""
+    """Name -> slice of a variable among the columns of all."""
     ends = [int(end) for end in np.cumsum([0, *(v.columns.size for v in variables)])]
-    return {v.name: slice(a, b) for v, a, b in zip(variables, ends, ends[1:], strict=False)}
+    return {
+        variable.name: slice(begin, end)
+        for variable, begin, end in zip(variables, ends, ends[1:], strict=False)
+    }
 
 
-def selected(
+def select_variables(
     layout: RecordLayout, keep: str | Sequence[str] | None
 ) -> tuple[list[Variable], list[Variable]]:
-    """The variables of which draws are kept, and those of which only moments are.
+    """Select the variables to keep, by names or `keep` options of `simulate`.
+
+    Returns:
+        The variables whose draws are kept, and those that are kept as moments alone.
 
     Raises:
         ValueError: For a name that is neither an output nor an input.
@@ -122,9 +135,11 @@ def _output(variable: Variable) -> Output:
 
 
 def _rules(variable: Variable, reports: Mask, rents: Mask) -> NDArray[np.int8]:
-    """What the columns of a variable may hold, in its shape (model.md 9.4).
+    """The values that columns of a variable may hold, in its shape.
 
-    `reports` says which labs report ARR, `rents` which landlords let to outside labs throughout.
+    The rules are ANYTHING, NUMBER (not NaN) and FINITE of `kernels.loop`; see "Missing and infinite
+    values" in docs/model.md. `reports` [lab] is True for labs that report ARR, `rents` [landlord]
+    for landlords that let to an outside lab in every quarter: those with a share of 2026.
     """
     output = variable.declaration
     number = np.full(variable.columns.shape, isinstance(output, Output))

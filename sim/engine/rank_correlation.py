@@ -1,4 +1,4 @@
-"""The rank correlations that draws have, beside those that groups and common factors ask for."""
+"""Rank correlations of draws, beside those of groups and common factors."""
 
 from __future__ import annotations
 
@@ -19,30 +19,33 @@ from sim.model.dims import FACTORS
 from sim.model.record_layout import layout_of
 from sim.parameters.scenario import Scenario
 
-EXAMINED = 8 * TILE  # draws whose ranks are looked at: replicates are as large
-MOST_PAIRS = 12
+EXAMINED = 8 * TILE  # draws whose ranks are compared: tiles, so that replicates are equally large
+MOST_PAIRS = 12  # of inputs, that common factors tie the most
 Array = NDArray[np.float64]
-Drawn = Mapping[str, Array]
+Draws = Mapping[str, Array]  # name of an input -> its draws
 
 
-def achieved(groups: Sequence[Group], drawn: Drawn, sampler: str) -> list[dict[str, Any]]:
-    """Every group as it is said, with the `spearman` matrix of the first 8,192 `draws`.
+def group_correlations(groups: Sequence[Group], draws: Draws, sampler: str) -> list[dict[str, Any]]:
+    """The correlations of draws within each group, as plain data.
 
-    That of values, `pearson`, stands beside it where the group is about those, and the Monte Carlo
-    standard errors of both. `drawn` has the draws of every member by name. The rows are those of
-    `inputs`.
+    `draws` has every member of the groups; its first 8,192 draws are used.
+
+    Returns:
+        The entry of each group as in a parameter file, with the matrices `spearman` (and `pearson`
+        for a group of that kind) in the order of `inputs`, their Monte Carlo standard errors
+        `spearman_error` and `pearson_error`, and the number of `draws`.
     """
-    found = []
+    entries = []
     for group in groups:
-        values = np.array([drawn[name][:EXAMINED] for name in group.members])
-        told = {**group.as_entry(), "draws": values.shape[1]}
-        kinds = {"spearman": lambda draws: pearson(ranks(draws))} | (
-            {"pearson": pearson} if group.kind == "pearson" else {}
-        )
-        for kind, of in kinds.items():
-            told[kind], told[f"{kind}_error"] = _with_error(of, values, sampler)
-        found.append(told)
-    return found
+        values = np.array([draws[name][:EXAMINED] for name in group.members])
+        entry = {**group.as_entry(), "draws": values.shape[1]}
+        statistics = {"spearman": spearman}
+        if group.kind == "pearson":
+            statistics["pearson"] = pearson
+        for name, statistic in statistics.items():
+            entry[name], entry[f"{name}_error"] = _with_error(statistic, values, sampler)
+        entries.append(entry)
+    return entries
 
 
 def spearman(values: Array) -> Array:
@@ -51,96 +54,114 @@ def spearman(values: Array) -> Array:
 
 
 def pearson(values: Array) -> Array:
-    """Correlations [..., member, member] of draws [..., member, draw]; NaN of what is constant."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        apart = values - values.mean(axis=-1, keepdims=True)
-        apart /= np.sqrt((apart * apart).sum(axis=-1, keepdims=True))
-        return np.asarray(np.clip(apart @ np.moveaxis(apart, -1, -2), -1.0, 1.0))
+    """Correlations [..., member, member] of draws [..., member, draw].
 
-
-def _with_error(of: Callable[[Array], Array], values: Array, sampler: str) -> tuple[Any, Any]:
-    """A matrix of draws to four digits and its standard error, from 32 replicates of the draws.
-
-    None stands where draws do not vary, or are too few to tell an error.
+    They are NaN for a member whose draws are all equal.
     """
-    matrix, error = of(values), np.full((len(values),) * 2, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        deviations = values - values.mean(axis=-1, keepdims=True)
+        deviations /= np.sqrt((deviations * deviations).sum(axis=-1, keepdims=True))
+        return np.asarray(np.clip(deviations @ np.moveaxis(deviations, -1, -2), -1.0, 1.0))
+
+
+def _with_error(
+    statistic: Callable[[Array], Array], values: Array, sampler: str
+) -> tuple[Any, Any]:
+    """A matrix of draws, and its standard error from 32 replicates.
+
+    `statistic` maps draws [..., member, draw] to matrices [..., member, member]; `values` are
+    [member, draw]. Both results are rows of numbers with four digits; None stands where draws do
+    not vary, and for all errors where there are fewer than 1,024 draws.
+    """
+    matrix, error = statistic(values), np.full((len(values),) * 2, np.nan)
     if values.shape[1] >= TILE:
-        whole = np.arange(values.shape[1] // TILE * TILE)
-        order = np.argsort(replicate_of(whole, sampler), kind="stable").reshape(REPLICATES, -1)
-        parts = of(np.moveaxis(values[:, order], 0, 1))
+        numbers = np.arange(values.shape[1] // TILE * TILE)
+        order = np.argsort(replicate_of(numbers, sampler), kind="stable").reshape(REPLICATES, -1)
+        parts = statistic(np.moveaxis(values[:, order], 0, 1))
         error = parts.std(axis=0, ddof=1) / math.sqrt(REPLICATES)
-    return _told(matrix), _told(error)
+    return _rows(matrix), _rows(error)
 
 
-def _told(matrix: Array) -> list[list[float | None]]:
+def _rows(matrix: Array) -> list[list[float | None]]:
+    """The rows of a matrix, rounded to four digits; None for NaN."""
     return [[round(float(r), 4) if np.isfinite(r) else None for r in row] for row in matrix]
 
 
-def of_scenario(
+def scenario_correlations(
     scenario: Scenario, draws: int, seed: int, sampler: str, uncertainty: float
 ) -> list[dict[str, Any]]:
-    """`achieved` of a scenario's groups, whose members are drawn once more."""
+    """`group_correlations` of a scenario, whose inputs are sampled once more."""
     if not scenario.correlations:
         return []
-    drawn = _drawn(scenario, draws, seed, sampler, uncertainty)
-    return achieved(scenario.correlations, drawn, sampler)
+    sampled = _sample_inputs(scenario, draws, seed, sampler, uncertainty)
+    return group_correlations(scenario.correlations, sampled, sampler)
 
 
-def described(scenario: Scenario, names: Sequence[str] = ()) -> dict[str, Any]:
-    """How the inputs of a scenario are tied, as plain data.
+def describe_correlations(scenario: Scenario, names: Sequence[str] = ()) -> dict[str, Any]:
+    """Describe the dependence between inputs of a scenario, as plain data.
 
-    `groups` are those of `achieved`, `factors` the pairs of inputs that common factors tie the
-    most: the rank correlation that follows from their loadings on factors that are not held (for a
-    held one moves nothing), and that of the draws. Only what has one of `names`, if there are any.
+    Groups and pairs are those with one of `names`, or all without names.
+
+    Returns:
+        `groups` as in `group_correlations`, and `factors`: the pairs of inputs that common factors
+        tie the most, with the rank correlation `asked` that follows from their loadings (held
+        factors move nothing), `spearman` of the draws and `spearman_error`. `pairs` is the number
+        of all such pairs; `draws`, `seed` and `sampler` are those of the draws.
     """
     run = scenario.run
-    drawn = _drawn(scenario, EXAMINED, run.seed, run.sampler, scenario.settings.uncertainty)
+    uncertainty = scenario.settings.uncertainty
+    sampled = _sample_inputs(scenario, EXAMINED, run.seed, run.sampler, uncertainty)
     groups = [
         group
         for group in scenario.correlations
         if not names or any(name in group.members for name in names)
     ]
-    loading = {
+    loadings = {
         name: np.array([quantity.loads.get(factor, 0.0) for factor in FACTORS])
         for name, quantity in scenario.quantities.items()
-        if quantity.loads and np.ptp(drawn[name]) > 0
+        if quantity.loads and np.ptp(sampled[name]) > 0
     }
     free = np.array([factor not in scenario.factors for factor in FACTORS])
     pairs = [
-        (float((loading[one] * loading[other] * free).sum()), one, other)
-        for one, other in itertools.combinations(loading, 2)
-        if not names or one in names or other in names
+        (float((loadings[first] * loadings[second] * free).sum()), first, second)
+        for first, second in itertools.combinations(loadings, 2)
+        if not names or first in names or second in names
     ]
     pairs.sort(key=lambda pair: -abs(pair[0]))
     strongest = []
-    for r, one, other in pairs[:MOST_PAIRS]:
-        if r:
-            both = np.array([drawn[one], drawn[other]])
-            found, error = _with_error(spearman, both, run.sampler)
-            asked = round(6 / math.pi * math.asin(r / 2), 4)
-            told = {"asked": asked, "spearman": found[0][1], "spearman_error": error[0][1]}
-            strongest.append({"inputs": [one, other], **told})
+    for score_correlation, first, second in pairs[:MOST_PAIRS]:
+        if score_correlation:
+            values = np.array([sampled[first], sampled[second]])
+            matrix, error = _with_error(spearman, values, run.sampler)
+            strongest.append(
+                {
+                    "inputs": [first, second],
+                    "asked": round(6 / math.pi * math.asin(score_correlation / 2), 4),
+                    "spearman": matrix[0][1],
+                    "spearman_error": error[0][1],
+                }
+            )
     return {
         "draws": EXAMINED,
         "seed": run.seed,
         "sampler": run.sampler,
-        "groups": achieved(groups, drawn, run.sampler),
+        "groups": group_correlations(groups, sampled, run.sampler),
         "factors": strongest,
-        "pairs": sum(1 for r, *_ in pairs if r),
+        "pairs": sum(1 for score_correlation, *_ in pairs if score_correlation),
     }
 
 
-def _drawn(
+def _sample_inputs(
     scenario: Scenario, draws: int, seed: int, sampler: str, uncertainty: float
 ) -> dict[str, Array]:
-    """At most 8,192 draws of every input of the files, by full name."""
+    """Full name -> at most 8,192 draws, of the files' inputs."""
     plan = ScenarioPlan(
         scenario, layout_of(len(scenario.labs), len(scenario.landlords)), uncertainty
     )
     inputs = 1 + max(int(variable.columns.max()) for variable in plan.layout.inputs.values())
     examined = min(draws, EXAMINED)
-    whole_blocks = -(-examined // BLOCK) * BLOCK
-    store = np.repeat(plan.template[:inputs, None], whole_blocks, axis=1)
+    size = -(-examined // BLOCK) * BLOCK  # of complete blocks
+    store = np.repeat(plan.template[:inputs, None], size, axis=1)
     sampling, scores = plan.sampling.sampling(seed, sampler), plan.sampling.scores(TILE)
-    sample_tiles(sampling, scores, 0, whole_blocks, store)
+    sample_tiles(sampling, scores, 0, size, store)
     return {name: store[column, :examined] for name, column in plan.columns.items()}

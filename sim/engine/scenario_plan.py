@@ -1,4 +1,4 @@
-"""A scenario as a row of numbers that every draw starts from, and what is sampled into it."""
+"""A scenario as the template of a draw and a plan of sampling."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from sim.parameters.scenario import Scenario
 
 
 class ScenarioPlan:
-    """The row that every draw starts from, and the plan of what is sampled into it.
+    """The template of a draw, and the plan of its sampled inputs.
 
-    `template` [column] holds the fixed inputs, NaN where a lab reports none; `sampled` names the
-    variables that `sampling` writes; `columns` are those of the inputs of files, by full name.
+    `template` [column] holds the fixed inputs, NaN where a file leaves out an optional one.
+    `sampled` are the names of the variables that `sampling` writes. `columns` maps the full name of
+    an input of the files to its column.
     """
 
     def __init__(self, scenario: Scenario, layout: RecordLayout, uncertainty: float = 1.0) -> None:
@@ -53,10 +54,16 @@ class ScenarioPlan:
                     self._input(scenario, variable, name, int(column))
 
     def _column(self, full_name: str) -> int:
+        """The column of a scalar input, by its full name."""
         return int(self.layout.inputs[full_name.split(".")[-1]].columns)
 
     def _input(self, scenario: Scenario, variable: Variable, name: str, column: int) -> None:
-        dimension = self.sampling.dimension()  # whether it is fixed or not
+        """Write a fixed input to the template, or plan its sampling.
+
+        `name` is the full name of the input with its lab or landlord. Every input has a dimension
+        of Sobol' sequences, so that one which becomes fixed moves no other.
+        """
+        dimension = self.sampling.dimension()
         self.columns[name] = column
         quantity = scenario.quantities.get(name)
         if quantity is None or isinstance(quantity.distribution, Fixed):
@@ -79,7 +86,10 @@ class ScenarioPlan:
         self.sampled.add(variable.name)
 
     def _lab_delays(self, scenario: Scenario, variable: Variable) -> None:
-        """Lab delays: the draw's own median and spread, no loadings (model.md 9.2)."""
+        """Plan the delays of labs: lognormal, of the draw's median and spread.
+
+        Delays have no loadings on common factors.
+        """
         for lab, column in zip(scenario.labs, variable.columns, strict=True):
             self.sampling.of_columns(
                 f"labs.{lab.id}.{variable.name}",
@@ -91,7 +101,7 @@ class ScenarioPlan:
         self.sampled.add(variable.name)
 
     def _shocks(self, variable: Variable) -> None:
-        """Innovations after the reference quarter, and the capital crunch (model.md 9.3)."""
+        """Plan the capital crunch, and innovations after the reference quarter."""
         if variable.name == "capital_crunch":
             probability = self._column("buildout.capital_crunch_probability")
             self.sampling.of_columns(
@@ -101,18 +111,18 @@ class ScenarioPlan:
                 center_column=probability,
             )
         else:
-            for q in range(QUARTERS.index(REFERENCE_QUARTER) + 1, len(QUARTERS)):
-                name = f"shocks.{variable.name}.{QUARTERS[q]}"
-                self.sampling.add(name, int(variable.columns[q]), STANDARD_NORMAL)
+            for quarter in range(QUARTERS.index(REFERENCE_QUARTER) + 1, len(QUARTERS)):
+                name = f"shocks.{variable.name}.{QUARTERS[quarter]}"
+                self.sampling.add(name, int(variable.columns[quarter]), STANDARD_NORMAL)
         self.sampled.add(variable.name)
 
 
 def hosts(scenario: Scenario) -> NDArray[np.void]:
-    """What each landlord is to each lab, as kernels read it [lab, landlord]."""
-    made = np.zeros((len(scenario.labs), len(scenario.landlords)), as_record(record(Host)))
+    """Records of `Host` [lab, landlord] for kernels; 0 for other pairs."""
+    records = np.zeros((len(scenario.labs), len(scenario.landlords)), as_record(record(Host)))
     for i, lab in enumerate(scenario.labs):
         for k, landlord in enumerate(scenario.landlords):
             host = scenario.hosts.get((lab.id, landlord.id))
             if host is not None:
-                made[i, k] = (host.share_2026, host.share_2027, host.captive, host.rpo_share)
-    return made
+                records[i, k] = (host.share_2026, host.share_2027, host.captive, host.rpo_share)
+    return records

@@ -1,4 +1,4 @@
-"""What draws are evaluated with, and what a run has come to: first draws, totals of all."""
+"""Plans of a run, and its state: kept draws, and totals."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ from sim.parameters.scenario import Scenario
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-BAD_NUMBERS = 500  # bad draws whose numbers are kept, to evaluate them again
+BAD_NUMBERS = 500  # bad draws whose numbers are stored, to evaluate them again
 
 
 @dataclass
 class Totals:
-    """What is known of all draws together, over those that count.
+    """Moments, histograms and numbers of the draws so far.
 
-    `count`, `mean` and `m2` are moments by replicate, of the variables of which only these are
-    told, and beyond the draws that are kept of all variables; `bad` and `questionable` are numbers
-    of draws, `bad_numbers` the first of the bad ones. `histograms` holds the kept variables beyond
-    the draws that are kept.
+    `count`, `mean` and `m2` (sum of squared deviations) are moments by replicate, over the draws
+    that count: of the variables that are kept as moments alone and, once there are more draws than
+    are kept, of the other kept variables after them. `histograms` of these others exist from then
+    on. `draws`, `bad` and `questionable` are numbers of draws, `bad_numbers` the numbers of the
+    first bad ones.
     """
 
     count: Integers  # [replicate]
@@ -52,46 +53,46 @@ class Totals:
     histograms: Histograms | None = None
 
     @classmethod
-    def none(cls, columns: int) -> Totals:
-        """Those of no draws."""
+    def empty(cls, columns: int) -> Totals:
+        """Totals without draws, for this number of columns."""
         shape = (REPLICATES, columns)
         return cls(np.zeros(REPLICATES, np.int64), np.zeros(shape), np.zeros(shape))
 
     def copy(self) -> Totals:
-        """The same, which does not change with these."""
+        """A copy that does not change with these totals."""
         return deepcopy(self)
 
     def fold(self, tile: Tile, drop_bad: bool) -> None:
-        """Add the next tile."""
-        with np.errstate(invalid="ignore", over="ignore"):  # draws that are not finite
+        """Add the next tile; `drop_bad` says that bad draws do not count."""
+        with np.errstate(invalid="ignore", over="ignore"):  # from values that are not finite
             fold_moments(self.count, self.mean, self.m2, tile.sizes, tile.mean, tile.m2)
         bad = (tile.status & BAD) != 0
         self.bad += int(bad.sum())
         self.questionable += int((((tile.status & QUESTIONABLE) != 0) & ~(bad & drop_bad)).sum())
-        found = self.draws + np.flatnonzero(bad)
-        self.bad_numbers = np.concatenate([self.bad_numbers, found])[:BAD_NUMBERS]
+        numbers = self.draws + np.flatnonzero(bad)
+        self.bad_numbers = np.concatenate([self.bad_numbers, numbers])[:BAD_NUMBERS]
         if self.histograms is not None and tile.ends is not None:
             self.histograms.fold(tile.ends)
         self.draws += tile.status.size
 
 
 class Tile(NamedTuple):
-    """What 1,024 draws, or those that are left, add to the totals."""
+    """Moments and statuses of 1,024 draws, or fewer at the end."""
 
     sizes: Integers  # [replicate]
     mean: Array  # [replicate, column]
     m2: Array  # [replicate, column]
     status: NDArray[np.int8]  # [draw]
-    ends: Array | None  # of the sketch
+    ends: Array | None  # [replicate, column, end], sums for histograms
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """All that draws of a scenario are evaluated with; the same for every draw.
+    """Layout, plans and options of a run, the same for every draw.
 
     `slices` maps a variable whose draws are kept to its rows of `SimulationState.values`,
-    `moment_slices` one of which only moments are kept to its columns of them, and `fixed` an input
-    that is the same in every draw to its value.
+    `moment_slices` a variable that is kept as moments alone to its columns of the moments, and
+    `fixed` an input that is the same in every draw to its value.
     """
 
     scenario: Scenario
@@ -105,12 +106,12 @@ class Prepared:
 
     @property
     def variables(self) -> dict[str, Variable]:
-        """Every input and output by name."""
+        """Name -> variable, of every input and output."""
         return {**self.layout.inputs, **self.layout.outputs}
 
     @property
     def evaluation_beyond(self) -> EvaluationPlan:
-        """The plan for draws that are not kept: there are moments of all variables."""
+        """The plan for draws not kept, with moments of all variables."""
         return self.evaluation._replace(moments=self.evaluation.columns.size)
 
     def workspace(self) -> Workspace:
@@ -119,27 +120,29 @@ class Prepared:
         return workspace(self.layout, plan.template, plan.sampling.scores(RUN))
 
     def gives_same_draws(self, other: Prepared) -> bool:
-        """Whether draws of the same number, and what is kept of them, are the same bits."""
+        """Whether draws of the same number have the same bits.
 
-        def question(of: Prepared) -> tuple[object, ...]:
-            options = of.options
+        The same variables are kept then, too.
+        """
+
+        def determinants(prepared: Prepared) -> tuple[object, ...]:
+            options = prepared.options
             return (
-                of.scenario, options.seed, options.sampler, options.uncertainty,
+                prepared.scenario, options.seed, options.sampler, options.uncertainty,
                 options.kept_draws, options.drop_bad, options.drop_questionable,
-                of.slices, of.moment_slices,
+                prepared.slices, prepared.moment_slices,
             )  # fmt: skip
 
-        return question(self) == question(other)
+        return determinants(self) == determinants(other)
 
 
 @dataclass
 class SimulationState:
-    """What a run has come to.
+    """The state of a run: kept draws, and totals of all draws.
 
-    `values` holds the first draws of the variables that are kept, `status` whether each of these
-    draws is questionable or bad. `running` are totals over all draws, `completed` over those that
-    fill tiles, from which a run goes on; `checkpoints` are the latter where chunks end, as long as
-    draws are kept.
+    `values` are the kept draws of the kept variables, `status` the flags QUESTIONABLE and BAD of
+    these draws. `running` are the totals of all draws, `completed` those of complete tiles, from
+    which a longer run goes on. `checkpoints` are `completed` after each chunk of kept draws.
     """
 
     prepared: Prepared
@@ -153,22 +156,22 @@ class SimulationState:
     def empty(cls, prepared: Prepared) -> SimulationState:
         """The state before the first draw."""
         kept = sum(part.stop - part.start for part in prepared.slices.values())
-        totals = Totals.none(prepared.evaluation.moments)
+        totals = Totals.empty(prepared.evaluation.moments)
         return cls(prepared, np.empty((kept, 0)), np.zeros(0, np.int8), totals, totals)
 
     @property
     def draws(self) -> int:
-        """How many draws were evaluated."""
+        """The number of draws evaluated so far."""
         return self.running.draws
 
     @property
     def counted(self) -> Mask:
-        """Which of the draws that are kept count: those that are not left out."""
-        return counted(self.status, self.prepared.evaluation)
+        """Which kept draws count [draw]: those that are not left out."""
+        return counted_draws(self.status, self.prepared.evaluation)
 
     @property
     def moment_slices(self) -> dict[str, slice]:
-        """Which columns of the moments are those of a variable."""
+        """Name -> columns of the moments, of every variable that has moments."""
         prepared = self.prepared
         if self.running.histograms is None:
             return prepared.moment_slices
@@ -180,14 +183,14 @@ class SimulationState:
         return prepared.moment_slices | kept
 
     def kept(self, name: str, draws: Mask | slice = slice(None)) -> Array:
-        """The first draws of a variable [..., draw], or some of them."""
+        """The kept draws of a variable [..., draw], or some of them."""
         values = self.values[self.prepared.slices[name]][:, draws]
         shape = self.prepared.variables[name].columns.shape
         return values.reshape(*shape, values.shape[1])
 
 
-def counted(status: NDArray[np.int8], plan: EvaluationPlan) -> Mask:
-    """Which draws are not left out, by what they are."""
+def counted_draws(status: NDArray[np.int8], plan: EvaluationPlan) -> Mask:
+    """Which draws count [draw]: those whose status the plan does not drop."""
     dropped = (BAD if plan.drop_bad else 0) | (QUESTIONABLE if plan.drop_questionable else 0)
     return np.asarray((status & dropped) == 0)
 
@@ -221,16 +224,18 @@ def workspace(layout: RecordLayout, row: Array, scores: Scores) -> Workspace:
 
 
 def make_room(state: SimulationState, draws: int) -> None:
-    """Make room for the draws that are kept of this number, after those that are there.
+    """Resize the arrays of kept draws for this number of draws.
+
+    Draws that are stored already stay; kept draws are at most those that the options allow.
 
     Raises:
-        InputError: If they do not fit in memory.
+        InputError: If the kept draws do not fit in memory.
     """
     room = min(draws, state.prepared.options.kept_draws)
     if state.values.shape[1] == room:
         return
     check_memory(len(state.values), room)
     values, status = np.empty((len(state.values), room)), np.zeros(room, np.int8)
-    there = min(state.values.shape[1], room)
-    values[:, :there], status[:there] = state.values[:, :there], state.status[:there]
+    stored = min(state.values.shape[1], room)
+    values[:, :stored], status[:stored] = state.values[:, :stored], state.status[:stored]
     state.values, state.status = values, status

@@ -1,1 +1,1 @@
-"""What the model is made of: dims, inputs and outputs, each declared once."""
+"""Dims, inputs and outputs of the model, each declared once."""

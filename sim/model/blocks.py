@@ -5,14 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 32  # draws of a block: strata of a Latin hypercube, and sequences under Sobol'
-REPLICATES = 32
+BLOCK = 32  # draws of a block: strata of a Latin hypercube, or one draw of each Sobol' sequence
+REPLICATES = 32  # of the Monte Carlo error
 TILE = BLOCK * REPLICATES
 CHUNK = 8 * TILE  # draws that a thread evaluates at a time
-KEPT_DRAWS = 13 * CHUNK  # the first draws, whose values are kept: those of a usual run, 100,000
+KEPT_DRAWS = 13 * CHUNK  # draws whose values are kept: a run of 100,000 keeps all of its draws
 
 
 def replicate_of(numbers: NDArray[np.int64], sampler: str) -> NDArray[np.int64]:
-    """The replicate of the Monte Carlo error to which draws belong, by their numbers."""
+    """The replicate, 0 to 31, of each draw number.
+
+    The shape is that of `numbers`. Block b belongs to replicate b mod 32; under `sobol`, draw i
+    belongs to sequence i mod 32.
+    """
     by_block = sampler != "sobol"
     return np.asarray((numbers // BLOCK if by_block else numbers) % REPLICATES)

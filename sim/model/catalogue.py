@@ -1,4 +1,4 @@
-"""One index of inputs, outputs and probabilities: names, units and dims; and how to name them."""
+"""The index of inputs, outputs and probabilities: names, units and dims."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sim.model.outputs import ENTITIES, EVERY_THRESHOLD, PROBABILITIES
 OUTPUTS: dict[str, Output] = {
     name: output for entity in ENTITIES for name, output in declared(entity).items()
 }
-# The dims of every output but `draw`.
+# The dims of every output, without `draw`.
 DIMS: dict[str, tuple[str, ...]] = {
     name: (*first, *output.dims)
     for entity, first in ENTITIES.items()
     for name, output in declared(entity).items()
 }
 BY_QUARTER = frozenset(name for name, output in OUTPUTS.items() if "quarter" in output.dims)
-# Dims of an output beyond its entity and the quarter, in words: expressions cannot name them.
+# Dims of an output that expressions cannot name: all but those of its entity and the quarter.
 OTHER_DIMS = {
     name: " and ".join(others)
     for name, output in OUTPUTS.items()
@@ -30,7 +30,7 @@ OTHER_DIMS = {
 
 @cache
 def probability_dims(name: str) -> tuple[str, ...]:
-    """The dims of a probability of `PROBABILITIES`."""
+    """The dims of a probability, by its name in `PROBABILITIES`."""
     probability = PROBABILITIES[name]
     counted = () if probability.count == "each" else ("lab",)
     own = tuple(dim for dim in DIMS[probability.of] if dim not in counted)
@@ -39,8 +39,13 @@ def probability_dims(name: str) -> tuple[str, ...]:
 
 @cache
 def quantities() -> Mapping[str, tuple[str, tuple[str, ...], str]]:
-    """Name -> unit, dims of labs and landlords, and table of a file ("" for an output)."""
-    known = {
+    """Units, dims and tables of every input and output by name.
+
+    Returns:
+        Name -> unit, dims over labs and landlords, and the table of a parameter file that holds the
+        input ("" for an output).
+    """
+    index = {
         name: (output.unit, dims, "")
         for entity, dims in ENTITIES.items()
         for name, output in declared(entity).items()
@@ -49,12 +54,17 @@ def quantities() -> Mapping[str, tuple[str, tuple[str, ...], str]]:
     groups = {name: (group, ()) for name, group in subgroups(Scalars).items()}
     parties = {"labs": (Lab, ("lab",)), "landlords": (Landlord, ("landlord",))}
     for table, (group, dims) in {**groups, **parties}.items():
-        known |= {name: (field.unit, dims, table) for name, field in declared(group).items()}
-    return known
+        index |= {name: (field.unit, dims, table) for name, field in declared(group).items()}
+    return index
 
 
 def parse_expression(text: str) -> tuple[str, tuple[str, ...], str | None] | None:
-    """Split `output[label,...]@quarter` into its parts; None if it does not read so."""
+    """Split `output[label,...]@quarter` into name, labels and quarter.
+
+    Returns:
+        The name, the labels (() without brackets) and the quarter (None without one); None in place
+        of all three where `text` has another form.
+    """
     match = re.fullmatch(r"\s*(\w+)\s*(?:\[([\w\s,]+)\])?\s*(?:@\s*(\w+))?\s*", text)
     if match is None:
         return None

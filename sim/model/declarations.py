@@ -1,6 +1,6 @@
-"""What a quantity is: the words in which inputs and outputs are declared, each once.
+"""Declarations of inputs and outputs, and the records that follow from them.
 
-From one declaration follow the file schema, the checks of units and bounds, the records that
+From a declaration follow the file schema, the checks of units and bounds, the records that
 kernels read (`h.pue`), and the units and long names of results.
 """
 
@@ -20,10 +20,10 @@ from sim.model.dims import COORDS
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One input quantity: unit (a string of model.md 9.1), meaning, and its domain.
+    """An input quantity: its unit, meaning, domain [lo, hi] and dims.
 
-    `lo_open` excludes the lower bound; `whole` asks for an integer, `flag` for true or false;
-    `optional` fields may be left out of a file, which reads as NaN.
+    `lo_open` excludes the lower bound; `whole` restricts to integers, `flag` to true and false. A
+    file may leave out an `optional` field, whose value is then NaN, and must give the same unit.
     """
 
     unit: str
@@ -37,7 +37,7 @@ class Field:
     dims: tuple[str, ...] = ()
 
     def fault(self, number: float) -> str | None:
-        """What is wrong with a value or a median, in words; None if it lies in the domain."""
+        """The fault of a value or median as a message, or None."""
         if not math.isfinite(number):
             return f"{number} is not a finite number ({self.meaning})"
         if number < self.lo or (self.lo_open and number == self.lo):
@@ -52,14 +52,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output quantity: unit, meaning, dims beyond `draw` and its entity.
+    """An output quantity: its unit, meaning, and dims.
 
-    `kept` says what a run keeps by default: "draws" (headline outputs), "moments" (mean and sd,
-    for the outputs that only tables print) or "" (only when asked for). `kind` is the type of a
-    draw. `may_be_infinite` marks the outputs of which model.md 9.4 says so, and `missing` says
-    where it lets them be NaN: of labs that report no ARR ("arr"), of landlords that rent to no
-    outside lab ("hosts"), or in quarters of which they do not speak ("quarters"). An `unbounded`
-    ratio has quantiles and probabilities, and no mean (model.md 11.15).
+    `dims` come after `draw` and the dims of its entity. `kept` is what a run keeps by default:
+    "draws" (headline outputs), "moments" (mean and sd, for outputs that only tables print) or ""
+    (nothing, unless it is named in `keep`). `kind` is the dtype of its draws in results.
+    `may_be_infinite` allows infinite values. `missing` names the reason for which values may be
+    NaN: the lab reports no ARR ("arr"), the landlord rents to no outside lab ("hosts"), or the
+    output is not defined in that quarter ("quarters"). See "Missing and infinite values" in
+    docs/model.md. An `unbounded` ratio has quantiles and probabilities, and no mean ("Ratios of
+    amounts" there).
     """
 
     unit: str
@@ -76,29 +78,29 @@ Group = TypeVar("Group", covariant=True)
 
 
 class Records(Protocol[Group]):
-    """An array of records of a group, as kernels see it: `labs[i].gw_2026q4`."""
+    """An array of records of a group, as in kernels: `labs[i].gw_2026q4`."""
 
-    def __getitem__(self, place: int | tuple[int, int]) -> Group: ...
+    def __getitem__(self, index: int | tuple[int, int]) -> Group: ...
 
     def __len__(self) -> int: ...
 
 
 @cache
 def declared(group: type) -> Mapping[str, Any]:
-    """Name -> declaration (a `Field` or an `Output`) of a group, in order."""
+    """Name -> declaration (`Field` or `Output`) of a group, in order."""
     hints = get_type_hints(group, include_extras=True)
     return MappingProxyType({name: hint.__metadata__[0] for name, hint in hints.items()})
 
 
 @cache
 def subgroups(group: type) -> Mapping[str, type]:
-    """Name -> group, of a group made of groups."""
+    """Name -> group, of a group of groups, in order."""
     return MappingProxyType(get_type_hints(group))
 
 
 @cache
 def record(group: type) -> np.dtype[Any]:
-    """The structured dtype (float64 throughout) in which kernels read or write a group."""
+    """The structured dtype of a group in kernels; all fields are float64."""
     return np.dtype(
         [
             (name, np.float64, tuple(len(COORDS[dim]) for dim in declaration.dims))
@@ -108,5 +110,5 @@ def record(group: type) -> np.dtype[Any]:
 
 
 def record_of_groups(group: type) -> np.dtype[Any]:
-    """The structured dtype of a group made of groups, so that kernels read `x.hardware.pue`."""
+    """The structured dtype of a group of groups: kernels read `x.hardware.pue`."""
     return np.dtype([(name, record(sub)) for name, sub in subgroups(group).items()])

@@ -1,4 +1,4 @@
-"""The dims that are part of the model, and the modes in which it is evaluated."""
+"""Dims of the model, their labels, common factors and modes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LAYERS = (
 )
 
 
-# The dims whose length is part of the model; labs and landlords are data.
+# Dims of a fixed length; those of labs and landlords depend on the files.
 COORDS: dict[str, tuple[str, ...]] = {
     "quarter": QUARTERS,
     "regime": REGIMES,

@@ -1,4 +1,4 @@
-"""Every input of the model, declared once (model.md 9.1-9.3)."""
+"""Every input of the model, declared once ("Inputs" in docs/model.md)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 # fmt: off
 
 class Hardware(NamedTuple):
-    """A. What an accelerator-hour is made of."""
+    """A. Costs, power and rent of an accelerator-hour."""
 
     accelerator_price_usd: A[float, Field("USD", "Price of one accelerator, HBM included", lo=1e3, hi=2e5)]
     hbm_value_share: A[float, Field("1", "Share of the accelerator price attributed to HBM", lo=0, hi=1)]
@@ -42,7 +42,7 @@ class Hardware(NamedTuple):
 
 
 class Accelerator(NamedTuple):
-    """B. What the accelerator and its serving instance can do."""
+    """B. Capability of the accelerator and of its serving instance."""
 
     peak_flops_serving: A[float, Field("FLOP/s", "Dense peak FLOP/s at serving precision", lo=1e13, hi=1e18)]
     peak_flops_training: A[float, Field("FLOP/s", "Dense peak FLOP/s at training precision", lo=1e13, hi=1e18)]
@@ -94,7 +94,7 @@ class Utilisation(NamedTuple):
 
 
 class Prices(NamedTuple):
-    """E. List prices, what is realised of them, and revenue-linked costs."""
+    """E. List prices, their realisation, and revenue-linked costs."""
 
     price_input_usd_per_mtok: A[float, Field("USD/Mtok", "List price of uncached input tokens, mix-weighted", lo=0, hi=1e3)]
     price_output_usd_per_mtok: A[float, Field("USD/Mtok", "List price of output tokens, mix-weighted", lo=0, hi=1e4)]
@@ -140,7 +140,7 @@ class Dynamics(NamedTuple):
 
 
 class Buildout(NamedTuple):
-    """H. What slows or caps the build."""
+    """H. Delays and caps of the build-out."""
 
     power_additions_cap_gw_per_year: A[float, Field("GW/yr", "Power that western labs together can add", lo=0, hi=500)]
     energisation_delay_quarters: A[float, Field("quarter", "Delay of planned capacity", lo=0, hi=12)]
@@ -160,7 +160,7 @@ class Finance(NamedTuple):
 
 
 class Scalars(NamedTuple):
-    """The groups of a parameter file, in the order of model.md 9.1."""
+    """The groups of scalar inputs: the tables of `params/base.toml`, in their order."""
 
     hardware: Hardware
     accelerator: Accelerator
@@ -174,7 +174,7 @@ class Scalars(NamedTuple):
 
 
 class Lab(NamedTuple):
-    """A lab (model.md 9.2). `lab_delay_quarters` follows from the build-out group."""
+    """Inputs of a lab; `lab_delay_quarters` follows from the build-out group."""
 
     lab_is_china: A[float, Field("1", "Chinese lab: outside the western power cap", lo=0, hi=1, flag=True)]
     gw_2025q4: A[float, Field("GW", "Facility gigawatts at the end of 2025", lo=0, hi=1e3, lo_open=True)]
@@ -189,7 +189,7 @@ class Lab(NamedTuple):
 
 
 class Landlord(NamedTuple):
-    """A landlord (model.md 9.3)."""
+    """Inputs of a landlord."""
 
     capex_2026_busd: A[float, Field("USD bn", "Capital expenditure in calendar 2026", lo=0, hi=1e4)]
     capex_growth_2027: A[float, Field("x", "Calendar 2027 over calendar 2026 capital expenditure", lo=0, hi=100)]
@@ -200,7 +200,7 @@ class Landlord(NamedTuple):
 
 
 class Host(NamedTuple):
-    """What a landlord is to a lab (the matrices of model.md 9.3)."""
+    """Inputs of a lab and landlord: `[host.LANDLORD]` of a lab's file."""
 
     share_2026: A[float, Field("1", "Landlord's share of the lab's gigawatts to the end of 2026", lo=0, hi=1)]
     share_2027: A[float, Field("1", "Landlord's share of the lab's additions in 2027", lo=0, hi=1)]
@@ -209,7 +209,10 @@ class Host(NamedTuple):
 
 
 class Shocks(NamedTuple):
-    """Innovations after the reference quarter, and the capital crunch; never given by a file."""
+    """Innovations after the reference quarter, and the capital crunch.
+
+    They are always sampled; no file gives them.
+    """
 
     eps_price: A[Array, Field("1", "Innovation of the token price", dims=("quarter",))]
     eps_duty: A[Array, Field("1", "Innovation of the duty cycle", dims=("quarter",))]
@@ -219,7 +222,7 @@ class Shocks(NamedTuple):
 
 # fmt: on
 
-# Names that the host fields bear in results, with their dims (model.md 9.3).
+# Host field -> its name in results, and its dims there.
 HOST_MATRICES = {
     "share_2026": ("host_share_2026", ("lab", "landlord")),
     "share_2027": ("host_share_2027", ("lab", "landlord")),
@@ -242,7 +245,7 @@ IN_FISCAL_YEARS = ("capex_2026_busd",)
 
 
 class Draw(NamedTuple):
-    """All that one draw knows apart from its labs and landlords."""
+    """The inputs of a draw, without those of labs and landlords."""
 
     hardware: Hardware
     accelerator: Accelerator

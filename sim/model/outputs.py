@@ -1,7 +1,7 @@
-"""Every output of the model, declared once (model.md 9.4).
+"""Every output of the model, declared once ("Outputs" in docs/model.md).
 
-Classes are what an output belongs to: the whole world, a lab, a landlord, or a pair of them.
-Kernels write them as records (`out.unit_cost[q, r, layer] = ...`); all hold one draw.
+A class is the entity of an output: the world, a lab, a landlord, or a pair of lab and landlord.
+Kernels write outputs as records of a draw (`unit_cost[q, r, layer] = ...`).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _QRL = ("quarter", "regime", "layer")
 
 
 class World:
-    """One value a draw, or one by quarter, regime and layer."""
+    """Outputs of the world, some by quarter, regime and layer."""
 
-    # Section 1: an accelerator-hour.
+    # Section 1: hardware and facility, by accelerator-hour.
     accelerator_hour_cost: A[Array, Output("USD/h", "Cost of a paid accelerator-hour by layer", _QRL)]
     rent_per_hour: A[Array, Output("USD/h", "Rent of an accelerator-hour", _QR)]
     owner_cost_economic: A[Array, Output("USD/h", "Owner's levelised cost of an accelerator-hour", _QR)]
@@ -36,7 +36,7 @@ class World:
     landlord_margin_economic: A[Array, Output("1", "Landlord's margin over levelised cost", _QR)]
     pue_above_capacity_ratio: A[float, Output("1", "Draw with pue above the capacity ratio (questionable)", kept="moments", kind="bool")]
 
-    # Section 2: throughput at the operating point.
+    # Section 2: throughput.
     batch: A[float, Output("1", "Sequences decoded together by one instance")]
     step_time_s: A[float, Output("s", "Duration of one decode step")]
     user_speed: A[float, Output("tok/s", "Output speed that a user sees")]
@@ -51,7 +51,7 @@ class World:
     hbm_bandwidth_s_per_output_token: A[float, Output("s", "One package's whole HBM bandwidth per output token", kept="draws")]
     hbm_capacity_byte_s_per_output_token: A[float, Output("B s", "HBM footprint times residence per output token")]
 
-    # Section 8.1: quarterly paths.
+    # Section 8: paths over quarters.
     power_price: A[Array, Output("USD/kWh", "Delivered power price", _Q)]
     duty_cycle: A[Array, Output("1", "Share of paid hours at the operating point", _QR, kept="moments")]
     price_index: A[Array, Output("1", "Realised token price over that of the reference quarter", _Q)]
@@ -67,7 +67,7 @@ class World:
     cost_cached: A[Array, Output("USD/Mtok", "Compute cost per cached input Mtok", _Q)]
     wh_per_token: A[Array, Output("Wh", "Energy at the meter per blended token", _Q, kept="draws")]
 
-    # Section 4: revenue and margins.
+    # Section 4: revenue and gross margin, bottom-up.
     revenue_per_mtok_paid: A[Array, Output("USD/Mtok", "Revenue per paid blended Mtok", _Q, kept="moments")]
     revenue_per_mtok_served: A[Array, Output("USD/Mtok", "Revenue per served blended Mtok", _Q, kept="moments")]
     inference_gross_margin: A[Array, Output("1", "Inference gross margin on paid traffic", _Q, kept="draws")]
@@ -77,18 +77,18 @@ class World:
     price_multiplier_at_hurdle: A[Array, Output("1", "Price change that puts the inference margin at the hurdle", _Q)]
     duty_at_hurdle: A[Array, Output("1", "Inference duty cycle that puts the margin at the hurdle", _Q, may_be_infinite=True, unbounded=True)]
 
-    # Section 5: the named training run.
+    # Section 5: the final training run.
     run_hours: A[float, Output("h", "Useful accelerator-hours of the final training run", kept="moments")]
     run_cost_usd: A[float, Output("USD", "Cost of the final training run", kept="moments")]
 
-    # Section 6: the build, and labs' use of it.
+    # Section 6: flags of the build-out and of labs' hours.
     training_share_below_zero: A[float, Output("1", "Draw in which inference and fine-tuning exceed a lab's hours (questionable)", kept="moments", kind="bool")]
     power_scale: A[Array, Output("1", "What the power cap leaves of the quarter's western additions", _Q)]
     power_binds: A[Array, Output("1", "The power cap binds in the quarter", _Q, kept="moments", kind="bool")]
 
 
 class LabOutputs:
-    """One value a lab."""
+    """Outputs of a lab."""
 
     gw: A[Array, Output("GW", "Facility gigawatts at quarter end", _Q, kept="draws")]
     accelerators: A[Array, Output("1", "Reference accelerators at quarter end", _Q)]
@@ -97,7 +97,7 @@ class LabOutputs:
     withheld_by_capex_gw: A[float, Output("GW", "Planned 2027 gigawatts that landlords' capex does not pay for", kept="moments")]
     withheld_by_power_gw: A[float, Output("GW", "Planned 2027 gigawatts beyond the western power cap", kept="moments")]
 
-    # Section 6.3: what the gigawatts cost, serve and earn.
+    # Section 6: bills, tokens, energy, revenue.
     compute_bill: A[Array, Output("USD bn/yr", "Compute bill", _Q, kept="moments")]
     compute_bill_regime: A[Array, Output("USD bn/yr", "Compute bill by regime", _QR, kept="moments")]
     fleet_tokens_per_s: A[Array, Output("tok/s", "Blended tokens served by the fleet", _Q, kept="moments")]
@@ -106,7 +106,7 @@ class LabOutputs:
     capacity_revenue: A[Array, Output("USD bn/yr", "Revenue of the fleet's tokens at the price list", _Q, kept="moments")]
     arr_capacity_ratio: A[Array, Output("1", "Annualised revenue over capacity revenue", _Q, missing="arr", unbounded=True)]
 
-    # Section 4.3: margins from revenue and bills.
+    # Section 4: margins of labs, top-down.
     lab_paid_margin: A[Array, Output("1", "Lab's inference gross margin on paid traffic", _Q, kept="draws", missing="arr", unbounded=True)]
     lab_loaded_margin: A[Array, Output("1", "Lab's inference gross margin with free tier and levies", _Q, kept="draws", missing="arr", unbounded=True)]
 
@@ -124,21 +124,21 @@ class LabOutputs:
     external_funding_share: A[float, Output("1", "Share of the next generation that others must fund", kept="moments", missing="arr")]
     required_margin: A[float, Output("1", "Gross margin at which the lab funds its own training growth", kept="draws", may_be_infinite=True, missing="arr", unbounded=True)]
 
-    # Section 7: who funds the bill?
+    # Section 7: funding of the bill.
     coverage: A[Array, Output("1", "Revenue left for compute over the compute bill", _Q, missing="arr", unbounded=True)]
     shortfall: A[Array, Output("1", "Share of the compute bill that revenue does not cover", _Q, missing="arr")]
     funding_gap_busd: A[Array, Output("USD bn/yr", "Compute bill that revenue does not cover", _Q, kept="moments", missing="arr")]
 
 
 class LandlordOutputs:
-    """One value a landlord."""
+    """Outputs of a landlord."""
 
     hosted_gw_landlord: A[Array, Output("GW", "Gigawatts of labs hosted at quarter end", _Q, kept="moments")]
     landlord_capex_busd: A[Array, Output("USD bn/quarter", "Capital expenditure in the quarter", _Q, kept="moments")]
     capex_scale: A[Array, Output("1", "What capex leaves of the quarter's wanted additions", _Q)]
     capex_binds: A[Array, Output("1", "The landlord's capex binds in the quarter", _Q, kept="moments", kind="bool")]
 
-    # Section 7: the book.
+    # Section 7: landlords' books.
     depreciation_booked: A[Array, Output("USD bn/quarter", "Depreciation of labs' capacity on the books", _Q, kept="moments")]
     depreciation_economic: A[Array, Output("USD bn/quarter", "Depreciation of labs' capacity over its economic life", _Q, kept="moments")]
     depreciation_gap: A[Array, Output("USD bn/quarter", "Economic less booked depreciation", _Q, kept="moments")]
@@ -153,7 +153,7 @@ class LandlordOutputs:
 
 
 class HostOutputs:
-    """One value a lab and landlord."""
+    """Outputs of a pair of lab and landlord."""
 
     hosted_gw: A[Array, Output("GW", "Gigawatts of the lab hosted by the landlord at quarter end", _Q)]
     net_book_value_by_lab: A[Array, Output("USD bn", "Net book value of the lab's capacity at quarter end", _Q)]
@@ -161,7 +161,7 @@ class HostOutputs:
 
 # fmt: on
 
-# What an output belongs to -> the dims that come before its own.
+# Entity of an output -> the dims that come before its own.
 ENTITIES: dict[type, tuple[str, ...]] = {
     World: (),
     LabOutputs: ("lab",),
@@ -175,13 +175,14 @@ EVERY_THRESHOLD, FIRST_THRESHOLD = "threshold", "threshold[0]"
 
 @dataclass(frozen=True, slots=True)
 class Probability:
-    """A share of draws: those in which an output passes a threshold.
+    """The share of draws in which an output passes a threshold.
 
-    `of` names the output and `relation` how it is compared. `threshold` is a number, the name of an
-    input, EVERY_THRESHOLD (each of the scenario's `thresholds_gw`, along a dim of its own), or
-    FIRST_THRESHOLD. `count` says for how many labs of a draw that must hold: "each" (labs stay a
-    dim), "all named" (those of the scenario's `named_labs`), or "at least two" of all.
-    Comparisons of the engine, indicators, dims and texts all follow from this.
+    `of` is the name of the output, `relation` the comparison. `threshold` is a number, the name of
+    an input, EVERY_THRESHOLD (each of the scenario's `thresholds_gw`, along the dim `threshold`),
+    or FIRST_THRESHOLD. `count` is the number of labs that must pass in a draw: "each" (labs stay a
+    dim), "all named" (those of the scenario's `named_labs`), or "at least two" of all labs. The
+    comparisons of kernels, indicators, dims and texts follow from this. See "Probabilities" in
+    docs/model.md.
     """
 
     of: str

@@ -1,4 +1,4 @@
-"""Where a draw's numbers stand in its row: inputs, then outputs, by declaration."""
+"""The columns of a draw: inputs, then outputs, as they are declared."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ Columns = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable of a draw: its declaration, dims without `draw`, and columns in that shape.
+    """A variable of a draw: its names, declaration, dims and columns.
 
-    `full_name` is that of a parameter file up to the lab or landlord, e.g. `hardware.pue`.
+    `dims` are without `draw`, and `columns` have their shape. `full_name` is that of a parameter
+    file without the lab or landlord, e.g. `hardware.pue` or `labs.gw_2026q4`.
     """
 
     name: str
@@ -33,7 +34,13 @@ class Variable:
 
 
 class RecordLayout:
-    """The row of a draw for so many labs and landlords, and the blocks of records in it."""
+    """The columns of a draw, and the records in them.
+
+    `labs` and `landlords` are their numbers, `inputs` and `outputs` map a name to its variable.
+    `width` is the number of columns, `input_width` that of the inputs, which come first. `blocks`
+    maps a group to its first column, its dtype and the shape of its records over labs and
+    landlords.
+    """
 
     def __init__(self, labs: int, landlords: int) -> None:
         self.labs, self.landlords = labs, landlords
@@ -52,52 +59,61 @@ class RecordLayout:
             "landlords": (Landlord, ("landlord",)),
         }
         for prefix, (party, own) in parties.items():
-            start = self.width
+            offset = self.width
             self._block(party, record(party), tuple(sizes[d] for d in own))
-            self._add(self.inputs, prefix, party, own, sizes, start)
+            self._add(self.inputs, prefix, party, own, sizes, offset)
         self.input_width = self.width
         for entity, dims in ENTITIES.items():
-            start = self.width
+            offset = self.width
             self._block(entity, record(entity), tuple(sizes[d] for d in dims))
-            self._add(self.outputs, "", entity, dims, sizes, start)
+            self._add(self.outputs, "", entity, dims, sizes, offset)
 
     def _block(self, group: type, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        """Append the columns of a group, in this shape of records."""
         self.blocks[group] = (self.width, dtype, shape)
         self.width += math.prod(shape) * dtype.itemsize // 8
 
     def _add(
         self,
-        into: dict[str, Variable],
+        variables: dict[str, Variable],
         prefix: str,
         group: type,
         dims: tuple[str, ...],
         sizes: dict[str, int],
         offset: int,
     ) -> int:
-        """Add a group's variables, whose records begin at a column; the column after them."""
-        width = record(group).itemsize // 8
+        """Add the variables of a group, whose records begin at column `offset`.
+
+        The records have the shape of `dims`, of these `sizes`, and follow one another. The column
+        of a variable is that of its record plus its offset within a record.
+
+        Returns:
+            The column after the first record.
+        """
+        first, width = offset, record(group).itemsize // 8
         shape = tuple(sizes[dim] for dim in dims)
-        starts = offset + width * np.arange(math.prod(shape)).reshape(shape)
+        starts = first + width * np.arange(math.prod(shape)).reshape(shape)
         for name, declaration in declared(group).items():
-            own = tuple(len(COORDS[dim]) for dim in declaration.dims)
-            count = math.prod(own)
-            within = (offset - starts.flat[0] if starts.size else 0) + np.arange(count).reshape(own)
-            columns = starts.reshape(shape + (1,) * len(own)) + within
+            own_shape = tuple(len(COORDS[dim]) for dim in declaration.dims)
+            count = math.prod(own_shape)
+            within = offset - first + np.arange(count).reshape(own_shape)
+            columns = starts.reshape(shape + (1,) * len(own_shape)) + within
             full = f"{prefix}.{name}" if prefix else name
-            into[name] = Variable(name, full, declaration, dims + declaration.dims, columns)
+            variables[name] = Variable(name, full, declaration, dims + declaration.dims, columns)
             offset += count
         return offset
 
     def records(self, columns: NDArray[np.float64], group: type) -> NDArray[Any]:
         """The records of a group in `columns` [column, lane].
 
-        They are an array over labs and landlords where the group has them, else of one record.
+        They share the memory of `columns`. The array has the shape of labs and landlords where the
+        group has these dims, else (1,). Each field has the lane as its last axis.
         """
         offset, dtype, shape = self.blocks[group]
         lanes = columns.shape[1]
         return np.ndarray(
             shape or (1,),
-            dtype=as_record(with_lanes(dtype, lanes)),
+            dtype=as_record(add_lane_axis(dtype, lanes)),
             buffer=columns,
             offset=offset * 8 * lanes,
         )
@@ -105,17 +121,17 @@ class RecordLayout:
 
 @lru_cache(maxsize=16)
 def layout_of(labs: int, landlords: int) -> RecordLayout:
-    """The layout for so many labs and landlords, made once."""
+    """The layout for these numbers of labs and landlords; cached."""
     return RecordLayout(labs, landlords)
 
 
-def with_lanes(dtype: np.dtype[Any], lanes: int) -> np.dtype[Any]:
-    """The same dtype with so many numbers, side by side, in place of each."""
+def add_lane_axis(dtype: np.dtype[Any], lanes: int) -> np.dtype[Any]:
+    """The same dtype with a last axis of lanes in each field."""
     if dtype.fields is not None:
-        return np.dtype([(name, with_lanes(dtype[name], lanes)) for name in dtype.names or ()])
+        return np.dtype([(name, add_lane_axis(dtype[name], lanes)) for name in dtype.names or ()])
     return np.dtype((dtype.base, (*dtype.shape, lanes)))
 
 
 def as_record(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The same structured dtype with fields as attributes, so that kernels also run uncompiled."""
+    """The same structured dtype with fields as attributes, for uncompiled kernels."""
     return np.dtype((np.record, dtype))

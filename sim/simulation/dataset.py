@@ -38,7 +38,7 @@ def make_dataset(state: SimulationState) -> xr.Dataset:
     ds.attrs["draws_not_finite_why"] = why
     scenario, options = state.prepared.scenario, state.prepared.options
     if scenario.correlations:
-        achieved = rank_correlation.of_scenario(
+        achieved = rank_correlation.scenario_correlations(
             scenario, state.draws, options.seed, options.sampler, options.uncertainty
         )
         ds.attrs["correlation"] = json.dumps(achieved)

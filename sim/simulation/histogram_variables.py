@@ -57,7 +57,7 @@ def variables(histograms: Histograms, drawn: Sequence[Variable]) -> dict[str, An
             dims = (*lead, *variable.dims, dim)
             made[f"{variable.name}_{suffix}"] = dims, of.reshape(shape), about
     shapes = {variable.name: variable.columns.shape for variable in drawn}
-    for name, chosen, shape in histograms.declared.by_name(shapes):
+    for name, chosen, shape in histograms.indicators.by_name(shapes):
         probability = PROBABILITIES[name]
         for suffix, counts, what in (
             ("happens", histograms.happens, "draws in which it happens"),

@@ -18,7 +18,7 @@ from sim.common.threads import in_chunks
 from sim.distributions.base import Distribution
 from sim.distributions.discrete import Fixed
 from sim.distributions.groups import Group, GroupError
-from sim.engine.rank_correlation import achieved
+from sim.engine.rank_correlation import group_correlations
 from sim.engine.sampling_plan import SamplingPlan, factor_name
 from sim.kernels.loop import sample_tiles
 from sim.model.blocks import TILE
@@ -130,7 +130,7 @@ def sample(
     about: dict[str, Any] = {"seed": str(seed), "sampler": sampler, "draws": int(draws)}
     if groups:
         drawn_columns = {name: store[column] for name, column in columns.items()}
-        about["correlation"] = json.dumps(achieved(groups, drawn_columns, sampler))
+        about["correlation"] = json.dumps(group_correlations(groups, drawn_columns, sampler))
     return xr.Dataset(data, {"draw": pd.RangeIndex(int(draws))}, about)
 
 

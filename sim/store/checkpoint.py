@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sim.common.atomic import replaced, synced
+from sim.common.atomic import atomic_file, sync_to_disk
 from sim.common.fingerprint import source_hash
 from sim.engine.histograms import Histograms
 from sim.engine.state import Prepared, SimulationState, Totals, make_room
@@ -34,9 +34,9 @@ def save(state: SimulationState, folder: Path) -> None:
     kept = min(state.completed.draws, state.prepared.options.kept_draws)
     path = folder / DRAWS
     if _draws_in(path) != kept:  # draws of the same numbers are the same
-        with replaced(path) as temporary, temporary.open("wb") as file:
+        with atomic_file(path) as temporary, temporary.open("wb") as file:
             np.save(file, state.values[:, :kept])
-            synced(file)
+            sync_to_disk(file)
     save_state(state, folder / STATE)
 
 
@@ -71,10 +71,12 @@ def save_state(state: SimulationState, path: Path) -> None:
         if checkpoints:
             arrays[f"checkpoints.{name}"] = np.stack([getattr(one, name) for one in checkpoints])
     if totals.histograms is not None:
-        arrays |= {_OF_HISTOGRAMS + name: part for name, part in totals.histograms.arrays().items()}
-    with replaced(path) as temporary, temporary.open("wb") as file:
+        arrays |= {
+            _OF_HISTOGRAMS + name: part for name, part in totals.histograms.to_arrays().items()
+        }
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
-        synced(file)
+        sync_to_disk(file)
 
 
 def restore(
@@ -130,7 +132,7 @@ def _totals(arrays: dict[str, NDArray[Any]]) -> tuple[Totals, list[Totals]]:
         if name.startswith(_OF_HISTOGRAMS)
     }
     if histograms:
-        completed.histograms = Histograms.of_arrays(histograms)
+        completed.histograms = Histograms.from_arrays(histograms)
     checkpoints = [
         totals(numbers, *(arrays[f"checkpoints.{name}"][i] for name in _MOMENTS))
         for i, numbers in enumerate(arrays["checkpoints"])

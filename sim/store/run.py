@@ -243,7 +243,7 @@ class _Work:
             return
         try:
             checkpoint.save(state, self.unfinished)
-            with atomic.replaced(self.unfinished / _JOURNAL) as temporary:
+            with atomic.atomic_file(self.unfinished / _JOURNAL) as temporary:
                 temporary.write_text(json.dumps(self.journal))
         except OSError as error:
             raise locks.unwritten(self.folder, error) from error

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from sim.common.atomic import replaced
+from sim.common.atomic import atomic_file
 from sim.common.errors import InputError
 from sim.simulation.sweep import SweepPlan
 from sim.statistics.tidy import COLUMNS, tidy_rows
@@ -145,7 +145,7 @@ def _store_point(point: xr.Dataset, path: Path) -> None:
     image = io.BytesIO()
     np.savez(image, about=np.array(json.dumps(about)), **arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replaced(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_bytes(image.getbuffer())
 
 

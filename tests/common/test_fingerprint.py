@@ -1,4 +1,4 @@
-"""Which code names a run, which makes its files anew, and which is compiled anew."""
+"""Fingerprints of code: of draws, of files, and of compiled kernels."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def fingerprint_of(package: Path) -> ModuleType:
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_a_fingerprint_changes_with_every_module_of_its_folders_and_no_other(
+def test_a_fingerprint_changes_with_modules_of_its_folders_and_no_other(
     package: Path, name: str
 ) -> None:
     before = getattr(fingerprint_of(package), name)()
@@ -56,17 +56,17 @@ def test_a_fingerprint_changes_with_every_module_of_its_folders_and_no_other(
 
 
 def test_every_folder_that_results_depend_on_has_a_fingerprint(package: Path) -> None:
-    """What is left only says things: parameters enter by their values."""
+    """No result depends on the others; parameters enter by their values."""
     folders = {path.parent.name for path in package.glob("*/__init__.py")}
-    of_results = {*FOLDERS["source_hash"], *FOLDERS["files_hash"]}
-    assert folders - of_results == {"common", "parameters", "selftest", "cli"}
+    fingerprinted = {*FOLDERS["source_hash"], *FOLDERS["files_hash"]}
+    assert folders - fingerprinted == {"common", "parameters", "selftest", "cli"}
 
 
-def test_an_edited_event_has_another_folder_and_an_edited_statistic_another_summary(
+def test_an_edited_event_makes_a_new_run_and_an_edited_statistic_a_new_summary(
     package: Path, tmp_path: Path
 ) -> None:
     def probability_and_error() -> tuple[float, float]:
-        """The share that kernels counted, and the error of the summary."""
+        """The share that kernels counted, and its error in the summary."""
         subprocess.run(
             [
                 sys.executable, "-m", "sim", "run", str(ROOT / "params" / "base.toml"),

@@ -27,128 +27,132 @@ pytest.importorskip("distributed")
 
 
 @pytest.fixture(scope="module")
-def two() -> Iterator[Cluster]:
+def cluster() -> Iterator[Cluster]:
     """Two worker processes of this machine."""
-    with connected("local:2") as found:
-        assert found is not None
-        yield found
+    with connected("local:2") as connection:
+        assert connection is not None
+        yield connection
 
 
-def address(of: Cluster) -> str:
-    return str(of.client.scheduler.address)
+def address(cluster: Cluster) -> str:
+    return str(cluster.client.scheduler.address)
 
 
 def beyond(base: Scenario, draws: int, **others: Any) -> RunOptions:
-    """Draws of which only 8,192 are kept."""
+    """Options of a run that keeps 8,192 of its draws."""
     return run_options(base, draws, kept_draws=8192, **others)
 
 
-def of_threads(base: Scenario, wanted: RunOptions) -> xr.Dataset:
-    return make_dataset(run_engine(base, wanted))
+def dataset_of_threads(base: Scenario, options: RunOptions) -> xr.Dataset:
+    return make_dataset(run_engine(base, options))
 
 
 @pytest.mark.parametrize(
-    "options",
+    "changes",
     [{}, {"sampler": "sobol", "keep": ["gw", "wh_per_token"], "drop_questionable": True}],
     ids=["headline", "sobol"],
 )
 def test_two_workers_give_the_bits_of_threads(
-    base: Scenario, two: Cluster, options: dict[str, Any]
+    base: Scenario, cluster: Cluster, changes: dict[str, Any]
 ) -> None:
-    wanted = beyond(base, 20_000, **options)
-    told: list[int] = []
-    done = run_engine(base, wanted, progress=told.append, elsewhere=two)
-    ds = make_dataset(done)
-    xr.testing.assert_identical(ds, of_threads(base, wanted))
-    assert sum(told) == 20_000
-    assert len(told) > 2
+    options = beyond(base, 20_000, **changes)
+    progress: list[int] = []
+    state = run_engine(base, options, progress=progress.append, elsewhere=cluster)
+    ds = make_dataset(state)
+    xr.testing.assert_identical(ds, dataset_of_threads(base, options))
+    assert sum(progress) == 20_000
+    assert len(progress) > 2
 
 
-def test_the_files_of_a_run_are_those_of_threads(
-    base: Scenario, two: Cluster, tmp_path: Path
+def test_files_of_a_run_on_a_cluster_are_those_of_threads(
+    base: Scenario, cluster: Cluster, tmp_path: Path
 ) -> None:
-    own = stored(base, tmp_path / "own", draws=2_000, figures=False)
-    far = stored(base, tmp_path / "far", draws=2_000, figures=False, elsewhere=two)
+    local = stored(base, tmp_path / "local", draws=2_000, figures=False)
+    remote = stored(base, tmp_path / "remote", draws=2_000, figures=False, elsewhere=cluster)
     for name in ("run.nc", "summary.csv", "parameters.toml"):
-        assert (far.folder / name).read_bytes() == (own.folder / name).read_bytes(), name
+        assert (remote.folder / name).read_bytes() == (local.folder / name).read_bytes(), name
 
 
-def test_a_worker_that_is_killed_loses_nothing(base: Scenario, two: Cluster) -> None:
-    victim = sorted(two.client.run(os.getpid).values())[0]
-    wanted = beyond(base, 30_000)
-    killed: list[int] = []
+def test_a_killed_worker_changes_no_bit(base: Scenario, cluster: Cluster) -> None:
+    victim = sorted(cluster.client.run(os.getpid).values())[0]
+    options = beyond(base, 30_000)
+    progress: list[int] = []
 
     def kill(draws: int) -> None:
-        """In the midst: draws that are not kept are under way, and some are done."""
-        killed.append(draws)
-        if len(killed) == 10:
+        """Kill a worker while draws that are not kept are evaluated."""
+        progress.append(draws)
+        if len(progress) == 10:
             os.kill(victim, signal.SIGKILL)
 
-    done = run_engine(base, wanted, progress=kill, elsewhere=two)
-    assert len(killed) > 10
-    assert victim not in two.client.run(os.getpid).values()
-    xr.testing.assert_identical(make_dataset(done), of_threads(base, wanted))
+    state = run_engine(base, options, progress=kill, elsewhere=cluster)
+    assert len(progress) > 10
+    assert victim not in cluster.client.run(os.getpid).values()
+    xr.testing.assert_identical(make_dataset(state), dataset_of_threads(base, options))
 
 
-@pytest.mark.parametrize("first_far", [True, False], ids=["from", "to"])
-def test_a_run_goes_on_from_a_cluster_and_to_one(
-    base: Scenario, two: Cluster, tmp_path: Path, first_far: bool
+@pytest.mark.parametrize("begins_on_cluster", [True, False], ids=["from", "to"])
+def test_a_run_can_move_from_a_cluster_to_threads_and_back(
+    base: Scenario, cluster: Cluster, tmp_path: Path, begins_on_cluster: bool
 ) -> None:
-    begun, wanted = beyond(base, 12_000), beyond(base, 18_000)
+    first, extended = beyond(base, 12_000), beyond(base, 18_000)
     saved: list[int] = []
 
     def save(state: SimulationState) -> None:
-        checkpoint.save(state, tmp_path / "begun")
+        checkpoint.save(state, tmp_path / "first")
         saved.append(state.completed.draws)
 
-    run_engine(base, begun, finished=save, elsewhere=two if first_far else None)
-    before = checkpoint.restore(prepare(base, wanted), tmp_path / "begun", 18_000)
-    assert before is not None
-    assert before.completed.draws == saved[-1] == 11_264  # whole tiles
-    done = run_engine(base, wanted, after=before, elsewhere=None if first_far else two)
-    xr.testing.assert_identical(make_dataset(done), of_threads(base, wanted))
+    run_engine(base, first, finished=save, elsewhere=cluster if begins_on_cluster else None)
+    restored = checkpoint.restore(prepare(base, extended), tmp_path / "first", 18_000)
+    assert restored is not None
+    assert restored.completed.draws == saved[-1] == 11_264  # complete tiles
+    elsewhere = None if begins_on_cluster else cluster
+    state = run_engine(base, extended, after=restored, elsewhere=elsewhere)
+    xr.testing.assert_identical(make_dataset(state), dataset_of_threads(base, extended))
 
 
-def test_simulate_takes_the_address_of_a_cluster(base: Scenario, two: Cluster) -> None:
-    ds = sim.simulate(base, draws=3_000, cluster=address(two))
+def test_simulate_takes_the_address_of_a_cluster(base: Scenario, cluster: Cluster) -> None:
+    ds = sim.simulate(base, draws=3_000, cluster=address(cluster))
     xr.testing.assert_identical(ds, sim.simulate(base, draws=3_000))
 
 
 def test_workers_with_other_code_are_refused(
-    base: Scenario, two: Cluster, monkeypatch: pytest.MonkeyPatch
+    base: Scenario, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    question = dask_backend._pack(prepare(base, beyond(base, 32)), None)
+    packed = dask_backend._pack(prepare(base, beyond(base, 32)), None)
     monkeypatch.setattr(dask_backend, "package_hash", lambda: "of-this-process")
-    told = r"other code of this package \(\w+, here of-this-process\)"
+    difference = r"other code of this package \(\w+, here of-this-process\)"
     with (
-        pytest.raises(sim.InputError, match=told + ".*; and 1 more: install there what is here"),
-        connected(address(two)),
+        pytest.raises(
+            sim.InputError, match=difference + ".*; and 1 more: install there what is here"
+        ),
+        connected(address(cluster)),
     ):
         pass
-    # One that comes later refuses by itself.
-    later = two.client.submit(dask_backend.evaluate, question, dask_backend.code(), 0, 32)
-    with pytest.raises(sim.RunError, match="a worker has " + told):
-        later.result()
+    # A worker that joins later refuses its tasks.
+    expected = dask_backend.own_fingerprint()
+    task = cluster.client.submit(dask_backend.evaluate, packed, expected, 0, 32)
+    with pytest.raises(sim.RunError, match="a worker has " + difference):
+        task.result()
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     ["local:0", "local:x", "local:1000", "tcp://host", "tcp://host:1/path", "host:80", "", 5],
 )
-def test_an_address_that_is_none_is_refused(base: Scenario, given: Any) -> None:
+def test_an_invalid_address_is_refused(base: Scenario, value: Any) -> None:
     with pytest.raises(sim.InputError) as caught:
-        sim.simulate(base, draws=32, cluster=given)
+        sim.simulate(base, draws=32, cluster=value)
     message = str(caught.value)
     assert message.startswith("simulate: cluster: expected tcp://host:port, tls://host:port, or")
-    assert message.endswith(f"got {given!r}")
+    assert message.endswith(f"got {value!r}")
 
 
-def test_the_command_names_an_unusable_cluster_and_writes_nothing(
+def test_the_run_command_refuses_an_unusable_cluster_and_writes_nothing(
     command: Command, tmp_path: Path
 ) -> None:
     file = str(ROOT / "params" / "base.toml")
-    soon = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "500ms"}
-    done = command("run", file, "--cluster", "tcp://127.0.0.1:1", **soon)
+    short_timeout = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "500ms"}
+    done = command("run", file, "--cluster", "tcp://127.0.0.1:1", **short_timeout)
     assert done.returncode == 2
     assert done.stderr.startswith("--cluster: tcp://127.0.0.1:1: unreachable within 0.5 s: ")
     assert len(done.stderr.splitlines()) == 1
@@ -162,7 +166,7 @@ def test_the_command_names_an_unusable_cluster_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_distributed_it_is_told_what_to_install(
+def test_a_cluster_without_distributed_is_refused_with_the_package_to_install(
     base: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)

@@ -1,4 +1,4 @@
-"""Probabilities are declared once: comparisons, indicators, dims and tables follow from that."""
+"""A probability is declared once; comparisons, dims and statistics follow."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ NEW = {
 
 
 @pytest.mark.parametrize("name", NEW)
-def test_a_declared_probability_is_counted_by_the_kernels_and_in_the_draws_alike(
+def test_a_declared_probability_has_the_same_value_from_kernels_and_from_draws(
     base: Scenario, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    declared = NEW[name]
-    monkeypatch.setitem(PROBABILITIES, name, declared)
+    probability = NEW[name]
+    monkeypatch.setitem(PROBABILITIES, name, probability)
     probability_dims.cache_clear()
-    keep = [declared.of, "hurdle_margin"]
-    whole = make_dataset(drawn(base, DRAWS, keep=keep, kept_draws=2 * KEPT))
+    keep = [probability.of, "hurdle_margin"]
+    all_kept = make_dataset(drawn(base, DRAWS, keep=keep, kept_draws=2 * KEPT))
     beyond = make_dataset(drawn(base, DRAWS, keep=keep, kept_draws=KEPT))
-    assert whole[name].dims == probability_dims(name) == beyond[name].dims
-    values = whole[declared.of]
+    assert all_kept[name].dims == probability_dims(name) == beyond[name].dims
+    values = all_kept[probability.of]
     level = {
-        EVERY_THRESHOLD: whole["threshold"],
-        FIRST_THRESHOLD: whole["threshold"][0],
-        "hurdle_margin": whole["hurdle_margin"],
-    }.get(declared.threshold, declared.threshold)  # type: ignore[call-overload]
-    passes = values >= level if declared.relation == ">=" else values > level
+        EVERY_THRESHOLD: all_kept["threshold"],
+        FIRST_THRESHOLD: all_kept["threshold"][0],
+        "hurdle_margin": all_kept["hurdle_margin"],
+    }.get(probability.threshold, probability.threshold)  # type: ignore[call-overload]
+    passes = values >= level if probability.relation == ">=" else values > level
     valid = values.notnull()
-    if declared.count == "all named":
+    if probability.count == "all named":
         passes, valid = passes.sel(lab=list(base.settings.named_labs)).all("lab"), valid.all("lab")
-    elif declared.count == "at least two":
+    elif probability.count == "at least two":
         passes, valid = passes.sum("lab") >= 2, valid.all("lab")
     expected = (passes & valid).sum("draw") / valid.sum("draw")
     expected = expected.transpose(*probability_dims(name))
-    for ds in (whole, beyond):
+    for ds in (all_kept, beyond):
         np.testing.assert_array_equal(ds[name], expected)
         summary = sim.summarise(ds, [name])
         np.testing.assert_allclose(summary[name], expected, rtol=1e-15)
@@ -56,8 +56,10 @@ def test_a_declared_probability_is_counted_by_the_kernels_and_in_the_draws_alike
     probability_dims.cache_clear()
 
 
-def test_a_probability_with_a_level_tells_at_least_from_above(base: Scenario) -> None:
-    """A value exactly on a threshold passes >= and does not pass >."""
+def test_probabilities_at_least_and_above_differ_for_a_value_on_the_threshold(
+    base: Scenario,
+) -> None:
+    """It passes >= and does not pass >."""
     ds = sim.simulate(base, draws=64)
     at = ds.assign(gw=ds.gw * 0 + 10.0)  # exactly on the first threshold
     assert float(sim.summarise(at, ["p_gw_above"]).p_gw_above.sel(threshold=10).max()) == 0.0

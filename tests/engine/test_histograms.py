@@ -5,10 +5,10 @@ import pickle
 import numpy as np
 import pytest
 import xarray as xr
+from histogram_datasets import COLUMNS, histograms_of, make_draws, with_histograms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sketched import COLUMNS, make_draws, sketch_of, sketched
 from worlds import BASE
 
 import sim
@@ -20,32 +20,31 @@ from sim.parameters.scenario import Scenario
 from sim.statistics.datasets import indicators
 
 
-def assert_same_bits(one: Histograms, other: Histograms) -> None:
-    mine, theirs = one.arrays(), other.arrays()
-    assert list(mine) == list(theirs)
-    for name, values in mine.items():
-        assert values.tobytes() == theirs[name].tobytes(), name
+def assert_same_bits(actual: Histograms, expected: Histograms) -> None:
+    arrays, expected_arrays = actual.to_arrays(), expected.to_arrays()
+    assert list(arrays) == list(expected_arrays)
+    for name, values in arrays.items():
+        assert values.tobytes() == expected_arrays[name].tobytes(), name
 
 
 @pytest.mark.parametrize("sampler", ["stratified", "sobol"])
 def test_every_draw_is_counted_in_its_bin_and_in_its_replicate(sampler: str) -> None:
     values = make_draws(4_000)
-    counted = np.random.default_rng(2).random(4_000) < 0.9
-    for every in (counted, np.ones(4_000, bool)):
-        histograms = Histograms.begin(values[:, :1_000], every[:1_000], sampler)
-        part = histograms.part()
-        ends = part.add(values, every, 2_048).sum(axis=0)
+    some = np.random.default_rng(2).random(4_000) < 0.9
+    for counted in (some, np.ones(4_000, bool)):
+        histograms = Histograms.begin(values[:, :1_000], counted[:1_000], sampler)
+        part = histograms.empty_part()
+        ends = part.add(values, counted, 2_048).sum(axis=0)
         replicate = replicate_of(2_048 + np.arange(4_000), sampler)
         for column, row in enumerate(values):
             edges = histograms.edges[column]
-            good = every & np.isfinite(row)
+            good = counted & np.isfinite(row)
             bins = np.searchsorted(edges, row)
             expected = np.bincount(bins[good], minlength=BINS)
             np.testing.assert_array_equal(part.counts[column], expected)
-            where = replicate[good], bins[good] // PER_COARSE
-            by_replicate = np.zeros((32, BINS // PER_COARSE), np.int64)
-            np.add.at(by_replicate, where, 1)
-            np.testing.assert_array_equal(part.coarse[column], by_replicate)
+            coarse = np.zeros((32, BINS // PER_COARSE), np.int64)
+            np.add.at(coarse, (replicate[good], bins[good] // PER_COARSE), 1)
+            np.testing.assert_array_equal(part.coarse[column], coarse)
             np.testing.assert_allclose(
                 ends[:, column, 0],
                 np.bincount(
@@ -53,12 +52,12 @@ def test_every_draw_is_counted_in_its_bin_and_in_its_replicate(sampler: str) -> 
                 ),
                 rtol=1e-12, atol=1e-12,
             )  # fmt: skip
-            for kind, odd in enumerate((np.isnan(row), row == -np.inf, row == np.inf)):
-                found = np.bincount(replicate[every & odd], minlength=32)
-                np.testing.assert_array_equal(part.special[column, :, kind], found)
+            for kind, mask in enumerate((np.isnan(row), row == -np.inf, row == np.inf)):
+                expected = np.bincount(replicate[counted & mask], minlength=32)
+                np.testing.assert_array_equal(part.special[column, :, kind], expected)
 
 
-def test_bins_of_kept_draws_hold_as_many_standard_errors_each() -> None:
+def test_bins_are_equally_wide_in_standard_errors() -> None:
     values = np.random.default_rng(3).normal(size=(1, 65_536))
     histograms = Histograms.begin(values, np.ones(65_536, bool), "random")
     below = np.cumsum(histograms.counts[0]) / 65_536
@@ -69,7 +68,7 @@ def test_bins_of_kept_draws_hold_as_many_standard_errors_each() -> None:
 
 def test_an_atom_has_a_bin_of_its_own() -> None:
     values = make_draws(20_000)
-    histograms = sketch_of(values, 10_000)
+    histograms = histograms_of(values, 10_000)
     column = list(COLUMNS).index("whole numbers")
     edges = histograms.edges[column]
     for number in range(8):
@@ -79,35 +78,35 @@ def test_an_atom_has_a_bin_of_its_own() -> None:
         assert histograms.counts[column, at] == (values[column] == number).sum()
 
 
-def test_parts_may_be_cut_and_merged_in_any_way() -> None:
+def test_parts_merge_in_any_order_to_the_same_bits() -> None:
     values = make_draws(9 * CHUNK + 100)
-    every = np.ones(values.shape[1], bool)
-    one = sketch_of(values, CHUNK)
-    other = Histograms.begin(values[:, :CHUNK], every[:CHUNK], "stratified")
+    counted = np.ones(values.shape[1], bool)
+    expected = histograms_of(values, CHUNK)
+    merged = Histograms.begin(values[:, :CHUNK], counted[:CHUNK], "stratified")
     chunks = np.arange(1, 10)
-    parts = [other.part() for _ in range(3)]
+    parts = [merged.empty_part() for _ in range(3)]
     ends = {}
     for chunk in np.random.default_rng(5).permutation(chunks):
         cut = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
-        ends[chunk] = parts[chunk % 3].add(values[:, cut], every[cut], chunk * CHUNK)
+        ends[chunk] = parts[chunk % 3].add(values[:, cut], counted[cut], chunk * CHUNK)
     for part in reversed(parts):
-        other.merge(pickle.loads(pickle.dumps(part)))
+        merged.merge(pickle.loads(pickle.dumps(part)))
     for chunk in chunks:
-        other.fold(ends[chunk])
-    assert_same_bits(one, other)
+        merged.fold(ends[chunk])
+    assert_same_bits(merged, expected)
 
 
-def test_a_stored_sketch_comes_back_and_goes_on() -> None:
+def test_restored_histograms_have_the_same_bits_and_can_be_continued() -> None:
     values = make_draws(3 * CHUNK)
-    every = np.ones(values.shape[1], bool)
-    whole = sketch_of(values, CHUNK)
-    stopped = sketch_of(values[:, : 2 * CHUNK], CHUNK)
-    back = Histograms.of_arrays(stopped.arrays())
-    assert_same_bits(back, stopped)
-    part = back.part()
-    back.fold(part.add(values[:, 2 * CHUNK :], every[2 * CHUNK :], 2 * CHUNK))
-    back.merge(part)
-    assert_same_bits(back, whole)
+    counted = np.ones(values.shape[1], bool)
+    uninterrupted = histograms_of(values, CHUNK)
+    interrupted = histograms_of(values[:, : 2 * CHUNK], CHUNK)
+    restored = Histograms.from_arrays(interrupted.to_arrays())
+    assert_same_bits(restored, interrupted)
+    part = restored.empty_part()
+    restored.fold(part.add(values[:, 2 * CHUNK :], counted[2 * CHUNK :], 2 * CHUNK))
+    restored.merge(part)
+    assert_same_bits(restored, uninterrupted)
 
 
 @settings(max_examples=60, deadline=None)
@@ -115,9 +114,9 @@ def test_a_stored_sketch_comes_back_and_goes_on() -> None:
     arrays(np.float64, st.integers(1, 70), elements=st.floats(allow_subnormal=True)),
     st.integers(1, 70),
 )
-def test_no_column_is_too_strange_to_be_counted(row: np.ndarray, kept: int) -> None:
+def test_any_column_of_floats_is_counted_completely(row: np.ndarray, kept: int) -> None:
     values = row[None]
-    histograms = sketch_of(values, min(kept, row.size))
+    histograms = histograms_of(values, min(kept, row.size))
     good = np.isfinite(row)
     bins = np.searchsorted(histograms.edges[0], row[good])
     np.testing.assert_array_equal(histograms.counts[0], np.bincount(bins, minlength=BINS))
@@ -127,42 +126,40 @@ def test_no_column_is_too_strange_to_be_counted(row: np.ndarray, kept: int) -> N
         assert histograms.highest[0] == row[good].max()
 
 
-def test_declared_probabilities_are_counted_as_the_draws_have_them(
+def test_counts_of_declared_probabilities_are_those_of_all_draws(
     base: Scenario, ds: xr.Dataset
 ) -> None:
-    found = sketched(ds, base, 2_048)
+    histogram_ds = with_histograms(ds, base, 2_048)
     by_name = indicators(ds)
     assert len(by_name) == 10
     for name, (happens, valid) in by_name.items():
-        events = found[f"{name}_replicate_happens"].sum("replicate").values
+        events = histogram_ds[f"{name}_replicate_happens"].sum("replicate").values
         np.testing.assert_array_equal(events, (happens & valid).sum(axis=-1))
-        known = found[f"{name}_replicate_valid"].sum("replicate").values
+        known = histogram_ds[f"{name}_replicate_valid"].sum("replicate").values
         np.testing.assert_array_equal(known, valid.sum(axis=-1))
 
 
-def test_a_hurdle_that_is_drawn_is_compared_draw_by_draw() -> None:
+def test_a_sampled_hurdle_is_compared_draw_by_draw() -> None:
     hurdle = {"family": "uniform", "min": 0.6, "max": 0.8}
-    changes = {f"finance.hurdle_margin.{key}": said for key, said in hurdle.items()}
+    changes = {f"finance.hurdle_margin.{key}": value for key, value in hurdle.items()}
     uncertain = sim.load(BASE, set=changes)
     ds = sim.simulate(uncertain, draws=2_048)
-    found = sketched(ds, uncertain, 1_024)
+    histogram_ds = with_histograms(ds, uncertain, 1_024)
     name = "p_lab_margin_above_hurdle"
     happens, valid = indicators(ds)[name]
-    events = found[f"{name}_replicate_happens"].sum("replicate").values
+    events = histogram_ds[f"{name}_replicate_happens"].sum("replicate").values
     np.testing.assert_array_equal(events, (happens & valid).sum(axis=-1))
 
 
 @pytest.mark.parametrize("sampler", ["stratified", "sobol"])
 @pytest.mark.parametrize("left_out", [0.0, 0.1])
-def test_what_happens_is_counted_in_its_replicate_where_draws_can_tell(
-    sampler: str, left_out: float
-) -> None:
+def test_events_are_counted_by_replicate_and_without_nan(sampler: str, left_out: float) -> None:
     rng = np.random.default_rng(5)
     draws = CHUNK + 1_234
     lab_quarter = rng.normal(10.0, 3.0, size=(3, 8, draws))
     margins, hurdle = rng.normal(0.7, 0.1, size=(8, draws)), rng.normal(0.7, 0.01, size=draws)
     for values in (lab_quarter, margins, hurdle):
-        values[rng.random(values.shape) < 0.1] = np.nan  # in some draws, here and there
+        values[rng.random(values.shape) < 0.1] = np.nan  # in some draws
     counted = rng.random(draws) >= left_out
     columns = {
         "gw": np.arange(24).reshape(3, 8),
@@ -173,7 +170,7 @@ def test_what_happens_is_counted_in_its_replicate_where_draws_can_tell(
     store = np.concatenate([lab_quarter.reshape(24, -1), margins, hurdle[None]])
     unknown = np.isnan(store).any(axis=1)
     counts = count_indicators(store, counted, sampler, declared.events, unknown)
-    shapes = {name: places.shape for name, places in columns.items()}
+    shapes = {name: indices.shape for name, indices in columns.items()}
     known = ~np.isnan(lab_quarter)
     with np.errstate(invalid="ignore"):
         expected = {
@@ -188,8 +185,8 @@ def test_what_happens_is_counted_in_its_replicate_where_draws_can_tell(
     replicate = replicate_of(np.arange(draws), sampler)
     for name, chosen, shape in declared.by_name(shapes):
         happens, valid = expected.pop(name)
-        for count, there in zip(counts, (happens & valid, valid), strict=True):
-            by_replicate = [(there & counted)[..., replicate == r].sum(axis=-1) for r in range(32)]
+        for count, mask in zip(counts, (happens & valid, valid), strict=True):
+            by_replicate = [(mask & counted)[..., replicate == r].sum(axis=-1) for r in range(32)]
             np.testing.assert_array_equal(
                 count[chosen].reshape(*shape, 32), np.moveaxis(by_replicate, 0, -1)
             )

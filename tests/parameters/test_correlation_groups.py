@@ -197,7 +197,7 @@ def test_describe_lists_groups_and_common_factors(tied: Path, command: Callable[
 
 
 def test_loadings_give_the_rank_correlation_that_they_imply(base: Any) -> None:
-    data = rank_correlation.described(base, ["prices.price_output_usd_per_mtok"])
+    data = rank_correlation.describe_correlations(base, ["prices.price_output_usd_per_mtok"])
     first = data["factors"][0]
     assert set(first["inputs"]) == {
         "prices.price_input_usd_per_mtok", "prices.price_output_usd_per_mtok",

@@ -171,6 +171,6 @@ def test_what_is_no_batch_is_refused(base: Scenario, params: Path) -> None:
 def test_a_batch_that_cannot_fit_in_memory_is_refused_after_its_first(
     base: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sim.common.memory.memory", lambda: 2**28)
+    monkeypatch.setattr("sim.common.memory.available_memory", lambda: 2**28)
     with pytest.raises(sim.InputError, match="GiB"):
         sim.simulate_many({str(i): base for i in range(1000)}, draws=64)

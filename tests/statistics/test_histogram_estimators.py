@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from histogram_datasets import COLUMNS, columns_with_histograms, make_draws, with_histograms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import norm, t
-from sketched import COLUMNS, columns_sketched, make_draws, sketched
 
 import sim
 from sim.parameters.scenario import Scenario
@@ -33,7 +33,7 @@ Pair = tuple[np.ndarray, HistogramEstimator]
 def million() -> Pair:
     """A million draws of columns of every kind, and their sketch."""
     values = make_draws(N, seed=7)
-    return values, HistogramEstimator(columns_sketched(values, KEPT), "x")
+    return values, HistogramEstimator(columns_with_histograms(values, KEPT), "x")
 
 
 def test_quantiles_are_off_by_a_quarter_of_their_error_at_most(million: Pair) -> None:
@@ -134,7 +134,7 @@ def test_errors_are_those_of_the_draws(million: Pair) -> None:
 def test_intervals_hold_the_true_answer_as_often_as_they_say() -> None:
     columns, n = 1_500, 10_240
     values = np.random.default_rng(11).normal(size=(columns, n))
-    binned = HistogramEstimator(columns_sketched(values, 2_048), "x")
+    binned = HistogramEstimator(columns_with_histograms(values, 2_048), "x")
     levels = (0.05, 0.5, 0.9)
     reach = t.ppf(0.975, 31)
 
@@ -154,7 +154,7 @@ def test_intervals_hold_the_true_answer_as_often_as_they_say() -> None:
     st.integers(1, 70),
 )
 def test_quantiles_of_strange_columns_rise_between_their_ends(row: np.ndarray, kept: int) -> None:
-    binned = HistogramEstimator(columns_sketched(row[None], min(kept, row.size)), "x")
+    binned = HistogramEstimator(columns_with_histograms(row[None], min(kept, row.size)), "x")
     quantiles = binned.quantiles_with_error((0.0, 0.1, 0.5, 0.9, 1.0))[0][:, 0]
     if np.isnan(row).any():
         assert np.isnan(quantiles).all()
@@ -166,7 +166,7 @@ def test_quantiles_of_strange_columns_rise_between_their_ends(row: np.ndarray, k
 
 
 def test_a_sketched_run_is_summarised_as_its_draws_are(base: Scenario, ds: xr.Dataset) -> None:
-    found, expected = sim.summarise(sketched(ds, base, 2_048)), sim.summarise(ds)
+    found, expected = sim.summarise(with_histograms(ds, base, 2_048)), sim.summarise(ds)
     missing = set(expected.data_vars) - set(found.data_vars)
     assert not missing
     for name in expected.data_vars:
@@ -187,7 +187,7 @@ def test_declared_probabilities_have_the_value_and_the_error_of_the_draws(
     base: Scenario,
 ) -> None:
     ds = sim.simulate(base, draws=4_096, seed=2)
-    found, expected = sim.summarise(sketched(ds, base, 2_048)), sim.summarise(ds)
+    found, expected = sim.summarise(with_histograms(ds, base, 2_048)), sim.summarise(ds)
     for name in indicators(ds):
         np.testing.assert_array_equal(found[name], expected[name])
         np.testing.assert_allclose(found[f"{name}_error"], expected[f"{name}_error"], rtol=1e-9)
@@ -220,14 +220,14 @@ def test_a_run_of_more_draws_than_are_kept_is_told_by_its_sketch(base: Scenario)
     ],
 )  # fmt: skip
 def test_an_expression_is_of_all_draws(base: Scenario, ds: xr.Dataset, text: str) -> None:
-    value, error = evaluate(text, sketched(ds, base, 2_048))
+    value, error = evaluate(text, with_histograms(ds, base, 2_048))
     exact, exact_error = evaluate(text, ds)
     assert value == exact or abs(value - exact) < 0.25 * exact_error
     assert error == pytest.approx(exact_error, rel=0.25)
 
 
 def test_bins_of_several_columns_are_not_pooled(base: Scenario, ds: xr.Dataset) -> None:
-    found = sketched(ds, base, 1_024)
+    found = with_histograms(ds, base, 1_024)
     with pytest.raises(ValueError, match="'gw' holds 4,000 draws in bins"):
         sim.summarise(found, ["gw"], dims=("draw", "lab"))
     pooled = sim.summarise(found, ["gw"], (), (), dims=("draw", "lab"))

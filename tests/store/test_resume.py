@@ -291,7 +291,7 @@ def test_a_full_disk_loses_nothing_that_was_finished(
     base: Scenario, undisturbed: store_run.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved = 0
-    real = atomic.synced
+    real = atomic.sync_to_disk
 
     def full(file: Any) -> None:
         nonlocal saved
@@ -300,11 +300,11 @@ def test_a_full_disk_loses_nothing_that_was_finished(
             raise OSError(28, "No space left on device")
         real(file)
 
-    monkeypatch.setattr(checkpoint, "synced", full)
+    monkeypatch.setattr(checkpoint, "sync_to_disk", full)
     with pytest.raises(sim.RunError, match="could not be written: No space left on device"):
         run(base, tmp_path)
     assert not list(tmp_path.glob("base-*"))
-    monkeypatch.setattr(checkpoint, "synced", real)
+    monkeypatch.setattr(checkpoint, "sync_to_disk", real)
     done = run(base, tmp_path)
     assert done.found >= KEPT
     assert_same(done, undisturbed)

@@ -1,4 +1,4 @@
-"""Columns of draws of every kind, and Datasets that hold a sketch in place of most draws."""
+"""Columns of draws of every kind, and Datasets with their histograms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import xarray as xr
 
 from sim.engine.events import NO_EVENTS, IndicatorSet, indicator_set
 from sim.engine.histograms import CHUNK, Histograms
-from sim.engine.prepare import selected
+from sim.engine.prepare import select_variables
 from sim.model.blocks import replicate_of
 from sim.model.declarations import Output
 from sim.model.record_layout import Variable, layout_of
@@ -34,64 +34,68 @@ COLUMNS: dict[str, Values] = {
 
 
 def make_draws(n: int, seed: int = 1) -> np.ndarray:
+    """Draws [column, draw] of every column of COLUMNS."""
     rng = np.random.default_rng(seed)
     with np.errstate(divide="ignore"):
-        return np.array([make(rng, n) for make in COLUMNS.values()])
+        return np.array([draw(rng, n) for draw in COLUMNS.values()])
 
 
-def sketch_of(values: np.ndarray, kept: int, declared: IndicatorSet = NO_EVENTS) -> Histograms:
-    """The sketch of draws of which the first `kept` make the bins, made in one part."""
-    every = np.ones(values.shape[1], bool)
-    histograms = Histograms.begin(values[:, :kept], every[:kept], "stratified", declared)
-    part = histograms.part()
+def histograms_of(
+    values: np.ndarray, kept: int, indicators: IndicatorSet = NO_EVENTS
+) -> Histograms:
+    """Histograms of draws [column, draw], with bins from the first `kept`."""
+    counted = np.ones(values.shape[1], bool)
+    histograms = Histograms.begin(values[:, :kept], counted[:kept], "stratified", indicators)
+    part = histograms.empty_part()
     for first in range(kept, values.shape[1], CHUNK):
         chunk = slice(first, first + CHUNK)
-        histograms.fold(part.add(values[:, chunk], every[chunk], first))
+        histograms.fold(part.add(values[:, chunk], counted[chunk], first))
     histograms.merge(part)
     return histograms
 
 
-def sketched(ds: xr.Dataset, scenario: Scenario, kept: int) -> xr.Dataset:
-    """A Dataset of draws as a Dataset of their sketch."""
+def with_histograms(ds: xr.Dataset, scenario: Scenario, kept: int) -> xr.Dataset:
+    """The first `kept` draws of a Dataset, and histograms of all."""
     layout = layout_of(len(scenario.labs), len(scenario.landlords))
-    drawn = [v for v in selected(layout, None)[0] if "draw" in ds[v.name].dims]
+    varying = [v for v in select_variables(layout, None)[0] if "draw" in ds[v.name].dims]
     store = np.concatenate(
-        [np.moveaxis(ds[v.name].values, 0, -1).reshape(v.columns.size, -1) for v in drawn]
+        [np.moveaxis(ds[v.name].values, 0, -1).reshape(v.columns.size, -1) for v in varying]
     )
-    ends = np.cumsum([0, *(v.columns.size for v in drawn)])
+    ends = np.cumsum([0, *(v.columns.size for v in varying)])
     columns = {
         v.name: np.arange(end - v.columns.size, end).reshape(v.columns.shape)
-        for v, end in zip(drawn, ends[1:], strict=True)
+        for v, end in zip(varying, ends[1:], strict=True)
     }
     fixed = {str(name): v.values for name, v in ds.data_vars.items() if "draw" not in v.dims}
-    declared = indicator_set(
+    indicators = indicator_set(
         columns,
         fixed,
         [lab.id for lab in scenario.labs],
         scenario.settings.named_labs,
         scenario.settings.thresholds_gw,
     )
-    histograms = sketch_of(store, kept, declared=declared)
-    made = {**variables(histograms, drawn), **moments_of(store, drawn)}
-    return ds.isel(draw=slice(kept)).drop_vars("replicate_count").assign(made)
+    histograms = histograms_of(store, kept, indicators=indicators)
+    data = {**variables(histograms, varying), **replicate_moments(store, varying)}
+    return ds.isel(draw=slice(kept)).drop_vars("replicate_count").assign(data)
 
 
-def columns_sketched(values: np.ndarray, kept: int) -> xr.Dataset:
-    """A Dataset of draws x [column, draw] that has a sketch of them, and `kept` of themselves."""
+def columns_with_histograms(values: np.ndarray, kept: int) -> xr.Dataset:
+    """A Dataset of x [column, draw]: `kept` draws, and histograms of all."""
     variable = Variable("x", "x", Output("1", "X"), ("column",), np.arange(len(values)))
-    made = {**variables(sketch_of(values, kept), [variable]), **moments_of(values, [variable])}
-    made["x"] = ("draw", "column"), values[:, :kept].T, {"units": "1", "long_name": "X"}
-    return xr.Dataset(made, attrs={"draws": values.shape[1], "sampler": "stratified"})
+    histograms = histograms_of(values, kept)
+    data = {**variables(histograms, [variable]), **replicate_moments(values, [variable])}
+    data["x"] = ("draw", "column"), values[:, :kept].T, {"units": "1", "long_name": "X"}
+    return xr.Dataset(data, attrs={"draws": values.shape[1], "sampler": "stratified"})
 
 
-def moments_of(store: np.ndarray, drawn: list[Variable]) -> dict[str, Any]:
-    """The moments by replicate that stand beside a sketch."""
+def replicate_moments(store: np.ndarray, varying: list[Variable]) -> dict[str, Any]:
+    """Moments by replicate of draws [column, draw], as variables of a Dataset."""
     replicate = replicate_of(np.arange(store.shape[1]), "stratified")
     parts = [store[:, replicate == r] for r in range(32)]
     count = [part.shape[1] for part in parts]
-    made: dict[str, Any] = {"replicate_count": ("replicate", count)}
+    data: dict[str, Any] = {"replicate_count": ("replicate", count)}
     begin = 0
-    for variable in drawn:
+    for variable in varying:
         rows = slice(begin, begin + variable.columns.size)
         begin = rows.stop
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -99,8 +103,8 @@ def moments_of(store: np.ndarray, drawn: list[Variable]) -> dict[str, Any]:
             m2 = [
                 ((p[rows] - m[:, None]) ** 2).sum(axis=1) for p, m in zip(parts, mean, strict=True)
             ]
-        about = {"units": variable.declaration.unit, "long_name": variable.name}
+        attributes = {"units": variable.declaration.unit, "long_name": variable.name}
         for suffix, values in ((REPLICATE_MEAN, mean), (REPLICATE_M2, np.array(m2))):
             shaped = values.reshape(32, *variable.columns.shape)
-            made[variable.name + suffix] = ("replicate", *variable.dims), shaped, about
-    return made
+            data[variable.name + suffix] = ("replicate", *variable.dims), shaped, attributes
+    return data
