@@ -25,7 +25,7 @@ def rm(
         left = out / run if Path(run).name == run else Path(run)
         try:
             # Of a run that was killed there may be nothing but hidden folders.
-            only_left = not left.exists() and folders.left_of(left)
+            only_left = not left.exists() and folders.leftovers_of(left)
             folder = (left if only_left else folders.find(run, out)).resolve()
         except InputError as error:
             faults += error.faults

@@ -207,8 +207,8 @@ def _came_from(done: Run) -> str:
     told = []
     if done.drawn == 0:
         told.append("as stored")
-    elif done.found:
-        told.append(f"{done.found:,} draws were there, {done.drawn:,} are new")
+    elif done.reused:
+        told.append(f"{done.reused:,} draws were there, {done.drawn:,} are new")
     if not done.stored:
         told.append("the folder keeps its run of more draws")
     return "; ".join(told)

@@ -119,11 +119,11 @@ def sweep(
 def _document(plan: SweepPlan, done: Sweep) -> dict[str, Any]:
     import numpy as np
 
-    from sim.simulation.sweep import asked
+    from sim.simulation.sweep import read_expressions
     from sim.tables.sweep import cell
 
     grid, ds = plan.grid, done.ds
-    found = asked(ds)
+    found = read_expressions(ds)
     return {
         "scenario": ds.attrs["scenario"],
         "digest": ds.attrs["digest"],

@@ -34,7 +34,7 @@ from sim.plots.style import (
     figure,
     tidy,
 )
-from sim.simulation.sweep import asked, keys, scale, shown_unit
+from sim.simulation.sweep import keys, read_expressions, scale, shown_unit
 from sim.statistics.expressions import Expression
 
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, GREY)
@@ -59,7 +59,7 @@ def pictures(ds: xr.Dataset) -> dict[str, list[Expression]]:
     if len(long) > 3 or (len(long) == 3 and ds.sizes[_panels(ds, long)] > MOST_PANELS):
         return {}
     groups: dict[Any, list[Expression]] = {}
-    for one in asked(ds):
+    for one in read_expressions(ds):
         together = (one.variable, one.labels, one.quarter, one.statistic in ("P", "sd"))
         groups.setdefault(together if len(long) < 2 else one.text, []).append(one)
     made: dict[str, list[Expression]] = {}
