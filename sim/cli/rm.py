@@ -25,7 +25,7 @@ def rm(
         path = out / run if Path(run).name == run else Path(run)
         try:
             # Of a killed run there may be nothing but hidden folders.
-            only_leftovers = not path.exists() and folders.left_of(path)
+            only_leftovers = not path.exists() and folders.leftovers_of(path)
             folder = (path if only_leftovers else folders.find(run, out)).resolve()
         except InputError as error:
             faults += error.faults

@@ -204,8 +204,8 @@ def _stored_draws(result: Run) -> str:
     notes = []
     if result.drawn == 0:
         notes.append("as stored")
-    elif result.found:
-        notes.append(f"{result.found:,} draws were stored, {result.drawn:,} are new")
+    elif result.reused:
+        notes.append(f"{result.reused:,} draws were stored, {result.drawn:,} are new")
     if not result.stored:
         notes.append("the folder keeps its longer run")
     return "; ".join(notes)

@@ -126,7 +126,7 @@ def _document(plan: SweepPlan, result: Sweep) -> dict[str, Any]:
     """A sweep for JSON: its options, and the expressions at each point."""
     import numpy as np
 
-    from sim.simulation.sweep import asked
+    from sim.simulation.sweep import read_expressions
     from sim.tables.sweep import cell
 
     grid, ds = plan.grid, result.ds
@@ -134,7 +134,8 @@ def _document(plan: SweepPlan, result: Sweep) -> dict[str, Any]:
         {
             "at": grid.at(i),
             "values": {
-                expression.text: cell(ds, expression, index).data() for expression in asked(ds)
+                expression.text: cell(ds, expression, index).data()
+                for expression in read_expressions(ds)
             },
         }
         for i, index in enumerate(np.ndindex(*grid.shape))

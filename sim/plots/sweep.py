@@ -37,7 +37,7 @@ from sim.plots.style import (
     new_figure,
     tidy,
 )
-from sim.simulation.sweep import asked, keys, scale, shown_unit
+from sim.simulation.sweep import keys, read_expressions, scale, shown_unit
 from sim.statistics.expressions import Expression
 
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, GREY)
@@ -62,7 +62,7 @@ def figure_groups(ds: xr.Dataset) -> dict[str, list[Expression]]:
     if len(long) > 3 or (len(long) == 3 and ds.sizes[_panel_key(ds, long)] > MAX_PANELS):
         return {}
     by_quantity: dict[Any, list[Expression]] = {}
-    for expression in asked(ds):
+    for expression in read_expressions(ds):
         group: Any = expression.text
         if len(long) < 2:
             own_scale = expression.statistic in ("P", "sd")

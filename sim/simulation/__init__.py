@@ -1,1 +1,1 @@
-"""The public verbs: simulate, sample, sweep; Datasets are made here."""
+"""The public verbs simulate, sample and sweep, and construction of Datasets."""

@@ -1,4 +1,4 @@
-"""Results as a plain xarray Dataset: dims, coordinates, units, and where the numbers come from."""
+"""Construction of result Datasets: dims, coordinates, units and provenance."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from sim.parameters.scenario import Scenario
 from sim.simulation import histogram_variables
 from sim.statistics.datasets import REPLICATE_M2, REPLICATE_MEAN, share
 
-Variables = dict[str, Any]  # name -> dims, values, attributes
+Variables = dict[str, Any]  # name -> (dims, values, attributes)
 
 
 def make_dataset(state: SimulationState) -> xr.Dataset:
-    """The Dataset of a finished run: what `simulate` returns.
+    """Make the Dataset of a finished run, as `simulate` returns it.
 
     Raises:
         RunError: As `simulate`.
     """
-    why = draw_quality.check_draws(state)
+    reason = draw_quality.check_draws(state)
     ds = partial_dataset(state, [*state.prepared.slices, *state.moment_slices])
-    ds.attrs["draws_not_finite_why"] = why
+    ds.attrs["draws_not_finite_why"] = reason
     scenario, options = state.prepared.scenario, state.prepared.options
     if scenario.correlations:
         achieved = rank_correlation.scenario_correlations(
@@ -46,11 +46,11 @@ def make_dataset(state: SimulationState) -> xr.Dataset:
 
 
 def partial_dataset(state: SimulationState, names: Collection[str]) -> xr.Dataset:
-    """A Dataset of some variables, of the draws so far.
+    """Make a Dataset of some variables over the draws so far.
 
-    It holds the draws that count [draw, ...] of variables whose draws are kept, fixed inputs
-    without `draw`, moments by replicate, histograms beyond the draws that are kept, and the
-    probabilities that these variables give; with coordinates and attributes of the run.
+    Of the variables in `names` it holds the counted draws [draw, ...] that are kept, moments
+    [replicate, ...], histograms where not all draws are kept, and the probabilities formed from
+    them; in addition all fixed inputs without `draw`, coordinates and attributes of the run.
     """
     data = (
         _draws(state, names)
@@ -64,7 +64,7 @@ def partial_dataset(state: SimulationState, names: Collection[str]) -> xr.Datase
 
 
 def _draws(state: SimulationState, names: Collection[str]) -> Variables:
-    """The draws that count [draw, ...] of the variables whose draws are kept."""
+    """Counted draws [draw, ...] of the variables whose draws are kept."""
     counted = slice(None) if state.counted.all() else state.counted
     data: Variables = {}
     for name in state.prepared.slices:
@@ -73,31 +73,34 @@ def _draws(state: SimulationState, names: Collection[str]) -> Variables:
             draws = np.moveaxis(state.kept(name, counted), -1, 0)
             if isinstance(variable.declaration, Output) and variable.declaration.kind != "float64":
                 draws = draws.astype(variable.declaration.kind)
-            data[name] = (("draw", *variable.dims), draws, _about(variable.declaration))
+            data[name] = (("draw", *variable.dims), draws, _attrs(variable.declaration))
     return data
 
 
 def _fixed(prepared: Prepared, name: str) -> Any:
-    """An input that is the same in every draw, in its own dims."""
+    """Dims, values and attributes of a fixed input."""
     variable = prepared.variables[name]
-    return variable.dims, prepared.fixed[name], _about(variable.declaration)
+    return variable.dims, prepared.fixed[name], _attrs(variable.declaration)
 
 
 def _moments(state: SimulationState, names: Collection[str]) -> Variables:
-    """Means and sums of squared deviations [replicate, ...], and how many draws a replicate has."""
+    """Moments [replicate, ...] of variables in `names`, and draws by replicate.
+
+    The moments are means and sums of squared deviations, these in the squared unit.
+    """
     moments = {name: part for name, part in state.moment_slices.items() if name in names}
-    totals = state.running
+    running = state.running
     if not moments:
         return {}
-    about = {"units": "1", "long_name": "Draws of the replicate"}
-    data: Variables = {"replicate_count": ("replicate", totals.count, about)}
+    attrs = {"units": "1", "long_name": "Draws of the replicate"}
+    data: Variables = {"replicate_count": ("replicate", running.count, attrs)}
     for name, part in moments.items():
         variable = state.prepared.variables[name]
         unit, meaning = variable.declaration.unit, variable.declaration.meaning
-        shape = (len(totals.count), *variable.columns.shape)
+        shape = (len(running.count), *variable.columns.shape)
         for suffix, values, units, statistic in (
-            (REPLICATE_MEAN, totals.mean, unit, "mean over a replicate"),
-            (REPLICATE_M2, totals.m2, f"({unit})^2", "sum of squared deviations in a replicate"),
+            (REPLICATE_MEAN, running.mean, unit, "mean over a replicate"),
+            (REPLICATE_M2, running.m2, f"({unit})^2", "sum of squared deviations in a replicate"),
         ):
             data[name + suffix] = (
                 ("replicate", *variable.dims),
@@ -108,42 +111,50 @@ def _moments(state: SimulationState, names: Collection[str]) -> Variables:
 
 
 def _histograms(state: SimulationState, names: Collection[str]) -> Variables:
-    """Histograms of the variables of which not all draws are kept, and counts of their events."""
+    """Histograms and counts of events, where not all draws are kept.
+
+    Of the variables in `names`, and of the probabilities formed from them.
+    """
     if state.running.histograms is None:
         return {}
     prepared = state.prepared
     kept = [prepared.variables[name] for name in prepared.slices]
-    made = histogram_variables.variables(state.running.histograms, kept)
-    of = {name: name for name in prepared.slices} | {p: PROBABILITIES[p].of for p in PROBABILITIES}
-    wanted = {
+    histograms = histogram_variables.variables(state.running.histograms, kept)
+    sources = {name: name for name in prepared.slices}
+    sources |= {name: probability.of for name, probability in PROBABILITIES.items()}
+    chosen = {
         f"{name}_{suffix}"
-        for name, variable in of.items()
-        if variable in names
+        for name, source in sources.items()
+        if source in names
         for suffix in histogram_variables.SUFFIXES
     }
-    return {name: variable for name, variable in made.items() if name in wanted}
+    return {name: variable for name, variable in histograms.items() if name in chosen}
 
 
 def _probabilities(state: SimulationState, names: Collection[str]) -> Variables:
-    """The probabilities that some variables give, over all draws that count."""
+    """Probabilities formed from the variables in `names`, over all counted draws."""
     prepared = state.prepared
     shapes = {name: prepared.variables[name].columns.shape for name in prepared.slices}
     data: Variables = {}
     indicators, *counts = loop.indicator_counts(state)
     for name, chosen, shape in indicators.by_name(shapes):
         if PROBABILITIES[name].of in names:
-            about = {"units": "1", "long_name": PROBABILITIES[name].meaning}
+            attrs = {"units": "1", "long_name": PROBABILITIES[name].meaning}
             happens, valid = (count[chosen].reshape(*shape, REPLICATES) for count in counts)
-            data[name] = probability_dims(name), share(happens, valid), about
+            data[name] = probability_dims(name), share(happens, valid), attrs
     return data
 
 
-def _about(declaration: Any) -> dict[str, str]:
+def _attrs(declaration: Any) -> dict[str, str]:
+    """Attributes `units` and `long_name` of a declared input or output."""
     return {"units": declaration.unit, "long_name": declaration.meaning}
 
 
 def _matrices(scenario: Scenario) -> dict[str, Any]:
-    """The hosting matrices, the same in every draw (model.md 9.3)."""
+    """The hosting matrices, [lab, landlord] or transposed, by name (model.md 9.3).
+
+    They are the same in every draw; 0 where a landlord does not host a lab.
+    """
     matrices: dict[str, Any] = {}
     for field, (name, dims) in HOST_MATRICES.items():
         values = np.zeros((len(scenario.labs), len(scenario.landlords)))
@@ -151,19 +162,20 @@ def _matrices(scenario: Scenario) -> dict[str, Any]:
             for k, landlord in enumerate(scenario.landlords):
                 host = scenario.hosts.get((lab.id, landlord.id))
                 values[i, k] = float(getattr(host, field)) if host else 0.0
-        about = _about(declared(Host)[field])
-        matrices[name] = (dims, values if dims[0] == "lab" else values.T, about)
+        attrs = _attrs(declared(Host)[field])
+        matrices[name] = (dims, values if dims[0] == "lab" else values.T, attrs)
     return matrices
 
 
 def _coordinates(state: SimulationState) -> dict[str, Any]:
+    """Coordinates: labels of dims, names of parties, ends of quarters."""
     scenario = state.prepared.scenario
     months = [int(quarter[-1]) * 3 for quarter in QUARTERS]
-    following = [
+    next_days = [
         np.datetime64(f"{int(quarter[:4]) + month // 12}-{month % 12 + 1:02d}-01")
         for quarter, month in zip(QUARTERS, months, strict=True)
     ]
-    ends = np.array(following, "datetime64[D]") - np.timedelta64(1, "D")
+    ends = np.array(next_days, "datetime64[D]") - np.timedelta64(1, "D")
     return {
         "draw": np.flatnonzero(state.counted),
         **{dim: list(labels) for dim, labels in COORDS.items()},
@@ -177,7 +189,7 @@ def _coordinates(state: SimulationState) -> dict[str, Any]:
 
 
 def _attributes(state: SimulationState) -> dict[str, Any]:
-    """Where the numbers of a run come from; netCDF takes texts, numbers and lists of them."""
+    """Provenance of a run as texts, numbers and lists of them."""
     scenario, options = state.prepared.scenario, state.prepared.options
     return {
         "title": f"AI-lab token economics, scenario {scenario.name}",
@@ -194,11 +206,11 @@ def _attributes(state: SimulationState) -> dict[str, Any]:
         "bad_draws": options.bad_draws,
         "draws_not_finite": state.running.bad,
         "draws_not_finite_why": "",
-        "drop_questionable": int(options.drop_questionable),  # netCDF knows no flags
+        "drop_questionable": int(options.drop_questionable),  # netCDF has no Boolean attributes
         "draws_questionable": state.running.questionable,
         "versions": json.dumps(versions()),
         "commit": commit(),
         "sources": json.dumps(scenario.sources_used()),
-        "as_of": json.dumps({n: q.as_of for n, q in scenario.quantities.items() if q.as_of}),
+        "as_of": json.dumps({name: q.as_of for name, q in scenario.quantities.items() if q.as_of}),
         "published": json.dumps([asdict(statement) for statement in scenario.published]),
     }

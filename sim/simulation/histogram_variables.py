@@ -1,4 +1,4 @@
-"""Histograms of draws as variables of a Dataset."""
+"""Variables of a Dataset that hold the histograms of draws."""
 
 from __future__ import annotations
 
@@ -18,56 +18,63 @@ SUFFIXES = (
 )  # fmt: skip
 
 
-def variables(histograms: Histograms, drawn: Sequence[Variable]) -> dict[str, Any]:
-    """A sketch as variables of a Dataset: name -> dims, values, attributes.
+def variables(histograms: Histograms, drawn_variables: Sequence[Variable]) -> dict[str, Any]:
+    """Variables of a Dataset with histograms: name -> (dims, values, attributes).
 
-    `drawn` are the variables to which its columns belong, in their order. For each of them
-    `<name>_bin_edge` (bin k lies between edges k and k + 1: the first edge is the smallest value,
-    the last one the largest), `<name>_bin_count`, `<name>_replicate_bin_count`,
-    `<name>_replicate_end_sum` (of as many bins as its attribute `bins` says) and
-    `<name>_replicate_special`; of probabilities
-    `<name>_replicate_happens` and `<name>_replicate_valid`.
+    `drawn_variables` are those that the columns of the histograms belong to, in order. Each has,
+    with its own dims as `...` and its unit where values are meant:
+
+    - `<name>_bin_edge` [..., edge]: bin k lies between edges k and k + 1; the first edge is the
+      smallest value, the last one the largest,
+    - `<name>_bin_count` [..., bin]: draws,
+    - `<name>_replicate_bin_count` [replicate, ..., coarse_bin]: draws,
+    - `<name>_replicate_end_sum` [replicate, ..., end]: sums of values over the outermost bins at
+      either end, whose number is the attribute `bins`,
+    - `<name>_replicate_special` [replicate, ..., special]: draws that are not finite.
+
+    A probability has `<name>_replicate_happens` and `<name>_replicate_valid` [replicate, ...]:
+    draws with its event, and valid draws.
     """
     edges = np.column_stack([histograms.lowest, histograms.edges, histograms.highest])
-    made: dict[str, Any] = {}
-    begin = 0
-    for variable in drawn:
-        part = slice(begin, begin + variable.columns.size)
-        begin = part.stop
+    data: dict[str, Any] = {}
+    first = 0
+    for variable in drawn_variables:
+        columns = slice(first, first + variable.columns.size)
+        first = columns.stop
         unit, meaning = variable.declaration.unit, variable.declaration.meaning
-        first = ("replicate",)
-        by_column = (
+        replicate = ("replicate",)
+        parts = (
             ("bin_edge", (), edges, "edge", unit, "ends of bins"),
             ("bin_count", (), histograms.counts, "bin", "1", "draws in each bin"),
-            ("replicate_bin_count", first, histograms.coarse, "coarse_bin", "1",
+            ("replicate_bin_count", replicate, histograms.coarse, "coarse_bin", "1",
              "draws by replicate"),
-            ("replicate_end_sum", first, np.moveaxis(histograms.ends, 0, 1), "end", unit,
+            ("replicate_end_sum", replicate, np.moveaxis(histograms.ends, 0, 1), "end", unit,
              "sum of the values at the ends"),
-            ("replicate_special", first, histograms.special, "special", "1",
+            ("replicate_special", replicate, histograms.special, "special", "1",
              "draws that are not finite"),
         )  # fmt: skip
-        for suffix, lead, values, dim, units, what in by_column:
-            of = values[part]
+        for suffix, lead, by_column, dim, units, content in parts:
+            values = by_column[columns]  # [column, lead, dim]
             if lead:
-                of = np.moveaxis(of, 1, 0)
-            shape = (*of.shape[: len(lead)], *variable.columns.shape, of.shape[-1])
-            about: dict[str, Any] = {"units": units, "long_name": f"{meaning}: {what}"}
+                values = np.moveaxis(values, 1, 0)
+            shape = (*values.shape[: len(lead)], *variable.columns.shape, values.shape[-1])
+            attrs: dict[str, Any] = {"units": units, "long_name": f"{meaning}: {content}"}
             if dim == "end":
-                about["bins"] = histograms.grid.at_ends
+                attrs["bins"] = histograms.grid.at_ends
             dims = (*lead, *variable.dims, dim)
-            made[f"{variable.name}_{suffix}"] = dims, of.reshape(shape), about
-    shapes = {variable.name: variable.columns.shape for variable in drawn}
+            data[f"{variable.name}_{suffix}"] = dims, values.reshape(shape), attrs
+    shapes = {variable.name: variable.columns.shape for variable in drawn_variables}
     for name, chosen, shape in histograms.indicators.by_name(shapes):
         probability = PROBABILITIES[name]
-        for suffix, counts, what in (
+        for suffix, counts, content in (
             ("happens", histograms.happens, "draws in which it happens"),
             ("valid", histograms.valid, "draws that can tell"),
         ):
-            about = {"units": "1", "long_name": f"{probability.meaning}: {what}"}
+            attrs = {"units": "1", "long_name": f"{probability.meaning}: {content}"}
             by_replicate = counts[chosen].T
-            made[f"{name}_replicate_{suffix}"] = (
+            data[f"{name}_replicate_{suffix}"] = (
                 ("replicate", *probability_dims(name)),
                 by_replicate.reshape(len(by_replicate), *shape),
-                about,
+                attrs,
             )
-    return made
+    return data

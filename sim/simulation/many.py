@@ -1,4 +1,4 @@
-"""Several scenarios as one Dataset with a dim `scenario`, and one of them back out of it."""
+"""Draws of several scenarios as one Dataset with a dim `scenario`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sim.simulation.dataset import make_dataset
 from sim.simulation.simulate import run_engine
 from sim.statistics.scenarios import concat_scenarios
 
-ASKED = ("named_labs", "thresholds_gw")  # what probabilities ask for, the same in all
+SHARED_SETTINGS = ("named_labs", "thresholds_gw")  # of probabilities, the same in all scenarios
 CALLER = "simulate_many"
 
 
@@ -33,34 +33,34 @@ def simulate_many(
     bad_draws: str = "fail",
     drop_questionable: bool = False,
 ) -> xr.Dataset:
-    """Evaluate the model in every draw of several scenarios, with the same random numbers.
+    """Evaluate the model for several scenarios with common random numbers.
 
-    Draws of the same number are a pair: each quantity has there the same score in all scenarios,
-    so that differences along `scenario` are the effect of what differs between files.
+    Draws of the same number are paired: each quantity has the same score in all scenarios, so that
+    differences along `scenario` are the effect of the differences between the files.
 
     Args:
-        scenarios: What `load` gives, in a list; or a mapping from names to them.
+        scenarios: A list of what `load` gives, or a mapping from names to it.
         draws: Number of draws; that of the scenarios' `[run]` unless given.
         seed: Seed of the random numbers; likewise.
         sampler: How to sample; likewise.
-        keep: As of `simulate`. All that is kept of all scenarios is in memory together, so a batch
+        keep: As of `simulate`. The kept draws of all scenarios are in memory together, so a batch
             of ten takes ten times as much as one run: name what you need.
         uncertainty: As of `simulate`; that of each scenario unless given.
         threads: As of `simulate`.
-        progress: Called with the number of draws done since it was last called; in all there are
-            as many as draws times scenarios.
+        progress: Called with the number of draws done since the last call; they add up to draws
+            times scenarios.
         bad_draws: As of `simulate`, for each scenario by itself.
         drop_questionable: As of `simulate`, for each scenario by itself.
 
     Returns:
         The variables of `simulate` with a leading dim `scenario`, whose coordinate holds the names.
-        Labs and landlords are those of any scenario, in the order in which they first come; where
-        a scenario lacks one, its numbers are NaN and its name in `lab_name` is "". `draw` holds the
-        numbers of the draws that count in any scenario; `counted` [scenario, draw] says in which
-        they do, and where one does not it is NaN. An input that is fixed in one scenario and
-        sampled in another is repeated for every draw. Attributes are those that all scenarios have
-        alike; the others are in `by_scenario`, JSON text by name. `summarise` of it gives, with a
-        leading dim `scenario`, what it gives of each `simulate`; so does `of_scenario` give each.
+        Labs and landlords are those of any scenario, in the order of first appearance; where a
+        scenario lacks one, its numbers are NaN and its name in `lab_name` is "". `draw` holds the
+        numbers of the draws that count in any scenario; `counted` [scenario, draw] says in which,
+        and values of draws that do not count are NaN. An input that is fixed in one scenario and
+        sampled in another is repeated for every draw. Attributes are those that all scenarios
+        share; the others are in `by_scenario`, JSON text by name. `summarise` gives the summary
+        of every scenario along `scenario`; `of_scenario` gives the Dataset of one.
 
     Raises:
         InputError: As `simulate`; also for no scenarios, a name that occurs twice, scenarios that
@@ -69,11 +69,11 @@ def simulate_many(
         RunError: As `simulate`.
         ValueError: For an unknown name in `keep`.
     """
-    named, alike = _checked(scenarios, {"draws": draws, "seed": seed, "sampler": sampler})
+    named, shared = _check(scenarios, {"draws": draws, "seed": seed, "sampler": sampler})
     options = {
         name: run_options(
             scenario, keep=keep, uncertainty=uncertainty, threads=threads, bad_draws=bad_draws,
-            drop_questionable=drop_questionable, **alike,
+            drop_questionable=drop_questionable, **shared,
         )
         for name, scenario in named.items()
     }  # fmt: skip
@@ -85,56 +85,66 @@ def simulate_many(
     return concat_scenarios(parts)
 
 
-def _checked(
-    scenarios: Sequence[Scenario] | Mapping[str, Scenario], given: Mapping[str, Any]
+def _check(
+    scenarios: Sequence[Scenario] | Mapping[str, Scenario], options: Mapping[str, Any]
 ) -> tuple[dict[str, Scenario], dict[str, Any]]:
-    """The scenarios by name, and the draws, seed and sampler that all of them share."""
+    """Check scenarios; return them by name, and their shared options.
+
+    Of `options` (draws, seed, sampler) those that are None are taken from the scenarios.
+
+    Raises:
+        InputError: As `simulate_many`, with all faults.
+    """
     faults: list[Fault] = []
 
-    def wrong(key: str, message: str) -> None:
+    def add_fault(key: str, message: str) -> None:
         faults.append(Fault(Location(CALLER), key, message))
 
     pairs: list[tuple[Any, Any]]
     if isinstance(scenarios, Mapping):
         pairs = list(scenarios.items())
     elif isinstance(scenarios, Sequence) and not isinstance(scenarios, str):
-        pairs = [(getattr(one, "name", ""), one) for one in scenarios]
+        pairs = [(getattr(scenario, "name", ""), scenario) for scenario in scenarios]
     else:
         pairs = []
     if not pairs:
-        wrong("scenarios", f"expected a list of what sim.load gives, got {shown(scenarios)}")
-    for i, (name, one) in enumerate(pairs):
-        if not isinstance(one, Scenario):
-            wrong("scenarios", f"expected what sim.load gives, got {shown(one)}")
+        add_fault("scenarios", f"expected a list of what sim.load gives, got {shown(scenarios)}")
+    for i, (name, scenario) in enumerate(pairs):
+        if not isinstance(scenario, Scenario):
+            add_fault("scenarios", f"expected what sim.load gives, got {shown(scenario)}")
         elif not isinstance(name, str) or not name:
-            wrong("scenarios", f"expected a name, got {shown(name)}")
-        elif name in [other for other, _ in pairs[:i]]:
-            wrong("scenarios", f"'{name}' is there twice: give a mapping from names to scenarios")
+            add_fault("scenarios", f"expected a name, got {shown(name)}")
+        elif name in [earlier for earlier, _ in pairs[:i]]:
+            message = f"'{name}' occurs twice: give a mapping from names to scenarios"
+            add_fault("scenarios", message)
     if faults:
         raise InputError(faults)
     named = dict(pairs)
-    alike = dict(given)
-    for key in given:
-        said = {name: getattr(one.run, key) for name, one in named.items()}
-        if given[key] is None:
-            alike[key] = next(iter(said.values()))
-            if len(set(said.values())) > 1:
-                wrong(key, f"scenarios of a batch share it, and theirs differ: {_each(said)}")
-    for key in ASKED:
-        asked = {name: getattr(one.settings, key) for name, one in named.items()}
-        if len(set(asked.values())) > 1:
-            told = {name: list(what) for name, what in asked.items()}
-            wrong(f"model.{key}", f"scenarios of a batch ask for the same: {_each(told)}")
+    shared = dict(options)
+    for key in options:
+        values = {name: getattr(scenario.run, key) for name, scenario in named.items()}
+        if options[key] is None:
+            shared[key] = next(iter(values.values()))
+            if len(set(values.values())) > 1:
+                message = f"scenarios of a batch share it, and theirs differ: {_list(values)}"
+                add_fault(key, message)
+    for key in SHARED_SETTINGS:
+        settings = {name: getattr(scenario.settings, key) for name, scenario in named.items()}
+        if len(set(settings.values())) > 1:
+            lists = {name: list(value) for name, value in settings.items()}
+            message = f"scenarios of a batch need the same values: {_list(lists)}"
+            add_fault(f"model.{key}", message)
     if faults:
         raise InputError(faults)
-    return named, alike
+    return named, shared
 
 
-def _each(said: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {what}" for name, what in said.items())
+def _list(values: Mapping[str, Any]) -> str:
+    """Values by scenario as text."""
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _check_memory(first: xr.Dataset, count: int) -> None:
-    """Refuse a batch that cannot fit in memory once its first scenario is there."""
+    """Refuse a batch that cannot fit in memory, given its first scenario."""
     draws = first.sizes["draw"]
     check_memory(math.ceil(first.nbytes / (8 * draws)) * count, draws, caller=CALLER)

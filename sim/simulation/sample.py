@@ -1,4 +1,4 @@
-"""The sampler alone, for any set of uncertain inputs: names and laws in, draws out."""
+"""Draws of any uncertain inputs, by the sampler of the model."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from sim.parameters.scenario import RunDefaults
 
 DEFAULTS = RunDefaults()
 TILES_PER_CHUNK = 16
-DRAWS_AT_A_TIME = 512  # their working space fits the nearest cache
+DRAWS_AT_A_TIME = 512  # their working space fits in the first-level cache
 PROVENANCE = ("unit", "source", "note", "as_of")
-MEMORY_PER_DRAW = 1.2  # peak over what is returned
+MEMORY_PER_DRAW = 1.2  # peak memory over that of the result
 
 
 def sample(
@@ -43,31 +43,31 @@ def sample(
     correlation: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
     threads: int | None = None,
 ) -> xr.Dataset:
-    """Draws of any inputs, by the sampler of the model.
+    """Sample any inputs, by the sampler of the model.
 
     Args:
-        inputs: Names with their laws, each a table as in a parameter file, such as
+        inputs: Names with their distributions, each a table as in a parameter file, such as
             `{"family": "lognormal", "p10": 2, "p90": 5}`, or a number. `loads` on the common
-            factors (`sim.fields.FACTORS`) tie inputs as in a file; `unit`, `note`, `source` and
-            `as_of` may be there.
+            factors (`sim.model.dims.FACTORS`) correlate inputs as in a file; `unit`, `note`,
+            `source` and `as_of` are optional.
         draws: Number of draws.
         seed: Seed of the random numbers.
         sampler: "stratified", "random" or "sobol".
-        correlation: A correlation group or several, with the keys of a file: `inputs`, `kind`
-            and `matrix` or `pairs`; `copula`, `nu` and `name` where wanted.
+        correlation: A correlation group or a list of them, with the keys of a file: `inputs`,
+            `kind` and `matrix` or `pairs`; optionally `copula`, `nu` and `name`.
         threads: All processors unless given; changes no number.
 
     Returns:
-        A Dataset with a variable for every input, of dim `draw` where it is uncertain. A draw of
-        an input depends on seed, sampler, its name, its law and its number alone, in a correlation
-        group on the group too, so more draws, or other inputs, leave it as it is. Under "sobol" it
-        depends on the place of the name as well, and in a t copula on how many names there are:
-        what is added goes last. The attribute `correlation` is JSON text: every group with
-        the rank correlations that its draws have.
+        A Dataset with a variable for every input, with dim `draw` where it is uncertain. A draw of
+        an input depends only on the seed, the sampler, its number, and the input's name and
+        distribution, in a correlation group also on the group; more draws or other inputs do not
+        change it. Under "sobol" it depends on the position of the name as well, and in a t copula
+        on the number of names: add new inputs at the end. The attribute `correlation` is JSON
+        text: every group with the rank correlations of its draws.
 
     Raises:
-        InputError: For laws, loadings, groups or options that cannot be, all of them together; or
-            where the draws do not fit in memory.
+        InputError: For invalid distributions, loadings, groups or options, with all faults; or if
+            the draws do not fit in memory.
     """
     faults = [
         Fault(Location("sample"), name, message)
@@ -82,11 +82,11 @@ def sample(
     distributions: dict[str, Distribution] = {}
     loads: dict[str, dict[str, float]] = {}
     if not isinstance(inputs, Mapping):
-        message = f"expected names with their laws, got {shown(inputs)}"
+        message = f"expected names with their distributions, got {shown(inputs)}"
         raise InputError([*faults, Fault(Location("sample"), "inputs", message)])
-    for name, said in inputs.items():
-        _read(name, said, distributions, loads, faults)
-    groups = list(_groups(correlation, distributions, loads, faults))
+    for name, entry in inputs.items():
+        _read_input(name, entry, distributions, loads, faults)
+    groups = list(_read_groups(correlation, distributions, loads, faults))
     if faults:
         raise InputError(faults)
     plan = SamplingPlan(in_tiles=True)
@@ -94,17 +94,17 @@ def sample(
         for factor in FACTORS:
             plan.factor(factor_name(factor))
     else:
-        plan.dimensions = len(FACTORS)  # as if they were drawn
+        plan.dimensions = len(FACTORS)  # reserved, so that inputs keep their dimensions
     for group in groups:
         plan.group(group, distributions)
-    drawn = [
+    uncertain = [
         name for name, distribution in distributions.items() if not isinstance(distribution, Fixed)
     ]
-    check_memory(len(drawn), int(draws), MEMORY_PER_DRAW, "sample")
-    store = np.empty((len(drawn), int(draws)))
-    columns = {name: column for column, name in enumerate(drawn)}
+    check_memory(len(uncertain), int(draws), MEMORY_PER_DRAW, "sample")
+    store = np.empty((len(uncertain), int(draws)))
+    columns = {name: column for column, name in enumerate(uncertain)}
     for name, distribution in distributions.items():
-        dimension = plan.dimension()  # whether it is fixed or not
+        dimension = plan.dimension()  # fixed inputs take one too
         if name in columns:
             loading = [loads[name].get(factor, 0.0) for factor in FACTORS]
             plan.add(name, columns[name], distribution, loading, dimension)
@@ -122,88 +122,91 @@ def sample(
 
     in_chunks(math.ceil(draws / size), threads, worker)
     data = {
-        name: ("draw", store[columns[name]], _about(inputs[name]))
+        name: ("draw", store[columns[name]], _attrs(inputs[name]))
         if name in columns
-        else ((), distribution.point, _about(inputs[name]))
+        else ((), distribution.point, _attrs(inputs[name]))
         for name, distribution in distributions.items()
     }
-    about: dict[str, Any] = {"seed": str(seed), "sampler": sampler, "draws": int(draws)}
+    attrs: dict[str, Any] = {"seed": str(seed), "sampler": sampler, "draws": int(draws)}
     if groups:
-        drawn_columns = {name: store[column] for name, column in columns.items()}
-        about["correlation"] = json.dumps(group_correlations(groups, drawn_columns, sampler))
-    return xr.Dataset(data, {"draw": pd.RangeIndex(int(draws))}, about)
+        samples = {name: store[column] for name, column in columns.items()}
+        attrs["correlation"] = json.dumps(group_correlations(groups, samples, sampler))
+    return xr.Dataset(data, {"draw": pd.RangeIndex(int(draws))}, attrs)
 
 
-def _read(
+def _read_input(
     name: Any,
-    said: Any,
+    entry: Any,
     distributions: dict[str, Distribution],
     loads: dict[str, dict[str, float]],
     faults: list[Fault],
 ) -> None:
-    """Add the law and the loadings of an input, or what is wrong with them."""
-    place = Location("sample")
-    taken = ("draw", *map(factor_name, FACTORS))
-    if not isinstance(name, str) or not name or name in taken:
-        what = "is the name of something else" if name in taken else "expected a name"
-        faults.append(Fault(place, str(name), f"{what}, got {shown(name)}"))
+    """Read one input: add its distribution and loadings, or faults.
+
+    `loads` holds the loading on each factor, which lies between -1 and 1.
+    """
+    location = Location("sample")
+    reserved = ("draw", *map(factor_name, FACTORS))
+    if not isinstance(name, str) or not name or name in reserved:
+        problem = "is a reserved name" if name in reserved else "expected a name"
+        faults.append(Fault(location, str(name), f"{problem}, got {shown(name)}"))
         return
-    given = plain(said)
+    table = to_plain(entry)
     loading: Any = {}
-    if isinstance(given, dict):
-        loading = given.get("loads", {})
-        given = {key: what for key, what in given.items() if key not in (*PROVENANCE, "loads")}
+    if isinstance(table, dict):
+        loading = table.get("loads", {})
+        table = {key: value for key, value in table.items() if key not in (*PROVENANCE, "loads")}
     try:
-        distributions[name] = read_named_distribution(given, name)
+        distributions[name] = read_named_distribution(table, name)
     except ValueError as error:
-        faults.append(Fault(place, name, str(error).removeprefix(f"{name}: ")))
+        faults.append(Fault(location, name, str(error).removeprefix(f"{name}: ")))
     loads[name] = {}
     for key, message in rules.loads_faults(loading, loads[name]):
-        faults.append(Fault(place, ".".join((name, "loads", *key)), message))
+        faults.append(Fault(location, ".".join((name, "loads", *key)), message))
 
 
-def plain(said: Any) -> Any:
-    """Plain data as a file has it, of what may hold NumPy's arrays and numbers, and tuples."""
-    if isinstance(said, Mapping):
-        return {key: plain(what) for key, what in said.items()}
-    if isinstance(said, np.ndarray | np.generic):
-        return said.tolist()
-    return [plain(part) for part in said] if isinstance(said, list | tuple) else said
+def to_plain(value: Any) -> Any:
+    """Convert NumPy's types and tuples to the types of files."""
+    if isinstance(value, Mapping):
+        return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return [to_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _groups(
-    said: Any,
+def _read_groups(
+    correlation: Any,
     distributions: Mapping[str, Distribution],
     loads: Mapping[str, Mapping[str, float]],
     faults: list[Fault],
 ) -> Iterator[Group]:
-    """The correlation groups; what is wrong with them is added to `faults`."""
-    place = Location("sample")
-    if not isinstance(said, Mapping | list | tuple):
-        message = f"expected a group, or a list of groups, got {shown(said)}"
-        faults.append(Fault(place, "correlation", message))
+    """Yield the valid correlation groups; add faults of the others."""
+    location = Location("sample")
+    if not isinstance(correlation, Mapping | list | tuple):
+        message = f"expected a group, or a list of groups, got {shown(correlation)}"
+        faults.append(Fault(location, "correlation", message))
         return
-    taken: dict[str, str] = {}
+    taken: dict[str, str] = {}  # input -> its group
     names: set[str] = set()
-    for i, one in enumerate([said] if isinstance(said, Mapping) else said):
-        at = f"correlation[{i}]"
+    for i, table in enumerate([correlation] if isinstance(correlation, Mapping) else correlation):
+        prefix = f"correlation[{i}]"
         try:
-            group = check_group(plain(one), distributions, loads, taken)
+            group = check_group(to_plain(table), distributions, loads, taken)
         except GroupError as error:
             faults += [
-                Fault(place, ".".join(filter(None, (at, key))), message)
+                Fault(location, ".".join(filter(None, (prefix, key))), message)
                 for key, message in error.faults
             ]
             continue
         if group.name in names:
-            faults.append(Fault(place, f"{at}.name", f"there are two groups '{group.name}'"))
+            faults.append(Fault(location, f"{prefix}.name", f"there are two groups '{group.name}'"))
         names.add(group.name)
         yield group
 
 
-def _about(said: Any) -> dict[str, str]:
-    """The unit of an input, and where it comes from; xarray hands all of it on to products."""
-    if not isinstance(said, Mapping):
+def _attrs(entry: Any) -> dict[str, str]:
+    """Attributes of an input: unit and provenance, if any."""
+    if not isinstance(entry, Mapping):
         return {}
-    about = {"units": str(said["unit"])} if "unit" in said else {}
-    return about | {key: str(said[key]) for key in PROVENANCE[1:] if key in said}
+    attrs = {"units": str(entry["unit"])} if "unit" in entry else {}
+    return attrs | {key: str(entry[key]) for key in PROVENANCE[1:] if key in entry}

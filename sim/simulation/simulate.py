@@ -37,34 +37,34 @@ def simulate(
         draws: Number of draws; that of the scenario's `[run]` unless given.
         seed: Seed of the random numbers; likewise.
         sampler: How to sample; likewise.
-        keep: None keeps the draws of the headline outputs and the moments of what else tables
-            print; "all" the draws of every output and input; a list of names just those.
+        keep: None keeps the draws of the headline outputs and the moments of other outputs in
+            tables; "all" the draws of every output and input; a list of names only those.
         uncertainty: Multiplies every normal score; 0 makes each draw the point estimate.
         threads: All processors unless given; changes no number.
-        progress: Called with the number of draws done since it was last called.
-        bad_draws: What becomes of draws in which a kept value is not finite where model.md 9.4 has
-            it finite: "fail" leaves up to 0.1 % of the draws out and refuses more, "drop" leaves
-            out any number, "keep" keeps them, and statistics are nan where they reach.
+        progress: Called with the number of draws done since the last call.
+        bad_draws: Treatment of draws in which a kept value is not finite although model.md 9.4
+            says that it is: "fail" leaves up to 0.1 % of the draws out and refuses more, "drop"
+            leaves out any number, "keep" keeps them, and statistics that they enter are NaN.
         drop_questionable: Leave out draws in which the model does not fit in memory, or pue is
             above the capacity ratio of the facility.
-        kept_draws: How many draws are kept at most, a multiple of 8,192: the first ones. Beyond
-            them the Dataset holds moments and counts by bins of all draws, of which `summarise`
-            makes its statistics, in memory that does not grow.
-        cluster: The address of a Dask cluster that draws, to the same bits: `tcp://host:port`,
+        kept_draws: The largest number of draws to keep, a multiple of 8,192: the first ones.
+            With more draws the Dataset also holds moments and histograms of all draws, from which
+            `summarise` takes its statistics; memory no longer grows.
+        cluster: The address of a Dask cluster that evaluates the draws, to the same bits: `tcp://host:port`,
             `tls://host:port`, or `local:N` for N processes of this machine.
 
     Returns:
-        A Dataset with the dims of model.md 0.1 and the names and units of model.md 9.4. What is
-        left out is missing from the dim `draw`, whose coordinate is the number of the draw, and
-        counted in the attributes `draws_not_finite` and `draws_questionable`; the attribute
-        `draws` counts all that were evaluated, `draws_kept` those of which values are kept.
+        A Dataset with the dims of model.md 0.1 and the names and units of model.md 9.4. Draws that
+        are left out are missing from the dim `draw`, whose coordinate is the number of the draw,
+        and counted in the attributes `draws_not_finite` and `draws_questionable`; the attribute
+        `draws` counts all evaluated draws, `draws_kept` those whose values are kept.
         `correlation` is JSON text, every correlation group with the rank correlations that its
         draws have.
 
     Raises:
         RunError: If more than 0.1 % of the draws are bad under "fail", or no draw is left.
-        InputError: For an impossible number of draws, seed, sampler or uncertainty, where what is
-            to be kept does not fit in memory, or for a cluster that cannot be used.
+        InputError: For an impossible number of draws, seed, sampler or uncertainty, if the kept
+            draws do not fit in memory, or for a cluster that cannot be used.
         ValueError: For an unknown name in `keep`.
     """
     options = run_options(
@@ -84,13 +84,14 @@ def run_engine(
     finished: Callable[[SimulationState], None] = lambda state: None,
     elsewhere: loop.Elsewhere | None = None,
 ) -> SimulationState:
-    """Draw what `simulate` draws; the state may go on from that `after` which it follows.
+    """Evaluate all draws of a scenario; return the final state.
 
-    `finished` is called now and then with the state so far; `elsewhere` draws in place of threads
+    Draws of the state `after`, if given, are not evaluated again. `finished` is called from time to
+    time with the state so far; `elsewhere` evaluates draws in place of threads
     (`dask_backend.connected`).
 
     Raises:
-        InputError: If what is kept does not fit in memory.
+        InputError: If the kept draws do not fit in memory.
         ValueError: As `prepare`, or if `after` cannot be extended.
     """
     state = SimulationState.empty(prepare(scenario, options))

@@ -1,4 +1,4 @@
-"""Sweeps: one question asked at every point of a grid of parameters, with common random numbers."""
+"""Sweeps: summaries on a grid of parameters with common random numbers."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def sweep(
     bad_draws: str = "fail",
     drop_questionable: bool = False,
 ) -> xr.Dataset:
-    """Evaluate the model at every point of a grid of parameters, with the same random numbers.
+    """Evaluate the model on a grid of parameters with common random numbers.
 
     Args:
         path: A parameter file, as of `load`.
         over: Keys that `set` takes too, each with its values: a list of numbers or of words, or
-            text such as `"0.3:0.8:11"` (from, to, how many) or `"3,4,5"`. Unless given, those of
+            text such as `"0.3:0.8:11"` (first, last, count) or `"3,4,5"`. Unless given, those of
             the file's table `[sweep]`.
         outputs: Names of outputs and probabilities, and expressions such as
             `"p5(inference_gross_margin@2026Q4)"`. Unless given, all headline outputs (those of
@@ -68,21 +68,21 @@ def sweep(
         sampler: How to sample; likewise.
         set: Changes of other keys, the same at every point, as of `load`.
         threads: As of `simulate`.
-        progress: Called with the number of draws done since it was last called; in all there are
-            as many as draws times points.
+        progress: Called with the number of draws done since the last call; they add up to draws
+            times points.
         bad_draws: As of `simulate`, for each point by itself.
         drop_questionable: As of `simulate`, for each point by itself.
 
     Returns:
-        A Dataset with a leading dim for each key, named by it, whose coordinate holds the values
-        with their unit. Of the outputs named, and of those in expressions, it has what `summarise`
-        gives at each point but for the values at risk; of each expression a variable of that name
-        and its `..._error`; and how many draws count, are not finite, or are questionable. Draws
-        themselves are not kept: memory is that of one run.
+        A Dataset with a leading dim for each key, of that name, whose coordinate holds the values
+        with their unit. It has the summary of the named outputs, and of those in expressions, at
+        each point, without the values at risk; for each expression a variable of that name and its
+        `..._error`; and the numbers of draws that count, are not finite, or are questionable.
+        Draws are not kept: memory is that of one run.
 
     Raises:
         InputError: With all faults of all points, options and outputs; nothing is computed.
-        RunError: As `simulate`; it tells the point.
+        RunError: As `simulate`; the message names the point.
     """
     faults: list[Fault] = []
     along = sweep_axes.of_mapping(over or {}, faults)
@@ -91,14 +91,14 @@ def sweep(
         threads=threads, bad_draws=bad_draws, drop_questionable=drop_questionable,
     )  # fmt: skip
     points = range(len(plan.grid.scenarios))
-    return plan.assembled([plan.point(i, progress) for i in points])
+    return plan.assemble([plan.point(i, progress) for i in points])
 
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """A sweep, checked: at every point of a grid, statistics of `names` and of expressions.
+    """A checked sweep of `names` and expressions over a grid.
 
-    `options` are those of the first point; others differ in `uncertainty` at most.
+    `options` are those of the first point; others differ at most in `uncertainty`.
     """
 
     grid: Grid
@@ -107,24 +107,25 @@ class SweepPlan:
     options: RunOptions
 
     def digest(self) -> str:
-        """Twelve hexadecimal digits of all that determines the result."""
+        """Twelve hexadecimal digits that identify all inputs of the result."""
         options = self.options
-        determined_by = [
-            source_hash(), files_hash(), self.names, [one.text for one in self.expressions],
+        inputs = [
+            source_hash(), files_hash(), self.names,
+            [expression.text for expression in self.expressions],
             options.draws, options.seed, options.sampler, options.bad_draws,
             options.drop_questionable,
             [[axis.key, axis.labels] for axis in self.grid.axes],
             [scenario.digest() for scenario in self.grid.scenarios],
         ]  # fmt: skip
-        return hashlib.blake2b(json.dumps(determined_by).encode(), digest_size=6).hexdigest()
+        return hashlib.blake2b(json.dumps(inputs).encode(), digest_size=6).hexdigest()
 
     def at(self, point: int) -> str:
-        """The values at a point in a line of text."""
+        """The values at a point as one line of text."""
         values = self.grid.at(point)
         return ", ".join(f"{key} = {in_words(value)}" for key, value in values.items())
 
     def point(self, point: int, progress: Callable[[int], None] | None = None) -> xr.Dataset:
-        """Draw one point: its statistics as `sweep` gives them, without the dims of the grid.
+        """Evaluate one point: its summary, without the dims of the grid.
 
         Raises:
             RunError: As `simulate`.
@@ -138,38 +139,45 @@ class SweepPlan:
         summary = without_value_at_risk(summarise(ds, self.names, threads=options.threads))
         for expression in self.expressions:
             value, standard_error = expressions.evaluate(expression, ds)
-            about = {"units": unit(expression), "long_name": expression.text}
-            for name, variable in with_error(expression.text, (), value, standard_error, about):
+            attrs = {"units": unit(expression), "long_name": expression.text}
+            for name, variable in with_error(expression.text, (), value, standard_error, attrs):
                 summary[name] = variable
         counts = {**ds.attrs, "draws_counted": ds.sizes["draw"]}
         for name, meaning in COUNTS.items():
             summary[name] = ((), int(counts[name]), {"units": "1", "long_name": meaning})
         return summary
 
-    def assembled(self, points: Sequence[xr.Dataset]) -> xr.Dataset:
-        """The Dataset of all points, in their order."""
-        many = scenarios.concat_scenarios({str(i): point for i, point in enumerate(points)})
+    def assemble(self, points: Sequence[xr.Dataset]) -> xr.Dataset:
+        """Join the Datasets of all points along the dims of the grid.
+
+        The points are concatenated along `scenario`, which is then reshaped to one leading dim for
+        each key [axis, ..., dims of the summary]. Variables that do not vary between points stay
+        without these dims.
+        """
+        joined = scenarios.concat_scenarios({str(i): point for i, point in enumerate(points)})
         names, shape = [axis.key for axis in self.grid.axes], self.grid.shape
-        unfolded: dict[str, Any] = {}
-        for name, variable in many.variables.items():
+        variables: dict[str, Any] = {}
+        for name, variable in joined.variables.items():
             if name == scenarios.DIM:
                 continue
             dims, values = tuple(map(str, variable.dims)), variable.values
             if dims[:1] == (scenarios.DIM,):
                 dims, values = (*names, *dims[1:]), values.reshape(*shape, *values.shape[1:])
-            unfolded[str(name)] = (dims, values, dict(variable.attrs))
-        coords = {name: unfolded.pop(name) for name in map(str, many.coords) if name in unfolded}
+            variables[str(name)] = (dims, values, dict(variable.attrs))
+        coords = {
+            name: variables.pop(name) for name in map(str, joined.coords) if name in variables
+        }
         for axis in self.grid.axes:
             coords[axis.key] = (axis.key, axis.labels, self.grid.about(axis))
         first = self.grid.scenarios[0]
-        left = (
+        by_point = (
             scenarios.BY_SCENARIO,
             scenarios.LACKING,
             *COUNTS,
             "draws_not_finite_why",
             "correlation",
         )
-        attributes = {key: what for key, what in many.attrs.items() if key not in left}
+        attributes = {key: value for key, value in joined.attrs.items() if key not in by_point}
         attributes |= {
             "title": f"AI-lab token economics, sweep of scenario {first.name}",
             "scenario": first.name,
@@ -177,15 +185,15 @@ class SweepPlan:
             "over": json.dumps({axis.key: axis.values for axis in self.grid.axes}),
             "expressions": json.dumps([expression.text for expression in self.expressions]),
         }
-        return xr.Dataset(unfolded, coords, attributes)
+        return xr.Dataset(variables, coords, attributes)
 
 
-def unit(asked: Expression) -> str:
+def unit(expression: Expression) -> str:
     """The unit of an expression."""
-    return "1" if asked.statistic == "P" else OUTPUTS[asked.variable].unit
+    return "1" if expression.statistic == "P" else OUTPUTS[expression.variable].unit
 
 
-def asked(ds: xr.Dataset) -> list[Expression]:
+def read_expressions(ds: xr.Dataset) -> list[Expression]:
     """The expressions of a sweep."""
     return [expressions.parse(text) for text in json_attribute(ds, "expressions")]
 
@@ -196,7 +204,7 @@ def keys(ds: xr.Dataset) -> list[str]:
 
 
 def scale(expression: Expression) -> float:
-    """What an expression is multiplied by for show: margins and probabilities are in percent."""
+    """Factor for display: margins and probabilities are shown in percent."""
     percent = expression.statistic == "P" or expression.variable.endswith("margin")
     return 100.0 if percent else 1.0
 
@@ -223,35 +231,37 @@ def plan_sweep(
     bad_draws: str,
     drop_questionable: bool,
 ) -> SweepPlan:
-    """Check everything of a sweep before anything is drawn; `faults` holds those found before.
+    """Check a whole sweep before any draw; `faults` may hold earlier faults.
 
-    Faults are those of options of the command line, or of arguments of the `caller`.
+    Faults refer to arguments of the `caller`, or without one to options of the command line.
 
     Raises:
         InputError: With all faults.
     """
 
     def location(option: str) -> tuple[Location, str]:
+        """Location and key of a fault of an option."""
         return (
             (Location(caller), option)
             if caller
             else (Location(f"--{option.replace('_', '-')}"), "")
         )
 
-    wrong = option_faults(
+    messages = option_faults(
         draws=draws, seed=seed, sampler=sampler, threads=threads, bad_draws=bad_draws
     )
-    faults += [Fault(*location(name), message) for name, message in wrong.items()]
-    names, asked = _read(outputs or (), *location("outputs" if caller else "output"), faults)
+    faults += [Fault(*location(name), message) for name, message in messages.items()]
+    key = "outputs" if caller else "output"
+    names, parsed = _parse_outputs(outputs or (), *location(key), faults)
     grid = load_grid(path, along, changes, faults)
     first = grid.scenarios[0]
     if outputs is None:
-        names, asked = [*HEADLINE, *PROBABILITIES], _usual(grid.scenarios)
-    labs, landlords = ([p.id for p in of] for of in (first.labs, first.landlords))
-    where = caller or "--output"
-    for expression in asked:
+        names, parsed = [*HEADLINE, *PROBABILITIES], _default_expressions(grid.scenarios)
+    labs, landlords = ([party.id for party in parties] for parties in (first.labs, first.landlords))
+    origin = caller or "--output"
+    for expression in parsed:
         try:
-            expressions.check(expression, labs, landlords, where, of_a_run=False)
+            expressions.check(expression, labs, landlords, origin, of_a_run=False)
         except InputError as error:
             faults += error.faults
     absent = [lab for lab in first.settings.named_labs if lab not in labs]
@@ -259,51 +269,58 @@ def plan_sweep(
         names.remove("p_both_named")
     elif absent and "p_both_named" in names:
         message = f"model.named_labs: '{absent[0]}' is not in the run{nearest(absent[0], labs)}"
-        faults.append(Fault(Location(where), "p_both_named", message))
+        faults.append(Fault(Location(origin), "p_both_named", message))
     if faults:
         raise InputError(faults)
-    chosen = dict.fromkeys([*names, *(expression.variable for expression in asked)])
+    chosen = dict.fromkeys([*names, *(expression.variable for expression in parsed)])
     options = run_options(
         first, draws, seed, sampler, tuple(chosen), threads=threads, bad_draws=bad_draws,
         drop_questionable=drop_questionable,
     )  # fmt: skip
-    return SweepPlan(grid, tuple(chosen), tuple(asked), options)
+    return SweepPlan(grid, tuple(chosen), tuple(parsed), options)
 
 
-def _read(
+def _parse_outputs(
     outputs: Sequence[str], location: Location, key: str, faults: list[Fault]
 ) -> tuple[list[str], list[Expression]]:
-    """The names among outputs asked for, and the expressions; each once."""
+    """Names of outputs, and expressions, each once; faults are added to `faults`.
+
+    `location` and `key` are those of a fault of the list itself.
+    """
     names: list[str] = []
-    asked: dict[str, Expression] = {}
+    parsed: dict[str, Expression] = {}
     if isinstance(outputs, str):
         faults.append(Fault(location, key, f"expected a list of outputs, got '{outputs}'"))
         return [], []
-    for said in outputs:
-        if not isinstance(said, str) or "(" not in said:
-            if said not in OUTPUTS and said not in PROBABILITIES:
-                hint = nearest(str(said), [*OUTPUTS, *PROBABILITIES])
+    for text in outputs:
+        if not isinstance(text, str) or "(" not in text:
+            if text not in OUTPUTS and text not in PROBABILITIES:
+                hint = nearest(str(text), [*OUTPUTS, *PROBABILITIES])
                 hint = hint or f"; {expressions.SHAPE}, or an output"
-                faults.append(Fault(location, str(said), f"unknown output{hint}"))
+                faults.append(Fault(location, str(text), f"unknown output{hint}"))
             else:
-                names.append(said)
+                names.append(text)
             continue
         try:
-            found = expressions.parse(said, str(location))
-            asked[found.text] = found
-            if found.variable not in OUTPUTS:
-                expressions.check(found, (), (), str(location))
+            expression = expressions.parse(text, str(location))
+            parsed[expression.text] = expression
+            if expression.variable not in OUTPUTS:
+                expressions.check(expression, (), (), str(location))
         except InputError as error:
             faults += error.faults
-    return names, list(asked.values())
+    return names, list(parsed.values())
 
 
-def _usual(scenarios: Sequence[Scenario]) -> list[Expression]:
-    """What is asked unless something is: of the inference margin, with the hurdle if it is one."""
+def _default_expressions(scenarios: Sequence[Scenario]) -> list[Expression]:
+    """Median and p5 of the inference margin, and P(hurdle reached).
+
+    The probability only where the hurdle is one number, the same in all scenarios.
+    """
     margin = f"inference_gross_margin@{REFERENCE_QUARTER}"
     texts = [f"p50({margin})", f"p5({margin})"]
     hurdles = [
-        one.quantities["finance.hurdle_margin"].distribution.stated_values() for one in scenarios
+        scenario.quantities["finance.hurdle_margin"].distribution.stated_values()
+        for scenario in scenarios
     ]
     if list(hurdles[0]) == ["value"] and all(hurdle == hurdles[0] for hurdle in hurdles):
         texts.append(f"P({margin} >= {hurdles[0]['value']:g})")

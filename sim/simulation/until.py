@@ -1,4 +1,4 @@
-"""Adding draws until the Monte Carlo errors asked for are reached."""
+"""Simulation with target errors: draws are added until all targets are met."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ STEP = CHUNK  # numbers of draws are multiples of it
 MAX_DRAWS = 10_000_000
 NO_END: Mapping[str, str] = MappingProxyType({})
 LEAST_GROWTH, MOST_GROWTH = 1.25, 4.0
-MARGIN = 1.1  # errors are known to a tenth or two
+MARGIN = 1.1  # errors are known to 10 or 20 %
 SHAPE = 'expected an expression and its error, "p5(inference_gross_margin@2026Q4) +- 0.002"'
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An expression, and the largest standard error that it may have."""
+    """An expression, and its largest allowed standard error."""
 
     text: str
     expression: Expression
@@ -45,7 +45,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class TargetStatus:
-    """What became of a target: its value, its error, and whether that is small enough."""
+    """Value and standard error of a target over the draws so far."""
 
     target: Target
     value: float
@@ -53,27 +53,27 @@ class TargetStatus:
 
     @property
     def met(self) -> bool:
-        """Whether there is a value, and its error is at most the one asked for."""
+        """Whether the value is finite and its error small enough."""
         return math.isfinite(self.value) and self.error <= self.target.error
 
     @property
     def settled(self) -> bool:
-        """Whether more draws are of no use: it is met, or draws agree that nothing finite is."""
+        """Whether more draws are of no use: error small enough, or NaN."""
         return self.error <= self.target.error or math.isnan(self.error)
 
     def data(self) -> dict[str, Any]:
-        """The target for machines; what is not finite is null."""
+        """The status as JSON data; numbers that are not finite are null."""
         numbers = {"value": self.value, "error": self.error}
-        known = {name: x if math.isfinite(x) else None for name, x in numbers.items()}
+        finite = {name: x if math.isfinite(x) else None for name, x in numbers.items()}
         infinite = {"infinite": True} if math.isinf(self.value) else {}
-        return {"target": self.target.text, **known, **infinite, "met": self.met}
+        return {"target": self.target.text, **finite, **infinite, "met": self.met}
 
 
 def parse(text: str, location: str = "--until") -> Target:
-    """Read a target: an expression, `+-`, `+/-` or `±`, and a number.
+    """Parse a target: expression, `+-`, `+/-` or `±`, and number.
 
     Raises:
-        InputError: If it does not read as one, or the number is not above 0.
+        InputError: For a syntax error, or if the number is not above 0.
     """
     parts = re.fullmatch(r"\s*(.*?)\s*(?:\+-|\+/-|±)\s*(\S+)\s*", text)
     if parts is None:
@@ -89,20 +89,20 @@ def parse(text: str, location: str = "--until") -> Target:
 
 
 def parse_all(texts: Sequence[str], faults: list[Fault], location: str = "--until") -> list[Target]:
-    """Read targets; the faults of all of them are added to `faults`."""
-    found = []
+    """Parse targets; the faults of all are added to `faults`."""
+    targets = []
     for text in texts:
         try:
-            found.append(parse(text, location))
+            targets.append(parse(text, location))
         except InputError as error:
             faults += error.faults
-    return found
+    return targets
 
 
 def check_all(
     targets: Sequence[Target], scenario: Scenario, faults: list[Fault], location: str = "--until"
 ) -> None:
-    """Add to `faults` what a run of the scenario cannot tell of the targets, each fault once."""
+    """Add to `faults` why the scenario cannot evaluate the targets, each once."""
     labs = [party.id for party in scenario.labs]
     landlords = [party.id for party in scenario.landlords]
     for target in targets:
@@ -113,14 +113,16 @@ def check_all(
 
 
 def sizes_fault(draws: Any, max_draws: Any) -> str | None:
-    """What is wrong with the largest number of draws, in words."""
+    """Message about an invalid `max_draws`; None for a valid one."""
     message = draws_fault(max_draws)
     if message is None and max_draws < STEP:
-        message = f"expected at least {STEP:,}, draws are added by so many; got {max_draws:,}"
+        message = (
+            f"expected at least {STEP:,}, the step in which draws are added; got {max_draws:,}"
+        )
     elif message is None and draws is not None and draws_fault(draws) is None:
-        begin = math.ceil(draws / STEP) * STEP
-        if max_draws < begin:
-            message = f"expected at least the {begin:,} draws to begin with, got {max_draws:,}"
+        first = math.ceil(draws / STEP) * STEP
+        if max_draws < first:
+            message = f"expected at least the {first:,} draws to begin with, got {max_draws:,}"
     return message
 
 
@@ -138,42 +140,42 @@ def simulate_until(
     drop_questionable: bool = False,
     sized: Callable[[int], None] = lambda draws: None,
 ) -> xr.Dataset:
-    """Add draws until the standard error of every target is at most what it asks for.
+    """Simulate, adding draws until every target has its standard error.
 
     Args:
         scenario: What `load` gives.
         targets: One or more, such as `"p5(inference_gross_margin@2026Q4) +- 0.002"`.
-        max_draws: The most draws. There are always a multiple of 8,192.
-        draws: The number to begin with, rounded up to such a multiple; 8,192 unless given.
+        max_draws: The largest number of draws; it is always a multiple of 8,192.
+        draws: The first number of draws, rounded up to such a multiple; 8,192 unless given.
         seed: As of `simulate`.
         sampler: As of `simulate`.
         threads: As of `simulate`.
         progress: As of `simulate`.
-        bad_draws: As of `simulate`; "fail" judges all draws together.
+        bad_draws: As of `simulate`; "fail" applies to all draws together.
         drop_questionable: As of `simulate`.
-        sized: Called with the number of draws in all whenever that is decided.
+        sized: Called with every new total number of draws.
 
     Returns:
-        What `simulate` gives for so many draws, bit for bit, with the attribute `until`: JSON
-        text, a list of `target`, `value`, `error` and `met`; also `infinite` for a value that is
-        so, and `end` where a target is not met for want of draws: why there are no more.
+        What `simulate` gives for this number of draws, bit for bit, with the attribute `until`:
+        JSON text, a list of `target`, `value`, `error` and `met`; also `infinite` for an infinite
+        value, and `end` where more draws might meet a target: why there are no more.
 
     Raises:
         RunError: As `simulate`.
-        InputError: For impossible options or targets; nothing is computed.
+        InputError: For invalid options or targets; nothing is computed.
     """
-    wrong = {
+    messages = {
         "draws": None if draws is None else draws_fault(draws),
         "max_draws": sizes_fault(draws, max_draws),
         "targets": None if targets else f"none is given; {SHAPE}",
     }
-    here = Location("simulate_until")
-    faults = [Fault(here, name, message) for name, message in wrong.items() if message]
-    given = [targets] if isinstance(targets, str) else list(targets)
-    aims = [aim for aim in given if isinstance(aim, Target)]
-    texts = [str(aim) for aim in given if not isinstance(aim, Target)]
-    aims += parse_all(texts, faults, "simulate_until")
-    check_all(aims, scenario, faults, "simulate_until")
+    location = Location("simulate_until")
+    faults = [Fault(location, name, message) for name, message in messages.items() if message]
+    items = [targets] if isinstance(targets, str) else list(targets)
+    parsed = [item for item in items if isinstance(item, Target)]
+    texts = [str(item) for item in items if not isinstance(item, Target)]
+    parsed += parse_all(texts, faults, "simulate_until")
+    check_all(parsed, scenario, faults, "simulate_until")
     if faults:
         raise InputError(faults)
     options = run_options(
@@ -181,7 +183,7 @@ def simulate_until(
         drop_questionable=drop_questionable, caller="simulate_until",
     )  # fmt: skip
     state, outcome = run_until(
-        scenario, options, aims, max_draws, draws, sized=sized, progress=progress
+        scenario, options, parsed, max_draws, draws, sized=sized, progress=progress
     )
     ds = make_dataset(state)
     ds.attrs["until"] = outcome
@@ -200,10 +202,13 @@ def run_until(
     finished: Callable[[SimulationState], None] = lambda state: None,
     elsewhere: loop.Elsewhere | None = None,
 ) -> tuple[SimulationState, str]:
-    """Draw what `simulate_until` draws: the last state, and the text of the attribute `until`.
+    """Evaluate draws until all targets are met.
 
-    The options' number of draws is not used. Draws are added to those of `after`, however few
-    would be enough; `finished` and `elsewhere` are as of `simulate.run_engine`.
+    The number of draws of the options is not used. Draws are added to those of `after`, even where
+    fewer would be enough. `finished` and `elsewhere` are as of `simulate.run_engine`.
+
+    Returns:
+        The last state, and the JSON text of the attribute `until`.
 
     Raises:
         RunError: As `simulate`.
@@ -220,89 +225,95 @@ def run_until(
             draw_quality.check_draws(state)  # raises, with the reason
         ds = partial_dataset(state, names)
         statuses = [target_status(target, ds) for target in targets]
-        following = next_size(size, statuses, most)
-        if following <= size:
+        larger = next_size(size, statuses, most)
+        if larger <= size:
             break
-        size = following
+        size = larger
     ending = _end_reason(size, max_draws) if _more_would_help(size, statuses) else {}
     return state, outcome_json(statuses, ending)
 
 
 def outcome_json(statuses: Sequence[TargetStatus], end: Mapping[str, str] = NO_END) -> str:
-    """The outcome of targets as JSON text for the attribute `until`; `end` says why it ended."""
+    """JSON text of the attribute `until`; `end` explains unmet targets."""
     data = [status.data() | ({} if status.settled else dict(end)) for status in statuses]
     return json.dumps(data, ensure_ascii=False)
 
 
 def _more_would_help(size: int, statuses: Sequence[TargetStatus]) -> bool:
-    """Whether more draws than allowed would bring a target nearer."""
+    """Whether more draws than allowed could meet a target."""
     return next_size(size, statuses, 2 * size) > size
 
 
 def _end_reason(size: int, max_draws: int) -> dict[str, str]:
-    """Why there are no more draws, where `max_draws` does not say it by itself."""
+    """Entry `end` where draws stop below `max_draws`; otherwise empty."""
     if max_draws % STEP:
         return {"end": f"of at most {max_draws:,} draws, {size:,} are a multiple of {STEP:,}"}
     return {}
 
 
 def _round_up(draws: float, most: int) -> int:
-    """A number of draws rounded up to whole steps, at most `most`."""
+    """Round a number of draws up to whole steps, at most `most`."""
     return min(math.ceil(draws / STEP) * STEP, most)
 
 
 def next_size(size: int, statuses: Sequence[TargetStatus], most: int) -> int:
-    """The number of draws to try next; `size` again where more draws are of no use, or too many.
+    """The next number of draws to evaluate; `size` where there is none.
 
-    Errors fall with the square root of the number of draws, or faster.
+    That is so where more draws are of no use, or more than `most`. Errors fall at least with the
+    square root of the number of draws.
     """
     growth = 0.0
     for status in statuses:
         if status.settled and (status.met or size >= STEP):
-            continue  # a value that is not a number stays so
+            continue  # a value that is NaN stays NaN
         ratio = status.error / status.target.error if math.isfinite(status.error) else math.inf
         growth = max(growth, min(max(ratio * ratio * MARGIN, LEAST_GROWTH), MOST_GROWTH))
     return max(size, _round_up(size * growth, most)) if growth else size
 
 
 def target_status(target: Target, ds: xr.Dataset) -> TargetStatus:
-    """Value and error of a target over the draws so far."""
+    """Value and error of a target over the draws of a Dataset."""
     value, error = expressions.evaluate(target.expression, ds, "--until")
     if target.expression.statistic == "P" and value in (0.0, 1.0):
-        # None or all of the draws: the upper end of the 95 % interval (rule of three) counts.
+        # In no draw or in all: the error is the width of the 95 % interval (rule of three).
         error = max(error, 3.0 / draws_of(ds))
     return TargetStatus(target, value, error)
 
 
 def remarks(ds: xr.Dataset) -> list[str]:
-    """What became of the targets of a run, a line each."""
+    """Outcomes of the targets of a run, one line each."""
     return _remark_lines(ds, json_attribute(ds, "until", []))
 
 
 def warnings(ds: xr.Dataset) -> list[str]:
-    """The remarks on the targets of a run that are not met."""
-    return _remark_lines(ds, [x for x in json_attribute(ds, "until", []) if not x["met"]])
+    """Outcomes of unmet targets of a run, one line each."""
+    outcomes = json_attribute(ds, "until", [])
+    return _remark_lines(ds, [outcome for outcome in outcomes if not outcome["met"]])
 
 
-def _remark_lines(ds: xr.Dataset, targets: Sequence[dict[str, Any]]) -> list[str]:
+def _remark_lines(ds: xr.Dataset, outcomes: Sequence[dict[str, Any]]) -> list[str]:
+    """Lines on outcomes of targets, then distinct reasons why draws ended."""
     lines = []
-    ends: dict[str, None] = {}  # one reason stands for all targets
-    for found in targets:
-        target = parse(found["target"])
+    ends: dict[str, None] = {}
+    for outcome in outcomes:
+        target = parse(outcome["target"])
         value, error = (
-            math.nan if found[name] is None else float(found[name]) for name in ("value", "error")
+            math.nan if outcome[name] is None else float(outcome[name])
+            for name in ("value", "error")
         )
         if target.expression.statistic == "P" and value in (0.0, 1.0):
             shown = bounded(value, draws_of(ds))
-        elif found.get("infinite"):
+        elif outcome.get("infinite"):
             shown = "= infinite"
         else:
             shown = f"= {rounded_by(value, error)[0]}" + (f" ± {error:.2g}" if error >= 0 else "")
-        asked = f"(asked for {target.error:g})"
-        if not found["met"]:
-            told = "NOT REACHED" if math.isfinite(error) else "draws tell no error"
-            told = "there is no finite value to pin down" if found.get("infinite") else told
-            asked = f"(asked for {target.error:g}: {told})"
-        lines.append(f"until: {target.expression.text} {shown} {asked}")
-        ends |= {f"until: {found['end']}": None} if "end" in found else {}
+        reason = ""
+        if outcome.get("infinite"):
+            reason = ": no finite value"
+        elif not outcome["met"]:
+            reason = ": NOT REACHED" if math.isfinite(error) else ": no error can be estimated"
+        lines.append(
+            f"until: {target.expression.text} {shown} (asked for {target.error:g}{reason})"
+        )
+        ends |= {f"until: {outcome['end']}": None} if "end" in outcome else {}
     return [*lines, *ends]

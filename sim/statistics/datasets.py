@@ -1,4 +1,4 @@
-"""What Datasets of draws hold: draws, moments, indicators, and names of variables."""
+"""Draws, moments and indicators in a Dataset; names of its variables."""
 
 from __future__ import annotations
 
@@ -26,12 +26,15 @@ RELATIONS = {
 
 
 def json_attribute(ds: xr.Dataset, name: str, default: Any = None) -> Any:
-    """What an attribute holds as JSON text; the default where there is none."""
+    """Decode an attribute that holds JSON text; `default` where it is absent."""
     return json.loads(ds.attrs[name]) if name in ds.attrs else default
 
 
 def last(ds: xr.Dataset, name: str) -> Array:
-    """The draws of a variable with `draw` as the last axis, contiguous as the engine left them."""
+    """Draws of a variable [..., draw]; a fixed one has one draw.
+
+    They are contiguous in memory where the engine stored them.
+    """
     variable = ds.variables[name]
     if "draw" not in variable.dims:
         return np.asarray(variable.values)[..., None]
@@ -40,28 +43,31 @@ def last(ds: xr.Dataset, name: str) -> Array:
 
 
 def named_labs(ds: xr.Dataset) -> list[str]:
-    """The labs of which `p_both_named` speaks; netCDF makes a text of a list of one."""
+    """Labs of the probability `p_both_named`.
+
+    netCDF returns a list of length one as text.
+    """
     named = ds.attrs["named_labs"]
     return [named] if isinstance(named, str) else list(named)
 
 
-def indicated(ds: xr.Dataset) -> list[str]:
-    """The names in `PROBABILITIES` that the draws of a Dataset can give."""
+def available_probabilities(ds: xr.Dataset) -> list[str]:
+    """Declared probabilities whose inputs are all available."""
     return [name for name in PROBABILITIES if _has_inputs(ds, name)]
 
 
 def _has_inputs(ds: xr.Dataset, name: str) -> bool:
-    """Whether a Dataset holds all that a probability is formed from.
+    """Whether a Dataset holds all inputs, dims and labels of a probability.
 
-    One of another origin, or one that was narrowed, may lack variables, dims or labels.
+    A Dataset of another origin, or a selection of one, may lack some.
     """
     probability = PROBABILITIES[name]
     if probability.of not in ds or "draw" not in ds.variables[probability.of].dims:
         return False
-    own = tuple(dim for dim in ds.variables[probability.of].dims if dim != "draw")
+    dims = tuple(dim for dim in ds.variables[probability.of].dims if dim != "draw")
     threshold = probability.threshold
     level = "threshold" if threshold in (EVERY_THRESHOLD, FIRST_THRESHOLD) else threshold
-    if own != DIMS[probability.of] or (isinstance(level, str) and level not in ds.variables):
+    if dims != DIMS[probability.of] or (isinstance(level, str) and level not in ds.variables):
         return False
     if probability.count == "all named":
         return set(named_labs(ds)) <= set(ds["lab"].values.tolist())
@@ -71,16 +77,17 @@ def _has_inputs(ds: xr.Dataset, name: str) -> bool:
 def indicators(
     ds: xr.Dataset, names: Collection[str] | None = None
 ) -> dict[str, tuple[Array, Array]]:
-    """Name -> the draws in which a probability's event happens, and those that can tell.
+    """Indicators of events and of valid draws, by name of the probability.
 
-    Both are Boolean [..., draw] with the dims of `catalogue.probability_dims`; a draw cannot tell
-    where a value that is compared is NaN. All that are `indicated`, unless some are named.
+    Both are Boolean [..., draw] with the dims of `catalogue.probability_dims`. A draw is not valid
+    where a value that is compared is NaN. Unless names are given, all available probabilities.
     """
-    return {name: _indicator(ds, name) for name in (indicated(ds) if names is None else names)}
+    chosen = available_probabilities(ds) if names is None else names
+    return {name: _indicator(ds, name) for name in chosen}
 
 
 def _indicator(ds: xr.Dataset, name: str) -> tuple[Array, Array]:
-    """The draws [..., draw] in which an event happens, and those that can tell."""
+    """Indicators [..., draw] of one probability: its event and valid draws."""
     probability = PROBABILITIES[name]
     values = last(ds, probability.of)
     valid: Array = ~np.isnan(values)
@@ -95,20 +102,20 @@ def _indicator(ds: xr.Dataset, name: str) -> tuple[Array, Array]:
     passes: Array = RELATIONS[probability.relation](values, threshold)
     if probability.count == "each":
         return passes, valid
-    labs = DIMS[probability.of].index("lab")
+    axis = DIMS[probability.of].index("lab")
     if probability.count == "all named":
-        known = ds["lab"].values.tolist()
-        named = [known.index(lab) for lab in named_labs(ds)]
-        happens: Any = passes.take(named, axis=labs).all(axis=labs)
+        labs = ds["lab"].values.tolist()
+        indices = [labs.index(lab) for lab in named_labs(ds)]
+        happens: Any = passes.take(indices, axis=axis).all(axis=axis)
     else:
-        happens = passes.sum(axis=labs) >= 2
-    return np.asarray(happens), np.asarray(valid.all(axis=labs))
+        happens = passes.sum(axis=axis) >= 2
+    return np.asarray(happens), np.asarray(valid.all(axis=axis))
 
 
 def share(happens: Array, valid: Array) -> Array:
-    """Share of the valid draws in which an event happens [...]; NaN where none is valid.
+    """Share [...] of valid draws in which an event happens.
 
-    Both are Boolean [..., draw], or counts [..., replicate].
+    NaN where no draw is valid. Both arguments are Boolean [..., draw], or counts [..., replicate].
     """
     with np.errstate(invalid="ignore"):
         if happens.dtype == bool:
@@ -117,6 +124,9 @@ def share(happens: Array, valid: Array) -> Array:
 
 
 def _count_true(flags: Array) -> Array:
-    """Count of True along the last axis (count_nonzero by row: 10x faster than sum)."""
+    """Count of True along the last axis.
+
+    count_nonzero by row is 10 times faster than a sum.
+    """
     rows = flags.reshape(-1, flags.shape[-1])
     return np.array([np.count_nonzero(row) for row in rows]).reshape(flags.shape[:-1])

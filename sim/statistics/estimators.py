@@ -1,10 +1,10 @@
-"""Estimators: quantiles, tail means and probabilities of draws, with their standard errors.
+"""Statistics of draws, with their standard errors.
 
-A quantile and a tail mean are not evaluated in every replicate, which would hold few draws beyond
-them. It is counted how many draws of each replicate lie beyond the value over all draws, and the
-slope of the quantiles around it makes an error of that. Where fewer than 10 draws a replicate lie
-beyond a quantile or threshold, the pooled order statistics, or for a probability Wilson's
-interval, give the error instead.
+Quantiles and tail means are not evaluated by replicate, since few draws of a replicate lie beyond
+them. Instead the share of the draws of each replicate beyond the quantile of all draws is taken,
+and the slope of the quantiles around it converts the spread of these shares to an error. Where
+fewer than 10 draws a replicate lie beyond a quantile or threshold, the error comes from the
+pooled order statistics, or for a probability from Wilson's interval.
 """
 
 from __future__ import annotations
@@ -22,46 +22,46 @@ from sim.statistics.replicates import Replicates, standard_error
 Array = NDArray[np.float64]
 FEWEST_BEYOND = 10
 ROUNDING = 1e-9  # 0.07 of 100 draws are 7, and 7.000000000000001 in floats
-SLOPE_OVER = 4  # standard deviations of a share to either side: some 100 draws and more
+SLOPE_OVER = 4  # standard deviations of a share to either side: about 100 draws and more
 
 
-def _pooled(by_replicate: Array, pooled: int) -> Array:
-    """The mean over the last `pooled` dims before `replicate`."""
+def _pool(by_replicate: Array, pooled: int) -> Array:
+    """Mean over the last `pooled` dims before `replicate`."""
     return np.asarray(by_replicate.mean(axis=tuple(range(-1 - pooled, -1))))
 
 
 def flattened(values: NDArray[Any], pooled: int = 0) -> NDArray[Any]:
-    """Draws [..., draw] with the last `pooled` dims before `draw` made one with it."""
+    """Draws [..., draw] with the last `pooled` dims merged into `draw`."""
     return values.reshape(*values.shape[: values.ndim - 1 - pooled], -1)
 
 
 def mean_with_error(values: Array, replicates: Replicates, pooled: int = 0) -> tuple[Array, Array]:
-    """The mean of draws [..., draw] and its standard error.
+    """Mean [...] of draws [..., draw] and its standard error.
 
-    The last `pooled` dims before `draw` are pooled with it, here and below: their values belong
+    In all estimators the last `pooled` dims before `draw` are pooled with it: their values belong
     to the replicate of their draw, and are not independent.
     """
     with np.errstate(invalid="ignore"):
         mean = flattened(values, pooled).mean(axis=-1)
-        return mean, standard_error(_pooled(replicates.means(values), pooled), replicates)
+        return mean, standard_error(_pool(replicates.means(values), pooled), replicates)
 
 
 def sd_with_error(values: Array, replicates: Replicates, pooled: int = 0) -> tuple[Array, Array]:
-    """The standard deviation of draws [..., draw] and its standard error."""
-    together = flattened(values, pooled)
+    """Standard deviation [...] of draws [..., draw] and its standard error."""
+    flat = flattened(values, pooled)
     with np.errstate(invalid="ignore", over="ignore"):
-        centre = together.mean(axis=-1)
+        centre = flat.mean(axis=-1)
         sd = np.full(centre.shape, math.nan)
-        if together.shape[-1] > 1:
-            sd = together.std(axis=-1, ddof=1)
-        squares = (values - _beside(centre, values)) ** 2
-        return sd, sd_error(sd, _pooled(replicates.means(squares), pooled), replicates)
+        if flat.shape[-1] > 1:
+            sd = flat.std(axis=-1, ddof=1)
+        squares = (values - _expand(centre, values)) ** 2
+        return sd, sd_error(sd, _pool(replicates.means(squares), pooled), replicates)
 
 
 def sd_error(sd: Array, squares: Array, replicates: Replicates) -> Array:
-    """Standard error of an sd [...], from the mean squares [..., replicate] about the mean.
+    """Standard error of an sd [...] from mean squared deviations [..., replicate].
 
-    To first order; an sd of a replicate of few draws would be biased.
+    To first order; the sd of a replicate of few draws would be biased.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         error = standard_error(squares, replicates) / (2 * sd)
@@ -69,31 +69,35 @@ def sd_error(sd: Array, squares: Array, replicates: Replicates) -> Array:
 
 
 def _quantiles(ordered: Array, levels: Sequence[float]) -> Array:
-    """Quantiles [level, ...] of sorted draws, linear between order statistics, infinities kept."""
+    """Quantiles [level, ...] of sorted draws [..., value], linear between order statistics.
+
+    Infinite draws stay infinite.
+    """
     n = ordered.shape[-1]
-    found = []
+    quantiles = []
     for level in levels:
-        place = level * (n - 1)
-        low = math.floor(place)
-        weight = place - low
+        position = level * (n - 1)
+        low = math.floor(position)
+        weight = position - low
         below, above = ordered[..., low], ordered[..., min(low + 1, n - 1)]
         with np.errstate(invalid="ignore"):
             between = below + weight * (above - below)
-        settled = (below == above) | np.isneginf(below)
-        found.append(np.where(settled, below, between) if weight else below)
-    return np.stack(found)
+        exact = (below == above) | np.isneginf(below)
+        quantiles.append(np.where(exact, below, between) if weight else below)
+    return np.stack(quantiles)
 
 
 def _tail_means(ordered: Array, levels: Sequence[float]) -> Array:
+    """Tail means [level, ...] of sorted draws [..., value], over whole draws."""
     n = ordered.shape[-1]
-    found = []
+    means = []
     for level in levels:
         if level <= 0.5:
-            found.append(ordered[..., : max(1, math.ceil(level * n - ROUNDING))].mean(axis=-1))
+            means.append(ordered[..., : max(1, math.ceil(level * n - ROUNDING))].mean(axis=-1))
         else:
-            start = min(n - 1, math.floor(level * n + ROUNDING))
-            found.append(ordered[..., start:].mean(axis=-1))
-    return np.stack(found)
+            first = min(n - 1, math.floor(level * n + ROUNDING))
+            means.append(ordered[..., first:].mean(axis=-1))
+    return np.stack(means)
 
 
 def quantiles_with_error(
@@ -103,29 +107,40 @@ def quantiles_with_error(
     levels: Sequence[float],
     pooled: int = 0,
 ) -> tuple[Array, Array]:
-    """Quantiles [level, ...] of draws [..., draw], and their standard errors.
+    """Quantiles [level, ...] of draws [..., draw] and their standard errors.
 
-    `ordered` [..., value] are the same, sorted, the pooled ones among them.
+    `ordered` [..., value] are the same draws, flattened over the pooled dims and sorted.
     """
-    value = _quantiles(ordered, levels)
+    quantiles = _quantiles(ordered, levels)
     errors = [
-        _quantile_error(ordered, values, replicates, level, at, pooled)
-        for level, at in zip(levels, value, strict=True)
+        _quantile_error(ordered, values, replicates, level, quantile, pooled)
+        for level, quantile in zip(levels, quantiles, strict=True)
     ]
-    return value, np.stack(errors)
+    return quantiles, np.stack(errors)
 
 
 def _quantile_error(
-    ordered: Array, values: Array, replicates: Replicates, level: float, at: Array, pooled: int
+    ordered: Array,
+    values: Array,
+    replicates: Replicates,
+    level: float,
+    quantile: Array,
+    pooled: int,
 ) -> Array:
-    if not replicates.enough or level in (0.0, 1.0):  # draws cannot tell what lies beyond them
-        return np.full(at.shape, math.nan)
+    """Standard error of a quantile [...] of draws [..., draw].
+
+    It is the error of the share of draws up to the quantile, times the slope of the quantiles; or
+    half the rise of the quantiles over one sd of a share where few draws lie beyond. NaN at the
+    levels 0 and 1.
+    """
+    if not replicates.enough or level in (0.0, 1.0):  # nothing is known beyond the outer draws
+        return np.full(quantile.shape, math.nan)
     draws = replicates.draws
     spread = math.sqrt(level * (1 - level) / draws)
     near = _rise(ordered, level, spread)[0] / 2
     if draws * min(level, 1 - level) < FEWEST_BEYOND * len(replicates.count):
         return near
-    shares = _pooled(replicates.means(values <= _beside(at, values)), pooled)
+    shares = _pool(replicates.means(values <= _expand(quantile, values)), pooled)
     below = standard_error(shares, replicates)
     # All replicates may agree on a share (one stratified input, a level at the edge of a stratum);
     # the quantile still lies anywhere between two draws.
@@ -133,30 +148,30 @@ def _quantile_error(
     rise, run = _rise(ordered, level, SLOPE_OVER * spread)
     with np.errstate(over="ignore"):
         error = below * rise / run
-    # Where the slope reaches into infinity, the nearest order statistics tell what is known.
+    # Where the slope is infinite, only the nearest order statistics bound the quantile.
     return np.where(np.isfinite(error), error, near)
 
 
 def quantile_by_replicate(values: Array, replicates: Replicates, level: float) -> Array:
-    """How far each replicate [replicate] would move a quantile of draws [draw], to first order."""
+    """First-order shift [replicate] of a quantile of draws [draw] by replicate."""
     ordered = np.sort(values)
-    at = _quantiles(ordered, [level])[0]
+    quantile = _quantiles(ordered, [level])[0]
     spread = math.sqrt(level * (1 - level) / values.size)
     rise, run = _rise(ordered, level, SLOPE_OVER * spread)
-    return (level - replicates.means(values <= at)) * (rise / run)
+    return (level - replicates.means(values <= quantile)) * (rise / run)
 
 
-def _beside(at: Array, values: NDArray[Any]) -> Array:
-    """Numbers [...] as they stand beside draws [..., pooled, draw]."""
-    return at.reshape(*at.shape, *(1,) * (values.ndim - at.ndim))
+def _expand(numbers: Array, values: NDArray[Any]) -> Array:
+    """Numbers [...] reshaped to broadcast against draws [..., pooled, draw]."""
+    return numbers.reshape(*numbers.shape, *(1,) * (values.ndim - numbers.ndim))
 
 
 def _rise(ordered: Array, level: float, reach: float) -> tuple[Array, float]:
-    """How much quantiles rise from `level - reach` to `level + reach`, and between which levels."""
-    ends = [max(level - reach, 0.0), min(level + reach, 1.0)]
-    low, high = _quantiles(ordered, ends)
+    """Rise [...] of quantiles over `level` ± `reach`, and the levels' distance."""
+    levels = [max(level - reach, 0.0), min(level + reach, 1.0)]
+    low, high = _quantiles(ordered, levels)
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.where(low == high, 0.0, high - low), ends[1] - ends[0]
+        return np.where(low == high, 0.0, high - low), levels[1] - levels[0]
 
 
 def tail_means_with_error(
@@ -166,19 +181,19 @@ def tail_means_with_error(
     levels: Sequence[float],
     pooled: int = 0,
 ) -> tuple[Array, Array]:
-    """Means of the tails [level, ...] of draws [..., draw], and their standard errors.
+    """Tail means [level, ...] of draws [..., draw] and their standard errors.
 
-    `ordered` [..., value] are the same, sorted. To first order a tail mean moves with the mean
-    excess over the quantile where the tail begins, and not with the quantile itself.
+    `ordered` [..., value] are the same draws, sorted. To first order a tail mean moves with the
+    mean excess over the quantile where the tail begins, and not with the quantile itself.
     """
     errors = []
-    for level, at in zip(levels, _quantiles(ordered, levels), strict=True):
+    for level, quantile in zip(levels, _quantiles(ordered, levels), strict=True):
         with np.errstate(invalid="ignore", over="ignore"):
-            excess = values - _beside(at, values)
+            excess = values - _expand(quantile, values)
             if level <= 0.5:
                 np.negative(excess, out=excess)
             np.maximum(excess, 0.0, out=excess)
-            mean = _pooled(replicates.means(excess), pooled) / min(level, 1 - level)
+            mean = _pool(replicates.means(excess), pooled) / min(level, 1 - level)
         errors.append(standard_error(mean, replicates))
     with np.errstate(invalid="ignore"):
         return _tail_means(ordered, levels), np.stack(errors)
@@ -190,16 +205,50 @@ def probability_with_error(
     replicates: Replicates,
     pooled: int = 0,
 ) -> tuple[Array, Array]:
-    """Share of the valid draws [..., draw] in which an event happens, and its standard error."""
-    each = math.prod(happens.shape[happens.ndim - 1 - pooled : -1])
+    """Share [...] of valid draws with an event, and its error.
+
+    `happens` and `valid` are Boolean [..., draw].
+    """
+    values_per_draw = math.prod(happens.shape[happens.ndim - 1 - pooled : -1])
     value = share(flattened(happens, pooled), flattened(valid, pooled))
     if not replicates.enough:
         return value, np.full(value.shape, math.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
-        events, known = (_pooled(replicates.means(x), pooled) for x in (happens & valid, valid))
+        events, known = (
+            _pool(replicates.means(flags), pooled) for flags in (happens & valid, valid)
+        )
         error = standard_error(events / known, replicates)
-        # Values of the same draw may be one and the same: draws alone are surely independent.
-        n = valid.sum(axis=tuple(range(-1 - pooled, 0))) / each
+        # Pooled values of one draw may be equal: only draws are independent for certain.
+        n = valid.sum(axis=tuple(range(-1 - pooled, 0))) / values_per_draw
         few = n * np.minimum(value, 1 - value) < FEWEST_BEYOND * len(replicates.count)
         wilson = np.sqrt(value * (1 - value) / n + 1 / (4.0 * n * n)) / (1 + 1 / n)
+    return value, np.where(few, wilson, error)
+
+
+def share_with_error(
+    happens: NDArray[Any],
+    valid: NDArray[Any],
+    all_happen: NDArray[Any],
+    all_valid: NDArray[Any],
+    replicates: Replicates,
+    hidden_variance: Array | float = 0.0,
+    values_per_draw: int = 1,
+) -> tuple[Array, Array]:
+    """Share of valid draws with an event and its error, from counts.
+
+    `happens` and `valid` [..., replicate] are counts of the full replicates, `all_happen` and
+    `all_valid` [...] of all draws. `hidden_variance` of the counts does not show in replicates;
+    `values_per_draw` are counted. See `probability_with_error`.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = all_happen / all_valid
+        if not replicates.enough:
+            return value, np.full(value.shape, math.nan)
+        error = np.sqrt(
+            standard_error(happens / valid, replicates) ** 2
+            + hidden_variance / all_valid.astype(float) ** 2
+        )
+        n = all_valid / values_per_draw  # pooled values of one draw may be equal
+        few = n * np.minimum(value, 1 - value) < FEWEST_BEYOND * len(replicates.count)
+        wilson = np.sqrt(np.maximum(value * (1 - value), 0.0) / n + 1 / (4.0 * n * n)) / (1 + 1 / n)
     return value, np.where(few, wilson, error)

@@ -1,13 +1,14 @@
-"""Statistics of sketched draws, with their standard errors (`sim.sketches`).
+"""Statistics of draws that are counted in histograms, with their standard errors.
 
-They are those of `sim.estimators`, of draws of which it is only known how many lie in each bin.
-Inside a bin draws are taken to lie evenly. That puts a quantile off by the width of its bin at
-most, which holds a share sqrt(p (1 - p)) pi / 2048 of the draws. Measured for smooth laws and
-65,536 kept draws, it is off by 0.02 to 0.06 of its Monte Carlo standard error in the root mean
-square, from p1 to p99 and whatever the number of draws, by 0.1 at p0.1; a tail mean by less. The
-error that is told has in it what unevenness may add, judged by how unlike the bins on either side
-are: next to nothing but for gaps, and levels of which few of the kept draws lie beyond. Exact are
-atoms, infinities, the sums of values at the ends, and declared probabilities.
+They estimate what `sim.statistics.estimators` gives for the draws themselves, from the number of
+draws in each bin (`sim.engine.histograms`). Draws are taken as evenly spread within a bin. So a
+quantile is off by the width of its bin at most, which holds a share sqrt(p (1 - p)) pi / 2048 of
+the draws. Measured for smooth distributions and 65,536 kept draws, the root mean square deviation
+of a quantile is 0.02 to 0.06 of its Monte Carlo standard error from p1 to p99, for any number of
+draws, and 0.1 at p0.1; that of a tail mean is smaller. The standard errors include an estimate of
+this deviation from how much the densities of neighbouring bins differ: it is negligible except at
+gaps, and at levels beyond which few kept draws lie. Atoms, infinities, the sums of values at the
+ends, and declared probabilities are exact.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from sim.model.histogram_bins import LOWER, NAN, PER_COARSE, UPPER
 from sim.statistics.datasets import BIN_COUNT
-from sim.statistics.estimators import FEWEST_BEYOND, ROUNDING, SLOPE_OVER
+from sim.statistics.estimators import FEWEST_BEYOND, ROUNDING, SLOPE_OVER, share_with_error
 from sim.statistics.replicates import Replicates, full_replicates, sampler_of, standard_error
 
 Array = NDArray[np.float64]
@@ -32,32 +33,41 @@ Integers = NDArray[np.int64]
 
 
 def has_histogram(ds: xr.Dataset, name: str) -> bool:
-    """Whether a Dataset tells of more draws of a variable than it holds."""
+    """Whether a Dataset holds histograms of a variable."""
     return name + BIN_COUNT in ds.variables
 
 
 def draws_of(ds: xr.Dataset) -> int:
-    """The number of draws that statistics are of: with a sketch all that count, else those kept."""
+    """Number of draws behind the statistics: all in histograms, otherwise those kept."""
     if any(has_histogram(ds, str(name)) for name in ds.data_vars):
         return int(ds["replicate_count"].sum())
     return ds.sizes["draw"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where numbers [column] lie: the bin, and what share of its draws is not above them."""
+class _BinPosition:
+    """Positions [column]: the bin, and the share of its draws below."""
 
     bin: Integers
     share: Array
 
 
 class HistogramEstimator:
-    """The sketched draws of a variable, its dims flattened to one: columns."""
+    """Statistics of a variable from its histograms.
+
+    The dims of the variable are flattened to one, `column`.
+
+    `edges` [column, edge], `counts` [column, bin], `before` [column, edge] (draws below each edge),
+    `coarse` [replicate, column, coarse bin], `special` [replicate, column, kind] (draws that are
+    not finite), `ends` [replicate, column, end] (sums of values in the end bins) and `count`
+    [replicate] (draws).
+    """
 
     def __init__(self, ds: xr.Dataset, name: str) -> None:
         def flat(suffix: str, lead: int) -> NDArray[Any]:
+            """Values [..., column, last dim] of a variable with `lead` leading dims."""
             values = np.asarray(ds.variables[name + suffix].values)
-            # One order in memory, so that sums do not depend on where the numbers come from.
+            # One order in memory, so that sums do not depend on the source of the numbers.
             return np.ascontiguousarray(values).reshape(*values.shape[:lead], -1, values.shape[-1])
 
         counts = ds.variables[name + BIN_COUNT]
@@ -70,34 +80,36 @@ class HistogramEstimator:
         self.ends: Array = flat("_replicate_end_sum", 1)
         self.at_ends = int(ds.variables[name + "_replicate_end_sum"].attrs["bins"])
         self.columns = np.arange(len(self.counts))
-        # Every column has as many draws.
+        # Every column has the same number of draws.
         self.count: Integers = (self.coarse.sum(axis=-1) + self.special.sum(axis=-1))[:, 0]
         self.draws = int(self.count.sum())
         sampler = sampler_of(ds)
         self.full = full_replicates(self.count, int(ds.attrs.get("draws", self.draws)), sampler)
         self.replicates = Replicates(self.count[self.full], self.draws, sampler)
-        self.missing, self.lowest_many, self.highest_many = (
+        self.nan_count, self.minus_inf_count, self.plus_inf_count = (
             self.special[..., kind].sum(axis=0) for kind in (NAN, LOWER, UPPER)
         )
-        # Draws in the bins before each, those that are -inf among them.
-        self.before: Integers = self.lowest_many[:, None] + np.pad(
+        # Draws below each edge, including those that are -inf.
+        self.before: Integers = self.minus_inf_count[:, None] + np.pad(
             np.cumsum(self.counts, axis=1), ((0, 0), (1, 0))
         )
 
     @cached_property
-    def ladder(self) -> Integers:
-        """`before` of all columns, one after another, each above the one before it."""
+    def cumulative_counts(self) -> Integers:
+        """`before` of all columns as one increasing array [column * edge]."""
         return np.asarray(self.before + self.columns[:, None] * (self.draws + 1)).ravel()
 
     def bin_of(self, ranks: Integers) -> Integers:
-        """The bins of the draws of these ranks [..., column], -1 for those that are -inf."""
-        found = np.searchsorted(self.ladder, ranks + self.columns * (self.draws + 1), "right")
-        bins = found - self.columns * self.before.shape[1] - 1
+        """Bins of the draws with these ranks [..., column]; -1 for -inf."""
+        edges = np.searchsorted(
+            self.cumulative_counts, ranks + self.columns * (self.draws + 1), "right"
+        )
+        bins = edges - self.columns * self.before.shape[1] - 1
         return np.asarray(np.minimum(bins, self.counts.shape[1] - 1))
 
     @cached_property
     def middles(self) -> Array:
-        """The middle of every bin, of an atom the number itself."""
+        """Middles of the bins [column, bin]; of an atom its value."""
         low, high = self.edges[:, :-1], self.edges[:, 1:]
         with np.errstate(invalid="ignore"):
             middle = np.nan_to_num(0.5 * low + 0.5 * high)
@@ -105,268 +117,268 @@ class HistogramEstimator:
 
     @cached_property
     def sums(self) -> Array:
-        """The sum of the draws in each bin, exact for all of an end together."""
+        """Sums of the draws in bins [column, bin]; exact over each end."""
         sums = self.counts * self.middles
         ends = self.ends.sum(axis=0)
         sums[:, 0] = ends[:, 0] - sums[:, 1 : self.at_ends].sum(axis=1)
         sums[:, -1] = ends[:, 1] - sums[:, -self.at_ends : -1].sum(axis=1)
         return sums
 
-    def of_shape(self, values: Array, lead: int = 0) -> Array:
-        """Numbers [..., column] in the shape of the variable."""
+    def unflatten(self, values: Array, lead: int = 0) -> Array:
+        """Numbers [..., column] in the variable's shape, after `lead` dims."""
         return values.reshape((*values.shape[:lead], *self.shape))
 
-    def ranked(self, ranks: Integers) -> Array:
-        """The draws of these ranks [..., column], from 0 on."""
-        last = self.before[:, -1] - 1
-        at = np.clip(ranks, self.lowest_many, np.maximum(last, self.lowest_many))
-        bins = self.bin_of(at)
+    def values_of_ranks(self, ranks: Integers) -> Array:
+        """Draws with these ranks [..., column] from 0; the outermost are exact."""
+        first, last = self.minus_inf_count, self.before[:, -1] - 1  # finite draws
+        finite = np.clip(ranks, first, np.maximum(last, first))
+        bins = self.bin_of(finite)
         low, high = self.edges[self.columns, bins], self.edges[self.columns, bins + 1]
-        many = np.maximum(self.counts[self.columns, bins], 1)
-        t = (at - self.before[self.columns, bins] + 0.5) / many
+        counts = np.maximum(self.counts[self.columns, bins], 1)
+        t = (finite - self.before[self.columns, bins] + 0.5) / counts
         with np.errstate(invalid="ignore"):
-            found = np.clip(low * (1 - t) + high * t, low, high)
-        found = np.where(np.nextafter(low, np.inf) >= high, high, found)
-        found = np.where(at == self.lowest_many, self.edges[:, 0], found)
-        found = np.where(at == last, self.edges[:, -1], found)
-        found = np.where(ranks < self.lowest_many, -np.inf, found)
-        return np.where(ranks > last, np.inf, found)
+            values = np.clip(low * (1 - t) + high * t, low, high)
+        values = np.where(np.nextafter(low, np.inf) >= high, high, values)
+        values = np.where(finite == first, self.edges[:, 0], values)
+        values = np.where(finite == last, self.edges[:, -1], values)
+        values = np.where(ranks < first, -np.inf, values)
+        return np.where(ranks > last, np.inf, values)
 
     def quantiles(self, levels: Sequence[float]) -> Array:
-        """Quantiles [level, column], linear between draws, as `estimators` has them."""
-        place = np.array(levels)[:, None] * (self.draws - 1)
-        rank = np.floor(place).astype(np.int64)
+        """Quantiles [level, column], linear between draws as in `estimators`."""
+        position = np.array(levels)[:, None] * (self.draws - 1)
+        rank = np.floor(position).astype(np.int64)
         ranks = np.array([rank, np.minimum(rank + 1, self.draws - 1)])
-        below, above = self.ranked(np.broadcast_to(ranks, (*ranks.shape[:2], len(self.counts))))
+        shape = (*ranks.shape[:2], len(self.counts))
+        below, above = self.values_of_ranks(np.broadcast_to(ranks, shape))
         with np.errstate(invalid="ignore", over="ignore"):
-            between = below + (place - rank) * (above - below)
-        settled = (place == rank) | (below == above) | np.isneginf(below)
-        return np.where(self.missing > 0, np.nan, np.where(settled, below, between))
+            between = below + (position - rank) * (above - below)
+        exact = (position == rank) | (below == above) | np.isneginf(below)
+        return np.where(self.nan_count > 0, np.nan, np.where(exact, below, between))
 
-    def place(self, at: Array) -> _Place:
-        """The bins in which numbers [column] lie; the last one for those beyond it."""
-        bins = np.minimum((self.edges[:, 1:] < at[:, None]).sum(axis=1), self.counts.shape[1] - 1)
+    def position_of(self, numbers: Array) -> _BinPosition:
+        """Positions of numbers [column]; beyond all bins, in the last one."""
+        last = self.counts.shape[1] - 1
+        bins = np.minimum((self.edges[:, 1:] < numbers[:, None]).sum(axis=1), last)
         low, high = self.edges[self.columns, bins], self.edges[self.columns, bins + 1]
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            share = np.nan_to_num((at - low) / (high - low))
-        return _Place(bins, np.where(at >= high, 1.0, np.clip(share, 0.0, 1.0)))
+            share = np.nan_to_num((numbers - low) / (high - low))
+        return _BinPosition(bins, np.where(numbers >= high, 1.0, np.clip(share, 0.0, 1.0)))
 
-    def not_above(self, place: _Place) -> Array:
-        """How many draws [column] lie at or below a place."""
-        inside = place.share * self.counts[self.columns, place.bin]
-        return np.asarray(self.before[self.columns, place.bin] + inside)
+    def count_below(self, position: _BinPosition) -> Array:
+        """Number of draws [column] at or below a position."""
+        inside = position.share * self.counts[self.columns, position.bin]
+        return np.asarray(self.before[self.columns, position.bin] + inside)
 
-    def by_replicate(self, place: _Place) -> tuple[Array, Array]:
-        """The same in every replicate [column, replicate], and the variance that is not seen.
+    def count_below_by_replicate(self, position: _BinPosition) -> tuple[Array, Array]:
+        """Draws [column, full replicate] at or below a position, with hidden variance.
 
-        Coarse bins are cut where all draws together are; the draws of one replicate in it fall to
-        either side by chance.
+        The coarse bin of every replicate is split in the ratio of all draws together. Which draws
+        of a replicate lie on either side is random: this variance [column] does not show in the
+        counts.
         """
-        coarse = place.bin // PER_COARSE
-        start = self.before[self.columns, coarse * PER_COARSE]
+        coarse = position.bin // PER_COARSE
+        first = self.before[self.columns, coarse * PER_COARSE]
         inside = self.coarse[:, self.columns, coarse]
-        many = inside.sum(axis=0)
-        part = (self.not_above(place) - start) / np.maximum(many, 1)
-        whole = np.arange(self.coarse.shape[-1]) < coarse[:, None]
-        below = np.where(whole, self.coarse, 0).sum(axis=-1) + self.special[..., LOWER]
-        return (below + part * inside).T[:, self.full], part * (1 - part) * many
+        count = inside.sum(axis=0)
+        part = (self.count_below(position) - first) / np.maximum(count, 1)
+        lower = np.arange(self.coarse.shape[-1]) < coarse[:, None]
+        below = np.where(lower, self.coarse, 0).sum(axis=-1) + self.special[..., LOWER]
+        return (below + part * inside).T[:, self.full], part * (1 - part) * count
 
     def quantiles_with_error(self, levels: Sequence[float]) -> tuple[Array, Array]:
-        """Quantiles [level, ...] and their standard errors, see `sim.estimators`."""
-        value = self.quantiles(levels)
-        error = [self._quantile_error(*pair) for pair in zip(levels, value, strict=True)]
-        return self.of_shape(value, 1), self.of_shape(np.array(error), 1)
+        """Quantiles [level, ...] and their standard errors, as in `estimators`."""
+        quantiles = self.quantiles(levels)
+        errors = [self._quantile_error(*pair) for pair in zip(levels, quantiles, strict=True)]
+        return self.unflatten(quantiles, 1), self.unflatten(np.array(errors), 1)
 
-    def _quantile_error(self, level: float, at: Array) -> Array:
+    def _quantile_error(self, level: float, quantile: Array) -> Array:
+        """Standard error of a quantile [column].
+
+        As `estimators` gives it for draws, plus the deviation within the bin; NaN at the levels 0
+        and 1.
+        """
         if not self.replicates.enough or level in (0.0, 1.0):
-            return np.full(at.shape, math.nan)
+            return np.full(quantile.shape, math.nan)
         n = self.draws
         spread = math.sqrt(level * (1 - level) / n)
-        wide = max(SLOPE_OVER * spread, self._widest(level))
-        (near, rise), (_, run) = self._rises(level, [spread, wide])
+        reach = max(SLOPE_OVER * spread, self._edge_spacing(level))
+        (near, rise), (_, run) = self._rises(level, [spread, reach])
         near = near / 2
         if n * min(level, 1 - level) < FEWEST_BEYOND * len(self.replicates.count):
-            return np.where(np.isnan(at), math.nan, near)
-        place = self.place(np.nan_to_num(at))
-        counts, unseen = self.by_replicate(place)
+            return np.where(np.isnan(quantile), math.nan, near)
+        position = self.position_of(np.nan_to_num(quantile))
+        counts, hidden = self.count_below_by_replicate(position)
         below = standard_error(counts / self.replicates.count, self.replicates)
-        below = np.sqrt(below**2 + (unseen + 0.5) / n**2)
+        below = np.sqrt(below**2 + (hidden + 0.5) / n**2)
         with np.errstate(over="ignore", invalid="ignore"):
-            error = np.hypot(below * rise / run, self._uneven(place))
-        error = np.where(np.isfinite(error) & np.isfinite(at), error, near)
-        return np.where(np.isnan(at), math.nan, error)
+            error = np.hypot(below * rise / run, self._deviation(position))
+        error = np.where(np.isfinite(error) & np.isfinite(quantile), error, near)
+        return np.where(np.isnan(quantile), math.nan, error)
 
-    def _widest(self, level: float) -> float:
-        """How far levels of neighbouring edges are apart: below it there is no slope to be told."""
+    def _edge_spacing(self, level: float) -> float:
+        """Distance of the levels of neighbouring edges, the resolution of slopes."""
         return float(math.pi / self.counts.shape[1] * math.sqrt(level * (1 - level)))
 
     def _rises(self, level: float, reaches: Sequence[float]) -> tuple[Array, list[float]]:
-        """How far quantiles rise [reach, column] so far about a level, and between which levels."""
-        lows = [max(level - reach, 0.0) for reach in reaches]
-        highs = [min(level + reach, 1.0) for reach in reaches]
-        low, high = self.quantiles(lows + highs).reshape(2, len(reaches), -1)
-        runs = [end - start for start, end in zip(lows, highs, strict=True)]
+        """Rises [reach, column] of quantiles over level ± reach, and the levels' distances."""
+        lower = [max(level - reach, 0.0) for reach in reaches]
+        upper = [min(level + reach, 1.0) for reach in reaches]
+        low, high = self.quantiles(lower + upper).reshape(2, len(reaches), -1)
+        runs = [last - first for first, last in zip(lower, upper, strict=True)]
         with np.errstate(invalid="ignore", over="ignore"):
             return np.where(low == high, 0.0, high - low), runs
 
-    def _uneven(self, place: _Place) -> Array:
-        """How far draws may lie from where they would lie evenly in their bin."""
+    def _deviation(self, position: _BinPosition) -> Array:
+        """Estimated deviation [column] of a quantile from uneven spread within its bin.
+
+        From the logarithmic differences of the densities of the bin and its neighbours; the sd of
+        a uniform distribution over the bin (width / sqrt(12)) at most, or without neighbours.
+        """
 
         def density(bins: Integers) -> Array:
-            at = np.clip(bins, 0, self.counts.shape[1] - 1)
-            low, high = self.edges[self.columns, at], self.edges[self.columns, at + 1]
-            there = (np.nextafter(low, np.inf) < high) & (self.counts[self.columns, at] > 0)
-            return np.where(there, self.counts[self.columns, at] / (high - low), math.nan)
+            """Draws per unit of the variable [column]; NaN without a density."""
+            inner = np.clip(bins, 0, self.counts.shape[1] - 1)
+            low, high = self.edges[self.columns, inner], self.edges[self.columns, inner + 1]
+            counts = self.counts[self.columns, inner]
+            known = (np.nextafter(low, np.inf) < high) & (counts > 0)
+            return np.where(known, counts / (high - low), math.nan)
 
+        bins, share = position.bin, position.share
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            wide = self.edges[self.columns, place.bin + 1] - self.edges[self.columns, place.bin]
-            here, *beside = (density(place.bin + k) for k in (0, -1, 1))
-            one, other = (np.where(np.isnan(at), here, at) for at in beside)
-            unlike = np.maximum(np.abs(np.log(other / one)), np.abs(np.log(here**2 / one / other)))
-            bend = np.minimum(unlike * place.share * (1 - place.share) / 4, 1 / math.sqrt(12))
-        exclusive_lock = np.isnan(beside[0]) & np.isnan(beside[1])  # far out, where edges are draws
-        bend = np.where(exclusive_lock, 1 / math.sqrt(12), np.nan_to_num(bend))
-        return np.where(np.isnan(here), 0.0, wide * bend)
+            width = self.edges[self.columns, bins + 1] - self.edges[self.columns, bins]
+            middle, *neighbours = (density(bins + k) for k in (0, -1, 1))
+            left, right = (np.where(np.isnan(side), middle, side) for side in neighbours)
+            slope, bend = np.abs(np.log(right / left)), np.abs(np.log(middle**2 / left / right))
+            deviation = np.maximum(slope, bend) * share * (1 - share) / 4
+            deviation = np.minimum(deviation, 1 / math.sqrt(12))
+        isolated = np.isnan(neighbours[0]) & np.isnan(neighbours[1])  # far out: edges are draws
+        deviation = np.where(isolated, 1 / math.sqrt(12), np.nan_to_num(deviation))
+        return np.where(np.isnan(middle), 0.0, width * deviation)
 
     def tail_means_with_error(self, levels: Sequence[float]) -> tuple[Array, Array]:
-        """Means of tails [level, ...] and their standard errors, see `sim.estimators`."""
-        found = [self._tail_mean(level) for level in levels]
-        value, error = np.array([v for v, _ in found]), np.array([e for _, e in found])
-        return self.of_shape(value, 1), self.of_shape(error, 1)
+        """Means of tails [level, ...] and their standard errors, as in `estimators`."""
+        pairs = [self._tail_mean(level) for level in levels]
+        means, errors = (np.array(part) for part in zip(*pairs, strict=True))
+        return self.unflatten(means, 1), self.unflatten(errors, 1)
 
     def _tail_mean(self, level: float) -> tuple[Array, Array]:
-        n, low = self.draws, level <= 0.5
-        many = max(1, math.ceil(level * n - ROUNDING)) if low else 0
-        start = many if low else min(n - 1, math.floor(level * n + ROUNDING))
-        # The bin in which the tail begins, and how many of its draws are below.
-        bins = np.maximum(self.bin_of(np.full(len(self.counts), start)), 0)
+        """Tail mean [column] and its standard error; infinite draws count."""
+        n, low_tail = self.draws, level <= 0.5
+        # The number of draws below the boundary of the tail.
+        if low_tail:
+            boundary = max(1, math.ceil(level * n - ROUNDING))
+        else:
+            boundary = min(n - 1, math.floor(level * n + ROUNDING))
+        # The bin with the boundary, and how many of its draws lie below.
+        bins = np.maximum(self.bin_of(np.full(len(self.counts), boundary)), 0)
         inside = self.counts[self.columns, bins]
-        part = np.clip(start - self.before[self.columns, bins], 0, inside)
-        edge, wide = self.edges[self.columns, bins], np.diff(self.edges, axis=1)[self.columns, bins]
+        part = np.clip(boundary - self.before[self.columns, bins], 0, inside)
+        edge = self.edges[self.columns, bins]
+        width = np.diff(self.edges, axis=1)[self.columns, bins]
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             share = np.nan_to_num(part / inside)
-            atom = np.nextafter(edge, np.inf) >= edge + wide
-            # Evenly: the lower part of a bin lies around this, and what it lacks of the middle
-            # the upper part has too much.
-            shift = np.where(atom, 0.0, wide * (1 - share) / 2)
+            atom = np.nextafter(edge, np.inf) >= edge + width
+            # Mean of the evenly spread lower part of the bin; the upper part has the remaining sum.
+            shift = np.where(atom, 0.0, width * (1 - share) / 2)
             below_part = part * (self.middles[self.columns, bins] - shift)
         before = np.where(np.arange(self.counts.shape[1]) < bins[:, None], self.sums, 0.0)
         below = before.sum(axis=1) + below_part
         total = self.sums.sum(axis=1)
-        value = below / start if low else (total - below) / (n - start)
-        many_low = self.lowest_many > 0 if low else self.lowest_many > start
-        many_high = self.before[:, -1] < start if low else self.highest_many > 0
-        value = np.where(many_low, -np.inf, np.where(many_high, np.inf, value))
-        value = np.where((many_low & many_high) | (self.missing > 0), np.nan, value)
+        mean = below / boundary if low_tail else (total - below) / (n - boundary)
+        minus_inf = self.minus_inf_count > (0 if low_tail else boundary)
+        plus_inf = self.before[:, -1] < boundary if low_tail else self.plus_inf_count > 0
+        mean = np.where(minus_inf, -np.inf, np.where(plus_inf, np.inf, mean))
+        mean = np.where((minus_inf & plus_inf) | (self.nan_count > 0), np.nan, mean)
         if not self.replicates.enough:
-            return value, np.full(value.shape, math.nan)
+            return mean, np.full(mean.shape, math.nan)
         error = self._tail_error(level, bins, share, below_part)
-        return value, np.where(np.isfinite(value), error, math.nan)
+        return mean, np.where(np.isfinite(mean), error, math.nan)
 
     def _tail_error(self, level: float, bins: Integers, share: Array, below_part: Array) -> Array:
-        """By the mean excess over the quantile in every replicate."""
-        at = self.quantiles([level])[0]
+        """Standard error [column] of a tail mean, from the mean excess.
+
+        The excess is that over the quantile. `bins` [column] hold the boundary of the tail, `share`
+        [column] of whose draws lie below it, with sum `below_part` [column]. The coarse bin of the
+        boundary is split in the ratio of all draws together.
+        """
+        quantile = self.quantiles([level])[0]
         coarse = bins // PER_COARSE
-        grouped = self.sums.reshape(len(self.sums), -1, PER_COARSE).sum(axis=-1)
-        held = self.coarse.sum(axis=0)
-        sums = self._coarse_sums(grouped, held, coarse)
-        places = np.arange(held.shape[1])
+        coarse_sums = self.sums.reshape(len(self.sums), -1, PER_COARSE).sum(axis=-1)
+        coarse_counts = self.coarse.sum(axis=0)
+        sums = self._sums_by_replicate(coarse_sums, coarse_counts, coarse)
+        indices = np.arange(coarse_counts.shape[1])
         with np.errstate(invalid="ignore", divide="ignore"):
-            beyond = places < coarse[:, None] if level <= 0.5 else places > coarse[:, None]
-            excess = np.where(beyond, sums - self.coarse * at[:, None], 0.0).sum(axis=-1)
-            # The coarse bin in which the tail begins, cut where all draws together are.
+            beyond = indices < coarse[:, None] if level <= 0.5 else indices > coarse[:, None]
+            excess = np.where(beyond, sums - self.coarse * quantile[:, None], 0.0).sum(axis=-1)
             fine = np.arange(self.counts.shape[1])
             inner = (fine >= coarse[:, None] * PER_COARSE) & (fine < bins[:, None])
             part = self.counts[self.columns, bins] * share
-            cut_many = np.where(inner, self.counts, 0).sum(axis=1) + part
-            cut_sum = np.where(inner, self.sums, 0.0).sum(axis=1) + below_part
+            tail_count = np.where(inner, self.counts, 0).sum(axis=1) + part
+            tail_sum = np.where(inner, self.sums, 0.0).sum(axis=1) + below_part
             if level > 0.5:
-                cut_many = held[self.columns, coarse] - cut_many
-                cut_sum = grouped[self.columns, coarse] - cut_sum
-            cut = np.nan_to_num((cut_sum - at * cut_many) / held[self.columns, coarse])
-            excess = excess + cut * self.coarse[:, self.columns, coarse]
+                tail_count = coarse_counts[self.columns, coarse] - tail_count
+                tail_sum = coarse_sums[self.columns, coarse] - tail_sum
+            per_draw = np.nan_to_num(
+                (tail_sum - quantile * tail_count) / coarse_counts[self.columns, coarse]
+            )
+            excess = excess + per_draw * self.coarse[:, self.columns, coarse]
             mean = excess[self.full].T / self.replicates.count / min(level, 1 - level)
         return standard_error(mean, self.replicates)
 
-    def _coarse_sums(self, grouped: Array, held: Integers, begin: Integers) -> Array:
-        """Sums of coarse bins [replicate, column, coarse bin] for a tail that begins in `begin`.
+    def _sums_by_replicate(self, sums: Array, counts: Integers, boundary: Integers) -> Array:
+        """Sums of the draws in coarse bins [replicate, column, coarse bin].
 
-        `grouped` and `held` [column, coarse bin] are sums and numbers of all draws. At an end the
-        sum of each replicate is known, of all coarse bins there together, and stands in the first.
+        `sums` and `counts` [column, coarse bin] are those of all draws, `boundary` [column] is the
+        coarse bin in which the tail begins. Replicates share the mean of a bin. Only at an end that
+        does not hold the boundary is their sum known: it stands in the first bin of the end, and
+        the others hold 0.
         """
         with np.errstate(invalid="ignore", divide="ignore"):
-            sums = self.coarse * np.nan_to_num(grouped / held)
-        wide = self.at_ends // PER_COARSE
-        places = np.arange(held.shape[1])
-        for end, first in ((0, 0), (1, places.size - wide)):
-            together = (places >= first) & (places < first + wide)
-            apart = ~together[begin]
-            sums[:, apart[:, None] & together] = 0.0
-            sums[:, apart, first] = self.ends[:, apart, end]
-        return np.asarray(sums)
+            by_replicate = self.coarse * np.nan_to_num(sums / counts)
+        width = self.at_ends // PER_COARSE
+        indices = np.arange(counts.shape[1])
+        for end, first in ((0, 0), (1, indices.size - width)):
+            in_end = (indices >= first) & (indices < first + width)
+            exact = ~in_end[boundary]
+            by_replicate[:, exact[:, None] & in_end] = 0.0
+            by_replicate[:, exact, first] = self.ends[:, exact, end]
+        return np.asarray(by_replicate)
 
     def probability_with_error(self, relation: str, number: float) -> tuple[Array, Array]:
-        """The probability [...] of values `>=`, `>`, `<=` or `<` a number, and its error.
+        """Probability [...] of values in relation to a number, and its error.
 
-        Draws that are NaN do not count.
+        The relation is `>=`, `>`, `<=` or `<`. Draws that are NaN are left out.
         """
-        known = (self.count[:, None] - self.special[..., NAN]).T
+        valid = (self.count[:, None] - self.special[..., NAN]).T
         below: NDArray[Any]
         if math.isinf(number):
-            at = self.special[..., UPPER if number > 0 else LOWER].T
-            inside = known - at if number > 0 else at  # at or below
+            equal = self.special[..., UPPER if number > 0 else LOWER].T
             if relation in ("<", ">="):
-                inside = inside if number > 0 else np.zeros_like(inside)
+                counts = valid - equal if number > 0 else np.zeros_like(equal)
             else:
-                inside = known if number > 0 else inside
-            below, unseen = inside[:, self.full], np.zeros(len(known))
-            total = inside.sum(axis=1)
+                counts = valid if number > 0 else equal
+            below, hidden = counts[:, self.full], np.zeros(len(valid))
+            total = counts.sum(axis=1)
         else:
             strictly = relation in ("<", ">=")
             edge = np.nextafter(number, -np.inf) if strictly else number
-            place = self.place(np.full(len(self.counts), edge))
-            below, unseen = self.by_replicate(place)
-            total = self.not_above(place)
+            position = self.position_of(np.full(len(self.counts), edge))
+            below, hidden = self.count_below_by_replicate(position)
+            total = self.count_below(position)
         if relation in (">", ">="):
-            below, total = known[:, self.full] - below, known.sum(axis=1) - total
+            below, total = valid[:, self.full] - below, valid.sum(axis=1) - total
         value, error = share_with_error(
-            below, known[:, self.full], total, known.sum(axis=1), self.replicates, unseen
+            below, valid[:, self.full], total, valid.sum(axis=1), self.replicates, hidden
         )
-        return self.of_shape(value), self.of_shape(error)
+        return self.unflatten(value), self.unflatten(error)
 
     def finite_with_error(self) -> tuple[Array, Array]:
-        """The share [...] of the draws that are not NaN which are finite, and its error."""
-        known = (self.count[:, None] - self.special[..., NAN]).T
+        """Share [...] of finite draws and its error; NaN are left out."""
+        valid = (self.count[:, None] - self.special[..., NAN]).T
         finite = self.coarse.sum(axis=-1).T
         value, error = share_with_error(
-            finite[:, self.full], known[:, self.full], finite.sum(axis=1), known.sum(axis=1),
+            finite[:, self.full], valid[:, self.full], finite.sum(axis=1), valid.sum(axis=1),
             self.replicates,
         )  # fmt: skip
-        return self.of_shape(value), self.of_shape(error)
-
-
-def share_with_error(
-    happens: NDArray[Any],
-    valid: NDArray[Any],
-    all_happen: NDArray[Any],
-    all_valid: NDArray[Any],
-    replicates: Replicates,
-    unseen: Array | float = 0.0,
-    each: int = 1,
-) -> tuple[Array, Array]:
-    """A share of draws and its error from counts [..., replicate] of the full replicates, and all.
-
-    `unseen` is a variance of counts that replicates do not show; `each` says how many values of a
-    draw are counted. See `estimators.probability_with_error`.
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value = all_happen / all_valid
-        if not replicates.enough:
-            return value, np.full(value.shape, math.nan)
-        error = np.sqrt(
-            standard_error(happens / valid, replicates) ** 2 + unseen / all_valid.astype(float) ** 2
-        )
-        n = all_valid / each  # values of the same draw may be one and the same
-        few = n * np.minimum(value, 1 - value) < FEWEST_BEYOND * len(replicates.count)
-        wilson = np.sqrt(np.maximum(value * (1 - value), 0.0) / n + 1 / (4.0 * n * n)) / (1 + 1 / n)
-    return value, np.where(few, wilson, error)
+        return self.unflatten(value), self.unflatten(error)

@@ -1,8 +1,8 @@
-"""Independent replicates of a statistic, from which its Monte Carlo standard error comes.
+"""Independent replicates of a statistic, which give its Monte Carlo standard error.
 
-There are 32 of them. Under the sampler `sobol` draw i belongs to replicate i mod 32, which is one
-scrambled sequence; otherwise to replicate (i div 32) mod 32, made of whole blocks of 32 draws.
-Where draws are too few, fewer replicates are full, and below 8 no error is given.
+There are 32 replicates. Under the sampler `sobol` draw i belongs to replicate i mod 32, which is
+one scrambled sequence; otherwise to replicate (i div 32) mod 32, which consists of complete blocks
+of 32 draws. With few draws fewer replicates are full, and below 8 there is no error (NaN).
 """
 
 from __future__ import annotations
@@ -25,50 +25,51 @@ FEWEST_REPLICATES = 8
 
 @dataclass(frozen=True, slots=True)
 class Replicates:
-    """The replicates of which an error is made.
+    """Replicates from which standard errors are estimated.
 
-    `count` holds the number of draws in each of them, `draws` the number in all: an incomplete end
-    belongs to none. `places` are those of the draws, replicate after replicate; None where draws
-    are 0, 1, 2 ..., which are cut without a search.
+    `count` [replicate] is the number of draws in each, `draws` the number of all draws; those of an
+    incomplete last block belong to no replicate. `order` [draw in a replicate] are the indices of
+    the draws sorted by replicate; None where draws are 0, 1, 2 ..., which are sliced.
     """
 
     count: Integers
     draws: int
     sampler: str
-    places: Integers | None = None
+    order: Integers | None = None
 
     @property
     def enough(self) -> bool:
-        """Whether there are enough of them to tell an error."""
+        """Whether there are enough replicates to estimate an error."""
         return len(self.count) >= FEWEST_REPLICATES
 
     def means(self, values: NDArray[Any]) -> Array:
-        """The mean of each replicate [..., replicate] over draws [..., draw]."""
+        """Means of the replicates [..., replicate] of draws [..., draw]."""
         count = len(self.count)
-        if self.places is not None:
+        if self.order is not None:
             starts = np.cumsum(self.count) - self.count
-            kept = values[..., self.places]
+            kept = values[..., self.order]
             if not count:
                 return np.zeros((*values.shape[:-1], 0))
             return np.asarray(np.add.reduceat(kept, starts, axis=-1, dtype=float) / self.count)
-        each = int(self.count[0]) if count else BLOCK
-        cut = values[..., : count * each]
+        size = int(self.count[0]) if count else BLOCK
+        kept = values[..., : count * size]
         if self.sampler == SOBOL:
-            total = cut.reshape(*values.shape[:-1], each, count).sum(axis=-2, dtype=float)
+            total = kept.reshape(*values.shape[:-1], size, count).sum(axis=-2, dtype=float)
         else:
-            cut = cut.reshape(*values.shape[:-1], each // BLOCK, count, BLOCK)
-            total = cut.sum(axis=-3, dtype=float).sum(axis=-1)  # the other way takes twice as long
-        return np.asarray(total / each)
+            kept = kept.reshape(*values.shape[:-1], size // BLOCK, count, BLOCK)
+            total = kept.sum(axis=-3, dtype=float).sum(axis=-1)  # the reverse order: twice as slow
+        return np.asarray(total / size)
 
 
 def replicated(draws: int, sampler: str) -> Replicates:
-    """The replicates of draws 0, 1, 2 ...
+    """Replicates of the draws 0, 1, 2 ...
 
-    Below 1,024 draws every full block of 32 is one; of Sobol' sequences each needs two draws.
+    Below 1,024 draws every full block of 32 is a replicate; under Sobol' each sequence of at least
+    two draws.
     """
     if sampler == SOBOL:
-        each = draws // REPLICATES
-        count = [each] * (REPLICATES if each > 1 else 0)
+        size = draws // REPLICATES
+        count = [size] * (REPLICATES if size > 1 else 0)
     elif draws >= BLOCK * REPLICATES:
         count = [draws // (BLOCK * REPLICATES) * BLOCK] * REPLICATES
     else:
@@ -77,10 +78,10 @@ def replicated(draws: int, sampler: str) -> Replicates:
 
 
 def replicates_by(numbers: Integers, sampler: str, evaluated: int | None) -> Replicates:
-    """The replicates of draws of these numbers.
+    """Replicates of draws with these numbers [draw].
 
-    Some of the draws that were `evaluated` may be missing (None: all up to the last are there or
-    left out): then replicates weigh as much as they have draws.
+    `evaluated` is the number of draws that were evaluated, of which some may be left out (None: up
+    to the last of `numbers`); replicates are then weighted by their number of draws.
     """
     if np.array_equal(numbers, np.arange(numbers.size)):
         return replicated(numbers.size, sampler)
@@ -93,50 +94,50 @@ def replicates_by(numbers: Integers, sampler: str, evaluated: int | None) -> Rep
 
 
 def replicates_of(ds: xr.Dataset) -> Replicates:
-    """The replicates of the draws of a Dataset.
+    """Replicates of the draws of a Dataset.
 
-    Draws are taken to be independent where the Dataset names no sampler.
+    Draws are treated as independent where the Dataset has no attribute `sampler`.
     """
     return replicates_by(numbers_of(ds), sampler_of(ds), int(ds.attrs.get("draws", 0)))
 
 
 def numbers_of(ds: xr.Dataset) -> Integers:
-    """The numbers of the draws of a Dataset: its coordinate, or 0, 1, 2 ... without one."""
+    """Numbers of the draws [draw]: the coordinate, or 0, 1, 2 ..."""
     if "draw" not in ds.variables:
         return np.arange(ds.sizes.get("draw", 0))
-    found = ds.variables["draw"].values
-    if found.dtype.kind not in "iu" or (found.size and found.min() < 0):
-        return np.arange(found.size)
-    return np.asarray(found, np.int64)
+    numbers = ds.variables["draw"].values
+    if numbers.dtype.kind not in "iu" or (numbers.size and numbers.min() < 0):
+        return np.arange(numbers.size)
+    return np.asarray(numbers, np.int64)
 
 
 def sampler_of(ds: xr.Dataset) -> str:
-    """The sampler of a Dataset; "random" where it names none."""
+    """Sampler of a Dataset; "random" where it has no such attribute."""
     return str(ds.attrs.get("sampler", "random"))
 
 
 def standard_error(by_replicate: Array, replicates: Replicates) -> Array:
-    """Standard error of a statistic from its values in replicates [..., replicate].
+    """Standard error [...] of a statistic with values [..., replicate].
 
-    They are weighed by their draws; draws that are in none make the error smaller.
+    Replicates are weighted by their draws; draws outside of all replicates reduce the error.
     """
     if not replicates.enough:
         return np.full(by_replicate.shape[:-1], math.nan)
     n = len(replicates.count)
     inside = int(replicates.count.sum())
     weight = replicates.count / inside
-    # One order in memory: a sum over another axis than the last goes another way.
-    found = np.ascontiguousarray(by_replicate)
+    # One order in memory: NumPy sums over the last axis in another order than over others.
+    values = np.ascontiguousarray(by_replicate)
     with np.errstate(invalid="ignore", over="ignore"):  # draws that are not finite
-        deviation = found - (weight * found).sum(axis=-1, keepdims=True)
+        deviation = values - (weight * values).sum(axis=-1, keepdims=True)
         variance = ((weight * deviation) ** 2).sum(axis=-1) * (n / (n - 1))
     return np.asarray(np.sqrt(variance * (inside / replicates.draws)))
 
 
 def full_replicates(count: Integers, draws: int, sampler: str) -> NDArray[np.bool_]:
-    """Which replicates an error is made of, from the number of draws that each of them holds.
+    """Flags [replicate] of the replicates that are full, from their counts [replicate].
 
-    `draws` is the number that were evaluated; some of them may not count.
+    `draws` is the number of draws that were evaluated, including those that are left out.
     """
     if sampler == SOBOL:
         return np.asarray((count > 1) & (draws >= 2 * REPLICATES))
@@ -146,16 +147,17 @@ def full_replicates(count: Integers, draws: int, sampler: str) -> NDArray[np.boo
 
 
 def full_replicates_of(ds: xr.Dataset) -> NDArray[np.bool_]:
-    """`full_replicates` of a Dataset that holds moments by replicate."""
+    """Flags [replicate] of full replicates of a Dataset with moments by replicate."""
     count = ds.variables["replicate_count"].values
     draws = int(ds.attrs.get("draws", count.sum()))
     return full_replicates(count, draws, sampler_of(ds))
 
 
 def weighted_sum(weight: NDArray[Any], values: Array) -> Array:
-    """Sum of weight [replicate] times values [replicate, ...], in an order of its own.
+    """Sum [...] of weight [replicate] times values [replicate, ...].
 
-    A product of matrices would sum in an order that depends on where the values stand in memory.
+    The order of the sum is fixed; that of a matrix product would depend on the alignment of the
+    values in memory.
     """
     products = weight.reshape(-1, *(1,) * (values.ndim - 1)) * np.ascontiguousarray(values)
     return np.asarray(products.sum(axis=0))
@@ -164,12 +166,12 @@ def weighted_sum(weight: NDArray[Any], values: Array) -> Array:
 def mean_of_replicates(
     means: Array, count: Integers, full: NDArray[np.bool_], sampler: str
 ) -> tuple[Array, Array]:
-    """Mean over all draws and its standard error, from the means [replicate, ...] of replicates.
+    """Mean [...] and its error, from means [replicate, ...] of replicates.
 
-    Their sizes differ where the draws fill no whole tile, or some do not count, so they are
-    weighed. `full` [replicate] says of which the error is made.
+    Replicates are weighted by `count` [replicate]: it differs where the last tile is incomplete or
+    draws are left out. The error is estimated from those of `full` [replicate].
     """
     n = int(count.sum())
-    value = weighted_sum(count / max(n, 1), means)
+    mean = weighted_sum(count / max(n, 1), means)
     by_replicate = np.moveaxis(means[full], 0, -1)
-    return np.asarray(value), standard_error(by_replicate, Replicates(count[full], n, sampler))
+    return np.asarray(mean), standard_error(by_replicate, Replicates(count[full], n, sampler))

@@ -1,4 +1,4 @@
-"""Datasets of several scenarios as one with a dim `scenario`, and back."""
+"""Concatenation of Datasets along a dim `scenario`, and selection of one scenario."""
 
 from __future__ import annotations
 
@@ -16,134 +16,148 @@ from sim.statistics.datasets import json_attribute
 
 DIM = "scenario"
 BY_SCENARIO = "by_scenario"  # attribute: JSON, scenario -> the attributes in which they differ
-LACKING = "lacking"  # attribute, where there are any: JSON, scenario -> variables it lacks
-COUNTED = "counted"
-JOINED = ("lab", "landlord")  # dims whose labels may differ between scenarios
+LACKING = "lacking"  # optional attribute: JSON, scenario -> variables that it lacks
+COUNTED = "counted"  # variable: whether a draw counts in a scenario
+PARTY_DIMS = ("lab", "landlord")  # dims whose labels may differ between scenarios
+
+Indices = Mapping[str, Sequence[NDArray[np.int64] | None]]  # dim -> for each scenario
 
 
 def concat_scenarios(parts: Mapping[str, xr.Dataset]) -> xr.Dataset:
-    """Datasets of scenarios, with or without draws, as one with a leading dim `scenario`.
+    """Concatenate Datasets, with or without draws, along a leading dim `scenario`.
 
-    What comes back is as `simulate_many` says. Dims but `draw`, `lab` and `landlord` have the same
-    labels in all of them.
+    `simulate_many` says what the result holds. Dims other than `draw`, `lab` and `landlord` must
+    have the same labels in all parts.
     """
-    every = list(parts.values())
-    labels = {dim: _union([part[dim].values for part in every if dim in part]) for dim in JOINED}
-    drawn = all("draw" in part.dims for part in every)
+    datasets = list(parts.values())
+    labels = {dim: _union([ds[dim].values for ds in datasets if dim in ds]) for dim in PARTY_DIMS}
+    drawn = all("draw" in ds.dims for ds in datasets)
     if drawn:
-        labels["draw"] = np.unique(np.concatenate([part["draw"].values for part in every]))
-    labels = {dim: found for dim, found in labels.items() if found.size}
-    places = {dim: [_places(part, dim, found) for part in every] for dim, found in labels.items()}
+        labels["draw"] = np.unique(np.concatenate([ds["draw"].values for ds in datasets]))
+    labels = {dim: values for dim, values in labels.items() if values.size}
+    indices = {
+        dim: [_label_indices(ds, dim, values) for ds in datasets] for dim, values in labels.items()
+    }
     data: dict[str, Any] = {}
     coords: dict[str, Any] = {DIM: list(parts)}
-    for name in dict.fromkeys(str(name) for part in every for name in part.data_vars):
-        data[name] = _stacked(name, every, places, labels)
-    for name in dict.fromkeys(str(name) for part in every for name in part.coords):
-        if name in places:
-            coords[name] = (name, labels[name], _attributes(name, every))
-        elif _differs(name, every):
-            coords[name] = _stacked(name, every, places, labels)
+    for name in dict.fromkeys(str(name) for ds in datasets for name in ds.data_vars):
+        data[name] = _concat_variable(name, datasets, indices, labels)
+    for name in dict.fromkeys(str(name) for ds in datasets for name in ds.coords):
+        if name in indices:
+            coords[name] = (name, labels[name], _attributes(name, datasets))
+        elif _differs(name, datasets):
+            coords[name] = _concat_variable(name, datasets, indices, labels)
         else:
-            coords[name] = every[0].variables[name]
+            coords[name] = datasets[0].variables[name]
     if drawn:
-        counted = np.zeros((len(every), labels["draw"].size), bool)
-        for row, at in zip(counted, places["draw"], strict=True):
-            row[slice(None) if at is None else at] = True
+        counted = np.zeros((len(datasets), labels["draw"].size), bool)
+        for row, draws in zip(counted, indices["draw"], strict=True):
+            row[slice(None) if draws is None else draws] = True
         data[COUNTED] = ((DIM, "draw"), counted, {"units": "1", "long_name": "Draw that counts"})
-    return xr.Dataset(data, coords, _shared_attributes(parts))
+    return xr.Dataset(data, coords, _concat_attributes(parts))
 
 
 def _union(labels: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """All labels, in the order in which they first come."""
-    return np.array(list(dict.fromkeys(str(label) for some in labels for label in some)))
+    """All labels without repetition, in the order of their first appearance."""
+    return np.array(list(dict.fromkeys(str(label) for part in labels for label in part)))
 
 
-def _places(part: xr.Dataset, dim: str, labels: NDArray[Any]) -> NDArray[np.int64] | None:
-    """Where the labels of a Dataset are among all; None where it has all of them, in that order."""
-    own = part[dim].values if dim in part else labels
-    if np.array_equal(own, labels):
+def _label_indices(ds: xr.Dataset, dim: str, labels: NDArray[Any]) -> NDArray[np.int64] | None:
+    """Indices of a Dataset's labels among `labels`; None if they are equal."""
+    values = ds[dim].values if dim in ds else labels
+    if np.array_equal(values, labels):
         return None
     order = np.argsort(labels)
-    return np.asarray(order[np.searchsorted(labels, own, sorter=order)])
+    return np.asarray(order[np.searchsorted(labels, values, sorter=order)])
 
 
-def _differs(name: str, parts: Sequence[xr.Dataset]) -> bool:
-    first = parts[0]
-    return any(name not in part or not part[name].equals(first[name]) for part in parts)
+def _differs(name: str, datasets: Sequence[xr.Dataset]) -> bool:
+    """Whether a variable is missing or different in some Dataset."""
+    first = datasets[0]
+    return any(name not in ds or not ds[name].equals(first[name]) for ds in datasets)
 
 
-def _attributes(name: str, parts: Sequence[xr.Dataset]) -> dict[str, Any]:
-    return dict(next(part.variables[name] for part in parts if name in part.variables).attrs)
+def _attributes(name: str, datasets: Sequence[xr.Dataset]) -> dict[str, Any]:
+    """Attributes of a variable in the first Dataset that holds it."""
+    return dict(next(ds.variables[name] for ds in datasets if name in ds.variables).attrs)
 
 
-def _stacked(
+def _concat_variable(
     name: str,
-    parts: Sequence[xr.Dataset],
-    places: Mapping[str, Sequence[NDArray[np.int64] | None]],
+    datasets: Sequence[xr.Dataset],
+    indices: Indices,
     labels: Mapping[str, NDArray[Any]],
 ) -> tuple[tuple[str, ...], NDArray[Any], dict[str, Any]]:
-    """A variable of all scenarios, NaN (of texts: "") where one lacks it or a label of it."""
-    found = [part.variables.get(name) for part in parts]
-    there = [variable for variable in found if variable is not None]
-    # One that is the same in every draw of one scenario may have a dim more in another.
-    dims = max((tuple(map(str, variable.dims)) for variable in there), key=len)
+    """Concatenate one variable: its dims (`scenario` first), values and attributes.
+
+    `labels` are the labels of all scenarios by dim; `indices` says where those of each Dataset are
+    among them. Values that a scenario lacks are NaN (integers and flags become floats; texts are
+    ""). A variable without `draw` in one scenario is repeated where another has it.
+    """
+    variables = [ds.variables.get(name) for ds in datasets]
+    present = [variable for variable in variables if variable is not None]
+    dims = max((tuple(map(str, variable.dims)) for variable in present), key=len)
     sizes = {
-        dim: labels[dim].size if dim in places else max(
-            variable.sizes.get(dim, 0) for variable in there
+        dim: labels[dim].size if dim in indices else max(
+            variable.sizes.get(dim, 0) for variable in present
         )
         for dim in dims
     }  # fmt: skip
-    gaps = len(there) < len(parts) or any(
-        dim in places and any(at is not None for at in places[dim]) for dim in dims
+    gaps = len(present) < len(datasets) or any(
+        dim in indices and any(part is not None for part in indices[dim]) for dim in dims
     )
-    dtype = np.result_type(*(variable.dtype for variable in there))
-    texts = dtype.kind in "UO"
-    if gaps and not texts:
+    dtype = np.result_type(*(variable.dtype for variable in present))
+    is_text = dtype.kind in "UO"
+    if gaps and not is_text:
         dtype = np.result_type(dtype, np.float64)
-    # As the engine leaves them: the draws of a place are contiguous.
+    # `draw` last, as in the engine: the draws of an output are contiguous in memory.
     order = [dim for dim in dims if dim != "draw"] + [dim for dim in dims if dim == "draw"]
-    missing = "" if texts else math.nan if dtype.kind == "f" else 0
-    shape = (len(parts), *(sizes[dim] for dim in order))
-    made = np.full(shape, missing, dtype=dtype) if gaps else np.empty(shape, dtype)
-    for i, variable in enumerate(found):
+    missing = "" if is_text else math.nan if dtype.kind == "f" else 0
+    shape = (len(datasets), *(sizes[dim] for dim in order))
+    values = np.full(shape, missing, dtype=dtype) if gaps else np.empty(shape, dtype)
+    for i, variable in enumerate(variables):
         if variable is None:
             continue
-        at = [places[dim][i] if dim in places else None for dim in order]
-        own = [dim for dim in order if dim in variable.dims]
-        values = variable.transpose(*own).values
-        values = values[tuple(slice(None) if dim in own else None for dim in order)]
-        if all(index is None for index in at):
-            made[i] = values
+        targets = [indices[dim][i] if dim in indices else None for dim in order]
+        part = variable.transpose(*(dim for dim in order if dim in variable.dims)).values
+        part = part[tuple(slice(None) if dim in variable.dims else None for dim in order)]
+        if all(target is None for target in targets):
+            values[i] = part
         else:
-            indices = [np.arange(n) if a is None else a for a, n in zip(at, shape[1:], strict=True)]
-            made[i][np.ix_(*indices)] = values
+            full = [
+                np.arange(size) if target is None else target
+                for target, size in zip(targets, shape[1:], strict=True)
+            ]
+            values[i][np.ix_(*full)] = part
     if "draw" in dims:
-        made = np.moveaxis(made, -1, 1 + dims.index("draw"))
-    return (DIM, *dims), made, dict(there[0].attrs)
+        values = np.moveaxis(values, -1, 1 + dims.index("draw"))
+    return (DIM, *dims), values, dict(present[0].attrs)
 
 
-def _shared_attributes(parts: Mapping[str, xr.Dataset]) -> dict[str, Any]:
-    """The attributes that all have alike, and the others by name."""
-    every = [part.attrs for part in parts.values()]
-    names = dict.fromkeys(name for attrs in every for name in attrs)
-    first = every[0]
-    alike = {
+def _concat_attributes(parts: Mapping[str, xr.Dataset]) -> dict[str, Any]:
+    """Shared attributes, and JSON texts of the others by scenario."""
+    datasets = list(parts.values())
+    names = dict.fromkeys(name for ds in datasets for name in ds.attrs)
+    first = datasets[0].attrs
+    shared = {
         name: first[name]
         for name in names
-        if all(name in attrs and attrs[name] == first[name] for attrs in every)
+        if all(name in ds.attrs and ds.attrs[name] == first[name] for ds in datasets)
     }
-    others = {
-        name: {key: what for key, what in part.attrs.items() if key not in alike}
-        for name, part in parts.items()
+    by_scenario = {
+        scenario: {key: value for key, value in ds.attrs.items() if key not in shared}
+        for scenario, ds in parts.items()
     }
-    found = dict.fromkeys(name for part in parts.values() for name in part.data_vars)
-    lacking = {n: [x for x in found if x not in part] for n, part in parts.items()}
-    said = {LACKING: json.dumps(lacking)} if any(lacking.values()) else {}
-    return {**alike, BY_SCENARIO: json.dumps(others), **said}
+    variables = dict.fromkeys(name for ds in datasets for name in ds.data_vars)
+    lacking = {
+        scenario: [name for name in variables if name not in ds] for scenario, ds in parts.items()
+    }
+    optional = {LACKING: json.dumps(lacking)} if any(lacking.values()) else {}
+    return {**shared, BY_SCENARIO: json.dumps(by_scenario), **optional}
 
 
 def is_batch(ds: xr.Dataset) -> bool:
-    """Whether a Dataset holds several scenarios, as `concat_scenarios` makes it."""
+    """Whether a Dataset holds several scenarios, as `concat_scenarios` returns it."""
     return DIM in ds.dims and BY_SCENARIO in ds.attrs
 
 
@@ -153,19 +167,19 @@ def of_scenario(ds: xr.Dataset, name: str) -> xr.Dataset:
     Raises:
         KeyError: If there is no scenario of that name.
     """
-    one = ds.sel({DIM: name}, drop=True)
-    one = one.drop_vars(json_attribute(ds, LACKING, {}).get(name, []), errors="ignore")
-    if COUNTED in one:
-        if not one[COUNTED].values.all():
-            one = one.isel(draw=np.flatnonzero(one[COUNTED].values))
-        one = one.drop_vars(COUNTED)
-    for dim in JOINED:
-        if f"{dim}_name" in one and (one[f"{dim}_name"].values == "").any():
-            one = one.isel({dim: np.flatnonzero(one[f"{dim}_name"].values != "")})
-    for variable in one.data_vars:
+    part = ds.sel({DIM: name}, drop=True)
+    part = part.drop_vars(json_attribute(ds, LACKING, {}).get(name, []), errors="ignore")
+    if COUNTED in part:
+        if not part[COUNTED].values.all():
+            part = part.isel(draw=np.flatnonzero(part[COUNTED].values))
+        part = part.drop_vars(COUNTED)
+    for dim in PARTY_DIMS:
+        if f"{dim}_name" in part and (part[f"{dim}_name"].values == "").any():
+            part = part.isel({dim: np.flatnonzero(part[f"{dim}_name"].values != "")})
+    for variable in part.data_vars:
         kind = OUTPUTS[str(variable)].kind if str(variable) in OUTPUTS else "float64"
-        if one[variable].dtype != kind and one[variable].dtype.kind == "f":
-            one[variable] = one[variable].astype(kind)
-    alike = {key: what for key, what in ds.attrs.items() if key not in (BY_SCENARIO, LACKING)}
-    one.attrs = {**alike, **json_attribute(ds, BY_SCENARIO)[name]}
-    return one
+        if part[variable].dtype != kind and part[variable].dtype.kind == "f":
+            part[variable] = part[variable].astype(kind)
+    shared = {key: value for key, value in ds.attrs.items() if key not in (BY_SCENARIO, LACKING)}
+    part.attrs = {**shared, **json_attribute(ds, BY_SCENARIO)[name]}
+    return part

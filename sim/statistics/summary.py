@@ -1,4 +1,4 @@
-"""Statistics over the draws of a Dataset, each with its Monte Carlo standard error."""
+"""Statistics over the draws of a Dataset, with Monte Carlo standard errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sim.model.catalogue import OUTPUTS
 from sim.statistics import estimators, scenarios
 from sim.statistics.datasets import (
     REPLICATE_MEAN,
-    indicated,
+    available_probabilities,
     last,
 )
 from sim.statistics.histogram_estimators import has_histogram
@@ -51,18 +51,18 @@ def summarise(
     dims: Sequence[str] = ("draw",),
     threads: int | None = None,
 ) -> xr.Dataset:
-    """Statistics over the draws of a Dataset, each with its Monte Carlo standard error.
+    """Statistics over the draws of a Dataset, with Monte Carlo standard errors.
 
     Args:
         ds: What `simulate` gives, or any Dataset with a dim `draw`. Its attribute `sampler` says
-            how draws depend on one another; without it they are taken to be independent.
-        names: Variables to summarise. Unless given, every output of the model of which draws or
-            moments are there; in a Dataset without any, every float variable with a dim `draw`.
+            how draws depend on one another; without it they are treated as independent.
+        names: Variables to summarise. Unless given, every output of the model with draws or
+            moments; in a Dataset without any, every float variable with a dim `draw`.
         quantiles: Levels of the `quantile` dim.
         tails: Levels of the `tail` dim. A level below 0.5 is the low tail, of the draws up to that
             quantile; one above it is the high tail, of the draws from that quantile on.
         at_least: Levels of the `at_least` dim, in the units of the variables.
-        dims: Dims over whose values together statistics are taken; `draw` is one of them.
+        dims: Dims to pool; `draw` is one of them.
         threads: All processors unless given; changes no number.
 
     Returns:
@@ -70,35 +70,32 @@ def summarise(
         which a tail begins), `<name>_cvar` (the mean of a tail) and, where levels are given,
         `<name>_exceedance` (the probability of at least that level), without the pooled dims. Of
         the model also the probabilities of model.md 9.4. For each `..._error`, its standard error
-        (NaN where there are too few draws to tell). Outputs of which a run keeps only moments
+        (NaN where there are too few draws). Outputs of which a run keeps only moments
         have mean and sd. Ratios that are unbounded have no mean, sd and CVaR; they have
         `<name>_finite`, the share of draws in which they are finite, if they may be infinite.
         A draw that is NaN makes every statistic of its variable NaN but for the probabilities,
-        which are shares of the other draws. Where the Dataset holds a sketch of more draws than
-        are kept, statistics are of all of them (`sim.binned` says how exactly). Of what
-        `simulate_many` gives, all of this with a leading dim `scenario`, each scenario's of the
-        draws that count there.
+        which are shares of the other draws. Where the Dataset holds histograms of more draws than
+        are kept, statistics are of all of them (`sim.statistics.histogram_estimators` says how
+        accurate they are). Of what `simulate_many` gives, all of this with a leading dim
+        `scenario`, each scenario's over the draws that count in it.
 
     Raises:
         KeyError: For a name or a dim that the Dataset does not hold.
-        ValueError: For a level that is none, dims without `draw` or with `scenario`, a Dataset of
-            no draws, one name in place of several, or levels over several columns of a sketch
-            together.
+        ValueError: For an invalid level, dims without `draw` or with `scenario`, a Dataset without
+            draws, a text in place of a list of names, or levels over pooled dims of a histogram.
     """
     _check(ds, names, (quantiles, tails, at_least), dims)
     if scenarios.is_batch(ds):
-        each = {name: scenarios.of_scenario(ds, name) for name in ds[scenarios.DIM].values.tolist()}
-        return scenarios.concat_scenarios(
-            {
-                name: summarise(one, names, quantiles, tails, at_least, dims, threads)
-                for name, one in each.items()
-            }
-        )
+        parts = {}
+        for scenario in ds[scenarios.DIM].values.tolist():
+            part = scenarios.of_scenario(ds, scenario)
+            parts[scenario] = summarise(part, names, quantiles, tails, at_least, dims, threads)
+        return scenarios.concat_scenarios(parts)
     replicates = replicates_of(ds)
-    probabilities = indicated(ds)
+    probabilities = available_probabilities(ds)
     levels = quantiles, tails, at_least
     tasks: list[Callable[[], Iterable[tuple[str, Any]]]] = []
-    for name in _chosen(ds) if names is None else names:
+    for name in _default_names(ds) if names is None else names:
         if has_histogram(ds, name):
             tasks.append(partial(statistics_of_histogram, ds, name, levels, dims))
         elif name in ds and "draw" in ds.variables[name].dims:
@@ -106,26 +103,26 @@ def summarise(
         elif name + REPLICATE_MEAN in ds:
             tasks.append(partial(statistics_of_moments, ds, name, dims))
         elif name not in probabilities:
-            known = list(dict.fromkeys([*_chosen(ds), *probabilities, *_floats(ds)]))
+            known = list(dict.fromkeys([*_default_names(ds), *probabilities, *_float_names(ds)]))
             raise KeyError(f"'{name}' has no draws in this Dataset{nearest(name, known)}")
     for name in probabilities:
         if names is None or name in names:
             tasks.append(partial(statistics_of_probability, ds, name, replicates, dims))
-    found = map_in_threads(lambda task: list(task()), tasks, threads)
-    made = dict(itertools.chain.from_iterable(found))
+    statistics = map_in_threads(lambda task: list(task()), tasks, threads)
+    variables = dict(itertools.chain.from_iterable(statistics))
     coords = {
         name: c
         for name, c in ds.coords.items()
         if "draw" not in c.dims and "replicate" not in c.dims
     }
     coords |= {"quantile": list(quantiles), "tail": list(tails), "at_least": list(at_least)}
-    used = {dim for dims, *_ in made.values() for dim in dims}
+    used = {dim for dims, *_ in variables.values() for dim in dims}
     coords = {n: c for n, c in coords.items() if set(getattr(c, "dims", (n,))) <= used}
-    return xr.Dataset(made, coords, ds.attrs)
+    return xr.Dataset(variables, coords, ds.attrs)
 
 
 def without_value_at_risk(summary: xr.Dataset) -> xr.Dataset:
-    """A summary without the values at risk, which repeat quantiles that it holds."""
+    """Drop the values at risk of a summary, which repeat its quantiles."""
     return summary.drop_vars(
         [name for name, v in summary.data_vars.items() if v.attrs.get("statistic") == "var"]
     )
@@ -134,9 +131,15 @@ def without_value_at_risk(summary: xr.Dataset) -> xr.Dataset:
 def _check(
     ds: xr.Dataset, names: Sequence[str] | None, levels: Levels, dims: Sequence[str]
 ) -> None:
-    for key, said in (("names", names), ("dims", dims)):
-        if isinstance(said, str):
-            raise ValueError(f"{key}: expected a list of names, got '{said}'")
+    """Check the arguments of `summarise`.
+
+    Raises:
+        KeyError: For an unknown dim.
+        ValueError: As `summarise`, except for what only statistics of pooled dims show.
+    """
+    for key, value in (("names", names), ("dims", dims)):
+        if isinstance(value, str):
+            raise ValueError(f"{key}: expected a list of names, got '{value}'")
     if ds.sizes.get("draw") == 0:
         raise ValueError("ds: expected draws, got none")
     known = [str(dim) for dim in {**ds.sizes, "draw": 0}]  # moments alone have no draws
@@ -152,31 +155,33 @@ def _check(
         ("tails", "levels between 0 and 1", lambda level: 0 < level < 1),
         ("at_least", "numbers", lambda level: not math.isnan(level)),
     )
-    for (key, expected, holds), given in zip(rules, levels, strict=True):
-        if isinstance(given, str) or not isinstance(given, Iterable):
-            raise ValueError(f"{key}: expected a list of {expected}, got {given!r}")
-        for level in given:
+    for (key, expected, holds), values in zip(rules, levels, strict=True):
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise ValueError(f"{key}: expected a list of {expected}, got {values!r}")
+        for level in values:
             if isinstance(level, bool) or not isinstance(level, Real) or not holds(float(level)):
                 raise ValueError(f"{key}: expected {expected}, got {level!r}")
 
 
-def _chosen(ds: xr.Dataset) -> list[str]:
+def _default_names(ds: xr.Dataset) -> list[str]:
+    """Outputs with draws or moments; without any, float variables with draws."""
     outputs = [
         name
         for name in OUTPUTS
         if (name in ds and "draw" in ds.variables[name].dims) or name + REPLICATE_MEAN in ds
     ]
-    return outputs or _floats(ds)
+    return outputs or _float_names(ds)
 
 
-def _floats(ds: xr.Dataset) -> list[str]:
+def _float_names(ds: xr.Dataset) -> list[str]:
+    """Float variables with draws."""
     return [
         str(name) for name, v in ds.data_vars.items() if "draw" in v.dims and v.dtype.kind == "f"
     ]
 
 
 def mean_with_error(ds: xr.Dataset, name: str) -> tuple[Array, Array]:
-    """Mean of an output over all draws and its standard error, from its draws or its moments.
+    """Mean [...] of an output and its error, from draws or moments.
 
     Raises:
         KeyError: If the Dataset holds neither.

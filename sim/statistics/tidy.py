@@ -1,4 +1,4 @@
-"""A summary as tidy rows: one number a row, with its labels, error and unit."""
+"""Tidy rows of a summary: one statistic with its error a row."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ COLUMNS = ("output", *LABELS, "statistic", "value", "error", "unit")
 
 
 def tidy_rows(summary: xr.Dataset, point: tuple[int, ...] = ()) -> Iterator[list[Any]]:
-    """Rows of the `COLUMNS`: every statistic of a summary, or of one point of a sweep.
+    """Rows of the `COLUMNS`: all statistics of a summary or sweep point.
 
-    `point` are positions along the dims with which all variables of a sweep begin. Numbers are
-    text with all their digits.
+    `point` are indices along the dims that all variables of a sweep begin with. Numbers are texts
+    with all digits.
     """
     for name, variable in summary.variables.items():
         if "statistic" in variable.attrs and "ancillary_variables" in variable.attrs:
@@ -24,30 +24,30 @@ def tidy_rows(summary: xr.Dataset, point: tuple[int, ...] = ()) -> Iterator[list
 
 
 def _rows_of(summary: xr.Dataset, name: str, point: tuple[int, ...]) -> Iterator[list[Any]]:
-    """The rows of one statistic."""
+    """Rows of one statistic, one for each of its values."""
     variable = summary.variables[name]
     values = variable.values[point]
     errors = summary.variables[variable.attrs["ancillary_variables"]].values[point]
     dims = [str(dim) for dim in variable.dims[len(point) :]]
     labels = {dim: summary.variables[dim].values for dim in dims}
     for index in np.ndindex(values.shape):
-        at = {dim: labels[dim][i] for dim, i in zip(dims, index, strict=True)}
+        own_labels = {dim: labels[dim][i] for dim, i in zip(dims, index, strict=True)}
         yield [
             variable.attrs["output"],
-            *(at.get(dim, "") for dim in LABELS),
-            _statistic_at(variable.attrs["statistic"], at),
+            *(own_labels.get(dim, "") for dim in LABELS),
+            _statistic_name(variable.attrs["statistic"], own_labels),
             repr(float(values[index])),
             repr(float(errors[index])),
             variable.attrs["units"],
         ]
 
 
-def _statistic_at(statistic: str, at: Mapping[str, Any]) -> str:
-    """What a table calls a statistic at the labels of its dims, such as `p5`."""
+def _statistic_name(statistic: str, labels: Mapping[str, Any]) -> str:
+    """Name of a statistic with these labels by dim, such as `p5`."""
     if statistic == "quantile":
-        return f"p{100 * at['quantile']:g}"
+        return f"p{100 * labels['quantile']:g}"
     if statistic == "cvar":
-        return f"cvar{100 * at['tail']:g}"
+        return f"cvar{100 * labels['tail']:g}"
     if statistic == "finite":
         return "P(finite)"
-    return f"P(> {at['threshold']:g} GW)" if "threshold" in at else statistic
+    return f"P(> {labels['threshold']:g} GW)" if "threshold" in labels else statistic

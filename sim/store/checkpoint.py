@@ -1,4 +1,7 @@
-"""Checkpoints of a run on disk, from which another process goes on to the same bits."""
+"""Checkpoints of a run on disk, from which another process resumes.
+
+A resumed run ends in the same bits as one that was not interrupted.
+"""
 
 from __future__ import annotations
 
@@ -19,29 +22,29 @@ from sim.engine.state import Prepared, SimulationState, Totals, make_room
 STATE, DRAWS = "state.npz", "draws.npy"
 _MOMENTS = ("count", "mean", "m2")
 _NUMBERS = ("draws", "bad", "questionable")
-_OF_HISTOGRAMS = "sketch."
+_HISTOGRAM_PREFIX = "histograms."
 
 
 def save(state: SimulationState, folder: Path) -> None:
-    """Store how far a run has come in a folder of its own: draws that are kept, and the rest.
+    """Store the state of a run in a folder.
 
-    A file that exists is complete: what was there before stays until it is replaced.
+    Kept draws have a file of their own. A file that exists is complete: it is replaced at once.
 
     Raises:
-        OSError: If they cannot be written.
+        OSError: If a file cannot be written.
     """
     folder.mkdir(exist_ok=True)
     kept = min(state.completed.draws, state.prepared.options.kept_draws)
     path = folder / DRAWS
-    if _draws_in(path) != kept:  # draws of the same numbers are the same
+    if _count_draws(path) != kept:  # the same number of draws are the same draws
         with atomic_file(path) as temporary, temporary.open("wb") as file:
             np.save(file, state.values[:, :kept])
             sync_to_disk(file)
     save_state(state, folder / STATE)
 
 
-def _draws_in(path: Path) -> int:
-    """How many draws a file holds; 0 where there is none that can be read."""
+def _count_draws(path: Path) -> int:
+    """Number of draws in a file of kept draws; 0 if unreadable."""
     try:
         return int(np.load(path, mmap_mode="r", allow_pickle=False).shape[1])
     except (OSError, ValueError, EOFError):
@@ -49,31 +52,33 @@ def _draws_in(path: Path) -> int:
 
 
 def save_state(state: SimulationState, path: Path) -> None:
-    """Store all but the draws that a Dataset of the run holds.
+    """Store the part of a state that the Dataset does not hold.
+
+    That is totals, checkpoints, the status of kept draws, and kept draws that do not count.
 
     Raises:
         OSError: If it cannot be written.
     """
-    totals, checkpoints = state.completed, state.checkpoints
-    kept = min(totals.draws, state.prepared.options.kept_draws)
+    completed, checkpoints = state.completed, state.checkpoints
+    kept = min(completed.draws, state.prepared.options.kept_draws)
     left_out = np.flatnonzero(~state.counted[:kept])
-    numbers = [[getattr(one, name) for name in _NUMBERS] for one in checkpoints]
+    numbers = [[getattr(totals, name) for name in _NUMBERS] for totals in checkpoints]
     arrays: dict[str, NDArray[Any]] = {
         "code": np.array(source_hash()),
-        "numbers": np.array([getattr(totals, name) for name in _NUMBERS]),
-        "bad_numbers": totals.bad_numbers,
+        "numbers": np.array([getattr(completed, name) for name in _NUMBERS]),
+        "bad_numbers": completed.bad_numbers,
         "status": state.status[:kept],
         "left_out": state.values[:, left_out],
         "checkpoints": np.array(numbers, np.int64),
     }
     for name in _MOMENTS:
-        arrays[name] = getattr(totals, name)
+        arrays[name] = getattr(completed, name)
         if checkpoints:
-            arrays[f"checkpoints.{name}"] = np.stack([getattr(one, name) for one in checkpoints])
-    if totals.histograms is not None:
-        arrays |= {
-            _OF_HISTOGRAMS + name: part for name, part in totals.histograms.to_arrays().items()
-        }
+            parts = [getattr(totals, name) for totals in checkpoints]
+            arrays[f"checkpoints.{name}"] = np.stack(parts)
+    if completed.histograms is not None:
+        histograms = completed.histograms.to_arrays()
+        arrays |= {_HISTOGRAM_PREFIX + name: part for name, part in histograms.items()}
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
         sync_to_disk(file)
@@ -82,26 +87,27 @@ def save_state(state: SimulationState, path: Path) -> None:
 def restore(
     prepared: Prepared, folder: Path, most: int, ds: xr.Dataset | None = None
 ) -> SimulationState | None:
-    """The state that a folder holds, brought back to `most` draws where it has more.
+    """Read the stored state, or a checkpoint of fewer draws.
 
-    Kept draws are those of `ds`, a Dataset of the run, or else of the folder. None where the folder
-    holds nothing that is complete and of this very version, or only states of more draws.
+    It has at most `most` draws. Kept draws are read from `ds`, a Dataset of the run, if given,
+    otherwise from the folder. None without a complete state of this version of the model, or with
+    too many draws.
     """
     try:
         with (folder / STATE).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         if str(arrays["code"]) != source_hash():
             return None
-        completed, checkpoints = _totals(arrays)
+        completed, checkpoints = _read_totals(arrays)
         status = arrays["status"]
         if ds is None:
             values = np.load(folder / DRAWS, mmap_mode="r", allow_pickle=False)
         else:
-            values = _values_of(prepared, ds, status, arrays["left_out"])
+            values = _kept_draws(prepared, ds, status, arrays["left_out"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     if completed.draws > most:
-        checkpoints = [one for one in checkpoints if one.draws <= most]
+        checkpoints = [totals for totals in checkpoints if totals.draws <= most]
         if not checkpoints:
             return None
         completed = checkpoints[-1].copy()
@@ -116,37 +122,41 @@ def restore(
     return state
 
 
-def _totals(arrays: dict[str, NDArray[Any]]) -> tuple[Totals, list[Totals]]:
-    """The totals of whole tiles, and those where chunks end."""
+def _read_totals(arrays: dict[str, NDArray[Any]]) -> tuple[Totals, list[Totals]]:
+    """The totals of completed tiles, and the checkpoints at ends of chunks."""
 
-    def totals(numbers: NDArray[np.int64], *moments: NDArray[Any]) -> Totals:
+    def make_totals(numbers: NDArray[np.int64], *moments: NDArray[Any]) -> Totals:
+        """Totals from draws, bad draws and questionable draws, and from `_MOMENTS`."""
         draws, bad, questionable = (int(number) for number in numbers)
-        first = arrays["bad_numbers"]
+        bad_numbers = arrays["bad_numbers"]
         count, mean, m2 = moments
-        return Totals(count, mean, m2, draws, bad, questionable, first[first < draws])
+        return Totals(count, mean, m2, draws, bad, questionable, bad_numbers[bad_numbers < draws])
 
-    completed = totals(arrays["numbers"], *(arrays[name] for name in _MOMENTS))
+    completed = make_totals(arrays["numbers"], *(arrays[name] for name in _MOMENTS))
     histograms = {
-        name.removeprefix(_OF_HISTOGRAMS): part
+        name.removeprefix(_HISTOGRAM_PREFIX): part
         for name, part in arrays.items()
-        if name.startswith(_OF_HISTOGRAMS)
+        if name.startswith(_HISTOGRAM_PREFIX)
     }
     if histograms:
         completed.histograms = Histograms.from_arrays(histograms)
     checkpoints = [
-        totals(numbers, *(arrays[f"checkpoints.{name}"][i] for name in _MOMENTS))
+        make_totals(numbers, *(arrays[f"checkpoints.{name}"][i] for name in _MOMENTS))
         for i, numbers in enumerate(arrays["checkpoints"])
     ]
     return completed, checkpoints
 
 
-def _values_of(
+def _kept_draws(
     prepared: Prepared, ds: xr.Dataset, status: NDArray[np.int8], left_out: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The draws that are kept [column, draw], of a Dataset and of those that it leaves out."""
+    """Kept draws [column, draw], from a Dataset and those left out.
+
+    `status` [draw] is that of all kept draws; `left_out` [column, draw] do not count.
+    """
     counted = np.zeros(status.size, bool)
     numbers = ds["draw"].values
-    numbers = numbers[numbers < status.size]  # later ones do not fill a tile
+    numbers = numbers[numbers < status.size]  # later draws are in no complete tile
     counted[numbers] = True
     columns = sum(part.stop - part.start for part in prepared.slices.values())
     values = np.empty((columns, status.size))
@@ -158,5 +168,5 @@ def _values_of(
 
 
 def forget(folder: Path) -> None:
-    """Remove what a run had come to."""
+    """Remove the stored state of a run."""
     shutil.rmtree(folder, ignore_errors=True)

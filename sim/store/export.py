@@ -1,4 +1,4 @@
-"""The draws of a run for other tools: CSV, Parquet or Zarr."""
+"""Export of the draws of a run as CSV, Parquet or Zarr."""
 
 from __future__ import annotations
 
@@ -21,57 +21,59 @@ from numpy.typing import NDArray
 
 from sim.common.errors import Fault, InputError, Location, RunError
 
-DRAWS_AT_ONCE = 8192  # those of a chunk of `run.nc`
+DRAWS_AT_ONCE = 8192  # a chunk of `run.nc`
 DIMS = ("lab", "landlord", "regime", "layer", "quarter")
 CSV_COLUMNS = ("column", "output", *DIMS, "unit", "meaning")
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the wide table: an output at labels and a quarter, named as expressions are."""
+    """Column of the wide table: an output at one set of labels."""
 
     name: str
     output: str
     unit: str
     meaning: str
-    at: dict[str, str] = field(default_factory=dict)  # dim -> label
+    labels: dict[str, str] = field(default_factory=dict)  # by dim
 
 
 def columns(ds: xr.Dataset) -> list[Column]:
-    """The columns of the draws as a wide table: `draw`, then `output[label,...]@quarter`."""
+    """Columns of the wide table: `draw`, then `output[label,...]@quarter`."""
     number = Column("draw", "draw", "1", "Number of the draw")
-    return [number, *itertools.chain.from_iterable(_columns_of(ds, name) for name in _drawn(ds))]
+    return [number, *itertools.chain.from_iterable(_columns_of(ds, name) for name in _names(ds))]
 
 
-def _drawn(ds: xr.Dataset) -> list[str]:
+def _names(ds: xr.Dataset) -> list[str]:
+    """Names of the variables with draws."""
     return [str(name) for name, variable in ds.data_vars.items() if "draw" in variable.dims]
 
 
 def _columns_of(ds: xr.Dataset, name: str) -> Iterator[Column]:
+    """Columns of one variable, in the order of its values."""
     variable = ds.variables[name]
     dims = [str(dim) for dim in variable.dims if dim != "draw"]
-    for labels in itertools.product(*(map(str, ds[dim].values) for dim in dims)):
-        at = dict(zip(dims, labels, strict=True))
-        inside = ",".join(label for dim, label in at.items() if dim != "quarter")
-        quarter = f"@{at['quarter']}" if "quarter" in at else ""
+    for values in itertools.product(*(map(str, ds[dim].values) for dim in dims)):
+        labels = dict(zip(dims, values, strict=True))
+        inside = ",".join(label for dim, label in labels.items() if dim != "quarter")
+        quarter = f"@{labels['quarter']}" if "quarter" in labels else ""
         unit, meaning = (str(variable.attrs.get(key, "")) for key in ("units", "long_name"))
         column = f"{name}[{inside}]{quarter}" if inside else f"{name}{quarter}"
-        yield Column(column, name, unit, meaning, at)
+        yield Column(column, name, unit, meaning, labels)
 
 
 def _blocks(ds: xr.Dataset, size: int) -> Iterator[list[NDArray[Any]]]:
-    """The values of all columns, so many draws at a time."""
+    """The values [draw] of all columns, in blocks of `size` draws."""
     for first in range(0, ds.sizes["draw"], size):
         part = slice(first, first + size)
-        found = [ds["draw"].values[part]]
-        for name in _drawn(ds):
-            block = ds.variables[name].isel(draw=part).transpose("draw", ...).values
-            found += list(block.reshape(len(block), -1).T)
-        yield found
+        columns = [ds["draw"].values[part]]
+        for name in _names(ds):
+            values = ds.variables[name].isel(draw=part).transpose("draw", ...).values
+            columns += list(values.reshape(len(values), -1).T)
+        yield columns
 
 
 def _write_csv(ds: xr.Dataset, summary: xr.Dataset, path: Path) -> None:
-    """A draw a row; every digit of a number, so that reading gives the same."""
+    """Write one row per draw, with all digits of the numbers."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([column.name for column in columns(ds)])
@@ -80,17 +82,17 @@ def _write_csv(ds: xr.Dataset, summary: xr.Dataset, path: Path) -> None:
 
 
 def _write_units(ds: xr.Dataset, path: Path) -> None:
-    """What the columns of a CSV are, a column a row."""
+    """Write labels, units and meanings of the columns of a CSV."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(CSV_COLUMNS)
         for column in columns(ds):
-            labels = (column.at.get(dim, "") for dim in DIMS)
+            labels = (column.labels.get(dim, "") for dim in DIMS)
             writer.writerow((column.name, column.output, *labels, column.unit, column.meaning))
 
 
 def _write_parquet(ds: xr.Dataset, summary: xr.Dataset, path: Path) -> None:
-    """A draw a row; unit and meaning in the metadata of each column, attributes in the file's."""
+    """Write one row per draw; units, meanings and attributes are metadata."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -101,34 +103,33 @@ def _write_parquet(ds: xr.Dataset, summary: xr.Dataset, path: Path) -> None:
         )
         for c, dtype in zip(columns(ds), dtypes, strict=True)
     ]
-    about = {name: what if isinstance(what, str) else json.dumps(what) for name, what in _attrs(ds)}
-    schema = pa.schema(fields, metadata=about)
+    attrs = {
+        str(name): value if isinstance(value, str) else json.dumps(value)
+        for name, value in ds.attrs.items()
+    }
+    schema = pa.schema(fields, metadata=attrs)
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
         for block in _blocks(ds, 4 * DRAWS_AT_ONCE):
             arrays = [pa.array(np.ascontiguousarray(values)) for values in block]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
-def _attrs(ds: xr.Dataset) -> Iterator[tuple[str, Any]]:
-    return ((str(name), what) for name, what in ds.attrs.items())
-
-
 def _write_zarr(ds: xr.Dataset, summary: xr.Dataset, path: Path) -> None:
-    """The groups of `run.nc`: draws in the root, statistics in `summary`."""
+    """Write the groups of `run.nc`: draws in the root, statistics in `summary`."""
     encoding = {}
     for name, variable in ds.variables.items():
         if "draw" in variable.dims:
             sizes = zip(variable.dims, variable.shape, strict=True)
             chunks = (min(n, DRAWS_AT_ONCE) if dim == "draw" else n for dim, n in sizes)
             encoding[name] = {"chunks": tuple(chunks)}
-    # Zarr's second format: the third has no agreed way to store texts yet.
+    # Zarr format 2: format 3 has no agreed way to store texts yet.
     ds.to_zarr(path, mode="w-", encoding=encoding, zarr_format=2)
     summary.to_zarr(path, group="summary", mode="a", zarr_format=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A way to write draws: how, and the library that it needs beyond those of the engine."""
+    """A format: its writer, and the optional library that it needs."""
 
     write: Callable[[xr.Dataset, xr.Dataset, Path], None]
     needs: str = ""
@@ -142,11 +143,11 @@ FORMATS = {
 
 
 def check(kind: str, target: Path, replace: bool) -> None:
-    """See that an export can be written, before the run is read.
+    """Check that an export can be written, before the run is read.
 
     Raises:
-        InputError: If a library is missing, the target is there already and may not be replaced,
-            or it has no folder to be in.
+        InputError: If a library is missing, the target exists and may not be replaced, or its
+            folder does not exist.
     """
     needed = FORMATS[kind].needs
     if needed:
@@ -173,36 +174,36 @@ def is_zarr(path: Path) -> bool:
 
 
 def _targets(kind: str, target: Path) -> list[Path]:
-    """What an export is made of: of CSV, the columns' units stand in a file beside it."""
+    """Files of an export; CSV has a second one with units."""
     return [target.with_name(f"{target.stem}.columns.csv"), target] if kind == "csv" else [target]
 
 
 def write(ds: xr.Dataset, summary: xr.Dataset, kind: str, target: Path) -> list[Path]:
-    """Write the draws of a run in a format of `FORMATS`; what comes back is what was written.
+    """Write the draws of a run in a format; return the files.
 
-    CSV and Parquet hold a wide table, a draw a row, of the outputs whose draws are kept. Each part
-    is made under a hidden name first, and replaces what was there.
+    CSV and Parquet hold a wide table of the outputs with kept draws, one row per draw. Each file is
+    written under a hidden name first, and then replaces an existing one.
 
     Raises:
         RunError: If it cannot be written.
     """
     paths = _targets(kind, target)
-    mark = f"{socket.gethostname()}.{os.getpid()}"
-    hidden = [path.with_name(f".{path.name}.{mark}.partial") for path in paths]
+    process = f"{socket.gethostname()}.{os.getpid()}"
+    hidden = [path.with_name(f".{path.name}.{process}.partial") for path in paths]
     try:
         if kind == "csv":
             _write_units(ds, hidden[0])
         FORMATS[kind].write(ds, summary, hidden[-1])
-        for made, path in zip(hidden, paths, strict=True):
-            older = path.with_name(f".{path.name}.{mark}.older")
+        for partial, path in zip(hidden, paths, strict=True):
+            older = path.with_name(f".{path.name}.{process}.older")
             if path.is_dir():
                 path.rename(older)
-            made.replace(path)
+            partial.replace(path)
             shutil.rmtree(older, ignore_errors=True)
     except OSError as error:
         raise RunError(f"{target} could not be written: {error.strerror or error}") from error
     finally:
-        for made in hidden:
+        for partial in hidden:
             with suppress(FileNotFoundError, NotADirectoryError):
-                shutil.rmtree(made) if made.is_dir() else made.unlink()
+                shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
     return paths

@@ -1,7 +1,7 @@
-"""A process of its own that draws figures of runs, while files and others are made here.
+"""A second process that draws figures of runs.
 
 It is started before there is anything to draw, so that matplotlib, whose import takes half of a
-short run, is there when it is needed.
+short run, is imported when it is needed.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from sim.common.threads import available_threads
 if TYPE_CHECKING:
     import xarray as xr
 
-SHARE = 5  # of the seven figures; the others are drawn here once files are written
+SHARE = 5  # of the seven figures; this process draws the others once files are written
 
 
 class FiguresProcess:
-    """Draws figures, until it is closed; in a process of its own unless one thread is asked for."""
+    """Draws figures until it is closed; with one thread in this process."""
 
     def __init__(self, threads: int | None = None) -> None:
         self._pool: ProcessPoolExecutor | None = None
@@ -41,18 +41,18 @@ class FiguresProcess:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        """End the process; what it has not drawn is not waited for."""
+        """End the process without waiting for its figures."""
         if self._pool is not None:
             for process in list((self._pool._processes or {}).values()):
                 process.kill()
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def draw(self, ds: xr.Dataset, folder: Path) -> Callable[[], dict[str, str]]:
-        """Begin to draw every figure in a folder that is not there yet.
+        """Begin to draw all figures in a new folder.
 
         Returns:
-            What waits until all are drawn, and returns the figures that could not be, each with
-            the reason. It raises an OSError if one cannot be written.
+            A function that waits until all are drawn, and returns the figures that failed, each
+            with the reason. It raises an OSError if one cannot be written.
         """
         if self._pool is None:
             return lambda: _draw(ds, folder)
@@ -64,21 +64,22 @@ class FiguresProcess:
 
 
 def _result_of(first: Future[dict[str, str]], ds: xr.Dataset, folder: Path) -> dict[str, str]:
-    """What the process answers; its share is drawn here where it was killed."""
+    """Result of the process, whose share is drawn here if killed."""
     try:
         return first.result()
     except BrokenProcessPool:  # the system was short of memory, say
         return _draw(ds, folder, slice(SHARE))
 
 
-def _draw(ds: xr.Dataset, folder: Path, which: slice = slice(None)) -> dict[str, str]:
+def _draw(ds: xr.Dataset, folder: Path, figures: slice = slice(None)) -> dict[str, str]:
+    """Draw some of the figures; those that failed, each with the reason."""
     from sim.plots import gallery  # which imports xarray: the process is started first
 
-    return gallery.draw(ds, folder, which)
+    return gallery.draw(ds, folder, figures)
 
 
 def _begin() -> None:
-    """Leave interrupts to the process that asks, and end with it, however it ends."""
+    """Ignore interrupts, and end with the parent process however that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None

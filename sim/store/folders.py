@@ -1,4 +1,4 @@
-"""Run folders: which there are, which one a name means, and their removal."""
+"""Run folders: finding, listing and removing them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sim.common.errors import Fault, InputError, Location
 from sim.common.fingerprint import source_hash
 from sim.common.text import nearest
 from sim.store import manifest
-from sim.store.locks import beside, is_locked, lock_of
+from sim.store.locks import hidden_sibling, is_locked, lock_of
 from sim.store.manifest import fault
 
 OUTPUTS = Path("outputs")
@@ -24,8 +24,8 @@ DATA, SWEPT = "run.nc", "sweep.nc"  # of a run, of a sweep
 _NAME = re.compile(r".+-[0-9a-f]{12}")
 
 
-# What a process leaves beside a folder: one being made, replaced or removed.
-_LEFT = re.compile(rf"\.({_NAME.pattern})\.(unfinished|partial|older|removed|points)")
+# Hidden folders next to a run: being written, replaced or removed.
+_LEFTOVER = re.compile(rf"\.({_NAME.pattern})\.(unfinished|partial|older|removed|points)")
 _FILES = {
     "run.nc",
     "manifest.json",
@@ -40,7 +40,7 @@ _MOST_NAMED = 12
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is a run, whole or broken; not one that is hidden beside its place."""
+    """Whether a folder is a run, whole or broken, and not hidden."""
     try:
         if not folder.is_dir() or folder.name.startswith("."):
             return False
@@ -62,12 +62,14 @@ def run_folders(out: Path) -> list[Path]:
     try:
         return sorted(path for path in out.iterdir() if is_run(path))
     except OSError as error:
-        what = "no such folder" if isinstance(error, FileNotFoundError) else error.strerror
-        raise fault(out, f"{what or error}: expected the folder in which runs are") from error
+        reason = "no such folder" if isinstance(error, FileNotFoundError) else error.strerror
+        raise fault(out, f"{reason or error}: expected the folder in which runs are") from error
 
 
 def find(run: str | Path, out: Path = OUTPUTS) -> Path:
-    """The folder of a run: itself, or the one in `out` of that name, scenario, or beginning.
+    """Find the folder of a run.
+
+    `run` is its path, or for one in `out` its name, scenario, or the beginning of its name.
 
     Raises:
         InputError: If there is none, or several.
@@ -75,28 +77,29 @@ def find(run: str | Path, out: Path = OUTPUTS) -> Path:
     folder, name = Path(run), str(run)
     if is_run(folder):
         return folder
-    known = [path.name for path in run_folders(out)] if folder.name == name else []
-    scenarios = {path: path.rpartition("-")[0] for path in known}
-    exact = [path for path in known if path == name]
-    same = [path for path in known if scenarios[path] == name]
-    found = exact or same or [path for path in known if name and path.startswith(name)]
-    if len(found) == 1:
-        return out / found[0]
-    if found:
-        more = ", ..." if len(found) > _MOST_NAMED else ""
-        message = f"several runs begin so: {', '.join(found[:_MOST_NAMED])}{more}"
+    names = [path.name for path in run_folders(out)] if folder.name == name else []
+    scenarios = {run_name: run_name.rpartition("-")[0] for run_name in names}
+    same_name = [run_name for run_name in names if run_name == name]
+    same_scenario = [run_name for run_name in names if scenarios[run_name] == name]
+    same_beginning = [run_name for run_name in names if name and run_name.startswith(name)]
+    matches = same_name or same_scenario or same_beginning
+    if len(matches) == 1:
+        return out / matches[0]
+    if matches:
+        more = ", ..." if len(matches) > _MOST_NAMED else ""
+        message = f"several runs begin so: {', '.join(matches[:_MOST_NAMED])}{more}"
         raise fault(Path(name), message)
     if kind := _kind(folder):
         raise fault(folder, f"a {kind} that is no run: expected one with manifest.json and run.nc")
     if folder.name != name:
         raise fault(folder, "no such run folder")
-    hint = nearest(name, [*scenarios.values(), *known])
-    hint = hint if "did you mean" in hint else nearest(name, known)
+    hint = nearest(name, [*scenarios.values(), *names])
+    hint = hint if "did you mean" in hint else nearest(name, names)
     raise InputError([Fault(Location(name), "", f"no such run in {out}{os.sep}{hint}")])
 
 
 def _kind(path: Path) -> str:
-    """What is at a path, in a word; "" if there is nothing."""
+    """Kind of a path: "folder", "file", or "" where nothing exists."""
     try:
         return "folder" if path.is_dir() else "file" if path.exists() else ""
     except OSError:  # a name too long for a file
@@ -104,18 +107,18 @@ def _kind(path: Path) -> str:
 
 
 def listed(out: Path = OUTPUTS) -> list[dict[str, Any]]:
-    """A table of the runs in a folder, oldest first, from their manifests alone.
+    """Table of the runs in a folder, oldest first, from manifests.
 
-    `run` is the folder's name; `state` is "whole", "broken" or "unfinished", and `why` says what
-    is not as it should be; `model` is "this" or "other", by the version of the model that made it;
-    `bytes` is the size on disk. What a manifest does not tell is None.
+    `run` is the folder's name; `state` is "whole", "broken" or "unfinished", and `why` gives the
+    reason for the latter two; `model` is "this" or "other", the version of the model that made it;
+    `bytes` is the size on disk. Entries that a manifest lacks are None.
 
     Raises:
         InputError: If there is no such folder.
     """
-    rows = [_judged(folder) for folder in run_folders(out)]
-    for left in out.iterdir():
-        if (match := _LEFT.fullmatch(left.name)) and left.is_dir():
+    rows = [_run_row(folder) for folder in run_folders(out)]
+    for path in out.iterdir():
+        if (match := _LEFTOVER.fullmatch(path.name)) and path.is_dir():
             why = {
                 "unfinished": "broken off: the same command goes on with it",
                 "partial": "left by a killed process",
@@ -124,20 +127,20 @@ def listed(out: Path = OUTPUTS) -> list[dict[str, Any]]:
                 "points": "a sweep that was broken off: the same command goes on with it",
             }[match[2]]
             why = "being made" if is_locked(out / match[1]) else why
-            rows.append(_row(match[1], left, {}, "unfinished", why))
+            rows.append(_row(match[1], path, {}, "unfinished", why))
     return sorted(rows, key=lambda row: (row["started"] or "", row["run"]))
 
 
-def _judged(folder: Path) -> dict[str, Any]:
-    """A row of `listed`, of a folder in its place."""
+def _run_row(folder: Path) -> dict[str, Any]:
+    """Row of `listed` for a run folder that is not hidden."""
     about: dict[str, Any] = {}
     why = ""
     try:
         about = manifest.read(folder)
         data = folder / (SWEPT if (folder / SWEPT).is_file() else DATA)
-        size, said = data.stat().st_size, about.get(data.name)
-        if said and size != said["bytes"]:
-            why = f"run.nc: has {size:,} bytes, not {said['bytes']:,}"
+        size, recorded = data.stat().st_size, about.get(data.name)
+        if recorded and size != recorded["bytes"]:
+            why = f"run.nc: has {size:,} bytes, not {recorded['bytes']:,}"
     except InputError as error:
         why = f"manifest.json: {error.faults[0].message}"
     except OSError:
@@ -146,12 +149,13 @@ def _judged(folder: Path) -> dict[str, Any]:
 
 
 def _row(name: str, folder: Path, about: dict[str, Any], state: str, why: str) -> dict[str, Any]:
-    told = ("scenario", "draws", "seed", "sampler", "started", "duration_s")
+    """Row of `listed`; `about` is the manifest, empty where there is none."""
+    copied = ("scenario", "draws", "seed", "sampler", "started", "duration_s")
     model = "this" if about.get("source") == source_hash() else "other"
     return {
         "run": name,
         "folder": str(folder),
-        **{key: about.get(key) for key in told},
+        **{key: about.get(key) for key in copied},
         "bytes": _size(folder),
         "model": model if about else None,
         "state": state,
@@ -160,15 +164,16 @@ def _row(name: str, folder: Path, about: dict[str, Any], state: str, why: str) -
 
 
 def _size(folder: Path) -> int:
+    """Size of the files in a folder in bytes."""
     total = 0
     for path in folder.rglob("*"):
-        with suppress(OSError):  # one that is just being replaced
+        with suppress(OSError):  # a file that is being replaced
             total += path.stat().st_size if path.is_file() else 0
     return total
 
 
 def contents(folder: Path) -> str:
-    """How much is in a folder, and what of it no run has put there, in words."""
+    """Text about the files in a folder: number, size, foreign names."""
     paths = list(folder.rglob("*"))
     files = sum(path.is_file() for path in paths)
     foreign = sorted(path.name for path in folder.glob("*") if path.name not in _FILES)
@@ -176,23 +181,23 @@ def contents(folder: Path) -> str:
     return f"{files} files, {_size(folder) / 1e6:.1f} MB{named}"
 
 
-def left_of(folder: Path) -> list[Path]:
-    """What killed processes left beside a run's folder; nothing on which one may be at work."""
+def leftovers_of(folder: Path) -> list[Path]:
+    """Hidden folders next to a run that processes left or still write."""
     try:
-        beside = sorted(folder.parent.iterdir())
+        siblings = sorted(folder.parent.iterdir())
     except OSError:
         return []
-    matches = [(path, _LEFT.fullmatch(path.name)) for path in beside]
+    matches = [(path, _LEFTOVER.fullmatch(path.name)) for path in siblings]
     return [path for path, match in matches if match and match[1] == folder.name]
 
 
 def remove(folder: Path) -> None:
-    """Remove a run folder, and what killed processes left of it.
+    """Remove a run folder and its leftovers.
 
-    It gets a hidden name first: nothing that is half removed looks like a run.
+    It is renamed to a hidden name first: nothing that is removed in part looks like a run.
 
     Raises:
-        OSError: If it cannot be removed, or a process works on it.
+        OSError: If it cannot be removed, or another process works on it.
     """
     folder = folder.resolve()
     lock = lock_of(folder)
@@ -202,6 +207,6 @@ def remove(folder: Path) -> None:
         raise OSError(errno.EBUSY, "another process works on it") from error
     with lock:
         if folder.exists():
-            shutil.rmtree(folder.rename(beside(folder, "removed")))
-        for left in left_of(folder):
-            shutil.rmtree(left)
+            shutil.rmtree(folder.rename(hidden_sibling(folder, "removed")))
+        for path in leftovers_of(folder):
+            shutil.rmtree(path)

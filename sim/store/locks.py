@@ -1,6 +1,7 @@
-"""Folders of results: made whole out of sight, by one process at a time, and then put in place.
+"""Atomic writing of result folders, by one process at a time.
 
-Whoever is killed lets go of the lock by itself, and what it left is cleared up by the next.
+A folder is written under a hidden name and then renamed. A killed process releases its lock; the
+next one removes its leftovers.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from filelock import FileLock, Timeout
 
 from sim.common.errors import RunError
 
-LOCKS = ".locks"  # beside the folders; what is in it may be removed while nothing is made
+LOCKS = ".locks"  # next to the folders; its files may be removed while no process works
 
 
 def lock_of(folder: Path) -> FileLock:
-    """The lock of a folder, of which the file is made.
+    """The lock of a folder; its file is created.
 
     Raises:
-        OSError: If it cannot be made.
+        OSError: If it cannot be created.
     """
     locks = folder.with_name(LOCKS)
     locks.mkdir(exist_ok=True)
@@ -42,84 +43,89 @@ def is_locked(folder: Path) -> bool:
 
 @contextmanager
 def exclusive_lock(folder: Path, stage: Callable[[str], None]) -> Iterator[None]:
-    """Work on a folder while no other process does; what killed ones left of it is cleared up.
+    """Lock a folder for this process, and remove leftovers of killed ones.
+
+    While another process has the lock, `stage` is called once with a message, and it is waited for.
 
     Raises:
-        RunError: If the folder it is in cannot be written to.
+        RunError: If the parent folder cannot be written to.
     """
     try:
         lock = lock_of(folder)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            stage("waiting for another process that does the same")
+            stage("waiting for another process that makes the same folder")
             lock.acquire()
     except OSError as error:
-        raise unwritten(folder, error) from error
+        raise write_error(folder, error) from error
     try:
-        _tidy(folder)
+        _remove_leftovers(folder)
         yield
     finally:
         lock.release()
 
 
-def unwritten(folder: Path, error: OSError) -> RunError:
-    """That a folder could not be written, and why."""
+def write_error(folder: Path, error: OSError) -> RunError:
+    """Error that a folder could not be written, with the reason."""
     return RunError(f"{folder} could not be written: {error.strerror or error}")
 
 
-def beside(folder: Path, what: str) -> Path:
-    """A hidden folder beside a folder, on the same file system."""
-    return folder.with_name(f".{folder.name}.{what}")
+def hidden_sibling(folder: Path, kind: str) -> Path:
+    """Path of a hidden folder next to a folder."""
+    return folder.with_name(f".{folder.name}.{kind}")
 
 
 @contextmanager
 def atomic_directory(folder: Path) -> Iterator[Path]:
-    """A new hidden folder, to be filled; it takes the place of the folder once it is whole.
+    """Create a hidden folder, which replaces `folder` when the block ends.
 
     Raises:
         RunError: If something cannot be written.
     """
-    staging = beside(folder, "partial")
+    staging = hidden_sibling(folder, "partial")
     try:
         staging.mkdir()
         yield staging
         for path in staging.iterdir():
             if path.is_file():
                 with path.open("rb+") as file:
-                    os.fsync(file.fileno())  # it is to outlive a loss of power
-        older = beside(folder, "older")
+                    os.fsync(file.fileno())  # so that it survives a loss of power
+        older = hidden_sibling(folder, "older")
         with suppress(FileNotFoundError):
             folder.rename(older)
         staging.rename(folder)
         _sync(folder.parent)
         shutil.rmtree(older, ignore_errors=True)
     except OSError as error:
-        raise unwritten(folder, error) from error
+        raise write_error(folder, error) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
 @contextmanager
 def atomic_subdirectory(folder: Path, name: str) -> Iterator[Path]:
-    """A path to be made, which becomes `name` in the folder once it is whole.
+    """Path for a new folder, which is renamed to `folder / name`.
 
     Raises:
         RunError: If something cannot be written.
     """
-    staging = beside(folder, "partial")
+    staging = hidden_sibling(folder, "partial")
     try:
         staging.mkdir()
         yield staging / name
         (staging / name).rename(folder / name)
     except OSError as error:
-        raise unwritten(folder, error) from error
+        raise write_error(folder, error) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:
-    """See that new names outlive a loss of power, where the platform can."""
+    """Make new names in a folder survive a loss of power.
+
+    Platforms without it are ignored.
+    """
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -128,9 +134,10 @@ def _sync(folder: Path) -> None:
             os.close(handle)
 
 
-def _tidy(folder: Path) -> None:
-    older = beside(folder, "older")
+def _remove_leftovers(folder: Path) -> None:
+    """Remove hidden folders of killed processes, and restore a replaced one."""
+    older = hidden_sibling(folder, "older")
     if older.exists() and not folder.exists():
-        older.rename(folder)  # killed between taking the older one away and putting the new
+        older.rename(folder)  # killed between the two renames of `atomic_directory`
     shutil.rmtree(older, ignore_errors=True)
-    shutil.rmtree(beside(folder, "partial"), ignore_errors=True)
+    shutil.rmtree(hidden_sibling(folder, "partial"), ignore_errors=True)

@@ -1,4 +1,7 @@
-"""`manifest.json` of a run's folder, by which it can be trusted; imports nothing that is slow."""
+"""The manifest of a run folder, against which its data are verified.
+
+This module imports nothing that is slow.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,15 @@ from sim.common.errors import Fault, InputError, Location
 from sim.common.fingerprint import files_hash, source_hash
 
 NAME = "manifest.json"
-FORMAT = 1  # of a run folder; one of a higher number is refused
+FORMAT = 1  # of a run folder; higher numbers are refused
 _TYPES = {"scenario": str, "digest": str, "draws": int, "seed": int, "sampler": str}
 
 
 def write(about: dict[str, Any], folder: Path, data: str) -> None:
-    """Write the manifest of a folder whose file `data` was just written.
+    """Write the manifest of a folder with the file `data`.
 
-    It adds the format of the folder, fingerprints of the code, and size and SHA-256 of the data,
-    by which the folder can be trusted later.
+    The format of the folder, fingerprints of the code, and size and SHA-256 of the data are added
+    to `about`, so that the folder can be verified later.
 
     Raises:
         OSError: If it cannot be written.
@@ -27,21 +30,21 @@ def write(about: dict[str, Any], folder: Path, data: str) -> None:
     with (folder / data).open("rb") as file:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
     size = (folder / data).stat().st_size
-    trust = {
+    verification = {
         "format": FORMAT,
         "source": source_hash(),
         "code": files_hash(),
         data: {"bytes": size, "sha256": checksum},
     }
-    text = json.dumps(about | trust, indent=1, default=str) + "\n"
+    text = json.dumps(about | verification, indent=1, default=str) + "\n"
     (folder / NAME).write_text(text, encoding="utf-8")
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """What `manifest.json` of a run folder says.
+    """Read `manifest.json` of a run folder.
 
     Raises:
-        InputError: If it is missing, damaged, no manifest of a run, or of a newer format.
+        InputError: If it is missing, damaged, not the manifest of a run, or of a newer format.
     """
     path = folder / NAME
     try:
@@ -72,22 +75,24 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def _type_name(kind: type) -> str:
+    """Name of a type for users."""
     return "text" if kind is str else "whole number"
 
 
 def other_version(manifest: dict[str, Any]) -> str:
-    """A note on a run that another version of the model made; "" for one of this version."""
+    """Note on a run of another model version, or ""."""
     if manifest.get("source") == source_hash():
         return ""
     versions = manifest.get("versions")
-    known = versions if isinstance(versions, dict) else {}
-    about = [f"{name} {known[name]}" for name in ("token-economics-sim", "numba") if name in known]
+    versions = versions if isinstance(versions, dict) else {}
+    names = [name for name in ("token-economics-sim", "numba") if name in versions]
+    details = [f"{name} {versions[name]}" for name in names]
     if commit := str(manifest.get("commit") or ""):
-        about.append(f"commit {commit[:12]}{'+' if commit.endswith('+') else ''}")
-    by = f" ({', '.join(about)})" if about else ""
-    return f"made by another version of the model{by}: not to be mixed with runs of this one"
+        details.append(f"commit {commit[:12]}{'+' if commit.endswith('+') else ''}")
+    suffix = f" ({', '.join(details)})" if details else ""
+    return f"made by another version of the model{suffix}: not to be mixed with runs of this one"
 
 
 def fault(path: Path, message: str, line: int = 0) -> InputError:
-    """An error of a file of a run."""
+    """Error about a file of a run."""
     return InputError([Fault(Location(str(path), line), "", message)])

@@ -1,7 +1,8 @@
-"""Datasets as groups of netCDF-4 files, several times as fast as by way of xarray's own backends.
+"""Reading and writing of Datasets as groups of netCDF-4 files.
 
-Those look up the dims of each of some 400 variables by searching the whole file: seconds, where
-the numbers take a tenth of one. Files are as netCDF-4 has them: any reader opens them.
+This is several times as fast as xarray's own backends, which search the whole file for the dims of
+each of some 400 variables: seconds, where the numbers take 0.1 s. The files follow netCDF-4, so
+that any reader opens them.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ DRAWS_PER_CHUNK = 8192
 COMPRESSION = 1  # of gzip: other levels take several times as long for a few percent less
 
 
-# What netCDF-4 and HDF5 say of a variable that is no attribute of it.
-_HIDDEN = frozenset(
+# Attributes by which HDF5 and netCDF-4 store structure, which are none of the variable.
+_STRUCTURAL = frozenset(
     {"CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST", "DIMENSION_LABELS", "_NCProperties"}
     | {"_Netcdf4Dimid", "_Netcdf4Coordinates", "_nc3_strict"}
 )
 
 
 class _OnDisk(BackendArray):
-    """Values that are read where they are used."""
+    """Values of a variable, read from the file when they are used."""
 
     def __init__(self, data: h5py.Dataset) -> None:
         self.data, self.shape, self.dtype = data, data.shape, data.dtype
@@ -48,16 +49,16 @@ class _OnDisk(BackendArray):
 
 
 def dataset(group: h5py.Group) -> xr.Dataset:
-    """A group as a Dataset; what has the dim `draw` is read where it is used, so keep it open.
+    """Read a group as a Dataset; keep its file open meanwhile.
 
-    Attributes are as Python has them, texts are fixed in width, and there are no encodings: all as
-    before the Dataset was written.
+    Variables with the dim `draw` and others are read when they are used. Attributes are Python
+    objects, texts have a fixed width, and there are no encodings: as before writing.
     """
-    scales: dict[int, str] = {}
-    for holder in (group.file, group):  # dims of a group may be those of the root
+    scales: dict[int, str] = {}  # address of a dimension scale -> dim
+    for parent in (group.file, group):  # a group may use dims of the root
         scales |= {
             _address(item.id): name
-            for name, item in holder.items()
+            for name, item in parent.items()
             if isinstance(item, h5py.Dataset) and item.is_scale
         }
     variables = {}
@@ -67,21 +68,22 @@ def dataset(group: h5py.Group) -> xr.Dataset:
         attributes = dict(item.attrs)
         if b"not a netCDF variable" in attributes.get("NAME", b""):
             continue  # a dim without labels
-        scaled = attributes.get("DIMENSION_LIST")
+        references = attributes.get("DIMENSION_LIST")
         dims = (name,) * item.ndim
-        if scaled is not None:
-            found = (h5py.h5r.dereference(of[0], group.file.id) for of in scaled)
-            dims = tuple(scales[_address(one)] for one in found)
-        variables[name] = xr.Variable(dims, _values(item, dims), _attributes(attributes))
-    return xr.decode_cf(xr.Dataset(variables, attrs=_attributes(dict(group.attrs)))).drop_encoding()
+        if references is not None:
+            scale_ids = (h5py.h5r.dereference(axis[0], group.file.id) for axis in references)
+            dims = tuple(scales[_address(scale_id)] for scale_id in scale_ids)
+        variables[name] = xr.Variable(dims, _values(item, dims), _decode_attributes(attributes))
+    ds = xr.Dataset(variables, attrs=_decode_attributes(dict(group.attrs)))
+    return xr.decode_cf(ds).drop_encoding()
 
 
 def image(ds: xr.Dataset, threads: int | None = None, **groups: xr.Dataset) -> memoryview:
-    """A netCDF-4 file of a Dataset, and of others in groups of that name.
+    """Bytes of a netCDF-4 file with a Dataset, and others in groups.
 
-    It is made in memory: the HDF5 library crashes the process where a disk is full. Draws are
-    compressed, in this number of threads (None: all processors). NaN is a value, and no sign of
-    missing ones.
+    They are made in memory, since the HDF5 library crashes the process where a disk is full. Draws
+    are compressed in `threads` threads (None: all processors). NaN is stored as a value: there is
+    no `_FillValue`.
     """
     file = io.BytesIO()
     with (
@@ -94,24 +96,29 @@ def image(ds: xr.Dataset, threads: int | None = None, **groups: xr.Dataset) -> m
     return file.getbuffer()
 
 
-def _write(ds: xr.Dataset, group: h5py.Group, dims_before: int, pool: Executor) -> int:
-    """Write a Dataset to a group; so many dims are in the file before, and after comes back."""
+def _write(ds: xr.Dataset, group: h5py.Group, dim_count: int, pool: Executor) -> int:
+    """Write a Dataset to a group; return the file's number of dims.
+
+    `dim_count` is that number before: netCDF-4 numbers dims throughout the file. Each dim is a
+    dimension scale of HDF5, to which every variable refers. Chunks of draws are compressed in
+    `pool` meanwhile.
+    """
     variables, attributes = xr.conventions.encode_dataset_coordinates(ds)
     for variable in variables.values():
         variable.encoding = {"_FillValue": None}
     variables, attributes = xr.conventions.cf_encoder(variables, attributes)
-    # Compressing takes most of the time, and leaves Python free to write what is around it.
-    packed = {
-        name: [(place, pool.submit(_packed, piece)) for place, piece in _pieces(variable)]
+    # Compression takes most of the time, and releases the lock of the interpreter.
+    compressed = {
+        name: [(offset, pool.submit(_compress, chunk)) for offset, chunk in _chunks(variable)]
         for name, variable in variables.items()
         if "draw" in variable.dims
     }
     scales = {}
-    for number, (dim, size) in enumerate(ds.sizes.items(), start=dims_before):
+    for number, (dim, size) in enumerate(ds.sizes.items(), start=dim_count):
         if dim in variables:
-            scale = _created(group, str(dim), variables[dim])
+            scale = _create(group, str(dim), variables[dim])
             scale.make_scale(str(dim))
-            _fill(scale, packed.pop(dim, ()))
+            _write_chunks(scale, compressed.pop(dim, ()))
         else:
             scale = group.create_dataset(str(dim), (size,), ">f4")
             scale.make_scale(f"This is a netCDF dimension but not a netCDF variable.{size:10d}")
@@ -121,79 +128,90 @@ def _write(ds: xr.Dataset, group: h5py.Group, dims_before: int, pool: Executor) 
     for name, variable in variables.items():
         if name in scales:
             continue
-        made = _created(group, str(name), variable)
+        item = _create(group, str(name), variable)
         if variable.dims:
-            of = np.empty(variable.ndim, object)
-            of[:] = [references[dim] for dim in variable.dims]
-            made.attrs.create("DIMENSION_LIST", of, dtype=h5py.vlen_dtype(h5py.ref_dtype))
-        _fill(made, packed.pop(name, ()))
-    for name, said in attributes.items():
-        group.attrs[str(name)] = _attribute(said)
-    return dims_before + len(scales)
+            dimension_list = np.empty(variable.ndim, object)
+            dimension_list[:] = [references[dim] for dim in variable.dims]
+            dtype = h5py.vlen_dtype(h5py.ref_dtype)
+            item.attrs.create("DIMENSION_LIST", dimension_list, dtype=dtype)
+        _write_chunks(item, compressed.pop(name, ()))
+    for name, value in attributes.items():
+        group.attrs[str(name)] = _encode_attribute(value)
+    return dim_count + len(scales)
 
 
-def _created(group: h5py.Group, name: str, variable: xr.Variable) -> h5py.Dataset:
-    """A variable with its attributes; without its values where they are draws."""
-    how: dict[str, Any] = {}
+def _create(group: h5py.Group, name: str, variable: xr.Variable) -> h5py.Dataset:
+    """Create a variable with attributes, and values unless it has draws."""
+    options: dict[str, Any] = {}
     if "draw" in variable.dims:
-        how = {"shape": variable.shape, "dtype": variable.dtype, "chunks": _chunk(variable)}
-        how |= {"compression": "gzip", "compression_opts": COMPRESSION, "shuffle": True}
+        shape = _chunk_shape(variable)
+        options = {"shape": variable.shape, "dtype": variable.dtype, "chunks": shape}
+        options |= {"compression": "gzip", "compression_opts": COMPRESSION, "shuffle": True}
     else:
         values = np.asarray(variable.values)
-        how = {"data": values}
+        options = {"data": values}
         if values.dtype.kind in "OU":
-            how = {"data": values.astype(object), "dtype": h5py.string_dtype()}
-    made = group.create_dataset(name, **how)
-    for key, said in variable.attrs.items():
-        made.attrs[str(key)] = _attribute(said)
-    return made
+            options = {"data": values.astype(object), "dtype": h5py.string_dtype()}
+    item = group.create_dataset(name, **options)
+    for key, value in variable.attrs.items():
+        item.attrs[str(key)] = _encode_attribute(value)
+    return item
 
 
-def _chunk(variable: xr.Variable) -> tuple[int, ...]:
-    """The shape of what is compressed at a time."""
+def _chunk_shape(variable: xr.Variable) -> tuple[int, ...]:
+    """Shape of the chunks that are compressed."""
     sizes = variable.sizes.items()
     return tuple(min(size, DRAWS_PER_CHUNK) if dim == "draw" else size for dim, size in sizes)
 
 
-def _pieces(variable: xr.Variable) -> Iterable[tuple[tuple[int, ...], NDArray[Any]]]:
-    """The chunks of a variable with the place of their first values, the last one filled up."""
-    values, chunk = np.asarray(variable.values), _chunk(variable)
-    axis = variable.dims.index("draw")
-    for first in range(0, values.shape[axis], chunk[axis]):
-        place = tuple(first if i == axis else 0 for i in range(values.ndim))
-        piece = values[tuple(slice(at, at + n) for at, n in zip(place, chunk, strict=True))]
-        missing = [(0, n - there) for n, there in zip(chunk, piece.shape, strict=True)]
-        yield place, np.pad(piece, missing) if piece.shape != chunk else piece
+def _chunks(variable: xr.Variable) -> Iterable[tuple[tuple[int, ...], NDArray[Any]]]:
+    """Offsets and chunks of a variable.
 
-
-def _packed(piece: NDArray[Any]) -> bytes:
-    """A chunk as HDF5's filters `shuffle` and `gzip` make it: first bytes of values, second ones...
-
-    By Intel's library, which takes less than half as long as zlib, for as much.
+    An offset is the index of the first value by axis. All chunks have the same shape: the last one
+    is padded with zeros along `draw`.
     """
-    each = np.ascontiguousarray(piece).reshape(-1).view(np.uint8).reshape(-1, piece.itemsize)
-    return deflate.compress(each.T.tobytes(), COMPRESSION)
+    values, shape = np.asarray(variable.values), _chunk_shape(variable)
+    axis = variable.dims.index("draw")
+    for first in range(0, values.shape[axis], shape[axis]):
+        offset = tuple(first if i == axis else 0 for i in range(values.ndim))
+        slices = tuple(slice(i, i + size) for i, size in zip(offset, shape, strict=True))
+        chunk = values[slices]
+        padding = [(0, size - own) for size, own in zip(shape, chunk.shape, strict=True)]
+        yield offset, np.pad(chunk, padding) if chunk.shape != shape else chunk
 
 
-def _fill(made: h5py.Dataset, packed: Iterable[tuple[tuple[int, ...], Future[bytes]]]) -> None:
-    for place, compressed in packed:
-        made.id.write_direct_chunk(place, compressed.result())
+def _compress(chunk: NDArray[Any]) -> bytes:
+    """Compress a chunk as HDF5's filters `shuffle` and `gzip` do.
+
+    Shuffled are the bytes: the first of all values, then the second, and so on.
+    """
+    flat = np.ascontiguousarray(chunk).reshape(-1).view(np.uint8).reshape(-1, chunk.itemsize)
+    return deflate.compress(flat.T.tobytes(), COMPRESSION)
 
 
-def _attribute(said: Any) -> Any:
-    """An attribute as netCDF has them: a text, or a row of texts or numbers."""
-    if isinstance(said, str):
-        return said
-    values = np.atleast_1d(np.asarray(said))
+def _write_chunks(
+    item: h5py.Dataset, compressed: Iterable[tuple[tuple[int, ...], Future[bytes]]]
+) -> None:
+    """Write compressed chunks at their offsets."""
+    for offset, chunk in compressed:
+        item.id.write_direct_chunk(offset, chunk.result())
+
+
+def _encode_attribute(value: Any) -> Any:
+    """Convert an attribute to a text or a one-dimensional array."""
+    if isinstance(value, str):
+        return value
+    values = np.atleast_1d(np.asarray(value))
     return values.astype(object) if values.dtype.kind == "U" else values
 
 
-def _address(found: Any) -> int:
-    """What tells objects of a file from one another."""
-    return int(h5py.h5o.get_info(found).addr)
+def _address(object_id: Any) -> int:
+    """Address of an object in its file, which identifies it."""
+    return int(h5py.h5o.get_info(object_id).addr)
 
 
 def _values(item: h5py.Dataset, dims: tuple[str, ...]) -> Any:
+    """Values of a variable; those of `draw` and other dims are lazy."""
     if h5py.check_string_dtype(item.dtype) is not None:
         return np.asarray(item.asstr()[()], dtype=str)
     if "draw" in dims and dims != ("draw",):
@@ -201,10 +219,14 @@ def _values(item: h5py.Dataset, dims: tuple[str, ...]) -> Any:
     return item[()]
 
 
-def _attributes(said: dict[str, Any]) -> dict[str, Any]:
-    plain = {}
-    for name, what in said.items():
-        if name not in _HIDDEN:
-            values = what.tolist() if isinstance(what, np.ndarray | np.generic) else what
-            plain[name] = values[0] if isinstance(values, list) and len(values) == 1 else values
-    return plain
+def _decode_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Attributes as Python objects, without structural ones.
+
+    Arrays of length one become scalars.
+    """
+    decoded = {}
+    for name, value in attributes.items():
+        if name not in _STRUCTURAL:
+            values = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+            decoded[name] = values[0] if isinstance(values, list) and len(values) == 1 else values
+    return decoded

@@ -1,4 +1,4 @@
-"""Runs on disk, read: the Dataset of a folder that is, to the byte, what its manifest says."""
+"""Reading of stored runs, whose data are verified against their manifest."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 
 def open_run(run: str | Path, out: str | Path = OUTPUTS) -> xr.Dataset:
-    """The draws of a stored run, as `simulate` gave them.
+    """Read the draws of a stored run, as `simulate` returned them.
 
     Args:
-        run: A run folder; or the name of one in `out`, its scenario, or how its name begins,
-            where that fits one run alone.
-        out: The folder in which run folders were made.
+        run: A run folder; or for one in `out` its name, its scenario, or the beginning of its
+            name if only one run has it.
+        out: The folder that holds the run folders.
 
     Returns:
-        The Dataset in memory, with the dims, coordinates, dtypes, units and attributes that
-        `simulate` gave it; no file stays open.
+        The Dataset in memory, with the dims, coordinates, dtypes, units and attributes of the one
+        that `simulate` returned; no file stays open.
 
     Raises:
-        InputError: If there is no such run, or several; if the folder is no run; if `run.nc` or
-            `manifest.json` is damaged, not of this run, or of a newer format.
+        InputError: If there is no such run, or several; if the folder is not a run; if `run.nc` or
+            `manifest.json` is damaged, of another run, or of a newer format.
 
     Warns:
         UserWarning: If another version of the model made the run.
@@ -54,7 +54,9 @@ def open_run(run: str | Path, out: str | Path = OUTPUTS) -> xr.Dataset:
 
 @contextmanager
 def open_run_folder(folder: Path) -> Iterator[tuple[xr.Dataset, xr.Dataset, dict[str, Any]]]:
-    """Draws and summary of a run, read where they are used, and its manifest; closed at the end.
+    """Open draws, summary and manifest of a run while the block lasts.
+
+    Draws are read when they are used.
 
     Raises:
         InputError: As `open_run`, of a folder.
@@ -67,7 +69,7 @@ def open_run_folder(folder: Path) -> Iterator[tuple[xr.Dataset, xr.Dataset, dict
     with file:
         try:
             data = h5py.File(file, "r")
-        except Exception as error:  # HDF5 has many words for bytes that it does not understand
+        except Exception as error:  # HDF5 raises various errors for bytes it cannot read
             raise _unreadable(folder, error) from error
         with data:
             try:
@@ -78,18 +80,19 @@ def open_run_folder(folder: Path) -> Iterator[tuple[xr.Dataset, xr.Dataset, dict
                 raise _unreadable(folder, error) from error
             for key in ("scenario", "digest", "draws", "seed"):
                 if str(ds.attrs.get(key)) != str(about[key]):
-                    message = f"is not the run of which manifest.json speaks: another {key}"
+                    message = f"is not the run of manifest.json: it has another {key}"
                     raise fault(folder / "run.nc", message)
             for part in (ds, summary):
                 if isinstance(named := part.attrs.get("named_labs"), str):
-                    part.attrs["named_labs"] = [named]  # xarray writes no list of one
+                    part.attrs["named_labs"] = [named]  # netCDF has no list of length one
             yield ds, summary, about
 
 
 def open_verified(folder: Path, name: str = DATA) -> tuple[dict[str, Any], BufferedReader]:
-    """The manifest of a run or sweep, and its data, open, which is what the manifest says it is.
+    """Manifest and verified, open data of a run or sweep.
 
-    HDF5 crashes on some damaged files, and reads others without a word.
+    Verification comes first since HDF5 crashes on some damaged files, and reads others without an
+    error.
 
     Raises:
         InputError: If either is missing or damaged.
@@ -107,7 +110,7 @@ def open_verified(folder: Path, name: str = DATA) -> tuple[dict[str, Any], Buffe
         except OSError as error:
             raise fault(path, f"cannot be read: {error.strerror or error}") from error
         try:
-            mismatch = _mismatch(file, about.get(name))
+            mismatch = _check_data(file, about.get(name))
         except OSError as error:
             file.close()
             raise fault(path, f"cannot be read: {error.strerror or error}") from error
@@ -116,23 +119,27 @@ def open_verified(folder: Path, name: str = DATA) -> tuple[dict[str, Any], Buffe
             return about, file
         file.close()
         before, about = about, manifest.read(folder)
-        if about == before:  # else another process has just replaced the run
+        if about == before:  # otherwise another process has replaced the run: read it again
             raise fault(path, mismatch)
 
 
-def _mismatch(file: BufferedReader, said: dict[str, Any] | None) -> str:
-    """How a file differs from what the manifest says of it, in words; "" if it does not."""
-    if said is None:
-        return ""  # a run of a version that did not say
+def _check_data(file: BufferedReader, recorded: dict[str, Any] | None) -> str:
+    """Message if a file differs from its manifest entry, or "".
+
+    `recorded` has its size in bytes and its SHA-256; it is None in runs of early versions.
+    """
+    if recorded is None:
+        return ""
     size = os.fstat(file.fileno()).st_size
-    if size != said["bytes"]:
-        what = "truncated" if size < said["bytes"] else "damaged"
-        return f"{what}: it has {size:,} bytes, and was written with {said['bytes']:,}"
-    if hashlib.file_digest(file, "sha256").hexdigest() != said["sha256"]:
+    if size != recorded["bytes"]:
+        damage = "truncated" if size < recorded["bytes"] else "damaged"
+        return f"{damage}: it has {size:,} bytes, and was written with {recorded['bytes']:,}"
+    if hashlib.file_digest(file, "sha256").hexdigest() != recorded["sha256"]:
         return "damaged, or changed since it was written: manifest.json has another checksum"
     return ""
 
 
 def _unreadable(folder: Path, error: Exception) -> InputError:
+    """Error that the data of a run cannot be read."""
     reason = (str(error).splitlines() or [""])[0]
     return fault(folder / "run.nc", f"cannot be read as a run: {type(error).__name__}: {reason}")

@@ -1,7 +1,8 @@
-"""Runs on disk: a folder for every question, answered from there, extended, or gone on with.
+"""Runs on disk: simulated, read from their folder, extended, or resumed.
 
-One process at a time works on a question. Files are made in a hidden folder beside that of the
-run, which then takes its place whole; how far a long run has come is stored in another one.
+A run has one folder, named by a digest of its scenario and options. One process at a time works on
+it. Files are written to a hidden folder next to it, which then replaces it; checkpoints of a long
+run are stored in another hidden folder.
 """
 
 from __future__ import annotations
@@ -42,16 +43,16 @@ from sim.store import checkpoint, folders, locks, manifest, reader, run_files
 from sim.store.figures_process import FiguresProcess
 from sim.store.run_files import iso_time
 
-STORED_EVERY = 5.0  # seconds between two states of a run that are stored, at least
+STORED_EVERY = 5.0  # least number of seconds between two checkpoints
 _JOURNAL = "interruptions.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run: its folder, the draws, their summary, and how long it took.
+    """A finished run: its folder, draws, summary, and duration in seconds.
 
-    `stored` is false where the folder keeps a run of more draws. `found` is the number of draws
-    that were there already. `undrawn` says which pictures could not be drawn, and why.
+    `stored` is false where the folder keeps a run of more draws. `reused` is the number of draws
+    that were stored before. `undrawn` holds the figures that failed, each with the reason.
     """
 
     folder: Path
@@ -59,20 +60,20 @@ class Run:
     summary: xr.Dataset
     seconds: float
     stored: bool = True
-    found: int = 0
+    reused: int = 0
     undrawn: dict[str, str] = field(default_factory=dict)
 
     @property
     def drawn(self) -> int:
-        """The draws that were evaluated for it."""
-        return int(self.ds.attrs["draws"]) - self.found
+        """Number of draws that were evaluated for it."""
+        return int(self.ds.attrs["draws"]) - self.reused
 
 
 def check_folder(out: Path) -> None:
-    """Make the folder for runs, and see that it can be written to.
+    """Create the folder for runs, and check that it is writable.
 
     Raises:
-        InputError: If it cannot.
+        InputError: If it cannot be created or written to.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -101,14 +102,14 @@ def run(
 ) -> Run:
     """Simulate a scenario and store it in `out/<scenario>-<digest>/`.
 
-    What that folder holds already is not drawn again: a run of as many draws is read from there, of
-    fewer draws the new ones are added, and a run that was broken off goes on; all to the same bits
-    as one run. Of more draws the first ones are used, and the folder is left as it is. With targets
-    in `until`, draws are added until they are met: `first_draws` at first, `max_draws` at most,
-    whatever `options.draws` says. `force` draws everything anew. `progress` is called with numbers
-    of draws done, `sized` with how many there will be in all, `stage` with the name of what comes
-    after them. `elsewhere` draws in place of threads (`dask_backend.connected`), `figures_process`
-    draws the figures in place of this process.
+    Draws that the folder holds are not evaluated again: a run of the same number of draws is read,
+    one of fewer draws is extended, and an interrupted one is resumed; all to the bits of a single
+    run. Of a run of more draws the first ones are used, and the folder is not changed. With targets
+    in `until`, draws are added until they are met, `first_draws` first and `max_draws` at most;
+    `options.draws` is not used. `force` evaluates all draws again. `progress` is called with
+    numbers of draws done, `sized` with every new total number of draws, `stage` with the name of
+    each later stage. `elsewhere` evaluates draws in place of threads (`dask_backend.connected`),
+    `figures_process` draws the figures in place of this process.
 
     Raises:
         InputError: For a folder that cannot be written to.
@@ -119,20 +120,24 @@ def run(
     work = _Work(scenario, folder, options, time.time(), stage, figures, elsewhere, figures_process)
     with locks.exclusive_lock(folder, stage):
         if force:
-            checkpoint.forget(locks.beside(folder, "unfinished"))
+            checkpoint.forget(locks.hidden_sibling(folder, "unfinished"))
         else:
-            answer = work.from_disk(until)
-            if answer is not None:
-                return answer
-        # Sizes with targets are whole steps, so that what there is already may be too much.
+            stored = work.read_stored(until)
+            if stored is not None:
+                return stored
+        # Sizes with targets are whole steps: more draws than that may be stored.
         most = max_draws // STEP * STEP if until else options.draws
         before = None if force else work.resume(most)
-        return work.draw(before, until, max_draws, first_draws, progress, sized)
+        return work.simulate(before, until, max_draws, first_draws, progress, sized)
 
 
 @dataclass
 class _Work:
-    """One run, while it is worked on."""
+    """Work on one run.
+
+    `started` is in seconds since the epoch; `saved` is the monotonic time of the last checkpoint;
+    `journal` has an entry for each process that worked on the run.
+    """
 
     scenario: Scenario
     folder: Path
@@ -147,10 +152,15 @@ class _Work:
 
     @property
     def unfinished(self) -> Path:
-        return locks.beside(self.folder, "unfinished")
+        """Hidden folder of checkpoints."""
+        return locks.hidden_sibling(self.folder, "unfinished")
 
-    def from_disk(self, targets: Sequence[Target]) -> Run | None:
-        """The run as it is stored, where that is what this code would store."""
+    def read_stored(self, targets: Sequence[Target]) -> Run | None:
+        """Read the stored run, if it is the result; otherwise None.
+
+        It is so if this code made its files, and it has the number of draws of the options or meets
+        all targets. Missing figures are drawn.
+        """
         stored = stored_draws(self.folder)
         if stored == 0 or (not targets and stored != self.options.draws):
             return None
@@ -160,7 +170,7 @@ class _Work:
                     return None
                 ds.load(), summary.load()
         except InputError:
-            return None  # damaged: it is made anew
+            return None  # damaged: it is replaced
         ds.attrs.pop("until", None)  # of other targets with the same draws
         if targets:
             statuses = [target_status(target, ds) for target in targets]
@@ -175,13 +185,16 @@ class _Work:
         return Run(self.folder, ds, summary, time.time() - self.started, True, stored, undrawn)
 
     def _draw_figures(self, ds: xr.Dataset, folder: Path) -> Callable[[], dict[str, str]]:
-        """Begin to draw every figure; what comes back waits for them (`FiguresProcess.draw`)."""
+        """Begin to draw all figures; returns as `FiguresProcess.draw`."""
         if self.figures_process is not None:
             return self.figures_process.draw(ds, folder)
         return lambda: gallery.draw(ds, folder)
 
     def resume(self, most: int) -> SimulationState | None:
-        """The state of most draws that was stored for this run, `most` draws at most; else None."""
+        """The stored state with most draws, up to `most`; None without any.
+
+        Either a checkpoint or the stored run. The journal of earlier processes is read, too.
+        """
         candidates = []
         prepared = prepare(self.scenario, self.options)
         for folder in (self.unfinished, self.folder):
@@ -200,7 +213,7 @@ class _Work:
             self.journal = journal if isinstance(journal, list) else []
         return max(candidates, key=lambda state: state.completed.draws, default=None)
 
-    def draw(
+    def simulate(
         self,
         before: SimulationState | None,
         targets: Sequence[Target],
@@ -209,7 +222,10 @@ class _Work:
         progress: Callable[[int], None],
         sized: Callable[[int], None],
     ) -> Run:
-        """Draw what is not there, and store all."""
+        """Evaluate draws beyond the state `before`, and store the run.
+
+        The other arguments are as of `run`. A stored run of more draws is not replaced.
+        """
         resumed = before.completed.draws if before else 0
         progress(resumed)
         self.journal.append({"started": iso_time(self.started), "from_draw": resumed})
@@ -235,10 +251,11 @@ class _Work:
         return Run(self.folder, ds, summary, time.time() - self.started, True, resumed, undrawn)
 
     def _summarise(self, ds: xr.Dataset) -> xr.Dataset:
+        """The summary that is stored."""
         return without_value_at_risk(summarise(ds, threads=self.options.threads))
 
     def _save_checkpoint(self, state: SimulationState) -> None:
-        """Store how far a long run has come, every few seconds."""
+        """Store a checkpoint, if the last one is old enough."""
         if time.monotonic() - self.saved < STORED_EVERY:
             return
         try:
@@ -246,14 +263,14 @@ class _Work:
             with atomic.atomic_file(self.unfinished / _JOURNAL) as temporary:
                 temporary.write_text(json.dumps(self.journal))
         except OSError as error:
-            raise locks.unwritten(self.folder, error) from error
+            raise locks.write_error(self.folder, error) from error
         self.saved = time.monotonic()
 
     def _store(self, state: SimulationState, ds: xr.Dataset) -> tuple[xr.Dataset, dict[str, str]]:
-        """Write all files beside the folder, and put them in its place.
+        """Write all files, and replace the folder by them.
 
         Returns:
-            The summary, and the figures that could not be drawn, each with the reason.
+            The summary, and the figures that failed, each with the reason.
         """
         same = stored_draws(self.folder) == state.draws
         undrawn: dict[str, str] = {}
@@ -283,7 +300,7 @@ class _Work:
 
 
 def stored_draws(folder: Path) -> int:
-    """The number of draws of the run in a folder; 0 if there is none, or none that is whole."""
+    """Number of draws of a stored run; 0 without a complete one."""
     try:
         about = manifest.read(folder)
         complete = about.get("run.nc", {}).get("bytes") == (folder / "run.nc").stat().st_size

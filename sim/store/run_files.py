@@ -1,4 +1,4 @@
-"""The files of a run: its data, a tidy table of its summary, parameters, pictures, a manifest."""
+"""Files of a run: data, tidy table of the summary, parameters, manifest."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def write_parameters(scenario: Scenario, path: Path) -> None:
         tree[parties] = {party: {"name": name} for party, name in resolved[parties].items()}
     for landlord, month in resolved["fiscal_year_ends"].items():
         tree["landlords"][landlord]["fiscal_year_end"] = month
-    for name, said in [*resolved["quantities"].items(), *resolved["hosts"].items()]:
+    for name, entry in [*resolved["quantities"].items(), *resolved["hosts"].items()]:
         table = tree
         for part in name.split("."):
             table = table.setdefault(part, {})
-        table.update(said)
+        table.update(entry)
     if resolved["correlation"]:
         tree["correlation"] = resolved["correlation"]
     path.write_text(tomli_w.dumps(tree), encoding="utf-8")
@@ -47,7 +47,7 @@ def write_parameters(scenario: Scenario, path: Path) -> None:
 def write_netcdf(
     ds: xr.Dataset, path: Path, *, summary: xr.Dataset | None = None, threads: int | None = None
 ) -> None:
-    """Write a Dataset in the root group, and a summary in the group `summary`, as netCDF-4.
+    """Write a Dataset as netCDF-4, and a summary in the group `summary`.
 
     Raises:
         OSError: If the file cannot be written.
@@ -57,7 +57,7 @@ def write_netcdf(
 
 
 def write_csv(summary: xr.Dataset, path: Path) -> None:
-    """Write a summary as a tidy table, a number a row."""
+    """Write a summary as a tidy table, one row per number."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
@@ -67,7 +67,7 @@ def write_csv(summary: xr.Dataset, path: Path) -> None:
 def run_manifest(
     scenario: Scenario, options: RunOptions, ds: xr.Dataset, started: float
 ) -> dict[str, Any]:
-    """What a run rests on; `started` is in seconds since the epoch."""
+    """Provenance of a run; `started` is in seconds since the epoch."""
     return _common(scenario, options, ds, started) | {
         "draws": int(ds.attrs["draws"]),
         "draws_not_finite": int(ds.attrs["draws_not_finite"]),
@@ -82,7 +82,7 @@ def run_manifest(
 
 
 def sweep_manifest(plan: SweepPlan, ds: xr.Dataset, started: float) -> dict[str, Any]:
-    """What a sweep rests on; `started` is in seconds since the epoch."""
+    """Provenance of a sweep; `started` is in seconds since the epoch."""
     grid = plan.grid
     first = grid.scenarios[0]
     swept = {axis.key for axis in grid.axes}
@@ -93,7 +93,9 @@ def sweep_manifest(plan: SweepPlan, ds: xr.Dataset, started: float) -> dict[str,
         "expressions": [expression.text for expression in plan.expressions],
         "draws_not_finite": int(ds["draws_not_finite"].sum()),
         "draws_questionable": int(ds["draws_questionable"].sum()),
-        "overrides": [asdict(one) for one in first.overrides if one.key not in swept],
+        "overrides": [
+            asdict(override) for override in first.overrides if override.key not in swept
+        ],
         "parameters_of_the_first_point": first.resolved(),
     }
 
@@ -101,6 +103,7 @@ def sweep_manifest(plan: SweepPlan, ds: xr.Dataset, started: float) -> dict[str,
 def _common(
     scenario: Scenario, options: RunOptions, ds: xr.Dataset, started: float
 ) -> dict[str, Any]:
+    """Shared provenance; `started` is in seconds since the epoch."""
     return {
         "scenario": scenario.name,
         "description": scenario.description,
@@ -121,5 +124,5 @@ def _common(
 
 
 def iso_time(seconds: float) -> str:
-    """Seconds since the epoch as a time of UTC."""
+    """Seconds since the epoch as ISO 8601 text in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

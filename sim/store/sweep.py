@@ -1,4 +1,4 @@
-"""Sweeps on disk: finished points are kept on the way, and the whole in a folder of its own."""
+"""Sweeps on disk: evaluated, read from their folder, or resumed."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ DATA, TABLE, FIGURES = folders.SWEPT, "sweep.csv", "figures"
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A finished sweep: its folder, what `sim.sweep` gives, and how long it took.
+    """A finished sweep: its folder, Dataset, and duration in seconds.
 
-    `from_disk` counts the points that were there already; `undrawn` says which pictures could not
-    be drawn, and why.
+    `from_disk` is the number of points that were stored before; `undrawn` holds the figures that
+    failed, each with the reason.
     """
 
     folder: Path
@@ -51,11 +51,11 @@ def run(
     progress: Callable[[int], None] | None = None,
     stage: Callable[[str], None] = lambda name: None,
 ) -> Sweep:
-    """Draw every point of a sweep, and store the results in `out/<scenario>-sweep-<digest>/`.
+    """Evaluate a sweep and store it in `out/<scenario>-sweep-<digest>/`.
 
-    Every finished point is kept in a hidden folder beside it, so that a sweep that was broken off
-    goes on from there; the files that come of it are the same. One that is in its folder already
-    is read from there, unless it is to be drawn anew by `force`.
+    Finished points are stored in a hidden folder next to it, from which an interrupted sweep is
+    resumed, to the same files. A stored sweep is read; `force` evaluates it again. `progress` is
+    called with numbers of draws done, `stage` with the name of each later stage.
 
     Raises:
         InputError: If `out` cannot be written to.
@@ -64,12 +64,12 @@ def run(
     check_folder(out)
     started = time.time()
     folder = out / f"{plan.grid.scenarios[0].name}-sweep-{plan.digest()}"
-    parts = locks.beside(folder, "points")
+    points_folder = locks.hidden_sibling(folder, "points")
     count = len(plan.grid.scenarios)
     with locks.exclusive_lock(folder, stage):
         if force:
-            shutil.rmtree(parts, ignore_errors=True)
-        elif (ds := _stored(folder)) is not None:
+            shutil.rmtree(points_folder, ignore_errors=True)
+        elif (ds := _read_stored(folder)) is not None:
             undrawn = {}
             if figures and not (folder / FIGURES).is_dir():
                 stage("pictures")
@@ -79,22 +79,22 @@ def run(
         points = []
         from_disk = 0
         for number in range(count):
-            path = parts / f"{number}.npz"
+            path = points_folder / f"{number}.npz"
             point = _read_point(path)
             if point is None:
                 point = plan.point(number, progress)
                 try:
                     _store_point(point, path)
                 except OSError as error:
-                    raise locks.unwritten(folder, error) from error
+                    raise locks.write_error(folder, error) from error
             else:
                 from_disk += 1
                 if progress is not None:
                     progress(plan.options.draws)
             points.append(point)
-        ds = plan.assembled(points)
+        ds = plan.assemble(points)
         undrawn = _store(plan, ds, folder, figures, started, stage)
-        shutil.rmtree(parts, ignore_errors=True)
+        shutil.rmtree(points_folder, ignore_errors=True)
     return Sweep(folder, ds, time.time() - started, from_disk, undrawn)
 
 
@@ -106,7 +106,11 @@ def _store(
     started: float,
     stage: Callable[[str], None],
 ) -> dict[str, str]:
-    """Write all files of a sweep, and put them in place together; the figures that failed."""
+    """Write all files of a sweep, and replace its folder by them.
+
+    Returns:
+        The figures that failed, each with the reason.
+    """
     undrawn: dict[str, str] = {}
     with locks.atomic_directory(folder) as staging:
         stage("files")
@@ -119,8 +123,8 @@ def _store(
     return undrawn
 
 
-def _stored(folder: Path) -> xr.Dataset | None:
-    """The sweep in a folder, or None where there is none that is whole and made by this code."""
+def _read_stored(folder: Path) -> xr.Dataset | None:
+    """The sweep in a folder; None if it is missing or damaged."""
     try:
         _, data = reader.open_verified(folder, DATA)
         with data, h5py.File(data, "r") as file:
@@ -130,14 +134,18 @@ def _stored(folder: Path) -> xr.Dataset | None:
 
 
 def _store_point(point: xr.Dataset, path: Path) -> None:
-    """Store a point: arrays, and what they are. It takes netCDF seconds to hold so many.
+    """Store a point: arrays, and JSON text of dims and attributes.
 
-    The file is written under another name and renamed, so that one that exists is whole.
+    netCDF would take seconds for this number of variables. A file that exists is complete: it is
+    written under another name and renamed.
     """
     about = {
         "attrs": point.attrs,
         "coords": list(map(str, point.coords)),
-        "variables": {str(n): [list(v.dims), v.attrs] for n, v in point.variables.items()},
+        "variables": {
+            str(name): [list(variable.dims), variable.attrs]
+            for name, variable in point.variables.items()
+        },
     }
     arrays: dict[str, Any] = {
         f"{i}": variable.values for i, variable in enumerate(point.variables.values())
@@ -150,7 +158,7 @@ def _store_point(point: xr.Dataset, path: Path) -> None:
 
 
 def _read_point(path: Path) -> xr.Dataset | None:
-    """A stored point, or None where there is none that can be read."""
+    """Read a stored point; None where none can be read."""
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             about = json.loads(str(arrays["about"]))
@@ -165,7 +173,7 @@ def _read_point(path: Path) -> xr.Dataset | None:
 
 
 def _draw_figures(ds: xr.Dataset, folder: Path) -> dict[str, str]:
-    """Draw every figure to a new folder; those that failed, each with the reason."""
+    """Draw all figures in a new folder; return reasons of failed ones."""
     from sim.plots import save
     from sim.plots.sweep import draw, figure_groups
 
@@ -176,16 +184,16 @@ def _draw_figures(ds: xr.Dataset, folder: Path) -> dict[str, str]:
             save(draw(ds, expressions), folder / f"{name}.png")
         except OSError:
             raise
-        except Exception as error:  # a figure is not worth the sweep
+        except Exception as error:  # a figure that fails must not lose the sweep
             undrawn[name] = f"{type(error).__name__}: {error}"
     return undrawn
 
 
 def _write_csv(plan: SweepPlan, ds: xr.Dataset, path: Path) -> None:
-    """Write a sweep as a tidy table, a number a row: its point, what it is, value and error."""
+    """Write a tidy table, one row per number: point, then `COLUMNS`."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*(axis.key for axis in plan.grid.axes), *COLUMNS])
         for point in np.ndindex(*plan.grid.shape):
-            at = [axis.values[i] for axis, i in zip(plan.grid.axes, point, strict=True)]
-            writer.writerows([*at, *row] for row in tidy_rows(ds, point))
+            values = [axis.values[i] for axis, i in zip(plan.grid.axes, point, strict=True)]
+            writer.writerows([*values, *row] for row in tidy_rows(ds, point))

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from sim.common.text import in_words
-from sim.simulation.sweep import asked, keys, scale, shown_unit, unit
+from sim.simulation.sweep import keys, read_expressions, scale, shown_unit, unit
 from sim.statistics.expressions import Expression
 from sim.tables.cells import Cell, Table
 
@@ -29,7 +29,7 @@ def tables(ds: xr.Dataset) -> list[Table]:
     One key: a row for each value. Two: for each expression the values of the longer key down, those
     of the other across. More: a row for each point.
     """
-    swept, expressions = keys(ds), asked(ds)
+    swept, expressions = keys(ds), read_expressions(ds)
     if not expressions:
         return []
     labels = {key: [in_words(value) for value in ds[key].values.tolist()] for key in swept}

@@ -324,7 +324,7 @@ def test_scenarios_with_different_dropped_draws_are_paired_by_number() -> None:
         for policy in ("keep", "drop")
     )
     rows = dict(comparison.side_by_side([kept, dropped]).rows)
-    (margin, *_) = rows["  less base"]
+    (margin, *_) = rows["  vs base"]
     assert isinstance(margin, tables.Cell)
     assert abs(margin.value) < 0.02
     assert margin.error == 0

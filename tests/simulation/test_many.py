@@ -155,7 +155,7 @@ def test_what_is_no_batch_is_refused(base: Scenario, params: Path) -> None:
         ([], {}, "expected a list of what sim.load gives"),
         ("base.toml", {}, "expected a list of what sim.load gives"),
         (["base.toml"], {}, "expected what sim.load gives, got 'base.toml'"),
-        ([base, base], {}, "'base' is there twice: give a mapping"),
+        ([base, base], {}, "'base' occurs twice: give a mapping"),
         ({"": base}, {}, "expected a name"),
         ({"a": base, "b": other}, {}, "seed: scenarios of a batch share it.*: a 1, b 2"),
         ({"a": base, "b": other}, {"seed": 1}, r"thresholds_gw: .* a \[10.0, 5.0, 2.0\], b \[3.0"),

@@ -270,10 +270,10 @@ def test_a_common_variable_has_draws_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("inputs", "options", "told"),
     [
-        ([1, 2], {}, "inputs: expected names with their laws"),
+        ([1, 2], {}, "inputs: expected names with their distributions"),
         ({1: PRICE}, {}, "1: expected a name, got 1"),
-        ({"draw": PRICE}, {}, "draw: is the name of something else"),
-        ({"factors.demand": PRICE}, {}, "factors.demand: is the name of something else"),
+        ({"draw": PRICE}, {}, "draw: is a reserved name"),
+        ({"factors.demand": PRICE}, {}, "factors.demand: is a reserved name"),
         ({"a": PRICE}, {"correlation": 5}, "correlation: expected a group, or a list of groups"),
         ({"a": PRICE}, {"correlation": [5]}, r"correlation\[0\]: expected a table"),
         ({"a": "x"}, {}, "a: expected a number, or a table"),

@@ -160,7 +160,7 @@ def test_kept_bad_draws_tell_no_error_of_what_they_touch() -> None:
     )
     assert ds.attrs["draws"] == STEP
     (line,) = until.remarks(ds)
-    assert line.endswith("= nan (asked for 1e-09: draws tell no error)")
+    assert line.endswith("= nan (asked for 1e-09: no error can be estimated)")
 
 
 def test_the_most_draws_end_it(base: Scenario) -> None:
@@ -205,7 +205,7 @@ def test_what_draws_cannot_tell_is_not_waited_for(base: Scenario) -> None:
     assert never["met"]
     assert never["error"] == 3 / ds.attrs["draws"] <= 0.0003
     first, second = until.remarks(ds)
-    assert first.endswith("= nan (asked for 0.1: draws tell no error)")
+    assert first.endswith("= nan (asked for 0.1: no error can be estimated)")
     assert second == "until: P(gw[meta]@2027Q4 >= 1e4) < 0.0002 (asked for 0.0003)"
 
 
@@ -217,8 +217,7 @@ def test_an_infinite_value_is_told_and_not_met(base: Scenario) -> None:
     (found,) = json.loads(ds.attrs["until"])
     assert found == {"target": aim, "value": None, "error": 0.0, "infinite": True, "met": False}
     assert until.remarks(ds) == [
-        "until: p50(payback_months[openai]) = infinite"
-        " (asked for 0.1: there is no finite value to pin down)"
+        "until: p50(payback_months[openai]) = infinite (asked for 0.1: no finite value)"
     ]
 
 

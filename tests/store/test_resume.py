@@ -65,7 +65,7 @@ def test_the_same_question_is_answered_from_disk(
     monkeypatch.setattr(loop, "run", None)  # nothing is drawn
     before = {path: path.stat().st_mtime_ns for path in undisturbed.folder.iterdir()}
     again = run(base, undisturbed.folder.parent)
-    assert (again.drawn, again.found) == (0, TOTAL)
+    assert (again.drawn, again.reused) == (0, TOTAL)
     assert {path: path.stat().st_mtime_ns for path in undisturbed.folder.iterdir()} == before
     xr.testing.assert_identical(again.ds, undisturbed.ds)
     xr.testing.assert_identical(again.summary, undisturbed.summary)
@@ -74,7 +74,7 @@ def test_the_same_question_is_answered_from_disk(
 def test_force_draws_anew(base: Scenario, tmp_path: Path) -> None:
     run(base, tmp_path, 2_000)
     again = run(base, tmp_path, 2_000, force=True)
-    assert (again.drawn, again.found) == (2_000, 0)
+    assert (again.drawn, again.reused) == (2_000, 0)
 
 
 def test_other_formulas_are_another_question(
@@ -94,13 +94,13 @@ def test_other_code_makes_files_anew_of_the_draws_that_are_there(
     monkeypatch.setattr(store_run, "files_hash", lambda: "edited")
     monkeypatch.setattr(manifest, "files_hash", lambda: "edited")
     again = run(base, tmp_path, 2 * 1_024)
-    assert (again.drawn, again.found) == (0, 2_048)
+    assert (again.drawn, again.reused) == (0, 2_048)
     assert again.folder == first.folder
     assert json.loads((again.folder / "manifest.json").read_text())["code"] == "edited"
     xr.testing.assert_identical(again.ds, first.ds)
     monkeypatch.setattr(checkpoint, "source_hash", lambda: "edited")  # adds up in another way
     third = run(base, tmp_path, 3 * 1_024)
-    assert (third.drawn, third.found) == (3 * 1_024, 0)
+    assert (third.drawn, third.reused) == (3 * 1_024, 0)
 
 
 @pytest.mark.parametrize("name", ["run.nc", "state.npz"])
@@ -110,7 +110,7 @@ def test_a_damaged_run_is_made_anew(base: Scenario, tmp_path: Path, name: str) -
     path = tmp_path / "b" / first.folder.name / name
     path.write_bytes(path.read_bytes()[:-700] + bytes(700))
     again = run(base, tmp_path / "b", 2_500)
-    assert again.found == 0
+    assert again.reused == 0
     assert_same(again, run(base, tmp_path / "c", 2_500))
 
 
@@ -133,7 +133,7 @@ def test_a_run_that_is_extended_is_one_run(
     found = 0
     for draws in sizes:
         done = run(base, tmp_path / "a", draws, sampler=sampler)
-        assert done.found == found // 1_024 * 1_024  # the end of a tile is drawn again
+        assert done.reused == found // 1_024 * 1_024  # the end of a tile is drawn again
         found = draws
     assert_same(done, run(base, tmp_path / "b", sampler=sampler))
 
@@ -154,7 +154,7 @@ def test_fewer_draws_are_those_of_a_run_of_so_many(
     shutil.copytree(undisturbed.folder, tmp_path / "a" / undisturbed.folder.name)
     fewer = run(base, tmp_path / "a", draws)
     assert not fewer.stored
-    assert fewer.found == draws // KEPT * KEPT
+    assert fewer.reused == draws // KEPT * KEPT
     at_once = run(base, tmp_path / "b", draws)
     xr.testing.assert_identical(fewer.ds, at_once.ds)
     xr.testing.assert_identical(fewer.summary, at_once.summary)
@@ -167,13 +167,13 @@ def test_targets_that_a_stored_run_meets_are_answered_from_it(
     run(base, tmp_path, 2 * KEPT)
     easy = until.parse("p50(inference_gross_margin@2026Q4) +- 0.1")
     done = stored(base, tmp_path, seed=4, kept_draws=KEPT, until=[easy], figures=False)
-    assert (done.drawn, done.found) == (0, 2 * KEPT)
+    assert (done.drawn, done.reused) == (0, 2 * KEPT)
     (told,) = json.loads(done.ds.attrs["until"])
     assert told["met"]
     assert "until" not in run(base, tmp_path, 2 * KEPT).ds.attrs  # which asks for nothing
     hard = until.parse(f"p50(inference_gross_margin@2026Q4) +- {told['error'] / 1.3:.5f}")
     more = stored(base, tmp_path, seed=4, kept_draws=KEPT, until=[hard], figures=False)
-    assert more.found == 2 * KEPT
+    assert more.reused == 2 * KEPT
     assert more.drawn > 0
     assert_same_draws(more, run(base, tmp_path / "b", more.ds.attrs["draws"]))
 
@@ -245,10 +245,10 @@ def test_what_was_finished_before_an_interruption_is_not_drawn_again(
         run(base, tmp_path, progress=interrupted)
     assert unfinished(tmp_path)
     done = run(base, tmp_path)
-    assert done.found >= KEPT
+    assert done.reused >= KEPT
     assert_same(done, undisturbed)
     first, second = json.loads((done.folder / "manifest.json").read_text())["interruptions"]
-    assert (first["from_draw"], second["from_draw"]) == (0, done.found)
+    assert (first["from_draw"], second["from_draw"]) == (0, done.reused)
 
 
 def test_a_longer_run_keeps_what_a_shorter_one_that_was_killed_had_not(
@@ -283,7 +283,7 @@ def test_a_longer_run_keeps_what_a_shorter_one_that_was_killed_had_not(
         with pytest.raises(KeyboardInterrupt):
             run(base, tmp_path, progress=interrupted)
     done = run(base, tmp_path)
-    assert done.found >= begun
+    assert done.reused >= begun
     assert_same(done, undisturbed)
 
 
@@ -306,7 +306,7 @@ def test_a_full_disk_loses_nothing_that_was_finished(
     assert not list(tmp_path.glob("base-*"))
     monkeypatch.setattr(checkpoint, "sync_to_disk", real)
     done = run(base, tmp_path)
-    assert done.found >= KEPT
+    assert done.reused >= KEPT
     assert_same(done, undisturbed)
 
 
@@ -323,7 +323,7 @@ def test_a_state_that_is_damaged_is_not_gone_on_with(
     state = folder / checkpoint.STATE
     state.write_bytes(state.read_bytes()[:-2_000])
     done = run(base, tmp_path)
-    assert done.found == 0
+    assert done.reused == 0
     assert_same(done, undisturbed)
 
 
@@ -341,5 +341,5 @@ def test_processes_that_ask_the_same_wait_for_one_another(
     for child in children:
         child.join()
         assert child.exitcode == 0
-    assert done.found in (0, TOTAL)  # one of the three has drawn it
+    assert done.reused in (0, TOTAL)  # one of the three has drawn it
     assert_same(done, undisturbed)
