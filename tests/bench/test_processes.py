@@ -106,10 +106,9 @@ def test_processes_against_the_imports(benchmark: BenchmarkFixture, sim_process:
         print(f"{what}: {cost.over(imports)}; target: {works[what][1]} at most")
 
 
+@pytest.mark.long
 def test_a_first_run(benchmark: BenchmarkFixture, sim_process: Sim) -> None:
     """Nothing is compiled yet; numba's cache is an empty folder, which the second run finds."""
-    if not benchmark.enabled:
-        pytest.skip("compiles the model anew")
     cache = {"NUMBA_CACHE_DIR": str(sim_process.folder())}
 
     def run() -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +114,9 @@ OTHERS: dict[str, tuple[str, Callable[[int], np.ndarray]]] = {
 }
 
 
+PEERS = ("OpenTURNS", "chaospy")  # of the extra `bench`
+
+
 def assert_same_means(one: np.ndarray, other: np.ndarray) -> None:
     draws = one.shape[1]
     apart = np.abs(one.mean(axis=1) - other.mean(axis=1))
@@ -140,12 +142,12 @@ def test_forty_inputs(benchmark: BenchmarkFixture, spared: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # of others
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in PEERS)) for name in OTHERS]
+)
 def test_forty_inputs_against_other_tools(benchmark: BenchmarkFixture, name: str) -> None:
     module, theirs = OTHERS[name]
-    if find_spec(module) is None:
-        print(f"\n{name}: not installed")
-        pytest.skip(f"{name} is not installed")
+    pytest.importorskip(module)
     draws = 200_000 if benchmark.enabled else 2_000
     drawn = benchmark.pedantic(theirs, (draws,), rounds=1)
     assert_same_means(ours(draws).to_array().values, drawn)

@@ -270,14 +270,14 @@ def test_outputs_whose_sd_does_not_converge_are_reported(base: Scenario) -> None
     """
     wide = load({"model.uncertainty": 2})
     ds = sim.simulate(wide, draws=4_096, bad_draws="drop")
-    lines = [line for line in tables.quality(ds, sim.summarise(ds)) if "do not settle" in line]
+    lines = [line for line in tables.quality(ds, sim.summarise(ds)) if "do not converge" in line]
     assert "compute_cost (20" in lines[0]
     assert "read the quantiles instead" in lines[0]
     ds = sim.simulate(base, draws=4_096, sampler="random")  # none of those 22 is among them
     summary = sim.summarise(ds)
-    assert not any("do not settle" in line for line in tables.quality(ds, summary))
+    assert not any("do not converge" in line for line in tables.quality(ds, summary))
     few = sim.simulate(wide, draws=1_000, bad_draws="drop")
-    assert not any("do not settle" in line for line in tables.quality(few, sim.summarise(few)))
+    assert not any("do not converge" in line for line in tables.quality(few, sim.summarise(few)))
 
 
 def test_the_manifest_of_a_run_reports_dropped_draws(tmp_path: Path) -> None:
