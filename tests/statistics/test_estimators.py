@@ -16,41 +16,41 @@ from sim.statistics.replicates import replicated, replicates_by
 
 
 @pytest.mark.parametrize("n", [512, 2_000, 10_240])
-def test_reported_errors_are_those_of_repeated_runs(n: int) -> None:
+def test_errors_equal_the_spread_of_independent_runs(n: int) -> None:
     """Errors of mean, sd, quantiles and probability against the spread over independent runs."""
     rng = np.random.default_rng(12)
     runs = rng.lognormal(size=(600, n))
-    how = replicated(n, "random")
-    value, error = quantiles_with_error(np.sort(runs, axis=-1), runs, how, [0.05, 0.5, 0.95])
+    replicates = replicated(n, "random")
+    value, error = quantiles_with_error(np.sort(runs, axis=-1), runs, replicates, [0.05, 0.5, 0.95])
     spread = value.std(axis=1, ddof=1)
     np.testing.assert_allclose(np.sqrt((error**2).mean(axis=1)), spread, rtol=0.15)
-    for value, error in (mean_with_error(runs, how), sd_with_error(runs, how)):
+    for value, error in (mean_with_error(runs, replicates), sd_with_error(runs, replicates)):
         np.testing.assert_allclose(np.sqrt((error**2).mean()), value.std(ddof=1), rtol=0.12)
     for threshold in (0.1, 1.0, 5.0):
-        how = replicated(n, "random")
-        p, p_error = probability_with_error(runs > threshold, np.ones(runs.shape, bool), how)
+        replicates = replicated(n, "random")
+        p, p_error = probability_with_error(runs > threshold, np.ones(runs.shape, bool), replicates)
         np.testing.assert_allclose(np.sqrt((p_error**2).mean()), p.std(ddof=1), rtol=0.2)
 
 
-def test_rare_events_have_an_honest_error() -> None:
+def test_probability_of_rare_events_has_the_error_of_wilson() -> None:
     happens = np.zeros(100_000, bool)
     valid = np.ones_like(happens)
-    how = replicated(happens.size, "random")
-    assert probability_with_error(happens, valid, how)[1] > 0
+    replicates = replicated(happens.size, "random")
+    assert probability_with_error(happens, valid, replicates)[1] > 0
     happens[7] = True
-    value, error = probability_with_error(happens, valid, how)
+    value, error = probability_with_error(happens, valid, replicates)
     assert value == 1e-5
     assert error == pytest.approx(1.1e-5, rel=0.1)
 
 
-def test_infinities_stay_in_quantiles() -> None:
+def test_quantiles_keep_infinite_draws() -> None:
     ordered = np.array([[0.0, 1.0, np.inf, np.inf]])
     value, _ = quantiles_with_error(ordered, ordered, replicated(4, "random"), [0.0, 0.5, 1.0])
     assert value[:, 0].tolist() == [0.0, np.inf, np.inf]
 
 
-def test_a_quantile_next_to_infinity_has_an_infinite_error() -> None:
-    """Some replicates put the median at never: then nothing finite bounds it above."""
+def test_quantile_next_to_infinity_has_an_infinite_error() -> None:
+    """The median of some replicates is infinite: no finite number bounds it above."""
     runs = np.arange(1.0, 10_241.0)
     runs[5_130:] = np.inf
     rng = np.random.default_rng(1)
@@ -74,8 +74,8 @@ def test_quantiles_below_the_first_finite_draw_are_minus_infinity() -> None:
     assert np.isfinite(value[2])
 
 
-# The draws of the three samplers, made here: 600 runs of 10,240 draws of a function of a few
-# inputs whose law is known, so that all statistics have known answers.
+# Draws as of the three samplers: 600 runs of 10,240 draws of a function of a few inputs with a
+# known distribution, so that all statistics have known answers.
 RUNS, N = 600, 10_240
 REACH = 2.0395134464  # the 97.5 % point of t with 31 degrees
 SAMPLERS = ("random", "stratified", "sobol")
@@ -83,8 +83,8 @@ SAMPLERS = ("random", "stratified", "sobol")
 
 def reversed_bits(x: np.ndarray) -> np.ndarray:
     for shift, mask in ((1, 0x55555555), (2, 0x33333333), (4, 0x0F0F0F0F), (8, 0x00FF00FF)):
-        by, kept = np.uint32(shift), np.uint32(mask)
-        x = ((x >> by) & kept) | ((x & kept) << by)
+        bits, kept = np.uint32(shift), np.uint32(mask)
+        x = ((x >> bits) & kept) | ((x & kept) << bits)
     return (x >> np.uint32(16)) | (x << np.uint32(16))
 
 
@@ -97,7 +97,7 @@ def scrambled(x: np.ndarray, rng: np.random.Generator, shape: tuple[int, ...]) -
 
 
 def normal_runs(sampler: str, inputs: int, seed: int, runs: int = RUNS) -> np.ndarray:
-    """Runs [run, draw] of a standard normal, the sum of so many inputs."""
+    """Runs [run, draw] of a standard normal that is the sum of `inputs` inputs."""
     rng = np.random.default_rng(seed)
     if sampler == "random":
         u = rng.random((inputs, runs, N))
@@ -111,73 +111,75 @@ def normal_runs(sampler: str, inputs: int, seed: int, runs: int = RUNS) -> np.nd
     return ndtri(u.reshape(inputs, runs, N)).sum(axis=0) / np.sqrt(inputs)
 
 
-Found = dict[str, tuple[np.ndarray, np.ndarray, float]]
+Statistics = dict[str, tuple[np.ndarray, np.ndarray, float]]
 
 
-def statistics_of(runs: np.ndarray, sampler: str) -> Found:
-    """Value and error [run] of the statistics of normal draws, and the known answer."""
-    how = replicated(N, sampler)
+def statistics_of(runs: np.ndarray, sampler: str) -> Statistics:
+    """Values and errors [run] of statistics of normal draws, and known answers, by name."""
+    replicates = replicated(N, sampler)
     ordered = np.sort(runs, axis=-1)
-    found: Found = {"mean": (*mean_with_error(runs, how), 0.0)}
-    found["sd"] = *sd_with_error(runs, how), 1.0
+    statistics: Statistics = {"mean": (*mean_with_error(runs, replicates), 0.0)}
+    statistics["sd"] = *sd_with_error(runs, replicates), 1.0
     levels = [0.05, 0.5, 0.9, 0.37]
-    values, errors = quantiles_with_error(ordered, runs, how, levels)
+    values, errors = quantiles_with_error(ordered, runs, replicates, levels)
     for level, value, error in zip(levels, values, errors, strict=True):
-        found["median" if level == 0.5 else f"VaR {level}"] = value, error, float(ndtri(level))
+        statistics["median" if level == 0.5 else f"VaR {level}"] = value, error, float(ndtri(level))
     tails = [0.05, 0.95, 0.01]
-    values, errors = tail_means_with_error(ordered, runs, how, tails)
+    values, errors = tail_means_with_error(ordered, runs, replicates, tails)
     for level, value, error in zip(tails, values, errors, strict=True):
         density = np.exp(-(float(ndtri(level)) ** 2) / 2) / np.sqrt(2 * np.pi)
         answer = density / (1 - level) if level > 0.5 else -density / level
-        found[f"CVaR {level}"] = value, error, answer
+        statistics[f"CVaR {level}"] = value, error, answer
     for least in (0.5, -1.2):
-        value, error = probability_with_error(runs >= least, np.ones(runs.shape, bool), how)
-        found[f"P(>= {least})"] = value, error, 1 - float(ndtr(least))
-    return found
+        value, error = probability_with_error(runs >= least, np.ones(runs.shape, bool), replicates)
+        statistics[f"P(>= {least})"] = value, error, 1 - float(ndtr(least))
+    return statistics
 
 
-def repeated(sampler: str, inputs: int) -> Found:
-    """The statistics of 1,200 runs: their coverage is known to 0.6 %."""
-    one, two = (statistics_of(normal_runs(sampler, inputs, seed), sampler) for seed in (2, 3))
-    both = {name: np.concatenate([one[name][:2], two[name][:2]], axis=1) for name in one}
-    return {name: (*both[name], one[name][2]) for name in one}
+def repeated(sampler: str, inputs: int) -> Statistics:
+    """Statistics of 1,200 runs: their coverage is known to 0.6 %."""
+    first, second = (statistics_of(normal_runs(sampler, inputs, seed), sampler) for seed in (2, 3))
+    both = {name: np.concatenate([first[name][:2], second[name][:2]], axis=1) for name in first}
+    return {name: (*both[name], first[name][2]) for name in first}
 
 
 @pytest.fixture(scope="module", params=SAMPLERS)
-def several(request: pytest.FixtureRequest) -> Found:
+def statistics_of_sampler(request: pytest.FixtureRequest) -> Statistics:
     return repeated(request.param, inputs=3)
 
 
-def test_intervals_of_95_percent_cover(several: Found) -> None:
-    for name, (value, error, truth) in several.items():
-        covered = (np.abs(value - truth) <= REACH * error).mean()
+def test_intervals_of_95_percent_cover_the_answer(statistics_of_sampler: Statistics) -> None:
+    for name, (value, error, answer) in statistics_of_sampler.items():
+        covered = (np.abs(value - answer) <= REACH * error).mean()
         assert 0.93 < covered < 0.97, (name, covered)
 
 
-def test_reported_errors_are_the_spread_over_seeds(several: Found) -> None:
+def test_errors_equal_the_spread_over_seeds(statistics_of_sampler: Statistics) -> None:
     for name in ("mean", "median", "P(>= 0.5)"):
-        value, error, _ = several[name]
+        value, error, _ = statistics_of_sampler[name]
         seeds = slice(300)
         spread = value[seeds].std(ddof=1)
         assert np.sqrt((error[seeds] ** 2).mean()) == pytest.approx(spread, rel=0.1), name
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS[1:])
-def test_intervals_cover_where_one_input_rules(sampler: str) -> None:
-    """Quantiles of replicates of such even draws jump from stratum to stratum; shares do not."""
-    found = repeated(sampler, inputs=1)
-    # A median at the edge of two strata is known to a draw or two.
-    value, error, _ = found.pop("median")
+def test_intervals_cover_the_answer_with_a_single_input(sampler: str) -> None:
+    """Quantiles of replicates would jump from stratum to stratum; shares do not."""
+    statistics = repeated(sampler, inputs=1)
+    # The median lies at the edge of two strata, and is known to one or two draws.
+    value, error, _ = statistics.pop("median")
     assert 0.8 < np.sqrt((error**2).mean()) / value.std() < 1.6
-    for name, (value, error, truth) in found.items():
-        covered = (np.abs(value - truth) <= REACH * error).mean()
+    for name, (value, error, answer) in statistics.items():
+        covered = (np.abs(value - answer) <= REACH * error).mean()
         assert 0.93 < covered < 0.97, (name, covered)
 
 
 @pytest.mark.parametrize(("sampler", "n"), [*((s, N) for s in SAMPLERS), ("stratified", 960)])
 @pytest.mark.parametrize("inputs", [1, 3])
-def test_intervals_cover_where_draws_are_left_out(sampler: str, n: int, inputs: int) -> None:
-    """Of a normal, the draws above 1.5 and 2 % of the others: the answers are still known."""
+def test_intervals_cover_the_answer_where_draws_are_left_out(
+    sampler: str, n: int, inputs: int
+) -> None:
+    """Draws of a normal above 1.5 and 2 % of the others are left out: answers are still known."""
     cut = 1.5
     share = float(ndtr(cut))
     density = float(np.exp(-(cut**2) / 2) / np.sqrt(2 * np.pi))
@@ -187,24 +189,24 @@ def test_intervals_cover_where_draws_are_left_out(sampler: str, n: int, inputs: 
     answers |= {"P": 1 - float(ndtr(-0.5)) / share}
     rng = np.random.default_rng(6)
     errors: dict[str, list[float]] = {name: [] for name in answers}
-    missed: dict[str, list[float]] = {name: [] for name in answers}
+    deviations: dict[str, list[float]] = {name: [] for name in answers}
     for run in normal_runs(sampler, inputs, seed=7)[:, :n]:
         numbers = np.flatnonzero((run < cut) & (rng.random(n) > 0.02))
-        left, how = run[numbers], replicates_by(numbers, sampler, n)
-        assert how.draws == left.size == how.count.sum()
-        median = quantiles_with_error(np.sort(left), left, how, [0.5])
+        kept, replicates = run[numbers], replicates_by(numbers, sampler, n)
+        assert replicates.draws == kept.size == replicates.count.sum()
+        median = quantiles_with_error(np.sort(kept), kept, replicates, [0.5])
         for name, (value, error) in {
-            "mean": mean_with_error(left, how),
-            "sd": sd_with_error(left, how),
+            "mean": mean_with_error(kept, replicates),
+            "sd": sd_with_error(kept, replicates),
             "median": (median[0][0], median[1][0]),
-            "P": probability_with_error(left >= -0.5, np.ones(left.shape, bool), how),
+            "P": probability_with_error(kept >= -0.5, np.ones(kept.shape, bool), replicates),
         }.items():
             errors[name].append(float(error))
-            missed[name].append(float(value) - answers[name])
+            deviations[name].append(float(value) - answers[name])
     reach = REACH if n == N else 2.0452  # 30 replicates
     for name in answers:
-        off, error = np.array(missed[name]), np.array(errors[name])
+        off, error = np.array(deviations[name]), np.array(errors[name])
         if n < N and name == "P" and inputs == 1:
-            continue  # a threshold in one stratum: Wilson's interval is far too wide, not wrong
+            continue  # a threshold within one stratum: Wilson's interval is too wide
         assert 0.92 < (np.abs(off) <= reach * error).mean() < 0.98, name
         assert 0.85 < np.sqrt((error**2).mean()) / off.std() < 1.35, name

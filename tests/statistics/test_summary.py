@@ -15,7 +15,7 @@ from sim.parameters.scenario import Scenario
 from sim.statistics.summary import mean_with_error as mean_of
 
 
-def test_too_few_draws_have_no_error(base: Scenario) -> None:
+def test_summary_of_too_few_draws_has_no_errors(base: Scenario) -> None:
     few = sim.summarise(sim.simulate(base, draws=255))
     errors = [name for name in few.data_vars if str(name).endswith("_error")]
     assert all(np.isnan(few[name]).all() for name in errors)
@@ -23,13 +23,13 @@ def test_too_few_draws_have_no_error(base: Scenario) -> None:
     assert np.isfinite(enough.inference_gross_margin_mean_error).all()
 
 
-def test_one_draw_is_summarised(base: Scenario) -> None:
-    one = sim.summarise(sim.simulate(base, draws=1))
-    assert np.isfinite(one.inference_gross_margin_quantile).all()
-    assert np.isfinite(one.unit_cost_mean).all()
+def test_summary_of_one_draw_is_finite(base: Scenario) -> None:
+    single = sim.summarise(sim.simulate(base, draws=1))
+    assert np.isfinite(single.inference_gross_margin_quantile).all()
+    assert np.isfinite(single.unit_cost_mean).all()
 
 
-def test_moments_agree_with_the_draws_they_stand_for(base: Scenario) -> None:
+def test_summary_from_moments_agrees_with_that_from_draws(base: Scenario) -> None:
     n = 5_000
     moments = sim.summarise(sim.simulate(base, draws=n, seed=4))
     draws = sim.simulate(base, draws=n, seed=4, keep=["unit_cost", "capex_binds", "duty_cycle"])
@@ -47,20 +47,20 @@ def test_moments_agree_with_the_draws_they_stand_for(base: Scenario) -> None:
         assert 0.75 < float(ratio.median()) < 1.25
 
 
-def test_layers_sum_to_the_mean_total(summary: xr.Dataset) -> None:
+def test_mean_layers_add_up_to_the_mean_cost(summary: xr.Dataset) -> None:
     compute = summary.unit_cost_mean.isel(layer=slice(11)).sum("layer")
     np.testing.assert_allclose(compute, summary.compute_cost_mean, rtol=1e-12)
 
 
-def test_tail_means_are_means_of_the_tails(ds: xr.Dataset, summary: xr.Dataset) -> None:
+def test_cvar_is_the_mean_of_the_tail(ds: xr.Dataset, summary: xr.Dataset) -> None:
     margin = ds.inference_gross_margin.sel(quarter="2026Q4").values
     low = np.sort(margin)[:200].mean()
     high = np.sort(margin)[3_800:].mean()
-    found = summary.inference_gross_margin_cvar.sel(quarter="2026Q4")
-    np.testing.assert_allclose(found, [low, high])
+    actual = summary.inference_gross_margin_cvar.sel(quarter="2026Q4")
+    np.testing.assert_allclose(actual, [low, high])
 
 
-def test_a_choice_can_be_summarised_inputs_too(base: Scenario) -> None:
+def test_summarise_takes_names_of_outputs_inputs_and_probabilities(base: Scenario) -> None:
     ds = sim.simulate(base, draws=512, keep=["pue", "gw"])
     chosen = sim.summarise(ds, names=["pue", "p_top_two"], quantiles=[0.1, 0.9])
     assert set(chosen.data_vars) == {
@@ -79,24 +79,24 @@ def test_every_statistic_has_an_error_and_a_unit(summary: xr.Dataset) -> None:
         assert str(name).endswith("_error") or f"{name}_error" in summary
 
 
-def test_draws_that_are_nan_neither_shift_quantiles_nor_count_in_probabilities(
+def test_nan_draws_make_statistics_nan_but_not_probabilities(
     ds: xr.Dataset,
 ) -> None:
     spoiled = ds.copy(deep=True)
     spoiled.inference_gross_margin[:400, 3] = np.nan
-    summary, whole = sim.summarise(spoiled), sim.summarise(ds)
-    touched = {"quarter": "2026Q4"}
+    summary, full = sim.summarise(spoiled), sim.summarise(ds)
+    spoiled_quarter = {"quarter": "2026Q4"}
     for statistic in ("mean", "sd", "quantile", "cvar"):
         name = f"inference_gross_margin_{statistic}"
-        assert np.isnan(summary[name].sel(touched)).all()
-        other = {"quarter": "2027Q4"}
-        np.testing.assert_array_equal(summary[name].sel(other), whole[name].sel(other))
-    reached = ds.inference_gross_margin.sel(touched)[400:] >= ds.hurdle_margin
-    assert float(summary.p_margin_above_hurdle.sel(touched)) == float(reached.mean())
-    assert float(summary.p_margin_above_hurdle_error.sel(touched)) > 0
+        assert np.isnan(summary[name].sel(spoiled_quarter)).all()
+        untouched = {"quarter": "2027Q4"}
+        np.testing.assert_array_equal(summary[name].sel(untouched), full[name].sel(untouched))
+    reached = ds.inference_gross_margin.sel(spoiled_quarter)[400:] >= ds.hurdle_margin
+    assert float(summary.p_margin_above_hurdle.sel(spoiled_quarter)) == float(reached.mean())
+    assert float(summary.p_margin_above_hurdle_error.sel(spoiled_quarter)) > 0
 
 
-def test_unbounded_ratios_have_quantiles_and_probabilities_and_no_mean(
+def test_unbounded_ratios_have_quantiles_but_no_moments(
     ds: xr.Dataset, summary: xr.Dataset
 ) -> None:
     unbounded = [name for name, output in OUTPUTS.items() if output.unbounded]
@@ -111,8 +111,8 @@ def test_unbounded_ratios_have_quantiles_and_probabilities_and_no_mean(
     assert np.isnan(summary.payback_months_finite.sel(lab="meta"))
 
 
-def test_never_and_never_again_stay_in_quantiles(ds: xr.Dataset, summary: xr.Dataset) -> None:
-    """+inf is the longest payback, -inf the lowest margin, and neither has a finite error."""
+def test_infinite_payback_and_margin_stay_in_quantiles(ds: xr.Dataset, summary: xr.Dataset) -> None:
+    """+inf is the longest payback and -inf the lowest margin; both are kept in quantiles."""
     payback = summary.payback_months_quantile.sel(lab="openai")
     assert np.isinf(payback.sel(quantile=0.5))
     assert float(summary.payback_months_quantile_error.sel(lab="openai", quantile=0.5)) == 0
@@ -137,51 +137,55 @@ def test_probabilities_by_lab_are_shares_of_draws(ds: xr.Dataset, summary: xr.Da
         assert summary[name].where(~reports, drop=True).isnull().all()
 
 
-def test_the_mean_is_the_same_from_draws_and_from_moments(base: Scenario, ds: xr.Dataset) -> None:
+def test_mean_with_error_agrees_between_draws_and_moments(base: Scenario, ds: xr.Dataset) -> None:
     drawn = sim.simulate(base, draws=4_000, seed=1, keep=["rent_received"])
-    by_draw, by_moment = (mean_of(one, "rent_received") for one in (drawn, ds))
+    by_draw, by_moment = (mean_of(part, "rent_received") for part in (drawn, ds))
     np.testing.assert_allclose(by_draw[0], by_moment[0], rtol=1e-12)
-    # 4,000 draws fill no whole number of tiles, of which each error makes use in its own way.
+    # 4,000 draws do not fill the last tile, which the two errors treat differently.
     np.testing.assert_allclose(by_draw[1], by_moment[1], rtol=0.3)
 
 
-def test_errors_hold_where_draws_are_left_out(ds: xr.Dataset) -> None:
-    """Values are those of all draws that are left, and errors hardly change."""
+def test_errors_hardly_change_where_draws_are_left_out(ds: xr.Dataset) -> None:
+    """Values are those of all remaining draws."""
     names = ["inference_gross_margin", "p_margin_above_hurdle"]
-    left = ds.isel(draw=np.flatnonzero(np.random.default_rng(1).random(ds.sizes["draw"]) > 0.002))
-    whole, summary = sim.summarise(ds, names), sim.summarise(left, names)
+    remaining = ds.isel(
+        draw=np.flatnonzero(np.random.default_rng(1).random(ds.sizes["draw"]) > 0.002)
+    )
+    full, summary = sim.summarise(ds, names), sim.summarise(remaining, names)
     np.testing.assert_allclose(
-        summary.inference_gross_margin_mean, left.inference_gross_margin.mean("draw")
+        summary.inference_gross_margin_mean, remaining.inference_gross_margin.mean("draw")
     )
     for name in summary.data_vars:
         if str(name).endswith("_error"):
-            assert (summary[name] / whole[name]).median() == pytest.approx(1.0, abs=0.2), name
+            assert (summary[name] / full[name]).median() == pytest.approx(1.0, abs=0.2), name
 
 
 @pytest.mark.parametrize(
     ("sampler", "n"), [("random", 3_072), ("random", 1_000), ("random", 300), ("sobol", 3_072)]
 )
-def test_moments_with_draws_left_out(base: Scenario, sampler: str, n: int) -> None:
-    """Counts that differ a bit, and those of Sobol' sequences, against the draws themselves."""
+def test_moments_agree_with_draws_where_some_are_left_out(
+    base: Scenario, sampler: str, n: int
+) -> None:
+    """Replicates have different counts; moments are compared with the draws themselves."""
     drawn = sim.simulate(base, draws=n, seed=4, keep=["unit_cost"])
-    gone = np.random.default_rng(2).random(n) < 0.02
-    left = drawn.isel(draw=np.flatnonzero(~gone)).assign_attrs(sampler=sampler)
-    replicate = replicate_of(left.draw.values, sampler)
-    groups = [left.unit_cost.values[replicate == r] for r in range(32)]
-    nothing = np.zeros(left.unit_cost.shape[1:])
+    left_out = np.random.default_rng(2).random(n) < 0.02
+    remaining = drawn.isel(draw=np.flatnonzero(~left_out)).assign_attrs(sampler=sampler)
+    replicate = replicate_of(remaining.draw.values, sampler)
+    groups = [remaining.unit_cost.values[replicate == r] for r in range(32)]
+    nothing = np.zeros(remaining.unit_cost.shape[1:])
     moments_of = [(g.mean(0), len(g) * g.var(0)) if len(g) else (nothing, nothing) for g in groups]
-    dims = ("replicate", *left.unit_cost.dims[1:])
+    dims = ("replicate", *remaining.unit_cost.dims[1:])
     moments = xr.Dataset(
         {
             "replicate_count": ("replicate", np.array([len(group) for group in groups])),
             "unit_cost_replicate_mean": (dims, np.stack([mean for mean, _ in moments_of])),
             "unit_cost_replicate_m2": (dims, np.stack([m2 for _, m2 in moments_of])),
         },
-        attrs=left.attrs,
+        attrs=remaining.attrs,
     )
     for pool in (("draw",), ("draw", "regime")):
         by_moments = sim.summarise(moments, ["unit_cost"], dims=pool)
-        by_draws = sim.summarise(left, ["unit_cost"], dims=pool)
+        by_draws = sim.summarise(remaining, ["unit_cost"], dims=pool)
         for statistic in ("mean", "sd"):
             name = f"unit_cost_{statistic}"
             assert by_moments[name].dims == by_draws[name].dims
@@ -192,12 +196,12 @@ def test_moments_with_draws_left_out(base: Scenario, sampler: str, n: int) -> No
             assert np.isfinite(by_draws[f"{name}_error"]).all()
 
 
-def test_any_dataset_with_draws_is_summarised() -> None:
+def test_summarise_takes_any_dataset_with_draws() -> None:
     rng = np.random.default_rng(8)
     loss = xr.DataArray(rng.normal(size=(5_000, 3)), dims=("draw", "site"))
-    made = xr.Dataset({"loss": loss, "code": loss.astype(int), "fixed": loss.mean()})
-    made = made.assign_coords(site=["a", "b", "c"])
-    summary = sim.summarise(made, tails=[0.01, 0.99], at_least=[0.0, 2.0])
+    loss_ds = xr.Dataset({"loss": loss, "code": loss.astype(int), "fixed": loss.mean()})
+    loss_ds = loss_ds.assign_coords(site=["a", "b", "c"])
+    summary = sim.summarise(loss_ds, tails=[0.01, 0.99], at_least=[0.0, 2.0])
     kinds = ("mean", "sd", "quantile", "var", "cvar", "exceedance")
     assert set(summary.data_vars) == {f"loss_{k}{e}" for k in kinds for e in ("", "_error")}
     assert summary.loss_exceedance.dims == ("at_least", "site")
@@ -208,37 +212,37 @@ def test_any_dataset_with_draws_is_summarised() -> None:
     assert (summary.loss_cvar.sel(tail=0.01) < summary.loss_var.sel(tail=0.01)).all()
     assert list(summary.site.values) == ["a", "b", "c"]
     with pytest.raises(KeyError, match="did you mean 'loss'"):
-        sim.summarise(made, ["los"])
+        sim.summarise(loss_ds, ["los"])
     with pytest.raises(KeyError, match="did you mean 'site'"):
-        sim.summarise(made, dims=("draw", "sites"))
+        sim.summarise(loss_ds, dims=("draw", "sites"))
     with pytest.raises(ValueError, match="'draw' among them"):
-        sim.summarise(made, dims=("site",))
+        sim.summarise(loss_ds, dims=("site",))
     with pytest.raises(ValueError, match="levels between 0 and 1"):
-        sim.summarise(made, tails=[5])
+        sim.summarise(loss_ds, tails=[5])
 
 
-def test_names_stand_for_meanings_that_are_not_said() -> None:
+def test_long_name_defaults_to_the_name() -> None:
     draws = np.random.default_rng(3).normal(size=2_048)
-    made = xr.Dataset({"loss": ("draw", draws)})
-    assert sim.summarise(made).loss_mean.attrs["long_name"] == "loss"
+    loss_ds = xr.Dataset({"loss": ("draw", draws)})
+    assert sim.summarise(loss_ds).loss_mean.attrs["long_name"] == "loss"
 
 
-def test_levels_may_be_none_and_the_ends_have_no_error() -> None:
+def test_levels_may_be_empty_and_extremes_have_no_error() -> None:
     draws = np.random.default_rng(3).normal(size=2_048)
-    made = xr.Dataset({"loss": ("draw", draws)})
-    assert set(sim.summarise(made, quantiles=[], tails=[]).data_vars) == {
+    loss_ds = xr.Dataset({"loss": ("draw", draws)})
+    assert set(sim.summarise(loss_ds, quantiles=[], tails=[]).data_vars) == {
         f"loss_{k}{e}" for k in ("mean", "sd") for e in ("", "_error")
     }
-    assert "loss_quantile" not in sim.summarise(made, quantiles=[])
-    ends = sim.summarise(made, quantiles=np.array([0, 0.5, 1]))
+    assert "loss_quantile" not in sim.summarise(loss_ds, quantiles=[])
+    ends = sim.summarise(loss_ds, quantiles=np.array([0, 0.5, 1]))
     assert ends.loss_quantile.values[[0, 2]].tolist() == [draws.min(), draws.max()]
     assert np.isnan(ends.loss_quantile_error).values.tolist() == [True, False, True]
 
 
-def test_tails_are_of_whole_draws() -> None:
-    made = xr.Dataset({"loss": ("draw", np.arange(100.0))})
-    found = sim.summarise(made, tails=[0.07, 0.57]).loss_cvar.values
-    assert found.tolist() == [3.0, 78.0]
+def test_cvar_is_over_whole_draws() -> None:
+    loss_ds = xr.Dataset({"loss": ("draw", np.arange(100.0))})
+    actual = sim.summarise(loss_ds, tails=[0.07, 0.57]).loss_cvar.values
+    assert actual.tolist() == [3.0, 78.0]
 
 
 @pytest.mark.parametrize(
@@ -252,30 +256,32 @@ def test_tails_are_of_whole_draws() -> None:
         ({"at_least": [None]}, "at_least: expected numbers, got None"),
     ],
 )
-def test_what_cannot_be_summarised_is_said(options: dict[str, Any], message: str) -> None:
-    made = xr.Dataset({"sales": ("draw", np.arange(64.0))})
+def test_summarise_refuses_invalid_arguments_and_datasets_without_draws(
+    options: dict[str, Any], message: str
+) -> None:
+    loss_ds = xr.Dataset({"sales": ("draw", np.arange(64.0))})
     with pytest.raises(ValueError, match=re.escape(message)):
-        sim.summarise(made, **options)
+        sim.summarise(loss_ds, **options)
     with pytest.raises(ValueError, match="ds: expected draws, got none"):
-        sim.summarise(made.isel(draw=slice(0)))
+        sim.summarise(loss_ds.isel(draw=slice(0)))
 
 
-def test_pooled_dims_keep_the_replicates_of_their_draws() -> None:
-    """Sites that are copies of one another tell no more than one of them."""
+def test_pooled_copies_have_the_error_of_one() -> None:
+    """Sites that are copies of one another add no information."""
     rng = np.random.default_rng(9)
-    one = xr.DataArray(rng.normal(size=10_240), dims="draw")
-    made = xr.Dataset({"loss": xr.concat([one] * 4, "site").transpose("draw", "site")})
-    asked = {"quantiles": [0.003, 0.5], "at_least": [0.1, 3.0]}
-    exclusive_lock = sim.summarise(xr.Dataset({"loss": one}), **asked)
-    pooled = sim.summarise(made, **asked, dims=("draw", "site"))
+    single = xr.DataArray(rng.normal(size=10_240), dims="draw")
+    loss_ds = xr.Dataset({"loss": xr.concat([single] * 4, "site").transpose("draw", "site")})
+    levels = {"quantiles": [0.003, 0.5], "at_least": [0.1, 3.0]}
+    of_one_site = sim.summarise(xr.Dataset({"loss": single}), **levels)
+    pooled = sim.summarise(loss_ds, **levels, dims=("draw", "site"))
     assert set(pooled.sizes) == {"quantile", "tail", "at_least"}
-    for name in exclusive_lock.data_vars:
+    for name in of_one_site.data_vars:
         np.testing.assert_allclose(
-            pooled[name], exclusive_lock[name], rtol=0.05, atol=2e-3, err_msg=name
+            pooled[name], of_one_site[name], rtol=0.05, atol=2e-3, err_msg=name
         )
 
 
-def test_a_narrowed_dataset_is_summarised(ds: xr.Dataset) -> None:
+def test_summarise_takes_a_selection_of_a_dataset(ds: xr.Dataset) -> None:
     quarter = ds.sel(quarter="2026Q4")
     summary = sim.summarise(quarter)
     assert summary.inference_gross_margin_mean.dims == ()
