@@ -1,64 +1,29 @@
 from __future__ import annotations
 
-import csv
 import json
 import math
-import signal
-import subprocess
-import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import ROOT, Command, runs_in
+from conftest import Command, runs_in
+from sweep_plans import BASE, DUTY, HURDLE, LIFE, LOW, MEDIAN, make_plan
 
 import sim
 from sim import plots
-from sim.parameters import sweep_axes
 from sim.plots import sweep as figures
 from sim.simulation import sweep as sweeps
 from sim.statistics import expressions
-from sim.store import folders
-from sim.store import sweep as store_sweep
-from sim.store.sweep import Sweep
 from sim.tables.sweep import tables
 
-BASE = str(ROOT / "params" / "base.toml")
-DUTY = "utilisation.duty_cycle_online_inference.median"
-LIFE = "hardware.it_economic_life_years.median"
-MEDIAN, LOW = "p50(inference_gross_margin@2026Q4)", "p5(inference_gross_margin@2026Q4)"
-HURDLE = "P(inference_gross_margin@2026Q4 >= 0.7)"
 SMALL: dict[str, Any] = {"draws": 512, "seed": 3}
-
-
-def question(over: dict[str, Any], outputs: Any = (MEDIAN,), **options: Any) -> sweeps.SweepPlan:
-    faults: list[Any] = []
-    usual = {"seed": 3, "sampler": None, "threads": None, "bad_draws": "fail"}
-    given = {**usual, "draws": 300, "drop_questionable": False, **options}
-    return sweeps.plan_sweep(
-        BASE, sweep_axes.of_mapping(over, faults), outputs, {}, faults, **given
-    )
-
-
-def stored(folder: Path) -> dict[str, bytes]:
-    """The files of a sweep but for the manifest, which tells the time."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json"]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="module")
 def grid() -> xr.Dataset:
     return sim.sweep(BASE, {DUTY: "0.4:0.6:3", LIFE: [3, 5]}, **SMALL)
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
-    asked = question({DUTY: [0.4, 0.6], LIFE: [3, 4, 5]}, [MEDIAN, HURDLE, "p_top_two"])
-    return store_sweep.run(asked, tmp_path_factory.mktemp("outputs"))
 
 
 def test_a_sweep_has_a_dim_for_each_key_with_its_values_and_unit(grid: xr.Dataset) -> None:
@@ -166,135 +131,23 @@ def test_all_faults_are_told_before_anything_is_drawn(monkeypatch: pytest.Monkey
 
 def test_the_hurdle_is_asked_for_where_it_is_one_number() -> None:
     def asked(over: dict[str, Any]) -> list[str]:
-        return [one.text for one in question(over, None).expressions]
+        return [one.text for one in make_plan(over, None).expressions]
 
     assert asked({LIFE: [3]}) == [MEDIAN, LOW, HURDLE]
     assert asked({"finance.hurdle_margin.value": [0.6]})[2].endswith(">= 0.6)")
     assert asked({"finance.hurdle_margin.value": [0.6, 0.7]}) == [MEDIAN, LOW]
 
 
-def test_a_folder_holds_data_a_tidy_table_pictures_and_provenance(done: Sweep) -> None:
-    folder = done.folder
-    assert runs_in(folder.parent) == [folder]
-    assert folder.name == f"base-sweep-{done.ds.attrs['digest']}"
-    figures = {path.stem for path in (folder / "figures").iterdir()}
-    assert figures == {"p50_inference_gross_margin_2026Q4", "P_inference_gross_margin_2026Q4_0_7"}
-    with xr.open_dataset(folder / "sweep.nc", engine="h5netcdf") as ds:
-        xr.testing.assert_identical(ds.load(), done.ds)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["over"][LIFE]["values"] == [3, 4, 5]
-    assert manifest["points"] == 6
-    assert manifest["parameters_of_the_first_point"]["model"]["view"] == "economic"
-    with (folder / "sweep.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    keys = [DUTY, LIFE, "output", "lab", "landlord", "regime", "layer", "quarter", "statistic"]
-    assert len({tuple(row[key] for key in keys) for row in rows}) == len(rows)
-    at = {DUTY: "0.6", LIFE: "4"}
-    (row,) = [r for r in rows if r["output"] == HURDLE and at.items() <= r.items()]
-    point = done.ds.sel({DUTY: 0.6, LIFE: 4})
-    assert float(row["value"]) == float(point[HURDLE])
-    assert float(row["error"]) == float(point[f"{HURDLE}_error"]) > 0
-    (row,) = [
-        r for r in rows
-        if at.items() <= r.items() and r["statistic"] == "p95" and r["quarter"] == "2027Q4"
-    ]  # fmt: skip
-    margin = point["inference_gross_margin_quantile"].sel(quantile=0.95, quarter="2027Q4")
-    assert (row["output"], float(row["value"])) == ("inference_gross_margin", float(margin))
-
-
 def test_what_determines_a_sweep_names_its_folder() -> None:
     over = {LIFE: [3, 4]}
-    first = question(over).digest()
-    assert question({LIFE: "3:4:2"}).digest() == first
+    first = make_plan(over).digest()
+    assert make_plan({LIFE: "3:4:2"}).digest() == first
     others = [
-        question({LIFE: [3, 5]}), question(over, [LOW]), question(over, draws=301),
-        question(over, seed=4), question(over, sampler="random"),
-        question(over, drop_questionable=True),
+        make_plan({LIFE: [3, 5]}), make_plan(over, [LOW]), make_plan(over, draws=301),
+        make_plan(over, seed=4), make_plan(over, sampler="random"),
+        make_plan(over, drop_questionable=True),
     ]  # fmt: skip
     assert len({first, *(other.digest() for other in others)}) == 7
-
-
-def test_the_same_question_is_answered_from_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = question({LIFE: [3, 5]})
-    first = store_sweep.run(asked, tmp_path, figures=False)
-    assert first.from_disk == 0
-    before = stored(first.folder)
-    points: list[int] = []
-    point = sweeps.SweepPlan.point
-
-    def counted(self: sweeps.SweepPlan, number: int, *rest: Any) -> xr.Dataset:
-        points.append(number)
-        return point(self, number, *rest)
-
-    monkeypatch.setattr(sweeps.SweepPlan, "point", counted)
-    again = store_sweep.run(asked, tmp_path)
-    assert (points, again.from_disk) == ([], 2)
-    xr.testing.assert_identical(again.ds, first.ds)
-    assert before.items() <= stored(first.folder).items()
-    assert (first.folder / "figures" / "p50_inference_gross_margin_2026Q4.png").exists()
-    forced = store_sweep.run(asked, tmp_path, figures=False, force=True)
-    assert (points, forced.from_disk) == ([0, 1], 0)
-    assert stored(first.folder) == before
-    assert runs_in(tmp_path) == [first.folder]
-
-
-def test_a_killed_sweep_goes_on_and_ends_in_the_same_files(tmp_path: Path) -> None:
-    over = {LIFE: "3:6:7"}
-    whole = store_sweep.run(question(over), tmp_path / "whole")
-    code = (
-        "import sys, pathlib\n"
-        "from sim.parameters import sweep_axes\n"
-        "from sim.simulation import sweep as sweeps\n"
-        "from sim.store import sweep as store_sweep\n"
-        f"along = sweep_axes.of_mapping({over!r}, [])\n"
-        f"asked = sweeps.plan_sweep({BASE!r}, along, [{MEDIAN!r}], {{}}, [], draws=300, seed=3,"
-        " sampler=None, threads=1, bad_draws='fail', drop_questionable=False)\n"
-        "store_sweep.run(asked, pathlib.Path(sys.argv[1]), progress=lambda draws:"
-        " __import__('time').sleep(0.2))\n"
-    )
-    out = tmp_path / "killed"
-    process = subprocess.Popen([sys.executable, "-c", code, str(out)], stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while len(list(out.glob(".*.points/*.npz"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert not (out / whole.folder.name).exists()
-    (part, *_) = sorted(out.glob(".*.points/*.npz"))
-    part.write_bytes(part.read_bytes()[:1000])  # one that cannot be read is made anew
-    rest = store_sweep.run(question(over), out)
-    assert 1 <= rest.from_disk < 7
-    assert stored(rest.folder) == stored(whole.folder)
-    assert runs_in(out) == [rest.folder]
-
-
-def test_who_asks_the_same_at_the_same_time_waits_for_the_answer(tmp_path: Path) -> None:
-    asked = question({LIFE: [3, 5]})
-    with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(store_sweep.run, asked, tmp_path, figures=False) for _ in range(2)]
-        one, other = (future.result() for future in both)
-    assert sorted((one.from_disk, other.from_disk)) == [0, 2]
-    xr.testing.assert_identical(one.ds, other.ds)
-    assert runs_in(tmp_path) == [one.folder]
-    assert {path.name for path in one.folder.iterdir()} == {
-        "sweep.nc", "sweep.csv", "manifest.json",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("harm", ["cut", "flipped"])
-def test_a_damaged_sweep_is_made_anew(tmp_path: Path, harm: str) -> None:
-    asked = question({LIFE: [3, 5]})
-    first = store_sweep.run(asked, tmp_path, figures=False)
-    data = first.folder / "sweep.nc"
-    whole = data.read_bytes()
-    middle = len(whole) // 2
-    flipped = bytes([whole[middle] ^ 255])
-    data.write_bytes(whole[:middle] + (flipped + whole[middle + 1 :] if harm == "flipped" else b""))
-    again = store_sweep.run(asked, tmp_path, figures=False)
-    assert again.from_disk == 0
-    assert data.read_bytes() == whole
 
 
 def test_tables_fit_the_number_of_keys(grid: xr.Dataset) -> None:
@@ -420,16 +273,4 @@ def test_a_sweep_over_an_unknown_key_is_bad_input_and_writes_nothing(
         "--over: hardware.it_economic_live_years: unknown key;"
         " did you mean 'it_economic_life_years'?",
     ]
-    assert runs_in(tmp_path) == []
-
-
-def test_a_sweep_is_listed_and_removed_like_a_run_and_shown_as_none(
-    tmp_path: Path,
-) -> None:
-    done = store_sweep.run(question({LIFE: "3:4:2"}), tmp_path, figures=False)
-    (row,) = folders.listed(tmp_path)
-    assert (row["run"], row["state"], row["model"]) == (done.folder.name, "whole", "this")
-    with pytest.raises(sim.InputError, match="a sweep, and no run: its numbers"):
-        sim.open_run(done.folder)
-    folders.remove(done.folder)
     assert runs_in(tmp_path) == []

@@ -22,11 +22,13 @@ from sim.statistics.expressions import Expression, check, evaluate, parse
         ("P(shortfall[xai] <= -2.5)", ("P", "shortfall", ("xai",), None, -2.5, "<=")),
     ],
 )  # fmt: skip
-def test_expressions_are_read(text: str, expected: tuple[object, ...]) -> None:
-    found = parse(text)
+def test_parse_reads_statistic_variable_labels_and_quarter(
+    text: str, expected: tuple[object, ...]
+) -> None:
+    parsed = parse(text)
     wanted = Expression(text.strip(), *expected)  # type: ignore[arg-type]
-    assert found == wanted or (np.isnan(found.number) and np.isnan(wanted.number))
-    assert (found.statistic, found.variable, found.labels, found.quarter) == expected[:4]
+    assert parsed == wanted or (np.isnan(parsed.number) and np.isnan(wanted.number))
+    assert (parsed.statistic, parsed.variable, parsed.labels, parsed.quarter) == expected[:4]
 
 
 LABS, LANDLORDS = ("openai", "google"), ("oracle", "google")
@@ -61,7 +63,7 @@ LABS, LANDLORDS = ("openai", "google"), ("oracle", "google")
         ("mean(training_moic[openai])", "'training_moic' is an unbounded ratio"),
     ],
 )
-def test_what_is_wrong_is_said(text: str, message: str) -> None:
+def test_parse_and_check_explain_what_is_invalid(text: str, message: str) -> None:
     with pytest.raises(InputError) as error:
         check(parse(text, "--until"), LABS, LANDLORDS, "--until")
     (fault,) = error.value.faults
@@ -69,27 +71,27 @@ def test_what_is_wrong_is_said(text: str, message: str) -> None:
     assert message in str(fault)
 
 
-def test_an_expression_is_what_the_summary_says(ds: xr.Dataset, summary: xr.Dataset) -> None:
-    at = {"quarter": "2026Q4"}
-    margin, crossed = "inference_gross_margin", {"lab": "openai", "quarter": "2027Q4"}
-    for text, name, where in (
-        (f"mean({margin}@2026Q4)", f"{margin}_mean", at),
-        (f"sd({margin}@2026Q4)", f"{margin}_sd", at),
-        (f"p5({margin}@2026Q4)", f"{margin}_quantile", {**at, "quantile": 0.05}),
-        (f"cvar95({margin}@2026Q4)", f"{margin}_cvar", {**at, "tail": 0.95}),
-        ("P(gw[openai]@2027Q4 > 10)", "p_gw_above", {"threshold": 10, **crossed}),
-        ("mean(arr[xai]@2026Q4)", "arr_mean", {"lab": "xai", **at}),
+def test_evaluate_agrees_with_the_summary(ds: xr.Dataset, summary: xr.Dataset) -> None:
+    in_2026q4 = {"quarter": "2026Q4"}
+    margin, openai_2027q4 = "inference_gross_margin", {"lab": "openai", "quarter": "2027Q4"}
+    for text, name, selection in (
+        (f"mean({margin}@2026Q4)", f"{margin}_mean", in_2026q4),
+        (f"sd({margin}@2026Q4)", f"{margin}_sd", in_2026q4),
+        (f"p5({margin}@2026Q4)", f"{margin}_quantile", {**in_2026q4, "quantile": 0.05}),
+        (f"cvar95({margin}@2026Q4)", f"{margin}_cvar", {**in_2026q4, "tail": 0.95}),
+        ("P(gw[openai]@2027Q4 > 10)", "p_gw_above", {"threshold": 10, **openai_2027q4}),
+        ("mean(arr[xai]@2026Q4)", "arr_mean", {"lab": "xai", **in_2026q4}),
         ("sd(unit_cost[hbm_depreciation,online_inference]@2026Q4)", "unit_cost_sd",
-         {"layer": "hbm_depreciation", "regime": "online_inference", **at}),
+         {"layer": "hbm_depreciation", "regime": "online_inference", **in_2026q4}),
         ("mean(pue_above_capacity_ratio)", "pue_above_capacity_ratio_mean", {}),
         ("p50(payback_months[anthropic])", "payback_months_quantile",
          {"lab": "anthropic", "quantile": 0.5}),
     ):  # fmt: skip
-        expected = [float(summary[n].sel(where)) for n in (name, f"{name}_error")]
+        expected = [float(summary[n].sel(selection)) for n in (name, f"{name}_error")]
         np.testing.assert_allclose(evaluate(text, ds), expected, rtol=1e-9, err_msg=text)
 
 
-def test_labels_are_found_among_the_dims_in_any_order(base: sim.Scenario) -> None:
+def test_labels_may_be_in_any_order(base: sim.Scenario) -> None:
     ds = sim.simulate(base, draws=512, keep=["hosted_gw", "pue"])
     lab, landlord = "openai", "microsoft"
     expected = float(ds.hosted_gw.sel(lab=lab, landlord=landlord, quarter="2026Q4").mean())
@@ -106,7 +108,7 @@ def test_labels_are_found_among_the_dims_in_any_order(base: sim.Scenario) -> Non
         evaluate("mean(gw[openai]@2026Q4)", ds)
 
 
-def test_draws_that_are_not_there_are_told(ds: xr.Dataset) -> None:
+def test_evaluate_refuses_statistics_of_draws_that_are_not_kept(ds: xr.Dataset) -> None:
     with pytest.raises(InputError, match="of 'unit_cost' only mean and sd are kept here"):
         evaluate("p5(unit_cost[online_inference,hbm_depreciation]@2026Q4)", ds)
     with pytest.raises(InputError, match="unknown output 'inference_gros_margin'; did you mean"):
@@ -116,10 +118,10 @@ def test_draws_that_are_not_there_are_told(ds: xr.Dataset) -> None:
     assert np.isnan(error)
 
 
-def test_expressions_of_any_dataset() -> None:
+def test_evaluate_takes_any_dataset_with_draws() -> None:
     loss = xr.DataArray(np.arange(2_048.0)[:, None] * [1, 2], dims=("draw", "site"))
-    made = xr.Dataset({"loss": loss}, {"site": ["a", "b"]})
-    assert evaluate("mean(loss[b])", made)[0] == 2_047
-    assert evaluate("P(loss[a] < 1024)", made)[0] == 0.5
+    losses = xr.Dataset({"loss": loss}, {"site": ["a", "b"]})
+    assert evaluate("mean(loss[b])", losses)[0] == 2_047
+    assert evaluate("P(loss[a] < 1024)", losses)[0] == 0.5
     with pytest.raises(InputError, match=r"say a site, e\.g\. \[a\]; known: a, b"):
-        evaluate("mean(loss)", made)
+        evaluate("mean(loss)", losses)

@@ -1,4 +1,4 @@
-"""Figures are drawn in a process of their own, to the same bytes."""
+"""Figures are drawn in a second process, to the same bytes."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ def _processes(artist: FiguresProcess) -> list[Any]:
 
 @pytest.fixture
 def artist() -> Iterator[FiguresProcess]:
-    with FiguresProcess() as made:
-        yield made
+    with FiguresProcess() as process:
+        yield process
 
 
-def test_both_processes_draw_their_share_and_no_byte_differs(
+def test_both_processes_draw_their_share_to_the_same_bytes(
     artist: FiguresProcess, ds: xr.Dataset, tmp_path: Path
 ) -> None:
     assert 0 < SHARE < len(FIGURES)
-    assert artist.draw(ds, tmp_path / "apart")() == {}
-    assert gallery.draw(ds, tmp_path / "here") == {}
+    assert artist.draw(ds, tmp_path / "two processes")() == {}
+    assert gallery.draw(ds, tmp_path / "one process") == {}
     for name in FIGURES:
-        drawn = [(tmp_path / where / f"{name}.png").read_bytes() for where in ("apart", "here")]
-        assert drawn[0] == drawn[1], name
+        files = [tmp_path / folder / f"{name}.png" for folder in ("one process", "two processes")]
+        assert files[0].read_bytes() == files[1].read_bytes(), name
 
 
-def test_a_process_that_is_killed_loses_no_picture(
+def test_killed_process_loses_no_figure(
     artist: FiguresProcess, ds: xr.Dataset, tmp_path: Path
 ) -> None:
     (process,) = _processes(artist)
@@ -57,7 +57,7 @@ def test_a_process_that_is_killed_loses_no_picture(
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == set(FIGURES)
 
 
-def test_what_cannot_be_written_is_told_as_if_it_were_drawn_here(
+def test_write_error_of_the_process_is_raised_by_the_caller(
     artist: FiguresProcess, ds: xr.Dataset, tmp_path: Path
 ) -> None:
     drawing = artist.draw(ds, tmp_path / "missing" / "figures")
@@ -65,7 +65,7 @@ def test_what_cannot_be_written_is_told_as_if_it_were_drawn_here(
         drawing()
 
 
-def test_a_picture_that_fails_there_is_told(
+def test_figure_that_fails_in_the_process_is_reported(
     artist: FiguresProcess, ds: xr.Dataset, tmp_path: Path
 ) -> None:
     undrawn = artist.draw(ds.drop_vars("inference_gross_margin"), tmp_path / "figures")()
@@ -73,17 +73,17 @@ def test_a_picture_that_fails_there_is_told(
     assert "inference_gross_margin" in undrawn["margin"]
 
 
-def test_the_process_ends_when_nothing_more_is_to_be_drawn() -> None:
-    with FiguresProcess() as made:
-        (process,) = _processes(made)
+def test_process_ends_when_it_is_closed() -> None:
+    with FiguresProcess() as artist:
+        (process,) = _processes(artist)
     assert process.exitcode is not None
 
 
-def test_one_processor_draws_itself(
+def test_single_processor_draws_without_a_second_process(
     monkeypatch: pytest.MonkeyPatch, ds: xr.Dataset, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(figures_process, "available_threads", lambda: 1)
-    with FiguresProcess() as made:
-        assert made._pool is None
-        assert made.draw(ds, tmp_path / "figures")() == {}
+    with FiguresProcess() as artist:
+        assert artist._pool is None
+        assert artist.draw(ds, tmp_path / "figures")() == {}
     assert len(list((tmp_path / "figures").iterdir())) == len(FIGURES)

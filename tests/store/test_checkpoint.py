@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from long_runs import KEPT, TOTAL, assert_same_files, store_long_run, unfinished
+
+import sim
+from sim.common import atomic
+from sim.parameters.scenario import Scenario
+from sim.store import checkpoint
+from sim.store import run as store_run
+
+pytestmark = pytest.mark.usefixtures("short_rounds")
+
+
+def _child(base: Scenario, out: Path) -> None:
+    store_long_run(base, out)
+    os._exit(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked: they start at once")
+def test_killed_run_is_resumed_to_the_same_files(
+    base: Scenario, full_run: store_run.Run, tmp_path: Path
+) -> None:
+    """It is killed at 20 random moments, and each time resumed from its checkpoint."""
+    fork = multiprocessing.get_context("fork")
+    moments = random.Random(7)
+    kills = with_checkpoint = 0
+    longest = 1.5 * max(full_run.seconds, 0.5)
+    while kills < 20:
+        child = fork.Process(target=_child, args=(base, tmp_path))
+        child.start()
+        child.join(moments.uniform(0.02, longest / 4))
+        if child.is_alive():
+            os.kill(child.pid or 0, signal.SIGKILL)
+            kills += 1
+        child.join()
+        with_checkpoint += bool(unfinished(tmp_path))
+        if (
+            store_run.stored_draws(tmp_path / full_run.folder.name) == TOTAL
+        ):  # finished: begin again
+            shutil.rmtree(tmp_path)
+            tmp_path.mkdir()
+    assert with_checkpoint > 0
+    resumed = store_long_run(base, tmp_path)
+    assert_same_files(resumed, full_run)
+    assert not unfinished(tmp_path)
+
+
+def test_resumed_run_does_not_repeat_finished_draws(
+    base: Scenario, full_run: store_run.Run, tmp_path: Path
+) -> None:
+    done_draws: list[int] = []
+
+    def interrupt(draws: int) -> None:
+        done_draws.append(draws)
+        if sum(done_draws) > 2 * KEPT:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store_long_run(base, tmp_path, progress=interrupt)
+    assert unfinished(tmp_path)
+    resumed = store_long_run(base, tmp_path)
+    assert resumed.reused >= KEPT
+    assert_same_files(resumed, full_run)
+    first, second = json.loads((resumed.folder / "manifest.json").read_text())["interruptions"]
+    assert (first["from_draw"], second["from_draw"]) == (0, resumed.reused)
+
+
+def test_longer_run_stores_kept_draws_that_a_killed_shorter_run_lacked(
+    base: Scenario, full_run: store_run.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kept draws that a killed run of fewer draws had stored are replaced."""
+
+    def interrupt_summary(*_: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store_run, "summarise", interrupt_summary)
+        with pytest.raises(KeyboardInterrupt):
+            store_long_run(base, tmp_path, 3 * 1_024)
+    # The first checkpoint of the longer run lies beyond the kept draws.
+    first_saved = 2 * KEPT
+
+    def save_late(state: Any, folder: Path) -> None:
+        if state.completed.draws >= first_saved:
+            save(state, folder)
+
+    def interrupt(draws: int) -> None:
+        if list(tmp_path.glob(".*.unfinished/state.npz")):
+            done_draws.append(draws)
+            if sum(done_draws) > 2 * KEPT + 1_024:
+                raise KeyboardInterrupt
+
+    done_draws: list[int] = []
+    save = checkpoint.save
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", save_late)
+        with pytest.raises(KeyboardInterrupt):
+            store_long_run(base, tmp_path, progress=interrupt)
+    resumed = store_long_run(base, tmp_path)
+    assert resumed.reused >= first_saved
+    assert_same_files(resumed, full_run)
+
+
+def test_run_resumes_after_a_full_disk(
+    base: Scenario, full_run: store_run.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = 0
+    sync_to_disk = atomic.sync_to_disk
+
+    def fail_after_four(file: Any) -> None:
+        nonlocal saved
+        saved += 1
+        if saved > 4:
+            raise OSError(28, "No space left on device")
+        sync_to_disk(file)
+
+    monkeypatch.setattr(checkpoint, "sync_to_disk", fail_after_four)
+    with pytest.raises(sim.RunError, match="could not be written: No space left on device"):
+        store_long_run(base, tmp_path)
+    assert not list(tmp_path.glob("base-*"))
+    monkeypatch.setattr(checkpoint, "sync_to_disk", sync_to_disk)
+    resumed = store_long_run(base, tmp_path)
+    assert resumed.reused >= KEPT
+    assert_same_files(resumed, full_run)
+
+
+def test_damaged_checkpoint_is_not_resumed(
+    base: Scenario, full_run: store_run.Run, tmp_path: Path
+) -> None:
+    def interrupt(draws: int) -> None:
+        if list(tmp_path.glob(".*.unfinished/state.npz")):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store_long_run(base, tmp_path, progress=interrupt)
+    (folder,) = unfinished(tmp_path)
+    state = folder / checkpoint.STATE
+    state.write_bytes(state.read_bytes()[:-2_000])
+    resumed = store_long_run(base, tmp_path)
+    assert resumed.reused == 0
+    assert_same_files(resumed, full_run)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked: they start at once")
+def test_processes_with_the_same_run_wait_for_one_another(
+    base: Scenario, full_run: store_run.Run, tmp_path: Path
+) -> None:
+    fork = multiprocessing.get_context("fork")
+    children = [fork.Process(target=_child, args=(base, tmp_path)) for _ in range(2)]
+    for child in children:
+        child.start()
+    time.sleep(0.05)
+    stages: list[str] = []
+    resumed = store_long_run(base, tmp_path, stage=stages.append)
+    for child in children:
+        child.join()
+        assert child.exitcode == 0
+    assert resumed.reused in (0, TOTAL)  # one of the three has evaluated it
+    assert_same_files(resumed, full_run)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import ROOT
+
+from sim.common.fingerprint import source_hash
+from sim.store import manifest as manifests
+from sim.store import run as store_run
+
+
+def test_manifest_holds_version_of_the_model_and_size_of_the_data(small_run: store_run.Run) -> None:
+    manifest = json.loads((small_run.folder / "manifest.json").read_text())
+    assert manifest["source"] == source_hash()
+    assert manifest["format"] == manifests.FORMAT
+    assert manifest["run.nc"]["bytes"] == (small_run.folder / "run.nc").stat().st_size
+
+
+def test_source_hash_does_not_import_numba() -> None:
+    code = "import sys, sim.common.fingerprint as s; print(s.source_hash(), 'numba' in sys.modules)"
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert process.stdout.split() == [source_hash(), "False"]
+
+
+def test_commit_is_that_of_this_project(tmp_path: Path) -> None:
+    """Not that of a checkout in which the package lies as an ignored file."""
+    shutil.copytree(ROOT / "sim", tmp_path / "lib" / "sim")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    (tmp_path / ".gitignore").write_text("lib\n")
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "add", ".gitignore"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "-m", "theirs"], check=True)
+    code = "import sim.common.environment as e; print(repr(e.commit()), e.__file__)"
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path / "lib", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert process.stdout.startswith("'' ")
+    assert str(tmp_path) in process.stdout
