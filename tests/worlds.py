@@ -47,14 +47,13 @@ def evaluate(
         nothing_sampled.sampling(0, "random"),
         rental_mode == "market",
         view == "accounting",
-        hosts,
         every.astype(np.uint64),
         0,
         np.zeros(every.size, np.int8),
         False,
         False,
     )
-    space = workspace(layout, rows[0], nothing_sampled.scores(BLOCK))
+    space = workspace(layout, rows[0], hosts, nothing_sampled.scores(BLOCK))
     kept = np.empty((every.size, rows.shape[0]))
     for start in range(0, rows.shape[0], BLOCK):
         space.inputs[:, :BLOCK] = rows[start : start + BLOCK, : layout.input_width].T

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sim.common.errors import Fault, InputError, Location
 from sim.common.fingerprint import source_hash
 from sim.common.text import nearest
-from sim.engine.scenario_plan import Rows, hosts
+from sim.engine.scenario_plan import Rows
 from sim.engine.state import CHUNK, KEPT_DRAWS, Draws, Mask, Totals
 from sim.kernels.loop import ANYTHING, FINITE, NUMBER, Plan
 from sim.model.declarations import Output
@@ -119,15 +119,14 @@ def prepared(scenario: Scenario, wanted: Options) -> Draws:
     )
     kept_size, moments_size = (sum(v.columns.size for v in each) for each in (drawn, moments))
     settings = scenario.settings
-    housing = hosts(scenario)
+    hosts = start.hosts
     reports = ~np.isnan(start.row[layout.inputs["arr_2026q4_busd"].columns])
-    rents = ((housing["share_2026"] > 0) & (housing["captive"] == 0)).any(axis=0)
+    rents = ((hosts["share_2026"] > 0) & (hosts["captive"] == 0)).any(axis=0)
     rules = [_rules(v, reports, rents).ravel() for v in told]
     plan = Plan(
         start.plan.sampling(wanted.seed, wanted.sampler),
         settings.rental_mode == "market",
         settings.view == "accounting",
-        housing,
         columns,
         moments_size,
         np.concatenate(rules or [np.zeros(0, np.int8)]),

@@ -18,11 +18,12 @@ from sim.parameters.scenario import Scenario
 
 
 class Rows:
-    """The row that every draw starts from, and the plan of what is sampled into it."""
+    """The row and hosts that every draw starts from, and the plan of what is sampled into it."""
 
     def __init__(self, scenario: Scenario, layout: Layout, uncertainty: float = 1.0) -> None:
         self.layout = layout
         self.row = np.zeros(layout.width)
+        self.hosts = hosts(scenario)
         self.sampled: set[str] = set()
         self.columns: dict[str, int] = {}  # of quantities of files, by full name
         self.plan = SamplingPlan(uncertainty)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from sim.common.memory import check_memory
 from sim.engine.histograms import Histograms
 from sim.engine.scenario_plan import Rows
-from sim.kernels.formulas.buildout import Ledger
-from sim.kernels.loop import BAD, QUESTIONABLE, RUN, Plan, RecordsByLane, Workspace, fold_moments
+from sim.kernels.formulas.records import Ledger, WorldRecords
+from sim.kernels.loop import BAD, QUESTIONABLE, RUN, Plan, Workspace, fold_moments
 from sim.kernels.sampling.quantities import Scores
 from sim.kernels.simd.memory import aligned
 from sim.kernels.simd.vectors import LANES
@@ -145,7 +145,7 @@ class Draws:
 
     def workspace(self) -> Workspace:
         """Working space of one thread that evaluates draws of this result."""
-        return workspace(self.layout, self.start.row, self.start.plan.scores(RUN))
+        return workspace(self.layout, self.start.row, self.start.hosts, self.start.plan.scores(RUN))
 
 
 def counted(status: NDArray[np.int8], plan: Plan) -> Mask:
@@ -154,21 +154,22 @@ def counted(status: NDArray[np.int8], plan: Plan) -> Mask:
     return np.asarray((status & dropped) == 0)
 
 
-def workspace(layout: Layout, row: Array, scores: Scores) -> Workspace:
-    """Working space of one thread, with `row` in every draw."""
+def workspace(layout: Layout, row: Array, hosts: NDArray[np.void], scores: Scores) -> Workspace:
+    """Working space of one thread, with `row` and `hosts` [lab, landlord] in every draw."""
     inputs = aligned(layout.input_width, scores.own.size + LANES)
     inputs[:] = row[: layout.input_width, None]
     columns = aligned(layout.width, LANES)
     columns[:] = row[:, None]
     shape = (layout.labs, layout.landlords)
-    records = RecordsByLane(
-        draw=layout.records(columns, Draw),
+    world = WorldRecords(
+        inputs=layout.records(columns, Draw)[0],
         labs=layout.records(columns, Lab),
         landlords=layout.records(columns, Landlord),
-        out=layout.records(columns, World),
-        lab_out=layout.records(columns, LabOutputs),
-        landlord_out=layout.records(columns, LandlordOutputs),
-        host_out=layout.records(columns, HostOutputs),
+        hosts=hosts,
+        outputs=layout.records(columns, World)[0],
+        lab_outputs=layout.records(columns, LabOutputs),
+        landlord_outputs=layout.records(columns, LandlordOutputs),
+        host_outputs=layout.records(columns, HostOutputs),
         ledger=Ledger(
             done=aligned(*shape, LANES),
             want=aligned(*shape, LANES),
@@ -179,7 +180,7 @@ def workspace(layout: Layout, row: Array, scores: Scores) -> Workspace:
             rent=aligned(layout.labs, len(QUARTERS), LANES),
         ),
     )
-    return Workspace(inputs, columns, records, scores)
+    return Workspace(inputs, columns, world, scores)
 
 
 def make_room(result: Draws, draws: int) -> None:

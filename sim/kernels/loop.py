@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.kernels.formulas.buildout import Ledger
+from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.formulas.world import evaluate, questionable
 from sim.kernels.jit import jit
 from sim.kernels.sampling.quantities import Sampling, Scores, sample
@@ -21,9 +21,7 @@ from sim.kernels.simd.functions import maximum
 from sim.kernels.simd.memory import FOLDED, add_folded, by_lane, put_lanes, take_lanes
 from sim.kernels.simd.vectors import LANES, in_any_lane, sum_of_lanes, where
 from sim.model.blocks import BLOCK, REPLICATES, TILE
-from sim.model.declarations import Records
-from sim.model.inputs import Array, Draw, Host, Lab, Landlord
-from sim.model.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
+from sim.model.inputs import Array
 
 RUN = 256  # draws that are sampled at a time
 GROUPS = BLOCK // LANES
@@ -37,7 +35,6 @@ class Plan(NamedTuple):
     sampling: Sampling
     market: bool
     accounting: bool
-    hosts: Records[Host]
     columns: NDArray[np.uint64]  # those of which only moments are told, then those that are kept
     moments: int  # of how many there are moments, from the first on
     rules: NDArray[np.int8]  # what they may hold
@@ -45,25 +42,12 @@ class Plan(NamedTuple):
     drop_questionable: bool
 
 
-class RecordsByLane(NamedTuple):
-    """The columns of some draws as records: their inputs, and what kernels write."""
-
-    draw: Records[Draw]  # one
-    labs: Records[Lab]
-    landlords: Records[Landlord]
-    out: Records[World]  # one
-    lab_out: Records[LabOutputs]
-    landlord_out: Records[LandlordOutputs]
-    host_out: Records[HostOutputs]
-    ledger: Ledger
-
-
 class Workspace(NamedTuple):
     """One thread's working space: the inputs of a run of draws, and all columns of a few."""
 
     inputs: Array  # [input column, draw]
     columns: Array  # [column, lane]
-    records: RecordsByLane  # the same memory as `columns`
+    world: WorldRecords  # the same memory as `columns`, by lane
     scores: Scores
 
 
@@ -247,7 +231,7 @@ def run_blocks(
     by_sequence = plan.sampling.sampler == SOBOL
     before = plan.columns.size - kept.shape[0]
     told, held = plan.columns[: plan.moments], plan.columns[before:]
-    records, columns = by_lane(w.records), by_lane(w.columns)
+    world, columns = by_lane(w.world), by_lane(w.columns)
     block = np.empty((GROUPS, held.size, LANES))
     wrong, doubtful, counts = np.zeros((3, GROUPS, LANES))
     held_lanes, count_lanes = by_lane(block), by_lane(counts)
@@ -268,22 +252,10 @@ def run_blocks(
             for group in range(GROUPS):
                 for column in range(w.inputs.shape[0]):
                     columns[column] = take_lanes(w.inputs[column], within + group * LANES)
-                evaluate(
-                    records.draw[0],
-                    records.labs,
-                    records.landlords,
-                    plan.hosts,
-                    plan.market,
-                    plan.accounting,
-                    records.out[0],
-                    records.lab_out,
-                    records.landlord_out,
-                    records.host_out,
-                    records.ledger,
-                )
+                evaluate(world, plan.market, plan.accounting)
                 for j in range(held.size):
                     held_lanes[group, j] = columns[held[j]]
-                odd, doubt = unfit(columns, held, plan.rules[before:]), questionable(records.out[0])
+                odd, doubt = unfit(columns, held, plan.rules[before:]), questionable(world.outputs)
                 if each or in_any_lane((odd != odd) | (doubt != 0.0)):  # what may be left out
                     odd = odd + unfit(columns, told, plan.rules)
                 wrong_lanes[group], doubtful_lanes[group] = odd, doubt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.indices import (
     ACCELERATOR_DEPRECIATION,
     COST_OF_CAPITAL,
@@ -26,7 +27,7 @@ from sim.kernels.indices import (
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import expm1, log1p
 from sim.kernels.simd.vectors import where
-from sim.model.inputs import Draw, Hardware, Utilisation
+from sim.model.inputs import Hardware, Utilisation
 from sim.model.outputs import World
 
 HOURS_PER_YEAR = 8760.0
@@ -187,35 +188,36 @@ def active_load(u: Utilisation, regime: int) -> float:
 
 
 @jit
-def write_hourly_cost(x: Draw, market: bool, accounting: bool, out: World) -> None:
+def write_hourly_cost(world: WorldRecords, market: bool, accounting: bool) -> None:
     """The hourly cost stack of every quarter and regime, owner's cost in both views, and rent."""
-    h = x.hardware
+    outputs, utilisation = world.outputs, world.inputs.utilisation
+    h = world.inputs.hardware
     economic = capital_layers(
         h, h.it_economic_life_years, h.it_residual_fraction, h.cost_of_capital
     )
     book = capital_layers(h, h.it_book_life_years, 0.0, 0.0)
     chosen = book if accounting else economic
     it_kw = it_power_kw(h.accelerator_tdp_kw, h.it_power_ratio)
-    out.pue_above_capacity_ratio = where(h.pue > h.facility_capacity_ratio, 1.0, 0.0)
+    outputs.pue_above_capacity_ratio = where(h.pue > h.facility_capacity_ratio, 1.0, 0.0)
     for q in range(QUARTERS):
-        cost_index = out.cost_index[q]
+        cost_index = outputs.cost_index[q]
         for r in range(REGIMES):
             power_kw = average_power_kw(
-                it_kw, out.duty_cycle[q, r], active_load(x.utilisation, r), x.utilisation.idle_load
+                it_kw, outputs.duty_cycle[q, r], active_load(utilisation, r), utilisation.idle_load
             )
-            electricity_it = power_kw * out.power_price[q]
-            electricity_overhead = power_kw * (h.pue - 1.0) * out.power_price[q]
+            electricity_it = power_kw * outputs.power_price[q]
+            electricity_overhead = power_kw * (h.pue - 1.0) * outputs.power_price[q]
             electricity = electricity_it + electricity_overhead
             owner_economic = electricity + cost_index * capital_total(economic)
             owner_book = electricity + cost_index * capital_total(book)
             rent = rent_per_hour(h, market, owner_economic)
             owner = owner_book if accounting else owner_economic
-            out.owner_cost_economic[q, r] = owner_economic
-            out.owner_cost_book[q, r] = owner_book
-            out.rent_per_hour[q, r] = rent
-            out.landlord_margin_economic[q, r] = 1.0 - owner_economic / rent
-            out.landlord_margin_book[q, r] = 1.0 - owner_book / rent
-            layers = out.accelerator_hour_cost[q, r]
+            outputs.owner_cost_economic[q, r] = owner_economic
+            outputs.owner_cost_book[q, r] = owner_book
+            outputs.rent_per_hour[q, r] = rent
+            outputs.landlord_margin_economic[q, r] = 1.0 - owner_economic / rent
+            outputs.landlord_margin_book[q, r] = 1.0 - owner_book / rent
+            layers = outputs.accelerator_hour_cost[q, r]
             layers[ELECTRICITY_IT] = electricity_it
             layers[ELECTRICITY_OVERHEAD] = electricity_overhead
             layers[FACILITY_DEPRECIATION] = cost_index * chosen.facility_depreciation
@@ -232,10 +234,10 @@ def write_hourly_cost(x: Draw, market: bool, accounting: bool, out: World) -> No
 
 
 @jit
-def hourly_cost(x: Draw, accounting: bool, out: World, quarter: int, regime: int) -> float:
+def hourly_cost(outputs: World, accounting: bool, quarter: int, regime: int) -> float:
     """What the lab pays for an accelerator-hour: owner's cost and landlord margin [USD/h] (1.7)."""
     if accounting:
-        owner = out.owner_cost_book[quarter, regime]
+        owner = outputs.owner_cost_book[quarter, regime]
     else:
-        owner = out.owner_cost_economic[quarter, regime]
-    return owner + out.accelerator_hour_cost[quarter, regime, LANDLORD_MARGIN]
+        owner = outputs.owner_cost_economic[quarter, regime]
+    return owner + outputs.accelerator_hour_cost[quarter, regime, LANDLORD_MARGIN]

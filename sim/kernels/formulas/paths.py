@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.indices import (
     FINE_TUNE,
     INFERENCE,
@@ -13,9 +14,6 @@ from sim.kernels.indices import (
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import exp, expm1, log, log1p, sqrt
 from sim.kernels.simd.vectors import where
-from sim.model.declarations import Records
-from sim.model.inputs import Draw
-from sim.model.outputs import LabOutputs, World
 
 
 @jit
@@ -88,9 +86,10 @@ def raised(factor: float, times: int) -> float:
 
 
 @jit
-def write_paths(x: Draw, lab_out: Records[LabOutputs], out: World) -> None:
+def write_paths(world: WorldRecords) -> None:
     """Power price, duty cycles, and the indices of price, throughput and cost (8.1-8.6)."""
-    d, h, u = x.dynamics, x.hardware, x.utilisation
+    inputs, outputs, shocks = world.inputs, world.outputs, world.inputs.shocks
+    d, h, u = inputs.dynamics, inputs.hardware, inputs.utilisation
     power_price = h.power_price_usd_per_kwh
     long_run = h.power_price_long_run_usd_per_kwh
     distance = log(power_price / long_run)
@@ -107,14 +106,14 @@ def write_paths(x: Draw, lab_out: Records[LabOutputs], out: World) -> None:
     for q in range(QUARTERS):
         t = years_from_reference(q)
         gw = 0.0
-        for i in range(len(lab_out)):
-            gw += lab_out[i].gw[q]
+        for i in range(len(world.labs)):
+            gw += world.lab_outputs[i].gw[q]
         if q <= REFERENCE:
             cost_weighted = gw
             throughput_weighted = gw
         else:
             distance = next_distance(
-                distance, left, d.power_price_volatility, innovation, x.shocks.eps_power[q]
+                distance, left, d.power_price_volatility, innovation, shocks.eps_power[q]
             )
             power_price = long_run * exp(distance)
             duty_shock = next_duty_shock(
@@ -122,22 +121,24 @@ def write_paths(x: Draw, lab_out: Records[LabOutputs], out: World) -> None:
                 d.duty_persistence,
                 d.duty_volatility,
                 d.price_duty_shock_correlation,
-                x.shocks.eps_price[q],
-                x.shocks.eps_duty[q],
+                shocks.eps_price[q],
+                shocks.eps_duty[q],
             )
             odds = exp(-duty_shock)
-            walk = walk + 0.5 * x.shocks.eps_price[q]
+            walk = walk + 0.5 * shocks.eps_price[q]
             since = q - REFERENCE
             cost_weighted = cost_weighted + (gw - fleet) * raised(cost_growth, since)
             throughput_weighted = throughput_weighted + (gw - fleet) * raised(
                 efficiency_growth, since
             )
         fleet = gw
-        out.power_price[q] = power_price
-        out.price_index[q] = price_index(d.token_price_decline, d.token_price_volatility, walk, t)
-        out.cost_index[q] = cost_weighted / gw
+        outputs.power_price[q] = power_price
+        outputs.price_index[q] = price_index(
+            d.token_price_decline, d.token_price_volatility, walk, t
+        )
+        outputs.cost_index[q] = cost_weighted / gw
         software = raised(software_growth, q - REFERENCE)
-        out.throughput_index[q] = software * throughput_weighted / gw
-        out.duty_cycle[q, TRAINING] = u.duty_cycle_frontier_training
-        out.duty_cycle[q, FINE_TUNE] = shifted_duty(u.duty_cycle_fine_tune, odds)
-        out.duty_cycle[q, INFERENCE] = shifted_duty(u.duty_cycle_online_inference, odds)
+        outputs.throughput_index[q] = software * throughput_weighted / gw
+        outputs.duty_cycle[q, TRAINING] = u.duty_cycle_frontier_training
+        outputs.duty_cycle[q, FINE_TUNE] = shifted_duty(u.duty_cycle_fine_tune, odds)
+        outputs.duty_cycle[q, INFERENCE] = shifted_duty(u.duty_cycle_online_inference, odds)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import maximum, minimum, power
 from sim.kernels.simd.vectors import where
-from sim.model.inputs import Accelerator, Draw, Workload
-from sim.model.outputs import World
+from sim.model.inputs import Accelerator, Workload
 
 SLO_BANDWIDTH, SLO_COMPUTE, KV_CAPACITY = 0.0, 1.0, 2.0
 
@@ -163,26 +163,27 @@ def hbm_capacity_per_output_token(w: Workload, d: Decode, batch: float, step_s: 
 
 
 @jit
-def write_throughput(x: Draw, out: World) -> None:
+def write_throughput(world: WorldRecords) -> None:
     """The operating point, throughput in every regime, and memory traffic (2.1-2.10)."""
-    a, w = x.accelerator, x.workload
+    inputs, outputs = world.inputs, world.outputs
+    a, w = inputs.accelerator, inputs.workload
     d = decode(a, w)
     point = operating_point(a, w, d)
     step_s = step_time(a, w, d, point.batch)
-    out.batch = point.batch
-    out.step_time_s = step_s
-    out.user_speed = d.tokens_per_step / step_s
-    out.binding_constraint = point.binding_constraint
-    out.slo_missed = where(point.slo_missed, 1.0, 0.0)
-    out.fits_in_memory = where(point.fits_in_memory, 1.0, 0.0)
-    out.tps_decode = tps_decode(a, d, point.batch, step_s)
-    out.tps_prefill = tps_prefill(a, w)
-    out.tps_train = tps_train(a, x.training.train_active_params)
-    out.tps_fine_tune = tps_fine_tune(a, w.active_params, x.prices.lora_share)
-    out.hbm_bytes_per_output_token = hbm_bytes_per_output_token(w, d, point.batch)
-    out.hbm_bandwidth_s_per_output_token = (
-        out.hbm_bytes_per_output_token / a.hbm_bandwidth_bytes_per_s
+    outputs.batch = point.batch
+    outputs.step_time_s = step_s
+    outputs.user_speed = d.tokens_per_step / step_s
+    outputs.binding_constraint = point.binding_constraint
+    outputs.slo_missed = where(point.slo_missed, 1.0, 0.0)
+    outputs.fits_in_memory = where(point.fits_in_memory, 1.0, 0.0)
+    outputs.tps_decode = tps_decode(a, d, point.batch, step_s)
+    outputs.tps_prefill = tps_prefill(a, w)
+    outputs.tps_train = tps_train(a, inputs.training.train_active_params)
+    outputs.tps_fine_tune = tps_fine_tune(a, w.active_params, inputs.prices.lora_share)
+    outputs.hbm_bytes_per_output_token = hbm_bytes_per_output_token(w, d, point.batch)
+    outputs.hbm_bandwidth_s_per_output_token = (
+        outputs.hbm_bytes_per_output_token / a.hbm_bandwidth_bytes_per_s
     )
-    out.hbm_capacity_byte_s_per_output_token = hbm_capacity_per_output_token(
+    outputs.hbm_capacity_byte_s_per_output_token = hbm_capacity_per_output_token(
         w, d, point.batch, step_s
     )

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from sim.kernels.formulas.hardware import hourly_cost
+from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.indices import INFERENCE, QUARTERS, REFERENCE, TRAINING
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import absolute, expm1, is_nan, log, log1p, maximum, minimum, power
 from sim.kernels.simd.vectors import in_any_lane, where
-from sim.model.declarations import Records
-from sim.model.inputs import Draw, Lab, Training
-from sim.model.outputs import LabOutputs, World
+from sim.model.inputs import Training
+from sim.model.outputs import World
 
 MONTHS_PER_YEAR = 12.0
 CLOSE_ENOUGH = 1e-13  # relative; Newton's last step leaves an error far below it
@@ -156,58 +156,59 @@ def required_margin(needed: float, cost: float, reinvested_revenue: float) -> fl
 
 
 @jit
-def relative_cost_growth(out: World) -> float:
+def relative_cost_growth(outputs: World) -> float:
     """g_C - g_R: log growth of the unit cost over the price of a token in 2027 [1/yr] (5.4)."""
     last = QUARTERS - 1
-    cost = out.compute_cost[last, INFERENCE] / out.compute_cost[REFERENCE, INFERENCE]
-    price = out.revenue_per_mtok_paid[last] / out.revenue_per_mtok_paid[REFERENCE]
+    cost = outputs.compute_cost[last, INFERENCE] / outputs.compute_cost[REFERENCE, INFERENCE]
+    price = outputs.revenue_per_mtok_paid[last] / outputs.revenue_per_mtok_paid[REFERENCE]
     return log(cost / price)
 
 
 @jit
-def generation(x: Draw, lab: Lab, lab_out: LabOutputs, relative_cost_growth: float) -> Generation:
+def generation(world: WorldRecords, i: int, relative_cost_growth: float) -> Generation:
     """What a lab's model generation earns and costs (5.3, 5.4)."""
-    levies = x.prices.revenue_share_rate + x.prices.serving_overhead_rate
-    alpha = credited_share(x.training)
-    growth = log(lab.arr_growth_2027)
+    prices, training, lab = world.inputs.prices, world.inputs.training, world.lab_outputs[i]
+    levies = prices.revenue_share_rate + prices.serving_overhead_rate
+    alpha = credited_share(training)
+    growth = log(world.labs[i].arr_growth_2027)
     return Generation(
-        alpha * lab_out.arr[REFERENCE] * (1.0 - levies),
-        alpha * lab_out.compute_bill_regime[REFERENCE, INFERENCE],
+        alpha * lab.arr[REFERENCE] * (1.0 - levies),
+        alpha * lab.compute_bill_regime[REFERENCE, INFERENCE],
         growth,
         growth + relative_cost_growth,
-        x.training.model_life_months / MONTHS_PER_YEAR,
-        generation_cost_busd(lab_out.compute_bill_regime[REFERENCE, TRAINING], x.training),
+        training.model_life_months / MONTHS_PER_YEAR,
+        generation_cost_busd(lab.compute_bill_regime[REFERENCE, TRAINING], training),
     )
 
 
 @jit
-def write_training(
-    x: Draw, labs: Records[Lab], accounting: bool, out: World, lab_out: Records[LabOutputs]
-) -> None:
+def write_training(world: WorldRecords, accounting: bool) -> None:
     """The final run, and what a generation costs, earns and funds at every lab (5.1-5.8)."""
-    t = x.training
-    hours = run_hours(t, out.tps_train, x.utilisation.goodput_frontier_training)
-    paid_hours = hours / x.utilisation.duty_cycle_frontier_training
-    out.run_hours = hours
-    out.run_cost_usd = paid_hours * hourly_cost(x, accounting, out, REFERENCE, TRAINING)
+    inputs, outputs = world.inputs, world.outputs
+    t = inputs.training
+    hours = run_hours(t, outputs.tps_train, inputs.utilisation.goodput_frontier_training)
+    paid_hours = hours / inputs.utilisation.duty_cycle_frontier_training
+    outputs.run_hours = hours
+    outputs.run_cost_usd = paid_hours * hourly_cost(outputs, accounting, REFERENCE, TRAINING)
     generations_per_year = MONTHS_PER_YEAR / t.model_cadence_months
     needed = power(t.required_training_growth, 1.0 / generations_per_year)
-    relative = relative_cost_growth(out)
-    for i in range(len(labs)):
-        g = generation(x, labs[i], lab_out[i], relative)
+    relative = relative_cost_growth(outputs)
+    for i in range(len(world.labs)):
+        lab = world.lab_outputs[i]
+        g = generation(world, i, relative)
         profit = gross_profit(g, g.life_years)
         moic = profit / g.cost
         growth = sustainable_growth(moic, t.reinvestment_share)
-        earned = credited_share(t) * lab_out[i].arr[REFERENCE]
+        earned = credited_share(t) * lab.arr[REFERENCE]
         reinvested = t.reinvestment_share * earned * accumulated(g.revenue_growth, g.life_years)
-        lab_out[i].generation_cost_busd = g.cost
-        lab_out[i].final_run_share = out.run_cost_usd / 1e9 / g.cost
-        lab_out[i].lifetime_gross_profit_busd = profit
-        lab_out[i].training_moic = moic
-        lab_out[i].training_moic_final_run = profit / (out.run_cost_usd / 1e9)
-        lab_out[i].training_npv_busd = net_present_value(g, t.lab_discount_rate)
-        lab_out[i].payback_months = MONTHS_PER_YEAR * payback_years(g, profit)
-        lab_out[i].sustainable_growth_per_generation = growth
-        lab_out[i].sustainable_growth_annual = power(growth, generations_per_year)
-        lab_out[i].external_funding_share = external_funding_share(growth, needed)
-        lab_out[i].required_margin = required_margin(needed, g.cost, reinvested)
+        lab.generation_cost_busd = g.cost
+        lab.final_run_share = outputs.run_cost_usd / 1e9 / g.cost
+        lab.lifetime_gross_profit_busd = profit
+        lab.training_moic = moic
+        lab.training_moic_final_run = profit / (outputs.run_cost_usd / 1e9)
+        lab.training_npv_busd = net_present_value(g, t.lab_discount_rate)
+        lab.payback_months = MONTHS_PER_YEAR * payback_years(g, profit)
+        lab.sustainable_growth_per_generation = growth
+        lab.sustainable_growth_annual = power(growth, generations_per_year)
+        lab.external_funding_share = external_funding_share(growth, needed)
+        lab.required_margin = required_margin(needed, g.cost, reinvested)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
+from numba.core.imputils import lower_builtin
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
@@ -152,9 +154,9 @@ def _rows_by_lane(table: Any, rows: Any, first: Any) -> Any:
 
 
 def by_lane(given: Any) -> Any:
-    """Arrays and records of floats of which lanes are the last axis, as numbers by lane.
+    """Arrays and records of which lanes are the last axis, as numbers by lane.
 
-    `given` is one, or a named tuple of them.
+    `given` is one, or a named tuple of them. Records of fields without lanes stay as they are.
     """
     return given
 
@@ -172,13 +174,15 @@ def _typed(given: Any) -> Any:
         nested.aligned = False
         return nested
     if isinstance(given, types.Record):
+        if all(isinstance(field.type, types.Float) for field in given.fields.values()):
+            return given
         fields = [
             (name, {"type": _typed(field.type), "offset": field.offset})
             for name, field in given.fields.items()
         ]
         return Record(fields, given.dtype)
     if isinstance(given.dtype, types.Record):
-        return types.Array(_typed(given.dtype), given.ndim, given.layout)
+        return given.copy(dtype=_typed(given.dtype))
     return types.Array(NUMBER, given.ndim - 1, "C", aligned=False)
 
 
@@ -190,6 +194,8 @@ def _converted(context: Any, builder: Any, given: Any, made: Any, value: Any) ->
         return context.make_tuple(
             builder, made, [_converted(context, builder, *one) for one in types_of]
         )
+    if isinstance(given, types.Record):
+        return builder.bitcast(value, context.get_value_type(made))
     old = context.make_array(given)(context, builder, value)
     new = context.make_array(made)(context, builder)
     data = builder.bitcast(old.data, context.get_data_type(made.dtype).as_pointer())
@@ -205,16 +211,12 @@ def _converted(context: Any, builder: Any, given: Any, made: Any, value: Any) ->
     return new._getvalue()
 
 
-@intrinsic
-def _by_lane(typingctx: Any, given: Any) -> Any:
-    made = _typed(given)
-
-    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _converted(context, builder, given, made, args[0])
-
-    return made(given), code
+@infer_global(by_lane)
+class _ByLane(AbstractTemplate):  # type: ignore[misc]
+    def generic(self, args: Any, kws: Any) -> Any:
+        return signature(_typed(args[0]), *args)
 
 
-@overload(by_lane, strict=False)
-def _(given: Any) -> Any:
-    return lambda given: _by_lane(given)
+@lower_builtin(by_lane, types.Any)
+def _by_lane(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return _converted(context, builder, sig.args[0], sig.return_type, args[0])
