@@ -5,7 +5,15 @@ from __future__ import annotations
 from sim.kernels.formulas.hardware import active_load, average_power_kw, hourly_cost, it_power_kw
 from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.formulas.throughput import seconds_per_bundle
-from sim.kernels.indices import COMPUTE_LAYERS, FINE_TUNE, INFERENCE, QUARTERS, REGIMES, TRAINING
+from sim.kernels.indices import (
+    COMPUTE_LAYERS,
+    FINE_TUNE,
+    INFERENCE,
+    LAYERS,
+    QUARTERS,
+    REGIMES,
+    TRAINING,
+)
 from sim.kernels.jit import jit
 from sim.model.inputs import Utilisation, Workload
 from sim.model.outputs import World
@@ -75,7 +83,7 @@ def write_unit_cost(world: WorldRecords, accounting: bool) -> None:
             for layer in range(COMPUTE_LAYERS):
                 hourly = outputs.accelerator_hour_cost[q, r, layer]
                 outputs.unit_cost[q, r, layer] = usd_per_mtok(hourly, paid_s)
-            for layer in range(COMPUTE_LAYERS, outputs.unit_cost.shape[2]):
+            for layer in range(COMPUTE_LAYERS, LAYERS):
                 outputs.unit_cost[q, r, layer] = 0.0
             outputs.compute_cost[q, r] = usd_per_mtok(
                 hourly_cost(outputs, accounting, q, r), paid_s
