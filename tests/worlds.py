@@ -10,7 +10,7 @@ import numpy as np
 
 from sim.engine.sampling_plan import SamplingPlan
 from sim.engine.state import workspace
-from sim.kernels.loop import Plan, run_blocks
+from sim.kernels.loop import EvaluationPlan, run_blocks
 from sim.model.blocks import BLOCK
 from sim.model.declarations import record
 from sim.model.inputs import HOST_MATRICES, Host
@@ -43,7 +43,7 @@ def evaluate(
         hosts[field] = given[name] if dims[0] == "lab" else given[name].T
     every = np.concatenate([v.columns.ravel() for v in layout.outputs.values()])
     nothing_sampled = SamplingPlan()
-    plan = Plan(
+    plan = EvaluationPlan(
         nothing_sampled.sampling(0, "random"),
         rental_mode == "market",
         view == "accounting",

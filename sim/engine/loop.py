@@ -20,7 +20,7 @@ from sim.engine.events import IndicatorSet, indicator_set
 from sim.engine.histograms import HistogramPart, Histograms, count_indicators
 from sim.engine.state import CHUNK, Array, Draws, Integers, Mask, Tile, Totals, counted, make_room
 from sim.kernels.histograms import moments_by_replicate
-from sim.kernels.loop import ANYTHING, Plan, Workspace, run_blocks
+from sim.kernels.loop import ANYTHING, EvaluationPlan, Workspace, run_blocks
 from sim.model.blocks import BLOCK, REPLICATES, TILE
 
 ROUND = 32 * CHUNK  # draws after which results may be stored
@@ -218,7 +218,7 @@ def _fold(result: Draws, totals: Totals, tiles: Sequence[Tile]) -> None:
 
 
 def tiles_of(
-    plan: Plan,
+    plan: EvaluationPlan,
     space: Workspace,
     first: int,
     values: Array,

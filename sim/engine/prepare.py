@@ -14,7 +14,7 @@ from sim.common.fingerprint import source_hash
 from sim.common.text import nearest
 from sim.engine.scenario_plan import Rows
 from sim.engine.state import CHUNK, KEPT_DRAWS, Draws, Mask, Totals
-from sim.kernels.loop import ANYTHING, FINITE, NUMBER, Plan
+from sim.kernels.loop import ANYTHING, FINITE, NUMBER, EvaluationPlan
 from sim.model.declarations import Output
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER, REGIMES
 from sim.model.inputs import HOST_MATRICES
@@ -123,7 +123,7 @@ def prepared(scenario: Scenario, wanted: Options) -> Draws:
     reports = ~np.isnan(start.row[layout.inputs["arr_2026q4_busd"].columns])
     rents = ((hosts["share_2026"] > 0) & (hosts["captive"] == 0)).any(axis=0)
     rules = [_rules(v, reports, rents).ravel() for v in told]
-    plan = Plan(
+    plan = EvaluationPlan(
         start.plan.sampling(wanted.seed, wanted.sampler),
         settings.rental_mode == "market",
         settings.view == "accounting",

@@ -13,7 +13,14 @@ from sim.common.memory import check_memory
 from sim.engine.histograms import Histograms
 from sim.engine.scenario_plan import Rows
 from sim.kernels.formulas.records import Ledger, WorldRecords
-from sim.kernels.loop import BAD, QUESTIONABLE, RUN, Plan, Workspace, fold_moments
+from sim.kernels.loop import (
+    BAD,
+    QUESTIONABLE,
+    SAMPLING_CHUNK,
+    EvaluationPlan,
+    Workspace,
+    fold_moments,
+)
 from sim.kernels.sampling.quantities import Scores
 from sim.kernels.simd.memory import aligned
 from sim.kernels.simd.vectors import LANES
@@ -99,7 +106,7 @@ class Draws:
 
     scenario: Scenario
     layout: Layout
-    plan: Plan
+    plan: EvaluationPlan
     start: Rows
     seed: int
     sampler: str
@@ -139,16 +146,18 @@ class Draws:
         found = self.store[self.slices[name]][:, draws]
         return found.reshape(*shape, found.shape[1])
 
-    def plan_beyond(self) -> Plan:
+    def plan_beyond(self) -> EvaluationPlan:
         """The plan for draws that are not kept: there are moments of all variables."""
         return self.plan._replace(moments=self.plan.columns.size)
 
     def workspace(self) -> Workspace:
         """Working space of one thread that evaluates draws of this result."""
-        return workspace(self.layout, self.start.row, self.start.hosts, self.start.plan.scores(RUN))
+        return workspace(
+            self.layout, self.start.row, self.start.hosts, self.start.plan.scores(SAMPLING_CHUNK)
+        )
 
 
-def counted(status: NDArray[np.int8], plan: Plan) -> Mask:
+def counted(status: NDArray[np.int8], plan: EvaluationPlan) -> Mask:
     """Which draws are not left out, by what they are."""
     dropped = (BAD if plan.drop_bad else 0) | (QUESTIONABLE if plan.drop_questionable else 0)
     return np.asarray((status & dropped) == 0)

@@ -31,14 +31,16 @@ def aligned(*shape: int) -> NDArray[np.float64]:
     return memory[first : first + size].reshape(shape)
 
 
-def take_lanes(row: Any, first: int) -> Any:
-    """The numbers of an array from `first` on, one in each lane."""
-    return row[first : first + LANES].copy()
+def take_lanes(array: Any, index: Any) -> Any:
+    """The numbers of an array from an index on, along its last axis, one in each lane."""
+    *row, first = index if isinstance(index, tuple) else (index,)
+    return array[(*row, slice(first, first + LANES))].copy()
 
 
-def put_lanes(number: Any, row: Any, first: int) -> None:
-    """Write a number by lane to an array from `first` on."""
-    row[first : first + LANES] = number
+def put_lanes(number: Any, array: Any, index: Any) -> None:
+    """Write a number by lane to an array from an index on, along its last axis."""
+    *row, first = index if isinstance(index, tuple) else (index,)
+    array[(*row, slice(first, first + LANES))] = number
 
 
 def add_folded(number: Any, row: Any) -> None:
@@ -64,22 +66,33 @@ def _load(builder: Any, pointer: Any) -> Any:
     return loaded
 
 
+def _indices(context: Any, builder: Any, kind: Any, index: Any) -> list[Any]:
+    """The numbers of an index of an array, which is one or a tuple of them."""
+    kinds, numbers = [kind], [index]
+    if isinstance(kind, types.BaseTuple):
+        kinds, numbers = kind, cgutils.unpack_tuple(builder, index)
+    pairs = zip(kinds, numbers, strict=True)
+    return [context.cast(builder, number, kind, types.intp) for kind, number in pairs]
+
+
 @intrinsic
-def _take(typingctx: Any, row: Any, first: Any) -> Any:
+def _take(typingctx: Any, array: Any, index: Any) -> Any:
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _load(builder, _at(context, builder, sig.args[0], args, DOUBLES))
+        indices = _indices(context, builder, index, args[1])
+        return _load(builder, _at(context, builder, array, (args[0], *indices), DOUBLES))
 
-    return NUMBER(row, types.intp), code
+    return NUMBER(array, index), code
 
 
 @intrinsic
-def _put(typingctx: Any, number: Any, row: Any, first: Any) -> Any:
+def _put(typingctx: Any, number: Any, array: Any, index: Any) -> Any:
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        there = _at(context, builder, sig.args[1], args[1:], DOUBLES)
+        indices = _indices(context, builder, index, args[2])
+        there = _at(context, builder, array, (args[1], *indices), DOUBLES)
         builder.store(args[0], there).align = 8
         return context.get_dummy_value()
 
-    return types.void(NUMBER, row, types.intp), code
+    return types.void(NUMBER, array, index), code
 
 
 @intrinsic
@@ -134,13 +147,13 @@ def _take_rows(typingctx: Any, table: Any, rows: Any, first: Any) -> Any:
 
 
 @overload(take_lanes, strict=False)
-def _take_lanes(row: Any, first: Any) -> Any:
-    return lambda row, first: _take(row, first)
+def _take_lanes(array: Any, index: Any) -> Any:
+    return lambda array, index: _take(array, index)
 
 
 @overload(put_lanes, strict=False)
-def _put_lanes(number: Any, row: Any, first: Any) -> Any:
-    return lambda number, row, first: _put(number, row, first)
+def _put_lanes(number: Any, array: Any, index: Any) -> Any:
+    return lambda number, array, index: _put(number, array, index)
 
 
 @overload(add_folded, strict=False)
