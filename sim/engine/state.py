@@ -22,7 +22,7 @@ from sim.kernels.loop import (
     fold_moments,
 )
 from sim.kernels.sampling.quantities import Scores
-from sim.kernels.simd.memory import aligned
+from sim.kernels.simd.memory import aligned, zeros_by_lane
 from sim.kernels.simd.vectors import LANES
 from sim.model.blocks import REPLICATES, TILE
 from sim.model.dims import QUARTERS
@@ -180,13 +180,13 @@ def workspace(layout: Layout, row: Array, hosts: NDArray[np.void], scores: Score
         landlord_outputs=layout.records(columns, LandlordOutputs),
         host_outputs=layout.records(columns, HostOutputs),
         ledger=Ledger(
-            done=aligned(*shape, LANES),
-            want=aligned(*shape, LANES),
-            due=aligned(layout.labs, LANES),
-            buildable=aligned(layout.landlords, LANES),
-            average=aligned(*shape, len(QUARTERS), LANES),
-            cost_growth=aligned(len(QUARTERS), LANES),
-            rent=aligned(layout.labs, len(QUARTERS), LANES),
+            done=zeros_by_lane(*shape),
+            want=zeros_by_lane(*shape),
+            due=zeros_by_lane(layout.labs),
+            buildable=zeros_by_lane(layout.landlords),
+            average=zeros_by_lane(*shape, len(QUARTERS)),
+            cost_growth=zeros_by_lane(len(QUARTERS)),
+            rent=zeros_by_lane(layout.labs, len(QUARTERS)),
         ),
     )
     return Workspace(inputs, columns, world, scores)

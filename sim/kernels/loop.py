@@ -18,14 +18,13 @@ from sim.kernels.jit import jit
 from sim.kernels.sampling.quantities import Sampling, Scores, sample
 from sim.kernels.sampling.samplers import SOBOL
 from sim.kernels.simd.functions import maximum
-from sim.kernels.simd.memory import add_folded, by_lane, put_lanes, take_lanes
-from sim.kernels.simd.vectors import LANES, sum_of_lanes, where
+from sim.kernels.simd.memory import by_lane, put_lanes, take_lanes
+from sim.kernels.simd.vectors import GROUP, LANES, add_deviations, sum_where, where
 from sim.model.blocks import BLOCK, REPLICATES, TILE
 from sim.model.inputs import Array
 
 SAMPLING_CHUNK = 256  # draws that are sampled at a time
-GROUP = 8  # draws whose values stand side by side; the order of sums follows from it
-GROUPS = BLOCK // GROUP
+GROUPS = BLOCK // GROUP  # of draws whose values stand side by side, in which they are summed
 HALF = GROUP // 2
 QUESTIONABLE, BAD = 1, 2  # bits of a draw's status
 ANYTHING, NUMBER, FINITE = range(3)  # the rule for a column's values; NUMBER excludes NaN only
@@ -69,10 +68,10 @@ def evaluate_group(
     `work.columns` where there are as many lanes, and to `doubtful` [draw] 1 where a draw is
     questionable, else 0.
     """
-    world, columns = by_lane(work.world), by_lane(work.columns)
+    world = by_lane(work.world)
     for begin in range(0, GROUP, LANES):
         for column in range(work.inputs.shape[0]):
-            columns[column] = take_lanes(work.inputs, (column, first + begin))
+            put_lanes(take_lanes(work.inputs, (column, first + begin)), work.columns, (column, 0))
         evaluate(world, plan.market, plan.accounting)
         put_lanes(questionable(world.outputs), doubtful, begin)
         if LANES < GROUP:
@@ -146,42 +145,6 @@ def write_status(
 
 
 @jit
-def counted_sum(values: Array, column: np.uint64, counted: Array) -> float:
-    """Sum of a column over a group's draws that count: of halves, quarters, then neighbours."""
-    if LANES == GROUP:
-        chosen = where(take_lanes(counted, 0) > 0.0, take_lanes(values, (column, 0)), 0.0)
-        return sum_of_lanes(chosen)
-    terms = np.zeros(GROUP)
-    for i in range(GROUP):
-        if counted[i] > 0.0:
-            terms[i] = values[column, i]
-    halves = GROUP // 2
-    while halves > 0:
-        for i in range(halves):
-            terms[i] += terms[i + halves]
-        halves //= 2
-    return terms[0]
-
-
-@jit
-def add_deviations(
-    values: Array, column: np.uint64, counted: Array, centre: float, sums: Array, squares: Array
-) -> None:
-    """Add a column's deviations from `centre` to `sums` and `squares` [HALF], where draws count."""
-    if LANES == GROUP:
-        deviation = take_lanes(values, (column, 0)) - centre
-        deviation = where(take_lanes(counted, 0) > 0.0, deviation, 0.0)
-        add_folded(deviation, sums)
-        add_folded(deviation * deviation, squares)
-    else:
-        for k in range(HALF):
-            low = values[column, k] - centre if counted[k] > 0.0 else 0.0
-            high = values[column, k + HALF] - centre if counted[k + HALF] > 0.0 else 0.0
-            sums[k] += low + high
-            squares[k] += low * low + high * high
-
-
-@jit
 def add_moments(
     values: Array,
     columns: NDArray[np.uint64],
@@ -200,7 +163,7 @@ def add_moments(
     if size == 0.0:
         weight = 1.0 / added
         for j in range(centre.size):
-            centre[j] = counted_sum(values, columns[j], counted) * weight
+            centre[j] = sum_where(values, columns[j], counted) * weight
         sums[:] = 0.0
         squares[:] = 0.0
     for j in range(centre.size):

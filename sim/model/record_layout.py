@@ -110,7 +110,9 @@ def layout_of(labs: int, landlords: int) -> Layout:
 
 
 def with_lanes(dtype: np.dtype[Any], lanes: int) -> np.dtype[Any]:
-    """The same dtype with so many numbers, side by side, in place of each."""
+    """The same dtype with so many numbers, side by side, in place of each; as it is for one."""
+    if lanes == 1:
+        return dtype
     if dtype.fields is not None:
         return np.dtype([(name, with_lanes(dtype[name], lanes)) for name in dtype.names or ()])
     return np.dtype((dtype.base, (*dtype.shape, lanes)))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.kernels.jit import jit, jit_apart
+from sim.kernels.jit import jit, jit_not_inlined
 from sim.kernels.sampling.philox import Word
 from sim.kernels.sampling.quantile_tables import (
     TABLE_SLOT,
@@ -159,7 +159,7 @@ class Scores(NamedTuple):
     members: Array  # [member, draw]
 
 
-@jit_apart
+@jit_not_inlined
 def fill_uniforms(sampling: Sampling, name: Word, dimension: int, first: int, work: Scores) -> None:
     """Fill `own` with the numbers of `name` for the draws from `first` on."""
     seed, uniforms = sampling.seed, work.own
@@ -172,14 +172,14 @@ def fill_uniforms(sampling: Sampling, name: Word, dimension: int, first: int, wo
         fill_sobol(seed, name, directions, first, uniforms, work.words)
 
 
-@jit_apart
+@jit_not_inlined
 def fill_normal(sampling: Sampling, name: Word, dimension: int, first: int, work: Scores) -> None:
     """Fill `own` with the normal scores of `name` for the draws from `first` on."""
     fill_uniforms(sampling, name, dimension, first, work)
     turn_into_scores(sampling.normal, work.own, work.values, work.bits, work.words)
 
 
-@jit_apart
+@jit_not_inlined
 def load(quantity: Quantity, factors: Array, scores: Array) -> None:
     """Make a quantity's own scores load on the common factors (8.2)."""
     own_weight = quantity.own_weight
