@@ -1,4 +1,4 @@
-"""Section 6 of the model: gigawatts by lab and landlord, 2026Q1 to 2027Q4."""
+"""Section 6 of the model: gigawatts by lab and landlord."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ def accelerators_per_gw(it_kw: float, facility_capacity_ratio: float) -> float:
 
 @jit
 def capex_per_gw(it_usd: float, facility_usd: float, accelerators: float) -> float:
-    """Purchase cost of one facility gigawatt at the reference quarter [USD bn/GW] (6.2)."""
+    """Purchase cost of a facility gigawatt at the reference quarter [USD bn/GW] (6.2)."""
     return (it_usd + facility_usd) * accelerators / 1e9
 
 
 @jit
 def planned_gw(plan: float, quarters: float, left_by_crunch: float) -> float:
-    """Planned additions of 2027 after so many quarters, linear between quarter ends [GW] (6.3).
+    """Planned additions of 2027 after a number of quarters [GW] (6.3).
 
-    `left_by_crunch` is what a capital crunch leaves of quarters 2 to 4 (1 without a crunch).
+    Linear between quarter ends. `left_by_crunch` is the share that a capital crunch leaves of
+    quarters 2 to 4 (1 without a crunch).
     """
     share = 0.0
     for i in range(4):
@@ -44,7 +45,7 @@ def planned_gw(plan: float, quarters: float, left_by_crunch: float) -> float:
 
 @jit
 def scale(available: float, wanted: float) -> float:
-    """What a limit leaves of a want; 1 where nothing is wanted [1] (6.5)."""
+    """Share that a limit leaves of a want; 1 if nothing is wanted [1] (6.5)."""
     return where(wanted == 0.0, 1.0, minimum(1.0, maximum(available, 0.0) / wanted))
 
 
@@ -59,34 +60,37 @@ def capex_in_quarter(landlord: Landlord, quarter: int) -> float:
 
 @jit
 def left_by_crunch(inputs: Draw) -> float:
-    """What a capital crunch, if there is one, leaves of planned additions [1] (6.3)."""
+    """Share of planned additions that a capital crunch leaves [1] (6.3)."""
     return 1.0 - inputs.shocks.capital_crunch * (1.0 - inputs.buildout.capital_crunch_multiplier)
 
 
 @jit
 def write_2026(lab: Lab, outputs: LabOutputs) -> None:
-    """The lab's gigawatts in 2026: geometric between the two year ends (6.1)."""
-    start = lab.gw_2025q4
-    growth = quarterly(maximum(lab.gw_2026q4, start) / start)
+    """Write a lab's gigawatts in 2026, geometric between the year ends (6.1)."""
+    gw_2025 = lab.gw_2025q4
+    growth = quarterly(maximum(lab.gw_2026q4, gw_2025) / gw_2025)
     for q in range(REFERENCE + 1):
-        outputs.gw[q] = start * raised(growth, q + 1)
+        outputs.gw[q] = gw_2025 * raised(growth, q + 1)
 
 
 @jit
 def is_contracted(host: Host) -> bool:
-    """Whether the landlord hosts the lab in either year; all else of such a pair stays 0."""
+    """Whether a landlord hosts a lab in either year.
+
+    All hosting of other pairs stays 0.
+    """
     return host.share_2026 + host.share_2027 > 0.0
 
 
 @jit
 def is_western(lab: Lab) -> bool:
-    """Whether the lab draws on the western power cap."""
+    """Whether a lab draws on the western power cap (6.5)."""
     return lab.lab_is_china == 0.0
 
 
 @jit
 def open_2027(world: WorldRecords) -> None:
-    """The year 2026, in which nothing limits, capex of both years, and an empty ledger (6.1)."""
+    """Write 2026, and landlords' capex; reset the ledger (6.1, 6.4, 6.6b)."""
     labs, landlords, hosts, ledger = world.labs, world.landlords, world.hosts, world.ledger
     for q in range(REFERENCE + 1):
         world.outputs.power_scale[q] = 1.0
@@ -113,7 +117,7 @@ def open_2027(world: WorldRecords) -> None:
 
 @jit
 def plan_quarter(world: WorldRecords, quarter: int, left_by_crunch: float) -> None:
-    """What every lab has planned and energised by the end of the quarter (6.3)."""
+    """Write what labs have planned and energised by the quarter's end (6.3)."""
     labs = world.labs
     for i in range(len(labs)):
         energised = maximum(0.0, quarter - labs[i].lab_delay_quarters)
@@ -123,7 +127,7 @@ def plan_quarter(world: WorldRecords, quarter: int, left_by_crunch: float) -> No
 
 @jit
 def fund_quarter(world: WorldRecords, quarter: int, usd_per_gw: float) -> None:
-    """What every landlord has paid for by the end of the quarter (6.4)."""
+    """Add what landlords have paid for by the quarter's end (6.4)."""
     landlords, buildable = world.landlords, world.ledger.buildable
     paid_in = REFERENCE + quarter - CAPEX_LEAD_QUARTERS
     for k in range(len(landlords)):
@@ -134,7 +138,7 @@ def fund_quarter(world: WorldRecords, quarter: int, usd_per_gw: float) -> None:
 
 @jit
 def limit_by_capex(world: WorldRecords, quarter: int) -> None:
-    """What every lab wants of every landlord, and what capex leaves of it, f_k (6.5)."""
+    """Write what labs want, and the share that capex leaves (6.5)."""
     hosts, ledger = world.hosts, world.ledger
     for k in range(len(world.landlords)):
         built = 0.0
@@ -147,14 +151,14 @@ def limit_by_capex(world: WorldRecords, quarter: int) -> None:
             ledger.want[i, k] = want
             wanted += want
             built += ledger.done[i, k]
-        left = scale(ledger.buildable[k] - built, wanted)
-        world.landlord_outputs[k].capex_scale[REFERENCE + quarter] = left
-        world.landlord_outputs[k].capex_binds[REFERENCE + quarter] = where(left < 1.0, 1.0, 0.0)
+        funded = scale(ledger.buildable[k] - built, wanted)
+        world.landlord_outputs[k].capex_scale[REFERENCE + quarter] = funded
+        world.landlord_outputs[k].capex_binds[REFERENCE + quarter] = where(funded < 1.0, 1.0, 0.0)
 
 
 @jit
 def limit_by_power(world: WorldRecords, quarter: int) -> float:
-    """What the power cap leaves of what western labs can pay for, f_P (6.5)."""
+    """Share that the power cap leaves of western labs' funded wants [1] (6.5)."""
     labs, hosts, ledger = world.labs, world.hosts, world.ledger
     built = 0.0
     wanted = 0.0
@@ -162,16 +166,16 @@ def limit_by_power(world: WorldRecords, quarter: int) -> float:
         western = where(is_western(labs[i]), 1.0, 0.0)
         for k in range(len(world.landlords)):
             if is_contracted(hosts[i, k]):
-                left = world.landlord_outputs[k].capex_scale[REFERENCE + quarter]
+                funded = world.landlord_outputs[k].capex_scale[REFERENCE + quarter]
                 built += western * ledger.done[i, k]
-                wanted += western * ledger.want[i, k] * left
+                wanted += western * ledger.want[i, k] * funded
     cap = world.inputs.buildout.power_additions_cap_gw_per_year
     return scale(cap * quarter / 4.0 - built, wanted)
 
 
 @jit
 def build_quarter(world: WorldRecords, quarter: int, power_scale: float) -> None:
-    """What every lab gets in the quarter after both limits, and what each withholds (6.6)."""
+    """Build what both limits leave, and write what each withholds (6.6, 6.6a, 6.6b)."""
     labs, hosts, ledger = world.labs, world.hosts, world.ledger
     q = REFERENCE + quarter
     for i in range(len(labs)):
@@ -185,12 +189,12 @@ def build_quarter(world: WorldRecords, quarter: int, power_scale: float) -> None
             if not is_contracted(hosts[i, k]):
                 continue
             want = ledger.want[i, k]
-            paid = world.landlord_outputs[k].capex_scale[q]
-            done = ledger.done[i, k] + want * paid * powered
+            funded = world.landlord_outputs[k].capex_scale[q]
+            done = ledger.done[i, k] + want * funded * powered
             ledger.done[i, k] = done
             added += done
-            by_capex += want * (1.0 - paid)
-            by_power += want * paid * (1.0 - powered)
+            by_capex += want * (1.0 - funded)
+            by_power += want * funded * (1.0 - powered)
             world.host_outputs[i, k].hosted_gw[q] = hosts[i, k].share_2026 * at_reference + done
         lab.gw[q] = at_reference + added
         lab.withheld_by_capex_gw = by_capex
@@ -199,7 +203,7 @@ def build_quarter(world: WorldRecords, quarter: int, power_scale: float) -> None
 
 @jit
 def close_2027(world: WorldRecords, left_by_crunch: float, per_gw: float) -> None:
-    """What a crunch and delay withhold, accelerators, and every landlord's gigawatts."""
+    """Write what crunch and delay withhold, accelerators, and landlords' gigawatts (6.6a, 6.6b)."""
     for i in range(len(world.labs)):
         lab = world.lab_outputs[i]
         plan = world.labs[i].planned_additions_2027_gw
@@ -218,20 +222,23 @@ def close_2027(world: WorldRecords, left_by_crunch: float, per_gw: float) -> Non
 
 @jit
 def average_stock(before: float, after: float) -> float:
-    """Average over a quarter of a stock known at its two ends [GW] (6.7)."""
+    """Average over a quarter of a stock known at its ends [GW] (6.7)."""
     return 0.5 * (before + after)
 
 
 @jit
 def average_gw(lab: Lab, outputs: LabOutputs, quarter: int) -> float:
-    """The lab's gigawatts on average over a quarter; 2025Q4 is before the first [GW] (6.7)."""
+    """A lab's gigawatts on average over a quarter [GW] (6.7).
+
+    The stock before the first quarter is that of 2025Q4.
+    """
     before = lab.gw_2025q4 if quarter == 0 else outputs.gw[quarter - 1]
     return average_stock(before, outputs.gw[quarter])
 
 
 @jit
 def fill_averages(world: WorldRecords) -> None:
-    """What every landlord has in service for every lab on average over each quarter (6.7)."""
+    """Write hosted gigawatts on average over each quarter (6.7)."""
     for i in range(len(world.labs)):
         for k in range(len(world.landlords)):
             host = world.hosts[i, k]
@@ -246,7 +253,7 @@ def fill_averages(world: WorldRecords) -> None:
 
 @jit
 def write_build(world: WorldRecords) -> None:
-    """Gigawatts of every lab and landlord, and what limited them (6.1-6.6)."""
+    """Write gigawatts of labs and landlords, and what limited them (6.1-6.7)."""
     inputs, outputs, ledger = world.inputs, world.outputs, world.ledger
     c = capex(inputs.hardware)
     it_kw = it_power_kw(inputs.hardware.accelerator_tdp_kw, inputs.hardware.it_power_ratio)

@@ -1,4 +1,4 @@
-"""Section 6.3 of the model: what a lab's gigawatts cost, serve and earn."""
+"""Section 6 of the model: bills, tokens, energy and revenue of labs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TWH_PER_GW_YEAR = HOURS_PER_YEAR / 1000.0
 
 @jit
 def regime_share(inference_share: float, fine_tune_share: float, regime: int) -> float:
-    """Regime's share of a lab's accelerator-hours, w [1]."""
+    """w: a regime's share of a lab's accelerator-hours [1] (6.7a)."""
     if regime == TRAINING:
         return 1.0 - inference_share - fine_tune_share
     if regime == FINE_TUNE:
@@ -27,7 +27,7 @@ def regime_share(inference_share: float, fine_tune_share: float, regime: int) ->
 
 @jit
 def rented_gw(world: WorldRecords, i: int, quarter: int) -> float:
-    """What outside landlords have in service for the lab on average over a quarter [GW]."""
+    """A lab's gigawatts at outside landlords, on average over a quarter [GW] (6.7b)."""
     hosts, average = world.hosts, world.ledger.average
     rented = 0.0
     for k in range(len(world.landlords)):
@@ -40,46 +40,49 @@ def rented_gw(world: WorldRecords, i: int, quarter: int) -> float:
 def bill_busd(
     accelerators: float, regime_share: float, rented_share: float, owner_cost: float, rent: float
 ) -> float:
-    """Compute bill: the owner's economic cost, and the rent on what is rented [USD bn/yr] (6.8)."""
+    """Compute bill: owner's economic cost, or rent where rented [USD bn/yr] (6.8)."""
     usd_per_hour = owner_cost + rented_share * (rent - owner_cost)
     return accelerators * regime_share * usd_per_hour * (HOURS_PER_YEAR / 1e9)
 
 
 @jit
 def tokens_per_s(accelerators: float, inference_share: float, paid_s: float) -> float:
-    """Blended tokens that the fleet serves [tok/s]."""
+    """Blended tokens that the fleet serves [tok/s] (6.8a)."""
     return accelerators * inference_share / paid_s
 
 
 @jit
 def capacity_revenue_busd(tokens_per_s: float, free_share: float, usd_per_mtok: float) -> float:
-    """What the paid part of the tokens brings at the price list [USD bn/yr] (6.9)."""
+    """Revenue of the paid tokens at the price list [USD bn/yr] (6.9)."""
     mtok_per_year = tokens_per_s * (3600.0 * HOURS_PER_YEAR / 1e6)
     return mtok_per_year * (1.0 - free_share) * usd_per_mtok * 1e-9
 
 
 @jit
 def energy_twh(it_gw: float, load: float, pue: float) -> float:
-    """Energy at the meter of so many IT gigawatts at an average load [TWh/yr]."""
+    """Energy at the meter of IT gigawatts at an average load [TWh/yr] (6.9c)."""
     return it_gw * load * pue * TWH_PER_GW_YEAR
 
 
 @jit
 def write_arr(lab: Lab, outputs: LabOutputs) -> None:
-    """Annualised revenue: geometric between the year ends, then the lab's growth [USD bn/yr]."""
-    start, end = lab.arr_2025q4_busd, lab.arr_2026q4_busd
-    growth = quarterly(end / start)
+    """Write a lab's annualised revenue [USD bn/yr] (6.9a).
+
+    Geometric between the two year ends, then with the lab's growth. NaN where it reports none.
+    """
+    arr_2025, arr_2026 = lab.arr_2025q4_busd, lab.arr_2026q4_busd
+    growth_2026 = quarterly(arr_2026 / arr_2025)
     growth_2027 = quarterly(lab.arr_growth_2027)
     for q in range(QUARTERS):
         if q < REFERENCE:
-            outputs.arr[q] = start * raised(growth, q + 1)
+            outputs.arr[q] = arr_2025 * raised(growth_2026, q + 1)
         else:
-            outputs.arr[q] = end * raised(growth_2027, q - REFERENCE)
+            outputs.arr[q] = arr_2026 * raised(growth_2027, q - REFERENCE)
 
 
 @jit
 def average_load(world: WorldRecords, inference_share: float, quarter: int) -> float:
-    """IT draw over nameplate of a lab's fleet, averaged over its regimes [1]."""
+    """IT draw over nameplate, averaged over a fleet's regimes [1] (6.9c)."""
     inputs, duty_cycle = world.inputs, world.outputs.duty_cycle
     load = 0.0
     for r in range(REGIMES):
@@ -92,7 +95,10 @@ def average_load(world: WorldRecords, inference_share: float, quarter: int) -> f
 
 @jit
 def write_fleets(world: WorldRecords) -> None:
-    """Bills by regime, tokens, energy and revenue of every lab (6.3)."""
+    """Write bills, tokens, energy and revenue of every lab (6.7-6.9c).
+
+    The last output is ARR over capacity revenue (6.9b).
+    """
     inputs, outputs = world.inputs, world.outputs
     h = inputs.hardware
     it_kw = it_power_kw(h.accelerator_tdp_kw, h.it_power_ratio)

@@ -1,4 +1,4 @@
-"""Section 1 of the model: USD per paid accelerator-hour, by layer."""
+"""Section 1 of the model: cost of a paid accelerator-hour, by layer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HOURS_PER_YEAR = 8760.0
 
 
 class Capex(NamedTuple):
-    """Purchase cost of one accelerator with its share of server, network and facility [USD]."""
+    """Purchase cost of an accelerator and its share of the rest [USD]."""
 
     logic: float
     hbm: float
@@ -44,7 +44,7 @@ class Capex(NamedTuple):
 
 
 class CapitalLayers(NamedTuple):
-    """The hourly layers that new vintages scale [USD/h]."""
+    """Hourly layers that scale with the cost of a vintage [USD/h]."""
 
     facility_depreciation: float
     accelerator_depreciation: float
@@ -89,7 +89,7 @@ def straight_line(cost: float, residual_fraction: float, life_years: float) -> f
 
 @jit
 def capital_recovery_factor(rate: float, years: float) -> float:
-    """CRF(r, n): yearly payment per dollar lent for n years [1/yr] (1.4)."""
+    """CRF(rate, n): yearly payment per dollar lent for n years [1/yr] (1.4)."""
     return where(rate == 0.0, 1.0 / years, rate / -expm1(-years * log1p(rate)))
 
 
@@ -114,7 +114,7 @@ def annuity(
 
 @jit
 def capital_layers(h: Hardware, life_years: float, residual: float, rate: float) -> CapitalLayers:
-    """The layers that do not depend on power, in the view of a life, residual and rate (1.3, 1.4).
+    """Layers other than electricity, for one life, residual and rate [USD/h] (1.3, 1.4, 1.4a).
 
     `rate` = 0 leaves the capital charge out, as the accounting view does.
     """
@@ -144,7 +144,7 @@ def capital_layers(h: Hardware, life_years: float, residual: float, rate: float)
 
 @jit
 def capital_total(layers: CapitalLayers) -> float:
-    """Sum of the layers that new vintages scale [USD/h]."""
+    """Sum of the layers that scale with a vintage's cost [USD/h] (1.5b)."""
     return (
         layers.facility_depreciation
         + layers.accelerator_depreciation
@@ -165,7 +165,7 @@ def average_power_kw(it_kw: float, duty: float, active_load: float, idle_load: f
 
 @jit
 def rent_per_hour(h: Hardware, market: bool, owner_cost_economic: float) -> float:
-    """Rent of an accelerator-hour, at cost plus markup or at the market price [USD/h] (1.6)."""
+    """Rent of an accelerator-hour: cost plus markup, or market price [USD/h] (1.6)."""
     if market:
         return h.rental_price_usd_per_hour
     return (1.0 + h.landlord_markup) * owner_cost_economic
@@ -173,13 +173,13 @@ def rent_per_hour(h: Hardware, market: bool, owner_cost_economic: float) -> floa
 
 @jit
 def landlord_margin_layer(rented_share: float, rent: float, owner_cost: float) -> float:
-    """What renting adds to the owner's cost in the chosen view [USD/h] (1.7)."""
+    """Rent less owner's cost in the chosen view, where rented [USD/h] (1.7)."""
     return rented_share * (rent - owner_cost)
 
 
 @jit
 def active_load(u: Utilisation, regime: int) -> float:
-    """IT draw over nameplate of a regime when active [1]."""
+    """IT draw over nameplate of an active accelerator in a regime [1]."""
     if regime == TRAINING:
         return u.active_load_frontier_training
     if regime == FINE_TUNE:
@@ -189,7 +189,7 @@ def active_load(u: Utilisation, regime: int) -> float:
 
 @jit
 def write_hourly_cost(world: WorldRecords, market: bool, accounting: bool) -> None:
-    """The hourly cost stack of every quarter and regime, owner's cost in both views, and rent."""
+    """Write hourly layers, owner's costs, rents and landlord margins (1.5a, 1.5b, 1.7a)."""
     outputs, utilisation = world.outputs, world.inputs.utilisation
     h = world.inputs.hardware
     economic = capital_layers(
@@ -235,7 +235,7 @@ def write_hourly_cost(world: WorldRecords, market: bool, accounting: bool) -> No
 
 @jit
 def hourly_cost(outputs: World, accounting: bool, quarter: int, regime: int) -> float:
-    """What the lab pays for an accelerator-hour: owner's cost and landlord margin [USD/h] (1.7)."""
+    """Lab's cost of an accelerator-hour: owner's cost and landlord margin [USD/h] (1.7)."""
     if accounting:
         owner = outputs.owner_cost_book[quarter, regime]
     else:

@@ -1,4 +1,4 @@
-"""Section 7 of the model: who books the depreciation, and what hangs on the labs' margins."""
+"""Section 7 of the model: landlords' books, and their exposure to labs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sim.model.inputs import Draw, Hardware, Landlord
 
 
 class Gigawatt(NamedTuple):
-    """One facility gigawatt at the reference quarter: purchase costs, and accelerators in it."""
+    """One facility gigawatt at the reference quarter: costs, and accelerators in it."""
 
     it_busd: float
     facility_busd: float
@@ -57,7 +57,7 @@ def economic_rate(g: Gigawatt, h: Hardware) -> float:
 
 @jit
 def mean_rent_per_hour(world: WorldRecords, i: int, quarter: int) -> float:
-    """Rent of an accelerator-hour over the lab's regimes [USD/h]."""
+    """Rent of an accelerator-hour over a lab's regimes [USD/h] (7.3)."""
     inference_share = world.labs[i].inference_share
     fine_tune_share = world.inputs.training.fine_tune_share
     rent = 0.0
@@ -69,20 +69,23 @@ def mean_rent_per_hour(world: WorldRecords, i: int, quarter: int) -> float:
 
 @jit
 def quarterly_rent_busd(rented_gw: float, accelerators_per_gw: float, rent: float) -> float:
-    """Rent of so many gigawatts in a quarter [USD bn/quarter] (7.3)."""
+    """Rent of rented gigawatts in a quarter [USD bn/quarter] (7.3)."""
     return rented_gw * accelerators_per_gw * rent * (HOURS_PER_YEAR / 4.0 / 1e9)
 
 
 @jit
 def revenue_for_compute(inputs: Draw, arr: float) -> float:
-    """Revenue left for compute after levies and other operating cost [USD bn/yr] (7.6)."""
+    """Revenue left after levies and other operating cost [USD bn/yr] (7.6)."""
     levies = inputs.prices.revenue_share_rate + inputs.prices.serving_overhead_rate
     return arr * (1.0 - levies - inputs.finance.noncompute_opex_ratio)
 
 
 @jit
 def write_coverage(world: WorldRecords) -> None:
-    """What of its compute bill each lab's revenue covers; NaN stays NaN (7.6)."""
+    """Write how much of its bill each lab's revenue covers (7.6).
+
+    NaN, of a lab without ARR, stays NaN.
+    """
     for i in range(len(world.labs)):
         lab = world.lab_outputs[i]
         for q in range(QUARTERS):
@@ -95,7 +98,7 @@ def write_coverage(world: WorldRecords) -> None:
 
 @jit
 def write_flows(world: WorldRecords) -> None:
-    """Rent received and depreciation, booked and economic, by landlord and quarter (7.1-7.4)."""
+    """Write rents and depreciation by landlord (7.1, 7.2, 7.2a, 7.3, 7.4)."""
     hardware, hosts, ledger = world.inputs.hardware, world.hosts, world.ledger
     g = gigawatt(hardware)
     economic = economic_rate(g, hardware)
@@ -130,7 +133,7 @@ def write_flows(world: WorldRecords) -> None:
 
 @jit
 def write_book_values(world: WorldRecords) -> None:
-    """Net book value by lab and landlord: what is bought less what is booked (7.5)."""
+    """Write net book values: purchases less booked depreciation (7.5)."""
     inputs, hosts, ledger = world.inputs, world.hosts, world.ledger
     g = gigawatt(inputs.hardware)
     purchase = g.it_busd + g.facility_busd
@@ -157,9 +160,10 @@ def write_book_values(world: WorldRecords) -> None:
 
 @jit
 def write_exposure(world: WorldRecords) -> None:
-    """Obligations and book value that hang on labs under the hurdle, at the reference quarter.
+    """Write backlog and book value that hang on labs below the hurdle (7.7).
 
-    A lab without a margin counts as not under the hurdle and without shortfall (7.7).
+    All at the reference quarter. A lab without a margin counts as not below the hurdle and without
+    shortfall.
     """
     hurdle = world.inputs.finance.hurdle_margin
     for k in range(len(world.landlords)):
@@ -187,7 +191,7 @@ def write_exposure(world: WorldRecords) -> None:
 
 @jit
 def write_landlords(world: WorldRecords) -> None:
-    """The landlords' books, and the labs' coverage that they rest on (7)."""
+    """Write the landlords' books, and the labs' coverage of their bills (7.1-7.7)."""
     write_coverage(world)
     write_flows(world)
     write_book_values(world)

@@ -1,4 +1,4 @@
-"""Section 4 of the model: revenue, gross margins, and break-evens at the hurdle."""
+"""Section 4 of the model: revenue, gross margins and break-evens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sim.model.inputs import Hardware, Prices, Workload
 
 @jit
 def list_bundle(p: Prices, w: Workload) -> float:
-    """List price of an output token with its input tokens [USD per Mtok of output] (4.1)."""
+    """List price of an output token with its input tokens [USD/Mtok of output] (4.1)."""
     input_price = (1.0 - w.cache_hit_rate) + w.cache_hit_rate * p.cached_price_ratio
     return (
         p.price_output_usd_per_mtok
@@ -34,7 +34,7 @@ def list_bundle(p: Prices, w: Workload) -> float:
 
 @jit
 def realisation(p: Prices) -> float:
-    """Revenue over list price, over the API and subscriptions [1]."""
+    """Revenue over list price, of the API and subscriptions together [1] (4.1a)."""
     api = p.api_token_share * (1.0 - p.api_discount)
     return api + (1.0 - p.api_token_share) * p.subscription_realisation
 
@@ -53,7 +53,7 @@ def gross_margin(cost: float, revenue: float) -> float:
 
 @jit
 def price_multiplier_at_hurdle(margin: float, hurdle: float) -> float:
-    """Price change that puts the margin at the hurdle [1] (4.5)."""
+    """Factor on prices that puts the margin at the hurdle [1] (4.5)."""
     return (1.0 - margin) / (1.0 - hurdle)
 
 
@@ -61,7 +61,7 @@ def price_multiplier_at_hurdle(margin: float, hurdle: float) -> float:
 def electricity_per_full_load_hour(
     h: Hardware, market: bool, it_kw: float, power_price: float
 ) -> float:
-    """e: electricity that an hour at nameplate passes on to the lab [USD/h] (4.6)."""
+    """Electricity of an hour at nameplate, passed on to the lab [USD/h] (4.6)."""
     passed_on = 1.0 - h.rented_share if market else 1.0 + h.rented_share * h.landlord_markup
     return passed_on * it_kw * h.pue * power_price
 
@@ -75,10 +75,10 @@ def duty_at_hurdle(
     idle_load: float,
     affordable: float,
 ) -> float:
-    """Duty cycle that puts the margin at the hurdle; +inf if none does [1] (4.6).
+    """Duty cycle that puts margin at the hurdle; +inf if none [1] (4.6).
 
     `affordable` is the hourly cost per unit of duty that the hurdle allows,
-    (1 - m_h) * revenue per Mtok * Mtok per active hour.
+    (1 - hurdle) * revenue per Mtok * Mtok per active hour.
     """
     load = duty * active_load + (1.0 - duty) * idle_load
     independent_of_duty = hourly_cost - electricity * load
@@ -88,19 +88,19 @@ def duty_at_hurdle(
 
 @jit
 def training_margin(moic: float) -> float:
-    """Margin of frontier training: 1 - 1/MOIC, -inf where nothing comes back [1] (4.8)."""
+    """1 - 1/MOIC of frontier training; -inf where nothing comes back [1] (4.8)."""
     return where(moic <= 0.0, -np.inf, 1.0 - 1.0 / moic)
 
 
 @jit
 def pooled_training_margin(cost: float, profit: float) -> float:
-    """Margin of frontier training over several labs; -inf where nothing comes back [1] (4.8)."""
+    """Training margin of several labs; -inf where nothing comes back [1] (4.8)."""
     return where(profit <= 0.0, -np.inf, 1.0 - cost / profit)
 
 
 @jit
 def lab_paid_margin(inference_bill: float, free_share: float, arr: float) -> float:
-    """Lab's inference margin, free traffic left out; NaN without ARR [1] (4.9)."""
+    """Lab's inference margin on paid traffic; NaN without ARR [1] (4.9)."""
     return 1.0 - inference_bill * (1.0 - free_share) / arr
 
 
@@ -112,7 +112,7 @@ def lab_loaded_margin(p: Prices, inference_bill: float, arr: float) -> float:
 
 @jit
 def write_lab_margins(world: WorldRecords) -> None:
-    """Margins from revenue and bills, by lab, and the three regimes side by side (4.8-4.10)."""
+    """Write margins of labs, and gross margins of the three regimes (4.8-4.10)."""
     outputs, prices = world.outputs, world.inputs.prices
     reporting = 0.0
     cost = 0.0
@@ -139,7 +139,7 @@ def write_lab_margins(world: WorldRecords) -> None:
 
 @jit
 def write_margins(world: WorldRecords, market: bool, accounting: bool) -> None:
-    """Revenue, gross margins, the revenue-linked layers, and break-evens of every quarter."""
+    """Write revenue, gross margins, revenue-linked layers and break-evens (4.2a, 4.3-4.7)."""
     inputs, outputs = world.inputs, world.outputs
     p, w, u = inputs.prices, inputs.workload, inputs.utilisation
     hurdle = inputs.finance.hurdle_margin

@@ -1,4 +1,4 @@
-"""The records of one world: what formulas read and write of one draw."""
+"""Records that formulas read and write: one draw of the model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from sim.model.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
 
 
 class Ledger(NamedTuple):
-    """Working space of sections 6 and 7 [GW]; the quarters of the first four are those of 2027."""
+    """Working space of sections 6 and 7 [GW].
+
+    The quarters of the first four are those of 2027.
+    """
 
     done: Array  # [lab, landlord] built in 2027 so far
     want: Array  # [lab, landlord] wanted in the quarter, with the backlog
@@ -22,7 +25,7 @@ class Ledger(NamedTuple):
 
 
 class WorldRecords(NamedTuple):
-    """Inputs, outputs and working space of one draw of the model, by what they belong to."""
+    """Inputs, outputs and working space of one draw."""
 
     inputs: Draw
     labs: Records[Lab]  # [lab]

@@ -1,4 +1,4 @@
-"""Section 3 of the model: what a token costs, by layer and by kind of token."""
+"""Section 3 of the model: cost per token, by layer and kind."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def wh_per_token(average_kw: float, pue: float, paid_s: float) -> float:
 def usd_per_mtok_of_active_second(
     usd_per_hour: float, duty: float, goodput: float, throughput_index: float
 ) -> float:
-    """k: cost per Mtok of one active accelerator-second per token [USD/Mtok/s] (3.4)."""
+    """Cost per Mtok of an active accelerator-second per token [USD/Mtok/s] (3.4)."""
     return 1e6 * usd_per_hour / (3600.0 * duty * goodput * throughput_index)
 
 
@@ -57,7 +57,7 @@ def goodput(u: Utilisation, regime: int) -> float:
 
 @jit
 def native_seconds(workload: Workload, outputs: World, regime: int) -> float:
-    """Accelerator-seconds per native token of a regime at the reference quarter [s]."""
+    """Accelerator-seconds per native token at the reference quarter [s] (3.1a)."""
     if regime == TRAINING:
         return 1.0 / outputs.tps_train
     if regime == FINE_TUNE:
@@ -68,7 +68,7 @@ def native_seconds(workload: Workload, outputs: World, regime: int) -> float:
 
 @jit
 def write_unit_cost(world: WorldRecords, accounting: bool) -> None:
-    """Cost per Mtok of every quarter, regime and compute layer; energy; cost by kind of token."""
+    """Write unit costs by layer, energy, and costs by kind (3.1-3.4)."""
     inputs, outputs = world.inputs, world.outputs
     workload, utilisation = inputs.workload, inputs.utilisation
     it_kw = it_power_kw(inputs.hardware.accelerator_tdp_kw, inputs.hardware.it_power_ratio)

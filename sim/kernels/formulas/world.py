@@ -1,4 +1,4 @@
-"""One draw of the whole model, or several side by side: the table of contents."""
+"""Evaluate one draw of the model, section by section."""
 
 from __future__ import annotations
 
@@ -19,25 +19,24 @@ from sim.model.outputs import World
 
 @jit
 def evaluate(world: WorldRecords, market: bool, accounting: bool) -> None:
-    """Every output of one draw, from its inputs (model.md 0, order of evaluation)."""
+    """Write every output of a draw (order of evaluation of docs/model.md)."""
     write_throughput(world)  # section 2
-    write_build(world)  # 6
-    write_paths(world)  # section 8.1
+    write_build(world)  # section 6: gigawatts
+    write_paths(world)  # section 8
     write_hourly_cost(world, market, accounting)  # section 1
     write_unit_cost(world, accounting)  # section 3
-    write_margins(world, market, accounting)  # 4.1, 4.2
-    write_fleets(world)  # 6.3
+    write_margins(world, market, accounting)  # section 4: inference and fine-tuning
+    write_fleets(world)  # section 6: bills, tokens, energy, revenue
     write_training(world, accounting)  # section 5
-    write_lab_margins(world)  # 4.3, 4.8
+    write_lab_margins(world)  # section 4: labs and regimes
     write_landlords(world)  # section 7
 
 
 @jit
 def questionable(outputs: World) -> float:
-    """1 where a draw is evaluated beyond what the model is meant for.
+    """1 where a draw is outside what the model describes, else 0.
 
-    The model and one sequence do not fit in HBM, or the facility draws more power at its pue than
-    it is built for.
+    The model and one sequence do not fit in HBM, or `pue` exceeds `facility_capacity_ratio`.
     """
     doubtful = (outputs.fits_in_memory == 0.0) | (outputs.pue_above_capacity_ratio != 0.0)
     return where(doubtful, 1.0, 0.0)
