@@ -10,7 +10,7 @@ import numpy as np
 
 from sim.engine.sampling_plan import SamplingPlan
 from sim.engine.state import workspace
-from sim.kernels.loop import Plan, run_blocks
+from sim.kernels.loop import EvaluationPlan, run_blocks
 from sim.model.blocks import BLOCK
 from sim.model.declarations import record
 from sim.model.inputs import HOST_MATRICES, Host
@@ -43,18 +43,17 @@ def evaluate(
         hosts[field] = given[name] if dims[0] == "lab" else given[name].T
     every = np.concatenate([v.columns.ravel() for v in layout.outputs.values()])
     nothing_sampled = SamplingPlan()
-    plan = Plan(
+    plan = EvaluationPlan(
         nothing_sampled.sampling(0, "random"),
         rental_mode == "market",
         view == "accounting",
-        hosts,
         every.astype(np.uint64),
         0,
         np.zeros(every.size, np.int8),
         False,
         False,
     )
-    space = workspace(layout, rows[0], nothing_sampled.scores(BLOCK))
+    space = workspace(layout, rows[0], hosts, nothing_sampled.scores(BLOCK))
     kept = np.empty((every.size, rows.shape[0]))
     for start in range(0, rows.shape[0], BLOCK):
         space.inputs[:, :BLOCK] = rows[start : start + BLOCK, : layout.input_width].T

@@ -30,8 +30,7 @@ from sim.engine.state import (
     make_room,
 )
 from sim.kernels.histograms import moments_by_replicate
-from sim.kernels.loop import ANYTHING, Workspace, run_blocks
-from sim.kernels.loop import Plan as EvaluationPlan
+from sim.kernels.loop import ANYTHING, EvaluationPlan, Workspace, run_blocks
 from sim.model.blocks import BLOCK, CHUNK, REPLICATES, TILE
 
 ROUND = 32 * CHUNK  # draws after which results may be stored

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from sim.common.fingerprint import source_hash
 from sim.common.text import nearest
-from sim.engine.scenario_plan import ScenarioPlan, hosts
+from sim.engine.scenario_plan import ScenarioPlan
 from sim.engine.state import Mask, Prepared
-from sim.kernels.loop import ANYTHING, FINITE, NUMBER
-from sim.kernels.loop import Plan as EvaluationPlan
+from sim.kernels.loop import ANYTHING, FINITE, NUMBER, EvaluationPlan
 from sim.model.declarations import Output
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER, REGIMES
 from sim.model.inputs import HOST_MATRICES
@@ -56,7 +55,7 @@ def prepare(scenario: Scenario, options: RunOptions) -> Prepared:
     columns = np.concatenate(
         [np.zeros(0, np.uint64), *(v.columns.ravel().astype(np.uint64) for v in reported)]
     )
-    hosting = hosts(scenario)
+    hosting = plan.hosts
     reports = ~np.isnan(plan.template[layout.inputs["arr_2026q4_busd"].columns])
     rents = ((hosting["share_2026"] > 0) & (hosting["captive"] == 0)).any(axis=0)
     rules = [_rules(v, reports, rents).ravel() for v in reported]
@@ -64,7 +63,6 @@ def prepare(scenario: Scenario, options: RunOptions) -> Prepared:
         sampling=plan.sampling.sampling(options.seed, options.sampler),
         market=scenario.settings.rental_mode == "market",
         accounting=scenario.settings.view == "accounting",
-        hosts=hosting,
         columns=columns,
         moments=sum(v.columns.size for v in moments),
         rules=np.concatenate(rules or [np.zeros(0, np.int8)]),

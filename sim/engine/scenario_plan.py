@@ -23,11 +23,12 @@ class ScenarioPlan:
 
     `template` [column] holds the fixed inputs, NaN where a file leaves out an optional one.
     `sampled` are the names of the variables that `sampling` writes. `columns` maps the full name of
-    an input of the files to its column.
+    an input of the files to its column, `hosts` are records [lab, landlord].
     """
 
     def __init__(self, scenario: Scenario, layout: RecordLayout, uncertainty: float = 1.0) -> None:
         self.layout = layout
+        self.hosts = hosts(scenario)
         self.template = np.zeros(layout.width)
         self.sampled: set[str] = set()
         self.columns: dict[str, int] = {}

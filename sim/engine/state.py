@@ -12,11 +12,17 @@ from numpy.typing import NDArray
 from sim.common.memory import check_memory
 from sim.engine.histograms import Histograms
 from sim.engine.scenario_plan import ScenarioPlan
-from sim.kernels.formulas.buildout import Ledger
-from sim.kernels.loop import BAD, QUESTIONABLE, RUN, RecordsByLane, Workspace, fold_moments
-from sim.kernels.loop import Plan as EvaluationPlan
+from sim.kernels.formulas.records import Ledger, WorldRecords
+from sim.kernels.loop import (
+    BAD,
+    QUESTIONABLE,
+    SAMPLING_CHUNK,
+    EvaluationPlan,
+    Workspace,
+    fold_moments,
+)
 from sim.kernels.sampling.quantities import Scores
-from sim.kernels.simd.memory import aligned
+from sim.kernels.simd.memory import aligned, zeros_by_lane
 from sim.kernels.simd.vectors import LANES
 from sim.model.blocks import REPLICATES
 from sim.model.dims import QUARTERS
@@ -117,7 +123,8 @@ class Prepared:
     def workspace(self) -> Workspace:
         """Working space of one thread."""
         plan = self.scenario_plan
-        return workspace(self.layout, plan.template, plan.sampling.scores(RUN))
+        scores = plan.sampling.scores(SAMPLING_CHUNK)
+        return workspace(self.layout, plan.template, plan.hosts, scores)
 
     def gives_same_draws(self, other: Prepared) -> bool:
         """Whether draws of the same number have the same bits.
@@ -195,32 +202,38 @@ def counted_draws(status: NDArray[np.int8], plan: EvaluationPlan) -> Mask:
     return np.asarray((status & dropped) == 0)
 
 
-def workspace(layout: RecordLayout, row: Array, scores: Scores) -> Workspace:
-    """Working space of one thread, with `row` in every draw."""
+def workspace(
+    layout: RecordLayout, template: Array, hosts: NDArray[np.void], scores: Scores
+) -> Workspace:
+    """Working space of one thread, with the `template` [column] and `hosts` in every draw.
+
+    `hosts` are records [lab, landlord], the same in every draw.
+    """
     inputs = aligned(layout.input_width, scores.own.size + LANES)
-    inputs[:] = row[: layout.input_width, None]
+    inputs[:] = template[: layout.input_width, None]
     columns = aligned(layout.width, LANES)
-    columns[:] = row[:, None]
+    columns[:] = template[:, None]
     shape = (layout.labs, layout.landlords)
-    records = RecordsByLane(
-        draw=layout.records(columns, Draw),
+    world = WorldRecords(
+        inputs=layout.records(columns, Draw)[0],
         labs=layout.records(columns, Lab),
         landlords=layout.records(columns, Landlord),
-        out=layout.records(columns, World),
-        lab_out=layout.records(columns, LabOutputs),
-        landlord_out=layout.records(columns, LandlordOutputs),
-        host_out=layout.records(columns, HostOutputs),
+        hosts=hosts,
+        outputs=layout.records(columns, World)[0],
+        lab_outputs=layout.records(columns, LabOutputs),
+        landlord_outputs=layout.records(columns, LandlordOutputs),
+        host_outputs=layout.records(columns, HostOutputs),
         ledger=Ledger(
-            done=aligned(*shape, LANES),
-            want=aligned(*shape, LANES),
-            due=aligned(layout.labs, LANES),
-            buildable=aligned(layout.landlords, LANES),
-            average=aligned(*shape, len(QUARTERS), LANES),
-            cost_growth=aligned(len(QUARTERS), LANES),
-            rent=aligned(layout.labs, len(QUARTERS), LANES),
+            done=zeros_by_lane(*shape),
+            want=zeros_by_lane(*shape),
+            due=zeros_by_lane(layout.labs),
+            buildable=zeros_by_lane(layout.landlords),
+            average=zeros_by_lane(*shape, len(QUARTERS)),
+            cost_growth=zeros_by_lane(len(QUARTERS)),
+            rent=zeros_by_lane(layout.labs, len(QUARTERS)),
         ),
     )
-    return Workspace(inputs, columns, records, scores)
+    return Workspace(inputs, columns, world, scores)
 
 
 def make_room(state: SimulationState, draws: int) -> None:

@@ -19,13 +19,13 @@ import numba
 import platformdirs
 
 from sim.common.fingerprint import kernels_hash
+from sim.kernels.numba_vectors import GROUP, LANES, OPTIONS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _FOLDERS_KEPT = 8
 
-
-# Formulas of fewer bytes of Python code become part of their callers before types are inferred;
-# compiling each on its own takes a third longer. It changes no bit of the results.
+# Functions of fewer bytes of Python code become part of their callers before types are inferred;
+# to compile each on its own takes a third longer. It changes no bit of the results.
 _INLINED_BELOW = 400
 config: Any = numba.config  # numba sets its attributes at run time
 
@@ -35,7 +35,7 @@ def cache_folder() -> Path:
     """The folder that holds the machine code of exactly this source; older ones are pruned."""
     configured = os.environ.get("NUMBA_CACHE_DIR")
     root = Path(configured) if configured else Path(platformdirs.user_cache_dir("token-economics"))
-    folder = root / f"kernels-{kernels_hash()}"
+    folder = root / _folder_name()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -49,13 +49,18 @@ def cache_folder() -> Path:
     return folder
 
 
+def _folder_name() -> str:
+    """The name of the cache folder for this source and number of lanes."""
+    return f"kernels-{kernels_hash()}" + ("" if LANES == GROUP else f"-{LANES}")
+
+
 def cache_lasts() -> bool:
     """Whether the next process finds what this one compiles."""
-    return cache_folder().name == f"kernels-{kernels_hash()}"
+    return cache_folder().name == _folder_name()
 
 
 def is_compiled() -> bool:
-    """Whether machine code of this source is there already, or none is needed."""
+    """Whether the cache has machine code of this source, or none is needed."""
     return bool(config.DISABLE_JIT) or any(cache_folder().rglob("loop.run_block*.nbc"))
 
 
@@ -65,17 +70,18 @@ def jit(function: Function) -> Function:
     return _compiled(function, "always" if small else "never")
 
 
-def jit_apart(function: Function) -> Function:
-    """`jit` for a small function with large ones in it, of which one copy is enough."""
+def jit_not_inlined(function: Function) -> Function:
+    """`jit`, but one copy of the machine code for all callers."""
     return _compiled(function, "never")
 
 
 def _compiled(function: Function, inline: Literal["always", "never"]) -> Function:
+    """The function as a dispatcher of numba that caches in `cache_folder`."""
     before = config.CACHE_DIR
     config.CACHE_DIR = str(cache_folder())
     try:
         compiled: Any = numba.njit(
-            nogil=True, error_model="numpy", cache=True, inline=inline, no_cfunc_wrapper=True
+            nogil=True, error_model="numpy", cache=True, inline=inline, **OPTIONS
         )(function)
     finally:
         config.CACHE_DIR = before

@@ -1,8 +1,8 @@
-"""The loop over draws: sample some, evaluate them, keep what was asked for.
+"""The loop over draws: sample inputs, evaluate the model, keep values and add up moments.
 
-Work is cut into tiles of 1,024 draws: 32 blocks of 32. A block of a tile is a replicate of the
-Monte Carlo error; under Sobol' sequences a replicate is one of them, which has a draw of every
-block. A tile's numbers depend on the tile alone, so threads and chunks change no bit.
+Draws are cut into tiles of 1,024: 32 blocks of 32. A block of a tile is a replicate of the Monte
+Carlo error; under Sobol' sequences a replicate is one of them, which has a draw of every block. The
+numbers of a tile depend on the tile alone, so threads and chunks change no bit.
 """
 
 from __future__ import annotations
@@ -12,213 +12,240 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.kernels.formulas.buildout import Ledger
+from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.formulas.world import evaluate, questionable
 from sim.kernels.jit import jit
 from sim.kernels.sampling.quantities import Sampling, Scores, sample
 from sim.kernels.sampling.samplers import SOBOL
 from sim.kernels.simd.functions import maximum
-from sim.kernels.simd.memory import FOLDED, add_folded, by_lane, put_lanes, take_lanes
-from sim.kernels.simd.vectors import LANES, in_any_lane, sum_of_lanes, where
+from sim.kernels.simd.memory import by_lane, put_lanes, take_lanes
+from sim.kernels.simd.vectors import GROUP, LANES, add_deviations, sum_where, where
 from sim.model.blocks import BLOCK, REPLICATES, TILE
-from sim.model.declarations import Records
-from sim.model.inputs import Array, Draw, Host, Lab, Landlord
-from sim.model.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
+from sim.model.inputs import Array
 
-RUN = 256  # draws that are sampled at a time
-GROUPS = BLOCK // LANES
-QUESTIONABLE, BAD = 1, 2  # what a draw may be: one, both, or neither
-ANYTHING, NUMBER, FINITE = range(3)  # what a column may hold: NUMBER is anything but NaN
+SAMPLING_CHUNK = 256  # draws that are sampled at a time
+GROUPS = BLOCK // GROUP  # of draws whose values stand side by side, in which they are summed
+HALF = GROUP // 2
+QUESTIONABLE, BAD = 1, 2  # bits of a draw's status
+ANYTHING, NUMBER, FINITE = range(3)  # the rule for a column's values; NUMBER excludes NaN only
 
 
-class Plan(NamedTuple):
-    """What is to be drawn, the same for every draw."""
+class EvaluationPlan(NamedTuple):
+    """What is sampled, how it is evaluated, and what is kept; the same for every draw."""
 
     sampling: Sampling
-    market: bool
-    accounting: bool
-    hosts: Records[Host]
-    columns: NDArray[np.uint64]  # those of which only moments are told, then those that are kept
-    moments: int  # of how many there are moments, from the first on
-    rules: NDArray[np.int8]  # what they may hold
+    market: bool  # rents are market prices, else cost plus markup
+    accounting: bool  # the view of costs is that of the books, else the economic one
+    columns: NDArray[np.uint64]  # columns of which there are only moments, then columns to keep
+    moments: int  # number of `columns`, from the first on, of which there are moments
+    rules: NDArray[np.int8]  # [entry of `columns`] ANYTHING, NUMBER or FINITE
     drop_bad: bool
     drop_questionable: bool
 
 
-class RecordsByLane(NamedTuple):
-    """The columns of some draws as records: their inputs, and what kernels write."""
-
-    draw: Records[Draw]  # one
-    labs: Records[Lab]
-    landlords: Records[Landlord]
-    out: Records[World]  # one
-    lab_out: Records[LabOutputs]
-    landlord_out: Records[LandlordOutputs]
-    host_out: Records[HostOutputs]
-    ledger: Ledger
-
-
 class Workspace(NamedTuple):
-    """One thread's working space: the inputs of a run of draws, and all columns of a few."""
+    """Working space of one thread: sampled inputs, and the columns of a few draws."""
 
     inputs: Array  # [input column, draw]
     columns: Array  # [column, lane]
-    records: RecordsByLane  # the same memory as `columns`
+    world: WorldRecords  # the same memory as `columns`, by lane
     scores: Scores
 
 
 @jit
-def unfit(columns: Array, chosen: NDArray[np.uint64], rules: NDArray[np.int8]) -> float:
-    """NaN where a chosen column holds what it may not, else 0."""
-    wrong = 0.0
-    for j in range(chosen.size):
-        number = columns[chosen[j]]
-        if rules[j] == FINITE:
-            wrong = wrong + number * 0.0
-        elif rules[j] == NUMBER:
-            wrong = wrong + where(number == number, 0.0, np.nan)
-    return wrong
-
-
-@jit
-def may_be_unfit(mean: Array, rules: NDArray[np.int8]) -> bool:
-    """Whether means [column] leave it open that all numbers are what they may be."""
-    open_ = False
-    for j in range(mean.size):
-        number = mean[j]
-        infinite = (rules[j] == FINITE) & (not abs(number) < np.inf)
-        open_ |= infinite | ((rules[j] == NUMBER) & (number != number))
-    return open_
-
-
-@jit
-def left_out(status: int, drop_bad: bool, drop_questionable: bool) -> bool:
+def is_dropped(status: int, drop_bad: bool, drop_questionable: bool) -> bool:
     """Whether a draw counts in no statistic."""
     return (drop_bad and status & BAD != 0) or (drop_questionable and status & QUESTIONABLE != 0)
 
 
 @jit
+def evaluate_group(
+    plan: EvaluationPlan, work: Workspace, first: int, values: Array, doubtful: Array
+) -> None:
+    """Evaluate the model in the `GROUP` draws whose sampled inputs begin at `first`.
+
+    Writes the columns of the plan to `values` [column, draw], which is the memory of
+    `work.columns` where there are as many lanes, and to `doubtful` [draw] 1 where a draw is
+    questionable, else 0.
+    """
+    world = by_lane(work.world)
+    for begin in range(0, GROUP, LANES):
+        for column in range(work.inputs.shape[0]):
+            put_lanes(take_lanes(work.inputs, (column, first + begin)), work.columns, (column, 0))
+        evaluate(world, plan.market, plan.accounting)
+        put_lanes(questionable(world.outputs), doubtful, begin)
+        if LANES < GROUP:
+            for column in plan.columns:
+                put_lanes(take_lanes(work.columns, (column, 0)), values, (column, begin))
+
+
+@jit
+def check_columns(
+    values: Array, columns: NDArray[np.uint64], rules: NDArray[np.int8], violation: Array
+) -> None:
+    """Make `violation` [draw] NaN where a value [column, draw] breaks the rule for its column."""
+    for begin in range(0, GROUP, LANES):
+        total = take_lanes(violation, begin)
+        for j in range(columns.size):
+            value = take_lanes(values, (columns[j], begin))
+            if rules[j] == FINITE:
+                total = total + value * 0.0
+            elif rules[j] == NUMBER:
+                total = total + where(value == value, 0.0, np.nan)
+        put_lanes(total, violation, begin)
+
+
+@jit
+def may_break_rules(mean: Array, rules: NDArray[np.int8]) -> bool:
+    """Whether means [column] leave open that some value breaks the rule for its column."""
+    possible = False
+    for j in range(mean.size):
+        infinite = (rules[j] == FINITE) & (not abs(mean[j]) < np.inf)
+        possible |= infinite | ((rules[j] == NUMBER) & (mean[j] != mean[j]))
+    return possible
+
+
+@jit
+def has_candidates(violation: Array, doubtful: Array) -> bool:
+    """Whether some draw of a group may be dropped."""
+    some = False
+    for i in range(GROUP):
+        some |= (violation[i] != violation[i]) | (doubtful[i] != 0.0)
+    return some
+
+
+@jit
+def write_status(
+    violation: Array,
+    doubtful: Array,
+    n: int,
+    plan: EvaluationPlan,
+    status: NDArray[np.int8],
+    counted: Array,
+) -> float:
+    """Write the status of the first n draws of a group, and which of them count.
+
+    `violation` [draw] is NaN where a value breaks a rule, `doubtful` 1 where the draw is
+    questionable; `counted` gets 1 where it counts in statistics, else 0.
+
+    Returns:
+        Number of draws that count.
+    """
+    total = 0.0
+    for i in range(GROUP):
+        bits = QUESTIONABLE if doubtful[i] != 0.0 else 0
+        bits |= BAD if np.isnan(violation[i]) else 0
+        counted[i] = 0.0
+        if i < n:
+            status[i] = bits
+            if not is_dropped(bits, plan.drop_bad, plan.drop_questionable):
+                counted[i] = 1.0
+                total += 1.0
+    return total
+
+
+@jit
 def add_moments(
-    columns: Array,
-    chosen: NDArray[np.uint64],
-    counted: bool,
-    more: float,
+    values: Array,
+    columns: NDArray[np.uint64],
+    counted: Array,
+    added: float,
     size: float,
     centre: Array,
     sums: Array,
     squares: Array,
 ) -> None:
-    """Add the lanes that count, `more` of them, to the moments of a block with `size` so far.
+    """Add the draws of a group that count, `added` of them, to a block's moments over `size`.
 
-    `centre` [column] is the mean of the first, `sums` and `squares` [column, folded lane] are of
+    `centre` [column] is the mean of the first group, `sums` and `squares` [column, HALF] are of
     deviations from it.
     """
     if size == 0.0:
-        per = 1.0 / more
+        weight = 1.0 / added
         for j in range(centre.size):
-            centre[j] = sum_of_lanes(where(counted, columns[chosen[j]], 0.0)) * per
+            centre[j] = sum_where(values, columns[j], counted) * weight
         sums[:] = 0.0
         squares[:] = 0.0
     for j in range(centre.size):
-        away = where(counted, columns[chosen[j]] - centre[j], 0.0)
-        add_folded(away, sums[j])
-        add_folded(away * away, squares[j])
+        add_deviations(values, columns[j], counted, centre[j], sums[j], squares[j])
 
 
 @jit
-def end_moments(
+def finish_moments(
     centre: Array, sums: Array, squares: Array, size: float, mean: Array, m2: Array
 ) -> None:
     """Write means and sums of squared deviations [column] of the draws of a block, `size` of them.
 
     The centre is the mean of some of them, so that next to nothing is lost in the difference.
     """
-    per = 1.0 / max(size, 1.0)
+    weight = 1.0 / max(size, 1.0)
     for j in range(mean.size):
-        total, of_squares = 0.0, 0.0
-        for k in range(FOLDED):
+        total, total_of_squares = 0.0, 0.0
+        for k in range(HALF):
             total += sums[j, k]
-            of_squares += squares[j, k]
-        around_mean = of_squares - total * total * per
-        mean[j] = 0.0 if size == 0.0 else centre[j] + total * per
+            total_of_squares += squares[j, k]
+        around_mean = total_of_squares - total * total * weight
+        mean[j] = 0.0 if size == 0.0 else centre[j] + total * weight
         m2[j] = 0.0 if size == 0.0 or around_mean < 0.0 else around_mean
 
 
 @jit
 def add_to_moments(
-    columns: Array,
-    chosen: NDArray[np.uint64],
-    counted: bool,
-    size: float,
+    values: Array,
+    columns: NDArray[np.uint64],
+    counted: Array,
+    size: Array,
     mean: Array,
     m2: Array,
 ) -> None:
-    """Add numbers to the moments [column] of each lane where they count, as the last of `size`.
+    """Add a group's draws to the moments [column, sequence] of one sequence each.
 
-    The method is Welford's (1962).
+    `size` [sequence] is the number of draws so far, and that after it when this returns. The method
+    is Welford's (1962).
     """
-    weight = 1.0 / maximum(size, 1.0)
-    for j in range(mean.size):
-        number = columns[chosen[j]]
-        deviation = where(counted, number - mean[j], 0.0)
-        centre = mean[j] + deviation * weight
-        mean[j] = centre
-        m2[j] = m2[j] + deviation * where(counted, number - centre, 0.0)
+    for begin in range(0, GROUP, LANES):
+        counts = take_lanes(counted, begin)
+        total = take_lanes(size, begin) + counts
+        put_lanes(total, size, begin)
+        weight = 1.0 / maximum(total, 1.0)
+        for j in range(columns.size):
+            value, before = take_lanes(values, (columns[j], begin)), take_lanes(mean, (j, begin))
+            deviation = where(counts > 0.0, value - before, 0.0)
+            after = before + deviation * weight
+            put_lanes(after, mean, (j, begin))
+            added = deviation * where(counts > 0.0, value - after, 0.0)
+            put_lanes(take_lanes(m2, (j, begin)) + added, m2, (j, begin))
 
 
 @jit
-def judge(
-    wrong: Array, doubtful: Array, n: int, plan: Plan, status: NDArray[np.int8], counts: Array
-) -> float:
-    """Write which of n draws side by side are bad or questionable, and which count.
+def copy_block(block: Array, n: int, kept: Array, first: int) -> None:
+    """Copy n draws of a block [group, column, draw] to `kept` [column, draw], from `first` on.
 
-    `wrong` [lane] is NaN where a column holds what it may not, `doubtful` 1 where the draw is
-    questionable; `counts` gets 1 where it counts, else 0.
-
-    Returns:
-        How many draws count.
+    A block at a time: memory is written faster the more of a row is written.
     """
-    total = 0.0
-    for lane in range(LANES):
-        state = QUESTIONABLE if doubtful[lane] != 0.0 else 0
-        state |= BAD if np.isnan(wrong[lane]) else 0
-        counts[lane] = 0.0
-        if lane < n:
-            status[lane] = state
-            if not left_out(state, plan.drop_bad, plan.drop_questionable):
-                counts[lane] = 1.0
-                total += 1.0
-    return total
-
-
-@jit
-def keep(block: Array, n: int, kept: Array, at: int) -> None:
-    """Copy n draws of a block [group, column, lane] to `kept` [column, draw], from `at` on.
-
-    A block at a time: memory is written faster the more of a row there is.
-    """
-    numbers = by_lane(block)
     if n == BLOCK:
         for j in range(kept.shape[0]):
             for group in range(GROUPS):
-                put_lanes(numbers[group, j], kept[j], at + group * LANES)
+                for begin in range(0, GROUP, LANES):
+                    value = take_lanes(block, (group, j, begin))
+                    put_lanes(value, kept, (j, first + group * GROUP + begin))
         return
     for j in range(kept.shape[0]):
         for b in range(n):
-            kept[j, at + b] = block[b // LANES, j, b % LANES]
+            kept[j, first + b] = block[b // GROUP, j, b % GROUP]
 
 
 @jit
 def close_tile(
     sums: Array, means: Array, squares: Array, sizes: NDArray[np.int64], mean: Array, m2: Array
 ) -> None:
-    """Write the moments of every sequence [group, column, lane] to its row, and begin anew."""
+    """Write the moments [group, column, draw] of every sequence to its row, and reset them."""
     for b in range(BLOCK):
-        group, lane = b // LANES, b % LANES
-        sizes[b] = np.int64(sums[group, lane])
+        group, i = b // GROUP, b % GROUP
+        sizes[b] = np.int64(sums[group, i])
         for j in range(mean.shape[1]):
-            mean[b, j] = means[group, j, lane]
-            m2[b, j] = squares[group, j, lane]
+            mean[b, j] = means[group, j, i]
+            m2[b, j] = squares[group, j, i]
     sums[:] = 0.0
     means[:] = 0.0
     squares[:] = 0.0
@@ -226,8 +253,8 @@ def close_tile(
 
 @jit
 def run_blocks(
-    plan: Plan,
-    w: Workspace,
+    plan: EvaluationPlan,
+    work: Workspace,
     first: int,
     count: int,
     kept: Array,
@@ -239,82 +266,62 @@ def run_blocks(
 ) -> None:
     """Evaluate draws `first` ... `first + count - 1`; `first` is a multiple of BLOCK.
 
-    `kept` [column, draw] gets the draws of the kept columns, from `first_kept` on; `sizes`
+    `kept` [column, draw] gets the draws of the columns to keep, from `first_kept` on; `sizes`
     [block], `mean` and `m2` [block, column] the moments of the draws that count in each block of
     32, or under Sobol' sequences those of each sequence in each tile; `status` [draw from `first`
-    on] whether a draw is questionable, and whether a column holds what it may not.
+    on] whether a draw is questionable, and whether a value breaks the rule for its column.
     """
     by_sequence = plan.sampling.sampler == SOBOL
-    before = plan.columns.size - kept.shape[0]
-    told, held = plan.columns[: plan.moments], plan.columns[before:]
-    records, columns = by_lane(w.records), by_lane(w.columns)
-    block = np.empty((GROUPS, held.size, LANES))
-    wrong, doubtful, counts = np.zeros((3, GROUPS, LANES))
-    held_lanes, count_lanes = by_lane(block), by_lane(counts)
-    wrong_lanes, doubtful_lanes = by_lane(wrong), by_lane(doubtful)
-    centre, sums = np.empty(told.size), np.empty((2, told.size, FOLDED))
-    of_sequences = told.size if by_sequence else 0
-    sequence_sizes = np.zeros((GROUPS, LANES))
-    sequence_mean, sequence_m2 = np.zeros((2, GROUPS, of_sequences, LANES))
-    sizes_by_lane = by_lane(sequence_sizes)
-    mean_by_lane, m2_by_lane = by_lane(sequence_mean), by_lane(sequence_m2)
-    for start in range(0, count, BLOCK):
-        row, within = start // BLOCK, start % w.scores.own.size
-        if within == 0:
-            sample(plan.sampling, first + start, w.scores, w.inputs, 0)
-        each = by_sequence  # whether all columns are looked at draw by draw
+    not_kept = plan.columns.size - kept.shape[0]
+    moment_columns, kept_columns = plan.columns[: plan.moments], plan.columns[not_kept:]
+    values = work.columns if LANES == GROUP else np.empty((work.columns.shape[0], GROUP))
+    block = np.empty((GROUPS, kept_columns.size, GROUP))
+    violation, doubtful, counted = np.zeros((3, GROUP))
+    centre, sums = np.empty(moment_columns.size), np.empty((2, moment_columns.size, HALF))
+    sequence_columns = moment_columns.size if by_sequence else 0
+    sequence_sizes = np.zeros((GROUPS, GROUP))
+    sequence_mean, sequence_m2 = np.zeros((2, GROUPS, sequence_columns, GROUP))
+    for begin in range(0, count, BLOCK):
+        row, sampled = begin // BLOCK, begin % work.scores.own.size
+        if sampled == 0:
+            sample(plan.sampling, first + begin, work.scores, work.inputs, 0)
+        check_all = by_sequence  # also the columns of which there are only moments
         while True:
             size = 0.0
             for group in range(GROUPS):
-                for column in range(w.inputs.shape[0]):
-                    columns[column] = take_lanes(w.inputs[column], within + group * LANES)
-                evaluate(
-                    records.draw[0],
-                    records.labs,
-                    records.landlords,
-                    plan.hosts,
-                    plan.market,
-                    plan.accounting,
-                    records.out[0],
-                    records.lab_out,
-                    records.landlord_out,
-                    records.host_out,
-                    records.ledger,
-                )
-                for j in range(held.size):
-                    held_lanes[group, j] = columns[held[j]]
-                odd, doubt = unfit(columns, held, plan.rules[before:]), questionable(records.out[0])
-                if each or in_any_lane((odd != odd) | (doubt != 0.0)):  # what may be left out
-                    odd = odd + unfit(columns, told, plan.rules)
-                wrong_lanes[group], doubtful_lanes[group] = odd, doubt
-                at = start + group * LANES
-                n = min(max(count - at, 0), LANES)
-                more = judge(
-                    wrong[group], doubtful[group], n, plan, status[at : at + n], counts[group]
-                )
-                counted = count_lanes[group] > 0.0
+                at = begin + group * GROUP
+                evaluate_group(plan, work, sampled + group * GROUP, values, doubtful)
+                for j in range(kept_columns.size):
+                    for lane in range(0, GROUP, LANES):
+                        value = take_lanes(values, (kept_columns[j], lane))
+                        put_lanes(value, block, (group, j, lane))
+                violation[:] = 0.0
+                check_columns(values, kept_columns, plan.rules[not_kept:], violation)
+                if check_all or has_candidates(violation, doubtful):
+                    check_columns(values, moment_columns, plan.rules, violation)
+                n = min(max(count - at, 0), GROUP)
+                added = write_status(violation, doubtful, n, plan, status[at : at + n], counted)
                 if by_sequence:
-                    sizes_by_lane[group] = sizes_by_lane[group] + count_lanes[group]
                     add_to_moments(
-                        columns, told, counted, sizes_by_lane[group],
-                        mean_by_lane[group], m2_by_lane[group],
+                        values, moment_columns, counted, sequence_sizes[group],
+                        sequence_mean[group], sequence_m2[group],
                     )  # fmt: skip
-                elif more == LANES:
-                    add_moments(columns, told, True, more, size, centre, sums[0], sums[1])
-                elif more > 0.0:
-                    add_moments(columns, told, counted, more, size, centre, sums[0], sums[1])
-                size += more
+                elif added > 0.0:
+                    add_moments(
+                        values, moment_columns, counted, added, size, centre, sums[0], sums[1]
+                    )
+                size += added
             if by_sequence:
                 break
             sizes[row] = size
-            end_moments(centre, sums[0], sums[1], size, mean[row], m2[row])
-            if each or not may_be_unfit(mean[row, :before], plan.rules):
+            finish_moments(centre, sums[0], sums[1], size, mean[row], m2[row])
+            if check_all or not may_break_rules(mean[row, :not_kept], plan.rules):
                 break
-            each = True  # anew, since only single draws tell which of them it is
-        keep(block, min(BLOCK, count - start), kept, first_kept + start)
-        done = start + BLOCK
-        if by_sequence and (done % TILE == 0 or done >= count):
-            rows = slice(start // TILE * REPLICATES, (start // TILE + 1) * REPLICATES)
+            check_all = True  # again, since only single draws show which of them breaks a rule
+        copy_block(block, min(BLOCK, count - begin), kept, first_kept + begin)
+        end = begin + BLOCK
+        if by_sequence and (end % TILE == 0 or end >= count):
+            rows = slice(begin // TILE * REPLICATES, (begin // TILE + 1) * REPLICATES)
             close_tile(
                 sequence_sizes, sequence_mean, sequence_m2, sizes[rows], mean[rows], m2[rows]
             )
@@ -343,11 +350,11 @@ def fold_moments(
 
 
 @jit
-def sample_tiles(sampling: Sampling, scores: Scores, first: int, count: int, store: Array) -> None:
-    """Write draws `first` ... `first + count - 1` of all quantities to `store` [column, draw].
+def sample_tiles(sampling: Sampling, scores: Scores, first: int, count: int, values: Array) -> None:
+    """Write draws `first` ... `first + count - 1` of all quantities to `values` [column, draw].
 
-    `first` is a multiple of BLOCK. As many draws as there is working space for are made at a time;
-    what makes the last of them whole is written as well, where there is room.
+    `first` is a multiple of BLOCK. As many draws are sampled at a time as `scores` has room for;
+    those that fill the last such chunk are written too, where `values` has room for them.
     """
-    for start in range(first, first + count, scores.own.size):
-        sample(sampling, start, scores, store, start)
+    for begin in range(first, first + count, scores.own.size):
+        sample(sampling, begin, scores, values, begin)

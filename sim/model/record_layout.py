@@ -126,7 +126,9 @@ def layout_of(labs: int, landlords: int) -> RecordLayout:
 
 
 def add_lane_axis(dtype: np.dtype[Any], lanes: int) -> np.dtype[Any]:
-    """The same dtype with a last axis of lanes in each field."""
+    """The same dtype with a last axis of lanes in each field; unchanged for one lane."""
+    if lanes == 1:
+        return dtype
     if dtype.fields is not None:
         return np.dtype([(name, add_lane_axis(dtype[name], lanes)) for name in dtype.names or ()])
     return np.dtype((dtype.base, (*dtype.shape, lanes)))

@@ -1,1 +1,1 @@
-"""The formulas of the model, a file a section of the specification; `world` evaluates them all."""
+"""Formulas of the model; a file for each section of docs/model.md."""

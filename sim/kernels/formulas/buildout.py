@@ -1,34 +1,20 @@
-"""Section 6 of the model: gigawatts by lab and landlord, 2026Q1 to 2027Q4."""
+"""Section 6 of the model: gigawatts by lab and landlord."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from sim.kernels.formulas.hardware import capex, it_capex, it_power_kw
 from sim.kernels.formulas.paths import quarterly, raised
+from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.indices import QUARTERS, REFERENCE
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import maximum, minimum
 from sim.kernels.simd.vectors import where
-from sim.model.declarations import Records
-from sim.model.inputs import Array, Buildout, Draw, Host, Lab, Landlord
-from sim.model.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
+from sim.model.inputs import Draw, Host, Lab, Landlord
+from sim.model.outputs import LabOutputs
 
 # Share of a calendar year's capex, and of the planned additions of 2027, by quarter.
 QUARTER_WEIGHTS = (0.22, 0.24, 0.26, 0.28)
 CAPEX_LEAD_QUARTERS = 2
-
-
-class Ledger(NamedTuple):
-    """Working space [GW]: of the quarters of 2027, what is in service on average, and its rent."""
-
-    done: Array  # [lab, landlord] built in 2027 so far
-    want: Array  # [lab, landlord] wanted in the quarter, with what was left over
-    due: Array  # [lab] planned and energised by the end of the quarter
-    buildable: Array  # [landlord] paid for by the end of the quarter
-    average: Array  # [lab, landlord, quarter] in service on average over the quarter
-    cost_growth: Array  # [quarter] of what hardware costs, from the reference quarter on [1]
-    rent: Array  # [lab, quarter] of an accelerator-hour over the lab's regimes [USD/h]
 
 
 @jit
@@ -39,15 +25,16 @@ def accelerators_per_gw(it_kw: float, facility_capacity_ratio: float) -> float:
 
 @jit
 def capex_per_gw(it_usd: float, facility_usd: float, accelerators: float) -> float:
-    """Purchase cost of one facility gigawatt at the reference quarter [USD bn/GW] (6.2)."""
+    """Purchase cost of a facility gigawatt at the reference quarter [USD bn/GW] (6.2)."""
     return (it_usd + facility_usd) * accelerators / 1e9
 
 
 @jit
 def planned_gw(plan: float, quarters: float, left_by_crunch: float) -> float:
-    """Planned additions of 2027 after so many quarters, linear between quarter ends [GW] (6.3).
+    """Planned additions of 2027 after a number of quarters [GW] (6.3).
 
-    `left_by_crunch` is what a capital crunch leaves of quarters 2 to 4 (1 without a crunch).
+    Linear between quarter ends. `left_by_crunch` is the share that a capital crunch leaves of
+    quarters 2 to 4 (1 without a crunch).
     """
     share = 0.0
     for i in range(4):
@@ -58,7 +45,7 @@ def planned_gw(plan: float, quarters: float, left_by_crunch: float) -> float:
 
 @jit
 def scale(available: float, wanted: float) -> float:
-    """What a limit leaves of a want; 1 where nothing is wanted [1] (6.5)."""
+    """Share that a limit leaves of a want; 1 if nothing is wanted [1] (6.5)."""
     return where(wanted == 0.0, 1.0, minimum(1.0, maximum(available, 0.0) / wanted))
 
 
@@ -72,98 +59,91 @@ def capex_in_quarter(landlord: Landlord, quarter: int) -> float:
 
 
 @jit
-def left_by_crunch(x: Draw) -> float:
-    """What a capital crunch, if there is one, leaves of planned additions [1] (6.3)."""
-    return 1.0 - x.shocks.capital_crunch * (1.0 - x.buildout.capital_crunch_multiplier)
+def left_by_crunch(inputs: Draw) -> float:
+    """Share of planned additions that a capital crunch leaves [1] (6.3)."""
+    return 1.0 - inputs.shocks.capital_crunch * (1.0 - inputs.buildout.capital_crunch_multiplier)
 
 
 @jit
-def write_2026(lab: Lab, out: LabOutputs) -> None:
-    """The lab's gigawatts in 2026: geometric between the two year ends (6.1)."""
-    start = lab.gw_2025q4
-    growth = quarterly(maximum(lab.gw_2026q4, start) / start)
+def write_2026(lab: Lab, outputs: LabOutputs) -> None:
+    """Write a lab's gigawatts in 2026, geometric between the year ends (6.1)."""
+    gw_2025 = lab.gw_2025q4
+    growth = quarterly(maximum(lab.gw_2026q4, gw_2025) / gw_2025)
     for q in range(REFERENCE + 1):
-        out.gw[q] = start * raised(growth, q + 1)
+        outputs.gw[q] = gw_2025 * raised(growth, q + 1)
 
 
 @jit
 def is_contracted(host: Host) -> bool:
-    """Whether the landlord hosts the lab in either year; all else of such a pair stays 0."""
+    """Whether a landlord hosts a lab in either year.
+
+    All hosting of other pairs stays 0.
+    """
     return host.share_2026 + host.share_2027 > 0.0
 
 
 @jit
 def is_western(lab: Lab) -> bool:
-    """Whether the lab draws on the western power cap."""
+    """Whether a lab draws on the western power cap (6.5)."""
     return lab.lab_is_china == 0.0
 
 
 @jit
-def open_2027(
-    labs: Records[Lab],
-    landlords: Records[Landlord],
-    hosts: Records[Host],
-    out: World,
-    lab_out: Records[LabOutputs],
-    landlord_out: Records[LandlordOutputs],
-    host_out: Records[HostOutputs],
-    ledger: Ledger,
-) -> None:
-    """The year 2026, in which nothing limits, capex of both years, and an empty ledger (6.1)."""
+def open_2027(world: WorldRecords) -> None:
+    """Write 2026, and landlords' capex; reset the ledger (6.1, 6.4, 6.6b)."""
+    labs, landlords, hosts, ledger = world.labs, world.landlords, world.hosts, world.ledger
     for q in range(REFERENCE + 1):
-        out.power_scale[q] = 1.0
-        out.power_binds[q] = 0.0
+        world.outputs.power_scale[q] = 1.0
+        world.outputs.power_binds[q] = 0.0
     for k in range(len(landlords)):
+        landlord = world.landlord_outputs[k]
         ledger.buildable[k] = 0.0
         for q in range(REFERENCE + 1):
-            landlord_out[k].capex_scale[q] = 1.0
-            landlord_out[k].capex_binds[q] = 0.0
+            landlord.capex_scale[q] = 1.0
+            landlord.capex_binds[q] = 0.0
         for q in range(QUARTERS):
-            landlord_out[k].landlord_capex_busd[q] = capex_in_quarter(landlords[k], q)
-            landlord_out[k].hosted_gw_landlord[q] = 0.0
+            landlord.landlord_capex_busd[q] = capex_in_quarter(landlords[k], q)
+            landlord.hosted_gw_landlord[q] = 0.0
     for i in range(len(labs)):
-        write_2026(labs[i], lab_out[i])
+        lab = world.lab_outputs[i]
+        write_2026(labs[i], lab)
         for k in range(len(landlords)):
             ledger.done[i, k] = 0.0
             if not is_contracted(hosts[i, k]):
                 continue
             for q in range(REFERENCE + 1):
-                host_out[i, k].hosted_gw[q] = hosts[i, k].share_2026 * lab_out[i].gw[q]
+                world.host_outputs[i, k].hosted_gw[q] = hosts[i, k].share_2026 * lab.gw[q]
 
 
 @jit
-def plan_quarter(labs: Records[Lab], quarter: int, left_by_crunch: float, ledger: Ledger) -> None:
-    """What every lab has planned and energised by the end of the quarter (6.3)."""
+def plan_quarter(world: WorldRecords, quarter: int, left_by_crunch: float) -> None:
+    """Write what labs have planned and energised by the quarter's end (6.3)."""
+    labs = world.labs
     for i in range(len(labs)):
         energised = maximum(0.0, quarter - labs[i].lab_delay_quarters)
         plan = labs[i].planned_additions_2027_gw
-        ledger.due[i] = planned_gw(plan, energised, left_by_crunch)
+        world.ledger.due[i] = planned_gw(plan, energised, left_by_crunch)
 
 
 @jit
-def fund_quarter(
-    landlords: Records[Landlord],
-    quarter: int,
-    usd_per_gw: float,
-    landlord_out: Records[LandlordOutputs],
-    ledger: Ledger,
-) -> None:
-    """What every landlord has paid for by the end of the quarter (6.4)."""
+def fund_quarter(world: WorldRecords, quarter: int, usd_per_gw: float) -> None:
+    """Add what landlords have paid for by the quarter's end (6.4)."""
+    landlords, buildable = world.landlords, world.ledger.buildable
+    paid_in = REFERENCE + quarter - CAPEX_LEAD_QUARTERS
     for k in range(len(landlords)):
-        paid = landlord_out[k].landlord_capex_busd[REFERENCE + quarter - CAPEX_LEAD_QUARTERS]
+        paid = world.landlord_outputs[k].landlord_capex_busd[paid_in]
         share = landlords[k].ai_capex_share * landlords[k].lab_capacity_share
-        ledger.buildable[k] += paid * share / usd_per_gw
+        buildable[k] += paid * share / usd_per_gw
 
 
 @jit
-def limit_by_capex(
-    hosts: Records[Host], quarter: int, landlord_out: Records[LandlordOutputs], ledger: Ledger
-) -> None:
-    """What every lab wants of every landlord, and what capex leaves of it, f_k (6.5)."""
-    for k in range(len(landlord_out)):
+def limit_by_capex(world: WorldRecords, quarter: int) -> None:
+    """Write what labs want, and the share that capex leaves (6.5)."""
+    hosts, ledger = world.hosts, world.ledger
+    for k in range(len(world.landlords)):
         built = 0.0
         wanted = 0.0
-        for i in range(len(ledger.due)):
+        for i in range(len(world.labs)):
             if not is_contracted(hosts[i, k]):
                 continue
             wish = ledger.due[i] * hosts[i, k].share_2027
@@ -171,153 +151,126 @@ def limit_by_capex(
             ledger.want[i, k] = want
             wanted += want
             built += ledger.done[i, k]
-        left = scale(ledger.buildable[k] - built, wanted)
-        landlord_out[k].capex_scale[REFERENCE + quarter] = left
-        landlord_out[k].capex_binds[REFERENCE + quarter] = where(left < 1.0, 1.0, 0.0)
+        funded = scale(ledger.buildable[k] - built, wanted)
+        world.landlord_outputs[k].capex_scale[REFERENCE + quarter] = funded
+        world.landlord_outputs[k].capex_binds[REFERENCE + quarter] = where(funded < 1.0, 1.0, 0.0)
 
 
 @jit
-def limit_by_power(
-    b: Buildout,
-    labs: Records[Lab],
-    hosts: Records[Host],
-    quarter: int,
-    landlord_out: Records[LandlordOutputs],
-    ledger: Ledger,
-) -> float:
-    """What the power cap leaves of what western labs can pay for, f_P (6.5)."""
+def limit_by_power(world: WorldRecords, quarter: int) -> float:
+    """Share that the power cap leaves of western labs' funded wants [1] (6.5)."""
+    labs, hosts, ledger = world.labs, world.hosts, world.ledger
     built = 0.0
     wanted = 0.0
     for i in range(len(labs)):
         western = where(is_western(labs[i]), 1.0, 0.0)
-        for k in range(len(landlord_out)):
+        for k in range(len(world.landlords)):
             if is_contracted(hosts[i, k]):
-                left = landlord_out[k].capex_scale[REFERENCE + quarter]
+                funded = world.landlord_outputs[k].capex_scale[REFERENCE + quarter]
                 built += western * ledger.done[i, k]
-                wanted += western * ledger.want[i, k] * left
-    return scale(b.power_additions_cap_gw_per_year * quarter / 4.0 - built, wanted)
+                wanted += western * ledger.want[i, k] * funded
+    cap = world.inputs.buildout.power_additions_cap_gw_per_year
+    return scale(cap * quarter / 4.0 - built, wanted)
 
 
 @jit
-def build_quarter(
-    labs: Records[Lab],
-    hosts: Records[Host],
-    quarter: int,
-    power_scale: float,
-    lab_out: Records[LabOutputs],
-    landlord_out: Records[LandlordOutputs],
-    host_out: Records[HostOutputs],
-    ledger: Ledger,
-) -> None:
-    """What every lab gets in the quarter after both limits, and what each withholds (6.6)."""
+def build_quarter(world: WorldRecords, quarter: int, power_scale: float) -> None:
+    """Build what both limits leave, and write what each withholds (6.6, 6.6a, 6.6b)."""
+    labs, hosts, ledger = world.labs, world.hosts, world.ledger
     q = REFERENCE + quarter
     for i in range(len(labs)):
+        lab = world.lab_outputs[i]
         powered = where(is_western(labs[i]), power_scale, 1.0)
-        at_reference = lab_out[i].gw[REFERENCE]
+        at_reference = lab.gw[REFERENCE]
         added = 0.0
         by_capex = 0.0
         by_power = 0.0
-        for k in range(len(landlord_out)):
+        for k in range(len(world.landlords)):
             if not is_contracted(hosts[i, k]):
                 continue
             want = ledger.want[i, k]
-            paid = landlord_out[k].capex_scale[q]
-            done = ledger.done[i, k] + want * paid * powered
+            funded = world.landlord_outputs[k].capex_scale[q]
+            done = ledger.done[i, k] + want * funded * powered
             ledger.done[i, k] = done
             added += done
-            by_capex += want * (1.0 - paid)
-            by_power += want * paid * (1.0 - powered)
-            host_out[i, k].hosted_gw[q] = hosts[i, k].share_2026 * at_reference + done
-        lab_out[i].gw[q] = at_reference + added
-        lab_out[i].withheld_by_capex_gw = by_capex
-        lab_out[i].withheld_by_power_gw = by_power
+            by_capex += want * (1.0 - funded)
+            by_power += want * funded * (1.0 - powered)
+            world.host_outputs[i, k].hosted_gw[q] = hosts[i, k].share_2026 * at_reference + done
+        lab.gw[q] = at_reference + added
+        lab.withheld_by_capex_gw = by_capex
+        lab.withheld_by_power_gw = by_power
 
 
 @jit
-def close_2027(
-    labs: Records[Lab],
-    hosts: Records[Host],
-    left_by_crunch: float,
-    per_gw: float,
-    lab_out: Records[LabOutputs],
-    landlord_out: Records[LandlordOutputs],
-    host_out: Records[HostOutputs],
-    ledger: Ledger,
-) -> None:
-    """What a crunch and delay withhold, accelerators, and every landlord's gigawatts."""
-    for i in range(len(labs)):
-        plan = labs[i].planned_additions_2027_gw
+def close_2027(world: WorldRecords, left_by_crunch: float, per_gw: float) -> None:
+    """Write what crunch and delay withhold, accelerators, and landlords' gigawatts (6.6a, 6.6b)."""
+    for i in range(len(world.labs)):
+        lab = world.lab_outputs[i]
+        plan = world.labs[i].planned_additions_2027_gw
         left = planned_gw(plan, 4.0, left_by_crunch)
-        lab_out[i].withheld_by_crunch_gw = plan - left
-        lab_out[i].withheld_by_delay_gw = left - ledger.due[i]
+        lab.withheld_by_crunch_gw = plan - left
+        lab.withheld_by_delay_gw = left - world.ledger.due[i]
         for q in range(QUARTERS):
-            lab_out[i].accelerators[q] = lab_out[i].gw[q] * per_gw
-        for k in range(len(landlord_out)):
-            if not is_contracted(hosts[i, k]):
+            lab.accelerators[q] = lab.gw[q] * per_gw
+        for k in range(len(world.landlords)):
+            if not is_contracted(world.hosts[i, k]):
                 continue
+            landlord = world.landlord_outputs[k]
             for q in range(QUARTERS):
-                landlord_out[k].hosted_gw_landlord[q] += host_out[i, k].hosted_gw[q]
+                landlord.hosted_gw_landlord[q] += world.host_outputs[i, k].hosted_gw[q]
 
 
 @jit
 def average_stock(before: float, after: float) -> float:
-    """Average over a quarter of a stock known at its two ends [GW] (6.7)."""
+    """Average over a quarter of a stock known at its ends [GW] (6.7)."""
     return 0.5 * (before + after)
 
 
 @jit
-def average_gw(lab: Lab, out: LabOutputs, quarter: int) -> float:
-    """The lab's gigawatts on average over a quarter; 2025Q4 is before the first [GW] (6.7)."""
-    before = lab.gw_2025q4 if quarter == 0 else out.gw[quarter - 1]
-    return average_stock(before, out.gw[quarter])
+def average_gw(lab: Lab, outputs: LabOutputs, quarter: int) -> float:
+    """A lab's gigawatts on average over a quarter [GW] (6.7).
+
+    The stock before the first quarter is that of 2025Q4.
+    """
+    before = lab.gw_2025q4 if quarter == 0 else outputs.gw[quarter - 1]
+    return average_stock(before, outputs.gw[quarter])
 
 
 @jit
-def fill_averages(
-    labs: Records[Lab], hosts: Records[Host], host_out: Records[HostOutputs], ledger: Ledger
-) -> None:
-    """What every landlord has in service for every lab on average over each quarter (6.7)."""
-    for i in range(len(labs)):
-        for k in range(ledger.average.shape[1]):
-            if not is_contracted(hosts[i, k]):
+def fill_averages(world: WorldRecords) -> None:
+    """Write hosted gigawatts on average over each quarter (6.7)."""
+    for i in range(len(world.labs)):
+        for k in range(len(world.landlords)):
+            host = world.hosts[i, k]
+            if not is_contracted(host):
                 continue
-            before = hosts[i, k].share_2026 * labs[i].gw_2025q4
+            before = host.share_2026 * world.labs[i].gw_2025q4
             for q in range(QUARTERS):
-                after = host_out[i, k].hosted_gw[q]
-                ledger.average[i, k, q] = average_stock(before, after)
+                after = world.host_outputs[i, k].hosted_gw[q]
+                world.ledger.average[i, k, q] = average_stock(before, after)
                 before = after
 
 
 @jit
-def write_build(
-    x: Draw,
-    labs: Records[Lab],
-    landlords: Records[Landlord],
-    hosts: Records[Host],
-    out: World,
-    lab_out: Records[LabOutputs],
-    landlord_out: Records[LandlordOutputs],
-    host_out: Records[HostOutputs],
-    ledger: Ledger,
-) -> None:
-    """Gigawatts of every lab and landlord, and what limited them (6.1-6.6)."""
-    c = capex(x.hardware)
-    it_kw = it_power_kw(x.hardware.accelerator_tdp_kw, x.hardware.it_power_ratio)
-    per_gw = accelerators_per_gw(it_kw, x.hardware.facility_capacity_ratio)
+def write_build(world: WorldRecords) -> None:
+    """Write gigawatts of labs and landlords, and what limited them (6.1-6.7)."""
+    inputs, outputs, ledger = world.inputs, world.outputs, world.ledger
+    c = capex(inputs.hardware)
+    it_kw = it_power_kw(inputs.hardware.accelerator_tdp_kw, inputs.hardware.it_power_ratio)
+    per_gw = accelerators_per_gw(it_kw, inputs.hardware.facility_capacity_ratio)
     usd_per_gw = capex_per_gw(it_capex(c), c.facility, per_gw)
-    left = left_by_crunch(x)
-    open_2027(labs, landlords, hosts, out, lab_out, landlord_out, host_out, ledger)
-    cost_growth = quarterly(1.0 + x.dynamics.capex_cost_growth)
+    left = left_by_crunch(inputs)
+    open_2027(world)
+    cost_growth = quarterly(1.0 + inputs.dynamics.capex_cost_growth)
     for q in range(QUARTERS):
         ledger.cost_growth[q] = raised(cost_growth, max(q - REFERENCE, 0))
     for quarter in range(1, 5):
-        growth = ledger.cost_growth[REFERENCE + quarter]
-        plan_quarter(labs, quarter, left, ledger)
-        fund_quarter(landlords, quarter, usd_per_gw * growth, landlord_out, ledger)
-        limit_by_capex(hosts, quarter, landlord_out, ledger)
-        powered = limit_by_power(x.buildout, labs, hosts, quarter, landlord_out, ledger)
-        out.power_scale[REFERENCE + quarter] = powered
-        out.power_binds[REFERENCE + quarter] = where(powered < 1.0, 1.0, 0.0)
-        build_quarter(labs, hosts, quarter, powered, lab_out, landlord_out, host_out, ledger)
-    close_2027(labs, hosts, left, per_gw, lab_out, landlord_out, host_out, ledger)
-    fill_averages(labs, hosts, host_out, ledger)
+        plan_quarter(world, quarter, left)
+        fund_quarter(world, quarter, usd_per_gw * ledger.cost_growth[REFERENCE + quarter])
+        limit_by_capex(world, quarter)
+        powered = limit_by_power(world, quarter)
+        outputs.power_scale[REFERENCE + quarter] = powered
+        outputs.power_binds[REFERENCE + quarter] = where(powered < 1.0, 1.0, 0.0)
+        build_quarter(world, quarter, powered)
+    close_2027(world, left, per_gw)
+    fill_averages(world)

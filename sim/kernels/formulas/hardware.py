@@ -1,9 +1,10 @@
-"""Section 1 of the model: USD per paid accelerator-hour, by layer."""
+"""Section 1 of the model: cost of a paid accelerator-hour, by layer."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.indices import (
     ACCELERATOR_DEPRECIATION,
     COST_OF_CAPITAL,
@@ -26,14 +27,14 @@ from sim.kernels.indices import (
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import expm1, log1p
 from sim.kernels.simd.vectors import where
-from sim.model.inputs import Draw, Hardware, Utilisation
+from sim.model.inputs import Hardware, Utilisation
 from sim.model.outputs import World
 
 HOURS_PER_YEAR = 8760.0
 
 
 class Capex(NamedTuple):
-    """Purchase cost of one accelerator with its share of server, network and facility [USD]."""
+    """Purchase cost of an accelerator and its share of the rest [USD]."""
 
     logic: float
     hbm: float
@@ -43,7 +44,7 @@ class Capex(NamedTuple):
 
 
 class CapitalLayers(NamedTuple):
-    """The hourly layers that new vintages scale [USD/h]."""
+    """Hourly layers that scale with the cost of a vintage [USD/h]."""
 
     facility_depreciation: float
     accelerator_depreciation: float
@@ -88,7 +89,7 @@ def straight_line(cost: float, residual_fraction: float, life_years: float) -> f
 
 @jit
 def capital_recovery_factor(rate: float, years: float) -> float:
-    """CRF(r, n): yearly payment per dollar lent for n years [1/yr] (1.4)."""
+    """CRF(rate, n): yearly payment per dollar lent for n years [1/yr] (1.4)."""
     return where(rate == 0.0, 1.0 / years, rate / -expm1(-years * log1p(rate)))
 
 
@@ -113,7 +114,7 @@ def annuity(
 
 @jit
 def capital_layers(h: Hardware, life_years: float, residual: float, rate: float) -> CapitalLayers:
-    """The layers that do not depend on power, in the view of a life, residual and rate (1.3, 1.4).
+    """Layers other than electricity, for one life, residual and rate [USD/h] (1.3, 1.4, 1.4a).
 
     `rate` = 0 leaves the capital charge out, as the accounting view does.
     """
@@ -143,7 +144,7 @@ def capital_layers(h: Hardware, life_years: float, residual: float, rate: float)
 
 @jit
 def capital_total(layers: CapitalLayers) -> float:
-    """Sum of the layers that new vintages scale [USD/h]."""
+    """Sum of the layers that scale with a vintage's cost [USD/h] (1.5b)."""
     return (
         layers.facility_depreciation
         + layers.accelerator_depreciation
@@ -164,7 +165,7 @@ def average_power_kw(it_kw: float, duty: float, active_load: float, idle_load: f
 
 @jit
 def rent_per_hour(h: Hardware, market: bool, owner_cost_economic: float) -> float:
-    """Rent of an accelerator-hour, at cost plus markup or at the market price [USD/h] (1.6)."""
+    """Rent of an accelerator-hour: cost plus markup, or market price [USD/h] (1.6)."""
     if market:
         return h.rental_price_usd_per_hour
     return (1.0 + h.landlord_markup) * owner_cost_economic
@@ -172,13 +173,13 @@ def rent_per_hour(h: Hardware, market: bool, owner_cost_economic: float) -> floa
 
 @jit
 def landlord_margin_layer(rented_share: float, rent: float, owner_cost: float) -> float:
-    """What renting adds to the owner's cost in the chosen view [USD/h] (1.7)."""
+    """Rent less owner's cost in the chosen view, where rented [USD/h] (1.7)."""
     return rented_share * (rent - owner_cost)
 
 
 @jit
 def active_load(u: Utilisation, regime: int) -> float:
-    """IT draw over nameplate of a regime when active [1]."""
+    """IT draw over nameplate of an active accelerator in a regime [1]."""
     if regime == TRAINING:
         return u.active_load_frontier_training
     if regime == FINE_TUNE:
@@ -187,35 +188,36 @@ def active_load(u: Utilisation, regime: int) -> float:
 
 
 @jit
-def write_hourly_cost(x: Draw, market: bool, accounting: bool, out: World) -> None:
-    """The hourly cost stack of every quarter and regime, owner's cost in both views, and rent."""
-    h = x.hardware
+def write_hourly_cost(world: WorldRecords, market: bool, accounting: bool) -> None:
+    """Write hourly layers, owner's costs, rents and landlord margins (1.5a, 1.5b, 1.7a)."""
+    outputs, utilisation = world.outputs, world.inputs.utilisation
+    h = world.inputs.hardware
     economic = capital_layers(
         h, h.it_economic_life_years, h.it_residual_fraction, h.cost_of_capital
     )
     book = capital_layers(h, h.it_book_life_years, 0.0, 0.0)
     chosen = book if accounting else economic
     it_kw = it_power_kw(h.accelerator_tdp_kw, h.it_power_ratio)
-    out.pue_above_capacity_ratio = where(h.pue > h.facility_capacity_ratio, 1.0, 0.0)
+    outputs.pue_above_capacity_ratio = where(h.pue > h.facility_capacity_ratio, 1.0, 0.0)
     for q in range(QUARTERS):
-        cost_index = out.cost_index[q]
+        cost_index = outputs.cost_index[q]
         for r in range(REGIMES):
             power_kw = average_power_kw(
-                it_kw, out.duty_cycle[q, r], active_load(x.utilisation, r), x.utilisation.idle_load
+                it_kw, outputs.duty_cycle[q, r], active_load(utilisation, r), utilisation.idle_load
             )
-            electricity_it = power_kw * out.power_price[q]
-            electricity_overhead = power_kw * (h.pue - 1.0) * out.power_price[q]
+            electricity_it = power_kw * outputs.power_price[q]
+            electricity_overhead = power_kw * (h.pue - 1.0) * outputs.power_price[q]
             electricity = electricity_it + electricity_overhead
             owner_economic = electricity + cost_index * capital_total(economic)
             owner_book = electricity + cost_index * capital_total(book)
             rent = rent_per_hour(h, market, owner_economic)
             owner = owner_book if accounting else owner_economic
-            out.owner_cost_economic[q, r] = owner_economic
-            out.owner_cost_book[q, r] = owner_book
-            out.rent_per_hour[q, r] = rent
-            out.landlord_margin_economic[q, r] = 1.0 - owner_economic / rent
-            out.landlord_margin_book[q, r] = 1.0 - owner_book / rent
-            layers = out.accelerator_hour_cost[q, r]
+            outputs.owner_cost_economic[q, r] = owner_economic
+            outputs.owner_cost_book[q, r] = owner_book
+            outputs.rent_per_hour[q, r] = rent
+            outputs.landlord_margin_economic[q, r] = 1.0 - owner_economic / rent
+            outputs.landlord_margin_book[q, r] = 1.0 - owner_book / rent
+            layers = outputs.accelerator_hour_cost[q, r]
             layers[ELECTRICITY_IT] = electricity_it
             layers[ELECTRICITY_OVERHEAD] = electricity_overhead
             layers[FACILITY_DEPRECIATION] = cost_index * chosen.facility_depreciation
@@ -232,10 +234,10 @@ def write_hourly_cost(x: Draw, market: bool, accounting: bool, out: World) -> No
 
 
 @jit
-def hourly_cost(x: Draw, accounting: bool, out: World, quarter: int, regime: int) -> float:
-    """What the lab pays for an accelerator-hour: owner's cost and landlord margin [USD/h] (1.7)."""
+def hourly_cost(outputs: World, accounting: bool, quarter: int, regime: int) -> float:
+    """Lab's cost of an accelerator-hour: owner's cost and landlord margin [USD/h] (1.7)."""
     if accounting:
-        owner = out.owner_cost_book[quarter, regime]
+        owner = outputs.owner_cost_book[quarter, regime]
     else:
-        owner = out.owner_cost_economic[quarter, regime]
-    return owner + out.accelerator_hour_cost[quarter, regime, LANDLORD_MARGIN]
+        owner = outputs.owner_cost_economic[quarter, regime]
+    return owner + outputs.accelerator_hour_cost[quarter, regime, LANDLORD_MARGIN]

@@ -1,4 +1,4 @@
-"""Section 7 of the model: who books the depreciation, and what hangs on the labs' margins."""
+"""Section 7 of the model: landlords' books, and their exposure to labs."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.kernels.formulas.buildout import Ledger, accelerators_per_gw, is_contracted
+from sim.kernels.formulas.buildout import accelerators_per_gw, is_contracted
 from sim.kernels.formulas.fleet import regime_share
 from sim.kernels.formulas.hardware import HOURS_PER_YEAR, capex, it_capex, it_power_kw
+from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.indices import QUARTERS, REFERENCE, REGIMES
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import maximum
 from sim.kernels.simd.vectors import where
-from sim.model.declarations import Records
-from sim.model.inputs import Draw, Hardware, Host, Lab, Landlord
-from sim.model.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
+from sim.model.inputs import Draw, Hardware, Landlord
 
 
 class Gigawatt(NamedTuple):
-    """One facility gigawatt at the reference quarter: purchase costs, and accelerators in it."""
+    """One facility gigawatt at the reference quarter: costs, and accelerators in it."""
 
     it_busd: float
     facility_busd: float
@@ -57,63 +56,63 @@ def economic_rate(g: Gigawatt, h: Hardware) -> float:
 
 
 @jit
-def mean_rent_per_hour(x: Draw, lab: Lab, out: World, quarter: int) -> float:
-    """Rent of an accelerator-hour over the lab's regimes [USD/h]."""
+def mean_rent_per_hour(world: WorldRecords, i: int, quarter: int) -> float:
+    """Rent of an accelerator-hour over a lab's regimes [USD/h] (7.3)."""
+    inference_share = world.labs[i].inference_share
+    fine_tune_share = world.inputs.training.fine_tune_share
     rent = 0.0
     for r in range(REGIMES):
-        share = regime_share(lab.inference_share, x.training.fine_tune_share, r)
-        rent += share * out.rent_per_hour[quarter, r]
+        share = regime_share(inference_share, fine_tune_share, r)
+        rent += share * world.outputs.rent_per_hour[quarter, r]
     return rent
 
 
 @jit
 def quarterly_rent_busd(rented_gw: float, accelerators_per_gw: float, rent: float) -> float:
-    """Rent of so many gigawatts in a quarter [USD bn/quarter] (7.3)."""
+    """Rent of rented gigawatts in a quarter [USD bn/quarter] (7.3)."""
     return rented_gw * accelerators_per_gw * rent * (HOURS_PER_YEAR / 4.0 / 1e9)
 
 
 @jit
-def revenue_for_compute(x: Draw, arr: float) -> float:
-    """Revenue left for compute after levies and other operating cost [USD bn/yr] (7.6)."""
-    levies = x.prices.revenue_share_rate + x.prices.serving_overhead_rate
-    return arr * (1.0 - levies - x.finance.noncompute_opex_ratio)
+def revenue_for_compute(inputs: Draw, arr: float) -> float:
+    """Revenue left after levies and other operating cost [USD bn/yr] (7.6)."""
+    levies = inputs.prices.revenue_share_rate + inputs.prices.serving_overhead_rate
+    return arr * (1.0 - levies - inputs.finance.noncompute_opex_ratio)
 
 
 @jit
-def write_coverage(x: Draw, lab_out: Records[LabOutputs]) -> None:
-    """What of its compute bill each lab's revenue covers; NaN stays NaN (7.6)."""
-    for i in range(len(lab_out)):
+def write_coverage(world: WorldRecords) -> None:
+    """Write how much of its bill each lab's revenue covers (7.6).
+
+    NaN, of a lab without ARR, stays NaN.
+    """
+    for i in range(len(world.labs)):
+        lab = world.lab_outputs[i]
         for q in range(QUARTERS):
-            bill = lab_out[i].compute_bill[q]
-            revenue = revenue_for_compute(x, lab_out[i].arr[q])
-            lab_out[i].coverage[q] = revenue / bill
-            lab_out[i].shortfall[q] = maximum(0.0, 1.0 - revenue / bill)
-            lab_out[i].funding_gap_busd[q] = maximum(0.0, bill - revenue)
+            bill = lab.compute_bill[q]
+            revenue = revenue_for_compute(world.inputs, lab.arr[q])
+            lab.coverage[q] = revenue / bill
+            lab.shortfall[q] = maximum(0.0, 1.0 - revenue / bill)
+            lab.funding_gap_busd[q] = maximum(0.0, bill - revenue)
 
 
 @jit
-def write_flows(
-    x: Draw,
-    labs: Records[Lab],
-    landlords: Records[Landlord],
-    hosts: Records[Host],
-    out: World,
-    landlord_out: Records[LandlordOutputs],
-    ledger: Ledger,
-) -> None:
-    """Rent received and depreciation, booked and economic, by landlord and quarter (7.1-7.4)."""
-    g = gigawatt(x.hardware)
-    economic = economic_rate(g, x.hardware)
-    for i in range(len(labs)):
+def write_flows(world: WorldRecords) -> None:
+    """Write rents and depreciation by landlord (7.1, 7.2, 7.2a, 7.3, 7.4)."""
+    hardware, hosts, ledger = world.inputs.hardware, world.hosts, world.ledger
+    g = gigawatt(hardware)
+    economic = economic_rate(g, hardware)
+    for i in range(len(world.labs)):
         for q in range(QUARTERS):
-            ledger.rent[i, q] = mean_rent_per_hour(x, labs[i], out, q)
-    for k in range(len(landlords)):
-        booked = booked_rate(g, x.hardware, landlords[k])
+            ledger.rent[i, q] = mean_rent_per_hour(world, i, q)
+    for k in range(len(world.landlords)):
+        landlord = world.landlord_outputs[k]
+        booked = booked_rate(g, hardware, world.landlords[k])
         for q in range(QUARTERS):
             in_service = 0.0
             rented = 0.0
             rent = 0.0
-            for i in range(len(labs)):
+            for i in range(len(world.labs)):
                 if not is_contracted(hosts[i, k]):
                     continue
                 average = ledger.average[i, k, q]
@@ -122,97 +121,78 @@ def write_flows(
                 rented += outside
                 paid = quarterly_rent_busd(outside, g.accelerators, ledger.rent[i, q])
                 rent += where(outside > 0.0, paid, 0.0)
-            quarterly = out.cost_index[q] / 4.0
-            landlord_out[k].depreciation_booked[q] = in_service * booked * quarterly
-            landlord_out[k].depreciation_economic[q] = in_service * economic * quarterly
-            landlord_out[k].depreciation_gap[q] = in_service * (economic - booked) * quarterly
+            quarterly = world.outputs.cost_index[q] / 4.0
+            landlord.depreciation_booked[q] = in_service * booked * quarterly
+            landlord.depreciation_economic[q] = in_service * economic * quarterly
+            landlord.depreciation_gap[q] = in_service * (economic - booked) * quarterly
             of_rented = rented * booked * quarterly
-            landlord_out[k].rent_received[q] = rent
-            landlord_out[k].depreciation_booked_rented[q] = of_rented
-            landlord_out[k].depreciation_coverage[q] = where(rented > 0.0, rent / of_rented, np.nan)
+            landlord.rent_received[q] = rent
+            landlord.depreciation_booked_rented[q] = of_rented
+            landlord.depreciation_coverage[q] = where(rented > 0.0, rent / of_rented, np.nan)
 
 
 @jit
-def write_book_values(
-    x: Draw,
-    labs: Records[Lab],
-    landlords: Records[Landlord],
-    hosts: Records[Host],
-    out: World,
-    landlord_out: Records[LandlordOutputs],
-    host_out: Records[HostOutputs],
-    ledger: Ledger,
-) -> None:
-    """Net book value by lab and landlord: what is bought less what is booked (7.5)."""
-    g = gigawatt(x.hardware)
+def write_book_values(world: WorldRecords) -> None:
+    """Write net book values: purchases less booked depreciation (7.5)."""
+    inputs, hosts, ledger = world.inputs, world.hosts, world.ledger
+    g = gigawatt(inputs.hardware)
     purchase = g.it_busd + g.facility_busd
-    for k in range(len(landlords)):
-        booked = booked_rate(g, x.hardware, landlords[k])
+    for k in range(len(world.landlords)):
+        landlord = world.landlord_outputs[k]
+        booked = booked_rate(g, inputs.hardware, world.landlords[k])
         for q in range(QUARTERS):
-            landlord_out[k].net_book_value[q] = 0.0
-        for i in range(len(labs)):
+            landlord.net_book_value[q] = 0.0
+        for i in range(len(world.labs)):
             if not is_contracted(hosts[i, k]):
                 continue
-            hosted = hosts[i, k].share_2026 * labs[i].gw_2025q4
-            value = hosted * purchase * x.finance.opening_nbv_fraction
+            host = world.host_outputs[i, k]
+            hosted = hosts[i, k].share_2026 * world.labs[i].gw_2025q4
+            value = hosted * purchase * inputs.finance.opening_nbv_fraction
             for q in range(QUARTERS):
-                added = host_out[i, k].hosted_gw[q] - hosted
-                hosted = host_out[i, k].hosted_gw[q]
+                added = host.hosted_gw[q] - hosted
+                hosted = host.hosted_gw[q]
                 value = value + added * purchase * ledger.cost_growth[q]
-                value = value - ledger.average[i, k, q] * booked * out.cost_index[q] / 4.0
-                host_out[i, k].net_book_value_by_lab[q] = value
-                landlord_out[k].net_book_value[q] += value
+                depreciated = ledger.average[i, k, q] * booked * world.outputs.cost_index[q] / 4.0
+                value = value - depreciated
+                host.net_book_value_by_lab[q] = value
+                landlord.net_book_value[q] += value
 
 
 @jit
-def write_exposure(
-    hurdle: float,
-    landlords: Records[Landlord],
-    hosts: Records[Host],
-    lab_out: Records[LabOutputs],
-    landlord_out: Records[LandlordOutputs],
-    host_out: Records[HostOutputs],
-) -> None:
-    """Obligations and book value that hang on labs under the hurdle, at the reference quarter.
+def write_exposure(world: WorldRecords) -> None:
+    """Write backlog and book value that hang on labs below the hurdle (7.7).
 
-    A lab without a margin counts as not under the hurdle and without shortfall (7.7).
+    All at the reference quarter. A lab without a margin counts as not below the hurdle and without
+    shortfall.
     """
-    for k in range(len(landlords)):
+    hurdle = world.inputs.finance.hurdle_margin
+    for k in range(len(world.landlords)):
+        landlord = world.landlord_outputs[k]
         dependence = 0.0
         rpo_under = 0.0
         rpo_short = 0.0
         nbv_under = 0.0
-        for i in range(len(lab_out)):
-            share = hosts[i, k].rpo_share
-            rpo = landlords[k].rpo_busd * share
-            dependence += share
-            is_under = lab_out[i].lab_paid_margin[REFERENCE] < hurdle
-            value = (1.0 - hosts[i, k].captive) * host_out[i, k].net_book_value_by_lab[REFERENCE]
-            short = lab_out[i].shortfall[REFERENCE]
+        for i in range(len(world.labs)):
+            lab, host = world.lab_outputs[i], world.hosts[i, k]
+            rpo = world.landlords[k].rpo_busd * host.rpo_share
+            dependence += host.rpo_share
+            is_under = lab.lab_paid_margin[REFERENCE] < hurdle
+            book_value = world.host_outputs[i, k].net_book_value_by_lab[REFERENCE]
+            value = (1.0 - host.captive) * book_value
+            short = lab.shortfall[REFERENCE]
             rpo_under += where(is_under, rpo, 0.0)
             nbv_under += where(is_under, value, 0.0)
             rpo_short += where(short > 0.0, rpo * short, 0.0)
-        landlord_out[k].lab_dependence = dependence
-        landlord_out[k].rpo_under_hurdle = rpo_under
-        landlord_out[k].rpo_shortfall = rpo_short
-        landlord_out[k].nbv_under_hurdle = nbv_under
+        landlord.lab_dependence = dependence
+        landlord.rpo_under_hurdle = rpo_under
+        landlord.rpo_shortfall = rpo_short
+        landlord.nbv_under_hurdle = nbv_under
 
 
 @jit
-def write_landlords(
-    x: Draw,
-    labs: Records[Lab],
-    landlords: Records[Landlord],
-    hosts: Records[Host],
-    out: World,
-    lab_out: Records[LabOutputs],
-    landlord_out: Records[LandlordOutputs],
-    host_out: Records[HostOutputs],
-    ledger: Ledger,
-) -> None:
-    """The landlords' books, and the labs' coverage that they rest on (7)."""
-    write_coverage(x, lab_out)
-    write_flows(x, labs, landlords, hosts, out, landlord_out, ledger)
-    write_book_values(x, labs, landlords, hosts, out, landlord_out, host_out, ledger)
-    hurdle = x.finance.hurdle_margin
-    write_exposure(hurdle, landlords, hosts, lab_out, landlord_out, host_out)
+def write_landlords(world: WorldRecords) -> None:
+    """Write the landlords' books, and the labs' coverage of their bills (7.1-7.7)."""
+    write_coverage(world)
+    write_flows(world)
+    write_book_values(world)
+    write_exposure(world)

@@ -1,7 +1,8 @@
-"""Section 8.1 of the model: quarterly paths of prices, duty, throughput and cost."""
+"""Section 8 of the model: paths of prices, duty, throughput and cost."""
 
 from __future__ import annotations
 
+from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.indices import (
     FINE_TUNE,
     INFERENCE,
@@ -13,9 +14,6 @@ from sim.kernels.indices import (
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import exp, expm1, log, log1p, sqrt
 from sim.kernels.simd.vectors import where
-from sim.model.declarations import Records
-from sim.model.inputs import Draw
-from sim.model.outputs import LabOutputs, World
 
 
 @jit
@@ -26,19 +24,19 @@ def years_from_reference(quarter: int) -> float:
 
 @jit
 def price_index(yearly_decline: float, volatility: float, walk: float, years: float) -> float:
-    """Realised token price over that of the reference quarter, Pi_q [1] (8.1)."""
+    """Realised token price over that of the reference quarter [1] (8.1)."""
     return exp(log1p(-yearly_decline) * years + volatility * walk)
 
 
 @jit
 def decay(reversion: float) -> float:
-    """What a quarter leaves of the log power price's distance from the long run [1] (8.2)."""
+    """A quarter's factor on log power price over its long run [1] (8.2)."""
     return exp(-reversion * YEARS_PER_QUARTER)
 
 
 @jit
 def spread(reversion: float) -> float:
-    """Standard deviation of a quarter's innovation in it, for a volatility of 1 [1] (8.2)."""
+    """Standard deviation of a quarter's power innovation, at volatility 1 [1] (8.2)."""
     reverting = sqrt(-expm1(-reversion / 2.0) / (2.0 * reversion))
     return where(reversion > 0.0, reverting, 0.5)
 
@@ -47,7 +45,10 @@ def spread(reversion: float) -> float:
 def next_distance(
     distance: float, decay: float, volatility: float, spread: float, innovation: float
 ) -> float:
-    """Log power price over its long run, one quarter on: exact Ornstein-Uhlenbeck step (8.2)."""
+    """Log power price over its long run, one quarter later (8.2).
+
+    The exact step of an Ornstein-Uhlenbeck process.
+    """
     return distance * decay + volatility * spread * innovation
 
 
@@ -60,7 +61,7 @@ def next_duty_shock(
     price_innovation: float,
     own_innovation: float,
 ) -> float:
-    """Duty shock one quarter on, on the logit scale (8.3)."""
+    """Duty shock one quarter later, on the logit scale (8.3)."""
     independent = sqrt(1.0 - correlation * correlation)
     innovation = correlation * price_innovation + independent * own_innovation
     return persistence * shock + volatility * innovation
@@ -68,13 +69,16 @@ def next_duty_shock(
 
 @jit
 def shifted_duty(duty: float, odds: float) -> float:
-    """expit(logit(duty) + shock), odds = exp(-shock); exact where the shock is zero [1] (8.3)."""
+    """expit(logit(duty) + shock), with odds = exp(-shock) [1] (8.3).
+
+    Exact where the shock is zero.
+    """
     return duty / (duty + (1.0 - duty) * odds)
 
 
 @jit
 def quarterly(yearly: float) -> float:
-    """What a year multiplies by, for a quarter: its fourth root [1]."""
+    """A year's factor for one quarter: its fourth root [1]."""
     return sqrt(sqrt(yearly))
 
 
@@ -88,33 +92,34 @@ def raised(factor: float, times: int) -> float:
 
 
 @jit
-def write_paths(x: Draw, lab_out: Records[LabOutputs], out: World) -> None:
-    """Power price, duty cycles, and the indices of price, throughput and cost (8.1-8.6)."""
-    d, h, u = x.dynamics, x.hardware, x.utilisation
+def write_paths(world: WorldRecords) -> None:
+    """Write power prices, duty cycles, and indices (8.4, 8.5, 8.6, 8.1-8.6)."""
+    inputs, outputs, shocks = world.inputs, world.outputs, world.inputs.shocks
+    d, h, u = inputs.dynamics, inputs.hardware, inputs.utilisation
     power_price = h.power_price_usd_per_kwh
     long_run = h.power_price_long_run_usd_per_kwh
     distance = log(power_price / long_run)
-    left, innovation = decay(d.power_price_reversion), spread(d.power_price_reversion)
+    remaining, deviation = decay(d.power_price_reversion), spread(d.power_price_reversion)
     cost_growth = quarterly(1.0 + d.capex_cost_growth)
     efficiency_growth = quarterly(1.0 + d.hardware_efficiency_growth)
     software_growth = quarterly(1.0 + d.software_throughput_growth)
     walk = 0.0
     duty_shock = 0.0
     odds = 1.0
-    fleet = 0.0  # all labs' gigawatts
-    cost_weighted = 0.0  # the same, weighted by the cost index of their vintage
-    throughput_weighted = 0.0
+    fleet = 0.0  # gigawatts of all labs
+    cost_weighted = 0.0  # weighted by the cost of their vintage (8.5)
+    throughput_weighted = 0.0  # weighted by the throughput of their vintage (8.6)
     for q in range(QUARTERS):
         t = years_from_reference(q)
         gw = 0.0
-        for i in range(len(lab_out)):
-            gw += lab_out[i].gw[q]
+        for i in range(len(world.labs)):
+            gw += world.lab_outputs[i].gw[q]
         if q <= REFERENCE:
             cost_weighted = gw
             throughput_weighted = gw
         else:
             distance = next_distance(
-                distance, left, d.power_price_volatility, innovation, x.shocks.eps_power[q]
+                distance, remaining, d.power_price_volatility, deviation, shocks.eps_power[q]
             )
             power_price = long_run * exp(distance)
             duty_shock = next_duty_shock(
@@ -122,22 +127,24 @@ def write_paths(x: Draw, lab_out: Records[LabOutputs], out: World) -> None:
                 d.duty_persistence,
                 d.duty_volatility,
                 d.price_duty_shock_correlation,
-                x.shocks.eps_price[q],
-                x.shocks.eps_duty[q],
+                shocks.eps_price[q],
+                shocks.eps_duty[q],
             )
             odds = exp(-duty_shock)
-            walk = walk + 0.5 * x.shocks.eps_price[q]
+            walk = walk + 0.5 * shocks.eps_price[q]
             since = q - REFERENCE
             cost_weighted = cost_weighted + (gw - fleet) * raised(cost_growth, since)
             throughput_weighted = throughput_weighted + (gw - fleet) * raised(
                 efficiency_growth, since
             )
         fleet = gw
-        out.power_price[q] = power_price
-        out.price_index[q] = price_index(d.token_price_decline, d.token_price_volatility, walk, t)
-        out.cost_index[q] = cost_weighted / gw
+        outputs.power_price[q] = power_price
+        outputs.price_index[q] = price_index(
+            d.token_price_decline, d.token_price_volatility, walk, t
+        )
+        outputs.cost_index[q] = cost_weighted / gw
         software = raised(software_growth, q - REFERENCE)
-        out.throughput_index[q] = software * throughput_weighted / gw
-        out.duty_cycle[q, TRAINING] = u.duty_cycle_frontier_training
-        out.duty_cycle[q, FINE_TUNE] = shifted_duty(u.duty_cycle_fine_tune, odds)
-        out.duty_cycle[q, INFERENCE] = shifted_duty(u.duty_cycle_online_inference, odds)
+        outputs.throughput_index[q] = software * throughput_weighted / gw
+        outputs.duty_cycle[q, TRAINING] = u.duty_cycle_frontier_training
+        outputs.duty_cycle[q, FINE_TUNE] = shifted_duty(u.duty_cycle_fine_tune, odds)
+        outputs.duty_cycle[q, INFERENCE] = shifted_duty(u.duty_cycle_online_inference, odds)

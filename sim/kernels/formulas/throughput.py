@@ -1,20 +1,20 @@
-"""Section 2 of the model: throughput at the operating point, per accelerator."""
+"""Section 2 of the model: throughput per accelerator at the operating point."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import maximum, minimum, power
 from sim.kernels.simd.vectors import where
-from sim.model.inputs import Accelerator, Draw, Workload
-from sim.model.outputs import World
+from sim.model.inputs import Accelerator, Workload
 
 SLO_BANDWIDTH, SLO_COMPUTE, KV_CAPACITY = 0.0, 1.0, 2.0
 
 
 class OperatingPoint(NamedTuple):
-    """The batch that one instance decodes and what bounds it (2.4)."""
+    """Batch that an instance decodes, and what limits it (2.3, 2.4)."""
 
     batch: float
     binding_constraint: float
@@ -23,7 +23,7 @@ class OperatingPoint(NamedTuple):
 
 
 class Decode(NamedTuple):
-    """The ingredients of a decode step, per instance (2.1)."""
+    """Ingredients of a decode step, per instance (2.1)."""
 
     weight_bytes: float
     tokens_per_step: float
@@ -33,7 +33,7 @@ class Decode(NamedTuple):
 
 @jit
 def tokens_per_step(draft_tokens: float, acceptance: float) -> float:
-    """Expected tokens a speculative step yields, E [tokens/step] (2.1)."""
+    """Expected tokens of a speculative decode step [tokens] (2.1)."""
     most = draft_tokens + 1.0
     return where(acceptance == 1.0, most, (1.0 - power(acceptance, most)) / (1.0 - acceptance))
 
@@ -51,25 +51,28 @@ def decode(a: Accelerator, w: Workload) -> Decode:
 
 @jit
 def weights_touched(weight_bytes: float, total_to_active_ratio: float, batch: float) -> float:
-    """Bytes of weights that a batch reads: experts are touched as the batch grows [B] (2.2)."""
+    """Bytes of weights that a batch reads [B] (2.2).
+
+    More experts are touched as the batch grows.
+    """
     return weight_bytes * (1.0 - power(1.0 - 1.0 / total_to_active_ratio, batch))
 
 
 @jit
 def matmul_flop(w: Workload) -> float:
-    """FLOP of one sequence's decode step in the weights [FLOP]."""
+    """FLOP of one sequence's decode step in the weights [FLOP] (2.2)."""
     return (w.draft_tokens + 1.0) * 2.0 * w.active_params
 
 
 @jit
 def attention_flop(w: Workload) -> float:
-    """FLOP of one sequence's decode step in attention [FLOP]."""
+    """FLOP of one sequence's decode step in attention [FLOP] (2.2)."""
     return (w.draft_tokens + 1.0) * w.attention_flop_per_token_pair * w.mean_context_tokens
 
 
 @jit
 def kv_bytes(w: Workload) -> float:
-    """KV cache of one sequence [B]."""
+    """KV cache of one sequence [B] (2.2)."""
     return w.kv_bytes_per_token * w.mean_context_tokens
 
 
@@ -84,7 +87,7 @@ def step_time(a: Accelerator, w: Workload, d: Decode, batch: float) -> float:
 
 @jit
 def operating_point(a: Accelerator, w: Workload, d: Decode) -> OperatingPoint:
-    """The largest batch that meets the speed target and fits in HBM (2.3, 2.4)."""
+    """Largest batch that meets the speed target and fits in HBM (2.3, 2.4)."""
     weights_time = d.weight_bytes / d.bandwidth
     compute_per_sequence = matmul_flop(w) / d.flops
     context_per_sequence = maximum(kv_bytes(w) / d.bandwidth, attention_flop(w) / d.flops)
@@ -145,7 +148,7 @@ def tps_fine_tune(a: Accelerator, active_params: float, lora_share: float) -> fl
 
 @jit
 def hbm_resident_bytes_per_sequence(w: Workload, d: Decode, batch: float) -> float:
-    """Weights' share and KV cache that one sequence reads in a step [B] (2.10)."""
+    """Weights and KV cache read per sequence and step [B] (2.10)."""
     return weights_touched(d.weight_bytes, w.total_to_active_ratio, batch) / batch + kv_bytes(w)
 
 
@@ -163,26 +166,27 @@ def hbm_capacity_per_output_token(w: Workload, d: Decode, batch: float, step_s: 
 
 
 @jit
-def write_throughput(x: Draw, out: World) -> None:
-    """The operating point, throughput in every regime, and memory traffic (2.1-2.10)."""
-    a, w = x.accelerator, x.workload
+def write_throughput(world: WorldRecords) -> None:
+    """Write the operating point, throughputs and memory traffic (2.1-2.10, 2.5a)."""
+    inputs, outputs = world.inputs, world.outputs
+    a, w = inputs.accelerator, inputs.workload
     d = decode(a, w)
     point = operating_point(a, w, d)
     step_s = step_time(a, w, d, point.batch)
-    out.batch = point.batch
-    out.step_time_s = step_s
-    out.user_speed = d.tokens_per_step / step_s
-    out.binding_constraint = point.binding_constraint
-    out.slo_missed = where(point.slo_missed, 1.0, 0.0)
-    out.fits_in_memory = where(point.fits_in_memory, 1.0, 0.0)
-    out.tps_decode = tps_decode(a, d, point.batch, step_s)
-    out.tps_prefill = tps_prefill(a, w)
-    out.tps_train = tps_train(a, x.training.train_active_params)
-    out.tps_fine_tune = tps_fine_tune(a, w.active_params, x.prices.lora_share)
-    out.hbm_bytes_per_output_token = hbm_bytes_per_output_token(w, d, point.batch)
-    out.hbm_bandwidth_s_per_output_token = (
-        out.hbm_bytes_per_output_token / a.hbm_bandwidth_bytes_per_s
+    outputs.batch = point.batch
+    outputs.step_time_s = step_s
+    outputs.user_speed = d.tokens_per_step / step_s
+    outputs.binding_constraint = point.binding_constraint
+    outputs.slo_missed = where(point.slo_missed, 1.0, 0.0)
+    outputs.fits_in_memory = where(point.fits_in_memory, 1.0, 0.0)
+    outputs.tps_decode = tps_decode(a, d, point.batch, step_s)
+    outputs.tps_prefill = tps_prefill(a, w)
+    outputs.tps_train = tps_train(a, inputs.training.train_active_params)
+    outputs.tps_fine_tune = tps_fine_tune(a, w.active_params, inputs.prices.lora_share)
+    outputs.hbm_bytes_per_output_token = hbm_bytes_per_output_token(w, d, point.batch)
+    outputs.hbm_bandwidth_s_per_output_token = (
+        outputs.hbm_bytes_per_output_token / a.hbm_bandwidth_bytes_per_s
     )
-    out.hbm_capacity_byte_s_per_output_token = hbm_capacity_per_output_token(
+    outputs.hbm_capacity_byte_s_per_output_token = hbm_capacity_per_output_token(
         w, d, point.batch, step_s
     )

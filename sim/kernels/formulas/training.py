@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from sim.kernels.formulas.hardware import hourly_cost
+from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.indices import INFERENCE, QUARTERS, REFERENCE, TRAINING
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import absolute, expm1, is_nan, log, log1p, maximum, minimum, power
 from sim.kernels.simd.vectors import in_any_lane, where
-from sim.model.declarations import Records
-from sim.model.inputs import Draw, Lab, Training
-from sim.model.outputs import LabOutputs, World
+from sim.model.inputs import Training
+from sim.model.outputs import World
 
 MONTHS_PER_YEAR = 12.0
 CLOSE_ENOUGH = 1e-13  # relative; Newton's last step leaves an error far below it
@@ -21,7 +21,7 @@ MOST_STEPS = 200
 
 
 class Generation(NamedTuple):
-    """The business of one model generation, from its launch at the reference quarter."""
+    """Business of a model generation, launched at the reference quarter (5.4)."""
 
     revenue: float  # R0, after levies [USD bn/yr]
     inference_cost: float  # C0 [USD bn/yr]
@@ -46,13 +46,16 @@ def generation_cost_busd(training_bill: float, t: Training) -> float:
 
 @jit
 def credited_share(t: Training) -> float:
-    """alpha: share of the lab's business that one of the overlapping generations earns [1]."""
+    """alpha: share of the lab's business credited to a generation [1] (5.3a)."""
     return minimum(1.0, t.model_cadence_months / t.model_life_months)
 
 
 @jit
 def accumulated(growth: float, years: float) -> float:
-    """(e^(g t) - 1)/g: what a flow of 1 a year adds up to as it grows; t at g = 0 [yr] (5.4)."""
+    """A(g, t) = (e^(g t) - 1)/g, or t at g = 0 [yr] (5.4).
+
+    What a flow of 1 a year adds up to over t years as it grows.
+    """
     return where(growth == 0.0, years, expm1(growth * years) / growth)
 
 
@@ -65,21 +68,21 @@ def gross_profit(g: Generation, years: float) -> float:
 
 @jit
 def turning_point(g: Generation) -> float:
-    """t': when GP turns, at most once; NaN where it never does [yr]."""
+    """When GP turns, at most once; NaN where it never does [yr] (5.6)."""
     apart = g.cost_growth != g.revenue_growth
     turns = (g.revenue > 0.0) & (g.inference_cost > 0.0) & apart
-    at = log(g.revenue / g.inference_cost) / (g.cost_growth - g.revenue_growth)
-    return where(turns, at, np.nan)
+    years = log(g.revenue / g.inference_cost) / (g.cost_growth - g.revenue_growth)
+    return where(turns, years, np.nan)
 
 
 @jit
 def crossing(
     g: Generation, low: float, high: float, before: float, after: float, crosses: bool
 ) -> float:
-    """Where GP, rising from `low` to `high`, reaches the generation's cost, if it `crosses` [yr].
+    """When GP reaches the generation's cost between `low` and `high` [yr] (5.6).
 
-    It is `before` and `after` there. Newton's method, halving the bracket where a step would leave
-    it.
+    GP is `before` and `after` there, and rises; `crosses` says whether it reaches the cost. By
+    Newton's method; a step that leaves the bracket is replaced by the bracket's middle.
     """
     t = low + (high - low) * (g.cost - before) / (after - before)
     for _ in range(MOST_STEPS):
@@ -103,7 +106,7 @@ def crossing(
 
 @jit
 def payback_years(g: Generation, profit: float) -> float:
-    """First time at which GP has repaid the generation; +inf if it never does [yr] (5.6).
+    """First time at which GP repays the generation; +inf if never [yr] (5.6).
 
     `profit` is GP over the life.
     """
@@ -114,14 +117,14 @@ def payback_years(g: Generation, profit: float) -> float:
     repays = rising | (profit >= g.cost)
     low, before = where(rising, 0.0, turn), where(rising, 0.0, at_turn)
     high, after = where(rising, turn, g.life_years), where(rising, at_turn, profit)
-    at = crossing(g, low, high, before, after, repays & (g.cost > 0.0))
-    found = where(g.cost <= 0.0, 0.0, where(repays, at, np.inf))
-    return where(is_nan(g.revenue), np.nan, found)
+    crossed = crossing(g, low, high, before, after, repays & (g.cost > 0.0))
+    years = where(g.cost <= 0.0, 0.0, where(repays, crossed, np.inf))
+    return where(is_nan(g.revenue), np.nan, years)
 
 
 @jit
 def net_present_value(g: Generation, discount_rate: float) -> float:
-    """Discounted gross profit over the life, less the generation's cost [USD bn]."""
+    """Discounted gross profit over the life, less the generation's cost [USD bn] (5.5a)."""
     discount = log1p(discount_rate)
     discounted = Generation(
         g.revenue,
@@ -142,7 +145,10 @@ def sustainable_growth(moic: float, reinvestment_share: float) -> float:
 
 @jit
 def external_funding_share(growth: float, needed: float) -> float:
-    """Share of the next generation that others must fund; NaN stays NaN [1]."""
+    """Share of the next generation that others must fund [1] (5.7a).
+
+    NaN stays NaN.
+    """
     return minimum(maximum(1.0 - growth / needed, 0.0), 1.0)
 
 
@@ -156,58 +162,59 @@ def required_margin(needed: float, cost: float, reinvested_revenue: float) -> fl
 
 
 @jit
-def relative_cost_growth(out: World) -> float:
-    """g_C - g_R: log growth of the unit cost over the price of a token in 2027 [1/yr] (5.4)."""
+def relative_cost_growth(outputs: World) -> float:
+    """g_C - g_R: log growth of cost over price in 2027 [1/yr] (5.4)."""
     last = QUARTERS - 1
-    cost = out.compute_cost[last, INFERENCE] / out.compute_cost[REFERENCE, INFERENCE]
-    price = out.revenue_per_mtok_paid[last] / out.revenue_per_mtok_paid[REFERENCE]
+    cost = outputs.compute_cost[last, INFERENCE] / outputs.compute_cost[REFERENCE, INFERENCE]
+    price = outputs.revenue_per_mtok_paid[last] / outputs.revenue_per_mtok_paid[REFERENCE]
     return log(cost / price)
 
 
 @jit
-def generation(x: Draw, lab: Lab, lab_out: LabOutputs, relative_cost_growth: float) -> Generation:
-    """What a lab's model generation earns and costs (5.3, 5.4)."""
-    levies = x.prices.revenue_share_rate + x.prices.serving_overhead_rate
-    alpha = credited_share(x.training)
-    growth = log(lab.arr_growth_2027)
+def generation(world: WorldRecords, i: int, relative_cost_growth: float) -> Generation:
+    """Business and cost of a lab's model generation (5.3, 5.4)."""
+    prices, training, lab = world.inputs.prices, world.inputs.training, world.lab_outputs[i]
+    levies = prices.revenue_share_rate + prices.serving_overhead_rate
+    alpha = credited_share(training)
+    growth = log(world.labs[i].arr_growth_2027)
     return Generation(
-        alpha * lab_out.arr[REFERENCE] * (1.0 - levies),
-        alpha * lab_out.compute_bill_regime[REFERENCE, INFERENCE],
+        alpha * lab.arr[REFERENCE] * (1.0 - levies),
+        alpha * lab.compute_bill_regime[REFERENCE, INFERENCE],
         growth,
         growth + relative_cost_growth,
-        x.training.model_life_months / MONTHS_PER_YEAR,
-        generation_cost_busd(lab_out.compute_bill_regime[REFERENCE, TRAINING], x.training),
+        training.model_life_months / MONTHS_PER_YEAR,
+        generation_cost_busd(lab.compute_bill_regime[REFERENCE, TRAINING], training),
     )
 
 
 @jit
-def write_training(
-    x: Draw, labs: Records[Lab], accounting: bool, out: World, lab_out: Records[LabOutputs]
-) -> None:
-    """The final run, and what a generation costs, earns and funds at every lab (5.1-5.8)."""
-    t = x.training
-    hours = run_hours(t, out.tps_train, x.utilisation.goodput_frontier_training)
-    paid_hours = hours / x.utilisation.duty_cycle_frontier_training
-    out.run_hours = hours
-    out.run_cost_usd = paid_hours * hourly_cost(x, accounting, out, REFERENCE, TRAINING)
+def write_training(world: WorldRecords, accounting: bool) -> None:
+    """Write the final run, and each lab's generation (5.2, 5.3b, 5.5, 5.7a, 5.1-5.8)."""
+    inputs, outputs = world.inputs, world.outputs
+    t = inputs.training
+    hours = run_hours(t, outputs.tps_train, inputs.utilisation.goodput_frontier_training)
+    paid_hours = hours / inputs.utilisation.duty_cycle_frontier_training
+    outputs.run_hours = hours
+    outputs.run_cost_usd = paid_hours * hourly_cost(outputs, accounting, REFERENCE, TRAINING)
     generations_per_year = MONTHS_PER_YEAR / t.model_cadence_months
     needed = power(t.required_training_growth, 1.0 / generations_per_year)
-    relative = relative_cost_growth(out)
-    for i in range(len(labs)):
-        g = generation(x, labs[i], lab_out[i], relative)
+    relative = relative_cost_growth(outputs)
+    for i in range(len(world.labs)):
+        lab = world.lab_outputs[i]
+        g = generation(world, i, relative)
         profit = gross_profit(g, g.life_years)
         moic = profit / g.cost
         growth = sustainable_growth(moic, t.reinvestment_share)
-        earned = credited_share(t) * lab_out[i].arr[REFERENCE]
+        earned = credited_share(t) * lab.arr[REFERENCE]
         reinvested = t.reinvestment_share * earned * accumulated(g.revenue_growth, g.life_years)
-        lab_out[i].generation_cost_busd = g.cost
-        lab_out[i].final_run_share = out.run_cost_usd / 1e9 / g.cost
-        lab_out[i].lifetime_gross_profit_busd = profit
-        lab_out[i].training_moic = moic
-        lab_out[i].training_moic_final_run = profit / (out.run_cost_usd / 1e9)
-        lab_out[i].training_npv_busd = net_present_value(g, t.lab_discount_rate)
-        lab_out[i].payback_months = MONTHS_PER_YEAR * payback_years(g, profit)
-        lab_out[i].sustainable_growth_per_generation = growth
-        lab_out[i].sustainable_growth_annual = power(growth, generations_per_year)
-        lab_out[i].external_funding_share = external_funding_share(growth, needed)
-        lab_out[i].required_margin = required_margin(needed, g.cost, reinvested)
+        lab.generation_cost_busd = g.cost
+        lab.final_run_share = outputs.run_cost_usd / 1e9 / g.cost
+        lab.lifetime_gross_profit_busd = profit
+        lab.training_moic = moic
+        lab.training_moic_final_run = profit / (outputs.run_cost_usd / 1e9)
+        lab.training_npv_busd = net_present_value(g, t.lab_discount_rate)
+        lab.payback_months = MONTHS_PER_YEAR * payback_years(g, profit)
+        lab.sustainable_growth_per_generation = growth
+        lab.sustainable_growth_annual = power(growth, generations_per_year)
+        lab.external_funding_share = external_funding_share(growth, needed)
+        lab.required_margin = required_margin(needed, g.cost, reinvested)

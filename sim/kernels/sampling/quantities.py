@@ -1,8 +1,8 @@
-"""A run of draws of every sampled input: scores, their dependence, and values (model.md 8.2).
+"""Sample inputs: scores, their dependence, and values (section 8 of docs/model.md).
 
-z = sum of loading * factor + sqrt(1 - sum of squared loadings) * own score; the law maps z to a
-value. Each score is a pure function of (seed, name, draw), so nothing else moves it; members of a
-correlation group are mixtures of the group's scores.
+z = sum of loading * factor + sqrt(1 - sum of squared loadings) * own score; a distribution maps z
+to a value. Each score is a pure function of (seed, name, draw), so nothing else moves it; members
+of a correlation group are mixtures of the group's scores.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.kernels.jit import jit, jit_apart
+from sim.kernels.jit import jit, jit_not_inlined
 from sim.kernels.sampling.philox import Word
 from sim.kernels.sampling.quantile_tables import (
     TABLE_SLOT,
@@ -159,7 +159,7 @@ class Scores(NamedTuple):
     members: Array  # [member, draw]
 
 
-@jit_apart
+@jit_not_inlined
 def fill_uniforms(sampling: Sampling, name: Word, dimension: int, first: int, work: Scores) -> None:
     """Fill `own` with the numbers of `name` for the draws from `first` on."""
     seed, uniforms = sampling.seed, work.own
@@ -172,16 +172,16 @@ def fill_uniforms(sampling: Sampling, name: Word, dimension: int, first: int, wo
         fill_sobol(seed, name, directions, first, uniforms, work.words)
 
 
-@jit_apart
+@jit_not_inlined
 def fill_normal(sampling: Sampling, name: Word, dimension: int, first: int, work: Scores) -> None:
     """Fill `own` with the normal scores of `name` for the draws from `first` on."""
     fill_uniforms(sampling, name, dimension, first, work)
     turn_into_scores(sampling.normal, work.own, work.values, work.bits, work.words)
 
 
-@jit_apart
+@jit_not_inlined
 def load(quantity: Quantity, factors: Array, scores: Array) -> None:
-    """Make a quantity's own scores load on the common factors (8.2)."""
+    """Make a quantity's own scores load on the common factors (8.8)."""
     own_weight = quantity.own_weight
     if own_weight != 1.0:
         for b in range(scores.size):
@@ -221,11 +221,11 @@ def mix(sampling: Sampling, group: Group, first: int, work: Scores) -> None:
 def write_values(
     sampling: Sampling, quantity: Quantity, scores: Array, work: Scores, columns: Array, at: int
 ) -> None:
-    """Write the values of a quantity at its normal scores to its column, from `at` on.
+    """Write a quantity's values at its scores to its column (8.9, 8.10).
 
-    There may be less room than scores, for a quantity of other columns a multiple of `LANES`;
-    scores are overwritten, and what in `work` is not theirs.
-    At score 0 a value is the median.
+    From draw `at` of `columns` [column, draw] on. There may be less room than scores, for a
+    lognormal quantity a multiple of `LANES`. Scores, and what in `work` is not theirs, are
+    overwritten. At score 0 a value is the median.
     """
     column, shift, factor = quantity.column, quantity.shift, quantity.factor
     n = min(scores.size, columns.shape[1] - at)
@@ -241,7 +241,7 @@ def write_values(
     elif quantity.distribution == STEPS:
         for b in range(n):
             columns[column, at + b] = step_value(sampling.steps, quantity.place, scores[b])
-    else:
+    else:  # LOGNORMAL with the draw's own median and sigma (8.10)
         medians, spreads = columns[max(quantity.center_column, 0)], columns[quantity.spread_column]
         for b in range(0, n, LANES):
             own = take_lanes(medians, at + b)
@@ -262,10 +262,11 @@ def write_between_ends(quantity: Quantity, values: Array, columns: Array, at: in
 
 @jit
 def sample(sampling: Sampling, first: int, work: Scores, columns: Array, at: int) -> None:
-    """Fill what is sampled of `columns` [column, draw], from `at` on, for draws from `first` on.
+    """Sample draws from number `first` on into `columns` [column, draw] (8.8-8.11).
 
-    `first` is a multiple of 32, as is the length of the working space; so many draws are made, or
-    as many as there is room for. With an uncertainty of 0 every draw is the point estimate.
+    They go to `columns` from index `at` on. `first` and the length of the working space are
+    multiples of 32; as many draws are sampled as there is working space for, or room in `columns`.
+    With an uncertainty of 0 every draw is the point estimate.
     """
     factors, quantities, groups = sampling.factors, sampling.quantities, sampling.groups
     for f in range(len(factors)):
@@ -289,7 +290,7 @@ def sample(sampling: Sampling, first: int, work: Scores, columns: Array, at: int
             write_values(sampling, quantity, work.members[quantity.member], work, columns, at)
             continue
         fill_uniforms(sampling, quantity.name, quantity.dimension, first, work)
-        if quantity.distribution == BERNOULLI:
+        if quantity.distribution == BERNOULLI:  # (8.11)
             for b in range(min(work.own.size, columns.shape[1] - at)):
                 likely = work.own[b] < columns[quantity.center_column, at + b]
                 happens = likely and sampling.uncertainty > 0.0

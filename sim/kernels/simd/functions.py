@@ -1,78 +1,34 @@
-"""Functions of numbers, of one draw or by lane: those of numpy, and the same in a few operations.
+"""Functions of numbers, of one draw or by lane.
 
-By lane, exp and log are sums of a few powers after the exponent is split off (Cody and Waite
-1980; Tang 1989): errors of one or two units in the last place, and the same bits on every machine.
+Of numbers by lane, exp and log are sums of a few powers after the exponent is split off (Cody and
+Waite 1980; Tang 1989): errors of one or two units in the last place, and the same bits on every
+machine. Of a single number that Python gives, functions are those of numpy, unless kernels are
+compiled for one lane.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numba.extending import overload
 
 from sim.kernels.jit import jit
-from sim.kernels.simd.vectors import NUMBER, of_lanes, power_of_two, split, where
+from sim.kernels.numba_vectors import GROUP, LANES
+from sim.kernels.simd.vectors import where
+
+if LANES == GROUP:
+    from sim.kernels.numba_vectors.vector_types import NUMBER
+    from sim.kernels.simd.eight_lanes import magnitude, nearest, power_of_two, split, square_root
+else:
+    from sim.kernels.simd.one_lane import magnitude, nearest, power_of_two, split, square_root
 
 _LOG2_E = 1.4426950408889634
-
 
 # ln 2 in two parts, of which the first has zeros at its end.
 _LN2_HIGH = 6.93147180369123816490e-01
 _LN2_LOW = 1.90821492927058770002e-10
-_root = of_lanes("sqrt")
-_nearest = of_lanes("rint")
-_magnitude = of_lanes("fabs")
-
-
-def sqrt(x: float) -> float:
-    """Square root."""
-    return np.sqrt(x)
-
-
-def minimum(a: float, b: float) -> float:
-    """The smaller number; NaN if either is."""
-    return np.minimum(a, b)
-
-
-def maximum(a: float, b: float) -> float:
-    """The larger number; NaN if either is."""
-    return np.maximum(a, b)
-
-
-def absolute(x: float) -> float:
-    """The number without its sign."""
-    return abs(x)
-
-
-def is_nan(x: float) -> bool:
-    """Whether it is not a number."""
-    return x != x
-
-
-def exp(x: float) -> float:
-    """e^x."""
-    return np.exp(x)
-
-
-def expm1(x: float) -> float:
-    """e^x - 1."""
-    return np.expm1(x)
-
-
-def log(x: float) -> float:
-    """Natural logarithm."""
-    return np.log(x)
-
-
-def log1p(x: float) -> float:
-    """log(1 + x)."""
-    return np.log1p(x)
-
-
-def power(a: float, b: float) -> float:
-    """a^b for a >= 0."""
-    return np.power(a, b)
 
 
 @jit
@@ -94,22 +50,22 @@ def _expm1_near_zero(r: Any) -> Any:
 
 
 @jit
-def _lanes_expm1(x: Any) -> Any:
+def _expm1(x: Any) -> Any:
     within = where(x > 710.0, 710.0, where(x < -40.0, -40.0, x))  # NaN stays NaN
-    k = _nearest(within * _LOG2_E)
+    k = nearest(within * _LOG2_E)
     half_scale = power_of_two(k - 1.0)
     rest = (within - k * _LN2_HIGH) - k * _LN2_LOW
     return (half_scale * _expm1_near_zero(rest) + (half_scale - 0.5)) * 2.0
 
 
 @jit
-def _lanes_exp(x: Any) -> Any:
+def _exp(x: Any) -> Any:
     within = where(x > 710.0, 710.0, where(x < -708.0, -708.0, x))
-    k = _nearest(within * _LOG2_E)
+    k = nearest(within * _LOG2_E)
     half_scale = power_of_two(k - 1.0)
     rest = (within - k * _LN2_HIGH) - k * _LN2_LOW
-    found = (half_scale * _expm1_near_zero(rest) + half_scale) * 2.0
-    return where(x < -708.0, 0.0, found)  # which would be subnormal
+    result = (half_scale * _expm1_near_zero(rest) + half_scale) * 2.0
+    return where(x < -708.0, 0.0, result)  # which would be subnormal
 
 
 @jit
@@ -135,71 +91,86 @@ def _log_of_split(m: Any, k: Any, correction: Any) -> Any:
 
 
 @jit
-def _lanes_log(x: Any) -> Any:
+def _log(x: Any) -> Any:
     m, k = split(x)
-    found = _log_of_split(m, k, 0.0)
-    found = where(x < 2.2250738585072014e-308, -np.inf, found)  # subnormal numbers are 0 here
-    found = where(x < 0.0, np.nan, found)
-    return where((x < np.inf), found, x)  # NaN, too
+    result = _log_of_split(m, k, 0.0)
+    result = where(x < 2.2250738585072014e-308, -np.inf, result)  # subnormal numbers are 0 here
+    result = where(x < 0.0, np.nan, result)
+    return where((x < np.inf), result, x)  # NaN, too
 
 
 @jit
-def _lanes_log1p(x: Any) -> Any:
+def _log1p(x: Any) -> Any:
     u = 1.0 + x
     # What the sum lost, which counts where x is small.
     lost = where(x > 1.0, 1.0 - (u - x), x - (u - 1.0))
     m, k = split(u)
-    found = _log_of_split(m, k, lost / u)
-    found = where(x == 0.0, x, found)
-    found = where(u <= 0.0, -np.inf, found)
-    found = where(x < -1.0, np.nan, found)
-    return where(x < np.inf, found, x)
+    result = _log_of_split(m, k, lost / u)
+    result = where(x == 0.0, x, result)
+    result = where(u <= 0.0, -np.inf, result)
+    result = where(x < -1.0, np.nan, result)
+    return where(x < np.inf, result, x)
 
 
 @jit
-def _lanes_power(x: Any, y: Any) -> Any:
-    found = exp(y * log(x))
-    return where(y == 0.0, 1.0, found)
+def _power(x: Any, y: Any) -> Any:
+    result = _exp(y * _log(x))
+    return where(y == 0.0, 1.0, result)
 
 
 @jit
-def _lanes_minimum(a: Any, b: Any) -> Any:
+def _minimum(a: Any, b: Any) -> Any:
     return where(a != a, a, where(a < b, a, b))
 
 
 @jit
-def _lanes_maximum(a: Any, b: Any) -> Any:
+def _maximum(a: Any, b: Any) -> Any:
     return where(a != a, a, where(a > b, a, b))
 
 
-@overload(is_nan, strict=False)
-def _is_nan(x: Any) -> Any:
-    return lambda x: x != x
+def _of_one(of_lanes: Any, of_numpy: Any) -> Callable[[float], float]:
+    """A function of one number: `of_lanes` of numbers by lane, `of_numpy` of a float."""
+    if LANES == 1:
+        return of_lanes
 
-
-def _compiled(function: Any, by_lane: Any, of_numpy: Any) -> None:
-    """Tell numba what a function of one number is, by lane and else."""
-
-    @overload(function, strict=False)
-    def chosen(x: Any) -> Any:
-        return (lambda x: by_lane(x)) if x == NUMBER else (lambda x: of_numpy(x))
-
-
-def _compiled_of_two(function: Any, by_lane: Any, of_numpy: Any) -> None:
-    """Tell numba what a function of two numbers is, by lane where one is, and else."""
+    def function(x: Any) -> Any:
+        return of_numpy(x)
 
     @overload(function, strict=False)
-    def chosen(a: Any, b: Any) -> Any:
-        lanes = NUMBER in (a, b)
-        return (lambda a, b: by_lane(a, b)) if lanes else (lambda a, b: of_numpy(a, b))
+    def _(x: Any) -> Any:
+        return (lambda x: of_lanes(x)) if x == NUMBER else (lambda x: of_numpy(x))
+
+    return function
 
 
-_compiled(sqrt, _root, np.sqrt)
-_compiled(absolute, _magnitude, np.abs)
-_compiled(exp, _lanes_exp, np.exp)
-_compiled(expm1, _lanes_expm1, np.expm1)
-_compiled(log, _lanes_log, np.log)
-_compiled(log1p, _lanes_log1p, np.log1p)
-_compiled_of_two(minimum, _lanes_minimum, np.minimum)
-_compiled_of_two(maximum, _lanes_maximum, np.maximum)
-_compiled_of_two(power, _lanes_power, np.power)
+def _of_two(of_lanes: Any, of_numpy: Any) -> Callable[[float, float], float]:
+    """A function of two numbers: `of_lanes` where one is by lane, `of_numpy` of floats."""
+    if LANES == 1:
+        return of_lanes
+
+    def function(a: Any, b: Any) -> Any:
+        return of_numpy(a, b)
+
+    @overload(function, strict=False)
+    def _(a: Any, b: Any) -> Any:
+        by_lane = NUMBER in (a, b)
+        return (lambda a, b: of_lanes(a, b)) if by_lane else (lambda a, b: of_numpy(a, b))
+
+    return function
+
+
+sqrt = _of_one(square_root, np.sqrt)
+absolute = _of_one(magnitude, np.abs)
+exp = _of_one(_exp, np.exp)
+expm1 = _of_one(_expm1, np.expm1)
+log = _of_one(_log, np.log)
+log1p = _of_one(_log1p, np.log1p)
+minimum = _of_two(_minimum, np.minimum)  # NaN if either is
+maximum = _of_two(_maximum, np.maximum)
+power = _of_two(_power, np.power)  # a^b for a >= 0
+
+
+@jit
+def is_nan(x: float) -> bool:
+    """Whether it is not a number."""
+    return x != x

@@ -14,10 +14,19 @@ from hypothesis import strategies as st
 from naive import MATRICES
 from random_worlds import anywhere
 
-from sim.kernels.simd import functions as mathematics
-from sim.kernels.simd.memory import add_folded, aligned, by_lane, put_lanes, take_lanes, take_rows
-from sim.kernels.simd.vectors import LANES, in_any_lane, sum_of_lanes, where
+from sim.kernels.simd import functions
+from sim.kernels.simd.memory import aligned, by_lane, put_lanes, take_lanes, take_rows
+from sim.kernels.simd.vectors import (
+    GROUP,
+    LANES,
+    UNAVAILABLE,
+    add_deviations,
+    in_any_lane,
+    sum_where,
+    where,
+)
 
+pytestmark = pytest.mark.skipif(LANES == 1, reason=f"no vectors: {UNAVAILABLE}")
 Array = np.ndarray[Any, Any]
 Function = Callable[..., Any]
 FUNCTIONS = {
@@ -26,39 +35,39 @@ FUNCTIONS = {
     "log": (np.log, (1e-300, 1e300)),
     "log1p": (np.log1p, (-1 + 1e-12, 1e12)),
 }
-ODD = [0.0, np.inf, -np.inf, np.nan, -1.0, -2.0, 800.0, -800.0]
+SPECIAL = [0.0, np.inf, -np.inf, np.nan, -1.0, -2.0, 800.0, -800.0]
 
 
-def by_lanes(function: Function) -> Function:
-    """A function of numbers, of all lanes of arrays [n, lane]."""
-    if not hasattr(function, "py_func") and function.__name__ == "<lambda>":
-        function = compiled_here(function)
-
-    def run(values: Array, found: Array) -> None:
-        given, made = by_lane(values), by_lane(found)
-        for i in range(given.shape[0]):
-            made[i] = function(given[i])
-
-    compiled = compiled_here(run)
-
-    def applied(values: Array) -> Array:
-        values = np.ascontiguousarray(values, float).reshape(-1, LANES)
-        found = np.full_like(values, np.nan)
-        with np.errstate(all="ignore"):
-            compiled(values, found)
-        return found.ravel()
-
-    return applied
-
-
-def compiled_here(function: Function) -> Function:
+def compiled(function: Function) -> Function:
     """Compiled, not cached: the file of a test has no part in the name of the cache."""
     import numba
 
     return numba.njit(nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
 
 
-of_lanes = {name: by_lanes(getattr(mathematics, name)) for name in [*FUNCTIONS, "sqrt"]}
+def by_lanes(function: Function) -> Function:
+    """A function of numbers by lane as one of arrays, whose size is a multiple of the lanes."""
+    if not hasattr(function, "py_func") and function.__name__ == "<lambda>":
+        function = compiled(function)
+
+    def run(arguments: Array, results: Array) -> None:
+        inputs, outputs = by_lane(arguments), by_lane(results)
+        for i in range(inputs.shape[0]):
+            outputs[i] = function(inputs[i])
+
+    compiled_run = compiled(run)
+
+    def apply(arguments: Array) -> Array:
+        arguments = np.ascontiguousarray(arguments, float).reshape(-1, LANES)
+        results = np.full_like(arguments, np.nan)
+        with np.errstate(all="ignore"):
+            compiled_run(arguments, results)
+        return results.ravel()
+
+    return apply
+
+
+OF_LANES = {name: by_lanes(getattr(functions, name)) for name in [*FUNCTIONS, "sqrt"]}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -70,29 +79,30 @@ def test_functions_by_lane_are_within_two_units_in_the_last_place(name: str, see
     small = rng.normal(size=256) * 10.0 ** rng.uniform(-14, 0, 256)
     x = np.concatenate([x, 1.0 + small if name == "log" else small, rng.uniform(0.25, 4.0, 256)])
     x = x[(x > low) & (x < high)][: 1024 // LANES // 2 * LANES]
-    found, expected = of_lanes[name](x), function(x.astype(np.longdouble)).astype(float)
-    assert (np.abs(found - expected) <= 2 * np.spacing(np.abs(expected))).all()
+    results, expected = OF_LANES[name](x), function(x.astype(np.longdouble)).astype(float)
+    assert (np.abs(results - expected) <= 2 * np.spacing(np.abs(expected))).all()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions_by_lane_are_those_of_numpy_where_numbers_are_odd(name: str) -> None:
+def test_functions_by_lane_are_those_of_numpy_at_special_numbers(name: str) -> None:
     function, _ = FUNCTIONS[name]
     with np.errstate(all="ignore"):
-        expected = function(np.array(ODD))
+        expected = function(np.array(SPECIAL))
     np.testing.assert_allclose(
-        of_lanes[name](np.resize(ODD, LANES)), np.resize(expected, LANES), rtol=1e-15, atol=1e-300
-    )
+        OF_LANES[name](np.resize(SPECIAL, LANES)), np.resize(expected, LANES),
+        rtol=1e-15, atol=1e-300,
+    )  # fmt: skip
 
 
-def test_growth_from_nothing_is_exact() -> None:
+def test_functions_by_lane_are_exact_at_zero_and_one() -> None:
     zeros = np.zeros(LANES)
-    assert (of_lanes["exp"](zeros) == 1.0).all()
+    assert (OF_LANES["exp"](zeros) == 1.0).all()
     for name in ("expm1", "log1p", "sqrt"):
-        assert (of_lanes[name](zeros) == 0.0).all()
-    assert (of_lanes["log"](zeros + 1.0) == 0.0).all()
+        assert (OF_LANES[name](zeros) == 0.0).all()
+    assert (OF_LANES["log"](zeros + 1.0) == 0.0).all()
 
 
-def test_a_choice_is_made_in_every_lane() -> None:
+def test_where_chooses_in_every_lane() -> None:
     x = np.arange(LANES) - 2.5
     positive = by_lanes(lambda x: where(x > 0.0, x, -1.0))
     np.testing.assert_array_equal(positive(x), np.where(x > 0, x, -1.0))
@@ -101,26 +111,33 @@ def test_a_choice_is_made_in_every_lane() -> None:
     np.testing.assert_array_equal(uniform(x - LANES), x - LANES)
 
 
-def test_the_smaller_of_a_number_and_of_none_is_none() -> None:
+def test_minimum_and_maximum_pass_nan_on() -> None:
     x = np.resize([1.0, np.nan, -3.0], LANES)
-    least = by_lanes(lambda x: mathematics.minimum(x, 0.5))
+    least = by_lanes(lambda x: functions.minimum(x, 0.5))
     np.testing.assert_array_equal(least(x), np.minimum(x, 0.5))
-    most = by_lanes(lambda x: mathematics.maximum(0.5, x))
-    np.testing.assert_array_equal(most(x), np.maximum(x, 0.5))
+    most = by_lanes(lambda x: functions.maximum(0.5, x))
+    np.testing.assert_array_equal(most(x), np.maximum(0.5, x))
 
 
-def test_a_sum_over_lanes_is_that_of_its_halves() -> None:
-    x = np.random.default_rng(1).normal(size=LANES)
-    total = by_lanes(lambda x: where(x == x, sum_of_lanes(x), 0.0))
-    np.testing.assert_array_equal(total(x), np.full(LANES, sum_of_lanes(x)))
-    assert sum_of_lanes(x) == pytest.approx(x.sum())
+def test_sums_of_a_group_are_over_the_draws_that_count_and_in_a_fixed_order() -> None:
+    rng = np.random.default_rng(1)
+    values, counted = rng.normal(size=(3, GROUP)), (rng.random(GROUP) < 0.7).astype(float)
+    column = np.uint64(1)
+    chosen = np.where(counted > 0, values[1], 0.0)
+    halves = chosen[: GROUP // 2] + chosen[GROUP // 2 :]
+    assert sum_where(values, column, counted) == (halves[0] + halves[2]) + (halves[1] + halves[3])
+    sums, squares = np.ones((2, GROUP // 2))
+    add_deviations(values, column, counted, 0.5, sums, squares)
+    low, high = np.where(counted > 0, values[1] - 0.5, 0.0).reshape(2, -1)
+    np.testing.assert_array_equal(sums, 1.0 + (low + high))
+    np.testing.assert_array_equal(squares, 1.0 + (low * low + high * high))
 
 
-def test_memory_for_lanes_begins_where_a_line_of_the_cache_does() -> None:
+def test_aligned_memory_begins_where_a_line_of_the_cache_does() -> None:
     for shape in [(3, LANES), (1, LANES), (5, 2, LANES)]:
         memory = aligned(*shape)
         assert memory.shape == shape
-        assert memory.ctypes.data % (8 * LANES) == 0
+        assert memory.ctypes.data % 64 == 0
         assert not memory.any()
 
 
@@ -129,34 +146,31 @@ def test_memory_for_lanes_begins_where_a_line_of_the_cache_does() -> None:
 def test_a_draw_does_not_depend_on_those_beside_it(x: dict[str, Array], seed: int) -> None:
     """Also where one takes more steps than another to find when it is paid back."""
     order = np.random.default_rng(seed).permutation(len(x["pue"]))
-    found = worlds.evaluate(x)
+    outputs = worlds.evaluate(x)
     shuffled = worlds.evaluate({n: v if n in MATRICES else v[order] for n, v in x.items()})
-    for name, value in found.items():
+    for name, value in outputs.items():
         np.testing.assert_array_equal(value[order], shuffled[name], err_msg=name)
 
 
-def test_lanes_are_taken_from_and_put_into_any_place_of_an_array() -> None:
-    def move(table: Array, rows: Array, given: Array, made: Array, folded: Array) -> None:
-        for i in range(3):  # places that no line of the cache begins at
-            number = take_lanes(given, 5 * i + 1)
+def test_lanes_are_loaded_from_and_stored_to_any_index_of_an_array() -> None:
+    def move(table: Array, rows: Array, x: Array, results: Array) -> None:
+        for i in range(3):  # indices at which no line of the cache begins
+            number = take_lanes(x, (1, 5 * i + 1))
             a, b, c, d = take_rows(table, rows, 3 * i)
-            put_lanes(a + number * (b + number * (c + number * d)), made, LANES * i)
-            add_folded(number, folded)
+            put_lanes(a + number * (b + number * (c + number * d)), results, LANES * i)
 
     rng = np.random.default_rng(4)
-    table, given = rng.normal(size=(20, 4)), rng.normal(size=40)
+    table, x = rng.normal(size=(20, 4)), rng.normal(size=(2, 40))
     rows = rng.integers(0, 20, 40).astype(np.uint64)
-    found = {}
-    for how in (move, compiled_here(move)):
-        made, folded = np.zeros(3 * LANES), np.ones(LANES // 2)
-        how(table, rows, given, made, folded)
-        found[how] = made.tobytes(), folded.tobytes()
-    assert len(set(found.values())) == 1
+    bits = set()
+    for function in (move, compiled(move)):
+        results = np.zeros(3 * LANES)
+        function(table, rows, x, results)
+        bits.add(results.tobytes())
+    assert len(bits) == 1
     expected = [
-        np.polynomial.polynomial.polyval(given[5 * i + 1 + lane], table[rows[3 * i + lane]])
+        np.polynomial.polynomial.polyval(x[1, 5 * i + 1 + lane], table[rows[3 * i + lane]])
         for i in range(3)
         for lane in range(LANES)
     ]
-    np.testing.assert_allclose(made, expected, rtol=1e-12)
-    parts = [given[5 * i + 1 :][:LANES].reshape(2, -1).sum(axis=0) for i in range(3)]
-    np.testing.assert_allclose(folded, 1.0 + np.sum(parts, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(results, expected, rtol=1e-12)

@@ -1,0 +1,38 @@
+"""Records that formulas read and write: one draw of the model."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sim.model.declarations import Records
+from sim.model.inputs import Array, Draw, Host, Lab, Landlord
+from sim.model.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
+
+
+class Ledger(NamedTuple):
+    """Working space of sections 6 and 7 [GW].
+
+    The quarters of the first four are those of 2027.
+    """
+
+    done: Array  # [lab, landlord] built in 2027 so far
+    want: Array  # [lab, landlord] wanted in the quarter, with the backlog
+    due: Array  # [lab] planned and energised by the end of the quarter
+    buildable: Array  # [landlord] paid for by the end of the quarter
+    average: Array  # [lab, landlord, quarter] in service on average over the quarter
+    cost_growth: Array  # [quarter] cost of hardware over that of the reference quarter [1]
+    rent: Array  # [lab, quarter] of an accelerator-hour over the lab's regimes [USD/h]
+
+
+class WorldRecords(NamedTuple):
+    """Inputs, outputs and working space of one draw."""
+
+    inputs: Draw
+    labs: Records[Lab]  # [lab]
+    landlords: Records[Landlord]  # [landlord]
+    hosts: Records[Host]  # [lab, landlord], the same in every draw
+    outputs: World
+    lab_outputs: Records[LabOutputs]  # [lab]
+    landlord_outputs: Records[LandlordOutputs]  # [landlord]
+    host_outputs: Records[HostOutputs]  # [lab, landlord]
+    ledger: Ledger

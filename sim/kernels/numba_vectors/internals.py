@@ -1,0 +1,12 @@
+"""Names of numba that are not its public interface; no other module of the package uses them."""
+
+from __future__ import annotations
+
+from numba.core import cgutils
+from numba.core.options import DefaultOptions
+from numba.core.typeconv import Conversion
+from numba.np.arrayobj import populate_array
+
+__all__ = ["OPTIONS", "Conversion", "cgutils", "populate_array"]
+DefaultOptions.no_cfunc_wrapper  # noqa: B018 # there, or this import fails
+OPTIONS = {"no_cfunc_wrapper": True}  # of `njit`: nobody calls kernels from C, and it takes time
