@@ -1,9 +1,10 @@
-"""Vectors of eight floats as a type of numba, so that kernels compute eight draws at a time.
+"""Vectors of eight floats as a type of numba.
 
-To numba a number of the model is a vector of the processor with the arithmetic of a float: the same
-operation, rounded in the same way, in every lane. That needs names which numba does not publish
-(`internals`). Where another release has moved them, kernels compute one draw at a time, to the same
-bits and slower; `LANES` is what kernels are compiled for, and decides.
+Kernels compute eight draws at a time: to numba a number of the model is a vector of the processor
+with the arithmetic of a float, the same operation, rounded in the same way, in every lane. That
+needs names which numba does not publish (`internals`). Where another release has moved them,
+kernels compute one draw at a time, to the same bits and slower; `LANES` is what kernels are
+compiled for, and decides.
 """
 
 from __future__ import annotations
