@@ -87,7 +87,7 @@ class SamplingPlan:
         self._steps: list[Array] = []
         self._stepped = 0
         self._mixing: list[Array] = []
-        self._places: dict[tuple[Distribution, float], NDArray[np.void]] = {}
+        self._slots: dict[tuple[Distribution, float], NDArray[np.void]] = {}
         self._near: dict[Distribution, int] = {}
         self._members: dict[str, int] = {}
 
@@ -117,8 +117,8 @@ class SamplingPlan:
         made["mixing"] = sum(part.size for part in self._mixing)
         made["is_t"] = group.copula == "t"
         if group.nu is not None:
-            made["scale"] = self._place(t_scale_table(group.nu))
-            made["score"] = self._place(t_score_table(group.nu))
+            made["scale"] = self._slot(t_scale_table(group.nu))
+            made["score"] = self._slot(t_score_table(group.nu))
         self._mixing.append(mixing(score_matrix(group, distributions)).ravel())
         for member in group.members:
             self._members[member] = len(self._members)
@@ -142,9 +142,9 @@ class SamplingPlan:
         made["shift"], made["factor"] = shift, factor
         made["low"], made["high"] = distribution.support
         if isinstance(distribution, Steps):
-            made["distribution"], made["place"] = (
+            made["distribution"], made["slot"] = (
                 quantities.STEPS,
-                self._step_place(distribution, self._reach(made)),
+                self._step_slot(distribution, self._reach(made)),
             )
         elif isinstance(distribution, Normal) and distribution.support == (-math.inf, math.inf):
             made["distribution"], made["shift"], made["factor"] = (
@@ -155,15 +155,15 @@ class SamplingPlan:
         else:
             try:
                 reach = self._reach(made)
-                place = self._places.get((standard, reach))
-                if place is None:
-                    place = self._place(table_of(standard, reach))
-                    self._places[standard, reach] = place
+                slot = self._slots.get((standard, reach))
+                if slot is None:
+                    slot = self._slot(table_of(standard, reach))
+                    self._slots[standard, reach] = slot
             except TooRoughError as error:
                 raise InputError([Fault(Location("distribution"), name, str(error))]) from None
-            made["distribution"], made["place"] = quantities.TABLE, place
-            alone = made["own_weight"] == 1.0 and made["member"] < 0
-            if alone and self._over_probabilities:
+            made["distribution"], made["slot"] = quantities.TABLE, slot
+            stands_alone = made["own_weight"] == 1.0 and made["member"] < 0
+            if stands_alone and self._over_probabilities:
                 made["near"] = self._near_rows(standard)
         self._quantities.append(made)
 
@@ -244,9 +244,9 @@ class SamplingPlan:
         made["loadings"] = tuple(loads) or (0.0,) * len(FACTORS)
         return made
 
-    def _place(self, table: Table) -> NDArray[np.void]:
+    def _slot(self, table: Table) -> NDArray[np.void]:
         made = np.zeros((), quantile_tables.TABLE_SLOT)
-        made["rows"], made["start"], made["per_unit"] = table.rows, table.start, table.per_unit
+        made["rows"], made["left_end"], made["per_unit"] = table.rows, table.start, table.per_unit
         made["first"] = self._added(table.cells)
         return made
 
@@ -276,17 +276,17 @@ class SamplingPlan:
                 reach = max(REACH, math.ceil(farthest))
         return float(math.ceil(reach * max(1.0, self.uncertainty)))
 
-    def _step_place(self, distribution: Steps, reach: float) -> NDArray[np.void]:
-        if (distribution, reach) in self._places:
-            return self._places[distribution, reach]
+    def _step_slot(self, distribution: Steps, reach: float) -> NDArray[np.void]:
+        if (distribution, reach) in self._slots:
+            return self._slots[distribution, reach]
         table = steps_of(distribution, reach)
         made = np.zeros((), quantile_tables.TABLE_SLOT)
         made["first"], made["rows"], made["edges"] = (
             self._stepped, len(table.guide) - 1, len(table.edges),
         )  # fmt: skip
-        made["start"], made["per_unit"] = table.start, table.per_unit
+        made["left_end"], made["per_unit"] = table.start, table.per_unit
         part = np.concatenate([table.guide.astype(float), table.edges, table.values])
         self._steps.append(part)
         self._stepped += len(part)
-        self._places[distribution, reach] = made
+        self._slots[distribution, reach] = made
         return made

@@ -1,4 +1,4 @@
-"""Counting in how many draws of a replicate something happens."""
+"""Counting the draws of a replicate in which events happen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Integers = NDArray[np.int64]
 
 
 class Events(NamedTuple):
-    """What may happen in a draw: at least `needed` [event] of some comparisons hold.
+    """Events: at least `needed` [event] of some comparisons hold in a draw.
 
     Comparisons `first[event]` to `first[event + 1]` are those of an event. One holds where the
     value of its column is above (`strict`) or at least a constant, or the value of another column
@@ -40,12 +40,15 @@ def least_of(events: Events, comparison: int) -> float:
 
 @jit
 def _add_above(row: Array, least: float, total: Integers) -> None:
-    """Add how many draws of each block of 32 are at least some number to those of its replicate."""
+    """Count the values that are at least some number, block by block.
+
+    Those of each block of 32 draws are added to `total` [replicate].
+    """
     for block in range(-(-row.size // BLOCK)):
-        many = np.int64(0)
+        count = np.int64(0)
         for i in range(block * BLOCK, min((block + 1) * BLOCK, row.size)):
-            many += np.int64(row[i] >= least)
-        total[block % REPLICATES] += many
+            count += np.int64(row[i] >= least)
+        total[block % REPLICATES] += count
 
 
 @jit
@@ -53,17 +56,17 @@ def add_events(
     values: Array,
     at: int,
     tiles: Tiles,
-    unknown: NDArray[np.bool_],
+    has_nan: NDArray[np.bool_],
     events: Events,
     order: Integers,
     happens: Integers,
     valid: Integers,
 ) -> None:
-    """Count by replicate [event, replicate] in which draws an event happens, and is not NaN.
+    """Count draws in which events happen, and in which they are known.
 
-    The draws are those that stand in `values` [column, draw] from `at` on.
-    `unknown` [column] tells where there may be a NaN. Events are counted in this `order`, in which
-    those that need the same values should be neighbours.
+    Counts go to `happens` and `valid` [event, replicate]. The draws are those that stand in
+    `values` [column, draw] from `at` on. `has_nan` [column] says where there may be a NaN. Events
+    are counted in this `order`, in which those that need the same values should be neighbours.
     """
     hits, known = np.empty(TILE, np.int64), np.empty(TILE, np.int64)
     draws = tiles.counted.size
@@ -71,11 +74,11 @@ def add_events(
         needed, begin, end = events.needed[event], events.first[event], events.first[event + 1]
         all_known = tiles.every
         for k in range(begin, end):
-            all_known &= not unknown[events.columns[k]]
-            all_known &= events.others[k] < 0 or not unknown[events.others[k]]
+            all_known &= not has_nan[events.columns[k]]
+            all_known &= events.others[k] < 0 or not has_nan[events.others[k]]
         if all_known:
-            for place in range(tiles.held.size):
-                valid[event, place % REPLICATES] += tiles.held[place]
+            for r in range(tiles.held.size):
+                valid[event, r % REPLICATES] += tiles.held[r]
         simple = end == begin + 1 and events.others[begin] < 0 and not tiles.by_sequence
         if simple and tiles.every:
             row = values[events.columns[begin], at : at + draws]
@@ -83,11 +86,11 @@ def add_events(
             if not all_known:
                 _add_above(row, -np.inf, valid[event])
             continue
-        for start in range(0, draws, TILE):
-            size = min(TILE, draws - start)
-            here = slice(at + start, at + start + size)
+        for tile in range(0, draws, TILE):
+            size = min(TILE, draws - tile)
+            tile_draws = slice(at + tile, at + tile + size)
             for k in range(begin, end):
-                row = values[events.columns[k], here]
+                row = values[events.columns[k], tile_draws]
                 if events.others[k] < 0:
                     least = least_of(events, k)
                     if k == begin:
@@ -97,25 +100,21 @@ def add_events(
                         for i in range(size):
                             hits[i] += np.int64(row[i] >= least)
                 else:
-                    than, also = (
-                        values[events.others[k], here],
-                        not events.strict[k],
-                    )
+                    other, or_equal = values[events.others[k], tile_draws], not events.strict[k]
                     if k == begin:
                         hits[:size] = 0
                     for i in range(size):
-                        hits[i] += np.int64((row[i] > than[i]) | (also & (row[i] == than[i])))
+                        hits[i] += np.int64((row[i] > other[i]) | (or_equal & (row[i] == other[i])))
             if not all_known:
                 for i in range(size):
-                    known[i] = np.int64(tiles.counted[start + i])
+                    known[i] = np.int64(tiles.counted[tile + i])
                 for k in range(begin, end):
-                    row = values[events.columns[k], here]
-                    than = values[max(events.others[k], 0), here]
-                    exclusive_lock = events.others[k] < 0
+                    row = values[events.columns[k], tile_draws]
+                    other = values[max(events.others[k], 0), tile_draws]
+                    is_constant = events.others[k] < 0
                     for i in range(size):
-                        known[i] &= np.int64(
-                            (row[i] == row[i]) & (exclusive_lock | (than[i] == than[i]))
-                        )
+                        other_known = is_constant | (other[i] == other[i])
+                        known[i] &= np.int64((row[i] == row[i]) & other_known)
                 for i in range(size):
                     hits[i] = np.int64((hits[i] >= needed) & (known[i] == 1))
                 _add_by_replicate(known, size, tiles.by_sequence, valid[event])
@@ -126,15 +125,15 @@ def add_events(
 
 
 @jit
-def _add_by_replicate(found: Integers, size: int, by_sequence: bool, total: Integers) -> None:
-    """Add numbers of the draws of a tile to those of their replicates."""
+def _add_by_replicate(flags: Integers, size: int, by_sequence: bool, total: Integers) -> None:
+    """Add the first `size` flags of a tile's draws to `total` [replicate]."""
     for block in range(-(-size // BLOCK)):
-        start, stop = block * BLOCK, min((block + 1) * BLOCK, size)
+        begin, end = block * BLOCK, min((block + 1) * BLOCK, size)
         if by_sequence:
-            for i in range(start, stop):
-                total[i - start] += found[i]
+            for i in range(begin, end):
+                total[i - begin] += flags[i]
         else:
-            many = np.int64(0)
-            for i in range(start, stop):
-                many += found[i]
-            total[block] += many
+            count = np.int64(0)
+            for i in range(begin, end):
+                count += flags[i]
+            total[block] += count

@@ -1,7 +1,7 @@
-"""Counting draws into the bins of a sketch.
+"""Counting draws into the bins of a histogram.
 
-Draws come in tiles, of which each block of 32 is a replicate of the Monte Carlo error, or each
-draw of a block is one (`Tiles.by_sequence`).
+Draws come in tiles, of which each block of 32 is a replicate of the Monte Carlo error, or each draw
+of a block is one (`Tiles.by_sequence`).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _LEAST_SCALE, _LARGEST_SCALE = 1e-300, 1e300
 class Tiles(NamedTuple):
     """Which draws there are, from the first of a tile on.
 
-    `counted` [draw] says which are not left out, `every` whether that is all of them. `held` [tile
-    and replicate] is how many of them there are. `by_sequence` says that replicates are taken in
-    turn, draw by draw, and not block by block.
+    `counted` [draw] says which count, `every` whether all do. `held` [tile and replicate] is the
+    number of those that count. `by_sequence` says that replicates are taken in turn, draw by draw,
+    and not block by block.
     """
 
     counted: NDArray[np.bool_]
@@ -41,14 +41,14 @@ class Tiles(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """The bins of every column: (-inf, edge 0], (edge 0, edge 1] ..., the last without end.
+    """The bins of every column: (-inf, edge 0], (edge 0, edge 1], ..., (last edge, inf).
 
-    Edges are levels of the draws that made them, so that some may be the same, of which
-    the bin before the first holds what the others might. `edges` [column, BINS - 1] are the
-    distinct ones, and +inf where there are no more; `bins` [column, distinct edge] the bin before
-    each of them. `guide` [column, cell] says which is the first in a cell, or an earlier one, and
-    `steps` [column] how often those of one must be halved. Cells lie densest around `middle`, and
-    half of them within `scale` of it. So many bins are `at_ends`, on either side.
+    Edges are quantiles of the first draws, so several may be equal; the bin before the first of
+    equal edges holds what the others might. `edges` [column, BINS - 1] are the distinct ones, then
+    +inf; `bins` [column, distinct edge] the bin before each of them. `guide` [column, cell] is the
+    first edge in a cell, or an earlier one, and `steps` [column] the number of halvings that find
+    an edge in a cell. Cells lie densest around `middle`, and half of them within `scale` of it.
+    `at_ends` is the number of bins at either end that have sums.
     """
 
     edges: Array
@@ -62,7 +62,10 @@ class Grid(NamedTuple):
 
 @jit
 def cell_of(x: float, middle: float, scale: float) -> np.int32:
-    """The cell of the guide for a number, the first for NaN; every step keeps their order."""
+    """The cell of the guide for a number, the first for NaN.
+
+    A larger number never has an earlier cell: every step is monotone.
+    """
     away = x - middle
     far = 1.0 - scale / (scale + abs(away))
     signed = far if away >= 0.0 else -far
@@ -71,18 +74,18 @@ def cell_of(x: float, middle: float, scale: float) -> np.int32:
 
 @jit
 def take_finite(row: Array, tiles: Tiles, taken: Array) -> int:
-    """Write the finite values of draws that are not left out, and return how many there are."""
-    many = 0
+    """Copy the finite values of draws that count, and return their number."""
+    count = 0
     for i in range(row.size):
         if abs(row[i]) < np.inf and tiles.counted[i]:
-            taken[many] = row[i]
-            many += 1
-    return many
+            taken[count] = row[i]
+            count += 1
+    return count
 
 
 @jit
 def choose_edges(ordered: Array, ranks: Integers, edges: Array) -> None:
-    """Write the edges that sorted finite draws make, which are those of `ranks` [edge].
+    """Write the edges of sorted finite draws: those at `ranks` [edge].
 
     A number at two or more of the ranks is an atom: its first edge comes to lie just below it.
     """
@@ -98,19 +101,23 @@ def choose_edges(ordered: Array, ranks: Integers, edges: Array) -> None:
 
 
 @jit
-def _most_in_a_cell(edges: Array, size: int, middle: float, scale: float) -> int:
-    most, many, before = 0, 0, np.int32(-1)
+def _largest_cell_count(edges: Array, size: int, middle: float, scale: float) -> int:
+    """The largest number of edges that one cell of the guide holds.
+
+    Of the first `size` edges.
+    """
+    largest, count, before = 0, 0, np.int32(-1)
     for edge in range(size):
         cell = cell_of(edges[edge], middle, scale)
-        many = many + 1 if cell == before else 1
+        count = count + 1 if cell == before else 1
         before = cell
-        most = max(most, many)
-    return most
+        largest = max(largest, count)
+    return largest
 
 
 @jit
 def lay_out(all_edges: Array, grid: Grid) -> None:
-    """Write the grid of edges [column, edge], which may be the same."""
+    """Write the grid of edges [column, edge], of which several may be equal."""
     for column in range(all_edges.shape[0]):
         row, edges, guide = all_edges[column], grid.edges[column], grid.guide[column]
         size = 0
@@ -121,10 +128,10 @@ def lay_out(all_edges: Array, grid: Grid) -> None:
         low, middle, high = edges[size // 4], edges[size // 2], edges[size * 3 // 4]
         best, scale = BINS, 1.0
         for factor in _SCALES:
-            tried = min(max((high - low) * factor, _LEAST_SCALE), _LARGEST_SCALE)
-            most = _most_in_a_cell(edges, size, middle, tried)
-            if most < best:
-                best, scale = most, tried
+            candidate = min(max((high - low) * factor, _LEAST_SCALE), _LARGEST_SCALE)
+            largest = _largest_cell_count(edges, size, middle, candidate)
+            if largest < best:
+                best, scale = largest, candidate
         steps = 0
         while best >> steps:
             steps += 1
@@ -132,8 +139,8 @@ def lay_out(all_edges: Array, grid: Grid) -> None:
         lowest = BINS - (1 << steps)  # from which on no step leaves the edges
         cell = 0
         for edge in range(size):
-            until = cell_of(edges[edge], middle, scale)
-            while cell <= until:
+            edge_cell = cell_of(edges[edge], middle, scale)
+            while cell <= edge_cell:
                 guide[cell] = min(edge, lowest)
                 cell += 1
         while cell <= CELLS:
@@ -143,46 +150,46 @@ def lay_out(all_edges: Array, grid: Grid) -> None:
 
 @jit
 def find_bins(row: Array, grid: Grid, column: int, bins: NDArray[np.uint32]) -> None:
-    """Write the bins of a column's values; that of NaN is the first."""
-    edges, guide, of_edge = grid.edges[column], grid.guide[column], grid.bins[column]
+    """Write the bins of a column's values; NaN gets the first."""
+    edges, guide, edge_bins = grid.edges[column], grid.guide[column], grid.bins[column]
     middle, scale = grid.middle[column], grid.scale[column]
     for i in range(row.size):
         bins[i] = cell_of(row[i], middle, scale)
-    left = grid.steps[column]
+    steps_left = grid.steps[column]
     # Two steps at a time: most columns need no more, and what lies between stays in registers.
-    if left % 2:
-        left -= 1
-        step = np.uint64(1 << left)
+    if steps_left % 2:
+        steps_left -= 1
+        step = np.uint64(1 << steps_left)
         for i in range(row.size):
-            at = np.uint64(guide[np.uint64(bins[i])])
-            bins[i] = at + step * np.uint64(edges[at + step - _ONE] < row[i])
+            edge = np.uint64(guide[np.uint64(bins[i])])
+            bins[i] = edge + step * np.uint64(edges[edge + step - _ONE] < row[i])
     else:
-        left -= 2
-        step = np.uint64(1 << left)
+        steps_left -= 2
+        step = np.uint64(1 << steps_left)
         for i in range(row.size):
-            at = np.uint64(guide[np.uint64(bins[i])])
-            at += _TWO * step * np.uint64(edges[at + _TWO * step - _ONE] < row[i])
-            bins[i] = at + step * np.uint64(edges[at + step - _ONE] < row[i])
-    while left > 0:
-        left -= 2
-        step = np.uint64(1 << left)
+            edge = np.uint64(guide[np.uint64(bins[i])])
+            edge += _TWO * step * np.uint64(edges[edge + _TWO * step - _ONE] < row[i])
+            bins[i] = edge + step * np.uint64(edges[edge + step - _ONE] < row[i])
+    while steps_left > 0:
+        steps_left -= 2
+        step = np.uint64(1 << steps_left)
         for i in range(row.size):
-            at = np.uint64(bins[i])
-            at += _TWO * step * np.uint64(edges[at + _TWO * step - _ONE] < row[i])
-            bins[i] = at + step * np.uint64(edges[at + step - _ONE] < row[i])
+            edge = np.uint64(bins[i])
+            edge += _TWO * step * np.uint64(edges[edge + _TWO * step - _ONE] < row[i])
+            bins[i] = edge + step * np.uint64(edges[edge + step - _ONE] < row[i])
     for i in range(row.size):
-        bins[i] = of_edge[np.uint64(bins[i])]
+        bins[i] = edge_bins[np.uint64(bins[i])]
 
 
 @jit
 def _is_constant(row: Array) -> bool:
-    """Whether all values are the same; no more are looked at than needed."""
+    """Whether all values are the same; stops at the first that differs."""
     first = row[0]
-    none = first != first
-    for start in range(0, row.size, BLOCK):
+    first_is_nan = first != first
+    for begin in range(0, row.size, BLOCK):
         same = True
-        for i in range(start, min(start + BLOCK, row.size)):
-            same &= (row[i] == first) | (none & (row[i] != row[i]))
+        for i in range(begin, min(begin + BLOCK, row.size)):
+            same &= (row[i] == first) | (first_is_nan & (row[i] != row[i]))
         if not same:
             return False
     return True
@@ -199,16 +206,16 @@ def add_to_bins(
     lowest: Array,
     highest: Array,
     ends: Array,
-    unknown: NDArray[np.bool_],
+    has_nan: NDArray[np.bool_],
     bins: NDArray[np.uint32],
     space: Array,
 ) -> None:
-    """Count values [column, draw] in their bins; `bins` and `space` [draw] are working space.
+    """Count values [column, draw] in their bins.
 
-    Counted are `counts` [column, bin], `coarse` [column, replicate, coarse bin] and, of what is
-    not finite, `special` [column, replicate, 3]. `lowest` and `highest` [column] are those of the
-    values at the ends, and `ends` [column, tile and replicate, 2] gets their sums. `unknown`
-    [column] tells whether there is a NaN.
+    Counted are `counts` [column, bin], `coarse` [column, replicate, coarse bin] and, of what is not
+    finite, `special` [column, replicate, 3]. `lowest` and `highest` [column] are those of the
+    values at the ends, and `ends` [column, tile and replicate, 2] gets their sums. `has_nan`
+    [column] is set where there is a NaN. `bins` and `space` [draw] are working space.
     """
     low, between = np.uint32(grid.at_ends), np.uint32(BINS - 2 * grid.at_ends)
     step = 1 if tiles.by_sequence else 0
@@ -216,12 +223,12 @@ def add_to_bins(
         if tiles.every and _is_constant(values[column]):
             _add_constant(
                 values[column, 0], tiles, grid, column, counts, coarse, special, lowest, highest,
-                ends, unknown, bins,
+                ends, has_nan, bins,
             )  # fmt: skip
             continue
-        of_column, of_replicates, sums = counts[column], coarse[column], ends[column]
+        column_counts, column_coarse, sums = counts[column], coarse[column], ends[column]
         least, most = lowest[column], highest[column]
-        for begin in range(0, values.shape[1], TILE):  # all that is at hand fits near the core
+        for begin in range(0, values.shape[1], TILE):  # a tile's values and bins fit in the cache
             row = values[column, begin : begin + TILE]
             if not tiles.every:
                 for i in range(row.size):
@@ -230,37 +237,37 @@ def add_to_bins(
             find_bins(row, grid, column, bins)
             tile = begin // TILE * REPLICATES
             for block in range(-(-row.size // BLOCK)):
-                start, stop = block * BLOCK, min((block + 1) * BLOCK, row.size)
+                block_begin, block_end = block * BLOCK, min((block + 1) * BLOCK, row.size)
                 replicate = 0 if tiles.by_sequence else block
                 rare = False  # at an end, where values that are not finite are too
-                for i in range(start, stop):
+                for i in range(block_begin, block_end):
                     rare |= bool(np.uint32(bins[i] - low) >= between)
                 if not rare:
-                    for i in range(start, stop):
-                        at = np.uint64(bins[i])
-                        of_column[at] += 1
-                        of_replicates[replicate, at >> _COARSE_BITS] += 1
+                    for i in range(block_begin, block_end):
+                        bin_index = np.uint64(bins[i])
+                        column_counts[bin_index] += 1
+                        column_coarse[replicate, bin_index >> _COARSE_BITS] += 1
                         replicate += step
                     continue
-                for i in range(start, stop):
-                    x, at = row[i], np.uint64(bins[i])
+                for i in range(block_begin, block_end):
+                    x, bin_index = row[i], np.uint64(bins[i])
                     if abs(x) < np.inf:
-                        of_column[at] += 1
-                        of_replicates[replicate, at >> _COARSE_BITS] += 1
+                        column_counts[bin_index] += 1
+                        column_coarse[replicate, bin_index >> _COARSE_BITS] += 1
                         if np.uint32(bins[i] - low) >= between:
                             sums[tile + replicate, np.int64(bins[i] >= low)] += x
                             least, most = min(least, x), max(most, x)
                     elif tiles.counted[begin + i]:
-                        kind = _kind_of(x)
+                        kind = _kind_index(x)
                         special[column, replicate, kind] += 1
-                        unknown[column] |= kind == NAN
+                        has_nan[column] |= kind == NAN
                     replicate += step
         lowest[column], highest[column] = least, most
 
 
 @jit
-def _kind_of(x: float) -> int:
-    """The place of a number that is not finite."""
+def _kind_index(x: float) -> int:
+    """The index of what is not finite: NAN, LOWER or UPPER."""
     return NAN if x != x else LOWER if x < 0.0 else UPPER
 
 
@@ -276,32 +283,35 @@ def _add_constant(
     lowest: Array,
     highest: Array,
     ends: Array,
-    unknown: NDArray[np.bool_],
+    has_nan: NDArray[np.bool_],
     bins: NDArray[np.uint32],
 ) -> None:
-    """What `add_to_bins` does with a value that is the same in every draw, to the same bits."""
+    """Count a value that is the same in every draw.
+
+    To the bits of `add_to_bins`.
+    """
     if not abs(x) < np.inf:
-        kind = _kind_of(x)
-        unknown[column] |= kind == NAN
-        for place in range(tiles.held.size):
-            special[column, place % REPLICATES, kind] += tiles.held[place]
+        kind = _kind_index(x)
+        has_nan[column] |= kind == NAN
+        for r in range(tiles.held.size):
+            special[column, r % REPLICATES, kind] += tiles.held[r]
         return
     find_bins(np.full(1, x), grid, column, bins)
-    at = np.int64(bins[0])
-    for place in range(tiles.held.size):
-        counts[column, at] += tiles.held[place]
-        coarse[column, place % REPLICATES, at // PER_COARSE] += tiles.held[place]
-    if grid.at_ends <= at < BINS - grid.at_ends:
+    bin_index = np.int64(bins[0])
+    for r in range(tiles.held.size):
+        counts[column, bin_index] += tiles.held[r]
+        coarse[column, r % REPLICATES, bin_index // PER_COARSE] += tiles.held[r]
+    if grid.at_ends <= bin_index < BINS - grid.at_ends:
         return
     lowest[column] = min(lowest[column], x)
     highest[column] = max(highest[column], x)
-    many, total = 0, 0.0
-    for place in range(tiles.held.size):
-        if tiles.held[place] < many:
-            many, total = 0, 0.0
-        while many < tiles.held[place]:
-            many, total = many + 1, total + x
-        ends[column, place, np.int64(at >= grid.at_ends)] = total
+    added, total = 0, 0.0
+    for r in range(tiles.held.size):
+        if tiles.held[r] < added:
+            added, total = 0, 0.0
+        while added < tiles.held[r]:
+            added, total = added + 1, total + x
+        ends[column, r, np.int64(bin_index >= grid.at_ends)] = total
 
 
 @jit
@@ -310,22 +320,22 @@ def moments_by_replicate(
 ) -> None:
     """Means and sums of squared deviations [replicate, column] of whole tiles [column, draw]."""
     sizes = np.zeros((_BLOCKS, BLOCK))
-    for start in range(0, counted.size, TILE):
+    for tile in range(0, counted.size, TILE):
         for block in range(_BLOCKS):
             for i in range(BLOCK):
-                sizes[block, i] += np.float64(counted[start + block * BLOCK + i])
+                sizes[block, i] += np.float64(counted[tile + block * BLOCK + i])
     sums, around = np.empty((_BLOCKS, BLOCK)), np.zeros((_BLOCKS, BLOCK))
     for column in range(values.shape[0]):
         row = values[column]
         for power in (1, 2):
             sums[:] = 0.0
-            for start in range(0, counted.size, TILE):
+            for tile in range(0, counted.size, TILE):
                 for block in range(_BLOCKS):
-                    begin = start + block * BLOCK
-                    for i in range(BLOCK):  # of every tile on its own: sums that vectorise
-                        away = row[begin + i] - around[block, i] if power == 2 else row[begin + i]
+                    begin = tile + block * BLOCK
+                    for i in range(BLOCK):  # a sum for each draw of a tile: these vectorise
+                        term = row[begin + i] - around[block, i] if power == 2 else row[begin + i]
                         sums[block, i] += (
-                            (away * away if power == 2 else away) if counted[begin + i] else 0.0
+                            (term * term if power == 2 else term) if counted[begin + i] else 0.0
                         )
             for replicate in range(REPLICATES):
                 total, n = 0.0, 0.0

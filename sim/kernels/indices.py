@@ -1,4 +1,4 @@
-"""Indices into the dims that are part of the model, and how long these are."""
+"""Indices into the dims of the model, and their lengths."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The decorator of every compiled function, and a cache that knows what was compiled.
+"""The decorator of compiled functions, and their cache.
 
-numba's own cache looks at the file of a function, not at the files of the functions it calls
-(numba issue 1833), so an edited formula could be answered with old code. Here the cache folder
-is named by what the machine code depends on.
+numba's own cache looks at the file of a function, not at the files of the functions it calls (numba
+issue 1833), so an edited formula could be answered with old code. Here the cache folder is named by
+what the machine code depends on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import numba
 import platformdirs
 
 from sim.common.fingerprint import kernels_hash
-from sim.kernels.numba_vectors import GROUP, LANES, OPTIONS
+from sim.kernels.numba_vectors.availability import LANES, OPTIONS
+from sim.kernels.numba_vectors.group import GROUP
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _FOLDERS_KEPT = 8
@@ -32,7 +33,10 @@ config: Any = numba.config  # numba sets its attributes at run time
 
 @cache
 def cache_folder() -> Path:
-    """The folder that holds the machine code of exactly this source; older ones are pruned."""
+    """The folder that holds the machine code of exactly this source.
+
+    Folders of other sources are pruned, the oldest first.
+    """
     configured = os.environ.get("NUMBA_CACHE_DIR")
     root = Path(configured) if configured else Path(platformdirs.user_cache_dir("token-economics"))
     folder = root / _folder_name()
@@ -50,7 +54,7 @@ def cache_folder() -> Path:
 
 
 def _folder_name() -> str:
-    """The name of the cache folder for this source and number of lanes."""
+    """The name of the cache folder, by source and number of lanes."""
     return f"kernels-{kernels_hash()}" + ("" if LANES == GROUP else f"-{LANES}")
 
 
@@ -60,7 +64,7 @@ def cache_lasts() -> bool:
 
 
 def is_compiled() -> bool:
-    """Whether the cache has machine code of this source, or none is needed."""
+    """Whether machine code of this source is cached, or none is needed."""
     return bool(config.DISABLE_JIT) or any(cache_folder().rglob("loop.run_block*.nbc"))
 
 

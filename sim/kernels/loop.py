@@ -1,4 +1,4 @@
-"""The loop over draws: sample inputs, evaluate the model, keep values and add up moments.
+"""The loop over draws: sample, evaluate, keep values, add up moments.
 
 Draws are cut into tiles of 1,024: 32 blocks of 32. A block of a tile is a replicate of the Monte
 Carlo error; under Sobol' sequences a replicate is one of them, which has a draw of every block. The
@@ -31,7 +31,10 @@ ANYTHING, NUMBER, FINITE = range(3)  # the rule for a column's values; NUMBER ex
 
 
 class EvaluationPlan(NamedTuple):
-    """What is sampled, how it is evaluated, and what is kept; the same for every draw."""
+    """What is sampled, how it is evaluated, and what is kept.
+
+    The same for every draw.
+    """
 
     sampling: Sampling
     market: bool  # rents are market prices, else cost plus markup
@@ -44,7 +47,7 @@ class EvaluationPlan(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """Working space of one thread: sampled inputs, and the columns of a few draws."""
+    """Working space of one thread: sampled inputs, and columns of draws."""
 
     inputs: Array  # [input column, draw]
     columns: Array  # [column, lane]
@@ -62,11 +65,11 @@ def is_dropped(status: int, drop_bad: bool, drop_questionable: bool) -> bool:
 def evaluate_group(
     plan: EvaluationPlan, work: Workspace, first: int, values: Array, doubtful: Array
 ) -> None:
-    """Evaluate the model in the `GROUP` draws whose sampled inputs begin at `first`.
+    """Evaluate the model in the `GROUP` draws of a group.
 
-    Writes the columns of the plan to `values` [column, draw], which is the memory of
-    `work.columns` where there are as many lanes, and to `doubtful` [draw] 1 where a draw is
-    questionable, else 0.
+    Their sampled inputs begin at `first` of `work.inputs`. Writes the columns of the plan to
+    `values` [column, draw], which is the memory of `work.columns` where there are as many lanes,
+    and to `doubtful` [draw] 1 where a draw is questionable, else 0.
     """
     world = by_lane(work.world)
     for begin in range(0, GROUP, LANES):
@@ -83,7 +86,10 @@ def evaluate_group(
 def check_columns(
     values: Array, columns: NDArray[np.uint64], rules: NDArray[np.int8], violation: Array
 ) -> None:
-    """Make `violation` [draw] NaN where a value [column, draw] breaks the rule for its column."""
+    """Make `violation` [draw] NaN where a value breaks its column's rule.
+
+    `values` are [column, draw].
+    """
     for begin in range(0, GROUP, LANES):
         total = take_lanes(violation, begin)
         for j in range(columns.size):
@@ -97,7 +103,7 @@ def check_columns(
 
 @jit
 def may_break_rules(mean: Array, rules: NDArray[np.int8]) -> bool:
-    """Whether means [column] leave open that some value breaks the rule for its column."""
+    """Whether means [column] leave open that a value breaks a rule."""
     possible = False
     for j in range(mean.size):
         infinite = (rules[j] == FINITE) & (not abs(mean[j]) < np.inf)
@@ -123,10 +129,10 @@ def write_status(
     status: NDArray[np.int8],
     counted: Array,
 ) -> float:
-    """Write the status of the first n draws of a group, and which of them count.
+    """Write the status of a group's draws, and which of them count.
 
-    `violation` [draw] is NaN where a value breaks a rule, `doubtful` 1 where the draw is
-    questionable; `counted` gets 1 where it counts in statistics, else 0.
+    Of its first n draws, that is. `violation` [draw] is NaN where a value breaks a rule, `doubtful`
+    1 where the draw is questionable; `counted` gets 1 where it counts in statistics, else 0.
 
     Returns:
         Number of draws that count.
@@ -155,10 +161,10 @@ def add_moments(
     sums: Array,
     squares: Array,
 ) -> None:
-    """Add the draws of a group that count, `added` of them, to a block's moments over `size`.
+    """Add a group's draws that count to the moments of a block.
 
-    `centre` [column] is the mean of the first group, `sums` and `squares` [column, HALF] are of
-    deviations from it.
+    `added` draws count, after `size` of the block. `centre` [column] is the mean of the first
+    group, `sums` and `squares` [column, HALF] are of deviations from it.
     """
     if size == 0.0:
         weight = 1.0 / added
@@ -174,9 +180,10 @@ def add_moments(
 def finish_moments(
     centre: Array, sums: Array, squares: Array, size: float, mean: Array, m2: Array
 ) -> None:
-    """Write means and sums of squared deviations [column] of the draws of a block, `size` of them.
+    """Write means and sums of squared deviations [column] of a block.
 
-    The centre is the mean of some of them, so that next to nothing is lost in the difference.
+    `size` draws count. The centre is the mean of some of them, so that next to nothing is lost in
+    the difference.
     """
     weight = 1.0 / max(size, 1.0)
     for j in range(mean.size):
@@ -198,10 +205,10 @@ def add_to_moments(
     mean: Array,
     m2: Array,
 ) -> None:
-    """Add a group's draws to the moments [column, sequence] of one sequence each.
+    """Add a group's draws to the moments of one sequence each.
 
-    `size` [sequence] is the number of draws so far, and that after it when this returns. The method
-    is Welford's (1962).
+    `mean` and `m2` are [column, sequence]; `size` [sequence] is the number of draws so far, and
+    that after it when this returns. The method is Welford's (1962).
     """
     for begin in range(0, GROUP, LANES):
         counts = take_lanes(counted, begin)
@@ -264,12 +271,13 @@ def run_blocks(
     m2: Array,
     status: NDArray[np.int8],
 ) -> None:
-    """Evaluate draws `first` ... `first + count - 1`; `first` is a multiple of BLOCK.
+    """Evaluate draws `first` ... `first + count - 1`.
 
-    `kept` [column, draw] gets the draws of the columns to keep, from `first_kept` on; `sizes`
-    [block], `mean` and `m2` [block, column] the moments of the draws that count in each block of
-    32, or under Sobol' sequences those of each sequence in each tile; `status` [draw from `first`
-    on] whether a draw is questionable, and whether a value breaks the rule for its column.
+    `first` is a multiple of BLOCK. `kept` [column, draw] gets the draws of the columns to keep,
+    from `first_kept` on; `sizes` [block], `mean` and `m2` [block, column] the moments of the draws
+    that count in each block of 32, or under Sobol' sequences those of each sequence in each tile;
+    `status` [draw from `first` on] whether a draw is questionable, and whether a value breaks the
+    rule for its column.
     """
     by_sequence = plan.sampling.sampler == SOBOL
     not_kept = plan.columns.size - kept.shape[0]
@@ -351,10 +359,11 @@ def fold_moments(
 
 @jit
 def sample_tiles(sampling: Sampling, scores: Scores, first: int, count: int, values: Array) -> None:
-    """Write draws `first` ... `first + count - 1` of all quantities to `values` [column, draw].
+    """Sample draws `first` ... `first + count - 1` of all quantities.
 
-    `first` is a multiple of BLOCK. As many draws are sampled at a time as `scores` has room for;
-    those that fill the last such chunk are written too, where `values` has room for them.
+    They go to `values` [column, draw], at their numbers. `first` is a multiple of BLOCK. As many
+    draws are sampled at a time as `scores` has room for; those that fill the last such chunk are
+    written too, where `values` has room for them.
     """
     for begin in range(first, first + count, scores.own.size):
         sample(sampling, begin, scores, values, begin)

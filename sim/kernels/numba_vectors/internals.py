@@ -1,4 +1,7 @@
-"""Names of numba that are not its public interface; no other module of the package uses them."""
+"""Names of numba that are not its public interface.
+
+No other module of the package uses them.
+"""
 
 from __future__ import annotations
 

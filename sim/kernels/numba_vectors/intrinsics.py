@@ -7,7 +7,7 @@ from typing import Any
 from llvmlite import ir
 from numba.extending import intrinsic
 
-from sim.kernels.numba_vectors import GROUP
+from sim.kernels.numba_vectors.group import GROUP
 from sim.kernels.numba_vectors.internals import cgutils, populate_array
 from sim.kernels.numba_vectors.vector_types import (
     BITS,
@@ -24,7 +24,10 @@ _INT32 = ir.IntType(32)
 
 
 def _shuffle(builder: Any, a: Any, b: Any, *lanes: int) -> Any:
-    """Emit a vector of some lanes of two vectors, those of the second counted on."""
+    """Emit a vector of chosen lanes of two vectors.
+
+    The lanes of the second are counted on from the first's.
+    """
     chosen = ir.Constant(ir.VectorType(_INT32, len(lanes)), lanes)
     return builder.shuffle_vector(a, b, chosen)
 
@@ -73,7 +76,7 @@ def lane_sum(typingctx: Any, x: Any) -> Any:
 
 
 def _llvm_function(name: str) -> Any:
-    """A function of one number that LLVM has for vectors: `sqrt`, `rint`, `fabs`."""
+    """A function of one number that LLVM has for vectors."""
 
     @intrinsic
     def function(typingctx: Any, x: Any) -> Any:
@@ -110,7 +113,10 @@ def power_of_two(typingctx: Any, exponent: Any) -> Any:
 
 @intrinsic
 def split(typingctx: Any, x: Any) -> Any:
-    """Numbers m from 1 to 2 and k such that x = m 2^k; x is positive, finite and normal."""
+    """Numbers m from 1 to 2 and k such that x = m 2^k.
+
+    x is positive, finite and normal.
+    """
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         def all_lanes(bits: int) -> Any:
@@ -132,7 +138,7 @@ def split(typingctx: Any, x: Any) -> Any:
 
 
 def _indices(context: Any, builder: Any, kind: Any, index: Any) -> list[Any]:
-    """Emit the numbers of an array's index, which is an integer or a tuple of them."""
+    """Emit the numbers of an array's index, an integer or a tuple."""
     kinds, numbers = [kind], [index]
     if isinstance(kind, types.BaseTuple):
         kinds, numbers = kind, cgutils.unpack_tuple(builder, index)
@@ -141,7 +147,10 @@ def _indices(context: Any, builder: Any, kind: Any, index: Any) -> list[Any]:
 
 
 def _pointer(context: Any, builder: Any, array: Any, value: Any, indices: Any, kind: Any) -> Any:
-    """Emit a pointer of a kind to the memory of an array from an index on."""
+    """Emit a pointer to the memory of an array from an index on.
+
+    It points to values of the LLVM type `kind`.
+    """
     struct = context.make_array(array)(context, builder, value)
     item = cgutils.get_item_pointer(context, builder, array, struct, indices)
     return builder.bitcast(item, kind.as_pointer())
@@ -155,7 +164,10 @@ def _load(builder: Any, pointer: Any) -> Any:
 
 @intrinsic
 def load(typingctx: Any, array: Any, index: Any) -> Any:
-    """The numbers of an array from an index on, one in each lane."""
+    """Load the numbers of an array from an index on.
+
+    One in each lane, along the last axis.
+    """
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         indices = _indices(context, builder, index, args[1])
@@ -179,7 +191,7 @@ def store(typingctx: Any, number: Any, array: Any, index: Any) -> Any:
 
 @intrinsic
 def add_halves(typingctx: Any, number: Any, row: Any) -> Any:
-    """Add the sum of a vector's two halves to an array of half as many numbers."""
+    """Add the sum of a vector's halves to an array [HALF]."""
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         first = context.get_constant(types.intp, 0)
@@ -195,9 +207,10 @@ def add_halves(typingctx: Any, number: Any, row: Any) -> Any:
 
 @intrinsic
 def load_rows(typingctx: Any, table: Any, rows: Any, first: Any) -> Any:
-    """Four columns of a table [row, 4] in the rows that stand in `rows` from `first` on.
+    """Load rows of a table [row, 4] as its four columns.
 
-    Rows are loaded one by one, and four of them are transposed in registers.
+    The numbers of rows stand in `rows` from `first` on. Rows are loaded one by one, and four of
+    them are transposed in registers.
     """
     four = ir.VectorType(ir.DoubleType(), 4)
 
@@ -227,7 +240,7 @@ def load_rows(typingctx: Any, table: Any, rows: Any, first: Any) -> Any:
 
 
 def type_by_lane(kind: Any) -> Any:
-    """The type by lane of a type whose last axis is the lane.
+    """The type by lane of one whose last axis is the lane.
 
     Records of floats, which have no lanes, keep their type.
     """
@@ -255,9 +268,10 @@ def type_by_lane(kind: Any) -> Any:
 
 
 def convert_by_lane(context: Any, builder: Any, kind: Any, by_lane: Any, value: Any) -> Any:
-    """Emit the value of type `by_lane` of one of type `kind`; both are the same memory.
+    """Emit a value of type `by_lane` from one of type `kind`.
 
-    Arrays come back without a reference to their owner, which callers keep alive.
+    Both are the same memory. Arrays come back without a reference to their owner, which callers
+    keep alive.
     """
     if isinstance(kind, types.BaseNamedTuple):
         members = zip(kind.types, by_lane.types, cgutils.unpack_tuple(builder, value), strict=True)

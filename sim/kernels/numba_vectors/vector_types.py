@@ -1,4 +1,4 @@
-"""The types of numbers and truth values by lane, with their casts and operators."""
+"""Types of numbers and truth values by lane, with casts and operators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numba
 from llvmlite import ir
 from numba.extending import lower_builtin, lower_cast, models, register_model, type_callable
 
-from sim.kernels.numba_vectors import GROUP
+from sim.kernels.numba_vectors.group import GROUP
 from sim.kernels.numba_vectors.internals import Conversion
 
 types: Any = numba.types  # of which half has types itself
@@ -32,7 +32,7 @@ class Number(types.Type):  # type: ignore[misc]
         return Conversion.promote if isinstance(other, types.Number | types.Boolean) else None
 
     def unify(self, typingctx: Any, other: Any) -> Any:
-        """Type a variable that holds a float first and a number by lane later."""
+        """Type a variable that holds floats and numbers by lane."""
         return self if isinstance(other, types.Number) else None
 
 
@@ -47,7 +47,7 @@ class Truth(types.Type):  # type: ignore[misc]
         return Conversion.promote if isinstance(other, types.Boolean) else None
 
     def unify(self, typingctx: Any, other: Any) -> Any:
-        """Type a variable that holds a boolean first and a truth value by lane later."""
+        """Type a variable that holds booleans and truth values by lane."""
         return self if isinstance(other, types.Boolean) else None
 
 
@@ -60,7 +60,7 @@ class Record(types.Record):  # type: ignore[misc]
 
     @property
     def dtype(self) -> Any:
-        """The dtype of the memory, in which the lane is the last axis."""
+        """The dtype of the memory; the lane is the last axis."""
         return self.numpy_dtype
 
 
@@ -103,9 +103,10 @@ def _broadcast_truth(context: Any, builder: Any, fromty: Any, toty: Any, val: An
 
 
 def _define_binary(function: Any, operand: Any, result: Any, emit: Emit) -> None:
-    """Give numba the type and the machine code of an operator on two `operand` of a kind.
+    """Define an operator on two values of a kind for numba.
 
-    One of two numbers may be a float or an integer, the same in all lanes.
+    By the type of its result and a function that emits its machine code. One of two numbers may be
+    a float or an integer, the same in all lanes.
     """
     scalars = (types.Float, types.Integer) if operand == NUMBER else ()
 
@@ -128,10 +129,12 @@ def _define_binary(function: Any, operand: Any, result: Any, emit: Emit) -> None
 
 
 def _instruction(method: str) -> Emit:
+    """A function that emits an arithmetic instruction of llvmlite's builder."""
     return lambda builder, a, b: getattr(builder, method)(a, b)
 
 
 def _comparison(symbol: str) -> Emit:
+    """A function that emits a comparison; NaN compares as in Python."""
     if symbol == "!=":  # NaN differs from everything
         return lambda builder, a, b: builder.fcmp_unordered(symbol, a, b)
     return lambda builder, a, b: builder.fcmp_ordered(symbol, a, b)

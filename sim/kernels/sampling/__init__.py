@@ -1,1 +1,1 @@
-"""Random numbers by name, and the values that quantities take at them."""
+"""Random numbers by name, and the values of quantities at them."""

@@ -22,7 +22,7 @@ Words = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
 
 @jit
 def philox(c0: Word, c1: Word, c2: Word, c3: Word, k0: Word, k1: Word) -> Words:
-    """Ten rounds of Philox4x32 on counter `c0..c3` with key `k0, k1`: four 32-bit words.
+    """Four 32-bit words of Philox4x32-10, on counter `c0..c3` with key `k0, k1`.
 
     Words are held in uint64, so that no product overflows and plain Python gives the same.
     """
@@ -40,9 +40,9 @@ def philox(c0: Word, c1: Word, c2: Word, c3: Word, k0: Word, k1: Word) -> Words:
 
 @jit
 def fill_words(seed: Word, name: Word, first_pair: Word, words: NDArray[np.uint64]) -> None:
-    """Fill `words` with 64 random bits each, two of them for every counter from `first_pair` on.
+    """Fill `words` with 64 random bits each, two for every counter.
 
-    The length of `words` is even.
+    Counters begin at `first_pair`; the length of `words` is even.
     """
     k0, k1 = seed & _MASK, seed >> _SHIFT
     n0, n1 = name & _MASK, name >> _SHIFT

@@ -1,4 +1,4 @@
-"""Quantile functions as tables over the normal score, and the normal score of a probability."""
+"""Quantile functions as tables over the normal score, and normal scores."""
 
 from __future__ import annotations
 
@@ -16,11 +16,9 @@ Array = NDArray[np.float64]
 Bits = NDArray[np.uint64]
 SPLIT = 4  # cells into which one is cut
 
-
 # Probabilities p of 2^-53 to 1/2 by their exponent and the first bits of their mantissa.
 OCTAVES = 52
 CELLS_PER_OCTAVE = 32
-
 
 # Octaves on either side of 1/2 in which values follow from probabilities at once, all but 1 of
 # 4,096 draws. Rows of a side: one for what is farther out, the cells, and 1/2 itself.
@@ -35,16 +33,17 @@ _ONE = np.uint64(1023 << 52)  # the bits of 1.0
 
 
 class TableSlot(NamedTuple):
-    """Where a table stands among all, and what it spans.
+    """Where a table stands among all, and the scores that it spans.
 
-    Rows (of a step table places of its guide) begin at `first`, `rows` of them side by side from
-    `start` on, `per_unit` to a unit. A step table has so many `edges`.
+    Its rows, or the numbers of a step table's guide, begin at `first`: `rows` of them side by side
+    from score `left_end` on, `per_unit` to a unit of score. `edges` is the number of a step table's
+    edges.
     """
 
     first: int
     rows: int
     edges: int
-    start: float
+    left_end: float
     per_unit: float
 
 
@@ -53,7 +52,7 @@ TABLE_SLOT = np.dtype(
         np.record,
         [
             *((name, np.int64) for name in ("first", "rows", "edges")),
-            *((name, np.float64) for name in ("start", "per_unit")),
+            *((name, np.float64) for name in ("left_end", "per_unit")),
         ],
     )
 )
@@ -61,57 +60,62 @@ TABLE_SLOT = np.dtype(
 
 @jit
 def cubic(a: float, b: float, c: float, d: float, t: float) -> float:
-    """The polynomial of which a, ..., d are the coefficients, at t from 0 to 1."""
+    """Cubic polynomial of coefficients a, ..., d at t from 0 to 1."""
     return a + t * (b + t * (c + t * d))
 
 
 @jit
 def cubic_of_row(cells: Array, row: Any, t: float) -> float:
-    """The polynomial of a row at t."""
+    """The polynomial of a table's row at t."""
     return cubic(cells[row, 0], cells[row, 1], cells[row, 2], cells[row, 3], t)
 
 
 @jit
-def fill_from_rows(cells: Array, rows: Bits, places: Array, values: Array) -> None:
-    """The polynomials of rows at places, from 0 to 1, which may be the memory of `values`."""
-    whole = values.size - values.size % LANES
-    for i in range(0, whole, LANES):
+def fill_from_rows(cells: Array, rows: Bits, fractions: Array, values: Array) -> None:
+    """Write the polynomials of rows at fractions, from 0 to 1.
+
+    `fractions` may be the memory of `values`.
+    """
+    in_lanes = values.size - values.size % LANES
+    for i in range(0, in_lanes, LANES):
         a, b, c, d = take_rows(cells, rows, i)
-        put_lanes(cubic(a, b, c, d, take_lanes(places, i)), values, i)
-    for i in range(whole, values.size):
-        values[i] = cubic_of_row(cells, rows[i], places[i])
+        put_lanes(cubic(a, b, c, d, take_lanes(fractions, i)), values, i)
+    for i in range(in_lanes, values.size):
+        values[i] = cubic_of_row(cells, rows[i], fractions[i])
 
 
 @jit
-def table_value(cells: Array, place: TableSlot, x: float) -> float:
-    """The value of a table at x, at its ends beyond them.
+def table_value(cells: Array, slot: TableSlot, x: float) -> float:
+    """A table's value at x; beyond its ends, that at them.
 
-    A cell that is cut again holds NaN as its last number, and as its first where its parts begin.
+    A cell that is cut again holds NaN as its last number, and as its first the row where its parts
+    begin.
     """
-    at = min(max((x - place.start) * place.per_unit, 0.0), float(place.rows))
-    within = np.int64(at)
-    t = at - within
-    row = place.first + within
+    position = min(max((x - slot.left_end) * slot.per_unit, 0.0), float(slot.rows))
+    cell = np.int64(position)
+    t = position - cell
+    row = slot.first + cell
     while np.isnan(cells[row, 3]):
-        finer = t * SPLIT
-        within = np.int64(finer)
-        t = finer - within
-        row = place.first + np.int64(cells[row, 0]) + within
+        position = t * SPLIT
+        cell = np.int64(position)
+        t = position - cell
+        row = slot.first + np.int64(cells[row, 0]) + cell
     return cubic_of_row(cells, row, t)
 
 
 @jit
-def fill_from_table(cells: Array, place: TableSlot, xs: Array, values: Array, rows: Bits) -> None:
-    """`table_value` at every x; cells that are cut again are rare, so all are first tried whole.
+def fill_from_table(cells: Array, slot: TableSlot, xs: Array, values: Array, rows: Bits) -> None:
+    """Write `table_value` at every x.
 
-    `rows` [x] is working space.
+    Cells that are cut again are rare, so all are first evaluated as if none was. `rows` [x] is
+    working space.
     """
-    first, last, start, per_unit = place.first, float(place.rows), place.start, place.per_unit
+    first, last, left_end, per_unit = slot.first, float(slot.rows), slot.left_end, slot.per_unit
     for i in range(xs.size):
-        at = min(max((xs[i] - start) * per_unit, 0.0), last)
-        within = np.int32(at)  # processors convert to so many bits side by side
-        values[i] = at - within
-        rows[i] = np.uint64(first + within)
+        position = min(max((xs[i] - left_end) * per_unit, 0.0), last)
+        cell = np.int32(position)  # processors convert several to 32 bits at once, not to 64
+        values[i] = position - cell
+        rows[i] = np.uint64(first + cell)
     fill_from_rows(cells, rows, values, values)
     some_cut = False
     for i in range(xs.size):
@@ -119,79 +123,84 @@ def fill_from_table(cells: Array, place: TableSlot, xs: Array, values: Array, ro
     if some_cut:
         for i in range(xs.size):
             if np.isnan(values[i]):
-                values[i] = table_value(cells, place, xs[i])
+                values[i] = table_value(cells, slot, xs[i])
 
 
 @jit
-def step_value(steps: Array, place: TableSlot, x: float) -> float:
-    """The value of a step table at x: the one after as many edges as lie below x.
+def step_value(steps: Array, slot: TableSlot, x: float) -> float:
+    """A step table's value at x, the one after all edges below.
 
-    The numbers of a guide say how many edges lie below each of its places; edges follow, then
+    The numbers of its guide say how many edges lie below each of its scores; edges follow, then
     values.
     """
-    at = min(max((x - place.start) * place.per_unit, 0.0), float(place.rows))
-    near = np.int64(at)
-    edges = place.first + place.rows + 1
-    # One place farther either way, since `at` is rounded.
-    low = 0 if near < 1 else np.int64(steps[place.first + near - 1])
-    high = place.edges if near + 2 > place.rows else np.int64(steps[place.first + near + 2])
+    position = min(max((x - slot.left_end) * slot.per_unit, 0.0), float(slot.rows))
+    near = np.int64(position)
+    edges = slot.first + slot.rows + 1
+    # One entry of the guide farther either way, since `position` is rounded.
+    low = 0 if near < 1 else np.int64(steps[slot.first + near - 1])
+    high = slot.edges if near + 2 > slot.rows else np.int64(steps[slot.first + near + 2])
     while low < high:
         middle = (low + high) // 2
         if steps[edges + middle] < x:
             low = middle + 1
         else:
             high = middle
-    return steps[edges + place.edges + low]
+    return steps[edges + slot.edges + low]
 
 
 @jit
 def locate(
-    probabilities: Array, far: int, side: int, places: Array, bits: Bits, rows: Bits
+    probabilities: Array, far: int, side: int, fractions: Array, bits: Bits, rows: Bits
 ) -> None:
-    """Find the cells of probabilities, between 2^-53 and 1 - 2^-53, among those of `OCTAVES`.
+    """Find the cells of probabilities among those of `OCTAVES`, and where within.
 
-    `rows` gets their numbers less `far`, at least 0; probabilities above 1/2 are mirrored, their
-    cells begin at `side`. `places` gets where in the cell, from 0 to 1; `bits` is the same memory.
+    Probabilities are between 2^-53 and 1 - 2^-53. `rows` gets the numbers of cells less `far`, at
+    least 0; probabilities above 1/2 are mirrored, and their cells begin at `side`. `fractions` gets
+    the position within the cell, from 0 to 1; `bits` is the same memory.
     """
     for i in range(probabilities.size):
         p = probabilities[i]
-        places[i] = p if p < 0.5 else p - 1.0  # exact
+        fractions[i] = p if p < 0.5 else p - 1.0  # exact
     for i in range(probabilities.size):
         upper = bits[i] >> np.uint64(63)
         cell = np.int64((bits[i] & _MAGNITUDE) >> np.uint64(_WITHIN)) - _FIRST_CELL
         rows[i] = np.uint64(max(cell - far, np.int64(0))) + upper * np.uint64(side)
         bits[i] = (bits[i] & _REST) | _ONE
     for i in range(probabilities.size):
-        places[i] = (places[i] - 1.0) * CELLS_PER_OCTAVE  # exact
+        fractions[i] = (fractions[i] - 1.0) * CELLS_PER_OCTAVE  # exact
 
 
 @jit
-def turn_into_scores(normal: Array, scores: Array, places: Array, bits: Bits, rows: Bits) -> None:
-    """Replace probabilities by their normal scores; what follows is the space of `locate`.
+def to_normal_scores(
+    normal: Array, scores: Array, fractions: Array, bits: Bits, rows: Bits
+) -> None:
+    """Replace probabilities by their normal scores.
 
-    `normal` has a row for every cell of a probability up to 1/2.
+    `normal` has a row for every cell of a probability up to 1/2. `fractions`, `bits` and `rows` are
+    working space, as in `locate`.
     """
-    locate(scores, 0, 0, places, bits, rows)
-    fill_from_rows(normal, rows, places, places)
+    locate(scores, 0, 0, fractions, bits, rows)
+    fill_from_rows(normal, rows, fractions, fractions)
     for i in range(scores.size):
-        scores[i] = np.copysign(places[i], scores[i] - 0.5)
+        scores[i] = np.copysign(fractions[i], scores[i] - 0.5)
 
 
 @jit
 def fill_from_probabilities(
     normal: Array,
     cells: Array,
-    place: TableSlot,
+    slot: TableSlot,
     near: int,
     probabilities: Array,
     values: Array,
     bits: Bits,
     rows: Bits,
 ) -> None:
-    """The values of a table at the normal scores of probabilities, mostly without these.
+    """Write a table's values at the normal scores of probabilities.
 
-    From row `near` on are `NEAR_ROWS` of the law's quantile function over probabilities below 1/2,
-    and then as many above; NaN where one cubic is not enough. `values` is the `places` of `locate`.
+    Mostly without computing the scores: from row `near` on are `NEAR_ROWS` of the distribution's
+    quantile function over probabilities below 1/2, and then as many above; NaN where one cubic is
+    not enough. `values`, `bits` and `rows` are working space, as in `locate`.
     """
     locate(probabilities, _FAR_CELLS - 1, NEAR_ROWS, values, bits, rows)
     fill_from_rows(cells[near:], rows, values, values)
@@ -201,13 +210,13 @@ def fill_from_probabilities(
     if some_far:
         for i in range(values.size):
             if np.isnan(values[i]):
-                values[i] = table_value(cells, place, normal_score(normal, probabilities[i]))
+                values[i] = table_value(cells, slot, normal_score(normal, probabilities[i]))
 
 
 @jit
 def normal_score(normal: Array, p: float) -> float:
-    """The normal score of one probability, as `turn_into_scores` finds it."""
+    """The normal score of one probability, as `to_normal_scores` finds it."""
     mantissa, exponent = math.frexp(p if p < 0.5 else 1.0 - p)
-    at = (2.0 * mantissa - 1.0) * CELLS_PER_OCTAVE
-    row = (exponent + OCTAVES) * CELLS_PER_OCTAVE + np.int64(at)
-    return np.copysign(cubic_of_row(normal, row, at - np.int64(at)), p - 0.5)
+    position = (2.0 * mantissa - 1.0) * CELLS_PER_OCTAVE
+    row = (exponent + OCTAVES) * CELLS_PER_OCTAVE + np.int64(position)
+    return np.copysign(cubic_of_row(normal, row, position - np.int64(position)), p - 0.5)

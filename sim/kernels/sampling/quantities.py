@@ -20,7 +20,7 @@ from sim.kernels.sampling.quantile_tables import (
     fill_from_probabilities,
     fill_from_table,
     step_value,
-    turn_into_scores,
+    to_normal_scores,
 )
 from sim.kernels.sampling.samplers import (
     RANDOM,
@@ -40,15 +40,15 @@ NORMAL, LOGNORMAL, TABLE, STEPS, BERNOULLI = range(5)
 
 
 class Quantity(NamedTuple):
-    """One sampled quantity. Its value goes to `column` of a draw's row.
+    """One sampled quantity, whose values go to `column` of a draw.
 
-    NORMAL is shift + factor z, TABLE shift + factor T(z) for the table at `place`, both between
-    `low` and `high`; STEPS is the step table at `place`. LOGNORMAL and BERNOULLI have parameters
+    NORMAL is shift + factor z, TABLE shift + factor T(z) for the table in `slot`, both between
+    `low` and `high`; STEPS is the step table in `slot`. LOGNORMAL and BERNOULLI have parameters
     that differ by draw: a median from `center_column` (`factor` where this is negative) and a sigma
-    from `spread_column`, or a probability from `center_column`.
-    A member of a correlation group has a place `member` among all of them, others have -1. Where
-    nothing but a quantity's own probability determines its value, the rows of its table over those
-    may begin at `near`, which is else -1.
+    from `spread_column`, or a probability from `center_column`. `member` is the index of a member
+    of a correlation group among those of all groups, and -1 of others. `near` is the row at which
+    values over probabilities begin, where nothing but a quantity's own probability determines its
+    value, and else -1.
     """
 
     name: np.uint64
@@ -64,12 +64,12 @@ class Quantity(NamedTuple):
     high: float
     own_weight: float
     loadings: Array  # [factor]
-    place: TableSlot
+    slot: TableSlot
     near: int
 
 
 class Factor(NamedTuple):
-    """A common factor: `score` is its fixed value, or NaN where it is drawn."""
+    """A common factor, with its fixed score or NaN."""
 
     name: np.uint64
     dimension: int
@@ -77,11 +77,12 @@ class Factor(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A correlation group of `size` members from `first` on, tied by a copula.
+    """A correlation group: `size` members from `first` on, tied by a copula.
 
-    Rows of its lower triangular matrix begin at `mixing`. `is_t` marks the t copula: `name` is that
-    of its common variable, `scale` the table of sqrt(nu / chi-square) over that variable's score,
-    and `score` the table of normal scores over sign(t) sqrt(log(1 + t^2)).
+    Their scores are mixed by the rows of a lower triangular matrix [size, size] that begins at
+    `mixing`. For a t copula, `name` is that of its common variable, `scale` the table of
+    sqrt(nu / chi-square) over that variable's score, and `score` the table of normal scores over
+    sign(t) sqrt(log(1 + t^2)).
     """
 
     name: np.uint64
@@ -108,7 +109,7 @@ QUANTITY = np.dtype(
             ),
             *((name, np.float64) for name in ("shift", "factor", "low", "high", "own_weight")),
             ("loadings", np.float64, (len(FACTORS),)),
-            ("place", TABLE_SLOT),
+            ("slot", TABLE_SLOT),
             ("near", np.int64),
         ],
     )
@@ -131,7 +132,7 @@ GROUP = np.dtype(
 
 
 class Sampling(NamedTuple):
-    """What is to be sampled and how, the same for every draw. Scores are times `uncertainty`."""
+    """What is sampled and how; scores are multiplied by `uncertainty`."""
 
     seed: Word
     sampler: int
@@ -147,7 +148,7 @@ class Sampling(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """One thread's working space for a run of draws, a multiple of 32 of them."""
+    """Working space of one thread for a multiple of 32 draws."""
 
     own: Array  # [draw]
     own_bits: Bits  # the memory of `own`
@@ -161,7 +162,7 @@ class Scores(NamedTuple):
 
 @jit_not_inlined
 def fill_uniforms(sampling: Sampling, name: Word, dimension: int, first: int, work: Scores) -> None:
-    """Fill `own` with the numbers of `name` for the draws from `first` on."""
+    """Fill `work.own` with the numbers of `name`, from draw `first` on."""
     seed, uniforms = sampling.seed, work.own
     if sampling.sampler == STRATIFIED:
         fill_stratified(seed, name, first, uniforms, work.own_bits, work.words, work.strata)
@@ -174,9 +175,9 @@ def fill_uniforms(sampling: Sampling, name: Word, dimension: int, first: int, wo
 
 @jit_not_inlined
 def fill_normal(sampling: Sampling, name: Word, dimension: int, first: int, work: Scores) -> None:
-    """Fill `own` with the normal scores of `name` for the draws from `first` on."""
+    """Fill `work.own` with the normal scores of `name`, from draw `first` on."""
     fill_uniforms(sampling, name, dimension, first, work)
-    turn_into_scores(sampling.normal, work.own, work.values, work.bits, work.words)
+    to_normal_scores(sampling.normal, work.own, work.values, work.bits, work.words)
 
 
 @jit_not_inlined
@@ -195,7 +196,7 @@ def load(quantity: Quantity, factors: Array, scores: Array) -> None:
 
 @jit
 def mix(sampling: Sampling, group: Group, first: int, work: Scores) -> None:
-    """Turn the own scores of a group's members into scores that its copula ties."""
+    """Tie the own scores of a group's members by its copula."""
     members = work.members[group.first : group.first + group.size]
     n = work.own.size
     for i in range(group.size - 1, -1, -1):  # a row needs those before it as they were
@@ -223,9 +224,9 @@ def write_values(
 ) -> None:
     """Write a quantity's values at its scores to its column (8.9, 8.10).
 
-    From draw `at` of `columns` [column, draw] on. There may be less room than scores, for a
-    lognormal quantity a multiple of `LANES`. Scores, and what in `work` is not theirs, are
-    overwritten. At score 0 a value is the median.
+    They go to `columns` [column, draw] from index `at` on. There may be less room than scores, for
+    a lognormal quantity a multiple of `LANES`. Scores are overwritten, and so is what in `work` is
+    not theirs. At score 0 a value is the median.
     """
     column, shift, factor = quantity.column, quantity.shift, quantity.factor
     n = min(scores.size, columns.shape[1] - at)
@@ -233,14 +234,14 @@ def write_values(
         for b in range(scores.size):
             scores[b] *= sampling.uncertainty
     if quantity.distribution == TABLE:
-        fill_from_table(sampling.cells, quantity.place, scores, work.values, work.words)
+        fill_from_table(sampling.cells, quantity.slot, scores, work.values, work.words)
         write_between_ends(quantity, work.values, columns, at)
     elif quantity.distribution == NORMAL:
         for b in range(n):
             columns[column, at + b] = shift + factor * scores[b]
     elif quantity.distribution == STEPS:
         for b in range(n):
-            columns[column, at + b] = step_value(sampling.steps, quantity.place, scores[b])
+            columns[column, at + b] = step_value(sampling.steps, quantity.slot, scores[b])
     else:  # LOGNORMAL with the draw's own median and sigma (8.10)
         medians, spreads = columns[max(quantity.center_column, 0)], columns[quantity.spread_column]
         for b in range(0, n, LANES):
@@ -253,7 +254,10 @@ def write_values(
 
 @jit
 def write_between_ends(quantity: Quantity, values: Array, columns: Array, at: int) -> None:
-    """Write the values of a quantity of which its table gives the standard ones."""
+    """Write a quantity's values, given those of its standard table.
+
+    `values` [draw] are shifted, scaled and cut to the quantity's ends.
+    """
     column, shift, factor = quantity.column, quantity.shift, quantity.factor
     low, high = quantity.low, quantity.high
     for b in range(min(values.size, columns.shape[1] - at)):
@@ -299,7 +303,7 @@ def sample(sampling: Sampling, first: int, work: Scores, columns: Array, at: int
             fill_from_probabilities(
                 sampling.normal,
                 sampling.cells,
-                quantity.place,
+                quantity.slot,
                 quantity.near,
                 work.own,
                 work.values,
@@ -308,6 +312,6 @@ def sample(sampling: Sampling, first: int, work: Scores, columns: Array, at: int
             )
             write_between_ends(quantity, work.values, columns, at)
         else:
-            turn_into_scores(sampling.normal, work.own, work.values, work.bits, work.words)
+            to_normal_scores(sampling.normal, work.own, work.values, work.bits, work.words)
             load(quantity, work.factors, work.own)
             write_values(sampling, quantity, work.own, work, columns, at)

@@ -1,4 +1,7 @@
-"""Numbers by lane as vectors of the processor; without a compiler, as arrays of eight draws."""
+"""Numbers by lane as vectors of the processor.
+
+Without a compiler they are arrays of eight draws.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from numba.extending import lower_builtin, overload, type_callable
 from numpy.typing import NDArray
 
 from sim.kernels.jit import jit
-from sim.kernels.numba_vectors import LANES, intrinsics
+from sim.kernels.numba_vectors import intrinsics
+from sim.kernels.numba_vectors.availability import LANES
 from sim.kernels.numba_vectors.vector_types import NUMBER, TRUTH, types
 
 HALF = LANES // 2
@@ -21,7 +25,10 @@ power_of_two, split = intrinsics.power_of_two, intrinsics.split
 
 
 def where(condition: Any, yes: Any, no: Any) -> Any:
-    """`yes` where the condition holds and `no` elsewhere, by lane; both are evaluated."""
+    """`yes` where the condition holds and `no` elsewhere, by lane.
+
+    Both are evaluated.
+    """
     return np.where(condition, yes, no)[()]
 
 
@@ -31,36 +38,48 @@ def in_any_lane(condition: Any) -> bool:
 
 
 def sum_of_lanes(x: Any) -> Any:
-    """The sum over all lanes, always in the same order: of halves, quarters, then neighbours."""
+    """Sum over all lanes, always in the same order.
+
+    Of halves, quarters, then neighbours.
+    """
     while len(x) > 1:
         x = x[: len(x) // 2] + x[len(x) // 2 :]
     return x[0]
 
 
 def take_lanes(array: Any, index: Any) -> Any:
-    """The numbers of an array from an index on, along its last axis, one in each lane."""
+    """Load numbers of an array from an index on, one a lane.
+
+    They stand along the last axis.
+    """
     *row, first = index if isinstance(index, tuple) else (index,)
     return array[(*row, slice(first, first + LANES))].copy()
 
 
 def put_lanes(number: Any, array: Any, index: Any) -> None:
-    """Write a number by lane to an array from an index on, along its last axis."""
+    """Store a number by lane in an array from an index on.
+
+    Along the last axis.
+    """
     *row, first = index if isinstance(index, tuple) else (index,)
     array[(*row, slice(first, first + LANES))] = number
 
 
 def add_halves(number: Any, row: Any) -> None:
-    """Add the sum of a number's lower and upper lanes to an array [HALF]."""
+    """Add the sum of lower and upper lanes to an array [HALF]."""
     row += number[:HALF] + number[HALF:]
 
 
 def take_rows(table: Any, rows: Any, first: Any) -> Any:
-    """The four columns of a table [row, 4], in the rows that stand in `rows` from `first` on."""
+    """Load rows of a table [row, 4] as its four columns.
+
+    The numbers of rows stand in `rows` from `first` on.
+    """
     return tuple(table[rows[first : first + LANES]].T)
 
 
 def by_lane(records: Any) -> Any:
-    """Arrays and records whose last axis is the lane, as arrays and records of numbers by lane.
+    """Arrays and records whose last axis is the lane, by lane.
 
     `records` is one, or a named tuple of them. Records of fields without lanes stay as they are.
     """
@@ -119,7 +138,10 @@ def _by_lane(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 @jit
 def sum_where(values: Array, column: np.uint64, counted: Array) -> float:
-    """Sum of a row of values [column, draw] over the draws that count, as `sum_of_lanes`."""
+    """Sum a row of values [column, draw] over draws that count.
+
+    In the order of `sum_of_lanes`.
+    """
     row = take_lanes(values, (column, 0))
     return sum_of_lanes(where(take_lanes(counted, 0) > 0.0, row, 0.0))
 
@@ -128,7 +150,10 @@ def sum_where(values: Array, column: np.uint64, counted: Array) -> float:
 def add_deviations(
     values: Array, column: np.uint64, counted: Array, centre: float, sums: Array, squares: Array
 ) -> None:
-    """Add a row's deviations from `centre` to `sums` and `squares` [HALF], where draws count."""
+    """Add deviations from `centre` to `sums` and `squares` [HALF].
+
+    Of a row of values [column, draw], where draws count.
+    """
     deviation = take_lanes(values, (column, 0)) - centre
     deviation = where(take_lanes(counted, 0) > 0.0, deviation, 0.0)
     add_halves(deviation, sums)

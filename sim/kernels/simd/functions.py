@@ -15,7 +15,8 @@ import numpy as np
 from numba.extending import overload
 
 from sim.kernels.jit import jit
-from sim.kernels.numba_vectors import GROUP, LANES
+from sim.kernels.numba_vectors.availability import LANES
+from sim.kernels.numba_vectors.group import GROUP
 from sim.kernels.simd.vectors import where
 
 if LANES == GROUP:
@@ -33,7 +34,10 @@ _LN2_LOW = 1.90821492927058770002e-10
 
 @jit
 def _expm1_near_zero(r: Any) -> Any:
-    """e^r - 1 for |r| up to ln(2)/2: Taylor's series, of which the rest is below 2^-56 of it."""
+    """e^r - 1 for |r| up to ln(2)/2.
+
+    Taylor's series, of which the rest is below 2^-56 of it.
+    """
     p = 1.0 / 6227020800.0
     p = p * r + 1.0 / 479001600.0
     p = p * r + 1.0 / 39916800.0
@@ -129,7 +133,10 @@ def _maximum(a: Any, b: Any) -> Any:
 
 
 def _of_one(of_lanes: Any, of_numpy: Any) -> Callable[[float], float]:
-    """A function of one number: `of_lanes` of numbers by lane, `of_numpy` of a float."""
+    """A function of one number: `of_lanes` or `of_numpy`, by type.
+
+    `of_lanes` of numbers by lane, `of_numpy` of floats.
+    """
     if LANES == 1:
         return of_lanes
 
@@ -144,7 +151,10 @@ def _of_one(of_lanes: Any, of_numpy: Any) -> Callable[[float], float]:
 
 
 def _of_two(of_lanes: Any, of_numpy: Any) -> Callable[[float, float], float]:
-    """A function of two numbers: `of_lanes` where one is by lane, `of_numpy` of floats."""
+    """A function of two numbers: `of_lanes` or `of_numpy`, by type.
+
+    `of_lanes` where one is a number by lane, `of_numpy` of floats.
+    """
     if LANES == 1:
         return of_lanes
 

@@ -1,4 +1,4 @@
-"""Loads and stores of SIMD vectors; the lane is the last axis of every array.
+"""Loads and stores of SIMD vectors; the lane is each array's last axis.
 
 No address need be where a line of the cache begins.
 """
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.kernels.jit import jit
-from sim.kernels.numba_vectors import GROUP, LANES
+from sim.kernels.numba_vectors.availability import LANES
+from sim.kernels.numba_vectors.group import GROUP
 
 if LANES == GROUP:
     from sim.kernels.simd.eight_lanes import by_lane, put_lanes, take_lanes, take_rows
@@ -30,7 +31,10 @@ ALIGNMENT = 64  # bytes of a line of the cache
 
 
 def aligned(*shape: int) -> NDArray[np.float64]:
-    """Zeros of a shape, in memory that begins where a line of the cache does: loads are faster."""
+    """Zeros of a shape, in memory that begins a line of the cache.
+
+    Loads from there are faster.
+    """
     size = math.prod(shape)
     memory = np.zeros(size + ALIGNMENT // 8)
     first = -memory.ctypes.data % ALIGNMENT // 8
@@ -38,5 +42,8 @@ def aligned(*shape: int) -> NDArray[np.float64]:
 
 
 def zeros_by_lane(*shape: int) -> NDArray[np.float64]:
-    """Zeros for `by_lane` [*shape, lane], or [*shape] where kernels compute one draw at a time."""
+    """Zeros for `by_lane`: [*shape, lane].
+
+    Just [*shape] where kernels compute one draw at a time.
+    """
     return aligned(*shape, LANES) if LANES > 1 else aligned(*shape)

@@ -1,6 +1,7 @@
-"""One draw at a time, by the public interface of numba alone: the same bits, slower.
+"""One draw at a time, by numba's public interface alone.
 
-The functions are those of `eight_lanes`; sums over a group of draws are taken in the same order.
+The functions are those of `eight_lanes`, to the same bits; sums over a group of draws are taken in
+the same order.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.kernels.jit import jit_not_inlined
-from sim.kernels.numba_vectors import GROUP
+from sim.kernels.numba_vectors.group import GROUP
 
 HALF = GROUP // 2
 _MANTISSA = np.int64((1 << 52) - 1)  # bits of a float
@@ -45,7 +46,10 @@ def put_lanes(number: float, array: Any, index: Any) -> None:
 
 @jit_not_inlined
 def take_rows(table: Array, rows: NDArray[np.uint64], first: int) -> Any:
-    """The four columns of a table [row, 4], in the row that stands in `rows` at `first`."""
+    """Load a row of a table [row, 4] as its four columns.
+
+    Its number stands in `rows` at `first`.
+    """
     row = rows[first]
     return table[row, 0], table[row, 1], table[row, 2], table[row, 3]
 
@@ -78,7 +82,10 @@ def power_of_two(exponent: float) -> float:
 
 @jit_not_inlined
 def split(x: float) -> Any:
-    """Numbers m from 1 to 2 and k such that x = m 2^k; x is positive, finite and normal."""
+    """Numbers m from 1 to 2 and k such that x = m 2^k.
+
+    x is positive, finite and normal.
+    """
     bits = np.float64(x).view(np.int64)
     mantissa = np.int64((bits & _MANTISSA) | _EXPONENT_OF_ONE).view(np.float64)
     return mantissa, float((bits >> np.int64(52)) - np.int64(1023))
@@ -86,7 +93,10 @@ def split(x: float) -> Any:
 
 @jit_not_inlined
 def sum_where(values: Array, column: np.uint64, counted: Array) -> float:
-    """Sum of a row of values [column, draw] over the draws of a group that count."""
+    """Sum a row of values [column, draw] over draws that count.
+
+    Of halves, quarters, then neighbours.
+    """
     terms = np.zeros(GROUP)
     for i in range(GROUP):
         if counted[i] > 0.0:
@@ -103,7 +113,10 @@ def sum_where(values: Array, column: np.uint64, counted: Array) -> float:
 def add_deviations(
     values: Array, column: np.uint64, counted: Array, centre: float, sums: Array, squares: Array
 ) -> None:
-    """Add a row's deviations from `centre` to `sums` and `squares` [HALF], where draws count."""
+    """Add deviations from `centre` to `sums` and `squares` [HALF].
+
+    Of a row of values [column, draw], where draws count.
+    """
     for k in range(HALF):
         low = values[column, k] - centre if counted[k] > 0.0 else 0.0
         high = values[column, k + HALF] - centre if counted[k + HALF] > 0.0 else 0.0

@@ -52,7 +52,7 @@ def test_a_table_is_read_to_the_bit(said: dict[str, Any]) -> None:
     )
     plan.add("x", 1, distribution)
     sampling = plan.sampling(1, "random")
-    place = sampling.quantities[1].place
+    place = sampling.quantities[1].slot
     standard, shift, factor = distribution.standard()
     expected = tabulate.table_of(standard).at(SCORES)
     assert np.isnan(sampling.cells[:, 3]).any() or said["family"] not in ("triangular", "mixture")
@@ -103,11 +103,11 @@ def test_probabilities_lead_to_the_values_of_their_scores(said: dict[str, Any]) 
     bits, rows = values.view(np.uint64), np.empty(PROBABILITIES.size, np.uint64)
     normal = sampling.normal
     scores = PROBABILITIES.copy()
-    tables.turn_into_scores(normal, scores, values, bits, rows)
+    tables.to_normal_scores(normal, scores, values, bits, rows)
     expected = tabulate.table_of(distribution.standard()[0]).at(scores)
     assert quantity.near >= 0
     tables.fill_from_probabilities(
-        normal, sampling.cells, quantity.place, quantity.near, PROBABILITIES, values, bits, rows
+        normal, sampling.cells, quantity.slot, quantity.near, PROBABILITIES, values, bits, rows
     )
     middle = np.median(expected[:100_000])
     spread = np.subtract(*np.quantile(expected[:100_000], [0.75, 0.25]))
@@ -141,7 +141,7 @@ def test_steps_are_where_the_law_has_them(said: dict[str, Any]) -> None:
     plan.add("before", 0, read_named_distribution(SEPARATE[0], "before"))
     plan.add("x", 1, distribution)
     sampling = plan.sampling(1, "random")
-    place = sampling.quantities[1].place
+    place = sampling.quantities[1].slot
     edges = distribution.edges
     scores = np.concatenate([SCORES, edges, np.nextafter(edges, -99), np.nextafter(edges, 99)])
     found = np.array([tables.step_value(sampling.steps, place, z) for z in scores])
@@ -155,4 +155,4 @@ def test_laws_of_one_shape_share_a_table() -> None:
             {"family": "lognormal", "median": median, "sigma": 0.3}, "x"
         )
         plan.add(f"x{i}", i, distribution)
-    assert len({int(q["place"]["first"]) for q in plan.sampling(1, "random").quantities}) == 1
+    assert len({int(q["slot"]["first"]) for q in plan.sampling(1, "random").quantities}) == 1

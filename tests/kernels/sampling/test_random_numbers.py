@@ -24,7 +24,7 @@ from sim.distributions.landlord_capex import SharedSpread
 from sim.distributions.normal import LogitNormal, Lognormal, Normal
 from sim.engine.sampling_plan import SamplingPlan
 from sim.kernels.sampling.philox import philox
-from sim.kernels.sampling.quantile_tables import turn_into_scores
+from sim.kernels.sampling.quantile_tables import to_normal_scores
 from sim.kernels.sampling.samplers import unit_interval
 from sim.model.catalogue import OUTPUTS
 from sim.model.dims import FACTORS, QUARTERS, REFERENCE_QUARTER
@@ -85,7 +85,7 @@ def of_probabilities(p: Array) -> Array:
     places = np.empty_like(p)
     normal = SamplingPlan().sampling(1, "random").normal
     rows = np.empty(p.size, np.uint64)
-    turn_into_scores(normal, scores, places, places.view(np.uint64), rows)
+    to_normal_scores(normal, scores, places, places.view(np.uint64), rows)
     return scores
 
 
