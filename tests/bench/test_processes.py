@@ -1,10 +1,10 @@
-"""Whole processes of `sim`, each against importing what they rest on, in the same run.
+"""Processes of `sim` against the imports of their dependencies, in the same run.
 
     pytest tests/bench/test_processes.py -n 0 --benchmark-enable -s
 
-An import of numpy, numba, xarray and scipy.stats is what a notebook of the same kind waits for
-before its first line, whatever the machine. The clock of a busy machine says little: processor
-seconds are told, too.
+A comparable notebook imports numpy, numba, xarray and scipy.stats before its first line, on any
+machine. Wall-clock time depends on the load of the machine, so processor seconds are reported, too.
+Speed is reported, not asserted.
 """
 
 from __future__ import annotations
@@ -29,20 +29,21 @@ NO_FIGURES = "--no-figures"
 
 
 class Cost(NamedTuple):
-    """Seconds of the clock and of processors, those of child processes with them."""
+    """Wall-clock and processor seconds, including child processes."""
 
     clock: float
     processor: float
 
-    def over(self, other: Cost, what: str = "the imports") -> str:
+    def relative_to(self, reference: Cost, label: str = "the imports") -> str:
+        """Text with this cost and its ratio to another."""
         return (
-            f"{self.clock:.2f} s, {self.clock / other.clock:.2f} times {what}"
-            f" ({self.processor / other.processor:.2f} in processor seconds)"
+            f"{self.clock:.2f} s, {self.clock / reference.clock:.2f} times {label}"
+            f" ({self.processor / reference.processor:.2f} in processor seconds)"
         )
 
 
-def best(*works: Callable[[], object], times: int = 3) -> list[Cost]:
-    """The least that each of these costs of several times, in turn."""
+def shortest_times(*works: Callable[[], object], times: int = 3) -> list[Cost]:
+    """Least cost of each function over several rounds, in which they alternate."""
     spent: list[list[Cost]] = [[] for _ in works]
     for _ in range(times):
         for work, costs in zip(works, spent, strict=True):
@@ -52,12 +53,12 @@ def best(*works: Callable[[], object], times: int = 3) -> list[Cost]:
     return [Cost(*map(min, zip(*costs, strict=True))) for costs in spent]
 
 
-def imported() -> None:
+def import_dependencies() -> None:
     subprocess.run(IMPORTS, check=True)
 
 
 class Sim:
-    """`sim` as a process; every run in a folder of its own, which is empty."""
+    """Runs `sim` as a process, each run in a new empty folder."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.folders = root, 0
@@ -93,47 +94,50 @@ def test_processes_against_the_imports(benchmark: BenchmarkFixture, sim_process:
         f"sim run --draws {draws}": (lambda: sim_process.run(draws), "2.5"),
     }
     if benchmark.enabled:
-        sim_process.run(draws)  # compiled, and the fonts found
+        sim_process.run(draws)  # compile, and cache the fonts
     else:
         works.popitem()
     imports, *costs = benchmark.pedantic(
-        best, (imported, *(work for work, _ in works.values())), {"times": times}
+        shortest_times,
+        (import_dependencies, *(work for work, _ in works.values())),
+        {"times": times},
     )
-    found = dict(zip(works, costs, strict=True))
-    assert all(cost.clock > 0 for cost in found.values())
+    results = dict(zip(works, costs, strict=True))
+    assert all(cost.clock > 0 for cost in results.values())
     print(f"\nimporting numpy, numba, xarray, scipy.stats: {imports.clock:.2f} s, best of {times}")
-    for what, cost in found.items():
-        print(f"{what}: {cost.over(imports)}; target: {works[what][1]} at most")
+    for label, cost in results.items():
+        print(f"{label}: {cost.relative_to(imports)}; target: {works[label][1]} at most")
 
 
 @pytest.mark.long
-def test_a_first_run(benchmark: BenchmarkFixture, sim_process: Sim) -> None:
-    """Nothing is compiled yet; numba's cache is an empty folder, which the second run finds."""
+def test_cold_run_against_a_warm_one(benchmark: BenchmarkFixture, sim_process: Sim) -> None:
+    """Numba's cache is an empty folder, which the first run fills."""
     cache = {"NUMBA_CACHE_DIR": str(sim_process.folder())}
 
     def run() -> None:
         sim_process.run("10000", NO_FIGURES, **cache)
 
-    (cold,) = benchmark.pedantic(best, (run,), {"times": 1})
-    imports, warm = best(imported, run)
-    print(f"\ncold: {cold.over(imports)}\nthen warm: {warm.over(imports)}")
+    (cold,) = benchmark.pedantic(shortest_times, (run,), {"times": 1})
+    imports, warm = shortest_times(import_dependencies, run)
+    print(f"\ncold: {cold.relative_to(imports)}\nthen warm: {warm.relative_to(imports)}")
 
 
-def test_a_million_draws_against_a_notebook(
+def test_million_draws_against_a_notebook(
     benchmark: BenchmarkFixture,
     sim_process: Sim,
     notebook: Callable[[int], Mapping[str, np.ndarray]],
 ) -> None:
-    """End to end with summary and file, against NumPy's arrays of a tenth of the draws."""
+    """A run with summary and file, against NumPy arrays of a tenth of the draws."""
     draws, fewer = ("1e6", 100_000) if benchmark.enabled else ("1024", 100)
     if benchmark.enabled:
-        sim_process.run("100000", NO_FIGURES)  # compiled, for the draws that are not kept too
-    imports, theirs, mine = benchmark.pedantic(
-        best,
-        (imported, lambda: notebook(fewer), lambda: sim_process.run(draws, NO_FIGURES)),
+        sim_process.run("100000", NO_FIGURES)  # compile, also for draws that are not kept
+    imports, numpy_cost, sim_cost = benchmark.pedantic(
+        shortest_times,
+        (import_dependencies, lambda: notebook(fewer), lambda: sim_process.run(draws, NO_FIGURES)),
         {"times": 1},
     )
+    label = f"NumPy for {fewer:,} ({numpy_cost.clock:.2f} s)"
     print(
-        f"\nsim run --draws {draws}: {mine.over(imports)}"
-        f"\nand {mine.over(theirs, f'NumPy for {fewer:,} ({theirs.clock:.2f} s)')}; target: below 1"
+        f"\nsim run --draws {draws}: {sim_cost.relative_to(imports)}"
+        f"\nand {sim_cost.relative_to(numpy_cost, label)}; target: below 1"
     )

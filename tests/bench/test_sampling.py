@@ -1,9 +1,9 @@
-"""`sim.sample` against NumPy, scipy, OpenTURNS and chaospy doing the same, in the same run.
+"""`sim.sample` against NumPy, scipy, OpenTURNS and chaospy, in the same run.
 
     pytest tests/bench/test_sampling.py -n 0 --benchmark-enable -s
 
-Forty inputs of six families, ten of them tied by a Gaussian copula (`sim.selftest.workload`).
-OpenTURNS and chaospy are timed where they are installed; nothing else here needs them.
+Forty inputs of six families, ten of them in a Gaussian copula (`sim.selftest.workload`).
+OpenTURNS and chaospy are timed where they are installed.
 """
 
 from __future__ import annotations
@@ -33,16 +33,18 @@ from sim.selftest.workload import (
 )
 
 
-def ours(draws: int, spared: str = "", sampler: str = "stratified") -> Any:
+def by_sim(draws: int, spared: str = "", sampler: str = "stratified") -> Any:
+    """Draws by this package; `spared` is a family outside of the copula."""
     return sim.sample(INPUTS, draws=draws, sampler=sampler, correlation=correlation_group(spared))
 
 
 def correlation() -> np.ndarray:
+    """Correlation matrix of the inputs in the copula."""
     return RHO + (1 - RHO) * np.eye(CORRELATED)
 
 
 def by_scipy(draws: int) -> np.ndarray:
-    """Frozen laws: `rvs` where an input stands alone, `ppf` of the copula where it does not."""
+    """Frozen distributions: `ppf` of the copula for inputs in it, `rvs` for others."""
     distributions = {
         "normal": stats.norm(3.0, 0.5),
         "lognormal": stats.lognorm(0.4, scale=2.0),
@@ -66,7 +68,7 @@ def by_scipy(draws: int) -> np.ndarray:
 
 
 def by_openturns(draws: int) -> np.ndarray:
-    """A joint distribution: margins, and a normal copula beside an independent one."""
+    """A joint distribution with a normal copula and an independent one."""
     import openturns as ot
 
     distributions = {
@@ -86,7 +88,7 @@ def by_openturns(draws: int) -> np.ndarray:
 
 
 def by_chaospy(draws: int) -> np.ndarray:
-    """A Nataf copula of ten margins, and a joint distribution of the others."""
+    """A Nataf copula of ten inputs, and a joint distribution of the others."""
     import chaospy as cp
 
     distributions = {
@@ -107,7 +109,7 @@ def by_chaospy(draws: int) -> np.ndarray:
     return np.array([drawn[name] for name in INPUTS])
 
 
-OTHERS: dict[str, tuple[str, Callable[[int], np.ndarray]]] = {
+TOOLS: dict[str, tuple[str, Callable[[int], np.ndarray]]] = {
     "scipy.stats": ("scipy", by_scipy),
     "OpenTURNS": ("openturns", by_openturns),
     "chaospy": ("chaospy", by_chaospy),
@@ -117,45 +119,46 @@ OTHERS: dict[str, tuple[str, Callable[[int], np.ndarray]]] = {
 PEERS = ("OpenTURNS", "chaospy")  # of the extra `bench`
 
 
-def assert_same_means(one: np.ndarray, other: np.ndarray) -> None:
-    draws = one.shape[1]
-    apart = np.abs(one.mean(axis=1) - other.mean(axis=1))
-    assert (apart < 5 * other.std(axis=1) * np.sqrt(2 / draws)).all()
+def assert_same_means(first: np.ndarray, second: np.ndarray) -> None:
+    """Means of draws [input, draw] agree within five standard errors."""
+    draws = first.shape[1]
+    difference = np.abs(first.mean(axis=1) - second.mean(axis=1))
+    assert (difference < 5 * second.std(axis=1) * np.sqrt(2 / draws)).all()
 
 
 @pytest.mark.parametrize("spared", ["", "pert"], ids=["all families tied", "no PERT tied"])
-def test_forty_inputs(benchmark: BenchmarkFixture, spared: str) -> None:
+def test_forty_inputs_against_numpy(benchmark: BenchmarkFixture, spared: str) -> None:
     draws = 1_000_000 if benchmark.enabled else 2_000
-    ours(2_000)  # compiled
-    benchmark.pedantic(ours, (draws, spared), rounds=5 if benchmark.enabled else 1)
-    assert_same_means(ours(draws, spared).to_array().values, draw_with_numpy(draws, spared))
+    by_sim(2_000)  # compile
+    benchmark.pedantic(by_sim, (draws, spared), rounds=5 if benchmark.enabled else 1)
+    assert_same_means(by_sim(draws, spared).to_array().values, draw_with_numpy(draws, spared))
     if benchmark.enabled:
         for sampler in ("random", "stratified", "sobol"):
-            mine, theirs = shortest_times(
-                lambda sampler=sampler: ours(draws, spared, sampler),
+            sim_seconds, numpy_seconds = shortest_times(
+                lambda sampler=sampler: by_sim(draws, spared, sampler),
                 lambda: draw_with_numpy(draws, spared),
             )
             print(
-                f"\n{draws:,} draws, {sampler}: {1e3 * mine:.0f} ms; NumPy {1e3 * theirs:.0f} ms,"
-                f" {theirs / mine:.1f} times as long"
+                f"\n{draws:,} draws, {sampler}: {1e3 * sim_seconds:.0f} ms; NumPy"
+                f" {1e3 * numpy_seconds:.0f} ms, {numpy_seconds / sim_seconds:.1f} times as long"
             )
 
 
-@pytest.mark.filterwarnings("ignore")  # of others
+@pytest.mark.filterwarnings("ignore")  # of other packages
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in PEERS)) for name in OTHERS]
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in PEERS)) for name in TOOLS]
 )
 def test_forty_inputs_against_other_tools(benchmark: BenchmarkFixture, name: str) -> None:
-    module, theirs = OTHERS[name]
+    module, by_tool = TOOLS[name]
     pytest.importorskip(module)
     draws = 200_000 if benchmark.enabled else 2_000
-    drawn = benchmark.pedantic(theirs, (draws,), rounds=1)
-    assert_same_means(ours(draws).to_array().values, drawn)
+    drawn = benchmark.pedantic(by_tool, (draws,), rounds=1)
+    assert_same_means(by_sim(draws).to_array().values, drawn)
     if benchmark.enabled:
-        mine, other = shortest_times(lambda: ours(draws), lambda: theirs(draws))
+        sim_seconds, tool_seconds = shortest_times(lambda: by_sim(draws), lambda: by_tool(draws))
         print(
-            f"\n{draws:,} draws: {1e3 * mine:.0f} ms; {name} {1e3 * other:.0f} ms,"
-            f" {other / mine:.1f} times as long"
+            f"\n{draws:,} draws: {1e3 * sim_seconds:.0f} ms; {name} {1e3 * tool_seconds:.0f} ms,"
+            f" {tool_seconds / sim_seconds:.1f} times as long"
         )
 
 
@@ -164,22 +167,22 @@ import re, sys
 sys.path.insert(0, sys.argv[1])
 import test_sampling
 
-def kilobytes(what):
-    return int(re.search(what + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
+def kilobytes(key):
+    return int(re.search(key + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
 
-test_sampling.ours(2_000)
+test_sampling.by_sim(2_000)
 before = kilobytes("VmRSS")
-ds = test_sampling.ours(int(sys.argv[2]))
+ds = test_sampling.by_sim(int(sys.argv[2]))
 peak = kilobytes("VmHWM")
 print((peak - before) * 1024 / sum(v.nbytes for v in ds.data_vars.values()))
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
-def test_memory_is_that_of_the_result(
+def test_peak_memory_is_that_of_the_result(
     benchmark: BenchmarkFixture, request: pytest.FixtureRequest
 ) -> None:
-    ours(2_000)  # compiled, which takes memory of its own
+    by_sim(2_000)  # compile, which takes memory
     draws = 1_000_000
 
     def measure() -> float:
@@ -192,32 +195,32 @@ def test_memory_is_that_of_the_result(
     assert 1.0 <= ratio < 1.2
 
 
-@pytest.mark.parametrize("distribution", FAMILIES)
-def test_cost_of_a_family(benchmark: BenchmarkFixture, distribution: str) -> None:
+@pytest.mark.parametrize("family_name", FAMILIES)
+def test_cost_of_a_family_against_the_normal(benchmark: BenchmarkFixture, family_name: str) -> None:
     draws = 1_000_000 if benchmark.enabled else 2_000
 
-    def run(which: str) -> Any:
-        return sim.sample({str(i): FAMILIES[which] for i in range(20)}, draws=draws, threads=1)
+    def run(name: str) -> Any:
+        return sim.sample({str(i): FAMILIES[name] for i in range(20)}, draws=draws, threads=1)
 
-    run(distribution)
-    benchmark.pedantic(run, (distribution,), rounds=3 if benchmark.enabled else 1)
+    run(family_name)
+    benchmark.pedantic(run, (family_name,), rounds=3 if benchmark.enabled else 1)
     if benchmark.enabled:
-        own, normal = shortest_times(lambda: run(distribution), lambda: run("normal"))
-        print(f"\na value of a {distribution} costs {own / normal:.2f} times a normal's")
+        own, normal = shortest_times(lambda: run(family_name), lambda: run("normal"))
+        print(f"\na value of a {family_name} costs {own / normal:.2f} times a normal's")
 
 
-def test_error_of_the_median_margin(benchmark: BenchmarkFixture, base: Any) -> None:
+def test_variance_of_the_median_margin_by_sampler(benchmark: BenchmarkFixture, base: Any) -> None:
     """Variance of the median inference margin at equal draws, by sampler."""
     seeds, draws = (200, 4096) if benchmark.enabled else (2, 1024)
 
     def variance(sampler: str) -> float:
-        found = []
+        medians = []
         for seed in range(seeds):
             ds = sim.simulate(
                 base, draws=draws, seed=seed, sampler=sampler, keep="inference_gross_margin"
             )
-            found.append(float(ds["inference_gross_margin"].sel(quarter="2026Q4").median()))
-        return float(np.var(found, ddof=1))
+            medians.append(float(ds["inference_gross_margin"].sel(quarter="2026Q4").median()))
+        return float(np.var(medians, ddof=1))
 
     plain = benchmark.pedantic(variance, ("random",))
     for sampler in ("stratified", "sobol"):

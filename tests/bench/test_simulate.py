@@ -2,7 +2,7 @@
 
     pytest tests/bench -n 0 --benchmark-enable -s
 
-Without `--benchmark-enable` everything runs once, small, to see that it works.
+Without `--benchmark-enable` everything runs once with few draws, as a test.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ from sim.selftest.speed import shortest_times
 def test_simulate_against_the_notebook(
     benchmark: BenchmarkFixture, base: Scenario, notebook: Callable[[int], Mapping[str, np.ndarray]]
 ) -> None:
-    """The whole world, as a user calls it: draws of all headline outputs are kept."""
+    """The public call, with draws of all headline outputs kept."""
     draws = 100_000 if benchmark.enabled else 2_000
-    sim.simulate(base, draws=2 * CHUNK, kept_draws=CHUNK)  # compiled before the clock runs
+    sim.simulate(base, draws=2 * CHUNK, kept_draws=CHUNK)  # compile first
     started = time.perf_counter()
-    found = notebook(draws)
+    outputs = notebook(draws)
     seconds = time.perf_counter() - started
     rounds = 7 if benchmark.enabled else 1
     ds = benchmark.pedantic(sim.simulate, args=(base,), kwargs={"draws": draws}, rounds=rounds)
     assert ds.sizes["draw"] == draws
-    # The same model: medians agree within what chance allows.
-    median = float(np.median(found["inference_gross_margin"][:, 3]))
+    # The same model: medians agree up to Monte Carlo errors.
+    median = float(np.median(outputs["inference_gross_margin"][:, 3]))
     assert median == pytest.approx(float(ds.inference_gross_margin[:, 3].median()), abs=0.03)
     if benchmark.enabled:
         kept = benchmark.stats.stats.median
-        (binned,) = shortest_times(
+        (histograms,) = shortest_times(
             lambda: sim.simulate(base, draws=draws, kept_draws=4 * CHUNK), times=5
         )
         print(f"\n{draws:,} draws: NumPy {seconds:.2f} s (target: 60 times faster at least)")
-        for what, own in (("all kept", kept), ("two thirds in bins", binned)):
+        for label, cost in (("all kept", kept), ("two thirds in histograms", histograms)):
             print(
-                f"simulate, {what}: {own:.3f} s, {1e6 * own / draws:.2f} microseconds a draw,"
-                f" {seconds / own:.1f} times faster"
+                f"simulate, {label}: {cost:.3f} s, {1e6 * cost / draws:.2f} microseconds a draw,"
+                f" {seconds / cost:.1f} times faster"
             )
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
-def test_memory_against_draws(benchmark: BenchmarkFixture) -> None:
+def test_peak_memory_against_number_of_draws(benchmark: BenchmarkFixture) -> None:
     """BENCH_DRAWS=1e7 in the environment adds a number of draws."""
     code = (
         "import re, sys, sim\n"

@@ -2,8 +2,8 @@
 
     pytest tests/bench/test_sizes.py -n 0 --benchmark-enable -s
 
-An exponent of 1 is linear; it is that of a line through all sizes on logarithmic scales, and of
-the last doubling, where what does not grow counts least.
+An exponent of 1 is linear. It is fitted to all sizes on logarithmic scales, and to the last
+doubling, in which constant costs matter least.
 """
 
 from __future__ import annotations
@@ -28,56 +28,57 @@ INPUTS = (10, 30, 100, 300, 1_000, 2_000)
 
 
 def copies(parties: tuple[Party, ...], count: int) -> list[tuple[Party, Party]]:
-    """So many parties, each with the one of which it is a copy; the first copy keeps its id."""
-    made = []
+    """`count` copies of parties, each with its original; the first copies keep their ids."""
+    pairs = []
     for i in range(count):
-        of = parties[i % len(parties)]
-        again = i // len(parties)
-        made.append((replace(of, id=f"{of.id}_{again}") if again else of, of))
-    return made
+        original = parties[i % len(parties)]
+        number = i // len(parties)
+        copy = replace(original, id=f"{original.id}_{number}") if number else original
+        pairs.append((copy, original))
+    return pairs
 
 
 def quantities(
-    scenario: Scenario, group: str, made: list[tuple[Party, Party]]
+    scenario: Scenario, group: str, pairs: list[tuple[Party, Party]]
 ) -> dict[str, Quantity]:
-    """All quantities, those of a group as often as there are copies of their party."""
-    start = f"{group}."
-    kept = {name: q for name, q in scenario.quantities.items() if not name.startswith(start)}
-    for party, of in made:
+    """Quantities of a scenario by name, those of a group repeated for every copy."""
+    prefix = f"{group}."
+    kept = {name: q for name, q in scenario.quantities.items() if not name.startswith(prefix)}
+    for party, original in pairs:
         for name, quantity in scenario.quantities.items():
-            if name.startswith(f"{start}{of.id}."):
-                full_name = f"{start}{party.id}.{name.rsplit('.', 1)[1]}"
+            if name.startswith(f"{prefix}{original.id}."):
+                full_name = f"{prefix}{party.id}.{name.rsplit('.', 1)[1]}"
                 kept[full_name] = replace(quantity, name=full_name)
     return kept
 
 
 def with_labs(scenario: Scenario, count: int) -> Scenario:
-    """The scenario with so many labs, copies of its own, each housed like its original."""
-    made = copies(scenario.labs, count)
+    """The scenario with `count` labs, copies of its own, each hosted like its original."""
+    pairs = copies(scenario.labs, count)
     hosts = {
         (party.id, landlord): host
-        for party, of in made
+        for party, original in pairs
         for (lab, landlord), host in scenario.hosts.items()
-        if lab == of.id
+        if lab == original.id
     }
     return replace(
         scenario,
-        labs=tuple(party for party, _ in made),
-        quantities=quantities(scenario, "labs", made),
+        labs=tuple(party for party, _ in pairs),
+        quantities=quantities(scenario, "labs", pairs),
         hosts=hosts,
     )
 
 
 def with_landlords(scenario: Scenario, count: int) -> Scenario:
-    """The scenario with so many landlords; a lab's share of one is spread over its copies.
+    """The scenario with `count` landlords, whose copies divide the shares of labs.
 
-    Where there are fewer than before, the first ones take over the labs of the others.
+    With fewer landlords than before, the first ones take over the labs of the others.
     """
-    made = copies(scenario.landlords, count)
+    pairs = copies(scenario.landlords, count)
     before = [landlord.id for landlord in scenario.landlords]
     hosts: dict[tuple[str, str], Hosting] = {}
     for (lab, landlord), host in scenario.hosts.items():
-        heirs = [party.id for party, of in made if of.id == landlord]
+        heirs = [party.id for party, original in pairs if original.id == landlord]
         heirs = heirs or [before[before.index(landlord) % count]]
         part = replace(
             host,
@@ -85,46 +86,48 @@ def with_landlords(scenario: Scenario, count: int) -> Scenario:
             share_2027=host.share_2027 / len(heirs),
         )
         for heir in heirs:
-            there = hosts.get((lab, heir))
-            hosts[lab, heir] = part if there is None else replace(
-                there,
-                share_2026=there.share_2026 + part.share_2026,
-                share_2027=there.share_2027 + part.share_2027,
+            present = hosts.get((lab, heir))
+            hosts[lab, heir] = part if present is None else replace(
+                present,
+                share_2026=present.share_2026 + part.share_2026,
+                share_2027=present.share_2027 + part.share_2027,
             )  # fmt: skip
     return replace(
         scenario,
-        landlords=tuple(party for party, _ in made),
-        quantities=quantities(scenario, "landlords", made),
+        landlords=tuple(party for party, _ in pairs),
+        quantities=quantities(scenario, "landlords", pairs),
         hosts=hosts,
     )
 
 
-def report(what: str, seconds: Mapping[int, float], draws: int) -> None:
-    """The cost of a draw at each size, and how it grows."""
+def report(kind: str, seconds: Mapping[int, float], draws: int) -> None:
+    """Print the cost of a draw at each size, and the exponents of its growth."""
     sizes, costs = (np.log(list(part)) for part in (seconds, seconds.values()))
     overall = np.polyfit(sizes, costs, 1)[0]
     last = (costs[-1] - costs[-2]) / (sizes[-1] - sizes[-2])
-    told = "".join(f"{n:>8,} {what}: {1e6 * s / draws:8.2f} us\n" for n, s in seconds.items())
+    lines = "".join(f"{n:>8,} {kind}: {1e6 * s / draws:8.2f} us\n" for n, s in seconds.items())
     print(
-        f"\n{told}exponent {overall:.2f} over all, {last:.2f} at the end (target: at most 1)",
+        f"\n{lines}exponent {overall:.2f} over all, {last:.2f} at the end (target: at most 1)",
     )
 
 
-@pytest.mark.parametrize("what", ["labs", "landlords"])
-def test_cost_against_parties(benchmark: BenchmarkFixture, base: Scenario, what: str) -> None:
-    many: Callable[[Scenario, int], Scenario] = {
+@pytest.mark.parametrize("kind", ["labs", "landlords"])
+def test_cost_of_a_draw_against_number_of_parties(
+    benchmark: BenchmarkFixture, base: Scenario, kind: str
+) -> None:
+    resize: Callable[[Scenario, int], Scenario] = {
         "labs": with_labs, "landlords": with_landlords
-    }[what]  # fmt: skip
+    }[kind]  # fmt: skip
     sizes, draws = (PARTIES, 16_384) if benchmark.enabled else ((2, 9), 64)
-    scenarios = {size: many(base, size) for size in sizes}
+    scenarios = {size: resize(base, size) for size in sizes}
     for size, scenario in scenarios.items():
         ds = sim.simulate(scenario, draws=64, keep=["gw", "hosted_gw"], bad_draws="keep")
-        assert ds.sizes["lab" if what == "labs" else "landlord"] == size
+        assert ds.sizes["lab" if kind == "labs" else "landlord"] == size
         np.testing.assert_allclose(ds["hosted_gw"].sum("landlord"), ds["gw"], rtol=1e-9)
 
     def work(scenario: Scenario) -> Callable[[], object]:
-        wanted = run_options(scenario, draws, threads=1, bad_draws="keep")
-        return lambda: run_engine(scenario, wanted)
+        options = run_options(scenario, draws, threads=1, bad_draws="keep")
+        return lambda: run_engine(scenario, options)
 
     seconds = benchmark.pedantic(
         shortest_times,
@@ -132,20 +135,20 @@ def test_cost_against_parties(benchmark: BenchmarkFixture, base: Scenario, what:
         {"times": 3 if benchmark.enabled else 1},
     )
     if benchmark.enabled:
-        report(what, dict(zip(sizes, seconds, strict=True)), draws)
+        report(kind, dict(zip(sizes, seconds, strict=True)), draws)
 
 
-def test_cost_against_inputs(benchmark: BenchmarkFixture) -> None:
+def test_cost_of_a_draw_against_number_of_inputs(benchmark: BenchmarkFixture) -> None:
     sizes, draws = (INPUTS, 20_000) if benchmark.enabled else ((10, 30), 64)
     distributions: list[dict[str, Any]] = list(FAMILIES.values())
     inputs = {
         n: {f"input {i}": distributions[i % len(distributions)] for i in range(n)} for n in sizes
     }
 
-    def work(which: dict[str, dict[str, Any]]) -> Callable[[], object]:
-        return lambda: sim.sample(which, draws=draws, threads=1)
+    def work(sampled: dict[str, dict[str, Any]]) -> Callable[[], object]:
+        return lambda: sim.sample(sampled, draws=draws, threads=1)
 
-    work(inputs[sizes[0]])()  # compiled
+    work(inputs[sizes[0]])()  # compile
     seconds = benchmark.pedantic(
         shortest_times, tuple(map(work, inputs.values())), {"times": 5 if benchmark.enabled else 1}
     )

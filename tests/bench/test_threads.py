@@ -1,9 +1,9 @@
-"""Two threads against one, drawing only, in turn and in the same run.
+"""Evaluation of draws with two threads against one, alternating in the same run.
 
     pytest tests/bench/test_threads.py -n 0 --benchmark-enable -s
 
-Where something else runs on the machine, processor seconds say whether it is that: threads that
-do not get in one another's way use no more of them than one does.
+Wall-clock time depends on the load of the machine. Processor seconds do not: threads that do not
+hinder one another use as many as one thread.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ def test_two_threads_against_one(benchmark: BenchmarkFixture, base: Scenario, ke
     used = dict.fromkeys((1, 2), 0.0)
 
     def run(threads: int) -> None:
-        wanted = run_options(base, draws, threads=threads, kept_draws=kept_draws)
+        options = run_options(base, draws, threads=threads, kept_draws=kept_draws)
         started = time.process_time()
-        run_engine(base, wanted)
+        run_engine(base, options)
         used[threads] += time.process_time() - started
 
     if benchmark.enabled:
-        run_engine(base, run_options(base, 20_000, kept_draws=8_192))  # compiled
+        run_engine(base, run_options(base, 20_000, kept_draws=8_192))  # compile
     one, two = benchmark.pedantic(
         shortest_times, (lambda: run(1), lambda: run(2)), {"times": times}
     )

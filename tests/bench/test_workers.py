@@ -2,7 +2,7 @@
 
     pytest tests/bench/test_workers.py -n 0 --benchmark-enable -s
 
-The clock of a busy machine says little: processor seconds are told, too.
+Wall-clock time depends on the load of the machine, so processor seconds are reported, too.
 """
 
 from __future__ import annotations
@@ -23,38 +23,40 @@ pytest.importorskip("distributed")
 
 
 def seconds(work: Callable[[], object]) -> float:
+    """Wall-clock duration of a call in seconds."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
-def test_workers_against_threads(benchmark: BenchmarkFixture, base: Scenario) -> None:
+def test_two_workers_against_two_threads(benchmark: BenchmarkFixture, base: Scenario) -> None:
     draws = 1_000_000 if benchmark.enabled else 2_000
-    wanted = run_options(base, draws, threads=2)
-    with connected("local:2") as two:
-        assert two is not None
-        client = two.client
+    options = run_options(base, draws, threads=2)
+    with connected("local:2") as cluster:
+        assert cluster is not None
+        client = cluster.client
 
         def processor_seconds() -> float:
             return time.process_time() + sum(client.run(time.process_time).values())
 
-        # Compiled before the clock runs, and the sketch begun.
-        begun = run_options(base, 20_000 if benchmark.enabled else 32, kept_draws=8192)
-        run_engine(base, begun)
-        run_engine(base, begun, elsewhere=two)
+        # Compile first, also for histograms.
+        few_draws = run_options(base, 20_000 if benchmark.enabled else 32, kept_draws=8192)
+        run_engine(base, few_draws)
+        run_engine(base, few_draws, elsewhere=cluster)
         before = time.process_time()
-        threads = seconds(lambda: run_engine(base, wanted))
-        used_here = time.process_time() - before
+        threads = seconds(lambda: run_engine(base, options))
+        thread_processor_seconds = time.process_time() - before
         before = processor_seconds()
         done = benchmark.pedantic(
-            run_engine, args=(base, wanted), kwargs={"elsewhere": two}, rounds=1
+            run_engine, args=(base, options), kwargs={"elsewhere": cluster}, rounds=1
         )
-        used_there = processor_seconds() - before
+        worker_processor_seconds = processor_seconds() - before
     assert done.draws == draws
     if benchmark.enabled:
-        own = benchmark.stats.stats.median
+        workers = benchmark.stats.stats.median
+        ratio = worker_processor_seconds / thread_processor_seconds
         print(
             f"\n{draws:,} draws on {os.cpu_count()} processors: two threads {threads:.1f} s, two"
-            f" workers {own:.1f} s: {own / threads:.2f} times as long, with"
-            f" {used_there / used_here:.2f} times the processor seconds"
+            f" workers {workers:.1f} s: {workers / threads:.2f} times as long, with"
+            f" {ratio:.2f} times the processor seconds"
         )

@@ -25,11 +25,11 @@ LANDLORDS = [
 
 
 @pytest.fixture(scope="module")
-def everything(base: Scenario) -> xr.Dataset:
+def all_kept(base: Scenario) -> xr.Dataset:
     return sim.simulate(base, draws=100, seed=5, keep="all")
 
 
-def test_a_result_is_a_plain_dataset_with_the_dims_of_the_model(ds: xr.Dataset) -> None:
+def test_simulate_returns_a_dataset_with_the_coordinates_of_the_model(ds: xr.Dataset) -> None:
     assert type(ds) is xr.Dataset
     assert list(ds.draw.values) == list(range(4_000))
     assert tuple(ds.quarter.values) == QUARTERS
@@ -42,58 +42,58 @@ def test_a_result_is_a_plain_dataset_with_the_dims_of_the_model(ds: xr.Dataset) 
     assert str(ds.time.sel(quarter="2027Q1").values)[:10] == "2027-03-31"
 
 
-def test_headline_draws_take_less_than_three_kilobytes(ds: xr.Dataset) -> None:
+def test_headline_outputs_take_less_than_three_kilobytes_a_draw(ds: xr.Dataset) -> None:
     per_draw = sum(ds[v].nbytes for v in ds.data_vars if "draw" in ds[v].dims) / ds.sizes["draw"]
     assert 2_500 < per_draw < 3_000
 
 
-def test_every_variable_has_a_unit_and_a_long_name(everything: xr.Dataset, ds: xr.Dataset) -> None:
-    for one in (everything, ds):
-        for name in one.data_vars:
-            assert one[name].attrs["units"], name
-            assert one[name].attrs["long_name"], name
+def test_every_variable_has_a_unit_and_a_long_name(all_kept: xr.Dataset, ds: xr.Dataset) -> None:
+    for dataset in (all_kept, ds):
+        for name in dataset.data_vars:
+            assert dataset[name].attrs["units"], name
+            assert dataset[name].attrs["long_name"], name
 
 
-def test_keep_all_holds_every_output_and_every_input(everything: xr.Dataset) -> None:
+def test_keep_all_holds_every_output_and_every_input(all_kept: xr.Dataset) -> None:
     inputs = {n for group in subgroups(Draw).values() for n in declared(group)}
     inputs |= set(declared(Lab)) | set(declared(Landlord))
     inputs |= {name for name, _ in HOST_MATRICES.values()}
-    assert inputs | set(OUTPUTS) | set(PROBABILITIES) == set(everything.data_vars)
+    assert inputs | set(OUTPUTS) | set(PROBABILITIES) == set(all_kept.data_vars)
 
 
-def test_sampled_inputs_have_draws_and_fixed_ones_do_not(everything: xr.Dataset) -> None:
-    assert everything.pue.dims == ("draw",)
-    assert everything.rented_share.dims == ()
-    assert everything.gw_2026q4.dims == ("draw", "lab")
-    assert everything.gw_2025q4.dims == ("lab",)
-    assert everything.arr_2026q4_busd.dims == ("draw", "lab")
-    assert everything.capex_2026_busd.dims == ("draw", "landlord")
-    assert everything.ai_capex_share.dims == ("landlord",)
-    assert everything.host_share_2026.dims == ("lab", "landlord")
-    assert everything.rpo_lab_share.dims == ("landlord", "lab")
-    assert everything.eps_price.dims == ("draw", "quarter")
-    assert everything.capital_crunch.dims == ("draw",)
+def test_sampled_inputs_have_draws_and_fixed_ones_do_not(all_kept: xr.Dataset) -> None:
+    assert all_kept.pue.dims == ("draw",)
+    assert all_kept.rented_share.dims == ()
+    assert all_kept.gw_2026q4.dims == ("draw", "lab")
+    assert all_kept.gw_2025q4.dims == ("lab",)
+    assert all_kept.arr_2026q4_busd.dims == ("draw", "lab")
+    assert all_kept.capex_2026_busd.dims == ("draw", "landlord")
+    assert all_kept.ai_capex_share.dims == ("landlord",)
+    assert all_kept.host_share_2026.dims == ("lab", "landlord")
+    assert all_kept.rpo_lab_share.dims == ("landlord", "lab")
+    assert all_kept.eps_price.dims == ("draw", "quarter")
+    assert all_kept.capital_crunch.dims == ("draw",)
 
 
-def test_a_lab_that_reports_no_revenue_has_none(everything: xr.Dataset) -> None:
-    reported = np.isfinite(everything.arr_2026q4_busd).all("draw")
-    assert list(everything.lab.values[reported]) == ["openai", "anthropic", "xai"]
+def test_lab_that_reports_no_revenue_has_none(all_kept: xr.Dataset) -> None:
+    reported = np.isfinite(all_kept.arr_2026q4_busd).all("draw")
+    assert list(all_kept.lab.values[reported]) == ["openai", "anthropic", "xai"]
 
 
-def test_history_has_no_shocks(everything: xr.Dataset) -> None:
+def test_shocks_of_past_quarters_are_zero(all_kept: xr.Dataset) -> None:
     for shock in ("eps_price", "eps_duty", "eps_power"):
-        assert (everything[shock].sel(quarter=list(QUARTERS[:4])) == 0).all()
-        assert (everything[shock].sel(quarter=list(QUARTERS[4:])) != 0).all()
+        assert (all_kept[shock].sel(quarter=list(QUARTERS[:4])) == 0).all()
+        assert (all_kept[shock].sel(quarter=list(QUARTERS[4:])) != 0).all()
 
 
-def test_dims_are_those_of_the_model(everything: xr.Dataset) -> None:
-    assert everything.unit_cost.dims == ("draw", "quarter", "regime", "layer")
-    assert everything.gw.dims == ("draw", "lab", "quarter")
-    assert everything.capex_scale.dims == ("draw", "landlord", "quarter")
-    assert everything.hosted_gw.dims == ("draw", "lab", "landlord", "quarter")
-    assert everything.p_gw_above.dims == ("threshold", "lab", "quarter")
-    assert everything.fits_in_memory.dtype == bool
-    assert everything.binding_constraint.dtype == np.int8
+def test_outputs_have_the_dims_and_dtypes_of_the_model(all_kept: xr.Dataset) -> None:
+    assert all_kept.unit_cost.dims == ("draw", "quarter", "regime", "layer")
+    assert all_kept.gw.dims == ("draw", "lab", "quarter")
+    assert all_kept.capex_scale.dims == ("draw", "landlord", "quarter")
+    assert all_kept.hosted_gw.dims == ("draw", "lab", "landlord", "quarter")
+    assert all_kept.p_gw_above.dims == ("threshold", "lab", "quarter")
+    assert all_kept.fits_in_memory.dtype == bool
+    assert all_kept.binding_constraint.dtype == np.int8
 
 
 def test_probabilities_are_shares_of_draws(ds: xr.Dataset) -> None:
@@ -106,7 +106,7 @@ def test_probabilities_are_shares_of_draws(ds: xr.Dataset) -> None:
     np.testing.assert_array_equal(ds.p_top_two, (above.sum("lab") >= 2).mean("draw"))
 
 
-def test_a_named_lab_that_is_not_in_the_run_leaves_its_probability_out(params: Path) -> None:
+def test_probability_of_a_missing_named_lab_is_left_out(params: Path) -> None:
     (params / "labs" / "anthropic.toml").unlink()
     ds = sim.simulate(sim.load(params / "base.toml"), draws=64)
     assert "p_both_named" not in ds

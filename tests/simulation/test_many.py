@@ -9,11 +9,11 @@ import xarray as xr
 import sim
 from sim.parameters.scenario import Scenario
 
-ASKED: dict[str, Any] = {"draws": 1_000, "seed": 5}
+OPTIONS: dict[str, Any] = {"draws": 1_000, "seed": 5}
 
 
 @pytest.fixture(scope="module")
-def alike(base: Scenario) -> dict[str, Scenario]:
+def scenarios(base: Scenario) -> dict[str, Scenario]:
     """Scenarios of the same labs and landlords."""
     path = base.files[0]
     return {
@@ -23,18 +23,18 @@ def alike(base: Scenario) -> dict[str, Scenario]:
     }
 
 
-def test_a_batch_holds_each_scenario_as_it_is_by_itself(alike: dict[str, Scenario]) -> None:
-    many = sim.simulate_many(alike, **ASKED)
+def test_batch_holds_the_dataset_of_each_scenario(scenarios: dict[str, Scenario]) -> None:
+    many = sim.simulate_many(scenarios, **OPTIONS)
     assert many["inference_gross_margin"].dims == ("scenario", "draw", "quarter")
-    assert many["scenario"].values.tolist() == list(alike)
-    for name, scenario in alike.items():
-        one = sim.simulate(scenario, **ASKED)
-        xr.testing.assert_identical(sim.of_scenario(many, name), one)
-        assert (many["gw"].sel(scenario=name).values == one["gw"].values).all()
+    assert many["scenario"].values.tolist() == list(scenarios)
+    for name, scenario in scenarios.items():
+        single = sim.simulate(scenario, **OPTIONS)
+        xr.testing.assert_identical(sim.of_scenario(many, name), single)
+        assert (many["gw"].sel(scenario=name).values == single["gw"].values).all()
 
 
-def test_scenarios_share_their_random_numbers(alike: dict[str, Scenario]) -> None:
-    many = sim.simulate_many(alike, **ASKED)
+def test_scenarios_share_their_random_numbers(scenarios: dict[str, Scenario]) -> None:
+    many = sim.simulate_many(scenarios, **OPTIONS)
     apart = many["gw"].sel(scenario="dear power") - many["gw"].sel(scenario="base")
     assert float(abs(apart).max()) == 0.0  # power moves no gigawatt
     margin = many["inference_gross_margin"].sel(quarter="2026Q4")
@@ -42,24 +42,26 @@ def test_scenarios_share_their_random_numbers(alike: dict[str, Scenario]) -> Non
 
 
 @pytest.mark.parametrize("keep", [None, "all", ["gw", "slo_missed", "hurdle_margin"]])
-def test_a_summary_of_a_batch_is_that_of_each_run(alike: dict[str, Scenario], keep: Any) -> None:
-    some = {name: alike[name] for name in ("base", "dear power")}
-    found = sim.summarise(sim.simulate_many(some, keep=keep, **ASKED))
-    for name, scenario in some.items():
-        own = sim.summarise(sim.simulate(scenario, keep=keep, **ASKED))
-        assert set(found.data_vars) == set(own.data_vars)
-        xr.testing.assert_equal(found.sel(scenario=name, drop=True), own)
+def test_summary_of_a_batch_is_that_of_each_scenario(
+    scenarios: dict[str, Scenario], keep: Any
+) -> None:
+    chosen = {name: scenarios[name] for name in ("base", "dear power")}
+    actual = sim.summarise(sim.simulate_many(chosen, keep=keep, **OPTIONS))
+    for name, scenario in chosen.items():
+        expected = sim.summarise(sim.simulate(scenario, keep=keep, **OPTIONS))
+        assert set(actual.data_vars) == set(expected.data_vars)
+        xr.testing.assert_equal(actual.sel(scenario=name, drop=True), expected)
 
 
-def test_progress_counts_the_draws_of_all_scenarios(alike: dict[str, Scenario]) -> None:
-    heard: list[int] = []
-    sim.simulate_many(alike, keep=["gw"], draws=100, progress=heard.append)
-    assert sum(heard) == 300
+def test_progress_counts_the_draws_of_all_scenarios(scenarios: dict[str, Scenario]) -> None:
+    done_draws: list[int] = []
+    sim.simulate_many(scenarios, keep=["gw"], draws=100, progress=done_draws.append)
+    assert sum(done_draws) == 300
 
 
-def test_what_is_no_batch_is_refused(base: Scenario, params: Path) -> None:
+def test_simulate_many_refuses_invalid_batches(base: Scenario, params: Path) -> None:
     other = sim.load(params / "base.toml", set={"run.seed": 2, "model.thresholds_gw": [3]})
-    faulty: list[tuple[Any, dict[str, Any], str]] = [
+    cases: list[tuple[Any, dict[str, Any], str]] = [
         ([], {}, "expected a list of what sim.load gives"),
         ("base.toml", {}, "expected a list of what sim.load gives"),
         (["base.toml"], {}, "expected what sim.load gives, got 'base.toml'"),
@@ -69,14 +71,14 @@ def test_what_is_no_batch_is_refused(base: Scenario, params: Path) -> None:
         ({"a": base, "b": other}, {"seed": 1}, r"thresholds_gw: .* a \[10.0, 5.0, 2.0\], b \[3.0"),
         ({"a": base}, {"draws": -1}, "expected a whole number of draws"),
     ]
-    for scenarios, options, message in faulty:
+    for scenarios, options, message in cases:
         with pytest.raises(sim.InputError, match=message):
             sim.simulate_many(scenarios, **options)
     with pytest.raises(ValueError, match="scenarios are no draws"):
         sim.summarise(sim.simulate_many([base], draws=64), dims=("draw", "scenario"))
 
 
-def test_a_batch_that_cannot_fit_in_memory_is_refused_after_its_first(
+def test_batch_that_cannot_fit_in_memory_is_refused_after_its_first_scenario(
     base: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sim.common.memory.available_memory", lambda: 2**28)

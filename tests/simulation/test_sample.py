@@ -1,4 +1,4 @@
-"""The sampler alone: laws, dependence and errors for any set of names."""
+"""Distributions, dependence and errors of the sampler alone, for any inputs."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ SEPARATE: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def test_every_family_is_drawn_here() -> None:
-    drawn = {said["family"].split(".")[0] for said in (EVERY_FAMILY | SEPARATE).values()}
+def test_every_family_is_covered_by_these_tests() -> None:
+    drawn = {table["family"].split(".")[0] for table in (EVERY_FAMILY | SEPARATE).values()}
     assert drawn == {*FAMILIES, "scipy"}
 
 
@@ -71,25 +71,25 @@ def million(request: pytest.FixtureRequest) -> xr.Dataset:
     return sim.sample({**EVERY_FAMILY, **SEPARATE}, draws=MILLION, seed=3, sampler=request.param)
 
 
-def test_a_million_draws_follow_their_law(million: xr.Dataset) -> None:
-    for name, said in EVERY_FAMILY.items():
-        distribution = read_named_distribution(said, name)
+def test_million_draws_follow_their_distribution(million: xr.Dataset) -> None:
+    for name, table in EVERY_FAMILY.items():
+        distribution = read_named_distribution(table, name)
         ranks = np.arange(1, MILLION + 1, 50) / MILLION  # between them it can be 5e-5 more
         expected = shares(distribution, np.sort(million[name].values)[::50])
         distance = max((ranks - expected).max(), (expected - ranks + 1 / MILLION).max())
         assert distance < stats.kstwo.ppf(0.999, MILLION), name
 
 
-def test_separate_values_are_as_likely_as_said(million: xr.Dataset) -> None:
-    for name, said in SEPARATE.items():
-        values, likely = read_named_distribution(said, name).atoms
+def test_discrete_values_have_their_probabilities(million: xr.Dataset) -> None:
+    for name, table in SEPARATE.items():
+        values, likely = read_named_distribution(table, name).atoms
         drawn, counts = np.unique(million[name].values, return_counts=True)
         np.testing.assert_array_equal(drawn, values)
         allowed = 4 * np.sqrt(likely * (1 - likely) / MILLION)
         assert (np.abs(counts / MILLION - likely) < allowed).all(), name
 
 
-def test_a_million_draws_have_the_mean_and_sd_of_their_law(million: xr.Dataset) -> None:
+def test_million_draws_have_the_mean_and_sd_of_their_distribution(million: xr.Dataset) -> None:
     closed = {
         "normal": (2, 3),
         "uniform": (1, 4 / math.sqrt(12)),
@@ -109,22 +109,23 @@ def test_a_million_draws_have_the_mean_and_sd_of_their_law(million: xr.Dataset) 
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_draw_is_a_function_of_its_name_and_number(sampler: str) -> None:
+def test_draw_depends_on_its_name_and_number_only(sampler: str) -> None:
     names = ("a", "b", "c")
     long = sim.sample(dict.fromkeys(names, PRICE), draws=5000, seed=4, sampler=sampler, threads=2)
     short = sim.sample(dict.fromkeys(names, PRICE), draws=777, seed=4, sampler=sampler, threads=1)
     xr.testing.assert_identical(long.isel(draw=slice(777)).assign_attrs(draws=777), short)
-    if sampler != "sobol":  # its dimensions follow the order of the names
-        other = sim.sample({"z": UNIT, "c": PRICE, "a": PRICE}, draws=777, seed=4, sampler=sampler)
+    if sampler != "sobol":  # whose dimensions follow the order of the names
+        inputs = {"z": UNIT, "c": PRICE, "a": PRICE}
+        reordered = sim.sample(inputs, draws=777, seed=4, sampler=sampler)
         for name in ("a", "c"):
-            np.testing.assert_array_equal(other[name], short[name])
+            np.testing.assert_array_equal(reordered[name], short[name])
     fixed = sim.sample({"a": 3.0, "b": PRICE, "c": PRICE}, draws=777, seed=4, sampler=sampler)
     assert fixed["a"].dims == ()
     assert float(fixed["a"]) == 3.0
     np.testing.assert_array_equal(fixed["c"], short["c"])
 
 
-def test_every_full_block_is_a_latin_hypercube_in_the_scores() -> None:
+def test_full_blocks_are_latin_hypercubes_in_the_scores() -> None:
     inputs = {"score": UNIT, "share": {"family": "uniform", "min": 0, "max": 1}}
     ds = sim.sample(inputs, draws=32 * 1000 + 7)
     for p in (ndtr(ds["score"].values), ds["share"].values):
@@ -132,14 +133,14 @@ def test_every_full_block_is_a_latin_hypercube_in_the_scores() -> None:
         np.testing.assert_array_equal(np.sort(strata), np.tile(np.arange(32), (1000, 1)))
 
 
-def test_many_threads_and_few_draws_move_no_bit() -> None:
+def test_number_of_threads_changes_no_bit() -> None:
     inputs = {f"x{i}": distribution for i, distribution in enumerate(EVERY_FAMILY.values())}
-    one, two = (sim.sample(inputs, draws=40_001, seed=5, threads=n) for n in (1, 2))
-    xr.testing.assert_identical(one, two)
+    first, second = (sim.sample(inputs, draws=40_001, seed=5, threads=n) for n in (1, 2))
+    xr.testing.assert_identical(first, second)
     assert sim.sample({"x": PRICE}, draws=1)["x"].size == 1
 
 
-def test_inputs_may_load_on_common_factors_as_in_a_file() -> None:
+def test_loadings_on_a_common_factor_correlate_inputs() -> None:
     inputs = {name: {**UNIT, "loads": {"demand": load}} for name, load in (("a", 0.8), ("b", -0.5))}
     ds = sim.sample(inputs, draws=100_000)
     assert abs(np.corrcoef(ds["a"], ds["b"])[0, 1] + 0.4) < 0.01
@@ -147,17 +148,17 @@ def test_inputs_may_load_on_common_factors_as_in_a_file() -> None:
 
 
 def tied(rho: float, draws: int = MILLION, **group: Any) -> xr.Dataset:
-    said = {"inputs": ["a", "b"], "pairs": [["a", "b", rho]], "kind": "copula", **group}
-    return sim.sample({"a": PRICE, "b": EVERY_FAMILY["pert"]}, draws, seed=6, correlation=said)
+    table = {"inputs": ["a", "b"], "pairs": [["a", "b", rho]], "kind": "copula", **group}
+    return sim.sample({"a": PRICE, "b": EVERY_FAMILY["pert"]}, draws, seed=6, correlation=table)
 
 
 def both_above_median(ds: xr.Dataset) -> float:
-    above = [ds[name] > read_named_distribution(said, name).point for name, said in
+    above = [ds[name] > read_named_distribution(table, name).point for name, table in
              (("a", PRICE), ("b", EVERY_FAMILY["pert"]))]  # fmt: skip
     return float((above[0] & above[1]).mean())
 
 
-def test_a_gaussian_copula_has_the_ranks_of_its_closed_form() -> None:
+def test_gaussian_copula_has_the_rank_correlation_of_its_closed_form() -> None:
     ds = tied(0.7)
     assert abs(stats.spearmanr(ds["a"], ds["b"]).statistic - 0.6829105) < 0.003
     assert abs(both_above_median(ds) - 0.3734083) < 0.002
@@ -166,7 +167,7 @@ def test_a_gaussian_copula_has_the_ranks_of_its_closed_form() -> None:
     assert group["draws"] == 8_192
 
 
-def test_a_t_copula_has_the_tails_of_its_closed_form() -> None:
+def test_t_copula_has_the_tails_of_its_closed_form() -> None:
     ds = tied(0.5, copula="t", nu=4)
     assert abs(both_above_median(ds) - (0.25 + math.asin(0.5) / (2 * math.pi))) < 0.002
     u = [stats.rankdata(ds[name]) / MILLION for name in "ab"]
@@ -187,21 +188,21 @@ def test_a_t_copula_has_the_tails_of_its_closed_form() -> None:
         assert abs(lower - expected) < allowed
         assert abs(upper - expected) < allowed
     assert 0.2531700 < share(0.001) < share(0.05)
-    for name, said in (("a", PRICE), ("b", EVERY_FAMILY["pert"])):
+    for name, table in (("a", PRICE), ("b", EVERY_FAMILY["pert"])):
         x = np.sort(ds[name].values)
         distance = np.abs(
-            shares(read_named_distribution(said, name), x) - np.arange(1, MILLION + 1) / MILLION
+            shares(read_named_distribution(table, name), x) - np.arange(1, MILLION + 1) / MILLION
         )
         assert distance.max() < stats.kstwo.ppf(0.999, MILLION)
 
 
-def test_a_gaussian_copula_has_no_tail_dependence() -> None:
+def test_gaussian_copula_has_no_tail_dependence() -> None:
     u = [stats.rankdata(tied(0.5)[name]) / MILLION for name in "ab"]
     assert float(((u[0] <= 0.002) & (u[1] <= 0.002)).mean()) / 0.002 < 0.12
 
 
 @pytest.mark.parametrize("rho", [-0.6, 0.3, 0.9])
-def test_spearman_and_pearson_are_what_is_asked_for(rho: float) -> None:
+def test_spearman_and_pearson_correlations_are_reached(rho: float) -> None:
     ds = tied(rho, kind="spearman")
     assert abs(stats.spearmanr(ds["a"], ds["b"]).statistic - rho) < 0.003
     ds = tied(rho, kind="pearson")
@@ -209,7 +210,7 @@ def test_spearman_and_pearson_are_what_is_asked_for(rho: float) -> None:
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_editing_a_group_moves_its_members_and_nothing_else(sampler: str) -> None:
+def test_correlation_group_changes_only_its_members(sampler: str) -> None:
     inputs = dict.fromkeys("abcd", PRICE)
     group = {"inputs": ["c", "b"], "pairs": [["b", "c", 0.5]], "kind": "spearman"}
     free, bound = (
@@ -217,26 +218,26 @@ def test_editing_a_group_moves_its_members_and_nothing_else(sampler: str) -> Non
     )
     for name in "ad":
         np.testing.assert_array_equal(free[name], bound[name])
-    # b is the first by name, so its own score leads; that it goes by its score shows in last bits.
+    # b is the first by name, so the group keeps its score, up to the last bits of a conversion.
     np.testing.assert_allclose(free["b"], bound["b"], rtol=1e-8)
     assert not np.array_equal(free["c"], bound["c"])
 
 
-def test_members_keep_their_draws_whatever_the_order_of_a_group() -> None:
+def test_order_of_a_group_does_not_change_draws() -> None:
     inputs = dict.fromkeys("abc", PRICE)
     matrix = np.array([[1, 0.2, 0.6], [0.2, 1, -0.3], [0.6, -0.3, 1]])
-    found = []
+    datasets = []
     for order in ([0, 1, 2], [2, 0, 1]):
-        said = {
+        table = {
             "inputs": [list("abc")[i] for i in order],
             "matrix": matrix[np.ix_(order, order)].tolist(),
             "kind": "copula", "copula": "t", "nu": 5,
         }  # fmt: skip
-        found.append(sim.sample(inputs, 1000, correlation=[said]))
-    xr.testing.assert_identical(*found)
+        datasets.append(sim.sample(inputs, 1000, correlation=[table]))
+    xr.testing.assert_identical(*datasets)
 
 
-def test_everything_wrong_is_told_together() -> None:
+def test_sample_reports_all_faults_together() -> None:
     with pytest.raises(sim.InputError) as raised:
         sim.sample(
             {"a": {"family": "lognorml", "median": 1, "sigma": 1}, "b": PRICE, "c": 2.0,
@@ -245,7 +246,7 @@ def test_everything_wrong_is_told_together() -> None:
             draws=0, seed=-1, sampler="sobel", threads=0,
             correlation={"inputs": ["b", "c", "x"], "pairs": [["b", "c", 0.2]], "kind": "copula"},
         )  # fmt: skip
-    told = str(raised.value)
+    message = str(raised.value)
     for part in (
         "sample: a: unknown family 'lognorml'; did you mean 'lognormal'?",
         "sample: d.loads: the squares of the loadings add up to 1.62, which exceeds 1",
@@ -257,10 +258,10 @@ def test_everything_wrong_is_told_together() -> None:
         "sample: correlation[0].inputs: c is a fixed value",
         "sample: correlation[0].inputs: unknown input 'x'",
     ):
-        assert part in told
+        assert part in message
 
 
-def test_a_common_variable_has_draws_of_its_own() -> None:
+def test_mixing_variable_of_a_t_copula_is_independent_of_an_input_of_its_name() -> None:
     group = {"name": "c", "inputs": ["a", "b"], "kind": "copula", "copula": "t", "nu": 3,
              "pairs": [["a", "b", 0.5]]}  # fmt: skip
     ds = sim.sample(dict.fromkeys("abc", UNIT), draws=50_000, correlation=group)
@@ -268,7 +269,7 @@ def test_a_common_variable_has_draws_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "options", "told"),
+    ("inputs", "options", "message"),
     [
         ([1, 2], {}, "inputs: expected names with their distributions"),
         ({1: PRICE}, {}, "1: expected a name, got 1"),
@@ -281,17 +282,19 @@ def test_a_common_variable_has_draws_of_its_own() -> None:
          {"correlation": {"inputs": ["a", "b"], "kind": "pearson", "pairs": [["a", "b", 0.2]]}},
          "a has one value only"),
         (dict.fromkeys("abcd", UNIT),
-         {"correlation": [{"name": "g", "inputs": list(two), "kind": "copula", "pairs": []}
-                          for two in ("ab", "cd")]},
+         {"correlation": [{"name": "g", "inputs": list(pair), "kind": "copula", "pairs": []}
+                          for pair in ("ab", "cd")]},
          "there are two groups 'g'"),
     ],
 )  # fmt: skip
-def test_what_is_no_input_is_told(inputs: Any, options: dict[str, Any], told: str) -> None:
-    with pytest.raises(sim.InputError, match=told):
+def test_sample_refuses_invalid_inputs_and_groups(
+    inputs: Any, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(sim.InputError, match=message):
         sim.sample(inputs, draws=32, **options)
 
 
-def test_numpy_arrays_are_taken_as_lists() -> None:
+def test_sample_takes_numpy_arrays_as_lists() -> None:
     group = {"inputs": ["a", "b"], "kind": "copula", "matrix": np.array([[1, 0.5], [0.5, 1]])}
     inputs = {"a": {"family": "empirical", "values": np.arange(5.0)}, "b": UNIT, "c": np.float64(2)}
     ds = sim.sample(inputs, draws=64, correlation=group)
@@ -300,40 +303,40 @@ def test_numpy_arrays_are_taken_as_lists() -> None:
 
 
 @pytest.mark.parametrize("rho", [-0.5, 0.3, 0.65])
-def test_rank_correlations_of_separate_values_are_what_is_asked_for(rho: float) -> None:
+def test_rank_correlations_of_discrete_inputs_are_reached(rho: float) -> None:
     coin, four = {"family": "bernoulli", "p": 0.5}, SEPARATE["empirical"]
-    for other in (UNIT, four):
+    for distribution in (UNIT, four):
         group = {"inputs": ["a", "b"], "kind": "spearman", "pairs": [["a", "b", rho]]}
-        ds = sim.sample({"a": coin, "b": other}, draws=400_000, correlation=group)
+        ds = sim.sample({"a": coin, "b": distribution}, draws=400_000, correlation=group)
         assert abs(stats.spearmanr(ds["a"], ds["b"]).statistic - rho) < 0.006
     group["pairs"] = [["a", "b", 0.95]]
     with pytest.raises(sim.InputError, match=r"it is from -0\.866 to 0\.866"):
         sim.sample({"a": coin, "b": UNIT}, draws=32, correlation=group)
 
 
-def test_sobol_draws_stay_where_loads_or_last_inputs_are_added() -> None:
-    one = sim.sample({"a": UNIT, "b": UNIT}, draws=256, sampler="sobol")
-    other = sim.sample(
+def test_sobol_draws_keep_when_loads_or_last_inputs_are_added() -> None:
+    first = sim.sample({"a": UNIT, "b": UNIT}, draws=256, sampler="sobol")
+    second = sim.sample(
         {"a": UNIT, "b": {**UNIT, "loads": {"demand": 0.5}}, "c": UNIT}, draws=256, sampler="sobol"
     )
-    np.testing.assert_array_equal(one["a"], other["a"])
+    np.testing.assert_array_equal(first["a"], second["a"])
 
 
-def test_sobol_says_where_it_ends() -> None:
+def test_sobol_refuses_too_many_draws_or_dimensions() -> None:
     with pytest.raises(sim.InputError, match="'stratified' and 'random' go on"):
         sim.sample({"a": PRICE}, draws=2**37 + 1, sampler="sobol")
     with pytest.raises(sim.InputError, match="21,201 dimensions, and these inputs need 21,207"):
         sim.sample({f"x{i}": PRICE for i in range(21_202)}, draws=1, sampler="sobol")
 
 
-def test_sobol_has_more_than_a_thousand_dimensions() -> None:
+def test_sobol_has_more_than_a_thousand_independent_dimensions() -> None:
     ds = sim.sample({f"x{i}": UNIT for i in range(1200)}, draws=2048, sampler="sobol")
     drawn = np.array([ds[f"x{i}"].values for i in (0, 1000, 1199)])
     assert np.abs(np.corrcoef(drawn)[np.triu_indices(3, 1)]).max() < 0.1
     assert (np.abs(drawn.mean(axis=1)) < 0.02).all()
 
 
-def test_sobol_goes_on_past_two_to_the_31() -> None:
+def test_sobol_points_differ_beyond_two_to_the_31_draws() -> None:
     plan = SamplingPlan()
     plan.add("x", 0, read_named_distribution(UNIT, "x"))
     sampling, scores = plan.sampling(1, "sobol"), plan.scores(TILE)
@@ -346,7 +349,7 @@ def test_sobol_goes_on_past_two_to_the_31() -> None:
     assert len(np.unique(np.concatenate(seen))) == 4 * TILE
 
 
-def test_units_and_notes_are_in_the_result() -> None:
+def test_units_and_notes_are_attributes_of_the_result() -> None:
     ds = sim.sample({"price": {**PRICE, "unit": "USD", "note": "a guess"}, "n": 4}, draws=32)
     assert ds["price"].attrs == {"units": "USD", "note": "a guess"}
     assert ds.attrs["sampler"] == "stratified"
@@ -354,7 +357,7 @@ def test_units_and_notes_are_in_the_result() -> None:
     assert float(ds["n"]) == 4
 
 
-def test_a_cut_far_out_in_a_tail_is_exact() -> None:
+def test_normal_truncated_far_in_its_tail_is_exponential() -> None:
     """Beyond 40 sd the excess of a normal is all but exponential."""
     x = sim.sample({"x": EVERY_FAMILY["normal, cut"]}, draws=200_000)["x"].values
     assert (x >= 40).all()
@@ -362,7 +365,7 @@ def test_a_cut_far_out_in_a_tail_is_exact() -> None:
     assert stats.kstest((x - 40) * 40, "expon").statistic < 0.01
 
 
-# What is reported as the error of a statistic, against its spread over seeds
+# Reported errors against the spread over seeds
 
 KNOWN = {
     "a": UNIT,
@@ -373,16 +376,16 @@ SEEDS = 300
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_reported_errors_are_the_spread_over_seeds(sampler: str) -> None:
+def test_errors_equal_the_spread_over_seeds(sampler: str) -> None:
     """Mean, median and P(>=) of a smooth function of three inputs, to 10 %."""
     values, errors = [], []
     for seed in range(SEEDS):
         ds = sim.sample(KNOWN, draws=8192, seed=seed, sampler=sampler, threads=1)
         ds["y"] = ds["a"] + np.log(ds["b"]) * 2 + ds["a"] * ds["c"] / 4
-        found = sim.summarise(ds, ["y"], quantiles=[0.5], at_least=[1.0])
+        summary = sim.summarise(ds, ["y"], quantiles=[0.5], at_least=[1.0])
         names = ("y_mean", "y_quantile", "y_exceedance")
-        values.append([float(found[name].squeeze()) for name in names])
-        errors.append([float(found[f"{name}_error"].squeeze()) for name in names])
+        values.append([float(summary[name].squeeze()) for name in names])
+        errors.append([float(summary[f"{name}_error"].squeeze()) for name in names])
     spread = np.std(values, axis=0, ddof=1)
     reported = np.sqrt(np.mean(np.square(errors), axis=0))
     assert np.abs(reported / spread - 1).max() < 0.1

@@ -1,4 +1,4 @@
-"""The shipped scenarios: what each says, on what it rests, and which way it moves the results."""
+"""The shipped scenarios: their questions, sources, and effects on the results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import sim
 from sim.parameters.scenario import Scenario
 
 FILES = {file.stem: file for file in sorted((ROOT / "params" / "scenarios").glob("*.toml"))}
-ASKED = {
+SHIPPED = {
     "bear", "bull", "capital-crunch", "evidence-2026-11", "power-crunch", "short-life", "stress",
 }  # fmt: skip
 KEPT = (
@@ -31,18 +31,18 @@ Results = Callable[[str], xr.Dataset]
 
 @pytest.fixture(scope="module")
 def results() -> Results:
-    """The draws of a scenario, by its name; all have the same random numbers."""
+    """Draws of a scenario by its name, with common random numbers."""
 
     @cache
-    def of(name: str) -> xr.Dataset:
+    def simulate_scenario(name: str) -> xr.Dataset:
         file = FILES.get(name, ROOT / "params" / "base.toml")
         return sim.simulate(sim.load(file), draws=2_048, seed=1, keep=KEPT)
 
-    return of
+    return simulate_scenario
 
 
 def changed(scenario: Scenario, base: Scenario) -> list[str]:
-    """The quantities of which a scenario has another law or value than the base case."""
+    """Quantities whose distribution or value differs from the base case."""
     distributions = [
         {n: (q.distribution, q.loads) for n, q in s.quantities.items()} for s in (scenario, base)
     ]
@@ -54,14 +54,14 @@ def changed(scenario: Scenario, base: Scenario) -> list[str]:
 
 
 def moved(
-    results: Results, name: str, output: str, quarter: str = "2026Q4", **where: object
+    results: Results, name: str, output: str, quarter: str = "2026Q4", **labels: object
 ) -> xr.DataArray:
-    """By how much the medians of an output are above those of the base case."""
+    """Difference of the medians of an output to those of the base case."""
     medians = []
     for scenario in (name, "base"):
-        found = results(scenario)[output].sel(where)
-        found = found.sel(quarter=quarter) if "quarter" in found.dims else found
-        medians.append(found.median("draw"))
+        values = results(scenario)[output].sel(labels)
+        values = values.sel(quarter=quarter) if "quarter" in values.dims else values
+        medians.append(values.median("draw"))
     return medians[0] - medians[1]
 
 
@@ -71,12 +71,12 @@ def both_above_10(results: Results, name: str) -> float:
     return float((gw > 10).all("lab").mean())
 
 
-def test_the_scenarios_that_were_asked_for_are_shipped() -> None:
-    assert set(FILES) >= ASKED
+def test_expected_scenarios_are_shipped() -> None:
+    assert set(FILES) >= SHIPPED
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_scenario_says_what_it_asks_and_differs_from_the_base_case(
+def test_scenario_states_its_question_and_differs_from_the_base_case(
     name: str, base: Scenario
 ) -> None:
     scenario = sim.load(FILES[name])
@@ -89,9 +89,7 @@ def test_a_scenario_says_what_it_asks_and_differs_from_the_base_case(
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_value_that_a_scenario_changes_says_on_what_it_rests(
-    name: str, base: Scenario
-) -> None:
+def test_changed_values_have_a_source_of_their_own(name: str, base: Scenario) -> None:
     scenario = sim.load(FILES[name])
     for key in changed(scenario, base):
         quantity = scenario.quantities[key]
@@ -102,7 +100,7 @@ def test_every_value_that_a_scenario_changes_says_on_what_it_rests(
         assert hosting == base.hosts[key] or hosting.note != base.hosts[key].note, key
 
 
-def test_the_evidence_rests_on_sources_and_dates_what_was_reported(base: Scenario) -> None:
+def test_evidence_scenario_has_graded_sources_and_dates(base: Scenario) -> None:
     scenario = sim.load(FILES["evidence-2026-11"])
     for key in changed(scenario, base):
         quantity = scenario.quantities[key]
@@ -112,7 +110,7 @@ def test_the_evidence_rests_on_sources_and_dates_what_was_reported(base: Scenari
 
 
 @pytest.mark.parametrize("quarter", ["2026Q4", "2027Q4"])
-def test_a_glut_costs_landlords_their_margin_and_the_reference_lab_some_of_its_own(
+def test_bear_lowers_margins_of_landlords_and_of_the_reference_lab(
     results: Results, quarter: str
 ) -> None:
     online = {"regime": "online_inference"}
@@ -122,19 +120,19 @@ def test_a_glut_costs_landlords_their_margin_and_the_reference_lab_some_of_its_o
         assert moved(results, "bear", margin, quarter) < -0.02, margin
 
 
-def test_a_glut_shows_book_lives_to_be_long_and_moves_no_book(results: Results) -> None:
+def test_bear_widens_the_depreciation_gap_and_changes_no_books(results: Results) -> None:
     bear, base = results("bear"), results("base")
     xr.testing.assert_identical(bear.depreciation_booked, base.depreciation_booked)
     xr.testing.assert_identical(bear.gw, base.gw)
     assert (bear.depreciation_gap.mean("draw") > 2 * base.depreciation_gap.mean("draw")).all()
 
 
-def test_in_a_glut_training_pays_less_and_revenue_covers_less_of_the_bill(results: Results) -> None:
+def test_bear_lowers_training_returns_and_coverage(results: Results) -> None:
     assert (moved(results, "bear", "training_moic", lab=NAMED) < 0).all()
     assert (moved(results, "bear", "coverage", "2027Q4", lab=NAMED) < -0.1).all()
 
 
-def test_when_demand_outruns_compute_all_margins_rise_and_the_books_are_right(
+def test_bull_raises_all_margins_and_closes_the_depreciation_gap(
     results: Results,
 ) -> None:
     for quarter in ("2026Q4", "2027Q4"):
@@ -151,10 +149,8 @@ def test_when_demand_outruns_compute_all_margins_rise_and_the_books_are_right(
 
 
 @pytest.mark.parametrize("name", ["power-crunch", "capital-crunch"])
-def test_a_crunch_takes_gigawatts_of_2027_and_makes_the_rest_dearer(
-    results: Results, name: str
-) -> None:
-    at_2026 = [results(one).gw.sel(quarter="2026Q4") for one in (name, "base")]
+def test_crunches_reduce_gigawatts_of_2027_and_raise_rents(results: Results, name: str) -> None:
+    at_2026 = [results(scenario_name).gw.sel(quarter="2026Q4") for scenario_name in (name, "base")]
     xr.testing.assert_identical(*at_2026)
     assert (moved(results, name, "gw", "2027Q4") < 0).all()
     assert both_above_10(results, name) < both_above_10(results, "base") / 2
@@ -165,15 +161,13 @@ def test_a_crunch_takes_gigawatts_of_2027_and_makes_the_rest_dearer(
 
 
 @pytest.mark.parametrize("name", ["power-crunch", "capital-crunch"])
-def test_in_a_crunch_revenue_follows_the_capacity_that_is_there(
-    results: Results, name: str
-) -> None:
+def test_crunches_leave_revenue_in_proportion_to_capacity(results: Results, name: str) -> None:
     ratio = results(name).arr_capacity_ratio.sel(quarter="2027Q4", lab=NAMED).median("draw")
     before = results("base").arr_capacity_ratio.sel(quarter="2027Q4", lab=NAMED).median("draw")
     np.testing.assert_allclose(ratio, before, rtol=0.05)
 
 
-def test_scarce_power_is_dear_power_and_scarce_capital_is_dear_capital(results: Results) -> None:
+def test_crunches_raise_the_price_of_their_own_resource(results: Results) -> None:
     assert moved(results, "power-crunch", "power_price") > 0.02
     assert moved(results, "capital-crunch", "power_price") == 0
     layers = {"layer": ["electricity_it", "cost_of_capital"], "regime": "online_inference"}
@@ -183,7 +177,7 @@ def test_scarce_power_is_dear_power_and_scarce_capital_is_dear_capital(results: 
     assert capital.sel(layer="cost_of_capital") > 2 * power.sel(layer="cost_of_capital")
 
 
-def test_short_lives_reach_the_token_by_the_rent_and_leave_the_books_alone(
+def test_short_life_raises_rents_and_leaves_the_books_alone(
     results: Results,
 ) -> None:
     short, base = results("short-life"), results("base")
@@ -194,11 +188,11 @@ def test_short_lives_reach_the_token_by_the_rent_and_leave_the_books_alone(
     for margin in MARGINS:
         assert moved(results, "short-life", margin) < -0.1, margin
     assert (short.depreciation_gap.mean("draw") > 3 * base.depreciation_gap.mean("draw")).all()
-    under = [float(ds.rpo_under_hurdle.sum("landlord").mean()) for ds in (short, base)]
-    assert under[0] > 1.3 * under[1]
+    shares = [float(ds.rpo_under_hurdle.sum("landlord").mean()) for ds in (short, base)]
+    assert shares[0] > 1.3 * shares[1]
 
 
-def test_under_stress_everything_that_demand_and_capital_carry_gives_way(results: Results) -> None:
+def test_stress_lowers_margins_revenue_and_gigawatts(results: Results) -> None:
     for margin in MARGINS:
         assert moved(results, "stress", margin) < -0.03, margin
     online = {"regime": "online_inference"}
@@ -208,22 +202,22 @@ def test_under_stress_everything_that_demand_and_capital_carry_gives_way(results
     assert both_above_10(results, "stress") < both_above_10(results, "base") / 2
 
 
-def test_a_factor_that_is_held_leaves_the_others_free(results: Results) -> None:
+def test_fixed_factors_do_not_change_power_prices(results: Results) -> None:
     """Power prices load on neither of the two factors of the stress."""
-    moved_by = results("stress").power_price / results("base").power_price
-    np.testing.assert_allclose(moved_by, 1, rtol=1e-14)  # the last bit: tables reach farther
+    ratio = results("stress").power_price / results("base").power_price
+    np.testing.assert_allclose(ratio, 1, rtol=1e-14)  # the last bit: tables reach farther
 
 
-def test_by_the_evidence_the_two_routes_to_the_inference_margin_meet(results: Results) -> None:
+def test_evidence_brings_revenue_over_capacity_nearer_to_one(results: Results) -> None:
     """Revenue over capacity comes nearer to one for both labs, without being fitted."""
-    apart = []
+    distances = []
     for name in ("evidence-2026-11", "base"):
         ratio = results(name).arr_capacity_ratio.sel(quarter="2026Q4", lab=NAMED)
-        apart.append(float(abs(np.log(ratio.median("draw"))).mean()))
-    assert apart[0] < 0.8 * apart[1]
+        distances.append(float(abs(np.log(ratio.median("draw"))).mean()))
+    assert distances[0] < 0.8 * distances[1]
 
 
-def test_by_the_evidence_the_labs_have_fewer_gigawatts_than_fig_11_and_less_is_known_of_them(
+def test_evidence_has_fewer_and_less_certain_gigawatts_than_fig_11(
     results: Results,
 ) -> None:
     labs = ["openai", "anthropic", "meta", "xai"]

@@ -17,7 +17,7 @@ LABS = [
 ]  # fmt: skip
 
 
-def test_a_choice_of_outputs_and_inputs_can_be_kept(base: Scenario) -> None:
+def test_keep_takes_outputs_inputs_and_probabilities(base: Scenario) -> None:
     ds = sim.simulate(base, draws=64, keep=["gw", "pue", "captive", "p_margin_above_hurdle"])
     drawn = {name for name in ds.data_vars if "draw" in ds[name].dims}
     assert drawn == {"gw", "pue", "inference_gross_margin"}
@@ -26,12 +26,12 @@ def test_a_choice_of_outputs_and_inputs_can_be_kept(base: Scenario) -> None:
         sim.simulate(base, draws=64, keep=["gww"])
 
 
-def test_kept_draws_do_not_depend_on_what_else_is_kept(base: Scenario, ds: xr.Dataset) -> None:
-    one = sim.simulate(base, draws=4_000, seed=1, keep=["loaded_gross_margin"])
-    xr.testing.assert_identical(one.loaded_gross_margin, ds.loaded_gross_margin)
+def test_kept_draws_do_not_depend_on_other_kept_outputs(base: Scenario, ds: xr.Dataset) -> None:
+    single = sim.simulate(base, draws=4_000, seed=1, keep=["loaded_gross_margin"])
+    xr.testing.assert_identical(single.loaded_gross_margin, ds.loaded_gross_margin)
 
 
-def test_a_lab_is_a_file(params: Path, ds: xr.Dataset) -> None:
+def test_new_lab_file_adds_a_lab_and_leaves_others_in_2026(params: Path, ds: xr.Dataset) -> None:
     text = (params / "labs" / "xai.toml").read_text()
     (params / "labs" / "newlab.toml").write_text(
         text.replace('name = "xAI"', 'name = "New Lab"').replace("order = 5", "order = 2.5")
@@ -40,13 +40,13 @@ def test_a_lab_is_a_file(params: Path, ds: xr.Dataset) -> None:
     assert list(more.lab.values) == [*LABS[:2], "newlab", *LABS[2:]]
     assert more.lab_name.sel(lab="newlab") == "New Lab"
     assert np.isfinite(more.gw.sel(lab="newlab")).all()
-    # No other lab's 2026 moves (2027 is a competition for power and capex).
+    # Other labs are the same in 2026; in 2027 all compete for power and capex.
     year = list(QUARTERS[:4])
     old = ds.gw.isel(draw=slice(64)).sel(quarter=year)
     np.testing.assert_array_equal(more.gw.sel(lab=LABS, quarter=year), old.sel(lab=LABS))
 
 
-def test_without_uncertainty_every_draw_is_the_point_estimate(base: Scenario) -> None:
+def test_draws_without_uncertainty_are_the_point_estimate(base: Scenario) -> None:
     ds = sim.simulate(base, draws=40, seed=9, uncertainty=0.0)
     assert (ds.inference_gross_margin == ds.inference_gross_margin.isel(draw=0)).all()
     assert ds.inference_gross_margin.isel(draw=0).sel(quarter="2026Q4") == pytest.approx(
@@ -68,26 +68,26 @@ def test_without_uncertainty_every_draw_is_the_point_estimate(base: Scenario) ->
         ({"threads": 0}, "threads: expected a whole number"),
     ],
 )
-def test_impossible_options_are_refused(
+def test_simulate_refuses_invalid_options(
     base: Scenario, option: dict[str, object], message: str
 ) -> None:
     with pytest.raises(sim.InputError, match=message):
         sim.simulate(base, **option)  # type: ignore[arg-type]
 
 
-def test_what_does_not_fit_in_memory_is_refused_before_it_is_computed(base: Scenario) -> None:
+def test_simulate_refuses_draws_that_do_not_fit_in_memory(base: Scenario) -> None:
     with pytest.raises(sim.InputError, match="GiB"):
         sim.simulate(base, draws=10**11, kept_draws=2**40)
 
 
 @pytest.mark.parametrize("seed", [0, 2**64 - 1])
-def test_any_seed_of_64_bits_works(base: Scenario, seed: int) -> None:
+def test_simulate_takes_any_seed_of_64_bits(base: Scenario, seed: int) -> None:
     ds = sim.simulate(base, draws=64, seed=seed)
     assert ds.attrs["seed"] == str(seed)
     assert np.isfinite(ds.inference_gross_margin).all()
 
 
-def test_a_stress_holds_a_factor_at_its_score(base: Scenario, params: Path) -> None:
+def test_stress_fixes_a_factor_at_its_score(base: Scenario, params: Path) -> None:
     stressed = sim.load(params / "base.toml", set={"factors.demand": -2})
     calm = sim.simulate(base, draws=2_000, keep=["duty_cycle_online_inference", "pue"])
     hard = sim.simulate(stressed, draws=2_000, keep=["duty_cycle_online_inference", "pue"])
@@ -97,18 +97,18 @@ def test_a_stress_holds_a_factor_at_its_score(base: Scenario, params: Path) -> N
     )
 
 
-def test_numbers_of_numpy_are_numbers(base: Scenario) -> None:
+def test_simulate_takes_numpy_integers_as_options(base: Scenario) -> None:
     ds = sim.simulate(base, draws=np.int64(64), seed=np.uint32(3), threads=np.int8(1))  # type: ignore[arg-type]
     assert ds.sizes["draw"] == 64
 
 
-def test_keep_is_a_name_or_a_list_of_names(base: Scenario) -> None:
+def test_simulate_refuses_a_number_as_keep(base: Scenario) -> None:
     with pytest.raises(ValueError, match="keep: expected"):
         sim.simulate(base, draws=64, keep=5)  # type: ignore[arg-type]
 
 
-def test_nothing_reinvested_is_no_bad_draw() -> None:
-    """No margin funds growth then: infinite, and declared so."""
+def test_infinite_required_margin_is_no_bad_draw() -> None:
+    """Without reinvestment no margin funds growth: it is infinite, and declared to be so."""
     path = ROOT / "params" / "base.toml"
     ds = sim.simulate(sim.load(path, set={"training.reinvestment_share.value": 0}), draws=64)
     assert ds.attrs["draws_not_finite"] == 0
@@ -116,8 +116,8 @@ def test_nothing_reinvested_is_no_bad_draw() -> None:
     assert float(sim.summarise(ds).required_margin_finite.sel(lab="openai")) == 0
 
 
-def test_a_missing_number_is_a_bad_draw_unless_it_is_declared() -> None:
-    """A lab that reports has revenue in every draw, unless its law goes below zero."""
+def test_nan_margin_of_a_reporting_lab_is_a_bad_draw() -> None:
+    """A reporting lab has a margin in every draw unless its revenue goes below zero."""
     path = ROOT / "params" / "base.toml"
     distribution = {"family": "normal", "mean": 46, "sd": 30}
     scenario = sim.load(path, set={"labs.openai.arr_2026q4_busd": distribution})

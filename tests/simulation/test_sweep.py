@@ -26,7 +26,7 @@ def grid() -> xr.Dataset:
     return sim.sweep(BASE, {DUTY: "0.4:0.6:3", LIFE: [3, 5]}, **SMALL)
 
 
-def test_a_sweep_has_a_dim_for_each_key_with_its_values_and_unit(grid: xr.Dataset) -> None:
+def test_sweep_has_a_dim_for_each_key_with_its_values_and_unit(grid: xr.Dataset) -> None:
     assert grid[MEDIAN].dims == (DUTY, LIFE)
     assert grid[DUTY].values.tolist() == [0.4, 0.5, 0.6]
     assert grid[LIFE].attrs["units"] == "yr"
@@ -38,32 +38,34 @@ def test_a_sweep_has_a_dim_for_each_key_with_its_values_and_unit(grid: xr.Datase
     assert "draw" not in grid.dims
 
 
-@pytest.mark.parametrize("at", [{DUTY: 0.4, LIFE: 5}, {DUTY: 0.5, LIFE: 3}])
-def test_a_point_is_a_run_with_its_values_set(grid: xr.Dataset, at: dict[str, float]) -> None:
-    ds = sim.simulate(sim.load(BASE, set=at), **SMALL)
+@pytest.mark.parametrize("values", [{DUTY: 0.4, LIFE: 5}, {DUTY: 0.5, LIFE: 3}])
+def test_point_is_the_summary_of_a_run_with_its_values_set(
+    grid: xr.Dataset, values: dict[str, float]
+) -> None:
+    ds = sim.simulate(sim.load(BASE, set=values), **SMALL)
     summary = sim.summarise(ds)
-    point = grid.sel(at)
+    point = grid.sel(values)
     for name in sweeps.HEADLINE:
         for statistic in ("mean", "quantile", "cvar_error", "finite"):
             if f"{name}_{statistic}" in summary:
-                found = point[f"{name}_{statistic}"].values
-                assert np.array_equal(found, summary[f"{name}_{statistic}"].values, True), name
+                actual = point[f"{name}_{statistic}"].values
+                assert np.array_equal(actual, summary[f"{name}_{statistic}"].values, True), name
     for name in ("p_gw_above", "p_margin_above_hurdle_error", "p_both_named"):
         assert np.array_equal(point[name].values, summary[name].values)
     for text in (MEDIAN, LOW, HURDLE):
-        both = expressions.evaluate(text, ds)
-        assert (float(point[text]), float(point[f"{text}_error"])) == both
+        expected = expressions.evaluate(text, ds)
+        assert (float(point[text]), float(point[f"{text}_error"])) == expected
     assert int(point["draws_questionable"]) == ds.attrs["draws_questionable"]
 
 
-def test_the_order_of_keys_transposes_and_changes_nothing_else(grid: xr.Dataset) -> None:
-    other = sim.sweep(BASE, {LIFE: [3, 5], DUTY: [0.4, 0.5, 0.6]}, [LOW, "gw"], **SMALL)
-    assert other[LOW].dims == (LIFE, DUTY)
+def test_order_of_keys_only_transposes_the_result(grid: xr.Dataset) -> None:
+    transposed = sim.sweep(BASE, {LIFE: [3, 5], DUTY: [0.4, 0.5, 0.6]}, [LOW, "gw"], **SMALL)
+    assert transposed[LOW].dims == (LIFE, DUTY)
     for name in (LOW, f"{LOW}_error", "gw_mean", "gw_cvar_error"):
-        xr.testing.assert_equal(other[name].transpose(*grid[name].dims), grid[name])
+        xr.testing.assert_equal(transposed[name].transpose(*grid[name].dims), grid[name])
 
 
-def test_any_key_that_can_be_set_can_be_swept() -> None:
+def test_settings_factors_and_labs_can_be_swept() -> None:
     over = {
         "model.view": "economic,accounting",
         "factors.demand": [-2, 2],
@@ -81,7 +83,7 @@ def test_any_key_that_can_be_set_can_be_swept() -> None:
     assert swept["landlord_margin_book_sd"].sizes["regime"] == 3  # kept, as it is asked for
 
 
-def test_draws_that_do_not_count_are_told_by_point() -> None:
+def test_questionable_draws_are_counted_by_point() -> None:
     over = {"hardware.pue.median": [1.2, 1.25]}
     swept = sim.sweep(BASE, over, [MEDIAN], drop_questionable=True, **SMALL)
     questionable = swept["draws_questionable"].values
@@ -89,36 +91,36 @@ def test_draws_that_do_not_count_are_told_by_point() -> None:
     assert (swept["draws_counted"].values == SMALL["draws"] - questionable).all()
 
 
-def test_a_point_that_fails_is_told() -> None:
+def test_error_names_the_point_that_fails() -> None:
     revenue = "labs.openai.arr_2026q4_busd"
     distribution = {"family": "normal", "mean": 46, "sd": 1}  # at an sd of 30 some 6 % are below 0
-    asked: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "over": {f"{revenue}.sd": [1, 30]}, "set": {revenue: distribution}, "draws": 512,
         "outputs": ["p50(lab_paid_margin[openai]@2026Q4)"],
     }  # fmt: skip
     with pytest.raises(sim.RunError, match=rf"^{revenue}.sd = 30: base: .* not finite"):
-        sim.sweep(BASE, **asked)
-    swept = sim.sweep(BASE, bad_draws="drop", **asked)
+        sim.sweep(BASE, **arguments)
+    swept = sim.sweep(BASE, bad_draws="drop", **arguments)
     assert swept["draws_not_finite"].values[0] == 0
     assert 10 < swept["draws_not_finite"].values[1] == 512 - swept["draws_counted"].values[1]
 
 
-def test_all_faults_are_told_before_anything_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    def drawn(*arguments: Any, **options: Any) -> None:
+def test_all_faults_are_reported_before_any_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any, **options: Any) -> None:
         raise AssertionError("drawn")
 
-    monkeypatch.setattr(sweeps, "run_engine", drawn)
+    monkeypatch.setattr(sweeps, "run_engine", fail)
     with pytest.raises(sim.InputError) as caught:
         sim.sweep(
             BASE, {LIFE: [3, -4]}, ["gww", "p5(nonsense)", "p5(margn@2026Q4)"],
             draws=0, seed=-1, sampler="magic", threads=0, bad_draws="hide", set={LIFE: 3},
         )  # fmt: skip
-    told = {fault.key: fault.message for fault in caught.value.faults}
-    assert {key for key in told if key not in (LIFE,)} == {
+    faults = {fault.key: fault.message for fault in caught.value.faults}
+    assert {key for key in faults if key not in (LIFE,)} == {
         "draws", "seed", "sampler", "threads", "bad_draws", "gww", "p5(nonsense)",
         "p5(margn@2026Q4)",
     }  # fmt: skip
-    assert "did you mean 'gw'?" in told["gww"]
+    assert "did you mean 'gw'?" in faults["gww"]
     messages = [fault.message for fault in caught.value.faults if fault.key == LIFE]
     assert messages == ["expected a number above 0, got -4", "is swept, and given by --set too"]
     with pytest.raises(sim.InputError, match="unknown label 'openia'; did you mean 'openai'"):
@@ -129,16 +131,16 @@ def test_all_faults_are_told_before_anything_is_drawn(monkeypatch: pytest.Monkey
         sim.sweep(BASE, {LIFE: [3]}, ["p_both_named"], set={"model.named_labs": ["nobody"]})
 
 
-def test_the_hurdle_is_asked_for_where_it_is_one_number() -> None:
-    def asked(over: dict[str, Any]) -> list[str]:
-        return [one.text for one in make_plan(over, None).expressions]
+def test_default_outputs_include_the_hurdle_if_it_is_one_number() -> None:
+    def default_texts(over: dict[str, Any]) -> list[str]:
+        return [expression.text for expression in make_plan(over, None).expressions]
 
-    assert asked({LIFE: [3]}) == [MEDIAN, LOW, HURDLE]
-    assert asked({"finance.hurdle_margin.value": [0.6]})[2].endswith(">= 0.6)")
-    assert asked({"finance.hurdle_margin.value": [0.6, 0.7]}) == [MEDIAN, LOW]
+    assert default_texts({LIFE: [3]}) == [MEDIAN, LOW, HURDLE]
+    assert default_texts({"finance.hurdle_margin.value": [0.6]})[2].endswith(">= 0.6)")
+    assert default_texts({"finance.hurdle_margin.value": [0.6, 0.7]}) == [MEDIAN, LOW]
 
 
-def test_what_determines_a_sweep_names_its_folder() -> None:
+def test_digest_depends_on_all_inputs_of_the_result() -> None:
     over = {LIFE: [3, 4]}
     first = make_plan(over).digest()
     assert make_plan({LIFE: "3:4:2"}).digest() == first
@@ -147,7 +149,7 @@ def test_what_determines_a_sweep_names_its_folder() -> None:
         make_plan(over, seed=4), make_plan(over, sampler="random"),
         make_plan(over, drop_questionable=True),
     ]  # fmt: skip
-    assert len({first, *(other.digest() for other in others)}) == 7
+    assert len({first, *(plan.digest() for plan in others)}) == 7
 
 
 def test_tables_fit_the_number_of_keys(grid: xr.Dataset) -> None:
@@ -185,16 +187,16 @@ def test_tables_fit_the_number_of_keys(grid: xr.Dataset) -> None:
          [LOW], []),
     ],
 )  # fmt: skip
-def test_every_shape_of_grid_has_its_pictures(
+def test_every_shape_of_grid_has_its_figures(
     over: dict[str, Any], outputs: list[str] | None, names: list[str], tmp_path: Path
 ) -> None:
     swept = sim.sweep(BASE, over, outputs, draws=256)
-    found = figures.figure_groups(swept)
-    assert len(found) == len(names)
-    for name, asked in found.items():
-        made = figures.draw(swept, asked)
-        plots.save(made, tmp_path / f"{name}.png")
-        shown = [axes for axes in made.axes if axes.get_visible()]
+    pictures = figures.figure_groups(swept)
+    assert len(pictures) == len(names)
+    for name, parsed in pictures.items():
+        figure = figures.draw(swept, parsed)
+        plots.save(figure, tmp_path / f"{name}.png")
+        shown = [axes for axes in figure.axes if axes.get_visible()]
         texts = " ".join(
             text for axes in shown for text in (axes.get_xlabel(), axes.get_ylabel())
         ).replace("\n", " ")
@@ -208,14 +210,14 @@ def test_every_shape_of_grid_has_its_pictures(
 
 def test_lines_and_contours_show_the_numbers(grid: xr.Dataset) -> None:
     line = grid.isel({LIFE: 0}).assign_attrs(over=json.dumps({DUTY: [0.4, 0.5, 0.6]}))
-    asked = [expressions.parse(MEDIAN), expressions.parse(LOW)]
-    (panel,) = figures.draw(line, asked).axes
-    drawn = [container.lines[0].get_ydata() for container in panel.containers]  # type: ignore[union-attr]
-    for values, text in zip(drawn, (MEDIAN, LOW), strict=True):
+    parsed = [expressions.parse(MEDIAN), expressions.parse(LOW)]
+    (panel,) = figures.draw(line, parsed).axes
+    plotted = [container.lines[0].get_ydata() for container in panel.containers]  # type: ignore[union-attr]
+    for values, text in zip(plotted, (MEDIAN, LOW), strict=True):
         assert values == pytest.approx(100 * line[text].values)
     labels = [text.get_text() for text in panel.get_legend().get_texts()]  # type: ignore[union-attr]
     assert labels == ["90 % of draws", "50 % of draws", "median", "5th percentile"]
-    panel, bar = figures.draw(grid, asked[:1]).axes
+    panel, bar = figures.draw(grid, parsed[:1]).axes
     assert bar.get_ylabel() == "Median (%)"
     low, high = bar.get_ylim()
     assert low <= 100 * float(grid[MEDIAN].min())
@@ -223,9 +225,7 @@ def test_lines_and_contours_show_the_numbers(grid: xr.Dataset) -> None:
     assert math.isclose(high - low, 100 * float(np.ptp(grid[MEDIAN].values)), rel_tol=0.5)
 
 
-def test_the_command_prints_tables_with_errors_and_says_where_the_results_are(
-    command: Command, tmp_path: Path
-) -> None:
+def test_command_prints_tables_with_errors_and_the_folder(command: Command, tmp_path: Path) -> None:
     arguments = ("sweep", BASE, "--over", f"{DUTY}=0.3:0.6:3", "--draws", "512", "--seed", "7")
     arguments += ("--output", MEDIAN, "--output", LOW, "--set", "hardware.pue.median=1.15")
     done = command(*arguments)
@@ -239,15 +239,14 @@ def test_the_command_prints_tables_with_errors_and_says_where_the_results_are(
     assert f"{DUTY}: " not in done.stdout
     (folder,) = runs_in(tmp_path / "outputs")
     assert f"outputs/{folder.name}/" in done.stdout
-    told = command(*arguments, "--json")
-    document = json.loads(told.stdout)
+    document = json.loads(command(*arguments, "--json").stdout)
     assert document["from_disk"] == 3
     assert [point["at"][DUTY] for point in document["points"]] == [0.3, 0.45, 0.6]
     assert document["points"][1]["values"][LOW]["error"] > 0
     assert document["over"][DUTY]["units"] == "1"
 
 
-def test_the_command_takes_the_sweep_of_the_file(command: Command, params: Path) -> None:
+def test_command_takes_the_sweep_of_the_file(command: Command, params: Path) -> None:
     over = params / "swept.toml"
     over.write_text(f'format = 1\nextends = "base.toml"\n[sweep]\n"{LIFE}" = [3, 4]\n')
     done = command(
@@ -258,9 +257,7 @@ def test_the_command_takes_the_sweep_of_the_file(command: Command, params: Path)
     assert done.stdout.startswith("outputs/swept-sweep-")
 
 
-def test_a_sweep_over_an_unknown_key_is_bad_input_and_writes_nothing(
-    command: Command, tmp_path: Path
-) -> None:
+def test_command_refuses_unknown_keys_and_writes_nothing(command: Command, tmp_path: Path) -> None:
     done = command(
         "sweep", BASE, "--over", "hardware.it_economic_live_years.median=3:6:4", "--draws", "0",
         "--output", "p5(gww@2026Q4)",

@@ -13,6 +13,7 @@ from drawing import drawn, stored
 import sim
 from sim.common.errors import InputError
 from sim.engine import loop
+from sim.engine.state import SimulationState
 from sim.parameters.scenario import Scenario
 from sim.simulation import until
 from sim.simulation.until import STEP, TargetStatus, next_size, parse, simulate_until
@@ -24,59 +25,66 @@ MARGIN = "p5(inference_gross_margin@2026Q4)"
 @pytest.mark.parametrize(
     ("sampler", "threads"), [("random", 1), ("stratified", 1), ("stratified", 2), ("sobol", 2)]
 )
-def test_an_extended_run_is_one_run_bit_for_bit(base: Scenario, sampler: str, threads: int) -> None:
+def test_extended_run_has_the_bits_of_a_single_run(
+    base: Scenario, sampler: str, threads: int
+) -> None:
     total = 5 * 1_024 + 100
-    whole = drawn(base, total, 3, sampler, threads=threads)
-    part = None
+    full = drawn(base, total, 3, sampler, threads=threads)
+    extended = None
     for draws in (1_024, 4 * 1_024 + 1, total):
-        told: list[int] = []
-        before = part.draws // 1_024 * 1_024 if part else 0  # an end of a tile is drawn again
-        part = drawn(base, draws, 3, sampler, threads=threads, progress=told.append, after=part)
-        assert sum(told) == draws - before
-    assert part is not None
-    np.testing.assert_array_equal(part.values, whole.values)
-    np.testing.assert_array_equal(part.status, whole.status)
+        done_draws: list[int] = []
+        # An incomplete tile is evaluated again.
+        reused = extended.draws // 1_024 * 1_024 if extended else 0
+        extended = drawn(
+            base, draws, 3, sampler, threads=threads, progress=done_draws.append, after=extended
+        )
+        assert sum(done_draws) == draws - reused
+    assert extended is not None
+    np.testing.assert_array_equal(extended.values, full.values)
+    np.testing.assert_array_equal(extended.status, full.status)
     for name in ("count", "mean", "m2"):
-        found, told_at_once = getattr(part.running, name), getattr(whole.running, name)
-        np.testing.assert_array_equal(found, told_at_once, err_msg=name)
+        actual, expected = getattr(extended.running, name), getattr(full.running, name)
+        np.testing.assert_array_equal(actual, expected, err_msg=name)
 
 
-def test_what_is_extended_is_left_as_it_was(base: Scenario) -> None:
-    part = drawn(base, 1_024, seed=3)
-    mean = part.running.mean.copy()
-    drawn(base, 2_048, seed=3, after=part)
-    np.testing.assert_array_equal(part.running.mean, mean)
-    assert part.running.count.sum() == part.draws == 1_024
+def test_extension_does_not_change_the_state_it_extends(base: Scenario) -> None:
+    state = drawn(base, 1_024, seed=3)
+    mean = state.running.mean.copy()
+    drawn(base, 2_048, seed=3, after=state)
+    np.testing.assert_array_equal(state.running.mean, mean)
+    assert state.running.count.sum() == state.draws == 1_024
 
 
-def test_only_the_same_question_is_extended(base: Scenario) -> None:
-    part = drawn(base, 1_024, seed=3)
+def test_extension_refuses_states_of_other_options(base: Scenario) -> None:
+    state = drawn(base, 1_024, seed=3)
     for options in ({"seed": 4}, {"seed": 3, "uncertainty": 0.5}, {"seed": 3, "keep": ["gw"]}):
         with pytest.raises(ValueError, match="after: expected a result of the same scenario"):
-            drawn(base, 2_048, after=part, **options)  # type: ignore[arg-type]
+            drawn(base, 2_048, after=state, **options)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="after: expected at most 512 draws, got 1024"):
-        drawn(base, 512, seed=3, after=part)
+        drawn(base, 512, seed=3, after=state)
 
 
 def test_draws_are_added_until_every_target_is_met(base: Scenario) -> None:
     sizes: list[int] = []
-    told: list[int] = []
+    done_draws: list[int] = []
     targets = [f"{MARGIN} +- 0.006", "mean(arr[xai]@2027Q4) ± 1", "P(gw[openai]@2027Q4>10) +/- .01"]
-    ds = simulate_until(base, targets, seed=5, sized=sizes.append, progress=told.append)
+    ds = simulate_until(base, targets, seed=5, sized=sizes.append, progress=done_draws.append)
     draws = ds.sizes["draw"]
     assert sizes[0] == STEP
-    assert sizes[-1] == draws == sum(told)
+    assert sizes[-1] == draws == sum(done_draws)
     assert len(sizes) > 1
     assert all(size % STEP == 0 for size in sizes)
-    found = json.loads(ds.attrs["until"])
-    assert [f["target"] for f in found] == targets
-    assert all(f["met"] for f in found)
-    assert found[0]["error"] <= 0.006
-    one = sim.simulate(base, draws, seed=5)
-    xr.testing.assert_identical(ds.drop_attrs(), one.drop_attrs())
-    assert {k: v for k, v in ds.attrs.items() if k != "until"} == one.attrs
-    assert found[0]["value"] == float(
-        sim.summarise(one).inference_gross_margin_quantile.sel(quarter="2026Q4", quantile=0.05)
+    outcomes = json.loads(ds.attrs["until"])
+    assert [outcome["target"] for outcome in outcomes] == targets
+    assert all(outcome["met"] for outcome in outcomes)
+    assert outcomes[0]["error"] <= 0.006
+    single_run = sim.simulate(base, draws, seed=5)
+    xr.testing.assert_identical(ds.drop_attrs(), single_run.drop_attrs())
+    assert {k: v for k, v in ds.attrs.items() if k != "until"} == single_run.attrs
+    assert outcomes[0]["value"] == float(
+        sim.summarise(single_run).inference_gross_margin_quantile.sel(
+            quarter="2026Q4", quantile=0.05
+        )
     )
 
 
@@ -84,8 +92,8 @@ SELDOM = {"labs.openai.arr_2026q4_busd": {"family": "normal", "mean": 46, "sd": 
 OFTEN = {"labs.openai.arr_2026q4_busd": {"family": "normal", "mean": 46, "sd": 30}}
 
 
-def revenue(changes: dict[str, object]) -> Scenario:
-    """OpenAI's revenue is below 0 now and then, and its margin then not a number."""
+def with_revenue(changes: dict[str, object]) -> Scenario:
+    """Base case in which OpenAI's revenue is below 0 in some draws, and its margin NaN."""
     return sim.load(BASE, set=changes)
 
 
@@ -98,10 +106,10 @@ def revenue(changes: dict[str, object]) -> Scenario:
         (SELDOM, {"bad_draws": "fail", "drop_questionable": True}),
     ],
 )
-def test_draws_that_are_left_out_are_those_of_one_run(
+def test_left_out_draws_are_those_of_a_single_run(
     changes: dict[str, object], options: dict[str, object]
 ) -> None:
-    scenario = revenue(changes)
+    scenario = with_revenue(changes)
     targets = [
         f"{MARGIN} +- 0.006",
         "mean(unit_cost[hbm_depreciation,online_inference]@2026Q4) +- 1",
@@ -109,17 +117,17 @@ def test_draws_that_are_left_out_are_those_of_one_run(
     sizes: list[int] = []
     ds = simulate_until(scenario, targets, seed=5, sized=sizes.append, **options)  # type: ignore[arg-type]
     assert len(sizes) > 1
-    one = sim.simulate(scenario, sizes[-1], seed=5, **options)  # type: ignore[arg-type]
-    assert one.attrs["draws_not_finite"] > 0
-    assert one.attrs["draws_not_finite_why"].startswith("Not finite")
-    assert (one.sizes["draw"] < sizes[-1]) == (options["bad_draws"] != "keep")
-    xr.testing.assert_identical(ds.drop_attrs(), one.drop_attrs())
-    found = json.loads(ds.attrs.pop("until"))
-    assert ds.attrs == one.attrs
-    summary = sim.summarise(one)
+    single_run = sim.simulate(scenario, sizes[-1], seed=5, **options)  # type: ignore[arg-type]
+    assert single_run.attrs["draws_not_finite"] > 0
+    assert single_run.attrs["draws_not_finite_why"].startswith("Not finite")
+    assert (single_run.sizes["draw"] < sizes[-1]) == (options["bad_draws"] != "keep")
+    xr.testing.assert_identical(ds.drop_attrs(), single_run.drop_attrs())
+    outcomes = json.loads(ds.attrs.pop("until"))
+    assert ds.attrs == single_run.attrs
+    summary = sim.summarise(single_run)
     error = summary.inference_gross_margin_quantile_error.sel(quarter="2026Q4", quantile=0.05)
-    assert found[0]["error"] == float(error)
-    assert found[1]["value"] == pytest.approx(
+    assert outcomes[0]["error"] == float(error)
+    assert outcomes[1]["value"] == pytest.approx(
         float(
             summary.unit_cost_mean.sel(
                 layer="hbm_depreciation", regime="online_inference", quarter="2026Q4"
@@ -128,14 +136,14 @@ def test_draws_that_are_left_out_are_those_of_one_run(
     )
 
 
-def test_bad_draws_are_judged_over_all_draws(
+def test_limit_of_bad_draws_applies_to_all_draws(
     base: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A few too many at first may be chance: they are no reason to stop, and many are."""
+    """Slightly too many among the first draws may be chance and do not end the run."""
     most = 0.001 * STEP
     run = loop.run
 
-    def unlucky(*arguments: object, **options: object) -> loop.Draws:
+    def unlucky(*arguments: object, **options: object) -> SimulationState:
         done = run(*arguments, **options)  # type: ignore[arg-type]
         done.running.bad = int(most) + 1
         done.running.bad_numbers = np.arange(done.running.bad)
@@ -147,36 +155,39 @@ def test_bad_draws_are_judged_over_all_draws(
     assert simulate_until(base, [f"{MARGIN} +- 0.006"], seed=5).attrs["draws_not_finite"] == 9
 
 
-def test_too_many_bad_draws_end_it_at_once() -> None:
+def test_too_many_bad_draws_end_the_run_at_once() -> None:
     sizes: list[int] = []
     with pytest.raises(sim.RunError, match=r"of 8,192 draws gave a value .* more than 0\.1 %"):
-        simulate_until(revenue(OFTEN), [f"{MARGIN} +- 1e-6"], sized=sizes.append)
+        simulate_until(with_revenue(OFTEN), [f"{MARGIN} +- 1e-6"], sized=sizes.append)
     assert sizes == [STEP]
 
 
-def test_kept_bad_draws_tell_no_error_of_what_they_touch() -> None:
+def test_target_with_kept_bad_draws_has_no_error() -> None:
     ds = simulate_until(
-        revenue(OFTEN), "p50(lab_paid_margin[openai]@2026Q2) +- 1e-9", 2 * STEP, bad_draws="keep"
+        with_revenue(OFTEN),
+        "p50(lab_paid_margin[openai]@2026Q2) +- 1e-9",
+        2 * STEP,
+        bad_draws="keep",
     )
     assert ds.attrs["draws"] == STEP
     (line,) = until.remarks(ds)
     assert line.endswith("= nan (asked for 1e-09: no error can be estimated)")
 
 
-def test_the_most_draws_end_it(base: Scenario) -> None:
+def test_run_ends_at_max_draws(base: Scenario) -> None:
     ds = simulate_until(base, f"{MARGIN} +- 1e-6", 20_000)
     assert ds.attrs["draws"] == 2 * STEP  # the most that is a whole number of steps
-    (found,) = json.loads(ds.attrs["until"])
-    assert not found["met"]
+    (outcome,) = json.loads(ds.attrs["until"])
+    assert not outcome["met"]
     line, end = until.remarks(ds)
     assert line.endswith("(asked for 1e-06: NOT REACHED)")
     assert end == "until: of at most 20,000 draws, 16,384 are a multiple of 8,192"
     assert until.warnings(ds) == [line, end]
-    whole = simulate_until(base, f"{MARGIN} +- 1e-6", 2 * STEP)
-    assert len(until.remarks(whole)) == 1  # what was asked for says it
+    full = simulate_until(base, f"{MARGIN} +- 1e-6", 2 * STEP)
+    assert len(until.remarks(full)) == 1  # the limit itself is a whole number of steps
 
 
-def test_draws_to_begin_with_are_whole_steps(base: Scenario) -> None:
+def test_first_draws_are_rounded_up_to_whole_steps(base: Scenario) -> None:
     ds = simulate_until(base, [f"{MARGIN} +- 1"], draws=9_000)
     assert ds.attrs["draws"] == 2 * STEP
     with pytest.raises(InputError) as error:
@@ -193,35 +204,36 @@ def test_draws_to_begin_with_are_whole_steps(base: Scenario) -> None:
         simulate_until(base, [f"{MARGIN} +- 1"], 8_000)
 
 
-def test_what_draws_cannot_tell_is_not_waited_for(base: Scenario) -> None:
-    """A lab without ARR, and an event that no draw shows: three in n bounds it."""
+def test_run_does_not_wait_for_nan_values_or_impossible_events(base: Scenario) -> None:
+    """A lab without ARR, and an event in no draw, which is bounded by 3 / n."""
     ds = simulate_until(
         base,
         ["p50(lab_paid_margin[deepseek]@2026Q4) +- 0.1", "P(gw[meta]@2027Q4 >= 1e4) +- 0.0003"],
     )
-    silent, never = json.loads(ds.attrs["until"])
-    assert silent == {**silent, "value": None, "error": None, "met": False}
-    assert never["value"] == 0
-    assert never["met"]
-    assert never["error"] == 3 / ds.attrs["draws"] <= 0.0003
+    nan_outcome, rare_outcome = json.loads(ds.attrs["until"])
+    assert nan_outcome == {**nan_outcome, "value": None, "error": None, "met": False}
+    assert rare_outcome["value"] == 0
+    assert rare_outcome["met"]
+    assert rare_outcome["error"] == 3 / ds.attrs["draws"] <= 0.0003
     first, second = until.remarks(ds)
     assert first.endswith("= nan (asked for 0.1: no error can be estimated)")
     assert second == "until: P(gw[meta]@2027Q4 >= 1e4) < 0.0002 (asked for 0.0003)"
 
 
-def test_an_infinite_value_is_told_and_not_met(base: Scenario) -> None:
+def test_infinite_value_is_reported_and_not_met(base: Scenario) -> None:
     sizes: list[int] = []
-    aim = "p50(payback_months[openai]) +- 0.1"
-    ds = simulate_until(base, [aim], 4 * STEP, sized=sizes.append)
+    target_text = "p50(payback_months[openai]) +- 0.1"
+    ds = simulate_until(base, [target_text], 4 * STEP, sized=sizes.append)
     assert sizes == [STEP]  # more draws would make it no less infinite
-    (found,) = json.loads(ds.attrs["until"])
-    assert found == {"target": aim, "value": None, "error": 0.0, "infinite": True, "met": False}
+    (outcome,) = json.loads(ds.attrs["until"])
+    infinite = {"value": None, "error": 0.0, "infinite": True, "met": False}
+    assert outcome == {"target": target_text, **infinite}
     assert until.remarks(ds) == [
         "until: p50(payback_months[openai]) = infinite (asked for 0.1: no finite value)"
     ]
 
 
-def test_sizes_follow_from_the_errors() -> None:
+def test_next_size_follows_from_the_errors() -> None:
     target = parse(f"{MARGIN} +- 0.01")
 
     def following(error: float, size: int = 10 * STEP, most: int = 1_000 * STEP) -> float:
@@ -245,16 +257,16 @@ def test_sizes_follow_from_the_errors() -> None:
         ("p5(gw@@) +- 1", "expected stat(output"),
     ],
 )
-def test_targets_that_do_not_read_are_told(text: str, message: str) -> None:
+def test_parse_refuses_invalid_targets(text: str, message: str) -> None:
     with pytest.raises(InputError) as error:
         parse(text)
     assert message in str(error.value)
     assert str(error.value).startswith("--until: ")
 
 
-def test_the_command_adds_draws_and_says_so(command: Command, tmp_path: Path) -> None:
-    asked = ["--until", f"{MARGIN} +- 0.009", "--until", "mean(tps_decode) ± 1e-3"]
-    done = command("run", BASE, *asked, "--max-draws", "20000", "--no-figures", "--seed", "5")
+def test_command_adds_draws_and_reports_outcomes(command: Command, tmp_path: Path) -> None:
+    targets = ["--until", f"{MARGIN} +- 0.009", "--until", "mean(tps_decode) ± 1e-3"]
+    done = command("run", BASE, *targets, "--max-draws", "20000", "--no-figures", "--seed", "5")
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert f"until: {MARGIN} = " in done.stdout
@@ -263,17 +275,17 @@ def test_the_command_adds_draws_and_says_so(command: Command, tmp_path: Path) ->
     (folder,) = runs_in(tmp_path / "outputs")
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["draws"] == 2 * STEP
-    assert [found["met"] for found in manifest["until"]] == [True, False]
-    quiet = command("run", BASE, *asked[2:], "--max-draws", "8192", "--no-figures", "--quiet")
+    assert [outcome["met"] for outcome in manifest["until"]] == [True, False]
+    quiet = command("run", BASE, *targets[2:], "--max-draws", "8192", "--no-figures", "--quiet")
     assert "NOT REACHED" in " ".join(quiet.stderr.split())
     assert len(quiet.stdout.splitlines()) == 1
-    again = command("run", BASE, *asked[:2], "--json", "--no-figures", "--seed", "5")
+    again = command("run", BASE, *targets[:2], "--json", "--no-figures", "--seed", "5")
     (document,) = json.loads(again.stdout)
     assert document["until"][0]["met"]
     assert document["until"][0]["error"] <= 0.009
 
 
-def test_faults_of_targets_are_told_with_those_of_other_options(
+def test_faults_of_targets_are_reported_with_those_of_other_options(
     command: Command, tmp_path: Path
 ) -> None:
     done = command(

@@ -44,7 +44,7 @@ def test_lab_that_a_scenario_lacks_is_nan_in_it(base: Scenario, without_xai: Sce
     for name, scenario in scenarios.items():
         single = sim.simulate(scenario, **OPTIONS)
         xr.testing.assert_identical(sim.of_scenario(many, name), single)
-        # Probabilities of all labs too: of those that there are.
+        # Probabilities over all labs are over those of the scenario.
         xr.testing.assert_equal(
             summary.sel(scenario=name)["p_top_two"].drop_vars("scenario"),
             sim.summarise(single)["p_top_two"],
