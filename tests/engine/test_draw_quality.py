@@ -263,14 +263,14 @@ def test_spreads_that_do_not_settle_are_told(base: Scenario) -> None:
     """In the base case 22 draws of 100,000 leave no HBM: cost per token goes with one over it."""
     wide = load({"model.uncertainty": 2})
     ds = sim.simulate(wide, draws=4_096, bad_draws="drop")
-    lines = [line for line in tables.quality(ds, sim.summarise(ds)) if "do not settle" in line]
+    lines = [line for line in tables.quality(ds, sim.summarise(ds)) if "do not converge" in line]
     assert "compute_cost (20" in lines[0]
     assert "read the quantiles instead" in lines[0]
     ds = sim.simulate(base, draws=4_096, sampler="random")  # none of those 22 is among them
     calm = sim.summarise(ds)
-    assert not any("do not settle" in line for line in tables.quality(ds, calm))
+    assert not any("do not converge" in line for line in tables.quality(ds, calm))
     few = sim.simulate(wide, draws=1_000, bad_draws="drop")
-    assert not any("do not settle" in line for line in tables.quality(few, sim.summarise(few)))
+    assert not any("do not converge" in line for line in tables.quality(few, sim.summarise(few)))
 
 
 def test_the_folder_of_a_run_says_what_was_left_out(tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_the_folder_of_a_run_says_what_was_left_out(tmp_path: Path) -> None:
         assert stored.attrs["draws_not_finite"] == manifest["draws_not_finite"]
 
 
-def test_the_command_line_drops_keeps_or_fails(command: Command, tmp_path: Path) -> None:
+def test_the_command_line_drops_keeps_or_fails(invoke: Command, tmp_path: Path) -> None:
     distribution = ["--set", "labs.openai.arr_2026q4_busd.mean=46"]
     overlay = tmp_path / "wide.toml"
     overlay.write_text(
@@ -294,18 +294,18 @@ def test_the_command_line_drops_keeps_or_fails(command: Command, tmp_path: Path)
         'mean = 46\nsd = 30\nunit = "USD bn"\nsource = "judgement"\n'
     )
     common = ["run", str(overlay), "--draws", "640", "--no-figures"]
-    failed = command(*common)
+    failed = invoke(*common)
     assert failed.returncode == 1, failed.stderr
     assert "more than 0.1 %" in failed.stderr
     assert runs_in(tmp_path / "outputs") == []
-    done = command(*common, "--bad-draws", "drop", "--drop-questionable", "--json", *distribution)
+    done = invoke(*common, "--bad-draws", "drop", "--drop-questionable", "--json", *distribution)
     assert done.returncode == 0, done.stderr
     assert "WARNING" in done.stderr
     (document,) = json.loads(done.stdout)
     assert document["draws"] == 640
     assert document["draws_not_finite"] > 0
     assert any("left out of the draws" in remark for remark in document["remarks"])
-    wrong = command(*common, "--bad-draws", "ignore")
+    wrong = invoke(*common, "--bad-draws", "ignore")
     assert wrong.returncode == 2
     assert "--bad-draws: unknown policy 'ignore'; known: fail, drop, keep" in wrong.stderr
 
@@ -317,7 +317,7 @@ def test_scenarios_of_which_other_draws_are_left_out_are_paired_by_number() -> N
         for policy in ("keep", "drop")
     )
     rows = dict(comparison.side_by_side([every, some]).rows)
-    (margin, *_) = rows["  less base"]
+    (margin, *_) = rows["  vs base"]
     assert isinstance(margin, tables.Cell)
     assert abs(margin.value) < 0.02
     assert margin.error == 0

@@ -369,11 +369,11 @@ def test_lines_and_contours_show_the_numbers(grid: xr.Dataset) -> None:
 
 
 def test_the_command_prints_tables_with_errors_and_says_where_the_results_are(
-    command: Command, tmp_path: Path
+    invoke: Command, tmp_path: Path
 ) -> None:
     arguments = ("sweep", BASE, "--over", f"{DUTY}=0.3:0.6:3", "--draws", "512", "--seed", "7")
     arguments += ("--output", MEDIAN, "--output", LOW, "--set", "hardware.pue.median=1.15")
-    done = command(*arguments)
+    done = invoke(*arguments)
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
     for words in (
@@ -384,7 +384,7 @@ def test_the_command_prints_tables_with_errors_and_says_where_the_results_are(
     assert f"{DUTY}: " not in done.stdout
     (folder,) = runs_in(tmp_path / "outputs")
     assert f"outputs/{folder.name}/" in done.stdout
-    told = command(*arguments, "--json")
+    told = invoke(*arguments, "--json")
     document = json.loads(told.stdout)
     assert document["from_disk"] == 3
     assert [point["at"][DUTY] for point in document["points"]] == [0.3, 0.45, 0.6]
@@ -392,10 +392,10 @@ def test_the_command_prints_tables_with_errors_and_says_where_the_results_are(
     assert document["over"][DUTY]["units"] == "1"
 
 
-def test_the_command_takes_the_sweep_of_the_file(command: Command, params: Path) -> None:
+def test_the_command_takes_the_sweep_of_the_file(invoke: Command, params: Path) -> None:
     over = params / "swept.toml"
     over.write_text(f'format = 1\nextends = "base.toml"\n[sweep]\n"{LIFE}" = [3, 4]\n')
-    done = command(
+    done = invoke(
         "sweep", str(over), "--draws", "64", "--quiet", "--no-figures", "--output", LOW,
         "--output", "gw",
     )  # fmt: skip
@@ -404,9 +404,9 @@ def test_the_command_takes_the_sweep_of_the_file(command: Command, params: Path)
 
 
 def test_a_sweep_over_an_unknown_key_is_bad_input_and_writes_nothing(
-    command: Command, tmp_path: Path
+    invoke: Command, tmp_path: Path
 ) -> None:
-    done = command(
+    done = invoke(
         "sweep", BASE, "--over", "hardware.it_economic_live_years.median=3:6:4", "--draws", "0",
         "--output", "p5(gww@2026Q4)",
     )  # fmt: skip
