@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import gc
+import io
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xarray as xr
+from rich.console import Console
 
 import sim
+from sim.cli import main, terminal
 from sim.parameters.scenario import Scenario
 from sim.store import locks
 
@@ -64,7 +71,10 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
-    """Run `sim ARGUMENTS` as a user does, in a folder of its own, 80 columns wide."""
+    """Run `sim ARGUMENTS` in a process, as a user does, in a folder of its own, 80 columns wide.
+
+    Where the process is not the point, `invoke` does the same sooner.
+    """
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -77,6 +87,55 @@ def command(tmp_path: Path) -> Command:
         )
 
     return run
+
+
+@pytest.fixture
+def invoke(tmp_path: Path) -> Command:
+    """As `command`, in this process; what it imports and caches is there already."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return invoke_in(tmp_path, *arguments, **environment)
+
+    return run
+
+
+def invoke_in(
+    folder: Path, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `sim ARGUMENTS` in this process, in a folder, 80 columns wide unless COLUMNS is given."""
+    output, errors = io.StringIO(), io.StringIO()
+    thresholds = gc.get_threshold()
+    code: Any = 0
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(errors),
+    ):
+        patch.setattr(sys, "argv", ["sim", *arguments])
+        for name, value in {"COLUMNS": "80", **environment}.items():
+            patch.setenv(name, value)
+        # The consoles are made when the module is imported, for a terminal of that time.
+        for name, console in zip(("out", "err"), terminal.consoles(), strict=True):
+            patch.setattr(terminal, name, console)
+        try:
+            main.main()
+        except SystemExit as leaving:
+            code = leaving.code or 0
+        finally:
+            gc.set_threshold(*thresholds)
+            atexit.unregister(gc.freeze)
+    return subprocess.CompletedProcess(arguments, code, output.getvalue(), errors.getvalue())
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch) -> Console:
+    """The console that tables are printed to, 80 columns wide, which records them."""
+    console = Console(
+        width=80, record=True, highlight=False, force_terminal=False, legacy_windows=False
+    )
+    monkeypatch.setattr(terminal, "out", console)
+    return console
 
 
 @pytest.fixture

@@ -22,14 +22,15 @@ Line = tuple[str, str]  # of a cell: its plain text, and the dim text after it
 T = TypeVar("T")
 
 
-def _console(stderr: bool = False, width: int | None = None) -> Console:
-    return Console(stderr=stderr, highlight=False, width=width)
+def consoles() -> tuple[Console, Console]:
+    """Consoles of the output and error streams, as wide as the terminal is now."""
+    output = Console(highlight=False)
+    if output.width < MIN_WIDTH:
+        output = Console(highlight=False, width=MIN_WIDTH)
+    return output, Console(stderr=True, highlight=False)
 
 
-out = _console()
-if out.width < MIN_WIDTH:
-    out = _console(width=MIN_WIDTH)
-err = _console(stderr=True)
+out, err = consoles()
 
 
 def show(table: Table) -> None:

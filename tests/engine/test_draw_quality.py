@@ -293,7 +293,7 @@ def test_the_manifest_of_a_run_reports_dropped_draws(tmp_path: Path) -> None:
         assert on_disk.attrs["draws_not_finite"] == manifest["draws_not_finite"]
 
 
-def test_the_run_command_follows_the_policy_for_bad_draws(command: Command, tmp_path: Path) -> None:
+def test_the_run_command_follows_the_policy_for_bad_draws(invoke: Command, tmp_path: Path) -> None:
     distribution = ["--set", "labs.openai.arr_2026q4_busd.mean=46"]
     overlay = tmp_path / "wide.toml"
     overlay.write_text(
@@ -301,18 +301,18 @@ def test_the_run_command_follows_the_policy_for_bad_draws(command: Command, tmp_
         'mean = 46\nsd = 30\nunit = "USD bn"\nsource = "judgement"\n'
     )
     common = ["run", str(overlay), "--draws", "640", "--no-figures"]
-    failed = command(*common)
+    failed = invoke(*common)
     assert failed.returncode == 1, failed.stderr
     assert "more than 0.1 %" in failed.stderr
     assert runs_in(tmp_path / "outputs") == []
-    done = command(*common, "--bad-draws", "drop", "--drop-questionable", "--json", *distribution)
+    done = invoke(*common, "--bad-draws", "drop", "--drop-questionable", "--json", *distribution)
     assert done.returncode == 0, done.stderr
     assert "WARNING" in done.stderr
     (document,) = json.loads(done.stdout)
     assert document["draws"] == 640
     assert document["draws_not_finite"] > 0
     assert any("left out of the draws" in remark for remark in document["remarks"])
-    wrong = command(*common, "--bad-draws", "ignore")
+    wrong = invoke(*common, "--bad-draws", "ignore")
     assert wrong.returncode == 2
     assert "--bad-draws: unknown policy 'ignore'; known: fail, drop, keep" in wrong.stderr
 

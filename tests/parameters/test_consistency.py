@@ -147,8 +147,8 @@ def test_figures_of_an_unknown_lab_are_left_out(folder: Folder) -> None:
     )
 
 
-def test_check_reports_contradictions_at_80_columns(command: Command) -> None:
-    done = command("check", BASE)
+def test_check_reports_contradictions_at_80_columns(invoke: Command) -> None:
+    done = invoke("check", BASE)
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 80

@@ -134,8 +134,8 @@ def test_a_group_can_be_set_by_its_name(tied: Path) -> None:
     assert changed.digest() != sim.load(tied).digest()
 
 
-def test_a_stored_run_keeps_its_groups(tied: Path, command: Callable[..., Any]) -> None:
-    done = command("run", str(tied), "--draws", "1e3", "--no-figures", "--quiet")
+def test_a_stored_run_keeps_its_groups(tied: Path, invoke: Callable[..., Any]) -> None:
+    done = invoke("run", str(tied), "--draws", "1e3", "--no-figures", "--quiet")
     assert done.returncode == 0, done.stderr
     out = next(path for path in tied.parents[1].rglob("manifest.json"))
     groups = json.loads(out.read_text())["correlation"]
@@ -182,15 +182,15 @@ def test_a_group_with_a_fault_is_refused_with_file_and_line(
     assert fault.location.line >= len(text.splitlines())
 
 
-def test_describe_lists_groups_and_common_factors(tied: Path, command: Callable[..., Any]) -> None:
-    done = command("describe", "--correlations", "--file", str(tied))
+def test_describe_lists_groups_and_common_factors(tied: Path, invoke: Callable[..., Any]) -> None:
+    done = invoke("describe", "--correlations", "--file", str(tied))
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "Group power: Gaussian copula\n  asked of ranks   drawn of ranks\n" in done.stdout
     assert "t copula, nu 4 asked of scores drawn of ranks" in " ".join(done.stdout.split())
     assert "Common factors tie" in done.stdout
     data = json.loads(
-        command("describe", "pue", "--correlations", "--json", "--file", str(tied)).stdout
+        invoke("describe", "pue", "--correlations", "--json", "--file", str(tied)).stdout
     )
     assert [group["name"] for group in data["groups"]] == ["power"]
     assert data["factors"] == []  # pue loads on none

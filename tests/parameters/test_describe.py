@@ -169,22 +169,20 @@ def test_an_unknown_name_is_refused_with_the_nearest(
     assert message in str(caught.value)
 
 
-def test_describe_prints_text_and_json(command: Command) -> None:
-    done = command("describe", "--file", BASE, "hardware.pue", "inference_gross_margin")
+def test_describe_prints_text_and_json(invoke: Command) -> None:
+    done = invoke("describe", "--file", BASE, "hardware.pue", "inference_gross_margin")
     assert done.returncode == 0, done.stderr
     assert "hardware.pue  [1]" in done.stdout
     assert "inference_gross_margin  [1]" in done.stdout
-    done = command(
-        "describe", "--file", BASE, "--json", "hardware.pue", "--set", f"{PUE}.value=1.1"
-    )
+    done = invoke("describe", "--file", BASE, "--json", "hardware.pue", "--set", f"{PUE}.value=1.1")
     (data,) = json.loads(done.stdout)
     assert data["law"] == {"value": 1.1}
     assert data["changes"][0].startswith("--set: hardware.pue.value: family logit_normal")
-    every = json.loads(command("describe", "--file", BASE, "--json").stdout)
+    every = json.loads(invoke("describe", "--file", BASE, "--json").stdout)
     assert {"hardware.pue", "labs.openai.gw_2026q4"} <= {row["name"] for row in every}
-    listed = command("describe", "--file", BASE).stdout
+    listed = invoke("describe", "--file", BASE).stdout
     assert "labs.openai" in listed
     assert "Grades: A first-party" in listed
-    done = command("describe", "--file", BASE, "puee")
+    done = invoke("describe", "--file", BASE, "puee")
     assert (done.returncode, done.stdout) == (2, "")
     assert "did you mean 'pue'?" in done.stderr

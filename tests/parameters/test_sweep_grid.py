@@ -129,21 +129,21 @@ def test_an_overlay_inherits_a_sweep_and_changes_it_by_key(folder: Folder) -> No
 
 
 def test_check_reports_the_line_of_a_fault_of_a_sweep(
-    command: Command, folder: Folder, tmp_path: Path
+    invoke: Command, folder: Folder, tmp_path: Path
 ) -> None:
     folder.overlay(f'[sweep]\n"{DUTY}" = "0.4:0.6"\n"run.draws" = [1, 2]\n', "grammar.toml")
     folder.overlay(f'[sweep]\n"hardware.puee.median" = [1.1]\n"{LIFE}" = [-1, 4]\n', "keys.toml")
-    done = command("check", "params/grammar.toml")
+    done = invoke("check", "params/grammar.toml")
     assert done.returncode == 2
     assert "params/grammar.toml:4: utilisation.duty_cycle_online_inference.median: " in done.stderr
     assert "params/grammar.toml:5: run.draws: is not a parameter" in done.stderr
-    done = command("check", "params/base.toml", "params/keys.toml")
+    done = invoke("check", "params/base.toml", "params/keys.toml")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "params/keys.toml:4: hardware.puee: unknown key; did you mean 'pue'?",
         f"params/keys.toml:5: {LIFE}: expected a number above 0, got -1",
     ]
     folder.overlay(f'[sweep]\n"{LIFE}" = [3, 4]\n', "good.toml")
-    done = command("check", "params/good.toml")
+    done = invoke("check", "params/good.toml")
     assert done.returncode == 0, done.stderr
     assert f"sweep: {LIFE} (2)" in done.stdout

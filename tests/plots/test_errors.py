@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import xarray as xr
+from figure_marks import texts
 from full_runs import CASES, FullRun, assert_estimate, full_run
-from matplotlib.text import Text
 
 import sim
 from sim.model.dims import LAYERS
@@ -155,10 +155,10 @@ def written(name: str, run: FullRun, estimates: Estimates) -> set[str]:
 def test_a_figure_writes_no_error_but_those_of_its_estimates(name: str) -> None:
     run = full_run("sobol, questionable draws dropped")
     known = written(name, run, ESTIMATES[name](run.ds))
-    texts = [text.get_text() for text in draw(name, run.ds).findobj(Text)]  # type: ignore[attr-defined]
+
     shown = [
         number
-        for text in texts
+        for text in texts(draw(name, run.ds))
         if "Scenario" not in text
         for number in re.findall(r"[−\d.,]+ ± [\d.]+(?: %)?", text.replace("\n±", " ±"))
     ]

@@ -225,10 +225,10 @@ def test_lines_and_contours_show_the_numbers(grid: xr.Dataset) -> None:
     assert math.isclose(high - low, 100 * float(np.ptp(grid[MEDIAN].values)), rel_tol=0.5)
 
 
-def test_command_prints_tables_with_errors_and_the_folder(command: Command, tmp_path: Path) -> None:
+def test_command_prints_tables_with_errors_and_the_folder(invoke: Command, tmp_path: Path) -> None:
     arguments = ("sweep", BASE, "--over", f"{DUTY}=0.3:0.6:3", "--draws", "512", "--seed", "7")
     arguments += ("--output", MEDIAN, "--output", LOW, "--set", "hardware.pue.median=1.15")
-    done = command(*arguments)
+    done = invoke(*arguments)
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
     for words in (
@@ -239,17 +239,17 @@ def test_command_prints_tables_with_errors_and_the_folder(command: Command, tmp_
     assert f"{DUTY}: " not in done.stdout
     (folder,) = runs_in(tmp_path / "outputs")
     assert f"outputs/{folder.name}/" in done.stdout
-    document = json.loads(command(*arguments, "--json").stdout)
+    document = json.loads(invoke(*arguments, "--json").stdout)
     assert document["from_disk"] == 3
     assert [point["at"][DUTY] for point in document["points"]] == [0.3, 0.45, 0.6]
     assert document["points"][1]["values"][LOW]["error"] > 0
     assert document["over"][DUTY]["units"] == "1"
 
 
-def test_command_takes_the_sweep_of_the_file(command: Command, params: Path) -> None:
+def test_command_takes_the_sweep_of_the_file(invoke: Command, params: Path) -> None:
     over = params / "swept.toml"
     over.write_text(f'format = 1\nextends = "base.toml"\n[sweep]\n"{LIFE}" = [3, 4]\n')
-    done = command(
+    done = invoke(
         "sweep", str(over), "--draws", "64", "--quiet", "--no-figures", "--output", LOW,
         "--output", "gw",
     )  # fmt: skip
@@ -257,8 +257,8 @@ def test_command_takes_the_sweep_of_the_file(command: Command, params: Path) -> 
     assert done.stdout.startswith("outputs/swept-sweep-")
 
 
-def test_command_refuses_unknown_keys_and_writes_nothing(command: Command, tmp_path: Path) -> None:
-    done = command(
+def test_command_refuses_unknown_keys_and_writes_nothing(invoke: Command, tmp_path: Path) -> None:
+    done = invoke(
         "sweep", BASE, "--over", "hardware.it_economic_live_years.median=3:6:4", "--draws", "0",
         "--output", "p5(gww@2026Q4)",
     )  # fmt: skip

@@ -264,9 +264,9 @@ def test_parse_refuses_invalid_targets(text: str, message: str) -> None:
     assert str(error.value).startswith("--until: ")
 
 
-def test_command_adds_draws_and_reports_outcomes(command: Command, tmp_path: Path) -> None:
+def test_command_adds_draws_and_reports_outcomes(invoke: Command, tmp_path: Path) -> None:
     targets = ["--until", f"{MARGIN} +- 0.009", "--until", "mean(tps_decode) ± 1e-3"]
-    done = command("run", BASE, *targets, "--max-draws", "20000", "--no-figures", "--seed", "5")
+    done = invoke("run", BASE, *targets, "--max-draws", "20000", "--no-figures", "--seed", "5")
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert f"until: {MARGIN} = " in done.stdout
@@ -276,31 +276,31 @@ def test_command_adds_draws_and_reports_outcomes(command: Command, tmp_path: Pat
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["draws"] == 2 * STEP
     assert [outcome["met"] for outcome in manifest["until"]] == [True, False]
-    quiet = command("run", BASE, *targets[2:], "--max-draws", "8192", "--no-figures", "--quiet")
+    quiet = invoke("run", BASE, *targets[2:], "--max-draws", "8192", "--no-figures", "--quiet")
     assert "NOT REACHED" in " ".join(quiet.stderr.split())
     assert len(quiet.stdout.splitlines()) == 1
-    again = command("run", BASE, *targets[:2], "--json", "--no-figures", "--seed", "5")
+    again = invoke("run", BASE, *targets[:2], "--json", "--no-figures", "--seed", "5")
     (document,) = json.loads(again.stdout)
     assert document["until"][0]["met"]
     assert document["until"][0]["error"] <= 0.009
 
 
 def test_faults_of_targets_are_reported_with_those_of_other_options(
-    command: Command, tmp_path: Path
+    invoke: Command, tmp_path: Path
 ) -> None:
-    done = command(
+    done = invoke(
         "run", BASE, "--until", "p5(gw) + 1", "--max-draws", "ten", "--seed", "-1",
     )  # fmt: skip
     assert done.returncode == 2
     for words in ("--until: p5(gw) + 1: expected an expr", "--max-draws: expected", "--seed: exp"):
         assert words in done.stderr
-    done = command("run", BASE, "--until", "p5(gw@2026Q4) +- 1", "--lab", "openia")
+    done = invoke("run", BASE, "--until", "p5(gw@2026Q4) +- 1", "--lab", "openia")
     assert done.returncode == 2
     assert "--until: p5(gw@2026Q4): say a lab, e.g. [" in done.stderr
     assert "--lab: no such lab" in done.stderr
     assert (
         "--max-draws: has no effect without --until"
-        in command("run", BASE, "--max-draws", "9").stderr
+        in invoke("run", BASE, "--max-draws", "9").stderr
     )
     assert not (tmp_path / "outputs").exists()
 

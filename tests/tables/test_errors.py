@@ -36,8 +36,8 @@ class Expected:
 
     def number(self, title: str, row: str, column: str) -> Number:
         """What a cell should be."""
-        found = re.search(r"20\d\dQ\d", title)
-        quarter = found[0] if found else ""
+        match = re.search(r"20\d\dQ\d", title)
+        quarter = match[0] if match else ""
         of_title: tuple[tuple[str, Callable[..., Number]], ...] = (
             ("Gross margin", self.margins),
             ("Mean cost of a million tokens", self.costs),
@@ -215,9 +215,9 @@ class Expected:
 
     def published(self, row: str, column: str, _: str) -> Number:
         expression = row.split("\n")[1]
-        found = re.fullmatch(r"(\w+?)(?:\[(\w+)\])?@(\w+)", expression)
-        assert found is not None
-        name, lab, quarter = found.groups()
+        match = re.fullmatch(r"(\w+?)(?:\[(\w+)\])?@(\w+)", expression)
+        assert match is not None
+        name, lab, quarter = match.groups()
         at: dict[str, Any] = {"lab": lab, "quarter": quarter}
         if f"{name}_quantile" not in self.run.summary:
             return self.summary(f"{name}_mean", **at)
@@ -275,14 +275,14 @@ def test_numbers_of_the_remarks_are_those_of_the_summary(case: str) -> None:
         known.setdefault(title, set()).add(
             plus_minus(Cell(float(mean["mean"]), float(mean.error), "1"))
         )
-    found = 0
+    count = 0
     for table in tables.headline_tables(run.ds, run.summary):
         texts = re.findall(r"[-\d.]+ ± [\d.]+", " ".join(table.remarks))
-        found += len(texts)
+        count += len(texts)
         if texts:
             (of_table,) = [known[title] for title in known if table.title.startswith(title)]
             assert set(texts) <= of_table
-    assert found >= 6
+    assert count >= 6
 
 
 @pytest.mark.parametrize("case", CASES)

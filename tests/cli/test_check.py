@@ -1,0 +1,22 @@
+"""`sim check`: a summary of parameter files."""
+
+from __future__ import annotations
+
+from conftest import ROOT, Command
+
+BASE = str(ROOT / "params" / "base.toml")
+
+
+def test_check_counts_labs_and_landlords_of_a_file(invoke: Command) -> None:
+    done = invoke("check", BASE)
+    assert done.returncode == 0
+    assert "8 labs, 9 landlords" in done.stdout
+
+
+def test_check_wraps_overrides_at_80_columns(invoke: Command) -> None:
+    done = invoke("check", str(ROOT / "params" / "scenarios" / "bear.toml"))
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    text = " ".join(done.stdout.split())
+    assert "utilisation.duty_cycle_online_inference.median: 0.5 -> 0.38" in text

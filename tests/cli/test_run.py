@@ -1,0 +1,171 @@
+"""`sim run`: tables, options and their faults, interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from conftest import ROOT, Command, runs_in
+
+import sim
+
+BASE = str(ROOT / "params" / "base.toml")
+
+
+def test_run_prints_tables_and_the_folder_of_the_results(command: Command, tmp_path: Path) -> None:
+    done = command("run", BASE, "--draws", "1e3", "--seed", "7", "--threads", "1")
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    for words in (
+        "Gross margin (%)",
+        "landlord margin",
+        "1,000 draws, stratified, seed 7",
+        "Anthropic",
+    ):
+        assert words in done.stdout
+    (folder,) = runs_in(tmp_path / "outputs")
+    assert f"outputs/{folder.name}/" in done.stdout
+    assert (folder / "figures" / "margin.png").exists()
+
+
+def test_run_quiet_prints_only_the_folder(invoke: Command, tmp_path: Path) -> None:
+    done = invoke("run", BASE, "--draws", "64", "--quiet", "--no-figures", "--out", "here")
+    assert done.stdout.strip() == f"here/{runs_in(tmp_path / 'here')[0].name}"
+    assert done.stderr == ""
+    assert not list((tmp_path / "here").glob("*/figures"))
+
+
+def test_run_json_holds_draws_and_tables(invoke: Command) -> None:
+    done = invoke("run", BASE, "--draws", "512", "--json", "--no-figures")
+    (document,) = json.loads(done.stdout)
+    assert document["draws"] == 512
+    assert document["tables"][0]["title"] == "Gross margin (%)"
+
+
+def test_run_narrows_tables_to_labs_landlords_and_quarters(invoke: Command) -> None:
+    done = invoke(
+        "run", BASE, "--draws", "512", "--no-figures", "--lab", "xai", "--lab", "openai",
+        "--landlord", "oracle", "--quarter", "2027Q2",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    for text in ("Labs, 2027Q2", "Landlords, 2027Q2", "xAI", "OpenAI", "Oracle"):
+        assert text in done.stdout
+    for text in ("Anthropic", "Softbank", "Inference 2026Q4"):
+        assert text not in done.stdout
+    narrowed = invoke("run", BASE, "--draws", "512", "--no-figures", "--json", "--lab", "deepseek")
+    tables = {t["title"].split(",")[0]: t for t in json.loads(narrowed.stdout)[0]["tables"]}
+    assert {cell["row"] for cell in tables["Labs"]["cells"]} == {"DeepSeek"}
+    cells = {cell["column"]: cell for cell in tables["Labs"]["cells"]}
+    assert cells["ARR mean"]["value"] is None
+    assert cells["ARR mean"]["text"] == "not reported"
+
+
+def test_run_refuses_unknown_labs_landlords_and_quarters(invoke: Command, tmp_path: Path) -> None:
+    done = invoke("run", BASE, "--lab", "openia", "--landlord", "orcale", "--draws", "64")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "--lab: no such lab: 'openia'; did you mean 'openai'?",
+        "--landlord: no such landlord: 'orcale'; did you mean 'oracle'?",
+    ]
+    done = invoke("run", BASE, "--quarter", "2028Q1", "--draws", "0")
+    assert done.returncode == 2
+    assert "--quarter: no such quarter: '2028Q1'; expected 2026Q1 to 2027Q4" in done.stderr
+    assert "--draws: expected" in done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_run_of_several_files_pairs_their_draws_and_ends_side_by_side(
+    invoke: Command, params: Path
+) -> None:
+    overlay = params / "dear-power.toml"
+    overlay.write_text(
+        'format = 1\nextends = "base.toml"\n[hardware.power_price_usd_per_kwh]\nmedian = 0.1\n'
+    )
+    done = invoke(
+        "run", str(params / "base.toml"), str(overlay), "--draws", "1000", "--no-figures",
+        COLUMNS="200",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    table = done.stdout[done.stdout.index("Scenarios:") :]
+    rows = {line.split()[0]: line.split()[1:] for line in table.splitlines() if line.strip()}
+    assert float(rows["dear-power"][1]) < float(rows["base"][1])
+    # Power moves no gigawatt: the same random numbers, to the last digit.
+    assert rows["dear-power"][6:9] == rows["base"][6:9]
+
+
+def test_run_reports_a_parameter_that_set_changes(invoke: Command) -> None:
+    key = "utilisation.duty_cycle_online_inference.median"
+    done = invoke("run", BASE, "--set", f"{key}=0.6", "--draws", "256", "--no-figures")
+    assert f"{key}: 0.5 -> 0.6" in done.stdout
+    view = invoke("check", BASE, "--set", "model.view=accounting")
+    assert view.returncode == 0
+
+
+def test_run_reports_all_faults_of_options_and_files_together(
+    invoke: Command, params: Path, tmp_path: Path
+) -> None:
+    base = params / "base.toml"
+    base.write_text(base.read_text().replace("[hardware.pue]", "[hardware.puee]"))
+    done = invoke(
+        "run", str(base), "nowhere.toml", "--draws", "1e30", "--seed", "-1", "--threads", "0",
+        "--sampler", "magic", "--set", "hardware.maintenance_rat.median=1", "--set", "nonsense",
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stdout == ""
+    for words in (
+        "--draws: expected a whole number of draws",
+        "--seed: expected",
+        "--threads: expected",
+        "--sampler: unknown sampler 'magic'",
+        "--set: nonsense: expected group.name.key=value",
+        "hardware.puee: unknown key; did you mean 'pue'?",
+        "hardware.pue: missing",
+        "--set: hardware.maintenance_rat: unknown key; did you mean 'maintenance_rate'?",
+        "nowhere.toml: no such file",
+    ):
+        assert words in done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_run_refuses_an_unwritable_folder_before_it_computes(
+    invoke: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "outputs").write_text("a file")
+    done = invoke("run", BASE)
+    assert done.returncode == 2
+    assert "outputs: cannot be written to" in done.stderr
+
+
+def test_an_interrupted_run_exits_with_130_and_leaves_no_partial_file(tmp_path: Path) -> None:
+    sim.simulate(sim.load(BASE), draws=32)  # compiled before the clock runs
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "sim",
+            "run",
+            BASE,
+            "--draws",
+            "3e6",
+            "--out",
+            str(tmp_path / "out"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "COLUMNS": "80"},
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "out").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(2.0)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert b"Traceback" not in errors
+    assert runs_in(tmp_path / "out") == []

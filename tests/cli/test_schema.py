@@ -1,0 +1,32 @@
+"""`sim schema`, and the shipped schema."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+from conftest import ROOT, Command
+
+
+def test_shipped_schema_is_up_to_date(invoke: Command, tmp_path: Path) -> None:
+    done = invoke("schema", "--out", "schema.json")
+    assert done.returncode == 0
+    assert (tmp_path / "schema.json").read_text() == (ROOT / "params" / "schema.json").read_text()
+    assert invoke("schema", "--out", "no/such/folder.json").returncode == 2
+
+
+def test_base_case_meets_the_shipped_schema() -> None:
+    """The schema and the shipped files do not drift apart."""
+    shipped = json.loads((ROOT / "params" / "schema.json").read_text())
+    document = tomllib.loads((ROOT / "params" / "base.toml").read_text())
+    distributions = set(shipped["$defs"]["distribution"]["properties"])
+    for group, quantities in document.items():
+        allowed = shipped["properties"][group]
+        if not isinstance(quantities, dict):
+            continue
+        for name, entry in quantities.items():
+            below = allowed["properties"][name]
+            if isinstance(entry, dict):
+                assert set(entry) <= set(below["properties"]) | distributions, name
+                assert entry["unit"] == below["properties"]["unit"]["const"]

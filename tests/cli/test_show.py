@@ -1,0 +1,38 @@
+"""`sim show`: the tables of a stored run."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from stored_runs import ALTERED, NARROW, Sim, StoredRun
+
+import sim
+
+
+def test_show_prints_what_run_printed(
+    run_sim: Sim, stored: StoredRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sim.simulation.simulate.loop, "run", None)  # nothing is drawn again
+    code, shown, errors = run_sim("show", "base", *NARROW)
+    assert (code, errors) == (0, "")
+    *tables, last = shown.splitlines()
+    assert tables == stored.printed.splitlines()[:-1]
+    assert f"  {ALTERED}: 0.5 -> 0.6" in tables
+    assert re.fullmatch(r"outputs/base-\w{12}/  started 20\S+ \S+ UTC, took \d+\.\d s", last)
+    document = json.loads(run_sim("show", "base", "--json")[1])
+    assert document["overrides"][0]["key"] == ALTERED
+    assert (document["draws"], document["model"]) == (1_100, "this")
+    assert "Gross margin (%)" in {table["title"] for table in document["tables"]}
+
+
+def test_show_refuses_unknown_rows_and_runs(run_sim: Sim) -> None:
+    code, out, errors = run_sim("show", "base", "--lab", "openia", "--quarter", "2028Q1")
+    assert (code, out) == (2, "")
+    assert errors.splitlines() == [
+        "--lab: no such lab: 'openia'; did you mean 'openai'?",
+        "--quarter: no such quarter: '2028Q1'; expected 2026Q1 to 2027Q4",
+    ]
+    code, _, errors = run_sim("show", "bsae")
+    assert (code, errors) == (2, "bsae: no such run in outputs/; did you mean 'base'?\n")

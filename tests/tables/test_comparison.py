@@ -1,0 +1,75 @@
+"""Scenarios side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from rich.console import Console
+
+import sim
+from sim import tables
+from sim.cli import terminal
+from sim.parameters.scenario import Scenario
+from sim.statistics.replicates import replicated
+from sim.tables import Cell, comparison
+from sim.tables.comparison import Measure
+
+
+def test_side_by_side_table_matches_the_golden_text(
+    base: Scenario, ds: xr.Dataset, printed: Console, golden: Callable[[str, str], None]
+) -> None:
+    other = sim.simulate(base, draws=4_000, seed=1, uncertainty=0.5)
+    other.attrs["scenario"] = "half the spread"
+    terminal.show(comparison.side_by_side([comparison.compared(ds), comparison.compared(other)]))
+    text = printed.export_text(styles=False)
+    assert max(len(line) for line in text.splitlines()) <= 80
+    golden("comparison.txt", text)
+
+
+def test_side_by_side_table_agrees_with_the_table_of_margins(
+    ds: xr.Dataset, summary: xr.Dataset
+) -> None:
+    (_, cells), *_ = comparison.side_by_side([comparison.compared(ds)]).rows
+    _, expected = tables.headline_tables(ds, summary)[0].rows[0]
+    p5, p50, p95, _, reached = cells[:5]
+    assert [c.rounded() for c in (p5, p50, p95, reached) if isinstance(c, Cell)] == [
+        c.rounded()
+        for c in (expected[0], expected[2], expected[4], expected[5])
+        if isinstance(c, Cell)
+    ]
+
+
+def test_differences_of_scenarios_are_paired(base: Scenario, params: Path, ds: xr.Dataset) -> None:
+    """The same random numbers: the error of a difference is far below those of its terms."""
+    dear = sim.load(params / "base.toml", set={"hardware.power_price_usd_per_kwh.median": 0.1})
+    runs = [comparison.compared(ds), comparison.compared(sim.simulate(dear, draws=4_000, seed=1))]
+    rows = dict(comparison.side_by_side(runs).rows)
+    first, difference = rows["base"][1], rows["  vs base"][1]
+    assert isinstance(first, Cell)
+    assert isinstance(difference, Cell)
+    assert difference.value < 0
+    assert difference.error < first.error / 5
+    other_seed = comparison.compared(sim.simulate(dear, draws=4_000, seed=2))
+    assert len(comparison.side_by_side([runs[0], other_seed]).rows) == 2
+
+
+@pytest.mark.parametrize("level", [0.05, 0.5, 0.95, None])
+def test_errors_of_paired_differences_are_their_spread_over_seeds(level: float | None) -> None:
+    """Quantiles of distributions that share their noise differ by more than a replicate's."""
+    rng = np.random.default_rng(4)
+    replicates, every = replicated(4_000, "random"), np.arange(4_000)
+    pairs = []
+    for _ in range(300):
+        one = rng.normal(size=4_000)
+        other = one + 0.05 * (1 + rng.normal(size=4_000))
+        pair = [
+            Measure("", x if level else x > 1, level, "1", 1.0, replicates) for x in (one, other)
+        ]
+        cell = pair[1].difference(pair[0], every, every, replicates)
+        pairs.append((cell.value, cell.error))
+    values, errors = np.array(pairs).T
+    assert np.sqrt((errors**2).mean()) == pytest.approx(values.std(), rel=0.2)

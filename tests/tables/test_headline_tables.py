@@ -1,0 +1,134 @@
+"""The headline tables of a run, their selection and remarks."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+
+import xarray as xr
+from conftest import ROOT
+from rich.console import Console
+
+import sim
+from sim import tables
+from sim.cli import terminal
+from sim.parameters.scenario import Scenario
+from sim.tables import Cell, Selection, comparison
+
+BASE = ROOT / "params" / "base.toml"
+INPUTS = ("RPO", "labs, % of RPO")  # columns that no draw moves
+
+
+def test_headline_tables_match_the_golden_text(
+    ds: xr.Dataset, summary: xr.Dataset, printed: Console, golden: Callable[[str, str], None]
+) -> None:
+    for table in tables.headline_tables(ds, summary):
+        terminal.show(table)
+    text = printed.export_text(styles=False)
+    assert max(len(line) for line in text.splitlines()) <= 80
+    golden("tables.txt", text)
+
+
+def test_every_number_has_an_error(ds: xr.Dataset, summary: xr.Dataset) -> None:
+    for table in tables.headline_tables(ds, summary):
+        for cell in table.data()["cells"]:
+            if cell["column"] == "published":
+                continue
+            number = cell["value"] is not None and cell["column"] not in INPUTS
+            assert (cell["error"] is not None) or not number, (table.title, cell)
+            assert cell["value"] is not None or cell["text"] in ("not reported", "never", "-")
+
+
+def test_only_labs_without_revenue_are_not_reported(base: Scenario) -> None:
+    """A number that is missing for another reason is a nan."""
+    wide = sim.load(BASE, set={"model.uncertainty": 3})
+    broken = sim.simulate(wide, draws=4_096, bad_draws="keep")
+    assert broken.attrs["draws_not_finite"] > 0
+    summary = sim.summarise(broken)
+    rows: dict[str, set[str]] = {}
+    for table in tables.headline_tables(broken, summary):
+        for cell in table.data()["cells"]:
+            if cell.get("value") is None and cell["column"] != "published":
+                rows.setdefault(cell["text"], set()).add(cell["row"])
+    silent = {"Google DeepMind", "Meta", "Alibaba Qwen", "ByteDance Seed", "DeepSeek"}
+    assert rows["not reported"] <= silent
+    assert "Inference 2026Q4" in rows["nan"]
+
+
+def test_an_unknown_lab_leaves_no_empty_tables(ds: xr.Dataset, summary: xr.Dataset) -> None:
+    assert tables.headline_tables(ds, summary, Selection(labs=("elsewhere",))) == []
+
+
+def test_a_selection_narrows_labs_landlords_and_quarters(
+    ds: xr.Dataset, summary: xr.Dataset
+) -> None:
+    selection = Selection(("anthropic", "xai"), ("oracle",), ("2027Q1", "2027Q3"))
+    shown = tables.headline_tables(ds, summary, selection)
+    titles = [table.title for table in shown]
+    for title in ("Labs", "Landlords", "What the fleets cost, serve and earn"):
+        several = [t for t in titles if t.startswith(title)]
+        assert [re.findall(r"20\d\dQ\d", t) for t in several] == [["2027Q1"], ["2027Q3"]]
+    for table in shown:
+        names = {"OpenAI", "Anthropic", "xAI", "Meta", "Microsoft", "Oracle"}
+        rows = {label for label, _ in table.rows} & names
+        assert rows in (set(), {"Anthropic", "xAI"}, {"Oracle"}), table.title
+        assert "2026Q4 p5" not in [column.replace("\n", " ") for column in table.columns]
+
+
+def test_tables_that_are_not_selected_are_left_out(ds: xr.Dataset, summary: xr.Dataset) -> None:
+    def titles(**chosen: tuple[str, ...]) -> str:
+        return " ".join(
+            table.title for table in tables.headline_tables(ds, summary, Selection(**chosen))
+        )
+
+    labs, landlords = titles(labs=("xai",)), titles(landlords=("oracle",))
+    assert "Labs" in labs
+    assert "Landlords" not in labs
+    assert "Landlords" in landlords
+    assert "Labs" not in landlords
+    later = titles(quarters=("2027Q3",))
+    assert "Mean cost of a million tokens, 2027Q3" in later
+    heads = [
+        column
+        for table in tables.headline_tables(ds, summary, Selection(quarters=("2027Q3",)))
+        for column in table.columns
+        if table.title.startswith(("Labs", "Landlords"))
+    ]
+    assert "gap\nmean" in heads
+    assert "RPO" not in heads  # exposure and the generation are of 2026Q4
+    assert "multiple\np50" not in heads
+
+
+def test_questionable_draws_are_counted(ds: xr.Dataset, summary: xr.Dataset) -> None:
+    line = tables.quality(ds, summary)[-1]
+    assert "Questionable draws, kept" in line
+
+
+def test_draws_that_are_not_finite_are_reported(ds: xr.Dataset) -> None:
+    broken = ds.assign_attrs(draws_not_finite=3)
+    assert "WARNING: 3 of 4,000" in tables.warnings(broken)[0]
+    assert tables.warnings(ds) == []
+
+
+def test_few_draws_have_no_errors_and_a_remark(base: Scenario, printed: Console) -> None:
+    few = sim.simulate(base, draws=40)
+    summary = sim.summarise(few)
+    assert "too few" in tables.quality(few, summary)[0]
+    for table in tables.headline_tables(few, summary):
+        terminal.show(table)
+    assert "±" not in printed.export_text()
+
+
+def test_probabilities_without_uncertainty_are_0_or_100(base: Scenario) -> None:
+    """All draws are the same, so that no bound has to be given."""
+    point = sim.simulate(base, draws=512, uncertainty=0.0)
+    shown = [*tables.headline_tables(point, sim.summarise(point))]
+    shown.append(comparison.side_by_side([comparison.compared(point)]))
+    cells = [cell for table in shown for _, row in table.rows for cell in row]
+    probabilities = [cell for cell in cells if isinstance(cell, Cell) and cell.draws]
+    known = [cell for cell in probabilities if not math.isnan(cell.value)]
+    assert len(known) > 30
+    assert {cell.rounded() for cell in known} == {("0", ""), ("100", "")}
+    remarks = " ".join(remark for table in shown for remark in table.remarks)
+    assert "The power cap binds in 2027Q4 in 0 % of draws." in remarks

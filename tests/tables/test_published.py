@@ -1,0 +1,30 @@
+"""Published figures beside a run."""
+
+from __future__ import annotations
+
+import pytest
+import xarray as xr
+from table_cells import titled
+
+from sim.tables import Cell, Selection
+
+
+def test_published_figures_are_beside_quantiles_of_the_run(
+    ds: xr.Dataset, summary: xr.Dataset
+) -> None:
+    table = titled(ds, summary, "Published figures")
+    row = dict(table.rows)["openai-investor-memo-2026-04\ngw[anthropic]@2027Q4"]
+    draws = ds.gw.sel(lab="anthropic", quarter="2027Q4")
+    shown = [cell.value for cell in row if isinstance(cell, Cell)]
+    assert row[0] == "7 to 8"
+    assert shown == pytest.approx([float(draws.quantile(p)) for p in (0.5, 0.05, 0.95)])
+    arr = dict(table.rows)["anthropic-run-rate-2026\narr[anthropic]@2026Q1"]
+    assert arr[0] == "30"
+    assert isinstance(arr[1], Cell)
+    assert arr[1].value == float(summary.arr_mean.sel(lab="anthropic", quarter="2026Q1"))
+    assert arr[2:] == ["-", "-"]
+    margin = dict(table.rows)["source-document\ninference_gross_margin@2026Q4"]
+    assert margin[0] == "70"
+    selection = Selection(labs=("xai",), quarters=("2027Q4",))
+    (only,) = titled(ds, summary, "Published figures", selection).rows
+    assert only[0] == "spacex-call-2026-08\ngw[xai]@2027Q4"
