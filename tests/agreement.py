@@ -40,9 +40,10 @@ def mtok(out: Values) -> Array:
     return hour(out) / 3600 * out["paid_seconds_per_token"] * 1e6
 
 
-def _layers(values: Array, whole: Array) -> Array:
+def _layers(values: Array, amount: Array) -> Array:
+    """Layers' own amounts, and for those that are differences the amount of the hour or Mtok."""
     scale = np.abs(values)
-    scale[..., DIFFERENCES] = whole[..., None]
+    scale[..., DIFFERENCES] = amount[..., None]
     return scale
 
 
@@ -90,9 +91,9 @@ def _duty_at_hurdle(x: Values, out: Values, mode: str) -> Array:
     active, idle = column(x, "active_load_online_inference"), column(x, "idle_load")
     of_duty = electricity * out["duty_cycle"][..., INFERENCE] * (active - idle)
     cost = out["accelerator_hour_cost"][..., INFERENCE, :].sum(axis=-1) - of_duty
-    found = np.where(np.isfinite(out["duty_at_hurdle"]), out["duty_at_hurdle"], 0.0)
-    entering = hour(out)[..., INFERENCE] + electricity * (1.0 + 2.0 * found)
-    return found * (1.0 + entering / cost)
+    duty = np.where(np.isfinite(out["duty_at_hurdle"]), out["duty_at_hurdle"], 0.0)
+    entering = hour(out)[..., INFERENCE] + electricity * (1.0 + 2.0 * duty)
+    return duty * (1.0 + entering / cost)
 
 
 def _training_margin(x: Values, out: Values, mode: str) -> Array:
@@ -151,7 +152,7 @@ class Business(NamedTuple):
     inexact: Array
 
     def gross(self, years: Array) -> Array:
-        """Revenue and cost added up over so many years, the larger the less exact growth is."""
+        """Revenue and cost added up over these years, the larger the less exact growth is."""
         flows = 0.0
         for flow, growth in ((self.revenue, self.revenue_growth), (self.cost, self.cost_growth)):
             with np.errstate(invalid="ignore", divide="ignore"):
@@ -380,8 +381,8 @@ def assert_agree(got: Values, expected: Values, x: Values, rental_mode: str = "c
         with np.errstate(invalid="ignore"):
             close = same | (np.abs(value - right) <= TOLERANCE * of)
         if not close.all():
-            place = tuple(int(i) for i in np.argwhere(~close)[0])
+            index = tuple(int(i) for i in np.argwhere(~close)[0])
             raise AssertionError(
-                f"{name}{list(place)}: {value[place]!r}, expected {right[place]!r};"
+                f"{name}{list(index)}: {value[index]!r}, expected {right[index]!r};"
                 f" {(~close).sum()} of {close.size} differ"
             )

@@ -1,14 +1,14 @@
-"""Plain NumPy restatement of the model of model.md, sections 1 to 8.2.
+"""Plain NumPy restatement of sections 1 to 8 of sim/docs/model.md.
 
 Written from the document alone, as a careful notebook would be: every quantity is an array whose
 first axis is the draw, and Python loops run only over quarters, regimes, labs' input rows and
 other small dimensions.  It serves as an independent check of faster implementations and as a
-speed baseline.  Equation numbers in parentheses are those of model.md; so are all names.
+speed baseline.  Equation numbers in parentheses are those of the page; so are all names.
 
-Not covered: conditioning (8.3), summaries over draws (probabilities, quantiles), and what concerns
-parameter files (domains, calendarisation of fiscal years).
+Not covered: summaries over draws (probabilities, quantiles), and parameter files (domains,
+calendarisation of fiscal years).
 
-A lab that does not report its ARR has NaN there, and in all that contains it (9.4).
+A lab that does not report its ARR has NaN there, and in all that contains it.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def regimes(x: Draws, prefix: str) -> Array:
 
 
 def scale(available: Array, wanted: Array) -> Array:
-    """min(1, max(available, 0)/wanted); a scale with nothing to scale is 1 (6.2)."""
+    """min(1, max(available, 0)/wanted); a scale with nothing to scale is 1 (6.5)."""
     ratio = np.ones_like(wanted)
     np.divide(np.maximum(available, 0.0), wanted, out=ratio, where=wanted != 0.0)
     return np.minimum(1.0, ratio)
@@ -234,7 +234,7 @@ def memory_traffic(x: Draws, batch: Array, t: Array) -> dict[str, Array]:
 
 
 # ---------------------------------------------------------------------------------------------
-# Sections 6.1 and 6.2: gigawatts by lab and landlord
+# Section 6: gigawatts by lab and landlord
 # ---------------------------------------------------------------------------------------------
 
 
@@ -277,7 +277,7 @@ def gw_2026(x: Draws) -> Array:
 
 
 def landlord_capex(x: Draws) -> Array:
-    """capex[k, q] of 6.2, USD bn per quarter; axes (draw, landlord, quarter)."""
+    """capex[k, q] of (6.4), USD bn per quarter; axes (draw, landlord, quarter)."""
     year_1 = x["capex_2026_busd"][..., None] * QUARTER_WEIGHTS
     year_2 = year_1 * x["capex_growth_2027"][..., None]
     return np.concatenate([year_1, year_2], axis=-1)
@@ -367,7 +367,7 @@ def buildout(x: Draws) -> dict[str, AnyArray]:
 
 
 # ---------------------------------------------------------------------------------------------
-# Section 8.1: quarterly paths
+# Section 8: quarterly paths
 # ---------------------------------------------------------------------------------------------
 
 
@@ -537,7 +537,7 @@ def token_cost(
 
 
 # ---------------------------------------------------------------------------------------------
-# Sections 4.1 and 4.2: revenue and gross margin
+# Section 4: revenue and gross margin
 # ---------------------------------------------------------------------------------------------
 
 
@@ -598,7 +598,7 @@ def duty_at_hurdle(
 
 
 # ---------------------------------------------------------------------------------------------
-# Section 6.3: compute bills, tokens, ARR and capacity revenue by lab
+# Section 6: compute bills, tokens, ARR and capacity revenue by lab
 # ---------------------------------------------------------------------------------------------
 
 
@@ -626,7 +626,7 @@ def average_stocks(x: Draws, gw: Array, hosted: Array) -> dict[str, Array]:
 
 
 def regime_shares(x: Draws) -> Array:
-    """w_l[r] of 6.3, shares of accelerator-hours; axes (draw, lab, regime)."""
+    """w_l[r] of (6.7a), shares of accelerator-hours; axes (draw, lab, regime)."""
     inference = x["inference_share"]
     tune = np.broadcast_to(x["fine_tune_share"][:, None], inference.shape)
     return np.stack([1.0 - inference - tune, tune, inference], axis=-1)
@@ -648,7 +648,7 @@ def compute_bills(x: Draws, stock: Draws, cost: Draws) -> dict[str, Array]:
 
 
 def annual_recurring_revenue(x: Draws) -> Array:
-    """ARR[l, q] of 6.3, USD bn per year; axes (draw, lab, quarter).
+    """ARR[l, q] of (6.9a), USD bn per year; axes (draw, lab, quarter).
 
     The geometric path of 2026 is written as a weighted geometric mean, right at 0 too.
     """
@@ -661,7 +661,7 @@ def annual_recurring_revenue(x: Draws) -> Array:
 
 
 def fleets(x: Draws, stock: Draws, path: Draws, cost: Draws, rev: Draws) -> dict[str, Array]:
-    """Tokens, revenue at the price list, and energy of each lab's fleet, (6.9) and 6.3."""
+    """Tokens, revenue at the price list, and energy of each fleet, (6.8a), (6.9) and (6.9c)."""
     g_bar, shares = stock["g_bar"], regime_shares(x)
     paid_s = cost["paid_seconds_per_token"][:, None, :, INFERENCE]
     accelerators = g_bar * accelerators_per_gw(x)[:, None, None]
@@ -681,7 +681,7 @@ def fleets(x: Draws, stock: Draws, path: Draws, cost: Draws, rev: Draws) -> dict
 
 
 # ---------------------------------------------------------------------------------------------
-# Section 4.3 and (7.6): margins and coverage by lab, top-down
+# (4.9), (4.10) and (7.6): margins and coverage by lab, top-down
 # ---------------------------------------------------------------------------------------------
 
 
@@ -786,8 +786,9 @@ def bisect(reached: Callable[[Array], AnyArray], low: Array, high: Array) -> Arr
         middle = (low + high) / 2.0
         if not np.any((low < middle) & (middle < high)):
             return high
-        there = reached(middle)
-        low, high = np.where(there, low, middle), np.where(there, middle, high)
+        is_reached = reached(middle)
+        low = np.where(is_reached, low, middle)
+        high = np.where(is_reached, middle, high)
 
 
 def payback(flows: Draws, cost: Array, life: Array) -> Array:
@@ -803,9 +804,9 @@ def payback(flows: Draws, cost: Array, life: Array) -> Array:
     turn = turning_point(flows)
     turn = np.where((turn > 0.0) & (turn < life), turn, life)
     on_first = reached(turn)
-    found = on_first | reached(life)
+    is_repaid = on_first | reached(life)
     crossing = bisect(reached, np.where(on_first, 0.0, turn), np.where(on_first, turn, life))
-    years = np.where(cost > 0.0, np.where(found, crossing, np.inf), 0.0)
+    years = np.where(cost > 0.0, np.where(is_repaid, crossing, np.inf), 0.0)
     return np.where(np.isnan(flows["r0"]), np.nan, years)
 
 
@@ -916,8 +917,8 @@ def net_book_values(x: Draws, stock: Draws, hosted: Array, booked_rate: Array) -
     before = hosted_2025q4(x)
     added = (hosted - opening(hosted, before)) * unit_capex[:, None, None, :]
     written_off = stock["h_bar"] * booked_rate[:, None] / 4.0
-    start = before * (capex_per_gw(x) * x["opening_nbv_fraction"])[:, None, None]
-    by_lab = start[..., None] + np.cumsum(added - written_off, axis=-1)
+    at_first = before * (capex_per_gw(x) * x["opening_nbv_fraction"])[:, None, None]
+    by_lab = at_first[..., None] + np.cumsum(added - written_off, axis=-1)
     return {"net_book_value_by_lab": by_lab, "net_book_value": by_lab.sum(axis=1)}
 
 
@@ -954,8 +955,8 @@ def evaluate(
 
     `inputs` holds the scalars as () or (n,), lab vectors as (L,) or (n, L), landlord vectors as
     (K,) or (n, K), the matrices as (L, K) except `rpo_lab_share`, which is (K, L), the three shocks
-    as (n, 8) and `capital_crunch`.  The result holds the outputs of 9.4 that exist by draw (all but
-    probabilities and weights), with a landlord or lab before the quarter.
+    as (n, 8) and `capital_crunch`.  The result holds the outputs that exist by draw (all but
+    probabilities), with a landlord or lab before the quarter.
     """
     if view not in ("economic", "accounting"):
         raise ValueError(f"view: {view!r}")
@@ -971,7 +972,7 @@ def evaluate(
     bundle = request_bundle(x, out)
     out |= memory_traffic(x, out["batch"], out["step_time_s"])
 
-    # 6.1, 6.2 gigawatts; 8.1 quarterly multipliers
+    # 6 gigawatts; 8 quarterly paths
     out |= buildout(x)
     path = paths(x, out["gw"])
     out |= path
@@ -982,7 +983,7 @@ def evaluate(
     s_native = native_seconds(x, out, bundle)
     out |= token_cost(x, path, bundle, s_native, stack)
 
-    # 4.1, 4.2 revenue and margins
+    # 4 revenue and margins
     rev = revenue(x, path["price_index"])
     out |= rev
     served = rev["revenue_per_mtok_served"]
@@ -995,7 +996,7 @@ def evaluate(
         x, path, rev["revenue_per_mtok_paid"], s_native, stack, rental_mode
     )
 
-    # 6.3 bills, tokens and ARR; 4.3 and (7.6) margins and coverage by lab
+    # 6 bills, tokens and ARR; (4.9), (4.10) and (7.6) margins and coverage by lab
     stock = average_stocks(x, out["gw"], out["hosted_gw"])
     out |= compute_bills(x, stock, out)
     out |= fleets(x, stock, path, out, rev)
@@ -1028,7 +1029,7 @@ def evaluate(
 
 
 # ---------------------------------------------------------------------------------------------
-# Section 8.2 and 9: sampling
+# Section 8: sampling
 # ---------------------------------------------------------------------------------------------
 
 
@@ -1040,7 +1041,7 @@ def sample(
     rng: np.random.Generator,
     uncertainty: float = 1.0,
 ) -> dict[str, AnyArray]:
-    """Draw all inputs of `evaluate` except the matrices, by the Gaussian copula of 8.2.
+    """Draw all inputs of `evaluate` except the matrices, by the Gaussian copula of (8.8).
 
     Fixed quantities come back as () or, for vectors, as (L,) or (K,); all others by draw.
     """

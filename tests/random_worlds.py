@@ -136,10 +136,10 @@ def _base_case(draws: int) -> Inputs:
 
 
 def base_case(draws: int, first: int = 0) -> Inputs:
-    """Inputs of so many draws of the base case, from number `first` on."""
+    """Inputs of draws `first` ... `first + draws - 1` of the base case."""
     rows = slice(first, first + draws)
-    every = _base_case(2048)
-    return {name: x if name in MATRICES else x[rows] for name, x in every.items()}
+    inputs = _base_case(2048)
+    return {name: x if name in MATRICES else x[rows] for name, x in inputs.items()}
 
 
 @st.composite

@@ -23,47 +23,47 @@ def evaluate(
     inputs: Mapping[str, Any], *, view: str = "economic", rental_mode: str = "cost_plus"
 ) -> dict[str, np.ndarray]:
     """Every output of the kernels for given inputs: the call and the shapes of `naive.evaluate`."""
-    given = {name: np.asarray(value, float) for name, value in inputs.items()}
-    labs, landlords = given["host_share_2026"].shape
+    arrays = {name: np.asarray(value, float) for name, value in inputs.items()}
+    labs, landlords = arrays["host_share_2026"].shape
     layout = layout_of(labs, landlords)
-    missing = set(layout.inputs) - set(given)
-    assert not missing, f"inputs that no one gave: {sorted(missing)}"
+    missing = set(layout.inputs) - set(arrays)
+    assert not missing, f"missing inputs: {sorted(missing)}"
     draws = max(
-        given[v.name].shape[0] if given[v.name].ndim > v.columns.ndim else 1
+        arrays[v.name].shape[0] if arrays[v.name].ndim > v.columns.ndim else 1
         for v in layout.inputs.values()
     )
     rows = np.zeros((-(-draws // BLOCK) * BLOCK, layout.width))
     for variable in layout.inputs.values():
         shape = (draws, *variable.columns.shape)
-        values = np.broadcast_to(given[variable.name], shape).reshape(draws, -1)
+        values = np.broadcast_to(arrays[variable.name], shape).reshape(draws, -1)
         rows[:draws, variable.columns.ravel()] = values
     rows[draws:] = rows[:1]
     hosts = np.zeros((labs, landlords), as_record(record(Host)))
     for field, (name, dims) in HOST_MATRICES.items():
-        hosts[field] = given[name] if dims[0] == "lab" else given[name].T
-    every = np.concatenate([v.columns.ravel() for v in layout.outputs.values()])
+        hosts[field] = arrays[name] if dims[0] == "lab" else arrays[name].T
+    output_columns = np.concatenate([v.columns.ravel() for v in layout.outputs.values()])
     nothing_sampled = SamplingPlan()
     plan = EvaluationPlan(
-        nothing_sampled.sampling(0, "random"),
-        rental_mode == "market",
-        view == "accounting",
-        every.astype(np.uint64),
-        0,
-        np.zeros(every.size, np.int8),
-        False,
-        False,
+        sampling=nothing_sampled.sampling(0, "random"),
+        market=rental_mode == "market",
+        accounting=view == "accounting",
+        columns=output_columns.astype(np.uint64),
+        moments=0,
+        rules=np.zeros(output_columns.size, np.int8),
+        drop_bad=False,
+        drop_questionable=False,
     )
     space = workspace(layout, rows[0], hosts, nothing_sampled.scores(BLOCK))
-    kept = np.empty((every.size, rows.shape[0]))
+    kept = np.empty((output_columns.size, rows.shape[0]))
     for start in range(0, rows.shape[0], BLOCK):
         space.inputs[:, :BLOCK] = rows[start : start + BLOCK, : layout.input_width].T
-        none, status = np.empty((1, 0)), np.empty(BLOCK, np.int8)
+        no_moments, status = np.empty((1, 0)), np.empty(BLOCK, np.int8)
         sizes = np.zeros(1, np.int64)
-        run_blocks(plan, space, start, BLOCK, kept, start, sizes, none, none, status)
+        run_blocks(plan, space, start, BLOCK, kept, start, sizes, no_moments, no_moments, status)
     results = {}
     begin = 0
     for variable in layout.outputs.values():
-        part = kept[begin : begin + variable.columns.size, :draws]
+        values = kept[begin : begin + variable.columns.size, :draws]
         begin += variable.columns.size
-        results[variable.name] = np.moveaxis(part.reshape(*variable.columns.shape, draws), -1, 0)
+        results[variable.name] = np.moveaxis(values.reshape(*variable.columns.shape, draws), -1, 0)
     return results

@@ -24,7 +24,7 @@ def quarterly(*after_reference: float) -> np.ndarray:
     return np.array([0.0] * (len(QUARTERS) - len(after_reference)) + list(after_reference))
 
 
-# Places where a formula has a limit, a floor or a branch.
+# Inputs at which a formula has a limit, a floor or a branch.
 EDGES: dict[str, dict[str, Any]] = {
     "no interest": {"cost_of_capital": 0},
     "no interest and no residual": {"cost_of_capital": 0, "it_residual_fraction": 0},
@@ -118,14 +118,16 @@ def assert_kernels_equal_naive(x: dict[str, Any], view: str, rental_mode: str) -
 
 @each_view
 @each_rental_mode
-def test_in_the_base_case(view: str, rental_mode: str) -> None:
+def test_kernels_equal_the_restatement_in_the_base_case(view: str, rental_mode: str) -> None:
     assert_kernels_equal_naive(base_case(2000), view, rental_mode)
 
 
 @each_view
 @each_rental_mode
 @pytest.mark.parametrize(("labs", "landlords"), [(8, 9), (3, 2), (1, 4), (1, 1)])
-def test_anywhere_in_the_domains(labs: int, landlords: int, view: str, rental_mode: str) -> None:
+def test_kernels_equal_the_restatement_anywhere_in_the_domains(
+    labs: int, landlords: int, view: str, rental_mode: str
+) -> None:
     x = spread_over_domains(1000, labs, landlords, seed=10 * labs + landlords)
     assert_kernels_equal_naive(x, view, rental_mode)
 
@@ -133,7 +135,7 @@ def test_anywhere_in_the_domains(labs: int, landlords: int, view: str, rental_mo
 @each_view
 @each_rental_mode
 @pytest.mark.parametrize("edge", EDGES)
-def test_at_the_edges(edge: str, view: str, rental_mode: str) -> None:
+def test_kernels_equal_the_restatement_at_the_edges(edge: str, view: str, rental_mode: str) -> None:
     x = spread_over_domains(100, labs=3, landlords=3, seed=list(EDGES).index(edge))
     for name, value in EDGES[edge].items():
         x[name] = np.broadcast_to(np.asarray(value, float), x[name].shape)
@@ -150,12 +152,12 @@ def test_every_limit_and_constraint_is_met_by_some_draw() -> None:
     assert 0.02 < np.isinf(out["duty_at_hurdle"]).mean() < 0.98
 
 
-def test_naive_has_every_output_and_no_other() -> None:
+def test_the_restatement_has_every_output_and_no_other() -> None:
     assert set(naive.evaluate(base_case(1))) == set(OUTPUTS)
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
-def test_a_difference_in_any_output_is_seen(name: str) -> None:
+def test_the_comparison_sees_a_difference_in_any_output(name: str) -> None:
     x = base_case(32)
     out = naive.evaluate(x)
     value = np.array(out[name], float)

@@ -1,4 +1,4 @@
-"""What must hold in every world: the identities of model.md 10.1, numbered as there."""
+"""The identities of sim/docs/model.md hold in random worlds; numbers are those of the page."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from sim.model.outputs import (
 from sim.parameters.scenario import Scenario
 
 COMPUTE = slice(0, LAYERS.index("revenue_share"))
-LAYER = {name: place for place, name in enumerate(LAYERS)}
+LAYER = {name: index for index, name in enumerate(LAYERS)}
 FINE_TUNE, INFERENCE = REGIMES.index("fine_tune"), REGIMES.index("online_inference")
 FIELDS = {**SCALAR_FIELDS, **declared(Lab), **declared(Landlord)}
 
@@ -122,7 +122,7 @@ def test_the_view_moves_layers_and_not_what_a_renter_pays(x: Inputs, mode: str) 
 
 
 @given(anywhere(), rental_modes)
-def test_without_interest_and_residual_capital_is_free(x: Inputs, mode: str) -> None:
+def test_the_capital_layer_is_zero_without_interest_and_residual(x: Inputs, mode: str) -> None:
     free = replaced(x, cost_of_capital=0, it_residual_fraction=0)
     hourly = worlds.evaluate(free, rental_mode=mode)["accelerator_hour_cost"]
     assert (hourly[..., LAYER["cost_of_capital"]] == 0).all()
@@ -166,7 +166,9 @@ LOWERS_COST = ("duty_cycle_online_inference", "goodput_online_inference", "it_ec
 
 @pytest.mark.parametrize("name", [*RAISES_COST, *LOWERS_COST])
 @given(x=from_base_case(), view=views)
-def test_the_margin_at_cost_plus_moves_strictly_with(name: str, x: Inputs, view: str) -> None:
+def test_the_margin_at_cost_plus_moves_strictly_with_an_input(
+    name: str, x: Inputs, view: str
+) -> None:
     before = worlds.evaluate(x, view=view)["inference_gross_margin"][:, REFERENCE]
     # A step up that stays inside the domain; a duty cycle or goodput moves towards 1.
     up = {**x, name: x[name] + 0.1 * (FIELDS[name].hi - x[name])}
@@ -176,7 +178,9 @@ def test_the_margin_at_cost_plus_moves_strictly_with(name: str, x: Inputs, view:
 
 @pytest.mark.parametrize("name", ["mbu_decode", "mfu_decode", "mfu_prefill"])
 @given(x=anywhere(), view=views)
-def test_where_speed_is_met_the_margin_never_falls_with(name: str, x: Inputs, view: str) -> None:
+def test_the_margin_never_falls_with_efficiency_where_speed_is_met(
+    name: str, x: Inputs, view: str
+) -> None:
     before = worlds.evaluate(x, view=view)
     after = worlds.evaluate(multiplied(x, 1.1, name), view=view)
     met = before["slo_missed"] == 0
@@ -219,7 +223,7 @@ BUILDERS_INPUTS = (
 
 @pytest.mark.parametrize("name", [*OWNERS_INPUTS, *BUILDERS_INPUTS])
 @given(x=anywhere(32), view=views)
-def test_at_a_market_rent_the_landlord_absorbs(name: str, x: Inputs, view: str) -> None:
+def test_the_landlord_absorbs_costs_at_a_market_rent(name: str, x: Inputs, view: str) -> None:
     x = replaced(x, rented_share=1)
     before = worlds.evaluate(x, view=view, rental_mode="market")
     after = worlds.evaluate(multiplied(x, 0.8, name), view=view, rental_mode="market")
@@ -272,7 +276,7 @@ NO_LEVIES = {"free_token_share": 0.0, "revenue_share_rate": 0.0, "serving_overhe
 
 
 @given(anywhere(), views, rental_modes)
-def test_without_free_tokens_and_levies_both_margins_are_one(
+def test_both_margins_are_equal_without_free_tokens_and_levies(
     x: Inputs, view: str, mode: str
 ) -> None:
     out = worlds.evaluate(replaced(x, **NO_LEVIES), view=view, rental_mode=mode)
@@ -281,9 +285,11 @@ def test_without_free_tokens_and_levies_both_margins_are_one(
 
 @pytest.mark.parametrize("levy", NO_LEVIES)
 @given(x=anywhere(), mode=rental_modes)
-def test_the_loaded_margin_is_below_the_headline_with(levy: str, x: Inputs, mode: str) -> None:
-    exclusive_lock = replaced(x, **{**NO_LEVIES, levy: 0.01})
-    for inputs in (x, exclusive_lock):
+def test_the_loaded_margin_is_below_the_headline_with_a_levy(
+    levy: str, x: Inputs, mode: str
+) -> None:
+    one_levy = replaced(x, **{**NO_LEVIES, levy: 0.01})
+    for inputs in (x, one_levy):
         out = worlds.evaluate(inputs, rental_mode=mode)
         assert (out["loaded_gross_margin"] < out["inference_gross_margin"]).all()
 
@@ -308,7 +314,9 @@ def test_duty_at_the_break_even_gives_the_hurdle(x: Inputs, view: str, mode: str
 
 
 @given(anywhere(), views, rental_modes)
-def test_where_duty_is_out_of_reach_even_full_duty_misses(x: Inputs, view: str, mode: str) -> None:
+def test_full_duty_misses_the_hurdle_where_duty_is_out_of_reach(
+    x: Inputs, view: str, mode: str
+) -> None:
     duty = worlds.evaluate(x, view=view, rental_mode=mode)["duty_at_hurdle"][:, REFERENCE]
     out_of_reach = duty > 1 + 1e-9
     full = replaced(x, duty_cycle_online_inference=1)
@@ -352,7 +360,7 @@ def additions(out: dict[str, Array]) -> Array:
 
 
 @given(anywhere())
-def test_without_limits_the_plan_is_built(x: Inputs) -> None:
+def test_the_plan_is_built_without_limits(x: Inputs) -> None:
     out = worlds.evaluate(replaced(x, **NO_LIMITS))
     assert close(additions(out)[..., -1], x["planned_additions_2027_gw"], out["gw"][..., REFERENCE])
     assert (out["capex_scale"] == 1).all()
@@ -389,7 +397,7 @@ def test_landlords_build_no_more_than_their_capex_pays(x: Inputs) -> None:
 
 
 @given(anywhere())
-def test_what_is_not_built_is_withheld_for_a_reason(x: Inputs) -> None:
+def test_built_and_withheld_gigawatts_add_up_to_the_plan(x: Inputs) -> None:
     out = worlds.evaluate(x)
     reasons = [out[f"withheld_by_{reason}_gw"] for reason in ("crunch", "delay", "capex", "power")]
     plan, built = x["planned_additions_2027_gw"], additions(out)[..., -1]
@@ -429,7 +437,7 @@ def test_delay_never_raises_the_total_where_power_does_not_bind(x: Inputs, seed:
 # 15: no uncertainty
 
 
-def test_without_uncertainty_every_draw_is_the_point_estimate(base: Scenario) -> None:
+def test_every_draw_is_the_point_estimate_without_uncertainty(base: Scenario) -> None:
     ds = sim.simulate(base, draws=40, seed=3, keep="all", uncertainty=0)
     other = sim.simulate(base, draws=7, seed=4, keep="all", uncertainty=0)
     for name in set(ds.data_vars) - set(PROBABILITIES):
@@ -438,7 +446,7 @@ def test_without_uncertainty_every_draw_is_the_point_estimate(base: Scenario) ->
             assert ds[name][0].identical(other[name][0]), name
 
 
-def test_without_uncertainty_every_input_is_its_median(base: Scenario) -> None:
+def test_every_input_is_its_median_without_uncertainty(base: Scenario) -> None:
     ds = sim.simulate(base, draws=3, keep="all", uncertainty=0)
     for full_name, quantity in base.quantities.items():
         group, *party, name = full_name.split(".")
@@ -481,7 +489,7 @@ STEADY: dict[str, float] = {
 
 
 @given(anywhere(), views, rental_modes)
-def test_in_a_steady_state_a_years_profit_is_held_against_a_years_research(
+def test_the_multiple_of_a_steady_state_is_profit_over_research_of_a_year(
     x: Inputs, view: str, mode: str
 ) -> None:
     """Whatever cadence and life are, as long as generations overlap."""
@@ -504,7 +512,9 @@ def test_in_a_steady_state_a_years_profit_is_held_against_a_years_research(
 
 
 @given(anywhere(), views, rental_modes)
-def test_what_is_worth_it_is_paid_back_within_its_life(x: Inputs, view: str, mode: str) -> None:
+def test_a_generation_worth_it_is_paid_back_within_its_life(
+    x: Inputs, view: str, mode: str
+) -> None:
     out = worlds.evaluate(x, view=view, rental_mode=mode)
     life = np.broadcast_to(x["model_life_months"][:, None], out["training_moic"].shape)
     payback, worth_it = out["payback_months"], out["training_moic"] >= 1 + 1e-9
@@ -542,7 +552,7 @@ def test_the_regimes_share_out_the_bill(x: Inputs, view: str, mode: str) -> None
 
 
 @given(anywhere(), views, rental_modes)
-def test_what_labs_pay_is_what_landlords_get_and_parents_bear(
+def test_bills_of_labs_are_rents_of_landlords_and_costs_of_parents(
     x: Inputs, view: str, mode: str
 ) -> None:
     out = worlds.evaluate(x, view=view, rental_mode=mode)
@@ -616,7 +626,7 @@ def test_experts_are_touched_as_the_batch_grows(weights: float, ratio: float, ba
 
 
 @given(anywhere())
-def test_users_get_their_speed_unless_it_is_said_to_be_missed(x: Inputs) -> None:
+def test_users_get_their_speed_unless_it_is_missed(x: Inputs) -> None:
     """Or the batch is at its floor of 1: a lone sequence may be too slow all by itself."""
     out = worlds.evaluate(x)
     target = x["user_speed_tokens_per_s"]
@@ -655,9 +665,7 @@ def test_each_bound_alone_gives_the_batch_that_it_binds() -> None:
 
 
 @given(anywhere(), views, rental_modes)
-def test_without_drift_and_volatility_all_quarters_are_alike(
-    x: Inputs, view: str, mode: str
-) -> None:
+def test_quarters_are_alike_without_drift_and_volatility(x: Inputs, view: str, mode: str) -> None:
     still = (
         "token_price_decline",
         "software_throughput_growth",
@@ -694,8 +702,8 @@ def test_the_probability_of_a_margin_is_the_share_of_draws_that_reach_it(
     margin = ds["inference_gross_margin"].values
     above = []
     for hurdle in (0.5, 0.6, 0.7, 0.8):
-        asked = ds.assign(hurdle_margin=hurdle)
-        summary = sim.summarise(asked, ["p_margin_above_hurdle"])
+        at_hurdle = ds.assign(hurdle_margin=hurdle)
+        summary = sim.summarise(at_hurdle, ["p_margin_above_hurdle"])
         p = summary["p_margin_above_hurdle"].values
         np.testing.assert_array_equal(p, (margin >= hurdle).mean(axis=0))
         error = summary["p_margin_above_hurdle_error"].values
@@ -709,10 +717,10 @@ def test_the_probability_of_a_margin_is_the_share_of_draws_that_reach_it(
 
 
 def rearranged(x: Inputs, labs: Array, landlords: Array) -> Inputs:
-    """The same inputs with labs and landlords at other places."""
+    """The same inputs with labs and landlords in another order."""
     y = dict(x)
-    for kind, places in ((Lab, labs), (Landlord, landlords)):
-        y |= {name: x[name][:, places] for name in declared(kind)}
+    for kind, order in ((Lab, labs), (Landlord, landlords)):
+        y |= {name: x[name][:, order] for name in declared(kind)}
     for name, (first, _) in HOST_MATRICES.values():
         by_lab = x[name] if first == "lab" else x[name].T
         placed = by_lab[np.ix_(labs, landlords)]
@@ -721,17 +729,17 @@ def rearranged(x: Inputs, labs: Array, landlords: Array) -> Inputs:
 
 
 @given(anywhere(), views, rental_modes, seeds)
-def test_labs_and_landlords_may_stand_in_any_order(
+def test_the_order_of_labs_and_landlords_changes_nothing(
     x: Inputs, view: str, mode: str, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     labs, landlords = (rng.permutation(n) for n in x["captive"].shape)
-    places = {"lab": labs, "landlord": landlords}
+    orders = {"lab": labs, "landlord": landlords}
     expected = worlds.evaluate(x, view=view, rental_mode=mode)
     for entity, dims in ENTITIES.items():
         for name in declared(entity):
             for axis, dim in enumerate(dims, start=1):
-                expected[name] = expected[name].take(places[dim], axis=axis)
+                expected[name] = expected[name].take(orders[dim], axis=axis)
     y = rearranged(x, labs, landlords)
     assert_agree(worlds.evaluate(y, view=view, rental_mode=mode), expected, y, mode)
 
@@ -744,13 +752,13 @@ def test_a_landlord_split_in_two_leaves_the_rest_alone(x: Inputs, part: float) -
     parts = np.array([part, *np.ones(landlords.size - 1), 1 - part])
     for name in ("capex_2026_busd", "host_share_2026", "host_share_2027", "rpo_busd"):
         y[name] = y[name] * parts
-    whole, split = worlds.evaluate(x), worlds.evaluate(y)
-    expected = {name: whole[name] for kind in (World, LabOutputs) for name in declared(kind)}
+    unsplit, split = worlds.evaluate(x), worlds.evaluate(y)
+    expected = {name: unsplit[name] for kind in (World, LabOutputs) for name in declared(kind)}
     for kind, axis in ((LandlordOutputs, 1), (HostOutputs, 2)):
         for name, output in declared(kind).items():
             amount = output.unit.startswith(("GW", "USD"))
             size = (parts if amount else np.ones(parts.size)).reshape(-1, *(1,) * len(output.dims))
-            expected[name] = whole[name].take([*landlords, 0], axis=axis) * size
+            expected[name] = unsplit[name].take([*landlords, 0], axis=axis) * size
     assert_agree(split, expected, y)
 
 
@@ -772,15 +780,15 @@ def test_a_lab_split_in_two_leaves_the_rest_alone(x: Inputs, part: float) -> Non
     parts = np.array([part, *np.ones(labs.size - 1), 1 - part])
     for name in (*OF_A_LAB, "rpo_lab_share"):
         y[name] = y[name] * parts
-    whole, split = worlds.evaluate(x), worlds.evaluate(y)
-    expected = {name: whole[name] for kind in (World, LandlordOutputs) for name in declared(kind)}
+    unsplit, split = worlds.evaluate(x), worlds.evaluate(y)
+    expected = {name: unsplit[name] for kind in (World, LandlordOutputs) for name in declared(kind)}
     for kind in (LabOutputs, HostOutputs):
         for name, output in declared(kind).items():
             amount = output.unit.startswith(SHARED_OUT) or name == "accelerators"
             size = parts if amount else np.ones(parts.size)
             if name in ("final_run_share", "training_moic_final_run"):  # against the one run
                 size = parts if name == "training_moic_final_run" else 1 / parts
-            after = whole[name].take([*labs, 0], axis=1)
+            after = unsplit[name].take([*labs, 0], axis=1)
             expected[name] = after * size.reshape(-1, *(1,) * (after.ndim - 2))
     assert_agree(split, expected, y)
 

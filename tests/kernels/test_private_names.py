@@ -104,7 +104,7 @@ def test_private_names_are_used_in_one_module(library: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set().union(*(names for _, names in PRIVATE.values()))))
-def test_a_private_name_is_there(name: str) -> None:
+def test_a_private_name_can_be_imported(name: str) -> None:
     parts = name.split(".")
     target: Any = import_module(parts[0])
     for i, part in enumerate(parts[1:], start=2):
@@ -128,7 +128,7 @@ def test_a_private_name_is_there(name: str) -> None:
         "sobol._sv",
     ],
 )
-def test_a_private_name_is_found(code: str, tmp_path: Path) -> None:
+def test_the_scan_finds_a_private_name(code: str, tmp_path: Path) -> None:
     path = tmp_path / "module.py"
     path.write_text(code)
     assert any(private_names(path, library) for library in PRIVATE)

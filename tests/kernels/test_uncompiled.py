@@ -48,9 +48,9 @@ def test_plain_python_gives_the_numbers_of_the_compiled_kernels(tmp_path: Path) 
     inputs = {name for name in compiled if name not in OUTPUTS and name not in PROBABILITIES}
     for name in inputs:
         np.testing.assert_allclose(plain[name], compiled[name], rtol=1e-12, err_msg=name)
-    whole = [name for name in compiled if compiled[name].dtype.kind in "bi"]
-    assert {"binding_constraint", "slo_missed", "power_binds"} <= set(whole)
-    for name in [*whole, "capital_crunch", *PROBABILITIES]:
+    integers = [name for name in compiled if compiled[name].dtype.kind in "bi"]
+    assert {"binding_constraint", "slo_missed", "power_binds"} <= set(integers)
+    for name in [*integers, "capital_crunch", *PROBABILITIES]:
         np.testing.assert_array_equal(plain[name], compiled[name], err_msg=name)
     assert_agree(
         {name: plain[name] for name in OUTPUTS},

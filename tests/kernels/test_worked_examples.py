@@ -1,4 +1,4 @@
-"""The worked examples of model.md 10.2 through the kernels, to the digits printed there.
+"""Kernels give the worked examples of sim/docs/model.md, to the digits printed there.
 
 There is no W4.
 """
@@ -52,10 +52,10 @@ def on_the_books() -> xr.Dataset:
     return ds.isel(draw=0).sel(quarter="2026Q4", regime="online_inference")
 
 
-def group(kind: type[Group], ds: xr.Dataset, **given: float) -> Group:
+def group(kind: type[Group], ds: xr.Dataset, **values: float) -> Group:
     """A group of inputs: those given, and for the rest the point estimate."""
     names = kind._fields
-    return kind(*(float(given[name] if name in given else ds[name]) for name in names))
+    return kind(*(float(values[name] if name in values else ds[name]) for name in names))
 
 
 # W1 Capital recovery: Epoch's 1 GW (IT), $25B IT, $13B facility, opex $0.9B, r = 7 %
@@ -72,7 +72,7 @@ def test_w1_capital_recovery_factors(years: float, factor: str) -> None:
     ("it_life", "levelised", "straight_line"),
     [(5.0, "8.484", "6.83"), (3.0, "11.913", "10.16"), (7.0, "7.025", "5.40")],
 )
-def test_w1_a_gigawatt_year(it_life: float, levelised: str, straight_line: str) -> None:
+def test_w1_annuity_of_a_gigawatt(it_life: float, levelised: str, straight_line: str) -> None:
     assert hardware.annuity(25.0, 13.0, 0.0, 0.07, it_life, 14.0) + 0.9 == printed(levelised)
     it = hardware.straight_line(25.0, 0.0, it_life) * HOURS
     facility = hardware.straight_line(13.0, 0.0, 14.0) * HOURS
@@ -82,7 +82,7 @@ def test_w1_a_gigawatt_year(it_life: float, levelised: str, straight_line: str) 
 # W2 Hourly stack, reference accelerator, 2026Q4, online inference, economic view
 
 
-def test_w2_what_an_accelerator_costs(point: xr.Dataset) -> None:
+def test_w2_purchase_cost_of_an_accelerator(point: xr.Dataset) -> None:
     cost = hardware.capex(group(Hardware, point))
     assert hardware.it_power_kw(1.2, 1.744) == printed("2.0928")
     assert hardware.it_capex(cost) == printed("48,960")
@@ -110,11 +110,13 @@ def test_w2_what_an_accelerator_costs(point: xr.Dataset) -> None:
         ("landlord_margin", "1.0769"),
     ],
 )
-def test_w2_the_layers_of_an_hour(inference: xr.Dataset, layer: str, usd_per_hour: str) -> None:
+def test_w2_layers_of_an_accelerator_hour(
+    inference: xr.Dataset, layer: str, usd_per_hour: str
+) -> None:
     assert float(inference["accelerator_hour_cost"].sel(layer=layer)) == printed(usd_per_hour)
 
 
-def test_w2_the_hour(inference: xr.Dataset) -> None:
+def test_w2_cost_of_an_accelerator_hour(inference: xr.Dataset) -> None:
     depreciation = inference["accelerator_hour_cost"].sel(layer=DEPRECIATION)
     assert float(depreciation.sum()) == printed("1.44337")
     assert hardware.average_power_kw(2.0928, 0.5, 0.70, 0.40) == printed("1.15104")
@@ -123,7 +125,7 @@ def test_w2_the_hour(inference: xr.Dataset) -> None:
     assert float(inference["accelerator_hour_cost"].sum()) == printed("3.2306")
 
 
-def test_w2_the_hour_on_the_books(on_the_books: xr.Dataset) -> None:
+def test_w2_book_cost_of_an_accelerator_hour(on_the_books: xr.Dataset) -> None:
     layers = on_the_books["accelerator_hour_cost"]
     it = [layer for layer in DEPRECIATION if layer != "facility_depreciation"]
     assert float(layers.sel(layer=it).sum()) == printed("1.01619")
@@ -141,7 +143,7 @@ DEPRECIATION = [layer for layer in LAYERS if layer.endswith("depreciation")]
 
 
 @pytest.mark.parametrize(("batch", "milliseconds"), [(4.0, "2.568"), (256.0, "21.05")])
-def test_w3_step_time(point: xr.Dataset, batch: float, milliseconds: str) -> None:
+def test_w3_duration_of_a_decode_step(point: xr.Dataset, batch: float, milliseconds: str) -> None:
     tpus = group(
         Accelerator,
         point,
@@ -191,17 +193,19 @@ def test_w5_the_operating_point(point: xr.Dataset) -> None:
         ({"hbm_bandwidth_bytes_per_s": 1e30, "peak_flops_serving": 1e30}, "kv_capacity", "4245"),
     ],
 )
-def test_w5_the_bounds_that_do_not_bind(
+def test_w5_batches_of_bounds_that_do_not_bind(
     point: xr.Dataset, relaxed: dict[str, float], bound: str, batch: str
 ) -> None:
     accelerator, workload = group(Accelerator, point, **relaxed), group(Workload, point)
     decode = throughput.decode(accelerator, workload)
-    found = throughput.operating_point(accelerator, workload, decode)
-    assert ("slo_bandwidth", "slo_compute", "kv_capacity")[int(found.binding_constraint)] == bound
-    assert found.batch == printed(batch)
+    point_of_operation = throughput.operating_point(accelerator, workload, decode)
+    assert ("slo_bandwidth", "slo_compute", "kv_capacity")[
+        int(point_of_operation.binding_constraint)
+    ] == bound
+    assert point_of_operation.batch == printed(batch)
 
 
-def test_w5_seconds(point: xr.Dataset, inference: xr.Dataset) -> None:
+def test_w5_accelerator_seconds_of_a_token(point: xr.Dataset, inference: xr.Dataset) -> None:
     decode, prefill = float(point["tps_decode"]), float(point["tps_prefill"])
     assert 1e3 / decode == printed(".90244")
     assert 1e3 / prefill == printed(".24050")
@@ -243,7 +247,7 @@ def test_w5_cost_revenue_and_margin(inference: xr.Dataset) -> None:
     assert float(inference["duty_at_hurdle"]) == printed(".478")
 
 
-def test_w5_fine_tuning(point: xr.Dataset) -> None:
+def test_w5_cost_and_margin_of_fine_tuning(point: xr.Dataset) -> None:
     tuning = point.sel(quarter="2026Q4", regime="fine_tune")
     assert float(tuning["tps_fine_tune"]) == printed("679.3")
     assert float(tuning["rent_per_hour"]) == printed("3.2370")
@@ -274,7 +278,7 @@ def test_w6_energy_of_the_point_model(inference: xr.Dataset) -> None:
 # W7 Training
 
 
-def test_w7_deepseek_v3(point: xr.Dataset) -> None:
+def test_w7_mfu_of_deepseek_v3(point: xr.Dataset) -> None:
     """2.664 million hours of an H800 give back the MFU, by the precision that is its basis."""
     for peak, mfu in ((989e12, "34.6"), (1979e12, "17.3")):
         h800 = group(
@@ -288,11 +292,13 @@ def test_w7_deepseek_v3(point: xr.Dataset) -> None:
         assert busy / 2.664e6 * 100 == printed(mfu)
 
 
-def test_w7_the_final_run(point: xr.Dataset) -> None:
+def test_w7_hours_and_cost_of_the_final_run(point: xr.Dataset) -> None:
     t = group(Training, point)
     assert 6 * t.train_active_params * t.train_tokens == pytest.approx(2.88e26)
-    exclusive_lock = group(Training, point, rl_compute_ratio=0)
-    assert training.run_hours(exclusive_lock, float(point["tps_train"]), 0.9) == printed("9.357e7")
+    without_post_training = group(Training, point, rl_compute_ratio=0)
+    assert training.run_hours(without_post_training, float(point["tps_train"]), 0.9) == printed(
+        "9.357e7"
+    )
     assert float(point["run_hours"]) == printed("2.339e8")
     assert float(point["run_hours"]) / 0.92 == printed("2.543e8")
     of_training = point.sel(quarter="2026Q4", regime="frontier_training")
@@ -303,14 +309,14 @@ def test_w7_the_final_run(point: xr.Dataset) -> None:
 # W8 Worth it
 
 
-def test_w8_the_cartoon() -> None:
+def test_w8_growth_funded_by_a_run_of_100_that_brings_200() -> None:
     """A run of 100 brings 200; the next model is ten times dearer."""
     growth = training.sustainable_growth(200.0 / 100.0, 1.0)
     assert growth == 2
     assert training.external_funding_share(growth, 10.0) * 100 == printed("80")
 
 
-def test_w8_anthropic(point: xr.Dataset) -> None:
+def test_w8_a_generation_at_anthropic(point: xr.Dataset) -> None:
     lab = point.sel(lab="anthropic", quarter="2026Q4")
     bill = lab["compute_bill_regime"]
     assert buildout.average_stock(4.1701, 6.0) == printed("5.0850")
@@ -351,7 +357,7 @@ def business(point: xr.Dataset, lab: str) -> training.Generation:
     )
 
 
-def test_w8_openai(point: xr.Dataset) -> None:
+def test_w8_a_generation_at_openai(point: xr.Dataset) -> None:
     lab = point.sel(lab="openai", quarter="2026Q4")
     assert float(lab["compute_bill"]) == printed("61.04")
     assert float(lab["compute_bill_regime"].sel(regime="online_inference")) == printed("26.56")
@@ -366,7 +372,7 @@ def test_w8_openai(point: xr.Dataset) -> None:
 # W9 GW
 
 
-def test_w9_gigawatts(point: xr.Dataset) -> None:
+def test_w9_gigawatts_of_openai_and_anthropic(point: xr.Dataset) -> None:
     gw = point["gw"]
     assert float(gw.sel(lab="openai", quarter="2026Q2")) == printed("3.647")
     assert buildout.planned_gw(1.0, 4.0 - 0.8, 1.0) == printed(".776")
@@ -379,7 +385,9 @@ def test_w9_gigawatts(point: xr.Dataset) -> None:
 # W10 Landlord
 
 
-def test_w10_a_gigawatt(point: xr.Dataset, inference: xr.Dataset, on_the_books: xr.Dataset) -> None:
+def test_w10_cost_and_rent_of_a_gigawatt(
+    point: xr.Dataset, inference: xr.Dataset, on_the_books: xr.Dataset
+) -> None:
     per_gw = buildout.accelerators_per_gw(2.0928, 1.35)
     assert per_gw == printed("353,947")
     assert float((inference["accelerators"] / inference["gw"]).sel(lab="openai")) == printed(
@@ -400,7 +408,7 @@ def test_w10_a_gigawatt(point: xr.Dataset, inference: xr.Dataset, on_the_books: 
     assert rent / depreciation == printed("2.70")
 
 
-def test_w10_microsoft(point: xr.Dataset) -> None:
+def test_w10_depreciation_of_microsoft(point: xr.Dataset) -> None:
     share = point["host_share_2026"].sel(landlord="microsoft")
     assert float(share.sel(lab="openai")) == 0.40
     assert float(share.sel(lab="anthropic")) == 0.06
@@ -431,13 +439,13 @@ def test_w11_capex_in_fiscal_years(
     landlord: str, years: tuple[float, float], calendar: str
 ) -> None:
     capex = f"landlords.{landlord}.capex_2026_busd"
-    given = {f"{capex}.fy2026": years[0], f"{capex}.fy2027": years[1]}
-    ds = sim.simulate(sim.load(worlds.BASE, set=given), draws=1, keep="all", uncertainty=0)
+    values = {f"{capex}.fy2026": years[0], f"{capex}.fy2027": years[1]}
+    ds = sim.simulate(sim.load(worlds.BASE, set=values), draws=1, keep="all", uncertainty=0)
     spent = ds["landlord_capex_busd"].isel(draw=0).sel(landlord=landlord)
     assert float(spent.sel(quarter=ds["quarter"].str.startswith("2026")).sum()) == printed(calendar)
 
 
-def test_w11_in_yuan() -> None:
+def test_w11_calendar_years_of_fiscal_years() -> None:
     assert calendar_year(3, 126.0, 0.0) == printed("31.5")
     assert calendar_year(3, 0.0, 150.0) == printed("112.5")
     assert calendar_year(3, 126.0, 150.0) == printed("144")

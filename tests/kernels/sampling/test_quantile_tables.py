@@ -1,4 +1,4 @@
-"""The kernels read a table to the bits of `Table.at`, and steps as the law has them."""
+"""The kernels read a table to the bits of `Table.at`, and steps as the distribution has them."""
 
 from __future__ import annotations
 
@@ -39,31 +39,34 @@ SEPARATE: list[dict[str, Any]] = [
 ]
 
 
-def test_cells_are_cut_alike() -> None:
+def test_kernels_and_tables_cut_cells_alike() -> None:
     assert tables.SPLIT == tabulate.SPLIT
 
 
-@pytest.mark.parametrize("said", CONTINUOUS, ids=lambda said: said["family"])
-def test_a_table_is_read_to_the_bit(said: dict[str, Any]) -> None:
-    distribution = read_named_distribution(said, "x")
+@pytest.mark.parametrize("definition", CONTINUOUS, ids=lambda definition: definition["family"])
+def test_a_table_is_read_to_the_bit(definition: dict[str, Any]) -> None:
+    distribution = read_named_distribution(definition, "x")
     plan = SamplingPlan()
     plan.add(
         "before", 0, read_named_distribution({"family": "uniform", "min": 0, "max": 1}, "before")
     )
     plan.add("x", 1, distribution)
     sampling = plan.sampling(1, "random")
-    place = sampling.quantities[1].slot
+    slot = sampling.quantities[1].slot
     standard, shift, factor = distribution.standard()
     expected = tabulate.table_of(standard).at(SCORES)
-    assert np.isnan(sampling.cells[:, 3]).any() or said["family"] not in ("triangular", "mixture")
-    found = np.array([tables.table_value(sampling.cells, place, z) for z in SCORES])
-    np.testing.assert_array_equal(found, expected)
+    assert np.isnan(sampling.cells[:, 3]).any() or definition["family"] not in (
+        "triangular",
+        "mixture",
+    )
+    results = np.array([tables.table_value(sampling.cells, slot, z) for z in SCORES])
+    np.testing.assert_array_equal(results, expected)
     filled = np.empty_like(SCORES)
     rows = np.empty(SCORES.size, np.uint64)
-    tables.fill_from_table(sampling.cells, place, SCORES, filled, rows)
+    tables.fill_from_table(sampling.cells, slot, SCORES, filled, rows)
     np.testing.assert_array_equal(filled, expected)
     np.testing.assert_allclose(
-        shift + factor * found, tabulate.table_of(distribution).at(SCORES), rtol=1e-7
+        shift + factor * results, tabulate.table_of(distribution).at(SCORES), rtol=1e-7
     )
 
 
@@ -79,7 +82,7 @@ PROBABILITIES = np.concatenate(
 
 
 @pytest.mark.parametrize(
-    "said",
+    "definition",
     [
         {"family": "lognormal", "median": 1, "sigma": 0.8},
         *CONTINUOUS[1:3],
@@ -88,10 +91,10 @@ PROBABILITIES = np.concatenate(
         {"family": "beta", "a": 2, "b": 3},
         {"family": "scipy.gumbel_r", "loc": 1, "scale": 2},
     ],
-    ids=lambda said: said["family"],
+    ids=lambda definition: definition["family"],
 )
-def test_probabilities_lead_to_the_values_of_their_scores(said: dict[str, Any]) -> None:
-    distribution = read_named_distribution(said, "x")
+def test_probabilities_lead_to_the_values_of_their_scores(definition: dict[str, Any]) -> None:
+    distribution = read_named_distribution(definition, "x")
     plan = SamplingPlan(in_tiles=True)
     plan.add(
         "before", 0, read_named_distribution({"family": "uniform", "min": 0, "max": 1}, "before")
@@ -117,7 +120,7 @@ def test_probabilities_lead_to_the_values_of_their_scores(said: dict[str, Any]) 
     assert (values == expected)[:100_000].mean() < 0.2
 
 
-def test_what_is_loaded_stretched_or_steep_goes_by_its_score() -> None:
+def test_tables_over_probabilities_are_for_independent_smooth_quantities() -> None:
     smooth = read_named_distribution(CONTINUOUS[2], "x")
 
     def near(
@@ -130,25 +133,25 @@ def test_what_is_loaded_stretched_or_steep_goes_by_its_score() -> None:
     assert near() >= 0
     assert near(uncertainty=0.5) == -1
     assert near(loads=(0.6, 0.0, 0.0, 0.0, 0.0)) == -1
-    for said in (CONTINUOUS[0], *CONTINUOUS[3:]):
-        assert near(read_named_distribution(said, "x")) == -1
+    for definition in (CONTINUOUS[0], *CONTINUOUS[3:]):
+        assert near(read_named_distribution(definition, "x")) == -1
 
 
-@pytest.mark.parametrize("said", SEPARATE, ids=lambda said: said["family"])
-def test_steps_are_where_the_law_has_them(said: dict[str, Any]) -> None:
-    distribution = read_named_distribution(said, "x")
+@pytest.mark.parametrize("definition", SEPARATE, ids=lambda definition: definition["family"])
+def test_step_tables_have_the_steps_of_the_distribution(definition: dict[str, Any]) -> None:
+    distribution = read_named_distribution(definition, "x")
     plan = SamplingPlan()
     plan.add("before", 0, read_named_distribution(SEPARATE[0], "before"))
     plan.add("x", 1, distribution)
     sampling = plan.sampling(1, "random")
-    place = sampling.quantities[1].slot
+    slot = sampling.quantities[1].slot
     edges = distribution.edges
     scores = np.concatenate([SCORES, edges, np.nextafter(edges, -99), np.nextafter(edges, 99)])
-    found = np.array([tables.step_value(sampling.steps, place, z) for z in scores])
-    np.testing.assert_array_equal(found, distribution.quantile(scores))
+    results = np.array([tables.step_value(sampling.steps, slot, z) for z in scores])
+    np.testing.assert_array_equal(results, distribution.quantile(scores))
 
 
-def test_laws_of_one_shape_share_a_table() -> None:
+def test_distributions_of_one_shape_share_a_table() -> None:
     plan = SamplingPlan()
     for i, median in enumerate((1.0, 3.0, 1e6)):
         distribution = read_named_distribution(

@@ -1,4 +1,4 @@
-"""Random numbers are a pure function of (seed, name, draw), and follow the laws that files give."""
+"""Random numbers are pure functions of (seed, name, draw), and follow the files' distributions."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ def test_uniforms_lie_strictly_between_0_and_1(bits: int) -> None:
 
 def of_probabilities(p: Array) -> Array:
     scores = p.copy()
-    places = np.empty_like(p)
+    fractions = np.empty_like(p)
     normal = SamplingPlan().sampling(1, "random").normal
     rows = np.empty(p.size, np.uint64)
-    to_normal_scores(normal, scores, places, places.view(np.uint64), rows)
+    to_normal_scores(normal, scores, fractions, fractions.view(np.uint64), rows)
     return scores
 
 
@@ -123,13 +123,13 @@ def test_threads_and_chunks_move_no_bit(
     assert done.values.tobytes() == expected.values.tobytes()
     assert done.prepared.moment_slices == expected.prepared.moment_slices
     for part in ("count", "mean", "m2"):
-        found, told = getattr(done.running, part), getattr(expected.running, part)
-        assert found.tobytes() == told.tobytes(), part
+        moments, expected_moments = getattr(done.running, part), getattr(expected.running, part)
+        assert moments.tobytes() == expected_moments.tobytes(), part
 
 
 def test_a_result_is_identical_on_one_thread_and_on_two(base: Scenario) -> None:
-    one, two = (sim.simulate(base, draws=20_000, seed=8, threads=threads) for threads in (1, 2))
-    xr.testing.assert_identical(one, two)
+    results = [sim.simulate(base, draws=20_000, seed=8, threads=threads) for threads in (1, 2)]
+    xr.testing.assert_identical(*results)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -187,11 +187,11 @@ def test_fixing_a_quantity_moves_no_other_draw(base: Scenario, params: Path) -> 
     assert_same_draws(changed.drop_vars("pue"), before.drop_vars("pue"))
 
 
-# Laws and dependence
+# Distributions and dependence
 
 
 def uncertain(scenario: Scenario) -> dict[str, Distribution]:
-    """The laws of what files say to be uncertain; landlords' rows with the sigma they share."""
+    """Distributions of uncertain inputs; landlords' rows with the sigma they share."""
     distributions = {}
     for full_name, quantity in scenario.quantities.items():
         distribution = quantity.distribution
@@ -220,7 +220,7 @@ def draws_of(ds: xr.Dataset, full_name: str) -> Array:
 
 
 def quantiles(distribution: Distribution, levels: Array) -> Array:
-    """The exact quantiles of a law."""
+    """The exact quantiles of a distribution."""
     match distribution:
         case Normal():
             return stats.norm.ppf(levels, distribution.mean, distribution.sd)
@@ -234,7 +234,7 @@ def quantiles(distribution: Distribution, levels: Array) -> Array:
 
 
 def normal_scores(distribution: Distribution, x: Array) -> Array:
-    """The z that a law maps to x."""
+    """The z that a distribution maps to x."""
     match distribution:
         case Normal():
             return (x - distribution.mean) / distribution.sd
@@ -248,7 +248,7 @@ def normal_scores(distribution: Distribution, x: Array) -> Array:
     raise TypeError(f"normal scores of {distribution!r}")
 
 
-def test_sampled_quantities_follow_their_laws(base: Scenario, sampled: xr.Dataset) -> None:
+def test_sampled_quantities_follow_their_distributions(base: Scenario, sampled: xr.Dataset) -> None:
     error = np.sqrt(LEVELS * (1 - LEVELS) / DRAWS)
     for full_name, distribution in uncertain(base).items():
         ordered = np.sort(draws_of(sampled, full_name))
@@ -258,18 +258,18 @@ def test_sampled_quantities_follow_their_laws(base: Scenario, sampled: xr.Datase
 
 def scores(scenario: Scenario, ds: xr.Dataset) -> dict[str, Array]:
     """The normal score of every draw of every uncertain quantity, lab's delay and shock."""
-    found = {
+    z_scores = {
         full_name: normal_scores(distribution, draws_of(ds, full_name))
         for full_name, distribution in uncertain(scenario).items()
     }
     delay = np.log(ds["lab_delay_quarters"] / ds["energisation_delay_quarters"])
     spread = scenario.quantities["buildout.energisation_delay_lab_sigma"].distribution.point
     for lab in ds["lab"].values:
-        found[f"labs.{lab}.lab_delay_quarters"] = delay.sel(lab=lab).values / spread
+        z_scores[f"labs.{lab}.lab_delay_quarters"] = delay.sel(lab=lab).values / spread
     for shock in SHOCKS:
         for quarter in QUARTERS[AFTER_REFERENCE]:
-            found[f"shocks.{shock}.{quarter}"] = ds[shock].sel(quarter=quarter).values
-    return found
+            z_scores[f"shocks.{shock}.{quarter}"] = ds[shock].sel(quarter=quarter).values
+    return z_scores
 
 
 def loadings(scenario: Scenario, names: Mapping[str, Any]) -> Array:
@@ -299,7 +299,7 @@ def test_shocks_are_standard_normal_after_the_reference_quarter(sampled: xr.Data
             assert stats.kstest(column, "norm").pvalue > 1e-3
 
 
-def test_a_capital_crunch_is_as_likely_as_said_and_of_its_own(
+def test_a_capital_crunch_has_its_probability_and_is_independent(
     base: Scenario, sampled: xr.Dataset
 ) -> None:
     crunch = sampled["capital_crunch"].values
@@ -311,9 +311,9 @@ def test_a_capital_crunch_is_as_likely_as_said_and_of_its_own(
 
 
 def test_uncertainty_multiplies_every_score(base: Scenario, params: Path) -> None:
-    whole = scores(base, sim.simulate(base, draws=64, keep="all"))
+    full = scores(base, sim.simulate(base, draws=64, keep="all"))
     half = scores(base, sim.simulate(base, draws=64, keep="all", uncertainty=0.5))
-    for name, z in whole.items():
+    for name, z in full.items():
         np.testing.assert_allclose(half[name], z / 2, rtol=0, atol=2e-8, err_msg=name)
 
 
@@ -323,13 +323,13 @@ def test_a_stress_holds_one_factor_and_nothing_else(base: Scenario, params: Path
     held = scores(stressed, sim.simulate(stressed, draws=64, keep="all"))
     load = dict(zip(free, loadings(base, free)[:, FACTORS.index("demand")], strict=True))
     markup = "hardware.landlord_markup"
-    drawn = -2.0 - (held[markup] - free[markup]) / load[markup]
+    demand = -2.0 - (held[markup] - free[markup]) / load[markup]
     for name, z in free.items():
-        expected = z + load[name] * (-2.0 - drawn)
+        expected = z + load[name] * (-2.0 - demand)
         np.testing.assert_allclose(held[name], expected, rtol=0, atol=2e-8, err_msg=name)
 
 
-def test_a_far_stress_goes_as_far_in_every_law(params: Path) -> None:
+def test_a_far_stress_goes_as_far_in_every_distribution(params: Path) -> None:
     """No table ends before the scores that a held factor gives."""
     name = "accelerator.mfu_decode"
     loaded = {f"{name}.loads": {"technology": 0.9}}
@@ -341,7 +341,9 @@ def test_a_far_stress_goes_as_far_in_every_law(params: Path) -> None:
         assert len(np.unique(z)) > 200
 
 
-def test_the_plain_restatement_draws_alike(base: Scenario, sampled: xr.Dataset) -> None:
+def test_the_restatement_samples_the_same_distributions(
+    base: Scenario, sampled: xr.Dataset
+) -> None:
     n = 20_000
     distributions: dict[str, Any] = {"labs": {}, "landlords": {}}
     for full_name, quantity in base.quantities.items():
@@ -351,7 +353,7 @@ def test_the_plain_restatement_draws_alike(base: Scenario, sampled: xr.Dataset) 
         for part in party:
             table = table.setdefault(part, {name: {"value": math.nan} for name in ARR_FIELDS})
         table[name] = quantity.resolved()
-    drawn = naive.sample(
+    sample = naive.sample(
         distributions["scalars"],
         {lab.id: distributions["labs"][lab.id] for lab in base.labs},
         {landlord.id: distributions["landlords"][landlord.id] for landlord in base.landlords},
@@ -360,7 +362,7 @@ def test_the_plain_restatement_draws_alike(base: Scenario, sampled: xr.Dataset) 
     )
     kernels = sampled.isel(draw=slice(n))
     kernels = kernels.drop_vars([name for name, _ in HOST_MATRICES.values()])
-    restated = kernels.copy(data={name: drawn[str(name)] for name in kernels.data_vars})
+    restated = kernels.copy(data={name: sample[str(name)] for name in kernels.data_vars})
     ours, theirs = scores(base, kernels), scores(base, restated)
     for name, z in ours.items():
         assert stats.ks_2samp(z, theirs[name], method="asymp").pvalue > 1e-5, name

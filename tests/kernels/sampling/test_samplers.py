@@ -42,16 +42,16 @@ def uniforms(
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("seed", [0, 1, 2**32, 2**64 - 1])
 def test_numbers_are_uniform(sampler: str, seed: int) -> None:
-    found = uniforms(sampler, seed=seed)
-    assert ((found > 0) & (found < 1)).all()
-    assert stats.kstest(found, "uniform").pvalue > 1e-3
+    numbers = uniforms(sampler, seed=seed)
+    assert ((numbers > 0) & (numbers < 1)).all()
+    assert stats.kstest(numbers, "uniform").pvalue > 1e-3
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_each_place_of_a_block_is_uniform(sampler: str) -> None:
-    by_place = uniforms(sampler).reshape(-1, BLOCK)
-    for place in range(BLOCK):
-        assert stats.kstest(by_place[:, place], "uniform").pvalue > 1e-4
+def test_numbers_at_each_position_of_a_block_are_uniform(sampler: str) -> None:
+    by_position = uniforms(sampler).reshape(-1, BLOCK)
+    for position in range(BLOCK):
+        assert stats.kstest(by_position[:, position], "uniform").pvalue > 1e-4
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -71,14 +71,14 @@ def test_a_draw_has_its_number_wherever_a_run_of_draws_begins(sampler: str, firs
     ],
 )
 def test_names_seeds_and_draws_are_independent(sampler: str, other: str) -> None:
-    one = uniforms(sampler)
-    another = {
+    first_numbers = uniforms(sampler)
+    second_numbers = {
         "name": uniforms(sampler, "hardware.it_power_ratio", dimension=1),
         "seed": uniforms(sampler, seed=2),
-        "draw": np.roll(one, -1),
-        "call": np.roll(one, -2),
+        "draw": np.roll(first_numbers, -1),
+        "call": np.roll(first_numbers, -2),
     }[other]
-    table, _, _ = np.histogram2d(one, another, bins=16, range=[(0, 1), (0, 1)])
+    table, _, _ = np.histogram2d(first_numbers, second_numbers, bins=16, range=[(0, 1), (0, 1)])
     chance = stats.chisquare(table.ravel()).statistic
     # Strata spread the draws more evenly over the table than chance: only too uneven is wrong.
     assert chance < stats.chi2.ppf(0.999, table.size - 1)
@@ -89,18 +89,18 @@ def test_every_block_of_stratified_draws_is_a_latin_hypercube() -> None:
     np.testing.assert_array_equal(np.sort(strata), np.tile(np.arange(BLOCK), (len(strata), 1)))
 
 
-def test_strata_are_shuffled_anew_in_every_block_and_evenly() -> None:
+def test_strata_are_shuffled_evenly_and_independently_in_every_block() -> None:
     strata = np.floor(uniforms("stratified", draws=32 * 20_000) * BLOCK).astype(int)
-    by_place = strata.reshape(-1, BLOCK)
-    counts = np.array([np.bincount(column, minlength=BLOCK) for column in by_place.T])
+    by_position = strata.reshape(-1, BLOCK)
+    counts = np.array([np.bincount(column, minlength=BLOCK) for column in by_position.T])
     # 31 x 31 free cells, as rows and columns add up to the number of blocks.
     chance = ((counts - 20_000 / BLOCK) ** 2 / (20_000 / BLOCK)).sum() * (BLOCK - 1) / BLOCK
     assert abs(chance - 31**2) < 4 * np.sqrt(2 * 31**2)
-    neighbours = np.abs(np.corrcoef(by_place[:-1].ravel(), by_place[1:].ravel())[0, 1])
+    neighbours = np.abs(np.corrcoef(by_position[:-1].ravel(), by_position[1:].ravel())[0, 1])
     assert neighbours < 4 / np.sqrt(strata.size)
 
 
-def test_places_within_strata_are_uniform_and_independent_of_the_stratum() -> None:
+def test_positions_within_strata_are_uniform_and_independent_of_the_stratum() -> None:
     scaled = uniforms("stratified") * BLOCK
     table, _, _ = np.histogram2d(np.floor(scaled), scaled % 1, bins=(BLOCK, 16))
     assert stats.chisquare(table.ravel()).pvalue > 1e-3
@@ -126,31 +126,33 @@ def test_each_sobol_sequence_has_one_point_in_every_equal_part() -> None:
 
 def test_two_dimensions_of_a_sobol_sequence_share_every_elementary_interval() -> None:
     parts = 1024  # the first two dimensions are a (0, m, 2)-net in base 2
-    one = uniforms("sobol", draws=32 * parts).reshape(parts, BLOCK)
+    first_numbers = uniforms("sobol", draws=32 * parts).reshape(parts, BLOCK)
     other = uniforms("sobol", "prices.api_discount", draws=32 * parts, dimension=1)
     other = other.reshape(parts, BLOCK)
     for power in range(11):
         wide, tall = 2**power, parts // 2**power
         for sequence in (0, 17, 31):
-            cell = np.floor(one[:, sequence] * wide) * tall + np.floor(other[:, sequence] * tall)
+            cell = np.floor(first_numbers[:, sequence] * wide) * tall + np.floor(
+                other[:, sequence] * tall
+            )
             assert len(np.unique(cell)) == parts
 
 
 def test_scramblings_are_nested_and_uniform() -> None:
     """A bit is flipped by the bits before it: points that share those stay together."""
     parts = 256
-    found = np.array(
+    numbers = np.array(
         [uniforms("sobol", f"name {i}", draws=32 * parts).reshape(parts, BLOCK) for i in range(64)]
     )
-    found = found.swapaxes(1, 2).reshape(-1, parts)  # [scrambling, point]
+    numbers = numbers.swapaxes(1, 2).reshape(-1, parts)  # [scrambling, point]
     plain = qmc.Sobol(1, scramble=False).random(parts)[:, 0]
     for depth in (1, 2, 5):
         before = np.floor(plain * 2**depth).astype(int)
-        after = np.floor(found * 2**depth).astype(int)
+        after = np.floor(numbers * 2**depth).astype(int)
         images = np.array([after[:, before == part] for part in range(2**depth)])
         assert (images == images[..., :1]).all()
         counts = np.array([np.bincount(row, minlength=2**depth) for row in images[..., 0]])
-        expected = found.shape[0] / 2**depth
+        expected = numbers.shape[0] / 2**depth
         chance = ((counts - expected) ** 2 / expected).sum()
         free = (2**depth - 1) ** 2
         assert abs(chance - free) < 5 * np.sqrt(2 * free)
