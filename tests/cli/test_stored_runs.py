@@ -222,7 +222,7 @@ def test_columns_are_named_as_expressions_are(done: Done) -> None:
     columns = export.columns(done.ds)
     assert len({column.name for column in columns}) == len(columns)
     for column in columns[1::7]:
-        values = done.ds[column.output].sel(column.at)
+        values = done.ds[column.output].sel(column.labels)
         if not np.isfinite(values).all() or "moic" in column.name or "required" in column.name:
             continue
         low, _ = expressions.evaluate(f"p50({column.name})", done.ds)
@@ -239,7 +239,7 @@ def assert_same_table(table: pd.DataFrame, ds: xr.Dataset) -> None:
     assert list(table) == [column.name for column in columns]
     for column in columns:
         found = table[column.name].to_numpy().astype(ds[column.output].dtype)
-        np.testing.assert_array_equal(found, ds[column.output].sel(column.at).values)
+        np.testing.assert_array_equal(found, ds[column.output].sel(column.labels).values)
 
 
 def test_csv_holds_every_digit_and_a_table_of_units(run_sim: Sim, done: Done) -> None:
