@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +99,7 @@ def document(
     """What `print_run` prints, for JSON."""
     from sim import tables
     from sim.simulation import until
+    from sim.statistics.datasets import json_attribute
 
     remarks = [*description.remarks, *until.remarks(ds)]
     names = ("scenario", "digest", "draws", "sampler", "view", "rental_mode", "uncertainty")
@@ -110,7 +110,7 @@ def document(
         "draws_questionable": ds.attrs["draws_questionable"],
         "overrides": [asdict(override) for override in description.overrides],
         "folder": str(folder),
-        **({"until": json.loads(ds.attrs["until"])} if "until" in ds.attrs else {}),
+        **({"until": json_attribute(ds, "until")} if "until" in ds.attrs else {}),
         "tables": [table.data() for table in tables.headline_tables(ds, summary, selection)],
         "remarks": [*remarks, *tables.warnings(ds), *tables.quality(ds, summary)],
     }

@@ -275,18 +275,3 @@ def t_score_table(nu: float) -> Table:
         return np.where(u == 0, 0.0, np.copysign(z, u))
 
     return tabulate(score, reach, checked_to=reach)
-
-
-def ranks(values: Array) -> Array:
-    """Ranks, from 0, of draws [..., draw] along the last axis.
-
-    Ties share their mean rank.
-    """
-    order = np.argsort(values, axis=-1)
-    ordered = np.take_along_axis(values, order, axis=-1)
-    ranked = np.empty(values.shape)
-    np.put_along_axis(ranked, order, np.arange(float(values.shape[-1])), axis=-1)
-    for row in map(tuple, np.argwhere((ordered[..., 1:] == ordered[..., :-1]).any(axis=-1))):
-        _, inverse, counts = np.unique(values[row], return_inverse=True, return_counts=True)
-        ranked[row] = (np.cumsum(counts) - (counts + 1) / 2)[inverse]
-    return ranked

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.distributions.copulas import ranks
 from sim.distributions.groups import Group
 from sim.engine.scenario_plan import ScenarioPlan
 from sim.kernels.loop import sample_tiles
@@ -50,7 +49,9 @@ def group_correlations(groups: Sequence[Group], draws: Draws, sampler: str) -> l
 
 def spearman(values: Array) -> Array:
     """Rank correlations [..., member, member] of draws [..., member, draw]."""
-    return pearson(ranks(values))
+    from scipy.stats import rankdata  # slow to import, and only groups need it
+
+    return pearson(rankdata(values, axis=-1))
 
 
 def pearson(values: Array) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
@@ -27,7 +26,7 @@ from sim.plots.style import (
     new_figure,
     tidy,
 )
-from sim.statistics.datasets import last
+from sim.statistics.datasets import json_attribute, last
 from sim.statistics.replicates import replicates_of
 
 COLUMNS = 4
@@ -117,7 +116,7 @@ def _published(ds: xr.Dataset, lab: str) -> list[dict[str, Any]]:
     """Published figures of the gigawatts of a lab at a quarter."""
     return [
         figures
-        for figures in json.loads(ds.attrs.get("published", "[]"))
+        for figures in json_attribute(ds, "published", [])
         if figures["output"] == "gw"
         and not figures["less"]
         and not figures["per"]

@@ -5,7 +5,6 @@ Seed and names are fixed, and draws depend on nothing else, so that the checks a
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from sim.selftest.check import Check, within_error
 from sim.simulation.sample import sample
+from sim.statistics.datasets import json_attribute
 from sim.statistics.summary import summarise
 
 DRAWS = 65_536
@@ -82,7 +82,7 @@ def checks() -> Iterator[Check]:
         yield within_error(name, float(value), float(error), expected)
     for kind in ("spearman", "pearson"):
         ds = sample(LOGNORMALS, draws=DRAWS, seed=SEED, correlation={**CORRELATION, "kind": kind})
-        (sampled,) = json.loads(ds.attrs["correlation"])
+        (sampled,) = json_attribute(ds, "correlation")
         value, error = sampled[kind][0][1], sampled[f"{kind}_error"][0][1]
         yield within_error(f"{kind.capitalize()} correlation of two lognormals", value, error, RHO)
     copula = {**CORRELATION, "kind": "copula", "copula": "t", "nu": 4}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from sim.common.numbers import percentage, rounded_by, significant
 from sim.model.dims import QUARTERS
-from sim.statistics.datasets import REPLICATE_MEAN, last
+from sim.statistics.datasets import REPLICATE_MEAN, json_attribute, last
 from sim.statistics.histogram_estimators import draws_of
 from sim.statistics.replicates import full_replicates_of, mean_of_replicates, sampler_of
 
@@ -180,7 +179,7 @@ class Reader:
 
         Those without a date are left out.
         """
-        dates = json.loads(self.ds.attrs["as_of"])
+        dates = json_attribute(self.ds, "as_of")
         dated = {name: dates.get(f"{dim}s.{i}.{quantity}") for i, name in self.labels(dim)}
         return ", ".join(f"{name} {date}" for name, date in dated.items() if date)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from operator import itemgetter
 from typing import Any
 
 from sim.model.catalogue import OUTPUTS
+from sim.statistics.datasets import json_attribute
 from sim.tables.cells import Cell, Reader, Table
 
 
@@ -14,7 +14,7 @@ def tables(reader: Reader) -> list[Table]:
     """Published figures of outputs, beside quantiles of the run."""
     heads = ["source, expression", "published", "this run", "p5", "p95"]
     table = Table("Published figures beside this run (GW, %, USD bn a year)", heads)
-    statements = json.loads(reader.ds.attrs["published"])
+    statements = json_attribute(reader.ds, "published")
     shown = [statement for statement in statements if _is_shown(reader, statement)]
     for statement in sorted(shown, key=itemgetter("output", "quarter", "labels")):
         table.rows.append(_row(reader, statement))
