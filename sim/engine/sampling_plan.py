@@ -107,7 +107,7 @@ class SamplingPlan:
         """A correlation group; its members are added after it.
 
         Raises:
-            GroupError: If there is no such dependence between these laws.
+            GroupError: If there is no such dependence between these distributions.
         """
         size = len(group.members)
         made = np.zeros((), quantities.GROUP)
@@ -132,7 +132,7 @@ class SamplingPlan:
         loads: Sequence[float] = (),
         dimension: int = -1,
     ) -> None:
-        """A quantity of which the values of a law go to a column.
+        """A quantity of which the values go to a column.
 
         Raises:
             InputError: If its quantile function is too rough for a table.
@@ -179,7 +179,7 @@ class SamplingPlan:
         loads: Sequence[float] = (),
         dimension: int = -1,
     ) -> None:
-        """A quantity whose law has parameters that are in other columns of a draw."""
+        """A quantity whose distribution has parameters that are in other columns of a draw."""
         made = self._quantity(name, column, loads, dimension)
         made["distribution"], made["factor"] = distribution, center
         made["center_column"], made["spread_column"] = center_column, spread_column

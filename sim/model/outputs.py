@@ -82,7 +82,7 @@ class World:
     run_cost_usd: A[float, Output("USD", "Cost of the final training run", kept="moments")]
 
     # Section 6: flags of the build-out and of labs' hours.
-    training_share_below_zero: A[float, Output("1", "Draw in which inference and fine-tuning exceed a lab's hours (questionable)", kept="moments", kind="bool")]
+    training_share_below_zero: A[float, Output("1", "Draw in which inference and fine-tuning exceed a lab's hours", kept="moments", kind="bool")]
     power_scale: A[Array, Output("1", "What the power cap leaves of the quarter's western additions", _Q)]
     power_binds: A[Array, Output("1", "The power cap binds in the quarter", _Q, kept="moments", kind="bool")]
 

@@ -62,6 +62,7 @@ def test_every_folder_that_results_depend_on_has_a_fingerprint(package: Path) ->
     assert folders - fingerprinted == {"common", "parameters", "selftest", "cli"}
 
 
+@pytest.mark.long  # it compiles the kernels anew
 def test_an_edited_event_makes_a_new_run_and_an_edited_statistic_a_new_summary(
     package: Path, tmp_path: Path
 ) -> None:

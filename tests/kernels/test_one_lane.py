@@ -64,6 +64,7 @@ def run(code: str, **environment: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.long  # it compiles the kernels anew
 @pytest.mark.skipif(bool(os.environ.get("NUMBA_DISABLE_JIT")), reason="nothing is compiled")
 def test_one_lane_gives_the_bits_of_eight() -> None:
     lanes, *digests = run(DRAWS)
