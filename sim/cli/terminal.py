@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def consoles() -> tuple[Console, Console]:
-    """Consoles of the output and error streams, as wide as the terminal is now."""
+    """Consoles of the output and error streams, of the current width."""
     output = Console(highlight=False)
     if output.width < MIN_WIDTH:
         output = Console(highlight=False, width=MIN_WIDTH)
@@ -69,7 +69,7 @@ class _Part:
     """
 
     def __init__(self, table: Table, columns: range) -> None:
-        """Lay out the cells of these columns, which count from the first beside the labels."""
+        """Lay out the cells of columns, counted without the labels."""
         self.rules = table.rules
         self.labels = [table.columns[0], *(label for label, _ in table.rows)]
         rows = [
