@@ -49,9 +49,10 @@ def group_correlations(groups: Sequence[Group], draws: Draws, sampler: str) -> l
 
 def spearman(values: Array) -> Array:
     """Rank correlations [..., member, member] of draws [..., member, draw]."""
-    from scipy.stats import rankdata  # slow to import, and only groups need it
+    import pandas as pd  # only groups need it; xarray has it loaded, unlike scipy.stats
 
-    return pearson(rankdata(values, axis=-1))
+    rows = values.reshape(-1, values.shape[-1])
+    return pearson(pd.DataFrame(rows.T).rank().to_numpy().T.reshape(values.shape))
 
 
 def pearson(values: Array) -> Array:

@@ -27,7 +27,6 @@ from sim.engine.prepare import digest, prepare
 from sim.engine.state import SimulationState
 from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
-from sim.plots import gallery
 from sim.simulation.dataset import make_dataset
 from sim.simulation.simulate import run_engine
 from sim.simulation.until import (
@@ -188,6 +187,8 @@ class _Work:
         """Begin to draw all figures; returns as `FiguresProcess.draw`."""
         if self.figures_process is not None:
             return self.figures_process.draw(ds, folder)
+        from sim.plots import gallery  # matplotlib is slow to import, and not every run draws
+
         return lambda: gallery.draw(ds, folder)
 
     def resume(self, most: int) -> SimulationState | None:
