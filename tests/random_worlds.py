@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import worlds
+from conftest import ROOT
 from hypothesis import settings
 from hypothesis import strategies as st
 from naive import MATRICES
@@ -123,7 +123,7 @@ def spread_over_domains(draws: int, labs: int, landlords: int, seed: int) -> Inp
 
 @cache
 def _base_case(draws: int) -> Inputs:
-    ds = sim.simulate(sim.load(worlds.BASE), draws=draws, seed=1, keep="all")
+    ds = sim.simulate(sim.load(ROOT / "params" / "base.toml"), draws=draws, seed=1, keep="all")
     names = [str(name) for name in ds if name not in OUTPUTS and name not in PROBABILITIES]
     return {
         name: ds[name].values

@@ -5,11 +5,11 @@ import pickle
 import numpy as np
 import pytest
 import xarray as xr
+from conftest import ROOT
 from histogram_datasets import COLUMNS, histograms_of, make_draws, with_histograms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from worlds import BASE
 
 import sim
 from sim.engine.events import indicator_set
@@ -142,7 +142,7 @@ def test_counts_of_declared_probabilities_are_those_of_all_draws(
 def test_a_sampled_hurdle_is_compared_draw_by_draw() -> None:
     hurdle = {"family": "uniform", "min": 0.6, "max": 0.8}
     changes = {f"finance.hurdle_margin.{key}": value for key, value in hurdle.items()}
-    uncertain = sim.load(BASE, set=changes)
+    uncertain = sim.load(ROOT / "params" / "base.toml", set=changes)
     ds = sim.simulate(uncertain, draws=2_048)
     histogram_ds = with_histograms(ds, uncertain, 1_024)
     name = "p_lab_margin_above_hurdle"

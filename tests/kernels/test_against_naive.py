@@ -7,10 +7,10 @@ from typing import Any
 import naive
 import numpy as np
 import pytest
-import worlds
 from agreement import TOLERANCE, assert_agree
 from random_worlds import REFERENCE, base_case, spread_over_domains
 
+from sim.engine import worlds
 from sim.model.catalogue import OUTPUTS
 from sim.model.dims import QUARTERS, RENTAL_MODES, VIEWS
 from sim.model.inputs import ARR_FIELDS

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import worlds
 from agreement import assert_agree
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +23,7 @@ from random_worlds import (
 )
 
 import sim
+from sim.engine import worlds
 from sim.kernels.formulas.hardware import capital_recovery_factor
 from sim.kernels.formulas.throughput import tokens_per_step, weights_touched
 from sim.model.catalogue import OUTPUTS

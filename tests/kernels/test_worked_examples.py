@@ -10,8 +10,8 @@ import re
 from typing import Any, NamedTuple, TypeVar
 
 import pytest
-import worlds
 import xarray as xr
+from conftest import ROOT
 
 import sim
 from sim.distributions.landlord_capex import calendar_year
@@ -21,6 +21,7 @@ from sim.model.inputs import Accelerator, Hardware, Training, Workload
 
 Group = TypeVar("Group", bound=NamedTuple)
 HOURS = hardware.HOURS_PER_YEAR
+BASE = ROOT / "params" / "base.toml"
 
 
 def printed(number: str) -> Any:
@@ -34,7 +35,7 @@ def printed(number: str) -> Any:
 @pytest.fixture(scope="module")
 def point() -> xr.Dataset:
     """The point estimate of the base case."""
-    ds = sim.simulate(sim.load(worlds.BASE), draws=1, keep="all", uncertainty=0)
+    ds = sim.simulate(sim.load(BASE), draws=1, keep="all", uncertainty=0)
     return ds.isel(draw=0)
 
 
@@ -47,7 +48,7 @@ def inference(point: xr.Dataset) -> xr.Dataset:
 @pytest.fixture(scope="module")
 def on_the_books() -> xr.Dataset:
     """The same in the accounting view."""
-    scenario = sim.load(worlds.BASE, set={"model.view": "accounting"})
+    scenario = sim.load(BASE, set={"model.view": "accounting"})
     ds = sim.simulate(scenario, draws=1, keep="all", uncertainty=0)
     return ds.isel(draw=0).sel(quarter="2026Q4", regime="online_inference")
 
@@ -440,7 +441,9 @@ def test_w11_capex_in_fiscal_years(
 ) -> None:
     capex = f"landlords.{landlord}.capex_2026_busd"
     values = {f"{capex}.fy2026": years[0], f"{capex}.fy2027": years[1]}
-    ds = sim.simulate(sim.load(worlds.BASE, set=values), draws=1, keep="all", uncertainty=0)
+    ds = sim.simulate(
+        sim.load(BASE, set=values), draws=1, keep="all", uncertainty=0
+    )
     spent = ds["landlord_capex_busd"].isel(draw=0).sel(landlord=landlord)
     assert float(spent.sel(quarter=ds["quarter"].str.startswith("2026")).sum()) == printed(calendar)
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import worlds
 from hypothesis import given
 from hypothesis import strategies as st
 from naive import MATRICES
 from random_worlds import anywhere
 
+from sim.engine import worlds
 from sim.kernels.simd import functions
 from sim.kernels.simd.memory import aligned, by_lane, put_lanes, take_lanes, take_rows
 from sim.kernels.simd.vectors import (

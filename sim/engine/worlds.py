@@ -1,12 +1,12 @@
-"""Inputs for tests, and the kernels behind the same call as `naive.evaluate`."""
+"""The model for given inputs, with nothing sampled: for tests, and to trace a single world."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.engine.sampling_plan import SamplingPlan
 from sim.engine.state import workspace
@@ -16,18 +16,38 @@ from sim.model.declarations import record
 from sim.model.inputs import HOST_MATRICES, Host
 from sim.model.record_layout import as_record, layout_of
 
-BASE = Path(__file__).parent.parent / "params" / "base.toml"
+Array = NDArray[np.float64]
 
 
 def evaluate(
-    inputs: Mapping[str, Any], *, view: str = "economic", rental_mode: str = "cost_plus"
-) -> dict[str, np.ndarray]:
-    """Every output of the kernels for given inputs: the call and the shapes of `naive.evaluate`."""
+    inputs: Mapping[str, Any],
+    *,
+    view: Literal["economic", "accounting"] = "economic",
+    rental_mode: Literal["cost_plus", "market"] = "cost_plus",
+) -> dict[str, Array]:
+    """Evaluate the kernels for given inputs.
+
+    Args:
+        inputs: Every input by its short name, in the unit of its declaration: [draw, ...], or
+            without the axis of draws where it is the same in all. Matrices of who houses whom are
+            [lab, landlord] or [landlord, lab], as `HOST_MATRICES` has them, and the same in all.
+        view: As `model.view` of a parameter file.
+        rental_mode: As `model.rental_mode`.
+
+    Returns:
+        Every output of the model by name, [draw, ...].
+
+    Raises:
+        ValueError: If inputs are missing.
+    """
     arrays = {name: np.asarray(value, float) for name, value in inputs.items()}
-    labs, landlords = arrays["host_share_2026"].shape
-    layout = layout_of(labs, landlords)
-    missing = set(layout.inputs) - set(arrays)
-    assert not missing, f"missing inputs: {sorted(missing)}"
+    needed = [name for name, _ in HOST_MATRICES.values()]
+    if not (missing := sorted(set(needed) - set(arrays))):
+        labs, landlords = arrays["host_share_2026"].shape
+        layout = layout_of(labs, landlords)
+        missing = sorted(set(layout.inputs) - set(arrays))
+    if missing:
+        raise ValueError(f"missing inputs: {', '.join(missing)}")
     draws = max(
         arrays[v.name].shape[0] if arrays[v.name].ndim > v.columns.ndim else 1
         for v in layout.inputs.values()
