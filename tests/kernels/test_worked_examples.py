@@ -441,9 +441,7 @@ def test_w11_capex_in_fiscal_years(
 ) -> None:
     capex = f"landlords.{landlord}.capex_2026_busd"
     values = {f"{capex}.fy2026": years[0], f"{capex}.fy2027": years[1]}
-    ds = sim.simulate(
-        sim.load(BASE, set=values), draws=1, keep="all", uncertainty=0
-    )
+    ds = sim.simulate(sim.load(BASE, set=values), draws=1, keep="all", uncertainty=0)
     spent = ds["landlord_capex_busd"].isel(draw=0).sel(landlord=landlord)
     assert float(spent.sel(quarter=ds["quarter"].str.startswith("2026")).sum()) == printed(calendar)
 
