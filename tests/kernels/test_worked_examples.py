@@ -25,7 +25,7 @@ BASE = ROOT / "params" / "base.toml"
 
 
 def printed(number: str) -> Any:
-    """Whatever rounds to a number as it is printed."""
+    """All values that round to a number as it is printed."""
     digits = re.fullmatch(r"[\d,]*\.?(\d*)(?:e(-?\d+))?", number)
     assert digits is not None, number
     last_digit = 10.0 ** (int(digits[2] or 0) - len(digits[1]))

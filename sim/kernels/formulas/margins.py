@@ -130,7 +130,7 @@ def write_lab_margins(world: WorldRecords) -> None:
         cost = cost + where(silent, 0.0, lab.generation_cost_busd)
         profit = profit + where(silent, 0.0, lab.lifetime_gross_profit_busd)
     for q in range(QUARTERS):
-        outputs.gross_margin[q, TRAINING] = np.nan  # a run is judged over its life, not by quarter
+        outputs.gross_margin[q, TRAINING] = np.nan  # a run has a margin over its life only
         outputs.gross_margin[q, FINE_TUNE] = outputs.fine_tune_gross_margin[q]
         outputs.gross_margin[q, INFERENCE] = outputs.inference_gross_margin[q]
     pooled = pooled_training_margin(cost, profit)

@@ -13,6 +13,6 @@ OPTIONS: dict[str, Any] = {}  # of the compiler, beyond those that numba publish
 try:
     from sim.kernels.numba_vectors import intrinsics  # noqa: F401
     from sim.kernels.numba_vectors.internals import OPTIONS as OPTIONS
-except Exception as error:  # whatever comes of it with a release of numba that has other names
+except Exception as error:  # any, of a release of numba with other names
     LANES = 1
     UNAVAILABLE = f"{type(error).__name__}: {error}"
