@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from sim.common.threads import available_threads
 if TYPE_CHECKING:
     import xarray as xr
 
+_PICKLE = ".draws.pickle"  # in the folder of figures, until the other process has read it
 SHARE = 5  # of the seven figures; this process draws the others once files are written
 
 
@@ -53,14 +55,29 @@ class FiguresProcess:
         Returns:
             A function that waits until all are drawn, and returns the figures that failed, each
             with the reason. It raises an OSError if one cannot be written.
+
+        Raises:
+            OSError: If the folder cannot be written to.
         """
         if self._pool is None:
             return lambda: _draw(ds, folder)
+        folder.mkdir(exist_ok=True)
+        pickled = folder.absolute() / _PICKLE
         try:
-            first = self._pool.submit(_draw, ds, folder.absolute(), slice(SHARE))
+            # The pool would hold a copy of all draws while it sends them; a file is a stream.
+            with pickled.open("wb") as file:
+                pickle.dump(ds, file, protocol=pickle.HIGHEST_PROTOCOL)
+            first = self._pool.submit(_draw_pickled, pickled)
         except BrokenProcessPool:
+            pickled.unlink()
             return lambda: _draw(ds, folder)
-        return lambda: _draw(ds, folder, slice(SHARE, None)) | _result_of(first, ds, folder)
+
+        def rest() -> dict[str, str]:
+            undrawn = _draw(ds, folder, slice(SHARE, None)) | _result_of(first, ds, folder)
+            pickled.unlink(missing_ok=True)  # of a process that was killed
+            return undrawn
+
+        return rest
 
 
 def _result_of(first: Future[dict[str, str]], ds: xr.Dataset, folder: Path) -> dict[str, str]:
@@ -69,6 +86,14 @@ def _result_of(first: Future[dict[str, str]], ds: xr.Dataset, folder: Path) -> d
         return first.result()
     except BrokenProcessPool:  # the system was short of memory, say
         return _draw(ds, folder, slice(SHARE))
+
+
+def _draw_pickled(pickled: Path) -> dict[str, str]:
+    """Draw the share of this process in the folder of a pickled Dataset, which is removed."""
+    with pickled.open("rb") as file:
+        ds = pickle.load(file)
+    pickled.unlink()
+    return _draw(ds, pickled.parent, slice(SHARE))
 
 
 def _draw(ds: xr.Dataset, folder: Path, figures: slice = slice(None)) -> dict[str, str]:

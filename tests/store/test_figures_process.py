@@ -54,15 +54,15 @@ def test_killed_process_loses_no_figure(
     (process,) = _processes(artist)
     process.kill()
     assert artist.draw(ds, tmp_path / "figures")() == {}
+    assert all(path.suffix == ".png" for path in (tmp_path / "figures").iterdir())
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == set(FIGURES)
 
 
 def test_write_error_of_the_process_is_raised_by_the_caller(
     artist: FiguresProcess, ds: xr.Dataset, tmp_path: Path
 ) -> None:
-    drawing = artist.draw(ds, tmp_path / "missing" / "figures")
     with pytest.raises(FileNotFoundError, match="missing"):
-        drawing()
+        artist.draw(ds, tmp_path / "missing" / "figures")()
 
 
 def test_figure_that_fails_in_the_process_is_reported(
