@@ -18,7 +18,7 @@ from sim.plots import draw
 PICTURE = ".github/margin.png"
 CAPTION = 80  # rows of pixels at the foot; it names the digest, which every edited formula changes
 # Of 255. Another release of matplotlib may draw a letter otherwise; a duty cycle that is a percent
-# longer gives 12.
+# longer gives 11.
 RMS_OF_THE_SAME_PICTURE = 3.0
 
 
