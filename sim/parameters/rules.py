@@ -158,7 +158,7 @@ def check_domain_rules(
     labs: tuple[Party, ...],
     landlords: tuple[Party, ...],
 ) -> None:
-    """Check the rules of model.md 9.1 that tie quantities to one another.
+    """Check the rules that tie quantities to one another.
 
     Quantities enter with their medians. Rules of quantities that have faults are left out; what is
     broken is added to the faults of the files.

@@ -73,7 +73,7 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Hosting:
-    """What a landlord is to a lab (model.md 9.3)."""
+    """What a landlord is to a lab."""
 
     share_2026: float
     share_2027: float

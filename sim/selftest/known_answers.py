@@ -1,6 +1,7 @@
 """Published answers against the kernels as they are compiled on this machine.
 
-Random123's vectors for the random bits, and worked examples of model.md 10.2 for the formulas.
+Random123's vectors for the random bits, and "Worked examples" of sim/docs/model.md for the
+formulas.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def _run_hours(a: Accelerator, params: float, t: Training, goodput: float) -> fl
     return training.run_hours(t, throughput.tps_train(a, params), goodput)
 
 
-# Name, formula, arguments -> the number as model.md 10.2 prints it.
+# Name, formula, arguments -> the number as "Worked examples" of sim/docs/model.md prints it.
 EXAMPLES: tuple[tuple[str, Callable[..., float], tuple[Any, ...], str], ...] = (
     ("W1 capital recovery factor, 7 %, 5 years",
      hardware.capital_recovery_factor, (0.07, 5.0), ".243891"),

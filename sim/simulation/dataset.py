@@ -151,7 +151,7 @@ def _attrs(declaration: Any) -> dict[str, str]:
 
 
 def _matrices(scenario: Scenario) -> dict[str, Any]:
-    """The hosting matrices, [lab, landlord] or transposed, by name (model.md 9.3).
+    """The hosting matrices, [lab, landlord] or transposed, by name.
 
     They are the same in every draw; 0 where a landlord does not host a lab.
     """

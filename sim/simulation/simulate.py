@@ -42,22 +42,23 @@ def simulate(
         uncertainty: Multiplies every normal score; 0 makes each draw the point estimate.
         threads: All processors unless given; changes no number.
         progress: Called with the number of draws done since the last call.
-        bad_draws: Treatment of draws in which a kept value is not finite although model.md 9.4
-            says that it is: "fail" leaves up to 0.1 % of the draws out and refuses more, "drop"
-            leaves out any number, "keep" keeps them, and statistics that they enter are NaN.
+        bad_draws: Treatment of draws in which a kept value is not finite although it
+            must be ("Missing and infinite values" of `sim help model`): "fail" leaves up to 0.1 %
+            of the draws out and refuses more, "drop" leaves out any number, "keep" keeps them, and
+            statistics that they enter are NaN.
         drop_questionable: Leave out draws in which the model does not fit in memory, or pue is
             above the capacity ratio of the facility.
         kept_draws: The largest number of draws to keep, a multiple of 8,192: the first ones.
             With more draws the Dataset also holds moments and histograms of all draws, from which
             `summarise` takes its statistics; memory no longer grows.
-        cluster: The address of a Dask cluster that evaluates the draws, to the same bits: `tcp://host:port`,
-            `tls://host:port`, or `local:N` for N processes of this machine.
+        cluster: The address of a Dask cluster that evaluates the draws, to the same bits:
+            `tcp://host:port`, `tls://host:port`, or `local:N` for N processes of this machine.
 
     Returns:
-        A Dataset with the dims of model.md 0.1 and the names and units of model.md 9.4. Draws that
-        are left out are missing from the dim `draw`, whose coordinate is the number of the draw,
-        and counted in the attributes `draws_not_finite` and `draws_questionable`; the attribute
-        `draws` counts all evaluated draws, `draws_kept` those whose values are kept.
+        A Dataset with the dims, names and units of `sim help model`. Draws that are left out
+        are missing from the dim `draw`, whose coordinate is the number of the draw, and counted
+        in the attributes `draws_not_finite` and `draws_questionable`; the attribute `draws` counts
+        all evaluated draws, `draws_kept` those whose values are kept.
         `correlation` is JSON text, every correlation group with the rank correlations that its
         draws have.
 

@@ -69,9 +69,9 @@ def summarise(
         `<name>_mean`, `<name>_sd`, `<name>_quantile`, `<name>_var` (value at risk: the quantile at
         which a tail begins), `<name>_cvar` (the mean of a tail) and, where levels are given,
         `<name>_exceedance` (the probability of at least that level), without the pooled dims. Of
-        the model also the probabilities of model.md 9.4. For each `..._error`, its standard error
-        (NaN where there are too few draws). Outputs of which a run keeps only moments
-        have mean and sd. Ratios that are unbounded have no mean, sd and CVaR; they have
+        the model also the "Probabilities" of `sim help model`. For each `..._error`, its standard
+        error (NaN where there are too few draws). Outputs of which a run keeps only moments have
+        mean and sd. Ratios that are unbounded have no mean, sd and CVaR; they have
         `<name>_finite`, the share of draws in which they are finite, if they may be infinite.
         A draw that is NaN makes every statistic of its variable NaN but for the probabilities,
         which are shares of the other draws. Where the Dataset holds histograms of more draws than

@@ -76,3 +76,26 @@ def test_the_specification_names_folders_that_are_there() -> None:
     folders = re.findall(r"`(sim/kernels/[\w/]*/)`", SPECIFICATION)
     assert folders
     assert all((ROOT / folder).is_dir() for folder in folders)
+
+
+SECTION_REFERENCE = r'"([^"]+)"\s+(?:of|in)\s+`?(?:sim/docs/|docs/|sim help )model'
+
+
+def test_every_section_that_a_text_of_the_package_names_is_there() -> None:
+    headings = set(re.findall(r"^#+ (?:(?:\d+)\. )?(.+)$", SPECIFICATION, re.MULTILINE))
+    texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / "sim").rglob("*.py")}
+    named = {
+        (path.name, " ".join(title.split()))
+        for path, text in texts.items()
+        for title in re.findall(
+            r'"([^"]+)"\s+(?:of|in)\s+`?(?:sim/docs/|docs/|sim help )model', text
+        )
+    }
+    assert len(named) >= 4
+    assert {(name, title) for name, title in named if title not in headings} == set()
+    numbered = {
+        (path.name, number)
+        for path, text in texts.items()
+        for number in re.findall(r"model\.md (\d[\d.]*\d|\d)", text)
+    }
+    assert {(name, number) for name, number in numbered if number not in SECTIONS} == set()

@@ -46,7 +46,7 @@ def test_the_base_case_has_all_quantities(base: sim.Scenario) -> None:
 
 
 SPOT_CHECKS: dict[str, tuple[str, dict[str, Any], dict[str, float]]] = {
-    # model.md 9.1-9.3: unit, distribution, loadings
+    # Unit, distribution, loadings
     "hardware.accelerator_price_usd": (
         "USD",
         {"family": "lognormal", "median": 32000.0, "sigma": 0.15},

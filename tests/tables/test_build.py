@@ -18,5 +18,5 @@ def test_the_plan_is_the_sum_of_what_was_built_and_withheld(
     assert planned.value == pytest.approx(
         sum(c.value for c in rest if isinstance(c, Cell)), rel=1e-12
     )
-    # Means of lognormal plans exceed the medians of model.md 9.2, which sum to 23.95 GW.
+    # Means of lognormal plans exceed the medians of the base case, which sum to 23.95 GW.
     assert 24 < planned.value < 27
