@@ -6,38 +6,42 @@ import shutil
 import textwrap
 
 from sim.cli.options import Files, Set, load_scenarios
+from sim.cli.printing import say
+from sim.common.text import plain
 
 
 def check(files: Files, set_: Set = None) -> None:
     """Check parameter files for faults, and where published figures disagree."""
     from sim.parameters import consistency
     from sim.parameters.loading import parse_set
+    from sim.parameters.scenario import labels_of
     from sim.parameters.sweep_grid import check_sweeps
 
     scenarios = load_scenarios(files, set_, [])
     check_sweeps(files, scenarios, parse_set(set_ or [], []))
-    for scenario in scenarios:
+    for label, scenario in zip(labels_of(scenarios), scenarios, strict=True):
         judgements = sum(q.source == "judgement" for q in scenario.quantities.values())
-        print(
+        say(
             _wrapped(
-                f"{scenario.name}: no faults in {len(scenario.quantities)} quantities"
+                f"{label}: no faults in {len(scenario.quantities)} quantities"
                 f" ({judgements} by judgement), {len(scenario.labs)} labs,"
                 f" {len(scenario.landlords)} landlords, {len(scenario.sources_used())} sources"
             )
         )
         if scenario.sweep:
             sizes = " x ".join(f"{axis.key} ({len(axis.values)})" for axis in scenario.sweep)
-            print(_wrapped(f"  sweep: {sizes}"))
+            say(_wrapped(f"  sweep: {sizes}"))
         for override in scenario.overrides:
-            print(_wrapped(f"  {override.by}: {override}"))
+            say(_wrapped(f"  {override.by}: {override}"))
         for remark in scenario.remarks:
-            print(_wrapped(f"  note: {remark}"))
+            say(_wrapped(f"  note: {remark}"))
         for line in consistency.report(scenario):
-            print(_wrapped(line))
+            say(_wrapped(line))
 
 
 def _wrapped(line: str) -> str:
-    """A line wrapped at the terminal's width, with a hanging indent."""
+    """A plain line wrapped at the terminal's width, with a hanging indent."""
+    line = plain(line)
     indent = " " * (len(line) - len(line.lstrip()) + 4)
     width = max(80, shutil.get_terminal_size().columns)
     return textwrap.fill(line, width, subsequent_indent=indent, break_on_hyphens=False)

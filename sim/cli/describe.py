@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sim.cli.options import Set, load_scenarios
+from sim.cli.printing import say, say_json
 
 
 def describe(
@@ -36,15 +36,18 @@ def describe(
 
         full_names = describing.find_full_names(scenario, names or [])
         pairs = rank_correlation.describe_correlations(scenario, full_names)
-        print(json.dumps(pairs, indent=1) if as_json else describe_text.format_correlations(pairs))
+        if as_json:
+            say_json(pairs)
+        else:
+            say(describe_text.format_correlations(pairs))
         return
     if names:
         entries = describing.describe_quantities(scenario, names)
     else:
         entries = describing.list_inputs(scenario)
     if as_json:
-        print(json.dumps(entries, indent=1, allow_nan=False))
+        say_json(entries)
     elif names:
-        print("\n\n".join(map(describe_text.format_description, entries)))
+        say("\n\n".join(map(describe_text.format_description, entries)))
     else:
-        print(describe_text.format_list(entries))
+        say(describe_text.format_list(entries))

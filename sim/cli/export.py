@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from sim.cli.options import unknown_names
+from sim.cli.printing import say
 from sim.cli.stored_runs import Out, Run, note_origin
 from sim.common.errors import Fault, InputError, Location
-from sim.common.text import nearest
+from sim.common.targets import names_folder
+from sim.common.text import nearest, plain
 from sim.store import folders, reader
 
 
@@ -23,7 +25,11 @@ def export(
         ),
     ] = None,
     to: Annotated[
-        Path | None, typer.Option(help="The file to write, or its folder (default: this one).")
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="The file to write, or its folder (default: this one); new/ makes a folder.",
+        ),
     ] = None,
     output: Annotated[
         list[str] | None,
@@ -35,17 +41,18 @@ def export(
     """Export the draws of a stored run, with names and units."""
     from sim.store import export as exports
 
-    format_ = kind or (to.suffix[1:].lower() if to is not None else "")
+    format_ = kind or Path(to or "").suffix[1:].lower()
     if format_ not in exports.FORMATS:
         message = "missing: expected csv, parquet or zarr, or a --to that ends so"
         if kind:
             message = f"unknown format '{kind}'{nearest(kind, list(exports.FORMATS))}"
         raise InputError([Fault(Location("--format"), "", message)])
     folder = folders.find(run, out)
-    target = Path() if to is None else to
-    if target.is_dir() and target.suffix != f".{format_}" and not exports.is_zarr(target):
+    target = Path(to or "")
+    in_folder = names_folder(to or target) and target.suffix != f".{format_}"
+    if in_folder and not exports.is_zarr(target):
         target = target / f"{folder.resolve().name}.{format_}"
-    exports.check(format_, target, force)
+    exports.check(format_, target, force, make_folder=in_folder)
     with reader.open_run_folder(folder) as (ds, summary, manifest):
         note_origin(folder, manifest)
         exported = [str(name) for name, values in ds.data_vars.items() if "draw" in values.dims]
@@ -57,4 +64,4 @@ def export(
             statistics = [name for name in summary.data_vars if str(name).startswith(prefixes)]
             ds, summary = ds[list(dict.fromkeys(output))], summary[statistics]
         for path in exports.write(ds, summary, format_, target):
-            print(path)
+            say(plain(path))

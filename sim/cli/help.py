@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sim.cli.printing import say
 from sim.common.errors import Fault, InputError, Location
 from sim.common.shipped import DOCS, help_topics
 from sim.common.text import nearest
@@ -21,8 +22,8 @@ def help_(
     if topic is None:
         width = max(map(len, topics))
         for name, title in topics.items():
-            print(f"{name:{width}}  {title}")
-        print("\nsim help TOPIC prints a page; sim COMMAND --help the options of a command.")
+            say(f"{name:{width}}  {title}")
+        say("\nsim help TOPIC prints a page; sim COMMAND --help the options of a command.")
         return
     if topic not in topics:
         message = f"no such topic{nearest(topic, list(topics))}"

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from sim.cli.printing import say
 from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.shipped import shipped_parameters
+from sim.common.text import plain
 
 
 def init(
@@ -29,7 +31,9 @@ def init(
         shutil.copytree(shipped_parameters(), staging)
         staging.rename(target)
     except OSError as error:
-        raise RunError(f"{target} could not be written: {error.strerror or error}") from error
+        raise RunError(
+            f"{plain(target)} could not be written: {error.strerror or error}"
+        ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    print(f"{target}/  next: sim run {target / 'base.toml'}")
+    say(plain(f"{target}/  next: sim run {target / 'base.toml'}"))

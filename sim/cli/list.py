@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from sim.cli.printing import say, say_json
 from sim.cli.stored_runs import Json, Out
+from sim.common.text import finite, plain
 from sim.store import folders
 
 
@@ -16,12 +17,12 @@ def list_(out: Out = folders.OUTPUTS, as_json: Json = False) -> None:
     """List stored runs: draws, seed, sampler, date, size, and damage if any."""
     rows = folders.listed(out)
     if as_json:
-        print(json.dumps(rows, indent=1))
+        say_json([{**row, "duration_s": finite(row["duration_s"])} for row in rows])
         return
     if rows:
-        print("\n".join(_lines(rows, max(80, shutil.get_terminal_size().columns))))
+        say("\n".join(_lines(rows, max(80, shutil.get_terminal_size().columns))))
     count = "1 run" if len(rows) == 1 else f"{len(rows) or 'no'} runs"
-    print(f"{count} in {out}/, {_size(sum(row['bytes'] for row in rows))}")
+    say(f"{count} in {plain(out)}/, {_size(sum(row['bytes'] for row in rows))}")
 
 
 def _lines(rows: list[dict[str, Any]], width: int) -> Iterator[str]:
@@ -33,9 +34,9 @@ def _lines(rows: list[dict[str, Any]], width: int) -> Iterator[str]:
     cells = [
         (
             "" if row["draws"] is None else f"{row['draws']:,}",
-            "" if row["seed"] is None else str(row["seed"]),
-            row["sampler"] or "",
-            str(row["started"] or "")[:16].replace("T", " "),
+            "" if row["seed"] is None else plain(row["seed"]),
+            plain(row["sampler"] or ""),
+            plain(str(row["started"] or "")[:16].replace("T", " ")),
             _size(row["bytes"]),
         )
         for row in rows
@@ -43,7 +44,10 @@ def _lines(rows: list[dict[str, Any]], width: int) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
     entries = [
         (heads, "run", []),
-        *((texts, row["run"], _remarks(row)) for texts, row in zip(cells, rows, strict=True)),
+        *(
+            (texts, plain(row["run"]), _remarks(row))
+            for texts, row in zip(cells, rows, strict=True)
+        ),
     ]
     for texts, name, remarks in entries:
         line = "  ".join(
@@ -53,7 +57,9 @@ def _lines(rows: list[dict[str, Any]], width: int) -> Iterator[str]:
         too_long = len(line) + 2 + len(name) > width
         yield f"{line}\n    {name}" if too_long else f"{line}  {name}"
         for remark in remarks:
-            yield textwrap.fill(remark, width, initial_indent="    ", subsequent_indent="      ")
+            yield textwrap.fill(
+                plain(remark), width, initial_indent="    ", subsequent_indent="      "
+            )
 
 
 def _remarks(row: dict[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from sim.cli import (
     check,
@@ -21,6 +22,7 @@ from sim.cli import (
     init,
     list,
     plot,
+    printing,
     rm,
     run,
     schema,
@@ -29,14 +31,45 @@ from sim.cli import (
     sweep,
 )
 from sim.common.errors import InputError, RunError
+from sim.common.text import plain
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+_UsageError: Any = typer.BadParameter.__mro__[1]  # click's, or that of typer's copy of click
+
+
+class PlainUsage(typer.core.TyperGroup):
+    """Commands of which errors of usage quote what was typed as plain text."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """As of every group."""
+        with _plain_usage_errors():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """As of every group; here the options of its commands are read."""
+        with _plain_usage_errors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _plain_usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except _UsageError as error:
+        error.message = plain(error.message)
+        raise
+
+
+app = typer.Typer(
+    cls=PlainUsage,
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
 
 
 def _version(requested: bool) -> None:
     """Print the version and exit, if it was requested."""
     if requested:
-        print(f"sim {version('token-economics-sim')}")
+        printing.say(f"sim {version('token-economics-sim')}")
         raise typer.Exit
 
 
@@ -99,13 +132,13 @@ def main() -> None:
         with _without_dask():
             app()
     except InputError as error:
-        print(error, file=sys.stderr)
+        printing.complain(error)
         sys.exit(2)
     except (RunError, MemoryError) as error:
-        print(error if isinstance(error, RunError) else "out of memory", file=sys.stderr)
+        printing.complain(error if isinstance(error, RunError) else "out of memory")
         sys.exit(1)
     except (KeyboardInterrupt, SystemExit) as leaving:
         code = 130 if isinstance(leaving, KeyboardInterrupt) else leaving.code
         if code == 130:
-            print("interrupted: finished work is kept", file=sys.stderr)
+            printing.complain("interrupted: finished work is kept")
         sys.exit(code)

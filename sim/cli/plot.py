@@ -7,10 +7,14 @@ from typing import Annotated
 
 import typer
 
+from sim.cli.printing import say
 from sim.cli.stored_runs import Out, Run, note_origin
 from sim.common.errors import Fault, InputError, Location, RunError
-from sim.common.text import nearest
+from sim.common.targets import names_folder, replacing, target_fault
+from sim.common.text import nearest, plain
 from sim.store import folders, reader
+
+ENDINGS = (".png", ".pdf", ".svg")
 
 
 def plot(
@@ -20,11 +24,14 @@ def plot(
         typer.Argument(metavar="FIGURE", help="Figures, e.g. margin (default: all)."),
     ] = None,
     to: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="A folder (default: figures/ of the run), or for one figure a .png, .pdf or .svg."
+            metavar="PATH",
+            help="A folder, made if missing (default: figures/ of the run), or for one figure a"
+            " .png, .pdf or .svg.",
         ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files of --to.")] = False,
     out: Out = folders.OUTPUTS,
 ) -> None:
     """Redraw figures of a stored run."""
@@ -37,13 +44,16 @@ def plot(
         for name in names
         if name not in known
     ]
-    single = to is not None and to.suffix.lower() in (".png", ".pdf", ".svg")
-    if to is not None and single and len(names) > 1:
+    to_file = to is not None and not names_folder(to) and Path(to).suffix.lower() in ENDINGS
+    if to_file and len(names) > 1:
         message = f"{to}: one file, and {len(names)} figures: expected a folder"
         faults.append(Fault(Location("--to"), "", message))
-    if to is not None and (not to.parent.is_dir() if single else to.exists() and not to.is_dir()):
-        message = f"{to}: expected a folder, or NAME.png, .pdf or .svg in an existing folder"
-        faults.append(Fault(Location("--to"), "", message))
+    paths = {}  # of --to, by figure
+    if to is not None:
+        paths = {name: Path(to) if to_file else Path(to, f"{name}.png") for name in names}
+    for path in dict.fromkeys(paths.values()):
+        if fault := target_fault(path, force, make_folder=not to_file):
+            faults.append(Fault(Location("--to"), "", fault))
     if faults:
         raise InputError(faults)
     folder = folders.find(run, out)
@@ -51,22 +61,18 @@ def plot(
         other_version = note_origin(folder, manifest)
         ds.load()
     undrawn = []
-    target = to if to is not None and not single else folder / "figures"
     for name in names:
-        path = to if to is not None and single else target / f"{name}.png"
+        path = paths.get(name, folder / "figures" / f"{name}.png")
         try:
             figure = plots.draw(name, ds)
         except Exception as error:  # others may be drawn
-            undrawn.append(f"{name} could not be drawn: {type(error).__name__}: {error}")
+            undrawn.append(plain(f"{name} could not be drawn: {type(error).__name__}: {error}"))
             continue
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f".{path.stem}.partial{path.suffix.lower()}")
+        if fault := target_fault(path, True, make_folder=True):
+            raise RunError(fault)
+        with replacing(path) as partial:
             plots.save(figure, partial)
-            partial.replace(path)
-        except OSError as error:
-            raise RunError(f"{path} could not be written: {error.strerror or error}") from error
-        print(path)
+        say(plain(path))
     if undrawn:
         if other_version:
             undrawn.append("the run is from another version of the model")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +20,9 @@ from sim.cli.options import (
     unknown_names,
     unknown_quarters,
 )
+from sim.cli.printing import say, say_json
 from sim.common.errors import Fault, InputError, Location
+from sim.common.text import paragraph, plain
 
 if TYPE_CHECKING:
     from sim.parameters.scenario import Scenario
@@ -121,6 +122,7 @@ def run(
     from sim.cli import terminal
     from sim.engine.dask_backend import connected
     from sim.parameters.options import RunOptions
+    from sim.parameters.scenario import labels_of
     from sim.store import run as store_run
     from sim.tables import comparison
 
@@ -128,18 +130,17 @@ def run(
     elsewhere = context.with_resource(connected(cluster))  # until the command ends
     store_run.check_folder(out)
     if elsewhere is not None and elsewhere.remark:
-        terminal.err.print(elsewhere.remark, style="bold red", markup=False)
+        terminal.warn(elsewhere.remark)
     print_tables = not quiet and not as_json
     if not quiet:
         announce_compiling()
     columns = []
     documents = []
-    for number, scenario in enumerate(scenarios, start=1):
-        label = scenario.name
-        if len(scenarios) > 1:
-            label = f"{label} {number}/{len(scenarios)}"
+    labels = labels_of(scenarios)
+    for number, (label, scenario) in enumerate(zip(labels, scenarios, strict=True), start=1):
+        counted = f"{label} {number}/{len(scenarios)}" if len(scenarios) > 1 else label
         options = RunOptions.of(scenario, drop_questionable=drop_questionable, **given)
-        with terminal.watch(not print_tables, label, options.draws) as bar:
+        with terminal.watch(not print_tables, counted, options.draws) as bar:
             result = store_run.run(
                 scenario,
                 out,
@@ -154,20 +155,20 @@ def run(
                 **targets,
             )
         # The remarks of a single run that is printed say whether the targets of --until are met.
-        _print_warnings(result, scenario.name, targets=not print_tables or len(scenarios) > 1)
+        _print_warnings(result, label, targets=not print_tables or len(scenarios) > 1)
         if print_tables:
-            _print_result(result, scenario, selection, all_tables=len(scenarios) == 1)
+            _print_result(result, scenario, selection, None if len(scenarios) == 1 else label)
         elif as_json:
             documents.append(_document(result, scenario, selection))
         else:
-            print(result.folder)
-        columns.append(comparison.compared(result.ds, selection.labs))
+            say(plain(result.folder))
+        columns.append(comparison.compared(result.ds, selection.labs, label))
     if as_json:
         if len(columns) > 1:
             documents.append({"comparison": comparison.side_by_side(columns).data()})
-        print(json.dumps(documents, indent=1, allow_nan=False))
+        say_json(documents)
     elif print_tables and len(columns) > 1:
-        terminal.out.print()
+        terminal.say()
         terminal.show(comparison.side_by_side(columns))
 
 
@@ -183,19 +184,22 @@ def _print_warnings(result: Run, name: str, targets: bool) -> None:
     lines = [*tables.warnings(result.ds)]
     lines += [f"the figure {n} could not be drawn: {why}" for n, why in result.undrawn.items()]
     for line in [*lines, *(warnings(result.ds) if targets else [])]:
-        terminal.err.print(f"{name}: {line}", style="bold red", markup=False)
+        terminal.warn(f"{plain(name)}: {plain(line)}")
 
 
-def _print_result(result: Run, scenario: Scenario, selection: Selection, all_tables: bool) -> None:
-    """Print all tables of a run or its description, and its folder."""
+def _print_result(result: Run, scenario: Scenario, selection: Selection, label: str | None) -> None:
+    """Print all tables of a run and its folder.
+
+    With a label, by which it is told from other runs, its description stands for the tables.
+    """
     from sim.cli import terminal
 
-    if all_tables:
+    if label is None:
         description = run_output.describe_scenario(scenario)
         run_output.print_run(result.ds, result.summary, description, selection)
     else:
-        text = f": {scenario.description}" if scenario.description else ""
-        terminal.out.print(f"{scenario.name}{text}", style="bold", markup=False)
+        text = f": {paragraph(scenario.description)}" if scenario.description else ""
+        terminal.say(f"{plain(label)}{text}", "bold")
     run_output.print_folder(result.folder, f"{result.seconds:.1f} s", _stored_draws(result))
 
 

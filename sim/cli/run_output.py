@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.common.text import paragraph, plain
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -58,24 +60,26 @@ def print_run(
     from sim import tables
     from sim.cli import terminal
     from sim.simulation import until
+    from sim.statistics.datasets import describe_settings
 
-    terminal.out.print(
-        f"[bold]{ds.attrs['scenario']}[/bold]  {ds.attrs['draws']:,} draws, {ds.attrs['sampler']},"
-        f" seed {ds.attrs['seed']}, {ds.attrs['view']} view, {ds.attrs['rental_mode']} rents"
+    terminal.say_headed(
+        ds.attrs["scenario"],
+        f"{ds.attrs['draws']:,} draws, {ds.attrs['sampler']}, seed {ds.attrs['seed']},"
+        f" {describe_settings(ds)}",
     )
     if description.text:
-        terminal.out.print(description.text, markup=False)
+        terminal.say(paragraph(description.text))
     for override in description.overrides:
-        terminal.out.print(f"  {override}", markup=False)
+        terminal.say(f"  {override}")
     for remark in description.remarks:
-        terminal.out.print(f"  note: {remark}", markup=False)
+        terminal.say(f"  note: {plain(remark)}")
     for line in until.remarks(ds):
-        terminal.out.print(f"  {line}", markup=False)
-    terminal.out.print()
+        terminal.say(f"  {plain(line)}")
+    terminal.say()
     for table in tables.headline_tables(ds, summary, selection):
         terminal.show(table)
     for line in tables.quality(ds, summary):
-        terminal.out.print(line, style="dim")
+        terminal.say(plain(line), "dim")
 
 
 def print_folder(folder: Path, *notes: str) -> None:
@@ -86,7 +90,7 @@ def print_folder(folder: Path, *notes: str) -> None:
     from sim.cli import terminal
 
     text = "  ".join(filter(None, notes))
-    terminal.out.print(f"[bold]{folder}/[/bold]  {text}", soft_wrap=True)
+    terminal.say_headed(f"{folder}/", text, unbroken=True)
 
 
 def document(

@@ -7,18 +7,38 @@ from typing import Annotated
 
 import typer
 
+from sim.cli.printing import say
 from sim.common.errors import Fault, InputError, Location
+from sim.common.targets import names_folder, replacing, target_fault
+from sim.common.text import plain
+
+NAME = "schema.json"
 
 
 def schema(
-    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("params/schema.json"),
+    out: Annotated[
+        str,
+        typer.Option(metavar="PATH", help="The file to write, or its folder; new/ makes a folder."),
+    ] = f"params/{NAME}",
+    force: Annotated[bool, typer.Option("--force", help="Replace another existing file.")] = False,
 ) -> None:
     """Write the JSON Schema of parameter files, for completion in editors."""
     from sim.parameters.json_schema import text
 
+    in_folder = names_folder(out)
+    path = Path(out, NAME) if in_folder else Path(out)
+    image = text().encode()
+    if not _holds(path, image):
+        if fault := target_fault(path, force, make_folder=in_folder):
+            raise InputError([Fault(Location("--out"), "", fault)])
+        with replacing(path) as partial:
+            partial.write_bytes(image)
+    say(plain(path))
+
+
+def _holds(path: Path, image: bytes) -> bool:
+    """Whether a file is there already, to the byte."""
     try:
-        out.write_text(text(), encoding="utf-8")
-    except OSError as error:
-        message = f"{out}: cannot be written: {error.strerror}"
-        raise InputError([Fault(Location("--out"), "", message)]) from error
-    print(out)
+        return path.is_file() and path.read_bytes() == image
+    except (OSError, ValueError):
+        return False

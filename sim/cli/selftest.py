@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli.options import Set, announce_compiling, load_scenarios
+from sim.cli.printing import say_json
 
 if TYPE_CHECKING:
     from sim.selftest import Check
@@ -44,7 +44,7 @@ def selftest(
     if not as_json:
         announce_compiling()
         for line in _machine():
-            terminal.out.print(line, style="dim", markup=False)
+            terminal.say(line, "dim")
     results: dict[str, list[Check]] = {}
     with _progress(quiet=as_json) as show_title:
         for title, part in parts(scenario).items():
@@ -56,17 +56,15 @@ def selftest(
     failed = verdicts.count(False)
     if as_json:
         name = scenario.name if scenario else None
-        print(
-            json.dumps(_document(name, results, len(verdicts), failed), indent=1, allow_nan=False)
-        )
+        say_json(_document(name, results, len(verdicts), failed))
     else:
         if scenario is None:
             line = f"The model was not checked: there is no {BASE} here; see sim selftest FILE"
-            terminal.out.print(line, style="bold", markup=False)
+            terminal.say(line, "bold")
         count = f"{len(verdicts)} checks"
         line = f"{failed} of {count} FAILED" if failed else f"{count} ok"
         seconds = time.perf_counter() - started
-        terminal.out.print(f"{line}  {seconds:.1f} s", style="bold red" if failed else "bold")
+        terminal.say(f"{line}  {seconds:.1f} s", "bold red" if failed else "bold")
     if failed:
         raise typer.Exit(1)
 
@@ -116,7 +114,7 @@ def _print_part(title: str, checks: list[Check]) -> None:
     """Print the checks of a part: name, result, expected and verdict."""
     from sim.cli import terminal
 
-    terminal.out.print(title, style="bold", markup=False)
+    terminal.say(title, "bold")
     for check in checks:
         verdict = {True: "ok", False: "FAILED", None: ""}[check.ok]
         name = f"  {check.name}".ljust(NAME_WIDTH)
@@ -124,7 +122,7 @@ def _print_part(title: str, checks: list[Check]) -> None:
         if len(check.result) > RESULT_WIDTH:  # an error message
             text = f"{verdict}: {check.result}"
         style = "bold red" if check.ok is False else ""
-        terminal.out.print(name + text.rstrip(), style=style, markup=False)
+        terminal.say(name + text.rstrip(), style)
 
 
 @contextmanager

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sim.cli import run_output
 from sim.cli.options import Labs, Landlords, Quarters, unknown_names, unknown_quarters
+from sim.cli.printing import say_json
 from sim.cli.stored_runs import Out, Run, note_origin
 from sim.common.errors import InputError, RunError
+from sim.common.text import plain
 from sim.store import folders, reader
 
 if TYPE_CHECKING:
@@ -37,18 +38,19 @@ def show(
         try:
             description = run_output.describe_manifest(manifest)
             for line in tables.warnings(ds):
-                text = f"{ds.attrs['scenario']}: {line}"
-                terminal.err.print(text, style="bold red", markup=False)
+                text = f"{plain(ds.attrs['scenario'])}: {plain(line)}"
+                terminal.warn(text)
             if as_json:
                 document = run_output.document(ds, summary, description, selection, folder)
                 document["model"] = other_version or "this"
-                print(json.dumps(document, indent=1, allow_nan=False))
+                say_json(document)
                 return
             run_output.print_run(ds, summary, description, selection)
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             if not other_version:
                 raise
             message = f"{folder}: this version cannot make its tables: it lacks {error}"
+            message = plain(message)
             raise RunError(message) from error
         started = str(manifest.get("started", ""))[:16].replace("T", " ")
         seconds = manifest.get("duration_s")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from sim.cli.printing import complain
+from sim.common.text import plain
 from sim.store import manifest as manifests
 
 RUN_HELP = "A run: its folder, or the beginning of its name in --out."
@@ -23,5 +24,5 @@ def note_origin(folder: Path, manifest: dict[str, Any]) -> str:
     """
     note = manifests.other_version(manifest)
     if note:
-        print(f"note: {folder.name}: {note}", file=sys.stderr)
+        complain(f"note: {plain(folder.name)}: {plain(note)}")
     return note

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sim.cli.options import announce_compiling, parse_number
+from sim.cli.printing import say, say_json
+from sim.cli.run_output import print_folder
 from sim.common.errors import Fault
+from sim.common.text import plain
 
 if TYPE_CHECKING:
     from sim.simulation.sweep import SweepPlan
@@ -100,18 +102,21 @@ def sweep(
             progress=bar.advance, stage=bar.stage,
         )  # fmt: skip
     for line in _warnings(plan, result):
-        terminal.err.print(line, style="bold red", markup=False)
+        terminal.warn(line)
     if as_json:
-        print(json.dumps(_document(plan, result), indent=1, allow_nan=False))
+        say_json(_document(plan, result))
     elif quiet:
-        print(result.folder)
+        say(plain(result.folder))
     else:
         _print_result(plan, result)
 
 
 def _warnings(plan: SweepPlan, result: Sweep) -> list[str]:
     """Figures that failed, and draws that are not finite."""
-    lines = [f"the figure {name} could not be drawn: {why}" for name, why in result.undrawn.items()]
+    lines = [
+        plain(f"the figure {name} could not be drawn: {why}")
+        for name, why in result.undrawn.items()
+    ]
     if count := int(result.ds["draws_not_finite"].sum()):
         fate = "they are left out"
         if plan.options.bad_draws == "keep":
@@ -161,30 +166,28 @@ def _print_result(plan: SweepPlan, result: Sweep) -> None:
 
     first, points = plan.grid.scenarios[0], len(plan.grid.scenarios)
     swept = {axis.key for axis in plan.grid.axes}
-    terminal.out.print(
-        f"[bold]{first.name}[/bold]  {points} points, {plan.options.draws:,} draws each,"
-        f" {plan.options.sampler}, seed {plan.options.seed}"
+    terminal.say_headed(
+        first.name,
+        f"{points} points, {plan.options.draws:,} draws each, {plan.options.sampler},"
+        f" seed {plan.options.seed}",
     )
     for override in first.overrides:
         if override.key not in swept:
-            terminal.out.print(f"  {override}", markup=False)
-    terminal.out.print()
+            terminal.say(f"  {override}")
+    terminal.say()
     for table in sweep_tables(result.ds):
         terminal.show(table)
-    terminal.out.print(
-        tables.describe_errors(plan.options.draws, plan.options.sampler), style="dim"
-    )
+    terminal.say(tables.describe_errors(plan.options.draws, plan.options.sampler), "dim")
     questionable = int(result.ds["draws_questionable"].max())
     if questionable:
         fate = "left out" if plan.options.drop_questionable else "kept"
         line = f"Questionable draws, {fate}: up to {questionable:,} at a point."
-        terminal.out.print(line, style="dim")
+        terminal.say(line, "dim")
     figures = result.folder / "figures"
     if figures.is_dir() and not any(figures.iterdir()):
         line = "No figures: they show at most three keys, one of them with at most nine values."
-        terminal.out.print(line, style="dim")
-    stored = {0: "", points: "  as stored"}.get(
-        result.from_disk, f"  {result.from_disk} points were stored"
+        terminal.say(line, "dim")
+    stored = {0: "", points: "as stored"}.get(
+        result.from_disk, f"{result.from_disk} points were stored"
     )
-    line = f"[bold]{result.folder}/[/bold]  {result.seconds:.1f} s{stored}"
-    terminal.out.print(line, soft_wrap=True)
+    print_folder(result.folder, f"{result.seconds:.1f} s", stored)

@@ -1,4 +1,7 @@
-"""Tables, messages and progress in a terminal."""
+"""Tables, messages and progress in a terminal.
+
+What a user typed is never markup: texts are made plain here, and styles are given beside them.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,13 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from sim.common.text import plain, plain_lines
 from sim.tables.cells import NOT_REPORTED, Cell, Table
 
 if TYPE_CHECKING:
@@ -24,13 +28,33 @@ T = TypeVar("T")
 
 def consoles() -> tuple[Console, Console]:
     """Consoles of the output and error streams, of the current width."""
-    output = Console(highlight=False)
+    options: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+    output = Console(**options)
     if output.width < MIN_WIDTH:
-        output = Console(highlight=False, width=MIN_WIDTH)
-    return output, Console(stderr=True, highlight=False)
+        output = Console(**options, width=MIN_WIDTH)
+    return output, Console(stderr=True, **options)
 
 
 out, err = consoles()
+
+
+def say(text: object = "", style: str = "") -> None:
+    """Print lines of text, wrapped at the width of the terminal."""
+    out.print(Text(plain_lines(text), style))
+
+
+def say_headed(head: object, text: str, *, unbroken: bool = False) -> None:
+    """Print a head in bold and a text after it.
+
+    An unbroken line is not wrapped: some terminals make a link of a folder.
+    """
+    line = Text(plain(head), "bold")
+    out.print(Text.assemble(line, f"  {plain(text)}"), soft_wrap=unbroken)
+
+
+def warn(text: object, style: str = "bold red") -> None:
+    """Print lines of text on the error stream."""
+    err.print(Text(plain_lines(text), style))
 
 
 def show(table: Table) -> None:
@@ -38,12 +62,12 @@ def show(table: Table) -> None:
 
     One that is too wide continues below itself.
     """
-    out.print(Text(table.title, style="bold"))
+    say(table.title, "bold")
     for part in _split(table):
         out.print(part.text(out.width), no_wrap=True, overflow="ignore", crop=False)
     for remark in table.remarks:
-        out.print(Text(remark, style="dim"))
-    out.print()
+        say(remark, "dim")
+    say()
 
 
 def _split(table: Table) -> list[_Part]:
@@ -71,7 +95,7 @@ class _Part:
     def __init__(self, table: Table, columns: range) -> None:
         """Lay out the cells of columns, counted without the labels."""
         self.rules = table.rules
-        self.labels = [table.columns[0], *(label for label, _ in table.rows)]
+        self.labels = [*map(plain_lines, (table.columns[0], *(label for label, _ in table.rows)))]
         rows = [
             [_cell_lines(cell, table.narrow) for cell in _dash_repeats(cells[i] for i in columns)]
             for _, cells in table.rows
@@ -146,7 +170,7 @@ def _cell_lines(cell: Cell | str, narrow: bool = False) -> list[Line]:
     The error is below the value or, if `narrow`, beside it.
     """
     if isinstance(cell, str):
-        return [(line, "") for line in cell.split("\n")]
+        return [(plain(line), "") for line in cell.split("\n")]
     value, error = cell.rounded()
     if not narrow and (math.isnan(cell.value) or math.isinf(cell.error)):
         value = value.replace(" ", "\n", 1)  # words in a column of numbers
@@ -175,8 +199,8 @@ class Bar(Silent):
     """Progress as a bar of draws, then the name of a stage."""
 
     def __init__(self, progress: Progress, label: str, draws: int) -> None:
-        self.progress, self.label = progress, label
-        self.task = progress.add_task(label, total=draws)
+        self.progress, self.label = progress, plain(label)
+        self.task = progress.add_task(self.label, total=draws)
 
     def advance(self, draws: int) -> None:
         """Add draws that are done."""
@@ -209,7 +233,7 @@ def watch(quiet: bool, label: str, draws: int) -> Iterator[Silent]:
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("draws"),

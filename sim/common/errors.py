@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sim.common.text import plain
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Location:
@@ -34,8 +36,7 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        text = ": ".join(filter(None, (str(self.location), self.key, self.message)))
-        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)  # one line
+        return plain(": ".join(filter(None, (str(self.location), self.key, self.message))))
 
 
 class InputError(ValueError):

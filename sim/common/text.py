@@ -4,9 +4,45 @@ from __future__ import annotations
 
 import datetime
 import math
+import os
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from numbers import Real
+from pathlib import Path
 from typing import Any
+
+
+def plain(text: Any) -> str:
+    r"""A text as one line that is nothing but text: the one way from users' words to a screen.
+
+    Characters that would act on a terminal or hide in it (control characters, line breaks, marks
+    that turn the direction of writing, undecodable bytes) become escapes such as `\x1b`, `\n`
+    and `\u202e`. All others, brackets and percent signs among them, stay as they are.
+    """
+    line = str(text)
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() or _is_space(c) else escape(c) for c in line)
+
+
+def plain_lines(text: Any) -> str:
+    """A text of which only line breaks act: each of its lines is plain."""
+    return "\n".join(map(plain, str(text).split("\n")))
+
+
+def _is_space(character: str) -> bool:
+    return unicodedata.category(character) == "Zs"  # such as that before a French percent sign
+
+
+def escape(character: str) -> str:
+    r"""A character as an escape in ASCII, as Python writes it: `\x1b`, `\u202e`."""
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def paragraph(text: Any) -> str:
+    """A text of several lines, such as a note, as one plain line: line breaks become spaces."""
+    return plain(re.sub(r"[ \t]*[\t\r\n][ \t\r\n]*", " ", str(text).strip()))
 
 
 def words(name: str) -> str:
@@ -45,7 +81,7 @@ def shown(value: Any) -> str:
 
 
 def in_words(value: Any) -> str:
-    """A value of a file on one line of text."""
+    """A value of a file as one plain line of text."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -53,8 +89,8 @@ def in_words(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(in_words(part) for part in value)}]"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {in_words(entry)}" for key, entry in value.items())
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        return ", ".join(f"{plain(key)} {in_words(entry)}" for key, entry in value.items())
+    return f"{value:g}" if isinstance(value, float) else plain(value)
 
 
 def finite(value: Any) -> float | None:
@@ -80,3 +116,27 @@ def shorten(texts: Sequence[str], width: int, separator: str = ", ") -> str:
         kept.pop()
     line = separator.join([*kept, "..."])
     return line if len(line) <= width else f"{kept[0][: width - 3]}..."
+
+
+def distinct_labels(paths: Sequence[str | Path]) -> list[str]:
+    """A label for each of some files, by which they can be told apart.
+
+    The label is the name without its ending where no other file has it, else the shortest end of
+    the path that no other has: `north/site` and `south/site`; with the ending where only that
+    differs. A file that is given twice has one label.
+    """
+    absolute = [Path(os.path.normpath(Path(path).absolute())) for path in paths]
+    return [_distinct_label(path, {*absolute} - {path}) for path in absolute]
+
+
+def _distinct_label(path: Path, others: set[Path]) -> str:
+    """The shortest end of a path that none of the others has."""
+    for name, names in (
+        (path.with_suffix(""), [other.with_suffix("") for other in others]),
+        (path, others),
+    ):
+        for depth in range(1, len(name.parts) + 1):
+            end = name.parts[-depth:]
+            if all(other.parts[-depth:] != end for other in names):
+                return str(Path(*end))
+    return str(path)

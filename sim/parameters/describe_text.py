@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sim.common.text import in_words
+from sim.common.text import in_words, paragraph, plain
 from sim.distributions.text_density import format_number
 
 WIDTH = 80
@@ -34,7 +34,7 @@ def format_description(data: Mapping[str, Any]) -> str:
             continue
         head = f"  {label:<{LABEL_WIDTH}}"
         lines += textwrap.wrap(
-            text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head),
+            paragraph(text), WIDTH, initial_indent=head, subsequent_indent=" " * len(head),
             break_on_hyphens=False, break_long_words=False,
         )  # fmt: skip
     return "\n".join(lines)
@@ -89,7 +89,7 @@ def _input_lines(data: Mapping[str, Any]) -> Iterator[Line]:
         origin = "an earlier" if data["overrides"] == "judgement" else "a number of"
         yield "overrides", f"{origin} {data['overrides']}"
     for change in data["changes"]:
-        yield "changed by", change
+        yield "changed by", plain(change)
 
 
 def _distribution_lines(data: Mapping[str, Any]) -> Iterator[Line]:
@@ -188,7 +188,7 @@ def format_correlations(data: Mapping[str, Any]) -> str:
         kind, estimate = group["kind"], "pearson" if group["kind"] == "pearson" else "spearman"
         target = {"copula": "scores", "pearson": "values"}.get(kind, "ranks")
         estimated = "of values" if estimate == "pearson" else "of ranks"
-        lines += ["", *textwrap.wrap(f"Group {group['name']}: {copula}", WIDTH)]
+        lines += ["", *textwrap.wrap(paragraph(f"Group {group['name']}: {copula}"), WIDTH)]
         lines += [_CORRELATION_HEAD.format(f"of {target}", estimated)]
         names = group["inputs"]
         for i, j in itertools.combinations(range(len(names)), 2):

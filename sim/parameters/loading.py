@@ -6,6 +6,7 @@ import copy
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,13 +116,19 @@ def _load(path: Path, changes: dict[str, Any], faults: list[Fault]) -> Scenario 
     figures = root.parent / "published.toml"
     statements = read_toml(figures, faults) if figures.exists() else None
     is_complete = sources is not None and all(all(known.values()) for known in parties.values())
-    return build_scenario(
+    if _is_hidden(path):
+        message = "a scenario's file cannot begin with a dot: its runs would be hidden too"
+        faults.append(Fault(Location(str(path)), "", message))
+    scenario = build_scenario(
         MergedFiles(merged, faults, parties, is_complete, published.read_sources(sources, faults)),
         path.stem,
         statements,
         tuple(overrides),
         tuple(str(file) for file in files),
     )
+    if scenario is None:
+        return None
+    return replace(scenario, remarks=(*_remark_on_hidden_files(root), *scenario.remarks))
 
 
 def _merge_parties(
@@ -141,7 +148,7 @@ def _merge_parties(
     Returns:
         The id of every party, and whether its file could be read.
     """
-    paths = sorted(folder.glob("*.toml"))
+    paths = sorted(path for path in folder.glob("*.toml") if not _is_hidden(path))
     if expected and not paths:
         faults.append(Fault(Location(str(folder)), "", "no parameter files (*.toml) here"))
     is_read: dict[str, bool] = {}
@@ -155,6 +162,20 @@ def _merge_parties(
             rules.check_format(moved, key, faults)
             merge(merged, moved, faults=faults)
     return is_read
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether a name begins with a dot, as those of editors' and systems' own files do."""
+    return path.name.startswith(".")
+
+
+def _remark_on_hidden_files(root: Path) -> list[str]:
+    """Remarks on files beside labs and landlords that are left out because they are hidden."""
+    paths = [path for folder in PARTY_FOLDERS for path in (root.parent / folder).glob("*.toml")]
+    return [
+        f"{path}: is left out of the {path.parent.name}, because its name begins with a dot"
+        for path in sorted(filter(_is_hidden, paths))
+    ]
 
 
 def _resolve(path: Path) -> Path:

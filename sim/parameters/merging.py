@@ -91,13 +91,23 @@ class _Merge:
                 old = distribution if name == first else before.get(name)
                 # A copy: what is laid on top later changes tables and lists in place.
                 old, new = copy.deepcopy((old, value))
-                location = str(self.over.location(at))
-                self.overrides.append(Override(".".join(at), old, new, location))
+                self.overrides += self._list_overrides(at, old, new)
                 has_changed |= (
                     name == "loads" or name in HOST_FIELDS or is_distribution_key(name, below)
                 )
         self._mark_fiscal_years(key, below, above, before)
         self._mark_source(key, below, above, before, has_changed)
+
+    def _list_overrides(self, at: Key, old: Any, new: Any) -> list[Override]:
+        """What is recorded of a change: of a table that was not there, each of its numbers."""
+        if old is None and isinstance(new, dict):
+            entries = [
+                self._list_overrides((*at, name), None, value)
+                for name, value in new.items()
+                if name not in TEXT_KEYS
+            ]
+            return [override for overrides in entries for override in overrides]
+        return [Override(".".join(at), old, new, str(self.over.location(at)))]
 
     def _find_replaced(
         self, key: Key, above: Mapping[str, Any], before: Mapping[str, Any]

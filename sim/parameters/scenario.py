@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sim.common.text import in_words, shorten
+from sim.common.text import distinct_labels, in_words, paragraph, plain, shorten
 from sim.distributions.base import Distribution
 from sim.distributions.groups import Group
 from sim.model.declarations import Field
@@ -126,7 +126,9 @@ class Override:
     by: str
 
     def __str__(self) -> str:
-        return f"{self.key}: {in_words(self.before)} -> {in_words(self.after)}"
+        if self.before is None:
+            return f"{plain(self.key)}: set to {in_words(self.after)}"
+        return f"{plain(self.key)}: {in_words(self.before)} -> {in_words(self.after)}"
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ class Scenario:
     remarks: tuple[str, ...] = ()
     files: tuple[str, ...] = field(default=(), compare=False)
     sweep: tuple[Axis, ...] = field(default=(), compare=False)  # a run does not depend on it
+    path: str = field(default="", compare=False)  # the file that was asked for, one of `files`
 
     def __repr__(self) -> str:
         """Five lines: name and description, files, labs, landlords, what differs."""
@@ -167,10 +170,10 @@ class Scenario:
         title = f"Scenario '{self.name}'" + (f": {self.description}" if self.description else "")
         return "\n".join(
             [
-                shorten([title], _WIDTH),
-                line("files", [Path(file).name for file in self.files]),
-                line("labs", [party.name for party in self.labs]),
-                line("landlords", [party.name for party in self.landlords]),
+                shorten([paragraph(title)], _WIDTH),
+                line("files", [plain(Path(file).name) for file in self.files]),
+                line("labs", [plain(party.name) for party in self.labs]),
+                line("landlords", [plain(party.name) for party in self.landlords]),
                 line("changes", [str(override) for override in self.overrides], "; "),
             ]
         )
@@ -220,6 +223,18 @@ class Scenario:
         used = {q.source for q in self.quantities.values()}
         used |= {host.source for host in self.hosts.values()}
         return {name: self.sources[name] for name in sorted(used)}
+
+
+def labels_of(scenarios: Sequence[Scenario]) -> list[str]:
+    """A label for each scenario, by which those of files of one name can be told apart.
+
+    It is the name, or the shortest end of the file's path that no other file has.
+    """
+    paths = distinct_labels([scenario.path or scenario.name for scenario in scenarios])
+    names = [scenario.name for scenario in scenarios]
+    return [
+        name if names.count(name) == 1 else path for name, path in zip(names, paths, strict=True)
+    ]
 
 
 def _as_json(value: Any) -> str:

@@ -86,6 +86,7 @@ def build_scenario(
         ),
         files=files,
         sweep=sweep,
+        path=document.default.file,
     )
 
 

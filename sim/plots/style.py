@@ -6,6 +6,7 @@ Colours are safe for the colour-blind (Okabe and Ito).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from textwrap import fill
 from typing import Any, NamedTuple
 
@@ -13,11 +14,15 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ft2font import FT2Font
 from matplotlib.textpath import text_to_path
 from numpy.typing import NDArray
 
 from sim.common.numbers import percentage, rounded_by
+from sim.common.text import escape, plain
+from sim.statistics import datasets
+from sim.statistics.datasets import describe_settings
 from sim.statistics.estimators import probability_with_error
 from sim.statistics.replicates import Replicates
 
@@ -25,9 +30,10 @@ BLUE, ORANGE, VERMILION, GREY = "#0072B2", "#E69F00", "#D55E00", "#666666"
 GREEN, PURPLE, SKY = "#009E73", "#CC79A7", "#56B4E9"
 NOT_REPORTED = "ARR not reported"
 RC_PARAMS: dict[Any, Any] = {
-    "text.parse_math": False,  # a dollar in a name is one
+    "text.parse_math": True,  # where it is off, a dollar that is escaped shows its backslash
     "text.hinting": "none",  # fitting glyphs to pixels takes a fifth of a figure's time
 }
+_DOLLAR = r"\$"  # one that matplotlib does not read as the beginning of mathematics
 CAPTION_SIZE, LINES_PER_INCH, CHARACTERS_PER_INCH = 8, 7.4, 15.5
 
 
@@ -59,7 +65,13 @@ def new_figure(width: float, height: float, title: str, caption: str) -> Figure:
 def wrap_caption(caption: str, width: float) -> str:
     """A caption with its lines wrapped at a figure's width in inches."""
     characters = int(CHARACTERS_PER_INCH * width)
-    return "\n".join(fill(line, characters, break_on_hyphens=False) for line in caption.split("\n"))
+    return "\n".join(wrap(line, characters) for line in caption.split("\n"))
+
+
+def wrap(text: str, characters: int) -> str:
+    """A drawable text in lines of some characters, an escaped dollar being one of them."""
+    one_sign = text.replace(_DOLLAR, "\0")  # which no drawable text has
+    return fill(one_sign, characters, break_on_hyphens=False).replace("\0", _DOLLAR)
 
 
 def caption_height(caption: str, width: float) -> float:
@@ -83,17 +95,42 @@ def describe_run(ds: xr.Dataset, moments: bool = False) -> str:
     count = f"{draws:,} draws"
     if kept < draws and not moments:
         count = f"the first {kept:,} of {draws:,} draws"
-    rental_mode = attrs["rental_mode"].replace("_", "-")
     return (
-        f"Scenario {attrs['scenario']} ({attrs['digest']}), {count}, seed {attrs['seed']},"
-        f" {attrs['view']} view, {rental_mode} rents."
+        f"Scenario {drawable(attrs['scenario'])} ({attrs['digest']}), {count}, seed"
+        f" {attrs['seed']}, {describe_settings(ds)}."
     )
 
 
 def display_names(ds: xr.Dataset, dim: str, longest: int = 30) -> list[str]:
     """The names of the labs or landlords, cut to `longest` characters."""
-    names = [str(name) for name in ds[f"{dim}_name"].values]
-    return [name if len(name) <= longest else f"{name[: longest - 1].rstrip()}…" for name in names]
+    return [drawable(name, longest) for name in datasets.display_names(ds, dim).values()]
+
+
+def drawable(text: Any, longest: int | None = None) -> str:
+    r"""A text of users' words that a figure shows as it is, cut to `longest` characters.
+
+    It is plain, a character that the font lacks is an escape such as `\u6df1`, and dollars are
+    escaped, so that nothing is read as mathematics.
+    """
+    families = tuple(FontProperties().get_family())
+    shown = "".join(c if _has_glyph(c, families) else escape(c) for c in plain(text))
+    if longest is not None and len(shown) > longest:
+        shown = f"{shown[: longest - 1].rstrip()}…"
+    return shown.replace("$", _DOLLAR)
+
+
+@cache
+def _has_glyph(character: str, families: tuple[str, ...]) -> bool:
+    """Whether a font of these families has a character, both normal and bold."""
+    return all(
+        any(_glyphs(family, weight).get_char_index(ord(character)) for family in families)
+        for weight in ("normal", "bold")
+    )
+
+
+@cache
+def _glyphs(family: str, weight: str) -> FT2Font:
+    return get_font(findfont(FontProperties(family=family, weight=weight)))
 
 
 def text_width(texts: Sequence[str], size: float = 9.0, weight: str = "normal") -> float:
@@ -102,7 +139,10 @@ def text_width(texts: Sequence[str], size: float = 9.0, weight: str = "normal") 
     The font size is in points.
     """
     font = FontProperties(size=size, weight=weight)
-    widths = [text_to_path.get_text_width_height_descent(text, font, False)[0] for text in texts]
+    widths = [
+        text_to_path.get_text_width_height_descent(text.replace(_DOLLAR, "$"), font, False)[0]
+        for text in texts
+    ]
     return max(widths, default=0.0) / 72
 
 

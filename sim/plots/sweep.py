@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from textwrap import fill
 from typing import Any
 
 import matplotlib
@@ -21,7 +20,6 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from sim.common.text import in_words
 from sim.model.dims import COORDS
 from sim.plots import sweep_texts
 from sim.plots.style import (
@@ -36,6 +34,7 @@ from sim.plots.style import (
     caption_height,
     new_figure,
     tidy,
+    wrap,
 )
 from sim.simulation.sweep import keys, read_expressions, scale, shown_unit
 from sim.statistics.expressions import Expression
@@ -115,7 +114,7 @@ def _draw(ds: xr.Dataset, expressions: Sequence[Expression]) -> Figure:
     foot = caption_height(caption, width) + 0.6
     head = 0.6 if panel_key is None else 0.95
     height = foot + head + (3.9 if panels == 1 else 2.7 * rows + 0.45 * (rows - 1))
-    title = fill(sweep_texts.title(ds, expressions), int(width * 9))
+    title = wrap(sweep_texts.title(ds, expressions), int(width * 9))
     head += 0.22 * title.count("\n")
     figure = new_figure(width, height, title, caption)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
@@ -146,7 +145,7 @@ def _draw(ds: xr.Dataset, expressions: Sequence[Expression]) -> Figure:
             axes.set_xlabel(x_label, fontsize=9.5)
         if i % columns == 0:
             characters = 42 if panels == 1 else 30
-            quantity = fill(sweep_texts.quantity(first), characters)
+            quantity = wrap(sweep_texts.quantity(first), characters)
             y_label = sweep_texts.key_label(ds, axis_keys[1], characters) if contour else quantity
             axes.set_ylabel(y_label, fontsize=9.5)
     if filled is not None:
@@ -220,7 +219,7 @@ def _draw_lines_by_value(
     else:
         colours = list(matplotlib.colormaps["viridis"](np.linspace(0, 0.92, count)))
     for i, (colour, marker) in enumerate(zip(colours, _repeat(MARKERS), strict=False)):
-        value = in_words(ds[other].values[i].item())
+        value = sweep_texts.value_text(ds[other].values[i].item())
         style = STYLES[i % len(STYLES)]
         _draw_line(axes, x, ds.isel({other: i}), expression, colour, marker, style, value)
     if legend:
@@ -257,7 +256,9 @@ def _set_x(axes: Axes, ds: xr.Dataset, key: str) -> Array:
     if _is_numeric(ds, key):
         axes.xaxis.set_major_locator(MaxNLocator(7, steps=STEPS))
         return np.asarray(values, float)
-    axes.set_xticks(range(len(values)), [in_words(value) for value in values.tolist()])
+    axes.set_xticks(
+        range(len(values)), [sweep_texts.value_text(value) for value in values.tolist()]
+    )
     axes.set_xlim(-0.4, len(values) - 0.6)
     return np.arange(len(values), dtype=float)
 

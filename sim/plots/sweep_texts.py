@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import fill
+from typing import Any
 
 import xarray as xr
 
 from sim.common.text import in_words
 from sim.model.catalogue import OUTPUTS
+from sim.plots.style import drawable, wrap
 from sim.simulation.sweep import keys, shown_unit
 from sim.statistics.expressions import Expression
 
@@ -43,7 +44,7 @@ def title(ds: xr.Dataset, expressions: Sequence[Expression]) -> str:
         if f"{dim}_name" in ds
         for label, name in zip(ds[dim].values, ds[f"{dim}_name"].values.ravel(), strict=False)
     }
-    labels = [names.get(label, label) for label in first.labels]
+    labels = [drawable(names.get(label, label)) for label in first.labels]
     words = [OUTPUTS[first.variable].meaning, *labels, *filter(None, [first.quarter])]
     return f"{', '.join(words)}: {', '.join(map(statistic, expressions))}"
 
@@ -61,30 +62,37 @@ def key_label(ds: xr.Dataset, key: str, characters: int) -> str:
     attrs = ds[key].attrs
     unit = attrs.get("units", "1")
     text = str(attrs.get("long_name", key)) + ("" if unit == "1" else f" ({unit})")
-    return fill(text, characters)
+    return wrap(drawable(text), characters)
 
 
 def key_at_value(ds: xr.Dataset, key: str) -> str:
     """A key in words at its one value."""
     attrs = ds[key].attrs
     unit = attrs.get("units", "1")
-    value = in_words(ds[key].values.item()) + ("" if unit == "1" else f" {unit}")
-    return fill(f"{attrs.get('long_name', key)}: {value}", 44)
+    value = value_text(ds[key].values.item()) + ("" if unit == "1" else f" {unit}")
+    return wrap(f"{drawable(attrs.get('long_name', key))}: {value}", 44)
+
+
+def value_text(value: Any) -> str:
+    """A value of a key, for a tick or a legend."""
+    return drawable(in_words(value))
 
 
 def caption(ds: xr.Dataset, fixed: Sequence[str], contour: bool) -> str:
     """The sweep, its keys, those of one value, and what marks mean."""
     attrs = ds.attrs
     first = (
-        f"Scenario {attrs['scenario']}, sweep {attrs['digest']}: {attrs['draws']:,} draws at each"
-        f" point, seed {attrs['seed']}."
+        f"Scenario {drawable(attrs['scenario'])}, sweep {attrs['digest']}: {attrs['draws']:,} draws"
+        f" at each point, seed {attrs['seed']}."
     )
     sentences = []
     over = [key for key in keys(ds) if key not in fixed]
     if over:
-        sentences.append(f"Over {', '.join(over)}.")
+        sentences.append(f"Over {drawable(', '.join(over))}.")
     if fixed:
-        held = ", ".join(f"{key} = {in_words(ds[key].values.ravel()[0].item())}" for key in fixed)
+        held = ", ".join(
+            f"{drawable(key)} = {value_text(ds[key].values.ravel()[0].item())}" for key in fixed
+        )
         sentences.append(f"With {held}.")
     if contour:
         sentences.append("Dots: points evaluated; between them contours are interpolated.")

@@ -12,7 +12,7 @@ from sim.common.errors import Fault, InputError, Location
 from sim.common.memory import check_memory
 from sim.common.text import shown
 from sim.parameters.options import run_options
-from sim.parameters.scenario import Scenario
+from sim.parameters.scenario import Scenario, labels_of
 from sim.simulation.dataset import make_dataset
 from sim.simulation.simulate import run_engine
 from sim.statistics.scenarios import concat_scenarios
@@ -104,7 +104,7 @@ def _check(
     if isinstance(scenarios, Mapping):
         pairs = list(scenarios.items())
     elif isinstance(scenarios, Sequence) and not isinstance(scenarios, str):
-        pairs = [(getattr(scenario, "name", ""), scenario) for scenario in scenarios]
+        pairs = _label(scenarios)
     else:
         pairs = []
     if not pairs:
@@ -137,6 +137,13 @@ def _check(
     if faults:
         raise InputError(faults)
     return named, shared
+
+
+def _label(scenarios: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Scenarios with their names, or where those are the same with what tells their files apart."""
+    if all(isinstance(scenario, Scenario) for scenario in scenarios):
+        return list(zip(labels_of(scenarios), scenarios, strict=True))
+    return [(getattr(scenario, "name", ""), scenario) for scenario in scenarios]
 
 
 def _list(values: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from sim.common.text import plain
 from sim.model.catalogue import DIMS
 from sim.model.outputs import EVERY_THRESHOLD, FIRST_THRESHOLD, PROBABILITIES
 
@@ -28,6 +29,18 @@ RELATIONS = {
 def json_attribute(ds: xr.Dataset, name: str, default: Any = None) -> Any:
     """Decode an attribute that holds JSON text; `default` where it is absent."""
     return json.loads(ds.attrs[name]) if name in ds.attrs else default
+
+
+def display_names(ds: xr.Dataset, dim: str) -> dict[str, str]:
+    """Names of the labs or landlords in tables and figures, by id, as plain text."""
+    names = zip(ds[dim].values.tolist(), ds[f"{dim}_name"].values.tolist(), strict=True)
+    return {str(label): plain(name) for label, name in names}
+
+
+def describe_settings(ds: xr.Dataset) -> str:
+    """The switches of a run in words: "economic view, cost-plus rents"."""
+    view, rental_mode = (plain(ds.attrs[name]) for name in ("view", "rental_mode"))
+    return f"{view} view, {rental_mode.replace('_', '-')} rents"
 
 
 def last(ds: xr.Dataset, name: str) -> Array:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-import os
-import shutil
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +16,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sim.common.errors import Fault, InputError, Location, RunError
+from sim.common.errors import Fault, InputError, Location
+from sim.common.targets import replacing, target_fault
 
 DRAWS_AT_ONCE = 8192  # a chunk of `run.nc`
 DIMS = ("lab", "landlord", "regime", "layer", "quarter")
@@ -142,12 +140,17 @@ FORMATS = {
 }
 
 
-def check(kind: str, target: Path, replace: bool) -> None:
+def check(kind: str, target: Path, replace: bool, *, make_folder: bool = False) -> None:
     """Check that an export can be written, before the run is read.
 
+    Args:
+        kind: The format.
+        target: The file to write.
+        replace: Whether files that are there are replaced.
+        make_folder: Whether the folder is made if it is missing.
+
     Raises:
-        InputError: If a library is missing, the target exists and may not be replaced, or its
-            folder does not exist.
+        InputError: If a library is missing, or the target cannot be written or be replaced.
     """
     needed = FORMATS[kind].needs
     if needed:
@@ -158,14 +161,13 @@ def check(kind: str, target: Path, replace: bool) -> None:
             raise InputError([Fault(Location("--format"), "", message)]) from error
     faults = []
     for path in _targets(kind, target):
-        if path.is_dir() and not is_zarr(path):
-            faults.append(f"{path}: is a folder: expected a file")
-        elif os.path.lexists(path) and not replace:
-            faults.append(f"{path}: is there already: --force replaces it")
-    if not target.parent.is_dir():
-        faults.append(f"{target.parent}: no such folder")
+        if is_zarr(path):
+            fault = "" if replace else f"{path}: is there already: --force replaces it"
+        else:
+            fault = target_fault(path, replace, make_folder=make_folder)
+        faults += [Fault(Location("--to"), "", fault)] if fault else []
     if faults:
-        raise InputError([Fault(Location("--to"), "", message) for message in faults])
+        raise InputError(faults)
 
 
 def is_zarr(path: Path) -> bool:
@@ -188,22 +190,9 @@ def write(ds: xr.Dataset, summary: xr.Dataset, kind: str, target: Path) -> list[
         RunError: If it cannot be written.
     """
     paths = _targets(kind, target)
-    process = f"{socket.gethostname()}.{os.getpid()}"
-    hidden = [path.with_name(f".{path.name}.{process}.partial") for path in paths]
-    try:
+    with ExitStack() as stack:
+        hidden = [stack.enter_context(replacing(path)) for path in paths]
         if kind == "csv":
             _write_units(ds, hidden[0])
         FORMATS[kind].write(ds, summary, hidden[-1])
-        for partial, path in zip(hidden, paths, strict=True):
-            older = path.with_name(f".{path.name}.{process}.older")
-            if path.is_dir():
-                path.rename(older)
-            partial.replace(path)
-            shutil.rmtree(older, ignore_errors=True)
-    except OSError as error:
-        raise RunError(f"{target} could not be written: {error.strerror or error}") from error
-    finally:
-        for partial in hidden:
-            with suppress(FileNotFoundError, NotADirectoryError):
-                shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
     return paths

@@ -18,6 +18,7 @@ from sim.common.text import nearest
 from sim.store import manifest
 from sim.store.locks import hidden_sibling, is_locked, lock_of
 from sim.store.manifest import fault
+from sim.store.run_names import several_runs
 
 OUTPUTS = Path("outputs")
 DATA, SWEPT = "run.nc", "sweep.nc"  # of a run, of a sweep
@@ -86,9 +87,7 @@ def find(run: str | Path, out: Path = OUTPUTS) -> Path:
     if len(matches) == 1:
         return out / matches[0]
     if matches:
-        more = ", ..." if len(matches) > _MOST_NAMED else ""
-        message = f"several runs begin so: {', '.join(matches[:_MOST_NAMED])}{more}"
-        raise fault(Path(name), message)
+        raise several_runs(name, [out / match for match in matches])
     if kind := _kind(folder):
         raise fault(folder, f"a {kind} that is no run: expected one with manifest.json and run.nc")
     if folder.name != name:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sim.common.numbers import percentage, rounded_by, significant
 from sim.model.dims import QUARTERS
-from sim.statistics.datasets import REPLICATE_MEAN, json_attribute, last
+from sim.statistics.datasets import REPLICATE_MEAN, display_names, json_attribute, last
 from sim.statistics.histogram_estimators import draws_of
 from sim.statistics.replicates import full_replicates_of, mean_of_replicates, sampler_of
 
@@ -171,8 +171,8 @@ class Reader:
     def labels(self, dim: str) -> list[tuple[str, str]]:
         """Ids and display names of the labs or landlords to be shown."""
         chosen = self.selection.labs if dim == "lab" else self.selection.landlords
-        names = zip(self.ds[dim].values, self.ds[f"{dim}_name"].values, strict=True)
-        return [(str(i), str(name)) for i, name in names if not chosen or i in chosen]
+        names = display_names(self.ds, dim).items()
+        return [(label, name) for label, name in names if not chosen or label in chosen]
 
     def as_of(self, dim: str, quantity: str) -> str:
         """Labs or landlords with the date of an input, as text.

@@ -10,8 +10,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from sim.common.text import plain
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER
-from sim.statistics.datasets import last
+from sim.statistics.datasets import display_names, last
 from sim.statistics.estimators import (
     probability_with_error,
     quantile_by_replicate,
@@ -91,7 +92,7 @@ class Compared:
     table is made, the first ones; `numbers` are those of the draws that are not left out.
     """
 
-    scenario: str
+    label: str
     seed: str
     sampler: str
     evaluated: int
@@ -105,14 +106,15 @@ class Compared:
         return options[0] == options[1]
 
 
-def compared(ds: xr.Dataset, labs: Sequence[str] = ()) -> Compared:
+def compared(ds: xr.Dataset, labs: Sequence[str] = (), label: str = "") -> Compared:
     """What the side-by-side table needs of a run.
 
-    Its labs are the first two, unless some are given.
+    Its labs are the first two, unless some are given. The label tells it from the other runs; it
+    is the name of the scenario unless given.
     """
     numbers, evaluated = ds["draw"].values.copy(), int(ds.attrs["draws"])
     return Compared(
-        ds.attrs["scenario"],
+        plain(label or ds.attrs["scenario"]),
         ds.attrs["seed"],
         sampler_of(ds),
         evaluated,
@@ -141,7 +143,7 @@ def _measures(ds: xr.Dataset, labs: Sequence[str]) -> list[Measure]:
     def share(head: str, happens: NDArray[Any]) -> Measure:
         return Measure(head, happens, None, "1", 1.0, replicates, share_of)
 
-    names = dict(zip(ds["lab"].values.tolist(), ds["lab_name"].values.tolist(), strict=True))
+    names = display_names(ds, "lab")
     shown = [
         (i, name) for i, (lab, name) in enumerate(names.items()) if (lab in labs if labs else i < 2)
     ]
@@ -176,7 +178,7 @@ def side_by_side(runs: Sequence[Compared]) -> Table:
         ["scenario", *shared],
     )
     for run in runs:
-        table.rows.append((run.scenario, [run.measures[head].cell() for head in shared]))
+        table.rows.append((run.label, [run.measures[head].cell() for head in shared]))
         numbers, of_first, of_run = np.intersect1d(first.numbers, run.numbers, return_indices=True)
         if run is not first and numbers.size and run.pairs_with(first):
             replicates = replicates_by(numbers, run.sampler, run.evaluated)
@@ -184,7 +186,7 @@ def side_by_side(runs: Sequence[Compared]) -> Table:
                 run.measures[head].difference(first.measures[head], of_run, of_first, replicates)
                 for head in shared
             ]
-            table.rows.append((f"  vs {first.scenario}", differences))
+            table.rows.append((f"  vs {first.label}", differences))
         table.rules.append(len(table.rows))
     table.remarks = [
         "Inference and loaded margin: of the reference lab. Of labs: medians. P(two largest): both"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import Any
 
+from sim.common.text import plain
 from sim.model.catalogue import OUTPUTS
 from sim.statistics.datasets import json_attribute
 from sim.tables.cells import Cell, Reader, Table
@@ -74,4 +75,4 @@ def _row(reader: Reader, statement: dict[str, Any]) -> tuple[str, list[Cell | st
     else:
         cells += [reader.cell(f"{name}_mean", scale, **at), "-", "-"]
     labels = f"[{', '.join(statement['labels'])}]" if statement["labels"] else ""
-    return f"{statement['source']}\n{name}{labels}@{statement['quarter']}", cells
+    return f"{plain(statement['source'])}\n{name}{labels}@{statement['quarter']}", cells

@@ -32,7 +32,7 @@ def test_plot_refuses_unknown_figures_and_unwritable_files(
     code, out, errors = run_sim("plot", "base", "margn", "--to", "a/b.png")
     assert (code, out) == (2, "")
     assert errors.splitlines() == [
-        "--to: a/b.png: expected a folder, or NAME.png, .pdf or .svg in an existing folder",
+        "--to: a: no such folder",
         "FIGURE: no such figure: 'margn'; did you mean 'margin'?",
     ]
     assert "one file, and 7 figures" in run_sim("plot", "base", "--to", "all.png")[2]

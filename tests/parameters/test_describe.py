@@ -67,7 +67,7 @@ def test_the_text_of_an_input_has_all_its_details(folder: Folder) -> None:
         "exact to",
         "source judgement",
         "changed by",
-        "overlay.toml:5: hardware.pue.p90: nothing -> 1.3",
+        "overlay.toml:5: hardware.pue.p90: set to 1.3",
     ):
         assert words in " ".join(text.split())
     fixed = describe_text.format_description(describe.describe_quantities(scenario, [RENT])[0])

@@ -319,7 +319,7 @@ def test_overrides_name_the_distribution_that_quantiles_replaced(folder: Folder)
     scenario = folder.load(folder.overlay(f"[{PUE}]\np10 = 1.1\np90 = 1.3\n"))
     assert [str(override) for override in scenario.overrides] == [
         f"{PUE}.p10: family logit_normal, median 1.2, sigma 0.3, min 1, max 2 -> 1.1",
-        f"{PUE}.p90: nothing -> 1.3",
+        f"{PUE}.p90: set to 1.3",
     ]
     distribution = scenario.quantities[PUE].distribution
     assert isinstance(distribution, LogitNormal)

@@ -9,6 +9,8 @@ import pytest
 import xarray as xr
 from conftest import ROOT
 from figure_marks import assert_inside, texts
+from matplotlib.cbook import is_math_text
+from nasty_names import NAME, shown
 
 import sim
 from sim.parameters.scenario import Scenario
@@ -58,15 +60,45 @@ def test_a_figure_is_drawn_of_draws_that_are_not_finite(
     save(draw(name, not_finite), tmp_path / "picture.png")
 
 
+LABS = [
+    NAME,
+    "100 $ and $200 ^{",
+    "北京 🚀",
+    "[b]<i>\\$",
+    *"$%&\\",
+]  # 北 and 🚀 are in no shipped font
+
+
+@pytest.fixture
+def odd(ds: xr.Dataset) -> xr.Dataset:
+    """Draws of a scenario, labs and landlords of the oddest names."""
+    landlords = [f"{i} {NAME}" for i in range(ds.sizes["landlord"])]
+    named = {"lab_name": ("lab", LABS), "landlord_name": ("landlord", landlords)}
+    return ds.assign_coords(named).assign_attrs(scenario=f"{NAME} {'$' * 401} 深\U0001f680")
+
+
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_is_drawn_with_any_sign_in_names(
-    name: str, ds: xr.Dataset, tmp_path: Path
-) -> None:
-    odd = ds.assign_coords(
-        lab_name=("lab", [f"x$A_{{$I {i}" for i in range(ds.sizes["lab"])]),
-        landlord_name=("landlord", [f"^{i}$%&\\" for i in range(ds.sizes["landlord"])]),
-    )
-    save(draw(name, odd), tmp_path / "picture.png")
+def test_a_figure_shows_names_as_they_are(name: str, odd: xr.Dataset, tmp_path: Path) -> None:
+    """Without a warning, and also where it is drawn and saved by hand."""
+    figure = draw(name, odd)
+    save(figure, tmp_path / "picture.png")
+    by_hand = FIGURES[name](odd)
+    by_hand.savefig(tmp_path / "picture.svg")
+    for drawn in (texts(figure), texts(by_hand)):
+        assert not any(map(is_math_text, drawn))
+        drawn = [text.replace(r"\$", "$") for text in drawn]
+        (caption,) = [text for text in drawn if "Scenario" in text]
+        scenario = rf"Scenario {shown(NAME)} {'$' * 401} \u6df1\U0001f680 ("
+        assert re.sub(r"\s", "", caption).startswith(re.sub(r"\s", "", scenario))
+        labels = "\n".join(drawn)
+        if name not in ("margin", "waterfall"):
+            label = f"0 {shown(NAME)}" if name == "depreciation" else shown(NAME)
+            assert f"{label[:29].rstrip()}…" in labels
+        if name in ("lab_margin", "gigawatts", "exposure"):
+            assert all(
+                f"\n{lab}\n" in f"\n{labels}\n" for lab in ("100 $ and $200 ^{", "[b]<i>\\$")
+            )
+            assert r"\u5317\u4eac \U0001f680" in labels
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from conftest import ROOT
-from figure_marks import assert_inside
+from figure_marks import assert_inside, texts
+from matplotlib.cbook import is_math_text
+from nasty_names import NAME, shown
 
 import sim
+from sim.plots import save
 from sim.plots.sweep import draw, figure_groups
 
 
@@ -20,3 +25,24 @@ def test_titles_of_a_sweep_are_inside_their_figures() -> None:
     assert len(expressions) == 2
     swept.attrs["digest"] = "0"
     assert_inside(draw(swept, expressions))
+
+
+def test_the_figures_of_a_sweep_show_words_as_they_are(tmp_path: Path) -> None:
+    swept = sim.sweep(
+        ROOT / "params" / "base.toml",
+        over={"model.view": ["economic", "accounting"], "hardware.pue.median": [1.1, 1.2]},
+        outputs=["p50(gw[openai]@2027Q4)"],
+        draws=256,
+    )
+    swept = swept.assign_coords({"model.view": [f"{NAME} 1", f"{NAME} 深"]})
+    swept["lab_name"] = ("lab", [NAME] * swept.sizes["lab"])
+    swept.attrs["scenario"] = NAME
+    for part in (swept, swept.isel({"hardware.pue.median": [0]})):  # lines; words on the axis
+        for expressions in figure_groups(part).values():
+            figure = draw(part, expressions)
+            save(figure, tmp_path / "picture.png")
+            assert not any(map(is_math_text, texts(figure)))
+            drawn = [text.replace(r"\$", "$") for text in texts(figure)]
+            assert {f"{shown(NAME)} 1", rf"{shown(NAME)} \u6df1"} <= set(drawn)
+            title = figure.texts[0].get_text().replace(r"\$", "$")
+            assert shown(NAME) in title.replace("\n", " ")

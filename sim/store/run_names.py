@@ -1,0 +1,64 @@
+"""Names of runs that several share, and what tells those runs apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sim.common.errors import Fault, InputError, Location
+from sim.common.text import in_words
+from sim.store import manifest
+
+_MOST_NAMED, _MOST_CHANGES = 12, 3
+
+
+def several_runs(name: str, runs: Sequence[Path]) -> InputError:
+    """The error of a name that several runs have: how to name one, and a line on each.
+
+    Args:
+        name: What was asked for.
+        runs: The folders of the runs, two or more.
+    """
+    names = sorted(run.name for run in runs)
+    example = _shortest_beginning(names[0], names[1:])
+    message = (
+        f"{len(runs)} runs are called so: give the name of one, or enough of it, as in {example}"
+    )
+    faults = [Fault(Location(name), "", message)]
+    shown = sorted(runs)[:_MOST_NAMED]
+    faults += [Fault(Location(run.name), "", _describe(run)) for run in shown]
+    if len(runs) > len(shown):
+        rest = f"and {len(runs) - len(shown)} more: sim list names all"
+        faults.append(Fault(Location(f"{shown[-1].name}, ..."), "", rest))
+    return InputError(faults)
+
+
+def _shortest_beginning(name: str, others: Sequence[str]) -> str:
+    """The shortest beginning of a name, past its last hyphen, that no other name has."""
+    for length in range(name.rfind("-") + 2, len(name)):
+        if not any(other.startswith(name[:length]) for other in others):
+            return name[:length]
+    return name
+
+
+def _describe(run: Path) -> str:
+    """Draws, seed, time and changed parameters of a run, as far as its manifest has them."""
+    try:
+        about = manifest.read(run)
+    except InputError:
+        return "is damaged"
+    started = str(about.get("started", ""))[:16].replace("T", " ")
+    texts = [f"{about['draws']:,} draws", f"seed {about['seed']}", about["sampler"]]
+    texts += [f"started {started}"] if started else []
+    entries = about.get("overrides")
+    entries = entries if isinstance(entries, list) else []
+    changes = [entry for entry in entries if isinstance(entry, dict)]
+    texts += [_change(entry) for entry in changes[:_MOST_CHANGES]]
+    if len(changes) > _MOST_CHANGES:
+        texts.append(f"and {len(changes) - _MOST_CHANGES} other changes")
+    return ", ".join(texts)
+
+
+def _change(entry: dict[str, Any]) -> str:
+    return f"{entry.get('key')} = {in_words(entry.get('after'))}"
