@@ -5,27 +5,32 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from sim.cli.printing import say, say_json
 from sim.cli.stored_runs import Json, Out
+from sim.common.errors import InputError
 from sim.common.text import finite, plain
-from sim.store import folders
+from sim.store import folders, manifest
+from sim.store.run_names import source_file
 
 
 def list_(out: Out = folders.OUTPUTS, as_json: Json = False) -> None:
     """List stored runs: draws, seed, sampler, date, size, and damage if any."""
     rows = folders.listed(out)
+    files = _files_of_one_name(rows)
     if as_json:
         say_json([{**row, "duration_s": finite(row["duration_s"])} for row in rows])
         return
     if rows:
-        say("\n".join(_lines(rows, max(80, shutil.get_terminal_size().columns))))
+        say("\n".join(_lines(rows, files, max(80, shutil.get_terminal_size().columns))))
     count = "1 run" if len(rows) == 1 else f"{len(rows) or 'no'} runs"
     say(f"{count} in {plain(out)}/, {_size(sum(row['bytes'] for row in rows))}")
 
 
-def _lines(rows: list[dict[str, Any]], width: int) -> Iterator[str]:
+def _lines(rows: list[dict[str, Any]], files: dict[str, str], width: int) -> Iterator[str]:
     """The list as text of at most `width` columns.
 
     Names are last, because they may be long, with remarks below them.
@@ -45,7 +50,7 @@ def _lines(rows: list[dict[str, Any]], width: int) -> Iterator[str]:
     entries = [
         (heads, "run", []),
         *(
-            (texts, plain(row["run"]), _remarks(row))
+            (texts, plain(row["run"]), _remarks(row, files))
             for texts, row in zip(cells, rows, strict=True)
         ),
     ]
@@ -62,13 +67,31 @@ def _lines(rows: list[dict[str, Any]], width: int) -> Iterator[str]:
             )
 
 
-def _remarks(row: dict[str, Any]) -> list[str]:
-    """Remarks on a run: damage, another model version, its scenario."""
+def _files_of_one_name(rows: list[dict[str, Any]]) -> dict[str, str]:
+    """The parameter files, by run, of scenarios of one name that are in several files."""
+    found: dict[str, str] = {}
+    for row in rows:
+        with suppress(InputError):  # a run that is damaged has no file
+            found[row["run"]] = source_file(manifest.read(Path(row["folder"])))
+    by_name: dict[str, set[str]] = {}
+    for row in rows:
+        by_name.setdefault(row["scenario"], set()).add(found.get(row["run"], ""))
+    return {
+        row["run"]: found[row["run"]]
+        for row in rows
+        if found.get(row["run"]) and len(by_name[row["scenario"]] - {""}) > 1
+    }
+
+
+def _remarks(row: dict[str, Any], files: dict[str, str]) -> list[str]:
+    """Remarks on a run: damage, another model version, its scenario, its file."""
     remarks = [f"{row['state']}: {row['why']}"] if row["state"] != "whole" else []
     if row["model"] == "other":
         remarks.append("from another version of the model")
     if row["scenario"] and not row["run"].startswith(f"{row['scenario']}-"):
         remarks.append(f"scenario {row['scenario']}")
+    if row["run"] in files:
+        remarks.append(f"of {files[row['run']]}")
     return remarks
 
 

@@ -67,8 +67,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield partial
-        if target.is_dir():
-            target.rename(older)
+        if target.exists() and (target.is_dir() or partial.is_dir()):
+            target.rename(older)  # a folder takes the place of nothing
         try:
             partial.replace(target)
         except OSError:

@@ -34,6 +34,19 @@ def several_runs(name: str, runs: Sequence[Path]) -> InputError:
     return InputError(faults)
 
 
+def source_file(about: dict[str, Any]) -> str:
+    """The parameter file that a run was made of, as its manifest names it; "" where it does not."""
+    name, files = about.get("scenario"), about.get("files")
+    paths = [path for path in files if isinstance(path, str)] if isinstance(files, list) else []
+    # Those that extend each other stand before those of labs and landlords, the root first.
+    same = [path for path in paths if Path(path).stem == name and not _is_party(Path(path))]
+    return same[-1] if same else ""
+
+
+def _is_party(path: Path) -> bool:
+    return path.parent.name in ("labs", "landlords")
+
+
 def _shortest_beginning(name: str, others: Sequence[str]) -> str:
     """The shortest beginning of a name, past its last hyphen, that no other name has."""
     for length in range(name.rfind("-") + 2, len(name)):
@@ -43,7 +56,7 @@ def _shortest_beginning(name: str, others: Sequence[str]) -> str:
 
 
 def _describe(run: Path) -> str:
-    """Draws, seed, time and changed parameters of a run, as far as its manifest has them."""
+    """Draws, seed, time, file and changed parameters of a run, as its manifest has them."""
     try:
         about = manifest.read(run)
     except InputError:
@@ -51,6 +64,7 @@ def _describe(run: Path) -> str:
     started = str(about.get("started", ""))[:16].replace("T", " ")
     texts = [f"{about['draws']:,} draws", f"seed {about['seed']}", about["sampler"]]
     texts += [f"started {started}"] if started else []
+    texts += [f"of {path}"] if (path := source_file(about)) else []
     entries = about.get("overrides")
     entries = entries if isinstance(entries, list) else []
     changes = [entry for entry in entries if isinstance(entry, dict)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,48 @@ def test_export_replaces_a_file_only_by_force(run_sim: Sim, stored: StoredRun) -
     assert Path("data.zarr", "mine.txt").read_text() == "mine"
     code, out, _ = run_sim(*one, "--to", "outputs", "--format", "csv")
     assert out.split()[-1] == f"outputs/{stored.folder.name}.csv"
+
+
+def test_export_makes_a_folder_whose_name_ends_in_a_slash(run_sim: Sim, stored: StoredRun) -> None:
+    one = ("export", "base", "--output", "tps_decode")
+    name = stored.folder.name
+    code, out, _ = run_sim(*one, "--format", "csv", "--to", "new/deep/")
+    assert (code, out.split()) == (0, [f"new/deep/{name}.columns.csv", f"new/deep/{name}.csv"])
+    assert run_sim(*one, "--to", "draws.zarr/")[:2] == (0, "draws.zarr\n")  # as shells complete it
+    assert run_sim(*one, "--to", "draws.zarr/", "--force")[:2] == (0, "draws.zarr\n")
+    assert run_sim(*one, "--to", "other/")[0] == 2
+    assert not Path("other").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("export", "base", "--output", "tps_decode", "--to", "target.csv"),
+        ("export", "base", "--output", "tps_decode", "--to", "target.parquet"),
+        ("export", "base", "--output", "tps_decode", "--to", "target.zarr"),
+        ("plot", "base", "margin", "--to", "target.png"),
+        ("schema", "--out", "target.json"),
+    ],
+)
+def test_every_writer_has_one_rule_of_what_it_replaces(
+    run_sim: Sim, command: tuple[str, ...]
+) -> None:
+    option, target = command[-2:]
+    os.mkfifo(target)  # a device would be lost where the rule is broken
+    refused = f"{option}: {target}: is neither a regular file nor a link to one, and is left alone"
+    assert run_sim(*command, "--force")[::2] == (2, f"{refused}\n")
+    assert Path(target).is_fifo()
+    Path(target).unlink()
+    Path("mine").write_text("mine")
+    Path(target).symlink_to("mine")
+    there = f"{option}: {target}: is there already: --force replaces it\n"
+    assert run_sim(*command)[::2] == (2, there)
+    assert Path("mine").read_text() == "mine"
+    assert run_sim(*command, "--force")[0] == 0
+    assert Path(target).is_symlink()
+    assert Path("mine").is_dir() == target.endswith("zarr")
+    assert Path("mine").is_dir() or Path("mine").read_bytes() != b"mine"
+    assert not [path for path in Path().iterdir() if path.name.startswith(".")]
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,9 @@ def test_help_of_every_command_fits_80_columns(invoke: Command) -> None:
     for name in names:
         done = invoke(name, "--help")
         assert done.returncode == 0
+        assert invoke(name, "-h").stdout == done.stdout
         assert "Usage:" in done.stdout
         assert max(map(len, done.stdout.splitlines())) <= 80
         assert "…" not in done.stdout, name
     assert max(map(len, invoke("--help").stdout.splitlines())) <= 80
+    assert invoke("-h").stdout == invoke("--help").stdout

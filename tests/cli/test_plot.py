@@ -22,6 +22,10 @@ def test_plot_redraws_named_figures(run_sim: Sim) -> None:
     assert run_sim("plot", "base", "margin", "--to", "margin.pdf")[1] == "margin.pdf\n"
     assert Path("margin.pdf").read_bytes().startswith(b"%PDF")
     assert run_sim("plot", "base", "margin", "payback", "--to", "pictures")[0] == 0
+    there = run_sim("plot", "base", "margin", "--to", "pictures")[2]
+    assert there == "--to: pictures/margin.png: is there already: --force replaces it\n"
+    assert run_sim("plot", "base", "margin", "--to", "pictures", "--force")[0] == 0
+    assert run_sim("plot", "base", "margin")[0] == 0  # those of the run are its own
     names = sorted(path.name for path in Path("pictures").iterdir())
     assert names == ["margin.png", "payback.png"]
 

@@ -99,10 +99,39 @@ def test_run_of_several_files_pairs_their_draws_and_ends_side_by_side(
     assert rows["dear-power"][6:9] == rows["base"][6:9]
 
 
+def test_files_of_one_name_are_told_apart(invoke: Command, params: Path, tmp_path: Path) -> None:
+    for folder, pue in (("north", 1.25), ("south", 1.3)):
+        (params / folder).mkdir()
+        text = f'format = 1\nextends = "../base.toml"\n[hardware.pue]\nmedian = {pue}\n'
+        (params / folder / "site.toml").write_text(text)
+    files = [f"params/{folder}/site.toml" for folder in ("north", "south")]
+    done = invoke("run", *files, "params/base.toml", "--draws", "256", "--no-figures")
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if line in ("north/site", "south/site")]
+    rows = [line.split("  ")[0].strip() for line in done.stdout.splitlines()]
+    assert {"north/site", "south/site", "base"} <= set(rows)
+    assert "vs north/site" in done.stdout
+    (document,) = json.loads(
+        invoke("run", *files, "--draws", "256", "--no-figures", "--json").stdout
+    )[2:]
+    labels = {cell["row"] for cell in document["comparison"]["cells"]}
+    assert labels == {"north/site", "south/site", "  vs north/site"}
+    listed = invoke("list").stdout
+    assert all(f"    of {file}\n" in listed for file in files)
+    assert "of params/base.toml" not in listed  # the only one of its name
+    ambiguous = invoke("show", "site")
+    assert ambiguous.returncode == 2
+    assert all(f", of {file}, hardware.pue.median = 1." in ambiguous.stderr for file in files)
+    checked = invoke("check", *files).stdout
+    assert "\nsouth/site: no faults" in checked
+
+
 def test_run_reports_a_parameter_that_set_changes(invoke: Command) -> None:
     key = "utilisation.duty_cycle_online_inference.median"
     done = invoke("run", BASE, "--set", f"{key}=0.6", "--draws", "256", "--no-figures")
     assert f"{key}: 0.5 -> 0.6" in done.stdout
+    held = invoke("run", BASE, "--set", "factors.demand=-2", "--draws", "256", "--no-figures")
+    assert "\n  factors.demand: set to -2\n" in held.stdout
     view = invoke("check", BASE, "--set", "model.view=accounting")
     assert view.returncode == 0
 

@@ -14,6 +14,17 @@ def test_shipped_schema_is_up_to_date(invoke: Command, tmp_path: Path) -> None:
     assert done.returncode == 0
     assert (tmp_path / "schema.json").read_text() == (ROOT / "params" / "schema.json").read_text()
     assert invoke("schema", "--out", "no/such/folder.json").returncode == 2
+    (tmp_path / "other.json").write_text("{}")
+    refused = invoke("schema", "--out", "other.json")
+    assert refused.stderr == "--out: other.json: is there already: --force replaces it\n"
+    assert (tmp_path / "other.json").read_text() == "{}"
+    for arguments, name in (
+        (("schema.json",), "schema.json"),  # the same to the byte
+        (("other.json", "--force"), "other.json"),
+        (("new/",), "new/schema.json"),
+    ):
+        assert invoke("schema", "--out", *arguments).stdout == f"{name}\n"
+        assert (tmp_path / name).read_text() == (tmp_path / "schema.json").read_text()
 
 
 def test_base_case_meets_the_shipped_schema() -> None:

@@ -92,6 +92,27 @@ def test_a_missing_folder_is_a_single_fault(folder: Folder) -> None:
     assert folder.fault("nowhere/base.toml").file == "nowhere/base.toml"
 
 
+def test_a_hidden_file_of_a_lab_is_left_out_and_told(folder: Folder, base: sim.Scenario) -> None:
+    for name in ("labs/.#xai.toml", "landlords/._oracle.toml"):
+        folder.write(name, b"\x00\x05\x16 not TOML")
+    scenario = folder.load()
+    assert scenario.digest() == base.digest()
+    hidden = [remark for remark in scenario.remarks if "begins with a dot" in remark]
+    assert hidden == [
+        f"{folder.root}/labs/.#xai.toml: is left out of the labs, because its name begins with a"
+        " dot",
+        f"{folder.root}/landlords/._oracle.toml: is left out of the landlords, because its name"
+        " begins with a dot",
+    ]
+
+
+def test_a_scenario_of_a_hidden_name_is_refused(folder: Folder) -> None:
+    """Its runs would be hidden from `sim list`."""
+    fault = folder.fault(folder.overlay("", file=".site.toml"))
+    assert fault.file == ".site.toml"
+    assert fault.message.startswith("a scenario's file cannot begin with a dot")
+
+
 @pytest.mark.parametrize("parties", ["labs", "landlords"])
 def test_folders_without_labs_or_landlords_are_refused(folder: Folder, parties: str) -> None:
     shutil.rmtree(folder.root / parties)

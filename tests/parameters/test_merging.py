@@ -327,6 +327,18 @@ def test_overrides_name_the_distribution_that_quantiles_replaced(folder: Folder)
     np.testing.assert_allclose(distribution.quantile(ndtri([0.1, 0.9])), [1.1, 1.3])
 
 
+def test_what_was_not_there_is_set_number_by_number(folder: Folder) -> None:
+    body = "[factors]\ndemand = -2\npower = 1\n"
+    scenario = folder.load(folder.overlay(body), {"factors.capital": 0.5})
+    texts = [f"{override.by.rpartition('/')[2]}: {override}" for override in scenario.overrides]
+    assert texts == [
+        "overlay.toml:4: factors.demand: set to -2",
+        "overlay.toml:5: factors.power: set to 1",
+        "--set: factors.capital: set to 0.5",
+    ]
+    assert [override.before for override in scenario.overrides] == [None] * 3
+
+
 def test_quantiles_can_be_set(folder: Folder) -> None:
     distribution = (
         folder.load(set={f"{PUE}.p10": 1.1, f"{PUE}.p90": 1.3}).quantities[PUE].distribution

@@ -31,7 +31,8 @@ def test_a_figure_is_drawn_and_names_its_run(name: str, ds: xr.Dataset, tmp_path
     save(figure, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 20_000
     assert any(
-        f"Scenario base ({ds.attrs['digest']}), 4,000 draws, seed 1" in text
+        f"Scenario base ({ds.attrs['digest']}), 4,000 draws, seed 1, economic view, cost-plus rents"
+        in text.replace("\n", " ")
         for text in texts(figure)
     )
 

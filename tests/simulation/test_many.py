@@ -59,6 +59,15 @@ def test_progress_counts_the_draws_of_all_scenarios(scenarios: dict[str, Scenari
     assert sum(done_draws) == 300
 
 
+def test_scenarios_of_one_name_are_labelled_by_their_folders(params: Path) -> None:
+    for folder in ("north", "south"):
+        (params / folder).mkdir()
+        (params / folder / "site.toml").write_text('format = 1\nextends = "../base.toml"\n')
+    paths = (params / "north/site.toml", params / "base.toml", params / "south/site.toml")
+    batch = sim.simulate_many([sim.load(path) for path in paths], keep=["gw"], draws=64)
+    assert batch["scenario"].values.tolist() == ["north/site", "base", "south/site"]
+
+
 def test_simulate_many_refuses_invalid_batches(base: Scenario, params: Path) -> None:
     other = sim.load(params / "base.toml", set={"run.seed": 2, "model.thresholds_gw": [3]})
     cases: list[tuple[Any, dict[str, Any], str]] = [

@@ -36,7 +36,7 @@ def test_find_takes_folder_name_scenario_or_beginning(
         ("bsae", "bsae: no such run in outputs/; did you mean 'base'?"),
         ("zzz", "zzz: no such run in outputs/; known: base-"),
         ("", "no such run in outputs/|a folder that is no run"),
-        ("b", "b: several runs begin so: base-000000000000, base-"),
+        ("b", "b: 2 runs are called so: give the name of one, or enough of it"),
         ("outputs", "outputs: a folder that is no run: expected one with manifest.json"),
         ("outputs/notes.txt", "a file that is no run"),
         ("elsewhere/base", "elsewhere/base: no such run folder"),
