@@ -22,6 +22,7 @@ from sim.plots.style import (
     describe_run,
     display_names,
     estimate_probability,
+    fit,
     format_equation,
     new_figure,
     tidy,
@@ -72,7 +73,8 @@ def gigawatts(ds: xr.Dataset) -> Figure:
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         axes.set_xlim(-0.2, len(QUARTERS) - 0.8)
         axes.set_xticks([0, 3, 7], ["26Q1", "26Q4", "27Q4"])
-        axes.set_title(names[i], loc="left", fontsize=10.5)
+        name = fit(names[i], axes.get_position().width * width, 10.5)
+        axes.set_title(name, loc="left", fontsize=10.5)
         if i % COLUMNS == 0:
             axes.set_ylabel("GW", fontsize=9)
     for (_, threshold, lab, _), estimate in estimates.items():

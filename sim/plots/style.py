@@ -5,6 +5,7 @@ Colours are safe for the colour-blind (Okabe and Ito).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from textwrap import fill
@@ -144,6 +145,14 @@ def text_width(texts: Sequence[str], size: float = 9.0, weight: str = "normal") 
         for text in texts
     ]
     return max(widths, default=0.0) / 72
+
+
+def fit(text: str, inches: float, size: float) -> str:
+    """A drawable text, cut where it is wider than some inches."""
+    signs = re.findall(r"\\\$|.", text)  # an escaped dollar is one
+    while len(signs) > 1 and text_width(["".join(signs)], size) > inches:
+        signs = [*signs[:-2], "…"]
+    return "".join(signs)
 
 
 def format_number(value: float, error: float) -> str:

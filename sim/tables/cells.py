@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from sim.statistics.histogram_estimators import draws_of
 from sim.statistics.replicates import full_replicates_of, mean_of_replicates, sampler_of
 
 LAST_QUARTER = QUARTERS[-1]
+MAX_HEAD = 18  # characters of a name in the head of a column
 NOT_REPORTED = "not reported"  # of a lab without ARR; any other number that is missing is a nan
 
 
@@ -186,6 +188,11 @@ class Reader:
     def quarters(self, *default: str) -> tuple[str, ...]:
         """The quarters to be shown."""
         return self.selection.quarters or default
+
+
+def wrap_head(name: str) -> str:
+    """A name in lines of `MAX_HEAD` characters at most, for the head of a column."""
+    return "\n".join(textwrap.wrap(name, MAX_HEAD, break_on_hyphens=False)) or name
 
 
 def share_of_draws(ds: xr.Dataset, draws: int) -> float:

@@ -25,7 +25,7 @@ from sim.statistics.replicates import (
     sampler_of,
     standard_error,
 )
-from sim.tables.cells import LAST_QUARTER, Cell, Table, share_of_draws
+from sim.tables.cells import LAST_QUARTER, Cell, Table, share_of_draws, wrap_head
 
 Integers = NDArray[np.int64]
 
@@ -154,14 +154,16 @@ def _measures(ds: xr.Dataset, labs: Sequence[str]) -> list[Measure]:
         quantile(f"margin\np50 in\n{LAST_QUARTER}", margins[end], scale=100.0),
         share("P(margin\n>=\nhurdle)", margin >= hurdle),
         quantile("loaded\nmargin\np50", loaded[reference], scale=100.0),
-        *(quantile(f"{name}\nGW", gw[i], unit="GW") for i, name in shown),
+        *(quantile(f"{wrap_head(name)}\nGW", gw[i], unit="GW") for i, name in shown),
         share(f"P(two\nlargest\n> {threshold:g} GW)", (gw > threshold).sum(axis=0) >= 2),
     ]
     paid, multiple = last(ds, "lab_paid_margin")[:, reference], last(ds, "training_moic")
     for i, name in shown:
         if not np.isnan(paid[i]).any():  # it reports ARR
-            measures.append(quantile(f"{name}\npaid\nmargin", paid[i], scale=100.0))
-            measures.append(quantile(f"{name}\ntraining\nmultiple", multiple[i], unit="x"))
+            measures.append(quantile(f"{wrap_head(name)}\npaid\nmargin", paid[i], scale=100.0))
+            measures.append(
+                quantile(f"{wrap_head(name)}\ntraining\nmultiple", multiple[i], unit="x")
+            )
     return measures
 
 

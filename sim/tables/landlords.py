@@ -8,15 +8,12 @@ from typing import Any
 
 from sim.model.dims import REFERENCE_QUARTER
 from sim.statistics.summary import mean_with_error
-from sim.tables.cells import Cell, Reader, Table
+from sim.tables.cells import Cell, Reader, Table, wrap_head
 
 
 def tables(reader: Reader) -> list[Table]:
     """Who hosts whom, and the landlords' books of each quarter."""
     return [_hosting(reader), *(_books(reader, q) for q in reader.quarters(REFERENCE_QUARTER))]
-
-
-MAX_HEAD = 18  # characters of a landlord's name
 
 
 def _hosting(reader: Reader) -> Table:
@@ -26,7 +23,7 @@ def _hosting(reader: Reader) -> Table:
     """
     landlords = reader.labels("landlord")
     title = f"Who hosts whom, {REFERENCE_QUARTER} (mean GW)"
-    heads = [name if len(name) <= MAX_HEAD else f"{name[: MAX_HEAD - 1]}…" for _, name in landlords]
+    heads = [wrap_head(name) for _, name in landlords]
     table = Table(title, ["lab", *heads])
     captive, shares = reader.ds["captive"], reader.ds["host_share_2026"]
     parents = []

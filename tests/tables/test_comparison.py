@@ -57,6 +57,14 @@ def test_differences_of_scenarios_are_paired(base: Scenario, params: Path, ds: x
     assert len(comparison.side_by_side([runs[0], other_seed]).rows) == 2
 
 
+def test_a_long_name_of_a_lab_is_whole_in_the_head_of_its_columns(ds: xr.Dataset) -> None:
+    names = ["A Laboratory of Very Many Words", "B" * 40, *ds["lab_name"].values[2:]]
+    renamed = ds.assign_coords(lab_name=("lab", names))
+    table = comparison.side_by_side([comparison.compared(renamed)])
+    heads = [head for head in table.columns if head.endswith("GW") and "largest" not in head]
+    assert heads == ["A Laboratory of\nVery Many Words\nGW", f"{'B' * 18}\n{'B' * 18}\nBBBB\nGW"]
+
+
 @pytest.mark.parametrize("level", [0.05, 0.5, 0.95, None])
 def test_errors_of_paired_differences_are_their_spread_over_seeds(level: float | None) -> None:
     """Quantiles of distributions that share their noise differ by more than a replicate's."""
