@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import unicodedata
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from sim.common.text import distinct_labels, in_words, paragraph, plain, plain_l
 
 
 def test_plain_text_has_no_character_that_acts_or_hides() -> None:
-    """Of all of Unicode: control, format, line separators, surrogates, unassigned characters."""
-    for code in range(sys.maxunicode + 1):
+    """Of Unicode: control, format, line separators, surrogates, private and unassigned ones."""
+    for code in (*range(0x3400), *range(0xD000, 0x20000), *range(0xE0000, 0xE0200), 0x10FFFF):
         character = chr(code)
         if character.isprintable() or unicodedata.category(character) == "Zs":
             assert plain(character) == character
