@@ -135,7 +135,8 @@ def _prepare_streams() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     output = sys.stdout
-    if os.name == "posix" and isinstance(output, io.TextIOWrapper):
+    is_own = output is sys.__stdout__  # not that of a program that calls `main`
+    if os.name == "posix" and is_own and isinstance(output, io.TextIOWrapper):
         sys.stdout = io.TextIOWrapper(
             io.BufferedWriter(_Output(output.fileno(), "wb", closefd=False)),
             encoding=output.encoding,
