@@ -260,14 +260,15 @@ def connected(address: str | None, caller: str = "--cluster") -> Iterator[Cluste
         stack.enter_context(distributed.utils.silence_logging_cmgr(logging.CRITICAL))
         try:
             if kind == "local":
-                # Without a dashboard, Dask's web servers still listen: pages they have none.
-                with dask.config.set(_WITHOUT_PAGES):
-                    local_cluster = distributed.LocalCluster(
-                        n_workers=int(rest), threads_per_worker=1, processes=True, memory_limit=0,
-                        security=security, dashboard_address="127.0.0.1:0",
-                        scheduler_kwargs={"dashboard": False}, silence_logs=logging.CRITICAL,
-                        preload=[_UNINTERRUPTED],
-                    )  # fmt: skip
+                # Without a dashboard, Dask's web servers still listen: pages they have none, nor
+                # have those of workers that are started again later.
+                stack.enter_context(dask.config.set(_WITHOUT_PAGES))
+                local_cluster = distributed.LocalCluster(
+                    n_workers=int(rest), threads_per_worker=1, processes=True, memory_limit=0,
+                    security=security, dashboard_address="127.0.0.1:0",
+                    scheduler_kwargs={"dashboard": False}, silence_logs=logging.CRITICAL,
+                    preload=[_UNINTERRUPTED],
+                )  # fmt: skip
                 address = stack.enter_context(local_cluster).scheduler_address
             # Not the default client: with that, xarray would use locks of the cluster for files.
             client = stack.enter_context(
