@@ -10,9 +10,11 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as that of `typing`, whose import would come before all of a command
 if TYPE_CHECKING:
+    from typing import Any
+
     __version__: str
     from sim import plots as plots
     from sim.common.errors import InputError as InputError

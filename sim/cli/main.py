@@ -1,144 +1,38 @@
-"""The command line: one command, one call."""
+"""The command line: one command, one call.
+
+Whatever takes time to import is imported within `main`, which handles an interruption of that too.
+"""
 
 from __future__ import annotations
 
-import atexit
-import gc
-import io
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.metadata import version
-from typing import Annotated, Any
 
-import typer
-import typer.core
-
-from sim.cli import (
-    check,
-    describe,
-    export,
-    help,
-    init,
-    list,
-    plot,
-    printing,
-    rm,
-    run,
-    schema,
-    selftest,
-    show,
-    sweep,
-)
-from sim.common.errors import InputError, RunError
-from sim.common.text import plain
-
-_UsageError: Any = typer.BadParameter.__mro__[1]  # click's, or that of typer's copy of click
-
-
-class PlainUsage(typer.core.TyperGroup):
-    """Commands of which errors of usage quote what was typed as plain text."""
-
-    def make_context(self, *arguments: Any, **options: Any) -> Any:
-        """As of every group."""
-        with _plain_usage_errors():
-            return super().make_context(*arguments, **options)
-
-    def invoke(self, ctx: Any) -> Any:
-        """As of every group; here the options of its commands are read."""
-        with _plain_usage_errors():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _plain_usage_errors() -> Iterator[None]:
-    try:
-        yield
-    except _UsageError as error:
-        error.message = plain(error.message)
-        raise
-
-
-app = typer.Typer(
-    cls=PlainUsage,
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)  # fmt: skip
-
-
-def _version(requested: bool) -> None:
-    """Print the version and exit, if it was requested."""
-    if requested:
-        printing.say(f"sim {version('token-economics-sim')}")
-        raise typer.Exit
-
-
-@app.callback()
-def sim(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    """Monte Carlo simulation of AI-lab token economics, from the substation to the token."""
-
-
-app.command()(init.init)
-app.command("help")(help.help_)
-app.command()(check.check)
-app.command()(describe.describe)
-app.command()(schema.schema)
-app.command()(run.run)
-app.command()(sweep.sweep)
-app.command("list")(list.list_)
-app.command()(show.show)
-app.command()(plot.plot)
-app.command()(export.export)
-app.command()(rm.rm)
-app.command()(selftest.selftest)
-
-
-@contextmanager
-def _without_dask() -> Iterator[None]:
-    """Hide Dask from xarray, which would import it.
-
-    xarray does so to see whether arrays are Dask's.
-
-    The import takes a tenth of a short run. Dask is not hidden with `--cluster`, which uses it.
-    """
-    modules: dict[str, Any] = sys.modules
-    if "xarray" in modules or any(word.startswith("--cluster") for word in sys.argv):
-        yield
-        return
-    modules["dask"] = None  # as if not installed
-    try:
-        yield
-    finally:
-        del modules["dask"]
+class _Interrupt(KeyboardInterrupt):
+    """Ctrl-C. With Python's own class, if met in an `exec`, the exit code would not be ours."""
 
 
 def main() -> None:
     """Run the command line.
 
-    Exit with 2 for bad input, 1 for a failure, 130 if interrupted.
+    Exit with 2 for bad input, 1 for a failure, 130 if interrupted, 141 if the reader of standard
+    output has closed it.
     """
-    # Imports make many lasting objects: at Python's default, searching them for cycles again and
-    # again takes an eighth of a short run.
-    gc.set_threshold(50_000)
-    atexit.register(gc.freeze)  # Python searches all again when it ends: another tenth
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # characters that a terminal lacks
     try:
-        with _without_dask():
-            app()
-    except InputError as error:
-        printing.complain(error)
-        sys.exit(2)
-    except (RunError, MemoryError) as error:
-        printing.complain(error if isinstance(error, RunError) else "out of memory")
-        sys.exit(1)
-    except (KeyboardInterrupt, SystemExit) as leaving:
-        code = 130 if isinstance(leaving, KeyboardInterrupt) else leaving.code
-        if code == 130:
-            printing.complain("interrupted: finished work is kept")
-        sys.exit(code)
+        import signal
+
+        def interrupt(*_: object) -> None:
+            raise _Interrupt
+
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, interrupt)
+        from sim.cli.app import run_command
+
+        run_command()
+    except KeyboardInterrupt:
+        code: object = 130
+    except SystemExit as leaving:
+        code = leaving.code
+    import sys
+
+    if code == 130 and sys.stderr is not None:
+        sys.stderr.write("interrupted: finished work is kept\n")
+    sys.exit(code)  # type: ignore[arg-type] # of another SystemExit

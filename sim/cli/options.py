@@ -97,8 +97,8 @@ def unknown_quarters(quarters: list[str] | None) -> list[Fault]:
 def announce_compiling() -> None:
     """Print a notice if the model has yet to be compiled."""
     from sim.cli.terminal import warn
-    from sim.kernels.jit import cache_lasts, is_compiled
+    from sim.kernels.cache import cache_lasts, is_compiled
 
     if not is_compiled():
-        how_often = "once" if cache_lasts() else "as in every run: set NUMBA_CACHE_DIR to a folder"
+        how_often = "once" if cache_lasts() else "as in every run"
         warn(f"Compiling the model for this machine, {how_often} (up to a minute) ...", style="")

@@ -42,6 +42,9 @@ _POLL_INTERVAL = 10.0  # seconds between checks that there are workers
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
 # An interrupt from the terminal reaches all processes of a command; only this one handles it.
 _UNINTERRUPTED = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+_WITHOUT_PAGES: dict[str, list[str]] = {
+    f"distributed.{role}.http.routes": [] for role in ("scheduler", "worker")
+}
 
 
 class Fingerprint(NamedTuple):
@@ -236,12 +239,19 @@ def connected(address: str | None, caller: str = "--cluster") -> Iterator[Cluste
 
     if message := address_fault(address):
         refuse(message)
+    kind, _, rest = address.partition(":")
     try:
         import dask
         import distributed
+
+        # Temporary certificates, which only the processes of a local cluster have: without them
+        # every user of the machine could have code run. Others are those of Dask's configuration.
+        security = distributed.Security.temporary() if kind == "local" else distributed.Security()
     except ImportError as error:
-        refuse(f"a cluster needs distributed: pip install distributed ({error})")
-    kind, _, rest = address.partition(":")
+        needed = "distributed and cryptography: pip install distributed cryptography"
+        refuse(f"a cluster needs {needed} ({error})")
+    if kind == "tls" and not security.get_connection_args("client").get("ssl_context"):
+        refuse(f"{address}: no certificates in Dask's configuration (distributed.comm.tls)")
     connect_timeout = dask.utils.parse_timedelta(
         dask.config.get("distributed.comm.timeouts.connect")
     )
@@ -250,15 +260,21 @@ def connected(address: str | None, caller: str = "--cluster") -> Iterator[Cluste
         stack.enter_context(distributed.utils.silence_logging_cmgr(logging.CRITICAL))
         try:
             if kind == "local":
+                # Without a dashboard, Dask's web servers still listen: pages they have none, nor
+                # have those of workers that are started again later.
+                stack.enter_context(dask.config.set(_WITHOUT_PAGES))
                 local_cluster = distributed.LocalCluster(
                     n_workers=int(rest), threads_per_worker=1, processes=True, memory_limit=0,
-                    dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
+                    security=security, dashboard_address="127.0.0.1:0",
+                    scheduler_kwargs={"dashboard": False}, silence_logs=logging.CRITICAL,
                     preload=[_UNINTERRUPTED],
                 )  # fmt: skip
                 address = stack.enter_context(local_cluster).scheduler_address
             # Not the default client: with that, xarray would use locks of the cluster for files.
             client = stack.enter_context(
-                distributed.Client(address, timeout=connect_timeout, set_as_default=False)
+                distributed.Client(
+                    address, timeout=connect_timeout, security=security, set_as_default=False
+                )
             )
         except (OSError, ValueError, TypeError, RuntimeError) as error:
             refuse(f"{address}: unreachable within {connect_timeout:g} s: {_first_line(error)}")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 from conftest import ROOT, Command, runs_in
-from stored_runs import Sim
+from stored_runs import Sim, StoredRun
 
-from sim.cli import main
+from sim.cli.app import app
 from sim.common.errors import Fault
 from sim.parameters.loading import parse_set
 
@@ -102,7 +106,7 @@ def test_commands_name_a_damaged_file_and_leave_it_alone(run_sim: Sim, command: 
 
 
 def test_help_of_every_command_fits_80_columns(invoke: Command) -> None:
-    names = list(typer.main.get_command(main.app).commands)  # type: ignore[attr-defined]
+    names = list(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     assert len(names) == 13
     for name in names:
         done = invoke(name, "--help")
@@ -113,3 +117,90 @@ def test_help_of_every_command_fits_80_columns(invoke: Command) -> None:
         assert "…" not in done.stdout, name
     assert max(map(len, invoke("--help").stdout.splitlines())) <= 80
     assert invoke("-h").stdout == invoke("--help").stdout
+
+
+def python(code: str, **streams: Any) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process of its own."""
+    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    return subprocess.run([sys.executable, "-c", code], text=True, timeout=60, **given)
+
+
+@pytest.mark.parametrize("module", ["signal", "typer", "numba"])
+def test_an_interruption_of_imports_is_one_line_and_130(module: str) -> None:
+    """Where a module is imported; `exec` stands for what libraries do while they are."""
+    code = f"""
+import os, sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            exec("os.kill(os.getpid(), 2)")
+for name in list(sys.modules):
+    if name.split(".")[0] in {module.split(".")[0]!r}:
+        del sys.modules[name]
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["sim", "run", {BASE!r}, "--draws", "64", "--no-figures", "--out", os.devnull]
+from sim.cli.main import main
+main()
+"""
+    done = python(code)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "interrupted: finished work is kept\n"
+
+
+@pytest.mark.parametrize("arguments", [("show", "base"), ("--help",)])
+def test_output_to_a_full_device_is_one_line_and_1(
+    stored: StoredRun, arguments: tuple[str, ...]
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "sim", *arguments], cwd=stored.folder.parent.parent,
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("arguments", [("show", "base"), ("--help",)])
+def test_a_reader_that_has_enough_ends_the_command_quietly(
+    stored: StoredRun, arguments: tuple[str, ...]
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)  # before anything is written
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "sim", *arguments], cwd=stored.folder.parent.parent,
+            stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60,
+        )  # fmt: skip
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+
+
+def test_a_command_without_standard_output_ends_as_others(stored: StoredRun) -> None:
+    closed = f"exec >&-; {shlex.quote(sys.executable)} -m sim list"
+    done = subprocess.run(
+        ["sh", "-c", closed], cwd=stored.folder.parent.parent, stderr=subprocess.PIPE, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("threads", ["0", "", "many"])
+def test_an_unlawful_number_of_threads_in_the_environment_is_told(
+    command: Command, tmp_path: Path, threads: str
+) -> None:
+    done = command("run", BASE, "--draws", "64", NUMBA_NUM_THREADS=threads)
+    assert (done.returncode, done.stdout) == (2, "")
+    expected = f"NUMBA_NUM_THREADS: expected a number of threads, 1 or more; got '{threads}'\n"
+    assert done.stderr == expected
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_warning_is_one_line_without_its_source() -> None:
+    code = """
+import warnings
+from sim.cli import app
+app._prepare_streams()
+warnings.warn("the cache is damaged", RuntimeWarning)
+"""
+    assert python(code).stderr == "note: the cache is damaged\n"

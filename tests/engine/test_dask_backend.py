@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+import http.client
 import os
 import signal
+import ssl
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +28,9 @@ from sim.simulation.dataset import make_dataset
 from sim.simulation.simulate import run_engine
 from sim.store import checkpoint
 
-pytest.importorskip("distributed")
+dask = pytest.importorskip("dask")
+distributed = pytest.importorskip("distributed")
+psutil = pytest.importorskip("psutil")  # which distributed needs
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +39,16 @@ def cluster() -> Iterator[Cluster]:
     with connected("local:2") as connection:
         assert connection is not None
         yield connection
+
+
+@pytest.fixture
+def certificates(cluster: Cluster) -> Iterator[None]:
+    """Dask's configuration with the certificates of that cluster."""
+    own = cluster.client.security
+    names = {"ca-file": own.tls_ca_file, "client.cert": own.tls_client_cert}
+    names["client.key"] = own.tls_client_key
+    with dask.config.set({f"distributed.comm.tls.{name}": pem for name, pem in names.items()}):
+        yield
 
 
 def address(cluster: Cluster) -> str:
@@ -110,11 +127,72 @@ def test_a_run_can_move_from_a_cluster_to_threads_and_back(
     xr.testing.assert_identical(make_dataset(state), dataset_of_threads(base, extended))
 
 
+@pytest.mark.usefixtures("certificates")
 def test_simulate_takes_the_address_of_a_cluster(base: Scenario, cluster: Cluster) -> None:
     ds = sim.simulate(base, draws=3_000, cluster=address(cluster))
     xr.testing.assert_identical(ds, sim.simulate(base, draws=3_000))
 
 
+def ports_of(cluster: Cluster) -> set[int]:
+    """The ports on which processes of a local cluster listen."""
+    processes = [os.getpid(), *cluster.client.run(os.getpid).values()]
+    connections = [each for pid in processes for each in psutil.Process(pid).net_connections()]
+    return {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
+
+
+def test_a_local_cluster_serves_nobody_without_its_certificates(cluster: Cluster) -> None:
+    ports = ports_of(cluster)
+    assert {int(address(cluster).rpartition(":")[2])} < ports
+    assert len(ports) >= 6  # scheduler and two workers, each with a web server
+    pages = ("", "health", "status", "metrics", "info/main/workers.html", "json/counts.json")
+    web = {port for port in ports if status_of(port, "") is not None}
+    assert {status_of(port, page) for port in web for page in pages} == {404}
+    assert len(ports - web) >= 3
+    for port in ports - web:
+        with pytest.raises(OSError):  # noqa: PT011 # of several kinds
+            cluster.client.sync(ask, f"tcp://127.0.0.1:{port}")
+    with pytest.raises(OSError):  # noqa: PT011
+        cluster.client.sync(ask, address(cluster), ssl_context=without_certificate())
+    with pytest.raises(sim.InputError, match="no certificates in Dask's configuration"):
+        connected(address(cluster)).__enter__()
+
+
+def status_of(port: int, page: str) -> int | None:
+    """The status with which a web server answers; None where there is none."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+    except (OSError, http.client.HTTPException):
+        return None
+
+
+async def ask(address: str, **arguments: Any) -> Any:
+    """What a scheduler or worker answers to who connects to it."""
+    comm = await distributed.comm.connect(address, timeout=2, **arguments)
+    try:
+        await comm.write({"op": "identity", "reply": True})
+        return await asyncio.wait_for(comm.read(), timeout=5)
+    finally:
+        comm.abort()
+
+
+def test_a_client_with_the_certificates_of_a_local_cluster_is_answered(cluster: Cluster) -> None:
+    arguments = cluster.client.connection_args
+    assert cluster.client.sync(ask, address(cluster), **arguments)["type"] == "Scheduler"
+
+
+def without_certificate() -> ssl.SSLContext:
+    """What a client that trusts anyone connects with."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+@pytest.mark.usefixtures("certificates")
 def test_workers_with_other_code_are_refused(
     base: Scenario, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,9 +244,10 @@ def test_the_run_command_refuses_an_unusable_cluster_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_cluster_without_distributed_is_refused_with_the_package_to_install(
-    base: Scenario, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("missing", ["distributed", "cryptography"])
+def test_a_cluster_without_a_package_is_refused_with_what_to_install(
+    base: Scenario, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(sim.InputError, match="a cluster needs distributed: pip install distribut"):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(sim.InputError, match="needs distributed and cryptography: pip inst"):
         sim.simulate(base, draws=32, cluster="local:2")

@@ -1,4 +1,4 @@
-"""Private names of libraries are used in one module each, and are there.
+"""Private names of libraries are used in the modules listed here, and are there.
 
 A name that a library does not publish may be gone with its next minor release, which is why
 pyproject.toml bounds these libraries from above. Methods of objects that numba hands to an
@@ -14,31 +14,36 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numba
 import pytest
 from conftest import ROOT
 
-# Library -> the module that uses its private names, and these.
-PRIVATE: dict[str, tuple[str, set[str]]] = {
-    "numba": (
-        "sim/kernels/numba_vectors/internals.py",
-        {
+# Library -> the modules that use its private names, and these.
+PRIVATE: dict[str, dict[str, set[str]]] = {
+    "numba": {
+        "sim/kernels/numba_vectors/internals.py": {
             "numba.core.cgutils",
             "numba.core.options.DefaultOptions",
             "numba.core.typeconv.Conversion",
             "numba.np.arrayobj.populate_array",
         },
-    ),
-    "llvmlite": ("", set()),  # `llvmlite.ir` is public
-    "scipy": ("sim/engine/sampling_plan.py", {"scipy.stats.qmc.Sobol._sv"}),
-    "xarray": (
-        "sim/store/netcdf.py",
-        {
+        "sim/kernels/cache.py": {
+            "numba.core.compiler.CompileResult",
+            "numba.core.dispatcher.Dispatcher._cache",
+            "numba.core.serialize.dumps",
+        },
+    },
+    "llvmlite": {},  # `llvmlite.ir` is public
+    "scipy": {"sim/engine/sampling_plan.py": {"scipy.stats.qmc.Sobol._sv"}},
+    "xarray": {
+        "sim/store/netcdf.py": {
             "xarray.conventions.cf_encoder",
             "xarray.conventions.encode_dataset_coordinates",
             "xarray.core.indexing",
         },
-    ),
+    },
 }
+ALL_NAMES = set().union(*(names for modules in PRIVATE.values() for names in modules.values()))
 # What is private of a library, as the beginning of a full name or an attribute of an object.
 INTERNAL = {
     "numba": re.compile(r"numba\.(core|np|cpython|typed|misc)\b"),
@@ -46,7 +51,11 @@ INTERNAL = {
     "scipy": re.compile(r"scipy\.([\w.]+\.)?_\w+|_sv$"),
     "xarray": re.compile(r"xarray\.(core|conventions|coding|namedarray)\b|xarray\.([\w.]+\.)?_\w+"),
 }
-ATTRIBUTES = {"_sv": "scipy.stats.qmc.Sobol._sv"}  # of objects, which no import names
+# Attributes of objects, which no import names.
+ATTRIBUTES = {
+    "_sv": "scipy.stats.qmc.Sobol._sv",
+    "_cache": "numba.core.dispatcher.Dispatcher._cache",
+}
 MODULES = sorted((ROOT / "sim").rglob("*.py"))
 
 
@@ -91,25 +100,21 @@ def private_names(path: Path, library: str) -> set[str]:
 
 
 @pytest.mark.parametrize("library", PRIVATE)
-def test_private_names_are_used_in_one_module(library: str) -> None:
-    module, listed = PRIVATE[library]
-    used = {path: private_names(path, library) for path in MODULES}
-    elsewhere = {
-        str(path.relative_to(ROOT)): names
-        for path, names in used.items()
-        if names and path != ROOT / module
-    }
-    assert elsewhere == {}
-    assert not module or used[ROOT / module] == listed
+def test_private_names_are_used_in_the_modules_listed(library: str) -> None:
+    used = {str(path.relative_to(ROOT)): private_names(path, library) for path in MODULES}
+    assert {path: names for path, names in used.items() if names} == PRIVATE[library]
 
 
-@pytest.mark.parametrize("name", sorted(set().union(*(names for _, names in PRIVATE.values()))))
+@pytest.mark.parametrize("name", sorted(ALL_NAMES))
 def test_a_private_name_can_be_imported(name: str) -> None:
     parts = name.split(".")
     target: Any = import_module(parts[0])
     for i, part in enumerate(parts[1:], start=2):
         if part == "_sv":
             target = target(1, scramble=False)  # an attribute of objects
+        elif part == "_cache":
+            kind, target = target, numba.njit(full_names)
+            assert isinstance(target, kind)
         elif not hasattr(target, part):
             import_module(".".join(parts[:i]))
         target = getattr(target, part)
@@ -126,6 +131,7 @@ def test_a_private_name_can_be_imported(name: str) -> None:
         "import xarray as xr\nxr.core.indexing",
         "from scipy.stats import _qmc",
         "sobol._sv",
+        "dispatcher._cache = None",
     ],
 )
 def test_the_scan_finds_a_private_name(code: str, tmp_path: Path) -> None:

@@ -1,0 +1,242 @@
+"""The cache of machine code: files that are checked before they are read.
+
+numba's own cache looks at the file of a function, not at the files of the functions it calls (numba
+issue 1833), and unpickles whatever it finds, so that a flipped bit ends in a crash or in other
+numbers. Here the folder is named by what the machine code depends on, and a file begins with a hash
+of its content, of its own name and of that of the folder.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import pickle
+import re
+import shutil
+import stat
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numba
+import platformdirs
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+
+from sim.common.errors import RunError
+from sim.common.fingerprint import kernels_hash
+from sim.kernels.numba_vectors.availability import LANES
+from sim.kernels.numba_vectors.group import GROUP
+
+_FOLDERS_KEPT = 8
+_OURS = re.compile(r"kernels-[0-9a-f]{16}(-\d+)?")
+# Names the temporary folder of a process to those that it starts.
+_TEMPORARY = "TOKEN_ECONOMICS_TEMPORARY_CACHE"
+_LLVMLITE = version("llvmlite")
+_DIGEST = 32  # bytes
+_MOST_BYTES = 1 << 28  # of a file; the largest has 3 MB
+_UNFINISHED, _UNFINISHED_SECONDS = ".unfinished", 600.0  # after which their process was killed
+
+
+def keep_compiled(dispatcher: Any) -> None:
+    """Let a compiled function of numba keep its machine code in `cache_folder`."""
+    dispatcher._cache = _Entries(dispatcher.py_func, cache_folder())
+
+
+def is_compiled() -> bool:
+    """Whether machine code of this source is cached, or none is needed."""
+    uncompiled = bool(numba.config.DISABLE_JIT)
+    return uncompiled or any(cache_folder().glob("sim.kernels.loop.run_block*.nbc"))
+
+
+def cache_lasts() -> bool:
+    """Whether a later command finds what this one compiles."""
+    cache_folder()
+    return _TEMPORARY not in os.environ
+
+
+@cache
+def cache_folder() -> Path:
+    """The folder that holds the machine code of exactly this source.
+
+    Where that cannot be written, or other users can write to it, a warning says so, and the folder
+    is a temporary one. This process removes it at exit; those that it starts use it too.
+
+    Raises:
+        RunError: If no temporary folder can be made either.
+    """
+    configured = os.environ.get(_TEMPORARY) or os.environ.get("NUMBA_CACHE_DIR")
+    root = Path(configured or platformdirs.user_cache_dir("token-economics")).absolute()
+    try:
+        folder = _folder_in(root)
+    except OSError as error:
+        reason = f"compiled code cannot be kept in {root}: {error.strerror or error}"
+    else:
+        _prune(root, folder)
+        return folder
+    remedy = "set NUMBA_CACHE_DIR to a folder of your own"
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix="token-economics-kernels-"))
+    except OSError as error:
+        raise RunError(f"{reason}; nor in a temporary folder: {error.strerror}: {remedy}") from None
+    atexit.register(_remove_by, os.getpid(), temporary)
+    os.environ[_TEMPORARY] = str(temporary)
+    _warn(f"{reason}; it is compiled anew in every run: {remedy}")
+    return _folder_in(temporary)
+
+
+def _folder_in(root: Path) -> Path:
+    """Make the folder of this source, by source and number of lanes.
+
+    Raises:
+        OSError: If it cannot be written, or others can write to it: they could have their code run.
+    """
+    folder = root / (f"kernels-{kernels_hash()}" + ("" if LANES == GROUP else f"-{LANES}"))
+    for path in (root, folder):
+        path.mkdir(0o700, parents=True, exist_ok=True)
+        status = path.stat()
+        if not hasattr(os, "getuid"):
+            continue
+        # In a folder such as /tmp, nobody but its owner replaces a folder.
+        sticky = path is root and status.st_mode & stat.S_ISVTX
+        if status.st_uid not in ({0, os.getuid()} if path is root else {os.getuid()}):
+            raise PermissionError(f"{path.name} belongs to another user")
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky:
+            raise PermissionError(f"other users can write to {path.name} (chmod go-w)")
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+    return folder
+
+
+def _prune(root: Path, own: Path) -> None:
+    """Remove folders of other sources but for the newest."""
+
+    def changed(folder: Path) -> float:
+        try:
+            return folder.stat().st_mtime
+        except OSError:  # another process removed it
+            return 0.0
+
+    ours = (path for path in root.glob("kernels-*") if _OURS.fullmatch(path.name))
+    for stale in sorted(ours, key=changed)[:-_FOLDERS_KEPT]:
+        if stale != own:
+            shutil.rmtree(stale, ignore_errors=True)
+
+
+def _remove_by(process: int, folder: Path) -> None:
+    """Remove a folder, in the process that made it and not in its forks."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Entries:
+    """The cached machine code of a function: what numba's dispatchers ask of a cache."""
+
+    def __init__(self, function: Callable[..., Any], folder: Path) -> None:
+        self.cache_path = str(folder)
+        line = function.__code__.co_firstlineno
+        self._start = folder / f"{function.__module__}.{function.__qualname__}-{line}"
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        """The machine code for a signature; None if it has to be compiled."""
+        target.refresh()
+        key = _key(signature, target.codegen())
+        content = _read(self._path(key))
+        if content is None:
+            return None
+        stored_key, result = pickle.loads(content)
+        return CompileResult._rebuild(target, *result) if stored_key == key else None
+
+    def save_overload(self, signature: Any, result: Any) -> None:
+        """Keep the machine code for a signature, if it holds no addresses of this process."""
+        if not result.library.has_dynamic_globals:
+            key = _key(signature, result.library.codegen)
+            _write(self._path(key), dumps((key, result._reduce())))
+
+    def flush(self) -> None:
+        """Remove the machine code for all signatures."""
+        for path in self._start.parent.glob(f"{self._start.name}.*"):
+            path.unlink(missing_ok=True)
+
+    def _path(self, key: tuple[Any, ...]) -> Path:
+        """The file for a signature and machine."""
+        digest = hashlib.blake2b(repr(key).encode(), digest_size=16).hexdigest()
+        return self._start.with_name(f"{self._start.name}.{digest}.nbc")
+
+
+def _key(signature: Any, codegen: Any) -> tuple[Any, ...]:
+    """What machine code depends on, beside its source and numba."""
+    return signature, codegen.magic_tuple(), sys.implementation.cache_tag, _LLVMLITE
+
+
+def _digest(path: Path, content: bytes | memoryview) -> bytes:
+    """Hash of the content of a file and of its place."""
+    digest = hashlib.blake2b(f"{path.parent.name}/{path.name}\0".encode(), digest_size=_DIGEST)
+    digest.update(content)
+    return digest.digest()
+
+
+def _read(path: Path) -> memoryview | None:
+    """The content of a file of the cache.
+
+    Returns:
+        None if there is no such file. Also, with a warning, if it cannot be read or is not what was
+        written there.
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode) and status.st_size <= _MOST_BYTES:
+            data = memoryview(path.read_bytes())
+            if data[:_DIGEST] == _digest(path, data[_DIGEST:]):
+                return data[_DIGEST:]
+        why = "damaged"
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        why = f"unreadable ({error.strerror})"
+    _warn_once(f"compiled code in {path.parent} is {why}: what is so is compiled anew")
+    return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file of the cache at one stroke; a warning says that it cannot be."""
+    _remove_unfinished(path.parent)
+    try:
+        handle, unfinished = tempfile.mkstemp(_UNFINISHED, f"{path.name}.", path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(_digest(path, content))
+                file.write(content)
+            Path(unfinished).replace(path)
+        except BaseException:
+            Path(unfinished).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        _warn_once(f"compiled code cannot be kept in {path.parent}: {error.strerror}")
+
+
+@cache
+def _remove_unfinished(folder: Path) -> None:
+    """Remove what killed processes were writing."""
+    for path in folder.glob(f"*{_UNFINISHED}"):
+        try:
+            if time.time() - path.stat().st_mtime > _UNFINISHED_SECONDS:
+                path.unlink()
+        except OSError:  # its process has finished it, after all
+            pass
+
+
+@cache
+def _warn_once(message: str) -> None:
+    _warn(message)
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, RuntimeWarning, stacklevel=3)
