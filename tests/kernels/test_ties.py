@@ -39,10 +39,8 @@ def operating_point(sequences: float, speed: float = 256.0, flops: float = 2.0**
         kv_bytes_per_token=2**10, mean_context_tokens=2**10, attention_flop_per_token_pair=0,
         draft_tokens=0, draft_acceptance=0, draft_overhead=0, user_speed_tokens_per_s=speed,
     )  # fmt: skip
-    point = throughput.operating_point(
-        accelerator, workload, throughput.decode(accelerator, workload)
-    )
-    return point
+    decode = throughput.decode(accelerator, workload)
+    return throughput.operating_point(accelerator, workload, decode)
 
 
 @pytest.mark.parametrize(
@@ -60,12 +58,10 @@ def test_the_first_of_tied_bounds_binds(sequences: float, batch: float, binding:
 
 
 def test_compute_binds_before_memory_at_a_tie() -> None:
-    """With half the FLOP/s, compute allows 2^-8 / (2^-19 + 2^-20) = 1,365 1/3 sequences."""
-    point = operating_point(2.0**12 / 3.0, flops=2.0**51)
-    assert point.batch == pytest.approx(2.0**12 / 3.0)
-    assert operating_point(2000.0, flops=2.0**51).binding_constraint == COMPUTE
-    three_quarters = operating_point(1024.0, flops=2.0**52 / 3.0)  # 2^-8 / 2^-18
-    assert (three_quarters.batch, three_quarters.binding_constraint) == (1024.0, COMPUTE)
+    """With a third of the FLOP/s, compute allows 2^-8 / 2^-18 sequences."""
+    for sequences, binding in ((1024.0, COMPUTE), (1023.0, MEMORY)):
+        point = operating_point(sequences, flops=2.0**52 / 3.0)
+        assert (point.batch, point.binding_constraint) == (sequences, binding)
 
 
 def test_one_sequence_beside_the_weights_fits_and_less_does_not() -> None:
@@ -126,7 +122,7 @@ def test_a_lab_at_the_hurdle_is_not_under_it(domains: bool) -> None:
             out = worlds.evaluate({**x, "hurdle_margin": hurdle})
             np.testing.assert_array_equal(out["lab_paid_margin"][:, lab, REFERENCE], own)
             under = margins < hurdle[:, None]  # [draw, lab]; False where a margin is NaN
-            rpo = x["rpo_busd"][..., None] * _rpo_share(x)
+            rpo = x["rpo_busd"][..., None] * x["rpo_lab_share"]
             expected = np.where(under[:, None, :], rpo, 0.0).sum(axis=-1)
             np.testing.assert_allclose(out["rpo_under_hurdle"], expected, rtol=1e-12)
             rented = out["net_book_value_by_lab"][..., REFERENCE] * (1.0 - x["captive"])
@@ -135,8 +131,3 @@ def test_a_lab_at_the_hurdle_is_not_under_it(domains: bool) -> None:
             np.testing.assert_allclose(
                 out["nbv_under_hurdle"], expected, rtol=1e-12, atol=1e-12 * scale
             )
-
-
-def _rpo_share(x: dict[str, Any]) -> Any:
-    """Shares of labs in obligations [landlord, lab], the same in every draw."""
-    return x["rpo_lab_share"]
