@@ -239,17 +239,29 @@ def test_draws_on_every_outer_edge_are_counted_summed_and_the_extremes(
     """On an edge or a bit beside it, alone in a chunk or among others, at both ends."""
     rng = np.random.default_rng(7)
     kept = rng.normal(size=(1, 1_024))
-    histograms = Histograms.begin(kept, np.ones(1_024, bool), sampler)
-    at_ends, edges = histograms.grid.at_ends, histograms.edges[0]
-    outer = [0, 1, at_ends - 2, at_ends - 1, at_ends, BINS // 2]
-    numbers = edges[[*outer, *(BINS - 2 - np.array(outer))]]
-    numbers = np.unique([np.nextafter(numbers, -np.inf), numbers, np.nextafter(numbers, np.inf)])
-    numbers = np.concatenate([numbers, [-99.0, 99.0, -np.inf, np.inf, np.nan]])
-    constant = np.repeat(numbers[:, None], draws, axis=1)
-    mixed = np.where(rng.random(constant.shape) < 0.5, constant, rng.normal(size=constant.shape))
-    for rows in (constant, mixed):
-        wide = Histograms.begin(np.repeat(kept, len(rows), axis=0), np.ones(1_024, bool), sampler)
-        count_in(wide.empty_part(), wide.edges, rows, rng.random(draws) >= left_out)
+    of_draws = Histograms.begin(kept, np.ones(1_024, bool), sampler).to_arrays()
+    # Of so few draws, edges are equal where the ends begin: bins there are empty.
+    distinct = of_draws | {"edges": np.linspace(-4.0, 4.0, BINS - 1)[None], "at_ends": np.array(48)}
+    for stored in (of_draws, distinct):
+        at_ends, edges = int(stored["at_ends"]), stored["edges"][0]
+        outer = np.array([0, 1, at_ends - 2, at_ends - 1, at_ends, BINS // 2])
+        numbers = edges[[*outer, *(BINS - 2 - outer)]]
+        beside = np.nextafter(numbers, -np.inf), numbers, np.nextafter(numbers, np.inf)
+        numbers = np.concatenate([np.unique(beside), [-99.0, 99.0, -np.inf, np.inf, np.nan]])
+        constant = np.repeat(numbers[:, None], draws, axis=1)
+        others = rng.normal(size=constant.shape)
+        mixed = np.where(rng.random(constant.shape) < 0.5, constant, others)
+        wide = {
+            name: np.repeat(values, len(numbers), axis=int(name == "ends"))
+            if values.ndim
+            else values
+            for name, values in stored.items()
+            if not name.startswith("event_") and name != "order"
+        }
+        histograms = Histograms.from_arrays(stored | wide)
+        for rows in (constant, mixed):
+            counted = rng.random(draws) >= left_out
+            count_in(histograms.empty_part(), histograms.edges, rows, counted)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 31, 500, 3_000, 20_000])
