@@ -102,6 +102,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, invoke: Command) -> Callable[..., dic
         found["figures threads"] = threads
         yield None
 
+    for command in ("run", "sweep"):  # which say so where nothing is compiled yet
+        monkeypatch.setattr(f"sim.cli.{command}.announce_compiling", lambda: None)
     monkeypatch.setattr(store_run, "run", run)
     monkeypatch.setattr(store_sweep, "run", sweep)
     monkeypatch.setattr(dask_backend, "connected", connected)
