@@ -99,14 +99,10 @@ def test_probabilities_are_shares_of_the_draws_that_count(dropped: xr.Dataset) -
 
 
 @pytest.mark.parametrize("sampler", ["stratified", "random", "sobol"])
-@pytest.mark.parametrize("policy", ["keep", "drop"])
-def test_probabilities_are_shares_of_the_draws_in_which_they_are_known(
-    sampler: str, policy: str
-) -> None:
+def test_probabilities_are_shares_of_the_draws_in_which_they_are_known(sampler: str) -> None:
     """A value that is NaN in a draw that is kept is neither below nor above."""
-    ds = sim.simulate(load(OFTEN), draws=2_000, sampler=sampler, bad_draws=policy)
-    unknown = int(np.isnan(ds.lab_paid_margin.sel(lab="openai")).any("quarter").sum())
-    assert (unknown > 0) == (policy == "keep")
+    ds = sim.simulate(load(OFTEN), draws=1_100, sampler=sampler, bad_draws="keep")
+    assert 0 < np.isnan(ds.lab_paid_margin.sel(lab="openai")).any("quarter").sum() < 1_100
     for name, (happens, known) in indicators(ds).items():
         with np.errstate(invalid="ignore"):
             expected = (happens & known).sum(axis=-1) / known.sum(axis=-1)
