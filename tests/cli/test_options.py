@@ -59,8 +59,6 @@ SWEEP: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     (("--output", "p50(tps_decode)"),
      {"outputs": ["mean(gw[xai]@2027Q4)", "p50(tps_decode)"], "keep": ("gw", "tps_decode")}),
 ]  # fmt: skip
-
-
 known: dict[tuple[str, ...], dict[str, Any]] = {}  # what arguments ask for
 
 
@@ -145,7 +143,7 @@ def test_an_option_of_sweep_changes_what_it_names_and_nothing_else(
 
 OTHER, SELECTING = "elsewhere", ("--lab", "--landlord", "--quarter")
 STORED = (BASE, "--draws", "1100", "--seed", "7", "--set", f"{ALTERED}=0.6", "--no-figures")
-# Arguments of a command, an option, and what it prints then. That has the option's own value in it,
+# Arguments of a command, an option, and what it prints then: the option's own value is in it.
 NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("show", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
     (("show", "base"), ("--landlord", "nobody"), "no such landlord: 'nobody'"),
@@ -165,7 +163,7 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("describe", "hardware.pue"), ("--file", "nowhere.toml"), "nowhere.toml"),
     (("selftest", BASE), ("--set", f"{KEY}=1.2345"), "pue 1.2345"),
 ]
-# or it is not printed without the option.
+# The same, of what is not printed without the option.
 PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("show", "base", "--landlord", "oracle"), ("--json",), '"tables"'),
     (("list",), ("--json",), '"state": "whole"'),
