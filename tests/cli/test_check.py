@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from conftest import ROOT, Command
 
+import sim
+
 BASE = str(ROOT / "params" / "base.toml")
 
 
@@ -20,3 +22,15 @@ def test_check_wraps_overrides_at_80_columns(invoke: Command) -> None:
     assert max(map(len, lines)) <= 80
     text = " ".join(done.stdout.split())
     assert "utilisation.duty_cycle_online_inference.median: 0.5 -> 0.38" in text
+
+
+def test_check_counts_what_a_file_has(invoke: Command) -> None:
+    scenario = sim.load(BASE)
+    sources = [quantity.source for quantity in scenario.quantities.values()]
+    line = (
+        f"base: no faults in {len(sources)} quantities ({sources.count('judgement')} by judgement),"
+        f" {len(scenario.labs)} labs, {len(scenario.landlords)} landlords,"
+        f" {len(scenario.sources_used())} sources"
+    )
+    assert 0 < sources.count("judgement") != len(sources) / 2
+    assert line in " ".join(invoke("check", BASE).stdout.split())

@@ -10,7 +10,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from stored_runs import Sim, StoredRun
+
+from sim.cli import list as list_command
 
 
 def test_list_fits_80_columns_and_names_damage(
@@ -59,3 +62,17 @@ def test_list_imports_no_heavy_libraries(stored: StoredRun) -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert stored.folder.name in out.stdout
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0 B"), (1, "1 B"), (999, "999 B"), (1_000, "1.0 kB"), (9_949, "9.9 kB"),
+        (9_950, "10 kB"), (999_499, "999 kB"), (999_500, "1.0 MB"), (999_499_999, "999 MB"),
+        (999_500_000, "1.0 GB"), (999_500_000_000, "1.0 TB"), (12_345_678_901_234, "12 TB"),
+    ],
+)  # fmt: skip
+def test_sizes_have_two_or_three_digits_and_the_unit_that_they_are_rounded_to(
+    number: int, text: str
+) -> None:
+    assert list_command._size(number) == text

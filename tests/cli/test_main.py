@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shlex
@@ -17,8 +18,9 @@ import typer
 from conftest import ROOT, Command, runs_in
 from stored_runs import Sim, StoredRun
 
+from sim.cli import options
 from sim.cli.app import app
-from sim.common.errors import Fault
+from sim.common.errors import Fault, InputError, Location, RunError
 from sim.parameters.loading import parse_set
 
 BASE = str(ROOT / "params" / "base.toml")
@@ -204,3 +206,50 @@ app._prepare_streams()
 warnings.warn("the cache is damaged", RuntimeWarning)
 """
     assert python(code).stderr == "note: the cache is damaged\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (InputError([Fault(Location("--draws"), "", "wrong")]), 2, "--draws: wrong\n"),
+        (RunError("it failed"), 1, "it failed\n"),
+        (MemoryError(), 1, "out of memory\n"),
+        (MemoryError("Unable to allocate 8 TiB"), 1, "out of memory\n"),
+        (KeyboardInterrupt(), 130, "interrupted: finished work is kept\n"),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+@pytest.mark.parametrize("command", [("check", BASE), ("list",), ("run", BASE)])
+def test_every_kind_of_failure_has_its_exit_code_in_every_command(
+    invoke: Command, monkeypatch: pytest.MonkeyPatch,
+    error: BaseException, code: int, message: str, command: tuple[str, ...],
+) -> None:  # fmt: skip
+    def fail(*_: object) -> None:
+        raise error
+
+    for name in ("check.load_scenarios", "run.load_scenarios", "list.folders.listed"):
+        monkeypatch.setattr(f"sim.cli.{name}", fail)
+    done = invoke(*command)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", message)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("12", 12),
+        ("1e6", 1_000_000),
+        ("-0.0", 0),
+        ("1.5", 1.5),
+        (str(2**64 - 1), 2**64 - 1),
+        (f"{2**53 - 1}.0", 2**53 - 1),
+        (f"{2**53}.0", 2.0**53),  # which also stands for 2^53 + 1: no whole number is meant
+        (f"-{2**53}.0", -(2.0**53)),
+        ("1e16", 1e16),
+        ("inf", math.inf),
+        ("ten", "ten"),
+        (None, None),
+    ],
+)
+def test_a_number_is_whole_only_where_a_float_can_tell(text: str | None, number: object) -> None:
+    parsed = options.parse_number(text)
+    assert (parsed, type(parsed)) == (number, type(number))

@@ -9,10 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 from conftest import ROOT, Command, runs_in
 
 import sim
+from sim.cli.run import _stored_draws
 
 BASE = str(ROOT / "params" / "base.toml")
 
@@ -198,3 +201,19 @@ def test_an_interrupted_run_exits_with_130_and_leaves_no_partial_file(tmp_path: 
     assert process.returncode == 130, errors
     assert b"Traceback" not in errors
     assert runs_in(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    ("reused", "drawn", "stored", "note"),
+    [
+        (0, 2_500, True, ""),
+        (1_024, 1_476, True, "1,024 draws were stored, 1,476 are new"),
+        (2_500, 0, True, "as stored"),
+        (1_024, 0, False, "as stored; the folder keeps its longer run"),
+        (0, 2_500, False, "the folder keeps its longer run"),
+    ],
+)
+def test_run_says_how_many_of_its_draws_were_stored(
+    reused: int, drawn: int, stored: bool, note: str
+) -> None:
+    assert _stored_draws(SimpleNamespace(reused=reused, drawn=drawn, stored=stored)) == note  # type: ignore[arg-type]

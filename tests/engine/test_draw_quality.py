@@ -20,6 +20,7 @@ from sim.model.blocks import replicate_of
 from sim.model.record_layout import layout_of
 from sim.parameters.scenario import Scenario
 from sim.simulation.dataset import make_dataset
+from sim.statistics.datasets import indicators
 from sim.tables import comparison
 
 BASE = ROOT / "params" / "base.toml"
@@ -95,6 +96,17 @@ def test_probabilities_are_shares_of_the_draws_that_count(dropped: xr.Dataset) -
     reached = dropped.lab_paid_margin >= dropped.hurdle_margin
     probability = dropped.p_lab_margin_above_hurdle.sel(lab="openai")
     np.testing.assert_array_equal(probability, reached.mean("draw").sel(lab="openai"))
+
+
+@pytest.mark.parametrize("sampler", ["stratified", "random", "sobol"])
+def test_probabilities_are_shares_of_the_draws_in_which_they_are_known(sampler: str) -> None:
+    """A value that is NaN in a draw that is kept is neither below nor above."""
+    ds = sim.simulate(load(OFTEN), draws=1_100, sampler=sampler, bad_draws="keep")
+    assert 0 < np.isnan(ds.lab_paid_margin.sel(lab="openai")).any("quarter").sum() < 1_100
+    for name, (happens, known) in indicators(ds).items():
+        with np.errstate(invalid="ignore"):
+            expected = (happens & known).sum(axis=-1) / known.sum(axis=-1)
+        np.testing.assert_array_equal(ds[name], expected, err_msg=name)
 
 
 def test_moments_are_those_of_the_draws_that_count(dropped: xr.Dataset) -> None:

@@ -13,8 +13,17 @@ from hypothesis.extra.numpy import arrays
 
 import sim
 from sim.engine.events import indicator_set
-from sim.engine.histograms import CHUNK, Histograms, count_indicators
-from sim.model.blocks import replicate_of
+from sim.engine.histograms import (
+    CHUNK,
+    DRAWS_AT_ENDS,
+    HistogramPart,
+    Histograms,
+    bins_at_ends,
+    count_indicators,
+    edge_levels,
+    write_edges,
+)
+from sim.model.blocks import BLOCK, replicate_of
 from sim.model.histogram_bins import BINS, PER_COARSE
 from sim.parameters.scenario import Scenario
 from sim.statistics.datasets import indicators
@@ -191,3 +200,116 @@ def test_events_are_counted_by_replicate_and_without_nan(sampler: str, left_out:
                 count[chosen].reshape(*shape, 32), np.moveaxis(by_replicate, 0, -1)
             )
     assert not expected
+
+
+# First and last bins, edges and ranks
+
+
+def count_in(part: HistogramPart, edges: np.ndarray, rows: np.ndarray, counted: np.ndarray) -> None:
+    """Add draws [column, draw], and assert that counts, sums and extremes are those of NumPy."""
+    first = 2_048
+    ends = part.add(rows, counted, first).sum(axis=0)
+    replicate = replicate_of(first + np.arange(rows.shape[1]), part.sampler)
+    for column, row in enumerate(rows):
+        bins = np.searchsorted(edges[column], row)
+        good = counted & np.isfinite(row)
+        np.testing.assert_array_equal(part.counts[column], np.bincount(bins[good], minlength=BINS))
+        coarse = np.zeros((32, BINS // PER_COARSE), np.int64)
+        np.add.at(coarse, (replicate[good], bins[good] // PER_COARSE), 1)
+        np.testing.assert_array_equal(part.coarse[column], coarse)
+        at_ends = (good & (bins < part.grid.at_ends), good & (bins >= BINS - part.grid.at_ends))
+        for end, mask in enumerate(at_ends):
+            sums = np.bincount(replicate[mask], row[mask], 32)
+            np.testing.assert_allclose(ends[:, column, end], sums, rtol=1e-12, atol=1e-12)
+        outer = row[at_ends[0] | at_ends[1]]
+        assert part.lowest[column] == outer.min(initial=np.inf)
+        assert part.highest[column] == outer.max(initial=-np.inf)
+        kinds = (np.isnan(row), row == -np.inf, row == np.inf)
+        for kind, mask in enumerate(kinds):
+            special = np.bincount(replicate[mask & counted], minlength=32)
+            np.testing.assert_array_equal(part.special[column, :, kind], special)
+
+
+@pytest.mark.parametrize("sampler", ["stratified", "sobol"])
+@pytest.mark.parametrize("left_out", [0.0, 0.1])
+@pytest.mark.parametrize("draws", [1, BLOCK + 1, 1_500])
+def test_draws_on_every_outer_edge_are_counted_summed_and_the_extremes(
+    sampler: str, left_out: float, draws: int
+) -> None:
+    """On an edge or a bit beside it, alone in a chunk or among others, at both ends."""
+    rng = np.random.default_rng(7)
+    kept = rng.normal(size=(1, 1_024))
+    of_draws = Histograms.begin(kept, np.ones(1_024, bool), sampler).to_arrays()
+    # Of so few draws, edges are equal where the ends begin: bins there are empty.
+    distinct = of_draws | {"edges": np.linspace(-4.0, 4.0, BINS - 1)[None], "at_ends": np.array(48)}
+    for stored in (of_draws, distinct):
+        at_ends, edges = int(stored["at_ends"]), stored["edges"][0]
+        outer = np.array([0, 1, at_ends - 2, at_ends - 1, at_ends, BINS // 2])
+        numbers = edges[[*outer, *(BINS - 2 - outer)]]
+        beside = np.nextafter(numbers, -np.inf), numbers, np.nextafter(numbers, np.inf)
+        numbers = np.concatenate([np.unique(beside), [-99.0, 99.0, -np.inf, np.inf, np.nan]])
+        constant = np.repeat(numbers[:, None], draws, axis=1)
+        others = rng.normal(size=constant.shape)
+        mixed = np.where(rng.random(constant.shape) < 0.5, constant, others)
+        wide = {
+            name: np.repeat(values, len(numbers), axis=int(name == "ends"))
+            if values.ndim
+            else values
+            for name, values in stored.items()
+            if not name.startswith("event_") and name != "order"
+        }
+        histograms = Histograms.from_arrays(stored | wide)
+        for rows in (constant, mixed):
+            counted = rng.random(draws) >= left_out
+            count_in(histograms.empty_part(), histograms.edges, rows, counted)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 31, 500, 3_000, 20_000])
+def test_edges_are_draws_from_the_smallest_to_the_largest_and_symmetric(n: int) -> None:
+    """Draws that all differ are no atoms, however many edges fall on one of them."""
+    draws = np.sort(np.random.default_rng(n).normal(size=n))
+    edges, mirrored = np.empty((2, BINS - 1))
+    write_edges(draws, edges)
+    write_edges(-draws[::-1], mirrored)
+    assert (edges[0], edges[-1]) == (draws[0], draws[-1])
+    assert (np.diff(edges) >= 0).all()
+    assert np.isin(edges, draws).all()
+    middle = BINS // 2 - 1  # lies between two draws, and is the lower one either way
+    for part in (slice(middle), slice(middle + 1, None)):
+        np.testing.assert_array_equal(mirrored[part], -edges[::-1][part])
+    below = np.searchsorted(draws, edges) / n
+    assert (np.abs(below - edge_levels()) <= 1 / n).all()
+
+
+def test_draws_that_are_left_out_move_no_edge() -> None:
+    values = make_draws(3_000)
+    counted = np.random.default_rng(8).random(3_000) < 0.6
+    values[0, ~counted] = 1e6
+    histograms = Histograms.begin(values, counted, "random")
+    alone = Histograms.begin(values[:, counted], np.ones(counted.sum(), bool), "random")
+    np.testing.assert_array_equal(histograms.edges, alone.edges)
+    for name in ("lowest", "highest", "counts"):
+        np.testing.assert_array_equal(getattr(histograms, name), getattr(alone, name))
+
+
+@pytest.mark.parametrize("kept", [1, 30, 40, 41, 100, 1_024, 8_192, 106_496, 10**7])
+def test_ends_hold_ten_kept_draws_or_a_quarter_of_all(kept: int) -> None:
+    """Whole coarse bins, no more than are needed, at least one; never half of all bins."""
+    at_ends, levels = bins_at_ends(kept), edge_levels()
+    assert at_ends % PER_COARSE == 0
+    assert 0 < at_ends < BINS // 2
+    wanted = min(DRAWS_AT_ENDS / kept, 0.25)
+    assert levels[at_ends - 1] >= wanted * (1 - 1e-12)
+    assert at_ends == PER_COARSE or levels[at_ends - PER_COARSE - 1] < wanted
+
+
+@pytest.mark.parametrize("sampler", ["stratified", "random", "sobol"])
+def test_restored_histograms_count_on_by_the_replicates_of_their_sampler(sampler: str) -> None:
+    values, counted = make_draws(3_072), np.ones(3_072, bool)
+    whole = Histograms.begin(values[:, :1_024], counted[:1_024], sampler)
+    restored = Histograms.from_arrays(whole.to_arrays())
+    for histograms in (whole, restored):
+        part = histograms.empty_part()
+        histograms.fold(part.add(values[:, 1_024:], counted[1_024:], 1_024))
+        histograms.merge(part)
+    assert_same_bits(restored, whole)

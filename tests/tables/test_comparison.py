@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,3 +82,52 @@ def test_errors_of_paired_differences_are_their_spread_over_seeds(level: float |
         pairs.append((cell.value, cell.error))
     values, errors = np.array(pairs).T
     assert np.sqrt((errors**2).mean()) == pytest.approx(values.std(), rel=0.2)
+
+
+def test_a_margin_at_the_hurdle_reaches_it_and_a_gigawatt_at_the_threshold_is_not_above(
+    ds: xr.Dataset,
+) -> None:
+    """As in the probabilities of the summary: draws on both, just below and just above."""
+    sign = xr.DataArray(np.arange(ds.sizes["draw"]) % 3 - 1.0, dims="draw")
+    tied = ds.assign(
+        hurdle_margin=xr.DataArray(0.7),
+        inference_gross_margin=ds.inference_gross_margin * 0
+        + np.nextafter(0.7, 0.7 + sign).transpose(...),
+        gw=ds.gw * 0 + np.nextafter(10.0, 10.0 + sign),
+    )
+    summary = sim.summarise(tied, ["p_margin_above_hurdle", "p_top_two"])
+    (_, cells), *_ = comparison.side_by_side([comparison.compared(tied)]).rows
+    heads = list(comparison.compared(tied).measures)
+    for head, name, quarter in (
+        ("P(margin\n>=\nhurdle)", "p_margin_above_hurdle", "2026Q4"),
+        ("P(two\nlargest\n> 10 GW)", "p_top_two", "2027Q4"),
+    ):
+        cell = cells[heads.index(head)]
+        assert isinstance(cell, Cell)
+        above = float((sign >= 0).mean() if name == "p_margin_above_hurdle" else (sign > 0).mean())
+        assert cell.value == pytest.approx(above, rel=1e-12)
+        assert cell.value == pytest.approx(float(summary[name].sel(quarter=quarter)), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "pairs"),
+    [
+        ({}, True),
+        ({"uncertainty": 0.5}, True),
+        ({"drop_questionable": True}, True),
+        ({"seed": 2}, False),
+        ({"sampler": "random"}, False),
+        ({"sampler": "sobol"}, False),
+        ({"draws": 512}, False),
+        ({"draws": 2_048}, False),
+    ],
+)
+def test_runs_are_paired_only_where_seed_sampler_and_draws_are_the_same(
+    base: Scenario, options: dict[str, Any], pairs: bool
+) -> None:
+    common: dict[str, Any] = {"draws": 1_024, "seed": 1, "sampler": "stratified"}
+    first, other = (
+        comparison.compared(sim.simulate(base, **(common | changes))) for changes in ({}, options)
+    )
+    labels = [label for label, _ in comparison.side_by_side([first, other]).rows]
+    assert labels == ["base", "base", *(["  vs base"] if pairs else [])]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from typing import Any
 
+import pytest
 import xarray as xr
 from conftest import ROOT
 from rich.console import Console
@@ -103,6 +105,24 @@ def test_tables_that_are_not_selected_are_left_out(ds: xr.Dataset, summary: xr.D
 def test_questionable_draws_are_counted(ds: xr.Dataset, summary: xr.Dataset) -> None:
     line = tables.quality(ds, summary)[-1]
     assert "Questionable draws, kept" in line
+
+
+@pytest.mark.parametrize("uncertainty", [1.0, 2.0])
+def test_reasons_of_questionable_draws_are_counted_each(base: Scenario, uncertainty: float) -> None:
+    """Also draws in which a lab needs more hours than it has, of which a mean was only rounded."""
+    options: dict[str, Any] = {"draws": 2_000, "seed": 3, "uncertainty": uncertainty}
+    options["bad_draws"] = "keep"
+    ds = sim.simulate(base, **options)
+    flags = ["fits_in_memory", "pue_above_capacity_ratio", "training_share_below_zero"]
+    draws = sim.simulate(base, keep=flags, **options)
+    unfit, facility = ~draws.fits_in_memory, draws.pue_above_capacity_ratio
+    lines = " ".join(tables.quality(ds, sim.summarise(ds)))
+    assert (
+        f"kept: {int((unfit | facility).sum()):,}; in {int(unfit.sum()):,} the model does not fit"
+        f" in HBM, in {int(facility.sum()):,} pue is above the capacity ratio"
+    ) in lines
+    hours = int(draws.training_share_below_zero.sum())
+    assert (f"In {hours:,} draws inference and fine-tuning" in lines) == (hours > 0)
 
 
 def test_draws_that_are_not_finite_are_reported(ds: xr.Dataset) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sim.distributions import quantile_tables as tabulate
 from sim.engine.sampling_plan import SamplingPlan
 from sim.kernels.sampling import quantile_tables as tables
+from sim.kernels.sampling.quantities import write_between_ends
 from sim.parameters.distribution_errors import read_named_distribution
 
 SCORES = np.concatenate(
@@ -159,3 +160,34 @@ def test_distributions_of_one_shape_share_a_table() -> None:
         )
         plan.add(f"x{i}", i, distribution)
     assert len({int(q["slot"]["first"]) for q in plan.sampling(1, "random").quantities}) == 1
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"family": "uniform", "min": 0.1, "max": 0.3},
+        {"family": "triangular", "min": -0.3, "mode": 0.2, "max": 0.7},
+        {"family": "beta", "a": 0.1, "b": 0.2},
+        {"family": "normal", "mean": 0.1, "sd": 1.3, "min": -0.3, "max": 2.1},
+        {"family": "pert", "min": 1.1, "mode": 2.3, "max": 5.7},
+    ],
+    ids=lambda definition: definition["family"],
+)
+def test_no_value_leaves_the_bounds_of_its_distribution_by_a_bit(
+    definition: dict[str, Any],
+) -> None:
+    """What a table rounds, or would go on to, is cut to the bounds as they are given."""
+    distribution = read_named_distribution(definition, "x")
+    plan = SamplingPlan()
+    plan.add("x", 0, distribution)
+    quantity = plan.sampling(1, "random").quantities[0]
+    low, high = definition.get("min", 0.0), definition.get("max", 1.0)
+    assert (quantity["low"], quantity["high"]) == (low, high)
+    standard = np.array([(bound - quantity["shift"]) / quantity["factor"] for bound in (low, high)])
+    near = standard + np.spacing(standard) * np.arange(-40, 41)[:, None]
+    values = np.concatenate([near.ravel(), [-np.inf, np.inf, -1e9, 1e9]])
+    columns = np.empty((1, values.size))
+    write_between_ends(quantity, values, columns, 0)
+    assert (columns >= low).all()
+    assert (columns <= high).all()
+    assert {low, high} <= set(columns[0].tolist())

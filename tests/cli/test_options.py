@@ -1,0 +1,248 @@
+"""Every option of every command does what it names: nothing that a user asks for is dropped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from conftest import ROOT, Command, runs_in
+from stored_runs import ALTERED, Sim
+
+from sim.cli import main
+from sim.common.errors import RunError
+from sim.engine import dask_backend
+from sim.store import run as store_run
+from sim.store import sweep as store_sweep
+from sim.tables import Selection
+
+BASE = str(ROOT / "params" / "base.toml")
+UNTIL = ("--until", "p50(tps_decode) +- 20")
+KEY = "hardware.pue.median"
+
+# Arguments of `sim run` -> what of the engine's options and of the store's changes, and to what.
+RUN: list[tuple[tuple[str, ...], dict[str, Any]]] = [
+    (("--draws", "1e3"), {"draws": 1_000}),
+    (("--seed", "77"), {"seed": 77}),
+    (("--sampler", "sobol"), {"sampler": "sobol"}),
+    (("--threads", "3"), {"threads": 3, "figures threads": 3}),
+    (("--bad-draws", "keep"), {"bad_draws": "keep"}),
+    (("--drop-questionable",), {"drop_questionable": True}),
+    (("--cluster", "local:2"), {"cluster": "local:2"}),
+    (("--out", "elsewhere"), {"out": "elsewhere"}),
+    (("--no-figures",), {"figures": False}),
+    (("--force",), {"force": True}),
+    (("--set", f"{KEY}=1.25"), {KEY: 1.25}),
+    (UNTIL, {"until": ["p50(tps_decode)"], "max_draws": 10**7}),
+    ((*UNTIL, "--draws", "2048"), {"until": ["p50(tps_decode)"], "max_draws": 10**7,
+     "first_draws": 2_048, "draws": 2_048}),
+    ((*UNTIL, "--max-draws", "65536"), {"until": ["p50(tps_decode)"], "max_draws": 65_536}),
+]  # fmt: skip
+SWEEP: list[tuple[tuple[str, ...], dict[str, Any]]] = [
+    (("--draws", "1e3"), {"draws": 1_000}),
+    (("--seed", "77"), {"seed": 77}),
+    (("--sampler", "sobol"), {"sampler": "sobol"}),
+    (("--threads", "3"), {"threads": 3}),
+    (("--bad-draws", "drop"), {"bad_draws": "drop"}),
+    (("--drop-questionable",), {"drop_questionable": True}),
+    (("--out", "elsewhere"), {"out": "elsewhere"}),
+    (("--no-figures",), {"figures": False}),
+    (("--force",), {"force": True}),
+    (("--set", "hardware.it_power_ratio.median=1.4"), {"it_power_ratio": 1.4}),
+    (("--over", "buildout.capital_crunch_probability.value=0.1,0.2"),
+     {"over": [KEY, "buildout.capital_crunch_probability.value"]}),
+    (("--output", "p50(tps_decode)"),
+     {"outputs": ["mean(gw[xai]@2027Q4)", "p50(tps_decode)"], "keep": ("gw", "tps_decode")}),
+]  # fmt: skip
+known: dict[tuple[str, ...], dict[str, Any]] = {}  # what arguments ask for
+
+
+class AskedError(RunError):
+    """What a command asks for, in place of its result."""
+
+
+def median(scenario: Any, key: str) -> float:
+    return float(scenario.quantities[key.removesuffix(".median")].distribution.point)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, invoke: Command) -> Callable[..., dict[str, Any]]:
+    """What `sim run` or `sim sweep` with some arguments asks of the store."""
+    found: dict[str, Any] = {}
+
+    def run(scenario: Any, out: Path, options: Any, **given: Any) -> None:
+        found.update(asdict(options), out=str(out), **{KEY: median(scenario, KEY)})
+        found["until"] = [target.expression.text for target in given.get("until", [])]
+        for name in ("figures", "force", "max_draws", "first_draws"):
+            found[name] = given.get(name)
+        raise AskedError("asked")
+
+    def sweep(plan: Any, out: Path, **given: Any) -> None:
+        found.update(asdict(plan.options), out=str(out))
+        found["it_power_ratio"] = median(plan.grid.scenarios[0], "hardware.it_power_ratio")
+        found["over"] = [axis.key for axis in plan.grid.axes]
+        found["outputs"] = [expression.text for expression in plan.expressions]
+        found.update(figures=given["figures"], force=given["force"])
+        raise AskedError("asked")
+
+    @contextmanager
+    def connected(address: str | None) -> Iterator[None]:
+        found["cluster"] = address
+        yield None
+
+    @contextmanager
+    def figures_process(threads: int | None) -> Iterator[None]:
+        found["figures threads"] = threads
+        yield None
+
+    for command in ("run", "sweep"):  # which say so where nothing is compiled yet
+        monkeypatch.setattr(f"sim.cli.{command}.announce_compiling", lambda: None)
+    monkeypatch.setattr(store_run, "run", run)
+    monkeypatch.setattr(store_sweep, "run", sweep)
+    monkeypatch.setattr(dask_backend, "connected", connected)
+    monkeypatch.setattr("sim.store.figures_process.FiguresProcess", figures_process)
+
+    def ask(*arguments: str) -> dict[str, Any]:
+        if arguments not in known:
+            found.clear()
+            done = invoke(*arguments)
+            assert (done.returncode, done.stderr) == (1, "asked\n")
+            known[arguments] = dict(found)
+        return known[arguments]
+
+    return ask
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in after.items() if value != before.get(name)}
+
+
+@pytest.mark.parametrize(("arguments", "expected"), RUN, ids=lambda x: " ".join(map(str, x)))
+def test_an_option_of_run_changes_what_it_names_and_nothing_else(
+    asked: Callable[..., dict[str, Any]], arguments: tuple[str, ...], expected: dict[str, Any]
+) -> None:
+    plain = asked("run", BASE)
+    found = changed(plain, asked("run", BASE, *arguments))
+    assert {name: value for name, value in found.items() if value is not None} == expected
+
+
+@pytest.mark.parametrize(("arguments", "expected"), SWEEP, ids=lambda x: " ".join(map(str, x)))
+def test_an_option_of_sweep_changes_what_it_names_and_nothing_else(
+    asked: Callable[..., dict[str, Any]], arguments: tuple[str, ...], expected: dict[str, Any]
+) -> None:
+    common = ("--over", f"{KEY}=1.2,1.3", "--output", "mean(gw[xai]@2027Q4)")
+    plain = asked("sweep", BASE, *common)
+    found = changed(plain, asked("sweep", BASE, *common, *arguments))
+    assert found == expected
+
+
+OTHER, SELECTING = "elsewhere", ("--lab", "--landlord", "--quarter")
+STORED = (BASE, "--draws", "1100", "--seed", "7", "--set", f"{ALTERED}=0.6", "--no-figures")
+# Arguments of a command, an option, and what it prints then: the option's own value is in it.
+NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
+    (("show", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
+    (("show", "base"), ("--landlord", "nobody"), "no such landlord: 'nobody'"),
+    (("show", "base"), ("--quarter", "2031Q1"), "no such quarter: '2031Q1'"),
+    (("show", "base"), ("--out", OTHER), f"no such run in {OTHER}/"),
+    (("list",), ("--out", OTHER), f"no runs in {OTHER}/"),
+    (("rm", "base", "--yes"), ("--out", OTHER), f"no such run in {OTHER}/"),
+    (("plot", "base", "margin"), ("--out", OTHER), f"no such run in {OTHER}/"),
+    (("plot", "base", "margn"), ("--to", f"{OTHER}/a/b.png"), f"--to: {OTHER}/a/b.png: "),
+    (("export", "base", "--format", "csv"), ("--out", OTHER), f"no such run in {OTHER}/"),
+    (("export", "base", "--format", "csv"), ("--to", f"{OTHER}/a/b"), f"{OTHER}/a: no such"),
+    (("export", "base"), ("--format", "XML"), "unknown format 'XML'"),
+    (("export", "base", "--to", "y.csv"), ("--output", "gww"), "no such output: 'gww'"),
+    (("schema",), ("--out", "t.json"), "t.json"),
+    (("check", BASE), ("--set", f"{KEY}=1.2345"), "1.2345"),
+    (("describe", "--file", BASE, "hardware.pue"), ("--set", f"{KEY}=1.2345"), "1.2345"),
+    (("describe", "hardware.pue"), ("--file", "nowhere.toml"), "nowhere.toml"),
+    (("selftest", BASE), ("--set", f"{KEY}=1.2345"), "pue 1.2345"),
+]
+# The same, of what is not printed without the option.
+PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
+    (("show", "base", "--landlord", "oracle"), ("--json",), '"tables"'),
+    (("list",), ("--json",), '"state": "whole"'),
+    (("rm", "base"), ("--yes",), "removed base-"),
+    (("export", "base", "--to", "mine.csv", "--output", "hurdle"), ("--force",), "no such output"),
+    (("describe", "--file", BASE, "hardware.pue"), ("--json",), '"unit"'),
+    (("describe", "--file", BASE, "hardware.pue"), ("--correlations",), "No correlation group"),
+    (("selftest", BASE), ("--json",), '"parts"'),
+]
+
+
+@pytest.fixture
+def tried(run_sim: Sim, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """All that a command prints; the self test shows its scenario, and checks nothing."""
+
+    def parts(scenario: Any) -> dict[str, Any]:
+        return {f"pue {median(scenario, KEY)}": lambda: iter(())}
+
+    monkeypatch.setattr("sim.selftest.parts", parts)
+    Path(OTHER).mkdir()
+    Path("mine.csv").write_text("mine")
+    return lambda *arguments: "".join(run_sim(*arguments)[1:])
+
+
+@pytest.mark.parametrize(("command", "option", "sign"), NAMED)
+def test_an_option_of_a_command_is_read(
+    tried: Callable[..., str], command: tuple[str, ...], option: tuple[str, ...], sign: str
+) -> None:
+    assert sign in tried(*command, *option)
+
+
+@pytest.mark.parametrize(("command", "option", "sign"), PRINTED)
+def test_an_option_of_what_is_shown_or_written_makes_a_difference(
+    tried: Callable[..., str], command: tuple[str, ...], option: tuple[str, ...], sign: str
+) -> None:
+    assert sign not in tried(*command)
+    assert sign in tried(*command, *option)
+
+
+@pytest.mark.parametrize("command", [("run", *STORED), ("show", "base")])
+def test_rows_that_are_shown_are_those_that_options_name(
+    tried: Callable[..., str], monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    shown: list[Any] = []
+    monkeypatch.setattr("sim.cli.run_output.print_run", lambda *given: shown.append(given[-1]))
+    for number in (1, 2):
+        labs, landlords, quarters = ("xai", "meta"), ("oracle", "microsoft"), ("2027Q2", "2027Q1")
+        options = [
+            word
+            for option, names in zip(SELECTING, (labs, landlords, quarters), strict=True)
+            for name in names[:number]
+            for word in (option, name)
+        ]
+        tried(*command, *options)
+        expected = Selection(labs[:number], landlords[:number], quarters[:number])
+        assert shown[-1] == expected
+
+
+def test_quiet_prints_the_folder_and_json_a_document(run_sim: Sim) -> None:
+    (folder,) = runs_in(Path("outputs"))
+    assert run_sim("run", *STORED, "--quiet") == (0, f"{folder}\n", "")
+    sweep = ("sweep", BASE, "--over", f"{KEY}=1.2,1.3", "--draws", "64", "--no-figures")
+    assert json.loads(run_sim("run", *STORED, "--json", "--lab", "xai")[1])[0]["draws"] == 1_100
+    code, out, errors = run_sim(*sweep, "--quiet")
+    assert (code, errors) == (0, "")
+    assert Path(out.strip()).parent == Path("outputs")
+    document = json.loads(run_sim(*sweep, "--json")[1])
+    assert document["folder"] == out.strip()
+    assert [point["at"] for point in document["points"]] == [{KEY: 1.2}, {KEY: 1.3}]
+
+
+def test_every_option_of_every_command_is_tried_here() -> None:
+    tried: dict[str, set[str]] = {"run": set(), "sweep": {"--over", "--output"}}
+    for command, table in (("run", RUN), ("sweep", SWEEP)):
+        tried[command] |= {word for arguments, _ in table for word in arguments if word[0] == "-"}
+        tried[command] |= {"--quiet", "--json"}
+    tried["run"] |= set(SELECTING)
+    for (command, *_), option, _ in [*NAMED, *PRINTED]:
+        tried.setdefault(command, set()).add(option[0])
+    for name, command in typer.main.get_command(main.app).commands.items():  # type: ignore[attr-defined]
+        options = {p.opts[0] for p in command.params if p.param_type_name == "option"}
+        assert options == tried.get(name, set()), name
