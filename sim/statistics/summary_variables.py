@@ -32,13 +32,13 @@ from sim.statistics.estimators import (
     tail_means_with_error,
 )
 from sim.statistics.histogram_estimators import HistogramEstimator
-from sim.statistics.replicates import (
-    Replicates,
-    full_replicates_of,
+from sim.statistics.moments import (
+    mean_of_moments,
     mean_of_replicates,
-    sampler_of,
+    replicates_of_moments,
     weighted_sum,
 )
+from sim.statistics.replicates import Replicates, sampler_of
 
 Array = NDArray[np.float64]
 Pair = tuple[Array, Array]  # values and their standard errors
@@ -257,10 +257,9 @@ def _counted_probability(
     )
     pooled = [dim for dim in all_dims if dim in pool]
     events, known = (counts.sum(pooled).values for counts in (happens, valid))
-    full, count = full_replicates_of(ds), ds.variables["replicate_count"].values
-    replicates = Replicates(count[full], int(count.sum()), sampler_of(ds))
+    replicates, held = replicates_of_moments(ds)
     value, error = share_with_error(
-        events[..., full], known[..., full], events.sum(axis=-1), known.sum(axis=-1), replicates,
+        events[..., held], known[..., held], replicates,
         values_per_draw=math.prod(ds.sizes[dim] for dim in pooled),
     )  # fmt: skip
     dims = [dim for dim in all_dims if dim not in pool]
@@ -278,11 +277,14 @@ def statistics_of_moments(ds: xr.Dataset, name: str, pool: Sequence[str]) -> Var
         attrs = {"units": OUTPUTS[name].unit, "long_name": OUTPUTS[name].meaning}
     else:
         attrs = {key: str(variable.attrs[key]) for key in ("units", "long_name")}
-    count, full = ds.variables["replicate_count"].values, full_replicates_of(ds)
+    held = replicates_of_moments(ds)[1]
+    count = ds.variables["replicate_count"].values[held]
+    means, m2 = means[held], m2[held]
     axes = tuple(i for i, dim in enumerate(variable.dims) if dim in pool)
     dims = [str(dim) for i, dim in enumerate(variable.dims) if i and i not in axes]
     shape = (-1,) + (1,) * len(dims)
     values = count  # number of values in each replicate
+    mean, error = mean_of_moments(ds, name)
     with np.errstate(invalid="ignore", divide="ignore"):
         if axes:
             pooled_means = means.mean(axis=axes, keepdims=True)
@@ -290,14 +292,16 @@ def statistics_of_moments(ds: xr.Dataset, name: str, pool: Sequence[str]) -> Var
             m2 = (m2 + within).sum(axis=axes)
             values = count * math.prod(means.shape[axis] for axis in axes)
             means = pooled_means.squeeze(axes)
-        mean, error = mean_of_replicates(means, count, full, sampler_of(ds))
+            mean, error = mean_of_replicates(
+                ds.variables[name + REPLICATE_MEAN].values.mean(axis=axes), ds
+            )
         n = int(values.sum())
         between = weighted_sum(values, (means - mean) ** 2)
         sd = np.full(mean.shape, math.nan)
         if n > 1:
             sd = np.sqrt((m2.sum(axis=0) + between) / (n - 1))
-        squares = m2[full] / values[full].reshape(shape) + (means[full] - mean) ** 2
-        replicates = Replicates(values[full], n, sampler_of(ds))
+        squares = m2 / values.reshape(shape) + (means - mean) ** 2
+        replicates = Replicates(values, sampler_of(ds))
         sd_error = estimators.sd_error(sd, np.moveaxis(squares, 0, -1), replicates)
     yield from _statistic(name, "mean", dims, mean, error, attrs)
     yield from _statistic(name, "sd", dims, sd, sd_error, attrs)

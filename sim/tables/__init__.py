@@ -8,10 +8,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from sim.model.blocks import BLOCK, REPLICATES
 from sim.model.catalogue import OUTPUTS
 from sim.statistics.histogram_estimators import draws_of
-from sim.statistics.replicates import FEWEST_REPLICATES, SOBOL, sampler_of
+from sim.statistics.replicates import fewest_draws, sampler_of
 from sim.tables import build, labs, landlords, published, token
 from sim.tables.cells import LAST_QUARTER, Cell, Reader, Selection, Table
 
@@ -70,8 +69,7 @@ def describe_errors(draws: int, sampler: str) -> str:
 
     They depend on the number of draws and the sampler.
     """
-    # Each of the Sobol' sequences needs two draws.
-    fewest = 2 * REPLICATES if sampler == SOBOL else BLOCK * FEWEST_REPLICATES
+    fewest = fewest_draws(sampler)
     if draws < fewest:
         return f"{draws} draws are too few for a Monte Carlo error ({fewest} are needed)."
     return "±: Monte Carlo standard error, from independent replicates."

@@ -15,7 +15,7 @@ from sim.common.numbers import percentage, rounded_by, significant
 from sim.model.dims import QUARTERS
 from sim.statistics.datasets import REPLICATE_MEAN, json_attribute, last
 from sim.statistics.histogram_estimators import draws_of
-from sim.statistics.replicates import full_replicates_of, mean_of_replicates, sampler_of
+from sim.statistics.moments import mean_of_replicates
 
 LAST_QUARTER = QUARTERS[-1]
 NOT_REPORTED = "not reported"  # of a lab without ARR; any other number that is missing is a nan
@@ -159,8 +159,7 @@ class Reader:
 
     def mean(self, means: NDArray[np.float64]) -> tuple[Any, Any]:
         """Mean and error from means [replicate, ...] of replicates."""
-        count = self.ds["replicate_count"].values
-        return mean_of_replicates(means, count, full_replicates_of(self.ds), sampler_of(self.ds))
+        return mean_of_replicates(means, self.ds)
 
     def replicates(self, name: str, **at: Any) -> tuple[NDArray[np.float64], str]:
         """Means [replicate, ...] of a variable, and its unit."""

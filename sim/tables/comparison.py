@@ -12,18 +12,9 @@ from numpy.typing import NDArray
 
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER
 from sim.statistics.datasets import last
-from sim.statistics.estimators import (
-    probability_with_error,
-    quantile_by_replicate,
-    quantiles_with_error,
-)
-from sim.statistics.replicates import (
-    Replicates,
-    replicates_by,
-    replicates_of,
-    sampler_of,
-    standard_error,
-)
+from sim.statistics.estimators import probability_with_error, quantiles_with_error
+from sim.statistics.paired import quantile_difference_error, share_difference_error
+from sim.statistics.replicates import Replicates, replicates_by, replicates_of, sampler_of
 from sim.tables.cells import LAST_QUARTER, Cell, Table, share_of_draws
 
 Integers = NDArray[np.int64]
@@ -56,13 +47,6 @@ class Measure:
         values, errors = quantiles_with_error(ordered, self.draws, self.replicates, [self.level])
         return Cell(float(values[0]), float(errors[0]), self.unit, self.scale)
 
-    def by_replicate(self, indices: Integers, replicates: Replicates) -> NDArray[np.float64]:
-        """The statistic [replicate] of some draws, up to a constant."""
-        draws = self.draws[indices]
-        if self.level is None:
-            return replicates.means(draws)
-        return quantile_by_replicate(draws, replicates, self.level)
-
     def difference(
         self,
         reference: Measure,
@@ -74,13 +58,14 @@ class Measure:
 
         The indices are those of the draws that both runs have, `replicates` are theirs.
         """
-        apart = self.by_replicate(indices, replicates) - reference.by_replicate(
-            reference_indices, replicates
-        )
-        error = standard_error(apart, replicates)
+        pairs = reference.draws[reference_indices], self.draws[indices]
+        if self.level is None:
+            error = share_difference_error(*pairs, replicates)
+        else:
+            error = quantile_difference_error(*pairs, replicates, self.level)
         value = self.cell().value - reference.cell().value
         scale = 100.0 if self.level is None else self.scale
-        return Cell(value, float(error), self.unit, scale)
+        return Cell(value, error, self.unit, scale)
 
 
 @dataclass(frozen=True)
@@ -179,7 +164,7 @@ def side_by_side(runs: Sequence[Compared]) -> Table:
         table.rows.append((run.scenario, [run.measures[head].cell() for head in shared]))
         numbers, of_first, of_run = np.intersect1d(first.numbers, run.numbers, return_indices=True)
         if run is not first and numbers.size and run.pairs_with(first):
-            replicates = replicates_by(numbers, run.sampler, run.evaluated)
+            replicates = replicates_by(numbers, run.sampler)
             differences: list[Cell | str] = [
                 run.measures[head].difference(first.measures[head], of_run, of_first, replicates)
                 for head in shared
