@@ -177,6 +177,18 @@ def evaluate(
     return _of_draws(parsed, values, ds)
 
 
+def select_draws(expression: Expression, ds: xr.Dataset) -> NDArray[np.float64]:
+    """The kept draws [draw] of which an expression is a statistic.
+
+    Raises:
+        InputError: For an unknown label or quarter.
+    """
+    variable = ds.variables[expression.variable]
+    labels = {str(dim): ds[dim].values.tolist() for dim in variable.dims if dim != "draw"}
+    indices = _Faults(expression, "expression").resolve(labels)
+    return np.ascontiguousarray(variable.isel(indices).values, dtype=np.float64)
+
+
 def _of_histogram(expression: Expression, estimator: HistogramEstimator) -> tuple[float, float]:
     """Value and error of an expression over the draws of a histogram."""
     if expression.statistic == "P":

@@ -19,9 +19,16 @@ REACH = 6.0  # standard deviations of a share: no half-sample's quantile lies fu
 FEWEST_BEYOND = 10  # draws beyond a quantile, below which half-samples hold too few of them
 
 
-def share_difference_error(first: NDArray[Any], second: NDArray[Any], pairs: Replicates) -> float:
-    """Standard error of the difference of two shares of Boolean draws [draw] in pairs."""
-    return float(standard_error(pairs.means(second.astype(float) - first), pairs))
+def share_difference_error(
+    first: NDArray[Any], second: NDArray[Any], pairs: Replicates, moved: bool
+) -> float:
+    """Standard error of the difference of two shares of Boolean draws [draw] in pairs.
+
+    `moved` says that the values behind them differ: then it is at least half a draw, as for a
+    probability of 0.
+    """
+    error = float(standard_error(pairs.means(second.astype(float) - first), pairs))
+    return math.hypot(error, 0.5 / pairs.draws) if moved else error
 
 
 def quantile_difference_error(

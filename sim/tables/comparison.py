@@ -26,7 +26,8 @@ class Measure:
 
     It is the quantile at `level`, or the share where there is no level.
 
-    `share_of` is the number of draws of which a share is, as of `Cell.draws`.
+    `share_of` is the number of draws of which a share is, as of `Cell.draws`; `total` the sum of
+    the values that it compares, which differs between runs where an edit moves any of them.
     """
 
     head: str
@@ -36,6 +37,7 @@ class Measure:
     scale: float
     replicates: Replicates
     share_of: float = 0
+    total: float = 0.0
 
     def cell(self) -> Cell:
         """The statistic with its error."""
@@ -60,7 +62,7 @@ class Measure:
         """
         pairs = reference.draws[reference_indices], self.draws[indices]
         if self.level is None:
-            error = share_difference_error(*pairs, replicates)
+            error = share_difference_error(*pairs, replicates, self.total != reference.total)
         else:
             error = quantile_difference_error(*pairs, replicates, self.level)
         value = self.cell().value - reference.cell().value
@@ -123,8 +125,9 @@ def _measures(ds: xr.Dataset, labs: Sequence[str]) -> list[Measure]:
     ) -> Measure:
         return Measure(head, draws.copy(), level, unit, scale, replicates)
 
-    def share(head: str, happens: NDArray[Any]) -> Measure:
-        return Measure(head, happens, None, "1", 1.0, replicates, share_of)
+    def share(head: str, happens: NDArray[Any], values: NDArray[Any]) -> Measure:
+        total = float(values.sum())
+        return Measure(head, happens, None, "1", 1.0, replicates, share_of, total)
 
     names = dict(zip(ds["lab"].values.tolist(), ds["lab_name"].values.tolist(), strict=True))
     shown = [
@@ -135,10 +138,10 @@ def _measures(ds: xr.Dataset, labs: Sequence[str]) -> list[Measure]:
         quantile("inference\nmargin\np50", margin, scale=100.0),
         quantile("inference\nmargin\np95", margin, 0.95, scale=100.0),
         quantile(f"margin\np50 in\n{LAST_QUARTER}", margins[end], scale=100.0),
-        share("P(margin\n>=\nhurdle)", margin >= hurdle),
+        share("P(margin\n>=\nhurdle)", margin >= hurdle, margin - hurdle),
         quantile("loaded\nmargin\np50", loaded[reference], scale=100.0),
         *(quantile(f"{name}\nGW", gw[i], unit="GW") for i, name in shown),
-        share(f"P(two\nlargest\n> {threshold:g} GW)", (gw > threshold).sum(axis=0) >= 2),
+        share(f"P(two\nlargest\n> {threshold:g} GW)", (gw > threshold).sum(axis=0) >= 2, gw),
     ]
     paid, multiple = last(ds, "lab_paid_margin")[:, reference], last(ds, "training_moic")
     for i, name in shown:
