@@ -149,6 +149,18 @@ def _quantile_error(
     return np.where(np.isfinite(error), error, _rise(ordered, level, spread)[0] / 2)
 
 
+def quantile_influence(values: Array, level: float) -> Array:
+    """First-order shift [draw] of a quantile by each draw, but for a constant.
+
+    The mean of these over draws moves with the quantile: its standard error is that of the
+    quantile.
+    """
+    ordered = np.sort(values)
+    spread = math.sqrt(level * (1 - level) / values.size)
+    rise, run = _rise(ordered, level, slope_reach(values.size * min(level, 1 - level)) * spread)
+    return np.asarray((values > _quantiles(ordered, [level])[0]) * (rise / run))
+
+
 def _expand(numbers: Array, values: NDArray[Any]) -> Array:
     """Numbers [...] reshaped to broadcast against draws [..., pooled, draw]."""
     return numbers.reshape(*numbers.shape, *(1,) * (values.ndim - numbers.ndim))

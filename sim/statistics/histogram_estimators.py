@@ -27,6 +27,7 @@ from sim.model.histogram_bins import LOWER, NAN, PER_COARSE, UPPER
 from sim.statistics.datasets import BIN_COUNT
 from sim.statistics.estimators import ROUNDING, share_with_error, slope_reach, tail_factor
 from sim.statistics.replicates import Replicates, sampler_of, standard_error
+from sim.statistics.tails import worst_share_of_bins
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -84,8 +85,9 @@ class HistogramEstimator:
         self.count: Integers = (self.coarse.sum(axis=-1) + self.special.sum(axis=-1))[:, 0]
         self.draws = int(self.count.sum())
         self.replicates = Replicates(self.count, sampler_of(ds))
+        of_kinds = self.special.sum(axis=0)
         self.nan_count, self.minus_inf_count, self.plus_inf_count = (
-            self.special[..., kind].sum(axis=0) for kind in (NAN, LOWER, UPPER)
+            of_kinds[..., kind] for kind in (NAN, LOWER, UPPER)
         )
         # Draws below each edge, including those that are -inf.
         self.before: Integers = self.minus_inf_count[:, None] + np.pad(
@@ -195,6 +197,20 @@ class HistogramEstimator:
         lower = np.arange(self.coarse.shape[-1]) < coarse[:, None]
         below = np.where(lower, self.coarse, 0).sum(axis=-1) + self.special[..., LOWER]
         return (below + part * inside).T, hidden
+
+    def worst_share(self, power: int = 1, tail: float | None = None) -> Array:
+        """Share [...] of the worst draws in a statistic, as `tails.worst_share`."""
+        middle = self.quantiles([0.5])
+        counts = self.counts.astype(float)
+        if tail is not None:
+            size = max(1, round(min(tail, 1 - tail) * self.draws))
+            ahead = self.before[:, :-1] if tail <= 0.5 else self.draws - self.before[:, 1:]
+            counts = np.clip(size - ahead, 0, counts)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = np.where(self.counts > 0, self.sums / self.counts, middle.T)
+        share = worst_share_of_bins(np.abs(means - middle.T) ** power, counts, self.draws)
+        unknown = (self.special.sum(axis=0) > 0).any(axis=-1)
+        return self.unflatten(np.where(unknown, math.nan, share))
 
     def quantiles_with_error(self, levels: Sequence[float]) -> tuple[Array, Array]:
         """Quantiles [level, ...] and their standard errors, as in `estimators`."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 WORST = 0.0003  # share of the draws that are called the worst
+WORST_SHARE = "_worst_share"  # suffix of variables of a summary
 OWNED = 0.05  # of a number by the worst draws, from which on it is marked
 # Largest tail index of draws for whose mean an error can be trusted. The variance of a mean is
 # infinite from 1/2 on; estimates have an error of 0.05 to 0.1.
@@ -47,6 +48,20 @@ def worst_share(ordered: Array, centre: Array, power: int = 1, tail: float | Non
         worst = np.sort(ends, axis=-1)[..., -k:].sum(axis=-1)
         total = distance.sum(axis=-1)
         return np.where(total == 0.0, 0.0, worst / total)
+
+
+def worst_share_of_bins(distance: Array, counts: Array, draws: int) -> Array:
+    """Share [...] of the worst draws in a sum, from bins [..., bin] of draws at one distance each.
+
+    `counts` are the draws of each bin in the sum, of `draws` in all.
+    """
+    order = np.argsort(-distance, axis=-1)
+    distance, counts = (np.take_along_axis(x, order, -1) for x in (distance, counts))
+    before = np.cumsum(counts, axis=-1) - counts
+    worst = np.clip(worst_draws(draws) - before, 0, counts)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total = (counts * distance).sum(axis=-1)
+        return np.where(total == 0.0, 0.0, (worst * distance).sum(axis=-1) / total)
 
 
 def tail_index(draws: Array, heavier: bool = True) -> float:

@@ -12,12 +12,15 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sim.common.numbers import percentage, rounded_by, significant
+from sim.model.catalogue import OUTPUTS
 from sim.model.dims import QUARTERS
 from sim.statistics.datasets import REPLICATE_MEAN, json_attribute, last
 from sim.statistics.histogram_estimators import draws_of
 from sim.statistics.moments import mean_of_replicates
+from sim.statistics.tails import OWNED, WORST_SHARE
 
 LAST_QUARTER = QUARTERS[-1]
+LARGEST_ERROR_OF_SPREAD = 0.1  # of the sd, where it has settled
 NOT_REPORTED = "not reported"  # of a lab without ARR; any other number that is missing is a nan
 
 
@@ -27,7 +30,9 @@ class Cell:
 
     `scale` is applied for display. A probability, shown in percent, is a share of `draws`; where
     there is no uncertainty, so that all draws are the same, `draws` is infinite. `missing` and
-    `infinite` are shown where there is no number, or no finite one.
+    `infinite` are shown where there is no number, or no finite one. `worst` is the share of the
+    worst draws in it: a handful of draws owns a number that is marked by `*`. It is NaN where it is
+    not known how much they own.
     """
 
     value: float
@@ -37,9 +42,15 @@ class Cell:
     draws: float = 0
     missing: str = "nan"
     infinite: str = "inf"
+    worst: float = 0.0
 
     def rounded(self) -> tuple[str, str]:
         """The value rounded by its error, and the error."""
+        value, error = self._rounded()
+        return (f"{value}*" if is_owned(self.worst) else value), error
+
+    def _rounded(self) -> tuple[str, str]:
+        """The value rounded by its error without a mark, and the error."""
         if math.isnan(self.value):
             return self.missing, ""
         if math.isinf(self.value):
@@ -61,7 +72,14 @@ class Cell:
         }
         if data["value"] is None or math.isinf(self.error):
             data["text"] = self.rounded()[0]
+        if is_owned(self.worst):
+            data["worst_share"] = None if math.isnan(self.worst) else self.worst
         return {**data, "unit": self.unit}
+
+
+def is_owned(worst: float) -> bool:
+    """Whether a handful of draws owns a number, of which the worst draws hold this share."""
+    return not worst <= OWNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +144,23 @@ class Reader:
         values, errors = (self.summary.variables[n] for n in (name, f"{name}_error"))
         index = tuple(self.indices[str(dim)][at[str(dim)]] for dim in values.dims)
         value, error = float(values.values[index]), float(errors.values[index])
-        return Cell(value, error, str(values.attrs["units"]), scale, draws, missing, infinite)
+        unit, worst = str(values.attrs["units"]), self._worst(name, index)
+        return Cell(value, error, unit, scale, draws, missing, infinite, worst)
+
+    def _worst(self, name: str, index: tuple[int, ...]) -> float:
+        """Share of the worst draws in a statistic; 0 of one that is no sum of values.
+
+        NaN where no draws are kept, and the sd does not settle.
+        """
+        variables = self.summary.variables
+        if name + WORST_SHARE in variables:
+            share = float(variables[name + WORST_SHARE].values[index])
+            return 0.0 if math.isnan(share) else share
+        output = name.removesuffix("_mean")
+        if output not in OUTPUTS or OUTPUTS[output].kind == "bool":
+            return 0.0
+        sd, error = (float(variables[f"{output}_sd{s}"].values[index]) for s in ("", "_error"))
+        return math.nan if error > LARGEST_ERROR_OF_SPREAD * sd else 0.0
 
     def probability(self, name: str, **at: Any) -> Cell:
         """A probability or the mean of an indicator, shown in percent."""
