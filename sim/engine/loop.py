@@ -30,7 +30,7 @@ from sim.engine.state import (
     make_room,
 )
 from sim.kernels.histograms import moments_by_replicate
-from sim.kernels.loop import ANYTHING, EvaluationPlan, Workspace, run_blocks
+from sim.kernels.loop import ANYTHING, EvaluationPlan, Workspace, fold_blocks, run_blocks
 from sim.model.blocks import BLOCK, CHUNK, REPLICATES, TILE
 
 ROUND = 32 * CHUNK  # draws after which results may be stored
@@ -282,6 +282,9 @@ def _begin_histograms(state: SimulationState, threads: int | None) -> None:
     mean, m2 = _moments_by_replicate(state.values, mask, sampler, threads)
     totals.mean = np.concatenate([totals.mean, mean], axis=1)
     totals.m2 = np.concatenate([totals.m2, m2], axis=1)
+    block_mean, block_m2 = _spread_of_blocks(state.values, mask)
+    totals.block_mean = np.concatenate([totals.block_mean, block_mean])
+    totals.block_m2 = np.concatenate([totals.block_m2, block_m2])
     totals.histograms = Histograms.begin(
         state.values, mask, sampler, available_indicators(state.prepared), threads
     )
@@ -337,3 +340,20 @@ def _moments_by_replicate(
 
     in_chunks(len(values), threads, worker)
     return mean, m2
+
+
+def _spread_of_blocks(values: Array, counted: Mask) -> tuple[Array, Array]:
+    """Mean over blocks and spread of their means [column], as `fold_blocks` adds them up.
+
+    `values` [column, draw] are complete blocks; `counted` [draw] is False for draws that are left
+    out.
+    """
+    sizes = counted.reshape(-1, BLOCK).sum(axis=1)
+    numbers, means, m2 = np.zeros(2), np.zeros(len(values)), np.zeros(len(values))
+    blocks = np.empty((sizes.size, len(values)))
+    with np.errstate(invalid="ignore", over="ignore"):  # draws that are not finite
+        for column, draws in enumerate(values):
+            sums = draws.reshape(-1, BLOCK).sum(axis=1, where=counted.reshape(-1, BLOCK))
+            blocks[:, column] = sums / np.maximum(sizes, 1)
+        fold_blocks(numbers, means, m2, sizes, blocks)
+    return means, m2

@@ -19,6 +19,7 @@ from sim.kernels.loop import (
     SAMPLING_CHUNK,
     EvaluationPlan,
     Workspace,
+    fold_blocks,
     fold_moments,
 )
 from sim.kernels.sampling.quantities import Scores
@@ -52,6 +53,9 @@ class Totals:
     count: Integers  # [replicate]
     mean: Array  # [replicate, column]
     m2: Array  # [replicate, column]
+    block_numbers: Array  # [2]
+    block_mean: Array  # [column]
+    block_m2: Array  # [column]
     draws: int = 0
     bad: int = 0
     questionable: int = 0
@@ -62,7 +66,11 @@ class Totals:
     def empty(cls, columns: int) -> Totals:
         """Totals without draws, for this number of columns."""
         shape = (REPLICATES, columns)
-        return cls(np.zeros(REPLICATES, np.int64), np.zeros(shape), np.zeros(shape))
+        moments = np.zeros(shape), np.zeros(shape)
+        return cls(
+            np.zeros(REPLICATES, np.int64), *moments, np.zeros(2), np.zeros(columns),
+            np.zeros(columns),
+        )  # fmt: skip
 
     def copy(self) -> Totals:
         """A copy that does not change with these totals."""
@@ -72,6 +80,7 @@ class Totals:
         """Add the next tile; `drop_bad` says that bad draws do not count."""
         with np.errstate(invalid="ignore", over="ignore"):  # from values that are not finite
             fold_moments(self.count, self.mean, self.m2, tile.sizes, tile.mean, tile.m2)
+            fold_blocks(self.block_numbers, self.block_mean, self.block_m2, tile.sizes, tile.mean)
         bad = (tile.status & BAD) != 0
         self.bad += int(bad.sum())
         self.questionable += int((((tile.status & QUESTIONABLE) != 0) & ~(bad & drop_bad)).sum())

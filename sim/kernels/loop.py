@@ -358,6 +358,30 @@ def fold_moments(
 
 
 @jit
+def fold_blocks(
+    numbers: Array, block_mean: Array, block_m2: Array, sizes: NDArray[np.int64], mean: Array
+) -> None:
+    """Add the means [block, column] of more blocks to their spread so far.
+
+    Blocks are weighted by the square of their number of draws, as in the variance of the mean of
+    all draws. `numbers` are those of the blocks and the sum of their weights; `block_mean` and
+    `block_m2` [column] the weighted mean, and the weighted sum of squared deviations from it.
+    """
+    for row in range(sizes.size):
+        if sizes[row] == 0:
+            continue
+        added = np.float64(sizes[row]) ** 2
+        before = numbers[1]
+        numbers[0] += 1.0
+        numbers[1] += added
+        weight = added / numbers[1]
+        for j in range(mean.shape[1]):
+            delta = mean[row, j] - block_mean[j]
+            block_mean[j] += delta * weight
+            block_m2[j] += delta * delta * (before * weight)
+
+
+@jit
 def sample_tiles(sampling: Sampling, scores: Scores, first: int, count: int, values: Array) -> None:
     """Sample draws `first` ... `first + count - 1` of all quantities.
 

@@ -30,7 +30,10 @@ from sim.plots.style import (
     tidy,
 )
 from sim.statistics.datasets import REPLICATE_MEAN
-from sim.statistics.summary import mean_with_error
+from sim.statistics.estimators import mean_with_error
+from sim.statistics.expressions import evaluate
+from sim.statistics.moments import mean_of_replicates
+from sim.statistics.replicates import replicates_of
 
 GROUPS = {  # name -> colour, layers
     "Electricity": (ORANGE, LAYERS[:2]),
@@ -102,7 +105,8 @@ def waterfall(ds: xr.Dataset) -> Figure:
 def waterfall_estimates(ds: xr.Dataset) -> Estimates:
     """Means [USD/Mtok] of layers, their sums, revenues and differences.
 
-    Sums and differences are formed in each draw or replicate, so that their errors are their own.
+    Sums and differences are formed in each draw, or in each of the 32 replicates of moments, so
+    that their errors are their own.
     """
     suffix = REPLICATE_MEAN if f"unit_cost{REPLICATE_MEAN}" in ds else ""
     at = {"quarter": REFERENCE_QUARTER}
@@ -118,16 +122,22 @@ def waterfall_estimates(ds: xr.Dataset) -> Estimates:
     columns |= {"served": served, "paid": paid}
     columns["left of served"] = served - columns["total"]
     columns["left of paid"] = paid - columns["compute"]
-    dims = ("replicate" if suffix else "draw", "column")
-    table = xr.Dataset(
-        {f"columns{suffix}": (dims, np.stack([*columns.values()], 1))}, attrs=ds.attrs
-    )
-    replicates = "replicate_count" if suffix else "draw"  # the variable that tells them apart
-    table[replicates] = ds[replicates]
-    values, errors = mean_with_error(table, "columns")
-    return {
+    table = np.stack([*columns.values()])
+    if suffix:
+        values, errors = mean_of_replicates(table.T, ds)
+    else:
+        values, errors = mean_with_error(table, replicates_of(ds))
+    estimates: Estimates = {
         (name,): Estimate(float(value), float(error))
         for name, value, error in zip(columns, values, errors, strict=True)
+    }
+    # Means of outputs are those of the summary, from more replicates than those of moments.
+    outputs = {layer: f"unit_cost[{layer},online_inference]" for layer in LAYERS}
+    outputs |= {"compute": "compute_cost[online_inference]"}
+    outputs |= {tokens: f"revenue_per_mtok_{tokens}" for tokens in ("served", "paid")}
+    return estimates | {
+        (name,): Estimate(*evaluate(f"mean({output}@{REFERENCE_QUARTER})", ds))
+        for name, output in outputs.items()
     }
 
 

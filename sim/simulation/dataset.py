@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from sim.common.environment import commit, versions
 from sim.engine import draw_quality, loop, rank_correlation
 from sim.engine.prepare import digest
-from sim.engine.state import Prepared, SimulationState
+from sim.engine.state import Prepared, SimulationState, Totals
 from sim.model.blocks import REPLICATES
 from sim.model.catalogue import probability_dims
 from sim.model.declarations import Output, declared
@@ -22,7 +23,7 @@ from sim.model.inputs import HOST_MATRICES, Host
 from sim.model.outputs import PROBABILITIES
 from sim.parameters.scenario import Scenario
 from sim.simulation import histogram_variables
-from sim.statistics.datasets import REPLICATE_M2, REPLICATE_MEAN, share
+from sim.statistics.datasets import BLOCK_M2, REPLICATE_M2, REPLICATE_MEAN, share
 
 Variables = dict[str, Any]  # name -> (dims, values, attributes)
 
@@ -107,7 +108,28 @@ def _moments(state: SimulationState, names: Collection[str]) -> Variables:
                 values[:, part].reshape(shape),
                 {"units": units, "long_name": f"{meaning}: {statistic}"},
             )
+        if state.prepared.options.sampler == "stratified":
+            spread = _spread_of_block_means(running, part).reshape(variable.columns.shape)
+            spread_attrs = {
+                "units": f"({unit})^2",
+                "long_name": f"{meaning}: squared deviations of block means, times draws squared",
+                "blocks": int(running.block_numbers[0]),
+            }
+            data[name + BLOCK_M2] = variable.dims, spread, spread_attrs
     return data
+
+
+def _spread_of_block_means(totals: Totals, columns: slice) -> NDArray[np.float64]:
+    """Sum [column] of squared deviations of block means, weighted by their draws squared.
+
+    The deviations are from the mean of all draws, from which that of the blocks differs where they
+    are not of the same size.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):  # from values that are not finite
+        mean = (totals.count[:, None] * totals.mean[:, columns]).sum(axis=0)
+        mean /= max(int(totals.count.sum()), 1)
+        apart = totals.block_mean[columns] - mean
+        return np.asarray(totals.block_m2[columns] + totals.block_numbers[1] * apart**2)
 
 
 def _histograms(state: SimulationState, names: Collection[str]) -> Variables:

@@ -25,9 +25,11 @@ from sim.statistics import expressions
 from sim.statistics.datasets import json_attribute
 from sim.statistics.expressions import Expression
 from sim.statistics.histogram_estimators import draws_of
+from sim.statistics.tails import MOMENTS, refuse_heavy_tail
 
 STEP = CHUNK  # numbers of draws are multiples of it
 MAX_DRAWS = 10_000_000
+EXAMINED = 8 * CHUNK  # draws from which the tails of a variable are judged
 NO_END: Mapping[str, str] = MappingProxyType({})
 LEAST_GROWTH, MOST_GROWTH = 1.25, 4.0
 MARGIN = 1.1  # errors are known to 10 or 20 %
@@ -45,28 +47,33 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class TargetStatus:
-    """Value and standard error of a target over the draws so far."""
+    """Value and standard error of a target over the draws so far.
+
+    `refused` says why the error cannot be trusted; empty where it can.
+    """
 
     target: Target
     value: float
     error: float
+    refused: str = ""
 
     @property
     def met(self) -> bool:
-        """Whether the value is finite and its error small enough."""
-        return math.isfinite(self.value) and self.error <= self.target.error
+        """Whether the value is finite, and its error small enough and to be trusted."""
+        return math.isfinite(self.value) and self.error <= self.target.error and not self.refused
 
     @property
     def settled(self) -> bool:
-        """Whether more draws are of no use: error small enough, or NaN."""
-        return self.error <= self.target.error or math.isnan(self.error)
+        """Whether more draws are of no use: error small enough, NaN, or not to be trusted."""
+        return self.error <= self.target.error or math.isnan(self.error) or bool(self.refused)
 
     def data(self) -> dict[str, Any]:
         """The status as JSON data; numbers that are not finite are null."""
         numbers = {"value": self.value, "error": self.error}
         finite = {name: x if math.isfinite(x) else None for name, x in numbers.items()}
         infinite = {"infinite": True} if math.isinf(self.value) else {}
-        return {"target": self.target.text, **finite, **infinite, "met": self.met}
+        refused = {"refused": self.refused} if self.refused else {}
+        return {"target": self.target.text, **finite, **infinite, "met": self.met, **refused}
 
 
 def parse(text: str, location: str = "--until") -> Target:
@@ -217,6 +224,7 @@ def run_until(
     size = _round_up(max(draws or STEP, after.completed.draws if after else 0), most)
     names = {target.expression.variable for target in targets}
     state = after
+    refused = refuse_targets(targets, scenario, options)
     while True:
         sized(size)
         sized_options = replace(options, draws=size)
@@ -224,7 +232,7 @@ def run_until(
         if draw_quality.cannot_succeed(state):
             draw_quality.check_draws(state)  # raises, with the reason
         ds = partial_dataset(state, names)
-        statuses = [target_status(target, ds) for target in targets]
+        statuses = [target_status(target, ds, refused) for target in targets]
         larger = next_size(size, statuses, most)
         if larger <= size:
             break
@@ -271,13 +279,37 @@ def next_size(size: int, statuses: Sequence[TargetStatus], most: int) -> int:
     return max(size, _round_up(size * growth, most)) if growth else size
 
 
-def target_status(target: Target, ds: xr.Dataset) -> TargetStatus:
-    """Value and error of a target over the draws of a Dataset."""
+def refuse_targets(
+    targets: Sequence[Target], scenario: Scenario, options: RunOptions
+) -> dict[Target, str]:
+    """Targets whose error cannot be trusted, and why: means, sds and tail means of heavy tails.
+
+    How heavy a tail is shows in many draws only. So it is read from the first 65,536, of variables
+    of which a run may keep moments alone, whatever the number of draws of the options.
+    """
+    chosen = [target for target in targets if target.expression.statistic in MOMENTS]
+    if not chosen:
+        return {}
+    names = sorted({target.expression.variable for target in chosen})
+    pilot = replace(options, draws=min(EXAMINED, options.kept_draws), keep=names)
+    ds = partial_dataset(run_engine(scenario, pilot), names)
+    reasons = {
+        target: refuse_heavy_tail(
+            expressions.select_draws(target.expression, ds),
+            target.expression.statistic, target.expression.number,
+        )
+        for target in chosen
+    }  # fmt: skip
+    return {target: reason for target, reason in reasons.items() if reason}
+
+
+def target_status(target: Target, ds: xr.Dataset, refused: Mapping[Target, str]) -> TargetStatus:
+    """Value and error of a target over the draws of a Dataset; see `refuse_targets`."""
     value, error = expressions.evaluate(target.expression, ds, "--until")
     if target.expression.statistic == "P" and value in (0.0, 1.0):
         # In no draw or in all: the error is the width of the 95 % interval (rule of three).
         error = max(error, 3.0 / draws_of(ds))
-    return TargetStatus(target, value, error)
+    return TargetStatus(target, value, error, refused.get(target, ""))
 
 
 def remarks(ds: xr.Dataset) -> list[str]:
@@ -310,6 +342,8 @@ def _remark_lines(ds: xr.Dataset, outcomes: Sequence[dict[str, Any]]) -> list[st
         reason = ""
         if outcome.get("infinite"):
             reason = ": no finite value"
+        elif "refused" in outcome:
+            reason = f": NOT ANSWERED, {outcome['refused']}"
         elif not outcome["met"]:
             reason = ": NOT REACHED" if math.isfinite(error) else ": no error can be estimated"
         lines.append(

@@ -16,7 +16,7 @@ from sim.model.outputs import EVERY_THRESHOLD, FIRST_THRESHOLD, PROBABILITIES
 
 Array = NDArray[Any]
 BIN_COUNT = "_bin_count"
-REPLICATE_MEAN, REPLICATE_M2 = "_replicate_mean", "_replicate_m2"
+REPLICATE_MEAN, REPLICATE_M2, BLOCK_M2 = "_replicate_mean", "_replicate_m2", "_block_m2"
 HAPPENS, VALID = "_replicate_happens", "_replicate_valid"  # of probabilities
 RELATIONS = {
     ">=": np.greater_equal,

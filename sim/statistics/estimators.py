@@ -2,9 +2,8 @@
 
 Quantiles and tail means are not evaluated by replicate, since few draws of a replicate lie beyond
 them. Instead the share of the draws of each replicate beyond the quantile of all draws is taken,
-and the slope of the quantiles around it converts the spread of these shares to an error. Where
-fewer than 10 draws a replicate lie beyond a quantile or threshold, the error comes from the
-pooled order statistics, or for a probability from Wilson's interval.
+and the slope of the quantiles around it converts the spread of these shares to an error (Woodruff
+1952). Factors for few draws in a tail are measured: they hold the coverage of the errors.
 """
 
 from __future__ import annotations
@@ -17,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.statistics.datasets import share
-from sim.statistics.replicates import Replicates, standard_error
+from sim.statistics.replicates import RANDOM, Replicates, standard_error
 
 Array = NDArray[np.float64]
-FEWEST_BEYOND = 10
 ROUNDING = 1e-9  # 0.07 of 100 draws are 7, and 7.000000000000001 in floats
-SLOPE_OVER = 4  # standard deviations of a share to either side: about 100 draws and more
+# Standard deviations of a share to either side over which the slope of quantiles is taken: with few
+# it is noisy, with many it is that of another part of the distribution.
+LEAST_REACH, MOST_REACH = 2.0, 4.0
 
 
 def _pool(by_replicate: Array, pooled: int) -> Array:
@@ -129,36 +129,36 @@ def _quantile_error(
 ) -> Array:
     """Standard error of a quantile [...] of draws [..., draw].
 
-    It is the error of the share of draws up to the quantile, times the slope of the quantiles; or
-    half the rise of the quantiles over one sd of a share where few draws lie beyond. NaN at the
-    levels 0 and 1.
+    It is the error of the share of draws up to the quantile, times the slope of the quantiles; half
+    the rise of the quantiles over one sd of a share where that is infinite. 0 within an atom. NaN
+    where less than one draw is expected beyond the quantile.
     """
-    if not replicates.enough or level in (0.0, 1.0):  # nothing is known beyond the outer draws
+    beyond = replicates.draws * min(level, 1 - level)
+    if not replicates.enough or beyond < 1:  # nothing is known beyond the outer draws
         return np.full(quantile.shape, math.nan)
-    draws = replicates.draws
-    spread = math.sqrt(level * (1 - level) / draws)
-    near = _rise(ordered, level, spread)[0] / 2
-    if draws * min(level, 1 - level) < FEWEST_BEYOND * len(replicates.count):
-        return near
+    spread = math.sqrt(level * (1 - level) / replicates.draws)
     shares = _pool(replicates.means(values <= _expand(quantile, values)), pooled)
     below = standard_error(shares, replicates)
     # All replicates may agree on a share (one stratified input, a level at the edge of a stratum);
     # the quantile still lies anywhere between two draws.
-    below = np.sqrt(below**2 + 0.5 / draws**2)
-    rise, run = _rise(ordered, level, SLOPE_OVER * spread)
-    with np.errstate(over="ignore"):
+    below = np.sqrt((below**2 + 0.5 / replicates.draws**2) * (1 + 1 / beyond))
+    rise, run = _rise(ordered, level, slope_reach(beyond) * spread)
+    with np.errstate(over="ignore", invalid="ignore"):
         error = below * rise / run
     # Where the slope is infinite, only the nearest order statistics bound the quantile.
-    return np.where(np.isfinite(error), error, near)
+    return np.where(np.isfinite(error), error, _rise(ordered, level, spread)[0] / 2)
 
 
-def quantile_by_replicate(values: Array, replicates: Replicates, level: float) -> Array:
-    """First-order shift [replicate] of a quantile of draws [draw] by replicate."""
+def quantile_influence(values: Array, level: float) -> Array:
+    """First-order shift [draw] of a quantile by each draw, but for a constant.
+
+    The mean of these over draws moves with the quantile: its standard error is that of the
+    quantile.
+    """
     ordered = np.sort(values)
-    quantile = _quantiles(ordered, [level])[0]
     spread = math.sqrt(level * (1 - level) / values.size)
-    rise, run = _rise(ordered, level, SLOPE_OVER * spread)
-    return (level - replicates.means(values <= quantile)) * (rise / run)
+    rise, run = _rise(ordered, level, slope_reach(values.size * min(level, 1 - level)) * spread)
+    return np.asarray((values > _quantiles(ordered, [level])[0]) * (rise / run))
 
 
 def _expand(numbers: Array, values: NDArray[Any]) -> Array:
@@ -188,15 +188,29 @@ def tail_means_with_error(
     """
     errors = []
     for level, quantile in zip(levels, _quantiles(ordered, levels), strict=True):
+        in_tail = replicates.draws * min(level, 1 - level)
+        if in_tail < 1:
+            errors.append(np.full(quantile.shape, math.nan))
+            continue
         with np.errstate(invalid="ignore", over="ignore"):
             excess = values - _expand(quantile, values)
             if level <= 0.5:
                 np.negative(excess, out=excess)
             np.maximum(excess, 0.0, out=excess)
             mean = _pool(replicates.means(excess), pooled) / min(level, 1 - level)
-        errors.append(standard_error(mean, replicates))
+        errors.append(standard_error(mean, replicates) * tail_factor(in_tail))
     with np.errstate(invalid="ignore"):
         return _tail_means(ordered, levels), np.stack(errors)
+
+
+def slope_reach(beyond: float) -> float:
+    """Reach of a slope in sds of a share, with that many draws beyond the quantile; measured."""
+    return min(max(math.sqrt(beyond) / 8, LEAST_REACH), MOST_REACH)
+
+
+def tail_factor(in_tail: float) -> float:
+    """Factor of the error of a tail mean of that many draws; measured, see above."""
+    return math.sqrt(1 + 4 / in_tail)
 
 
 def probability_with_error(
@@ -209,46 +223,71 @@ def probability_with_error(
 
     `happens` and `valid` are Boolean [..., draw].
     """
-    values_per_draw = math.prod(happens.shape[happens.ndim - 1 - pooled : -1])
     value = share(flattened(happens, pooled), flattened(valid, pooled))
     if not replicates.enough:
         return value, np.full(value.shape, math.nan)
+    known = valid.mean(axis=tuple(range(-1 - pooled, 0)))
+    if replicates.sampler == RANDOM and not pooled:
+        return value, _wilson(_binomial(value, known * replicates.draws), known * replicates.draws)
     with np.errstate(invalid="ignore", divide="ignore"):
-        events, known = (
+        events, valid_share = (
             _pool(replicates.means(flags), pooled) for flags in (happens & valid, valid)
         )
-        error = standard_error(events / known, replicates)
-        # Pooled values of one draw may be equal: only draws are independent for certain.
-        n = valid.sum(axis=tuple(range(-1 - pooled, 0))) / values_per_draw
-        few = n * np.minimum(value, 1 - value) < FEWEST_BEYOND * len(replicates.count)
-        wilson = np.sqrt(value * (1 - value) / n + 1 / (4.0 * n * n)) / (1 + 1 / n)
-    return value, np.where(few, wilson, error)
+        error = _share_error(events, valid_share, value, known, replicates)
+        return value, _wilson(error, known * replicates.draws)
+
+
+def _share_error(
+    events: Array, valid: Array, value: Array, known: Array, replicates: Replicates
+) -> Array:
+    """Standard error [...] of the share `value` of events among valid draws.
+
+    `events` and `valid` [..., replicate] are shares of all draws of the replicates, `known` [...]
+    is the share of valid draws among all.
+    """
+    excess = (events - value[..., None] * valid) / known[..., None]
+    return standard_error(excess, replicates)
+
+
+def _binomial(value: Array, draws: Array) -> Array:
+    """Standard error [...] of a share of independent draws."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.sqrt(value * (1 - value) / np.maximum(draws - 1, 1)))
+
+
+def _wilson(error: Array, draws: Array) -> Array:
+    """Standard error [...] of a share of draws, half the width of Wilson's interval.
+
+    `error` is that of the normal approximation; of an event in no draw, or in all, it is 0.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.sqrt(error**2 + 1 / (4.0 * draws**2)) / (1 + 1 / draws))
 
 
 def share_with_error(
     happens: NDArray[Any],
     valid: NDArray[Any],
-    all_happen: NDArray[Any],
-    all_valid: NDArray[Any],
     replicates: Replicates,
     hidden_variance: Array | float = 0.0,
     values_per_draw: int = 1,
+    all_happen: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Share of valid draws with an event and its error, from counts.
+    """Share [...] of valid draws with an event and its error, from counts [..., replicate].
 
-    `happens` and `valid` [..., replicate] are counts of the full replicates, `all_happen` and
-    `all_valid` [...] of all draws. `hidden_variance` of the counts does not show in replicates;
-    `values_per_draw` are counted. See `probability_with_error`.
+    `hidden_variance` of the counts does not show in replicates; `values_per_draw` are counted.
+    `all_happen` [...] is the sum of `happens`, where that is known without rounding. See
+    `probability_with_error`.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = all_happen / all_valid
+        known = valid.sum(axis=-1)
+        value = (happens.sum(axis=-1) if all_happen is None else all_happen) / known
         if not replicates.enough:
             return value, np.full(value.shape, math.nan)
-        error = np.sqrt(
-            standard_error(happens / valid, replicates) ** 2
-            + hidden_variance / all_valid.astype(float) ** 2
-        )
-        n = all_valid / values_per_draw  # pooled values of one draw may be equal
-        few = n * np.minimum(value, 1 - value) < FEWEST_BEYOND * len(replicates.count)
-        wilson = np.sqrt(np.maximum(value * (1 - value), 0.0) / n + 1 / (4.0 * n * n)) / (1 + 1 / n)
-    return value, np.where(few, wilson, error)
+        if replicates.sampler == RANDOM and values_per_draw == 1:
+            error = _binomial(value, known)
+        else:
+            count = replicates.count
+            mean_known = known / replicates.draws
+            error = _share_error(happens / count, valid / count, value, mean_known, replicates)
+        error = np.sqrt(error**2 + hidden_variance / known.astype(float) ** 2)
+        return value, _wilson(error, known / values_per_draw)

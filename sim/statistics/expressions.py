@@ -23,7 +23,7 @@ from sim.model.catalogue import DIMS, OUTPUTS, parse_expression
 from sim.model.declarations import Output
 from sim.model.dims import COORDS, REFERENCE_QUARTER
 from sim.model.outputs import PROBABILITIES
-from sim.statistics.datasets import RELATIONS, REPLICATE_M2, REPLICATE_MEAN
+from sim.statistics.datasets import BLOCK_M2, RELATIONS, REPLICATE_M2, REPLICATE_MEAN
 from sim.statistics.estimators import (
     mean_with_error,
     probability_with_error,
@@ -168,13 +168,25 @@ def evaluate(
         parts = [str(v) for v in ds.data_vars if str(v).startswith((f"{name}_bin", f"{name}_repl"))]
         return _of_histogram(parsed, HistogramEstimator(ds[parts].isel(indices), name))
     if in_histogram or not drawn:
-        suffixes = (REPLICATE_MEAN, REPLICATE_M2)
-        moments = ds[[*(name + suffix for suffix in suffixes), "replicate_count"]].isel(indices)
+        parts = [name + suffix for suffix in (REPLICATE_MEAN, REPLICATE_M2, BLOCK_M2)]
+        moments = ds[[*(part for part in parts if part in ds), "replicate_count"]].isel(indices)
         summary = summarise(moments, [name], quantiles=(), tails=(), threads=1)
         statistic = f"{name}_{parsed.statistic}"
         return float(summary[statistic]), float(summary[f"{statistic}_error"])
     values = np.ascontiguousarray(ds.variables[name].isel(indices).values, dtype=np.float64)
     return _of_draws(parsed, values, ds)
+
+
+def select_draws(expression: Expression, ds: xr.Dataset) -> NDArray[np.float64]:
+    """The kept draws [draw] of which an expression is a statistic.
+
+    Raises:
+        InputError: For an unknown label or quarter.
+    """
+    variable = ds.variables[expression.variable]
+    labels = {str(dim): ds[dim].values.tolist() for dim in variable.dims if dim != "draw"}
+    indices = _Faults(expression, "expression").resolve(labels)
+    return np.ascontiguousarray(variable.isel(indices).values, dtype=np.float64)
 
 
 def _of_histogram(expression: Expression, estimator: HistogramEstimator) -> tuple[float, float]:

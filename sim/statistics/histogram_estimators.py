@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from sim.model.histogram_bins import LOWER, NAN, PER_COARSE, UPPER
 from sim.statistics.datasets import BIN_COUNT
-from sim.statistics.estimators import FEWEST_BEYOND, ROUNDING, SLOPE_OVER, share_with_error
-from sim.statistics.replicates import Replicates, full_replicates, sampler_of, standard_error
+from sim.statistics.estimators import ROUNDING, share_with_error, slope_reach, tail_factor
+from sim.statistics.replicates import Replicates, sampler_of, standard_error
+from sim.statistics.tails import worst_share_of_bins
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -83,11 +84,10 @@ class HistogramEstimator:
         # Every column has the same number of draws.
         self.count: Integers = (self.coarse.sum(axis=-1) + self.special.sum(axis=-1))[:, 0]
         self.draws = int(self.count.sum())
-        sampler = sampler_of(ds)
-        self.full = full_replicates(self.count, int(ds.attrs.get("draws", self.draws)), sampler)
-        self.replicates = Replicates(self.count[self.full], self.draws, sampler)
+        self.replicates = Replicates(self.count, sampler_of(ds))
+        of_kinds = self.special.sum(axis=0)
         self.nan_count, self.minus_inf_count, self.plus_inf_count = (
-            self.special[..., kind].sum(axis=0) for kind in (NAN, LOWER, UPPER)
+            of_kinds[..., kind] for kind in (NAN, LOWER, UPPER)
         )
         # Draws below each edge, including those that are -inf.
         self.before: Integers = self.minus_inf_count[:, None] + np.pad(
@@ -136,6 +136,7 @@ class HistogramEstimator:
         low, high = self.edges[self.columns, bins], self.edges[self.columns, bins + 1]
         counts = np.maximum(self.counts[self.columns, bins], 1)
         t = (finite - self.before[self.columns, bins] + 0.5) / counts
+        t = np.where(self._is_outer(bins), 0.5, t)
         with np.errstate(invalid="ignore"):
             values = np.clip(low * (1 - t) + high * t, low, high)
         values = np.where(np.nextafter(low, np.inf) >= high, high, values)
@@ -163,7 +164,15 @@ class HistogramEstimator:
         low, high = self.edges[self.columns, bins], self.edges[self.columns, bins + 1]
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             share = np.nan_to_num((numbers - low) / (high - low))
-        return _BinPosition(bins, np.where(numbers >= high, 1.0, np.clip(share, 0.0, 1.0)))
+        share = np.where(self._is_outer(bins) & (share > 0.0), 0.5, np.clip(share, 0.0, 1.0))
+        return _BinPosition(bins, np.where(numbers >= high, 1.0, share))
+
+    def _is_outer(self, bins: Integers) -> NDArray[np.bool_]:
+        """Whether bins [..., column] are the first or the last.
+
+        Few kept draws or none lie there, so it is not known how the draws are spread within.
+        """
+        return np.asarray((bins == 0) | (bins == self.counts.shape[1] - 1))
 
     def count_below(self, position: _BinPosition) -> Array:
         """Number of draws [column] at or below a position."""
@@ -171,7 +180,7 @@ class HistogramEstimator:
         return np.asarray(self.before[self.columns, position.bin] + inside)
 
     def count_below_by_replicate(self, position: _BinPosition) -> tuple[Array, Array]:
-        """Draws [column, full replicate] at or below a position, with hidden variance.
+        """Draws [column, replicate] at or below a position, with hidden variance.
 
         The coarse bin of every replicate is split in the ratio of all draws together. Which draws
         of a replicate lie on either side is random: this variance [column] does not show in the
@@ -182,9 +191,26 @@ class HistogramEstimator:
         inside = self.coarse[:, self.columns, coarse]
         count = inside.sum(axis=0)
         part = (self.count_below(position) - first) / np.maximum(count, 1)
+        hidden = part * (1 - part) * count
+        outer = self._is_outer(position.bin) & (position.share > 0.0) & (position.share < 1.0)
+        hidden = hidden + np.where(outer, self.counts[self.columns, position.bin] ** 2 / 12, 0.0)
         lower = np.arange(self.coarse.shape[-1]) < coarse[:, None]
         below = np.where(lower, self.coarse, 0).sum(axis=-1) + self.special[..., LOWER]
-        return (below + part * inside).T[:, self.full], part * (1 - part) * count
+        return (below + part * inside).T, hidden
+
+    def worst_share(self, power: int = 1, tail: float | None = None) -> Array:
+        """Share [...] of the worst draws in a statistic, as `tails.worst_share`."""
+        middle = self.quantiles([0.5])
+        counts = self.counts.astype(float)
+        if tail is not None:
+            size = max(1, round(min(tail, 1 - tail) * self.draws))
+            ahead = self.before[:, :-1] if tail <= 0.5 else self.draws - self.before[:, 1:]
+            counts = np.clip(size - ahead, 0, counts)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = np.where(self.counts > 0, self.sums / self.counts, middle.T)
+        share = worst_share_of_bins(np.abs(means - middle.T) ** power, counts, self.draws)
+        unknown = (self.special.sum(axis=0) > 0).any(axis=-1)
+        return self.unflatten(np.where(unknown, math.nan, share))
 
     def quantiles_with_error(self, levels: Sequence[float]) -> tuple[Array, Array]:
         """Quantiles [level, ...] and their standard errors, as in `estimators`."""
@@ -195,22 +221,21 @@ class HistogramEstimator:
     def _quantile_error(self, level: float, quantile: Array) -> Array:
         """Standard error of a quantile [column].
 
-        As `estimators` gives it for draws, plus the deviation within the bin; NaN at the levels 0
-        and 1.
+        As `estimators` gives it for draws, plus the deviation within the bin; NaN where less than
+        one draw is expected beyond it.
         """
-        if not self.replicates.enough or level in (0.0, 1.0):
-            return np.full(quantile.shape, math.nan)
         n = self.draws
+        beyond = n * min(level, 1 - level)
+        if not self.replicates.enough or beyond < 1:
+            return np.full(quantile.shape, math.nan)
         spread = math.sqrt(level * (1 - level) / n)
-        reach = max(SLOPE_OVER * spread, self._edge_spacing(level))
+        reach = max(slope_reach(beyond) * spread, self._edge_spacing(level))
         (near, rise), (_, run) = self._rises(level, [spread, reach])
         near = near / 2
-        if n * min(level, 1 - level) < FEWEST_BEYOND * len(self.replicates.count):
-            return np.where(np.isnan(quantile), math.nan, near)
         position = self.position_of(np.nan_to_num(quantile))
         counts, hidden = self.count_below_by_replicate(position)
         below = standard_error(counts / self.replicates.count, self.replicates)
-        below = np.sqrt(below**2 + (hidden + 0.5) / n**2)
+        below = np.sqrt((below**2 + (hidden + 0.5) / n**2) * (1 + 1 / beyond))
         with np.errstate(over="ignore", invalid="ignore"):
             error = np.hypot(below * rise / run, self._deviation(position))
         error = np.where(np.isfinite(error) & np.isfinite(quantile), error, near)
@@ -253,6 +278,7 @@ class HistogramEstimator:
             deviation = np.maximum(slope, bend) * share * (1 - share) / 4
             deviation = np.minimum(deviation, 1 / math.sqrt(12))
         isolated = np.isnan(neighbours[0]) & np.isnan(neighbours[1])  # far out: edges are draws
+        isolated |= self._is_outer(bins)
         deviation = np.where(isolated, 1 / math.sqrt(12), np.nan_to_num(deviation))
         return np.where(np.isnan(middle), 0.0, width * deviation)
 
@@ -323,8 +349,9 @@ class HistogramEstimator:
                 (tail_sum - quantile * tail_count) / coarse_counts[self.columns, coarse]
             )
             excess = excess + per_draw * self.coarse[:, self.columns, coarse]
-            mean = excess[self.full].T / self.replicates.count / min(level, 1 - level)
-        return standard_error(mean, self.replicates)
+            mean = excess.T / self.replicates.count / min(level, 1 - level)
+        factor = tail_factor(self.draws * min(level, 1 - level))
+        return standard_error(mean, self.replicates) * factor
 
     def _sums_by_replicate(self, sums: Array, counts: Integers, boundary: Integers) -> Array:
         """Sums of the draws in coarse bins [replicate, column, coarse bin].
@@ -358,8 +385,7 @@ class HistogramEstimator:
                 counts = valid - equal if number > 0 else np.zeros_like(equal)
             else:
                 counts = valid if number > 0 else equal
-            below, hidden = counts[:, self.full], np.zeros(len(valid))
-            total = counts.sum(axis=1)
+            below, hidden, total = counts, np.zeros(len(valid)), counts.sum(axis=1)
         else:
             strictly = relation in ("<", ">=")
             edge = np.nextafter(number, -np.inf) if strictly else number
@@ -367,18 +393,13 @@ class HistogramEstimator:
             below, hidden = self.count_below_by_replicate(position)
             total = self.count_below(position)
         if relation in (">", ">="):
-            below, total = valid[:, self.full] - below, valid.sum(axis=1) - total
-        value, error = share_with_error(
-            below, valid[:, self.full], total, valid.sum(axis=1), self.replicates, hidden
-        )
+            below, total = valid - below, valid.sum(axis=1) - total
+        value, error = share_with_error(below, valid, self.replicates, hidden, all_happen=total)
         return self.unflatten(value), self.unflatten(error)
 
     def finite_with_error(self) -> tuple[Array, Array]:
         """Share [...] of finite draws and its error; NaN are left out."""
         valid = (self.count[:, None] - self.special[..., NAN]).T
         finite = self.coarse.sum(axis=-1).T
-        value, error = share_with_error(
-            finite[:, self.full], valid[:, self.full], finite.sum(axis=1), valid.sum(axis=1),
-            self.replicates,
-        )  # fmt: skip
+        value, error = share_with_error(finite, valid, self.replicates)
         return self.unflatten(value), self.unflatten(error)

@@ -1,8 +1,13 @@
 """Independent replicates of a statistic, which give its Monte Carlo standard error.
 
-There are 32 replicates. Under the sampler `sobol` draw i belongs to replicate i mod 32, which is
-one scrambled sequence; otherwise to replicate (i div 32) mod 32, which consists of complete blocks
-of 32 draws. With few draws fewer replicates are full, and below 8 there is no error (NaN).
+Replicates are the smallest groups of draws that are independent of one another: single draws of the
+sampler `random` and of Datasets of another origin, blocks of 32 consecutive draws under
+`stratified`, and under `sobol` the 32 scrambled sequences, to which draws belong in turn. They are
+weighted by their number of draws, so that every draw enters the error. With few draws there is no
+error (NaN).
+
+Of outputs of which a run keeps moments alone, and of histograms, there are 32 replicates: block b
+belongs to replicate b mod 32 (`sim.statistics.moments`).
 """
 
 from __future__ import annotations
@@ -15,82 +20,114 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sim.model.blocks import BLOCK, REPLICATES, replicate_of
+from sim.model.blocks import BLOCK, REPLICATES
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
-SOBOL = "sobol"
+RANDOM, SOBOL = "random", "sobol"
 FEWEST_REPLICATES = 8
+
+
+def fewest_draws(sampler: str) -> int:
+    """The number of draws from which on there are errors."""
+    return 30 if sampler == RANDOM else FEWEST_REPLICATES * BLOCK
 
 
 @dataclass(frozen=True, slots=True)
 class Replicates:
     """Replicates from which standard errors are estimated.
 
-    `count` [replicate] is the number of draws in each, `draws` the number of all draws; those of an
-    incomplete last block belong to no replicate. `order` [draw in a replicate] are the indices of
-    the draws sorted by replicate; None where draws are 0, 1, 2 ..., which are sliced.
+    `count` [replicate] is the number of draws in each. `order` [draw] are the indices of the draws
+    sorted by replicate; None where draws are 0, 1, 2 ..., which are sliced, and where every draw is
+    a replicate.
     """
 
     count: Integers
-    draws: int
     sampler: str
     order: Integers | None = None
 
     @property
+    def draws(self) -> int:
+        """The number of draws in all replicates."""
+        return int(self.count.sum())
+
+    @property
     def enough(self) -> bool:
-        """Whether there are enough replicates to estimate an error."""
-        return len(self.count) >= FEWEST_REPLICATES
+        """Whether there are enough draws and replicates to estimate an error."""
+        return self.draws >= fewest_draws(self.sampler) and len(self.count) >= FEWEST_REPLICATES
+
+    def of_draws(self) -> Integers:
+        """The replicate of each draw [draw]."""
+        if self.order is None and self.sampler == SOBOL:
+            return np.arange(self.draws) % len(self.count)
+        replicate = np.repeat(np.arange(len(self.count)), self.count)
+        if self.order is not None:
+            replicate[self.order] = replicate.copy()
+        return replicate
 
     def means(self, values: NDArray[Any]) -> Array:
         """Means of the replicates [..., replicate] of draws [..., draw]."""
         count = len(self.count)
+        if count == values.shape[-1]:  # every draw is a replicate
+            ordered = values if self.order is None else values[..., self.order]
+            return np.asarray(ordered, dtype=float)
         if self.order is not None:
             starts = np.cumsum(self.count) - self.count
-            kept = values[..., self.order]
-            if not count:
-                return np.zeros((*values.shape[:-1], 0))
-            return np.asarray(np.add.reduceat(kept, starts, axis=-1, dtype=float) / self.count)
-        size = int(self.count[0]) if count else BLOCK
-        kept = values[..., : count * size]
+            sorted_values = values[..., self.order]
+            return np.asarray(
+                np.add.reduceat(sorted_values, starts, axis=-1, dtype=float) / self.count
+            )
+        size = values.shape[-1] // count if self.sampler == SOBOL else BLOCK
+        full = values.shape[-1] // size * size
         if self.sampler == SOBOL:
-            total = kept.reshape(*values.shape[:-1], size, count).sum(axis=-2, dtype=float)
+            full = size * count
+            total = values[..., :full].reshape(*values.shape[:-1], size, count)
+            sums = total.sum(axis=-2, dtype=float)
+            sums[..., : values.shape[-1] - full] += values[..., full:]
         else:
-            kept = kept.reshape(*values.shape[:-1], size // BLOCK, count, BLOCK)
-            total = kept.sum(axis=-3, dtype=float).sum(axis=-1)  # the reverse order: twice as slow
-        return np.asarray(total / size)
+            blocks = values[..., :full].reshape(*values.shape[:-1], full // size, size)
+            sums = blocks.sum(axis=-1, dtype=float)
+            if full < values.shape[-1]:
+                last = values[..., full:].sum(axis=-1, dtype=float)
+                sums = np.concatenate([sums, last[..., None]], axis=-1)
+        return np.asarray(sums / self.count)
 
 
 def replicated(draws: int, sampler: str) -> Replicates:
-    """Replicates of the draws 0, 1, 2 ...
-
-    Below 1,024 draws every full block of 32 is a replicate; under Sobol' each sequence of at least
-    two draws.
-    """
+    """Replicates of the draws 0, 1, 2 ..."""
+    if sampler == RANDOM:
+        return Replicates(np.ones(draws, np.int64), sampler)
     if sampler == SOBOL:
-        size = draws // REPLICATES
-        count = [size] * (REPLICATES if size > 1 else 0)
-    elif draws >= BLOCK * REPLICATES:
-        count = [draws // (BLOCK * REPLICATES) * BLOCK] * REPLICATES
-    else:
-        count = [BLOCK] * (draws // BLOCK)
-    return Replicates(np.array(count, np.int64), draws, sampler)
+        count = draws // REPLICATES + (np.arange(REPLICATES) < draws % REPLICATES)
+        return Replicates(count[count > 0], sampler)
+    count = np.full(-(-draws // BLOCK), BLOCK, np.int64)
+    if draws % BLOCK:
+        count[-1] = draws % BLOCK
+    return Replicates(count, sampler)
 
 
-def replicates_by(numbers: Integers, sampler: str, evaluated: int | None) -> Replicates:
+def replicates_by(numbers: Integers, sampler: str) -> Replicates:
     """Replicates of draws with these numbers [draw].
 
-    `evaluated` is the number of draws that were evaluated, of which some may be left out (None: up
-    to the last of `numbers`); replicates are then weighted by their number of draws.
+    Some draws may be left out. A number that comes again is a draw of another run.
     """
-    if np.array_equal(numbers, np.arange(numbers.size)):
+    if sampler == RANDOM or np.array_equal(numbers, np.arange(numbers.size)):
         return replicated(numbers.size, sampler)
-    replicate = replicate_of(numbers, sampler)
-    count = np.bincount(replicate, minlength=REPLICATES)
-    last = int(numbers.max()) + 1
-    full = full_replicates(count, max(last, evaluated or 0), sampler)
+    groups = numbers % REPLICATES if sampler == SOBOL else numbers // BLOCK
+    groups = groups + _repetitions(numbers) * (groups.max(initial=0) + 1)
+    _, replicate = np.unique(groups, return_inverse=True)
     order = np.argsort(replicate, kind="stable")
-    return Replicates(count[full], numbers.size, sampler, order[full[replicate[order]]])
+    return Replicates(np.bincount(replicate), sampler, order)
+
+
+def _repetitions(numbers: Integers) -> Integers:
+    """How often each number [draw] has come before it."""
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    first = np.searchsorted(ordered, ordered, "left")
+    repetitions = np.empty_like(numbers)
+    repetitions[order] = np.arange(numbers.size) - first
+    return repetitions
 
 
 def replicates_of(ds: xr.Dataset) -> Replicates:
@@ -98,7 +135,7 @@ def replicates_of(ds: xr.Dataset) -> Replicates:
 
     Draws are treated as independent where the Dataset has no attribute `sampler`.
     """
-    return replicates_by(numbers_of(ds), sampler_of(ds), int(ds.attrs.get("draws", 0)))
+    return replicates_by(numbers_of(ds), sampler_of(ds))
 
 
 def numbers_of(ds: xr.Dataset) -> Integers:
@@ -113,65 +150,18 @@ def numbers_of(ds: xr.Dataset) -> Integers:
 
 def sampler_of(ds: xr.Dataset) -> str:
     """Sampler of a Dataset; "random" where it has no such attribute."""
-    return str(ds.attrs.get("sampler", "random"))
+    return str(ds.attrs.get("sampler", RANDOM))
 
 
 def standard_error(by_replicate: Array, replicates: Replicates) -> Array:
-    """Standard error [...] of a statistic with values [..., replicate].
-
-    Replicates are weighted by their draws; draws outside of all replicates reduce the error.
-    """
+    """Standard error [...] of a mean with values [..., replicate], weighted by their draws."""
     if not replicates.enough:
         return np.full(by_replicate.shape[:-1], math.nan)
     n = len(replicates.count)
-    inside = int(replicates.count.sum())
-    weight = replicates.count / inside
+    weight = replicates.count / replicates.draws
     # One order in memory: NumPy sums over the last axis in another order than over others.
     values = np.ascontiguousarray(by_replicate)
     with np.errstate(invalid="ignore", over="ignore"):  # draws that are not finite
-        deviation = values - (weight * values).sum(axis=-1, keepdims=True)
-        variance = ((weight * deviation) ** 2).sum(axis=-1) * (n / (n - 1))
-    return np.asarray(np.sqrt(variance * (inside / replicates.draws)))
-
-
-def full_replicates(count: Integers, draws: int, sampler: str) -> NDArray[np.bool_]:
-    """Flags [replicate] of the replicates that are full, from their counts [replicate].
-
-    `draws` is the number of draws that were evaluated, including those that are left out.
-    """
-    if sampler == SOBOL:
-        return np.asarray((count > 1) & (draws >= 2 * REPLICATES))
-    if draws >= BLOCK * REPLICATES:
-        return np.asarray(count > 0)
-    return np.asarray((np.arange(count.size) < draws // BLOCK) & (count > 0))
-
-
-def full_replicates_of(ds: xr.Dataset) -> NDArray[np.bool_]:
-    """Flags [replicate] of full replicates of a Dataset with moments by replicate."""
-    count = ds.variables["replicate_count"].values
-    draws = int(ds.attrs.get("draws", count.sum()))
-    return full_replicates(count, draws, sampler_of(ds))
-
-
-def weighted_sum(weight: NDArray[Any], values: Array) -> Array:
-    """Sum [...] of weight [replicate] times values [replicate, ...].
-
-    The order of the sum is fixed; that of a matrix product would depend on the alignment of the
-    values in memory.
-    """
-    products = weight.reshape(-1, *(1,) * (values.ndim - 1)) * np.ascontiguousarray(values)
-    return np.asarray(products.sum(axis=0))
-
-
-def mean_of_replicates(
-    means: Array, count: Integers, full: NDArray[np.bool_], sampler: str
-) -> tuple[Array, Array]:
-    """Mean [...] and its error, from means [replicate, ...] of replicates.
-
-    Replicates are weighted by `count` [replicate]: it differs where the last tile is incomplete or
-    draws are left out. The error is estimated from those of `full` [replicate].
-    """
-    n = int(count.sum())
-    mean = weighted_sum(count / max(n, 1), means)
-    by_replicate = np.moveaxis(means[full], 0, -1)
-    return np.asarray(mean), standard_error(by_replicate, Replicates(count[full], n, sampler))
+        deviation = weight * (values - (weight * values).sum(axis=-1, keepdims=True))
+        variance = (deviation**2).sum(axis=-1) * (n / (n - 1))
+    return np.asarray(np.sqrt(variance))

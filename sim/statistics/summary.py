@@ -23,12 +23,8 @@ from sim.statistics.datasets import (
     last,
 )
 from sim.statistics.histogram_estimators import has_histogram
-from sim.statistics.replicates import (
-    full_replicates_of,
-    mean_of_replicates,
-    replicates_of,
-    sampler_of,
-)
+from sim.statistics.moments import mean_of_moments
+from sim.statistics.replicates import replicates_of
 from sim.statistics.summary_variables import (
     Levels,
     statistics_of_draws,
@@ -187,8 +183,6 @@ def mean_with_error(ds: xr.Dataset, name: str) -> tuple[Array, Array]:
         KeyError: If the Dataset holds neither.
     """
     if name + REPLICATE_MEAN in ds:
-        means = ds.variables[name + REPLICATE_MEAN].values
-        count = ds.variables["replicate_count"].values
-        return mean_of_replicates(means, count, full_replicates_of(ds), sampler_of(ds))
+        return mean_of_moments(ds, name)
     values = np.ascontiguousarray(last(ds, name), dtype=np.float64)
     return estimators.mean_with_error(values, replicates_of(ds))

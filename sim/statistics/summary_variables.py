@@ -32,13 +32,14 @@ from sim.statistics.estimators import (
     tail_means_with_error,
 )
 from sim.statistics.histogram_estimators import HistogramEstimator
-from sim.statistics.replicates import (
-    Replicates,
-    full_replicates_of,
+from sim.statistics.moments import (
+    mean_of_moments,
     mean_of_replicates,
-    sampler_of,
+    replicates_of_moments,
     weighted_sum,
 )
+from sim.statistics.replicates import Replicates, sampler_of
+from sim.statistics.tails import WORST, WORST_SHARE, worst_share
 
 Array = NDArray[np.float64]
 Pair = tuple[Array, Array]  # values and their standard errors
@@ -91,9 +92,21 @@ def _statistic(
     value: Array,
     error: Array,
     attrs: Mapping[str, str],
+    worst: Array | None = None,
 ) -> Variables:
-    """Yield `<output>_<statistic>` and its error, see `with_error`."""
-    return with_error(f"{output}_{statistic}", dims, value, error, attrs, output, statistic)
+    """Yield `<output>_<statistic>` and its error, see `with_error`.
+
+    `worst` is the share of the worst draws in it (`tails.worst_share`), where that is known.
+    """
+    name = f"{output}_{statistic}"
+    yield from with_error(name, dims, value, error, attrs, output, statistic)
+    if worst is not None:
+        long_name = f"Share of the worst {WORST:.2%} of draws in: {attrs['long_name']}"
+        identity = {"output": output, "statistic": statistic}
+        yield (
+            name + WORST_SHARE,
+            (tuple(dims), worst, {"units": "1", **identity, "long_name": long_name}),
+        )
 
 
 class _DrawsEstimator:
@@ -108,6 +121,10 @@ class _DrawsEstimator:
         ordered = np.sort(flattened(self.draws, self.pooled), axis=-1)
         ordered[np.isnan(ordered[..., -1])] = math.nan
         return np.asarray(ordered)
+
+    def worst_share(self, power: int = 1, tail: float | None = None) -> Array:
+        middle = self.ordered[..., self.ordered.shape[-1] // 2]
+        return worst_share(self.ordered, middle, power, tail)
 
     def quantiles_with_error(self, levels: Sequence[float]) -> Pair:
         return quantiles_with_error(self.ordered, self.draws, self.replicates, levels, self.pooled)
@@ -141,13 +158,14 @@ def statistics_of_draws(
     draws, dims, pooled = _pooled_last(last(ds, name), all_dims, pool)
     # One order in memory, so that sums do not depend on the source of the draws.
     draws = np.ascontiguousarray(draws, dtype=np.float64)
-    if not _is_unbounded(name):
-        value, error = estimators.mean_with_error(draws, replicates, pooled)
-        yield from _statistic(name, "mean", dims, value, error, attrs)
-        value, error = sd_with_error(draws, replicates, pooled)
-        yield from _statistic(name, "sd", dims, value, error, attrs)
     estimator = _DrawsEstimator(draws, replicates, pooled)
     flag = variable.dtype == bool
+    if not _is_unbounded(name):
+        shares = (None, None) if flag else (estimator.worst_share(1), estimator.worst_share(2))
+        value, error = estimators.mean_with_error(draws, replicates, pooled)
+        yield from _statistic(name, "mean", dims, value, error, attrs, shares[0])
+        value, error = sd_with_error(draws, replicates, pooled)
+        yield from _statistic(name, "sd", dims, value, error, attrs, shares[1])
     yield from _order_statistics(name, dims, estimator, levels, attrs, flag)
 
 
@@ -162,9 +180,12 @@ def statistics_of_histogram(
     attrs = _attrs(name, ds.variables[name].attrs if name in ds else {})
     estimator = HistogramEstimator(ds, name)
     pooled = [dim for dim in estimator.dims if dim in pool]
-    if not _is_unbounded(name):
-        yield from statistics_of_moments(ds, name, pool)
     flag = name in OUTPUTS and OUTPUTS[name].kind == "bool"
+    if not _is_unbounded(name):
+        shares: tuple[Array | None, Array | None] = (None, None)
+        if not flag and not pooled:
+            shares = (estimator.worst_share(1), estimator.worst_share(2))
+        yield from statistics_of_moments(ds, name, pool, shares)
     if pooled and not flag and (any(levels) or _is_unbounded(name)):
         raise ValueError(
             f"dims: '{name}' holds {estimator.draws:,} draws in bins, of which no statistics over"
@@ -212,7 +233,8 @@ def _order_statistics(
             )
     if not unbounded and len(tails):
         value, error = estimator.tail_means_with_error(tails)
-        yield from _statistic(name, "cvar", ["tail", *dims], value, error, attrs)
+        worst = np.stack([estimator.worst_share(1, level) for level in tails])
+        yield from _statistic(name, "cvar", ["tail", *dims], value, error, attrs, worst)
 
 
 def _is_unbounded(name: str) -> bool:
@@ -257,20 +279,25 @@ def _counted_probability(
     )
     pooled = [dim for dim in all_dims if dim in pool]
     events, known = (counts.sum(pooled).values for counts in (happens, valid))
-    full, count = full_replicates_of(ds), ds.variables["replicate_count"].values
-    replicates = Replicates(count[full], int(count.sum()), sampler_of(ds))
+    replicates, held = replicates_of_moments(ds)
     value, error = share_with_error(
-        events[..., full], known[..., full], events.sum(axis=-1), known.sum(axis=-1), replicates,
+        events[..., held], known[..., held], replicates,
         values_per_draw=math.prod(ds.sizes[dim] for dim in pooled),
     )  # fmt: skip
     dims = [dim for dim in all_dims if dim not in pool]
     yield from with_error(name, dims, value, error, attrs, name, "probability")
 
 
-def statistics_of_moments(ds: xr.Dataset, name: str, pool: Sequence[str]) -> Variables:
+def statistics_of_moments(
+    ds: xr.Dataset,
+    name: str,
+    pool: Sequence[str],
+    shares: tuple[Array | None, Array | None] = (None, None),
+) -> Variables:
     """Mean and sd of a variable with errors, from moments by replicate.
 
-    Yields as `statistics_of_draws`; values along the dims of `pool` are treated as draws.
+    Yields as `statistics_of_draws`; values along the dims of `pool` are treated as draws. `shares`
+    are those of the worst draws in mean and sd.
     """
     variable = ds.variables[name + REPLICATE_MEAN]
     means, m2 = variable.values, ds.variables[name + REPLICATE_M2].values
@@ -278,11 +305,14 @@ def statistics_of_moments(ds: xr.Dataset, name: str, pool: Sequence[str]) -> Var
         attrs = {"units": OUTPUTS[name].unit, "long_name": OUTPUTS[name].meaning}
     else:
         attrs = {key: str(variable.attrs[key]) for key in ("units", "long_name")}
-    count, full = ds.variables["replicate_count"].values, full_replicates_of(ds)
+    held = replicates_of_moments(ds)[1]
+    count = ds.variables["replicate_count"].values[held]
+    means, m2 = means[held], m2[held]
     axes = tuple(i for i, dim in enumerate(variable.dims) if dim in pool)
     dims = [str(dim) for i, dim in enumerate(variable.dims) if i and i not in axes]
     shape = (-1,) + (1,) * len(dims)
     values = count  # number of values in each replicate
+    mean, error = mean_of_moments(ds, name)
     with np.errstate(invalid="ignore", divide="ignore"):
         if axes:
             pooled_means = means.mean(axis=axes, keepdims=True)
@@ -290,14 +320,16 @@ def statistics_of_moments(ds: xr.Dataset, name: str, pool: Sequence[str]) -> Var
             m2 = (m2 + within).sum(axis=axes)
             values = count * math.prod(means.shape[axis] for axis in axes)
             means = pooled_means.squeeze(axes)
-        mean, error = mean_of_replicates(means, count, full, sampler_of(ds))
+            mean, error = mean_of_replicates(
+                ds.variables[name + REPLICATE_MEAN].values.mean(axis=axes), ds
+            )
         n = int(values.sum())
         between = weighted_sum(values, (means - mean) ** 2)
         sd = np.full(mean.shape, math.nan)
         if n > 1:
             sd = np.sqrt((m2.sum(axis=0) + between) / (n - 1))
-        squares = m2[full] / values[full].reshape(shape) + (means[full] - mean) ** 2
-        replicates = Replicates(values[full], n, sampler_of(ds))
+        squares = m2 / values.reshape(shape) + (means - mean) ** 2
+        replicates = Replicates(values, sampler_of(ds))
         sd_error = estimators.sd_error(sd, np.moveaxis(squares, 0, -1), replicates)
-    yield from _statistic(name, "mean", dims, mean, error, attrs)
-    yield from _statistic(name, "sd", dims, sd, sd_error, attrs)
+    yield from _statistic(name, "mean", dims, mean, error, attrs, shares[0])
+    yield from _statistic(name, "sd", dims, sd, sd_error, attrs, shares[1])

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sim.statistics.tails import WORST_SHARE
+
 LABELS = ("lab", "landlord", "regime", "layer", "quarter")
-COLUMNS = ("output", *LABELS, "statistic", "value", "error", "unit")
+WORST = "worst_share"  # of the worst 0.03 % of draws in means, sds and means of tails
+COLUMNS = ("output", *LABELS, "statistic", "value", "error", "unit", WORST)
 
 
 def tidy_rows(summary: xr.Dataset, point: tuple[int, ...] = ()) -> Iterator[list[Any]]:
@@ -28,6 +31,8 @@ def _rows_of(summary: xr.Dataset, name: str, point: tuple[int, ...]) -> Iterator
     variable = summary.variables[name]
     values = variable.values[point]
     errors = summary.variables[variable.attrs["ancillary_variables"]].values[point]
+    worst = summary.variables.get(name + WORST_SHARE)
+    shares = None if worst is None else worst.values[point]
     dims = [str(dim) for dim in variable.dims[len(point) :]]
     labels = {dim: summary.variables[dim].values for dim in dims}
     for index in np.ndindex(values.shape):
@@ -39,6 +44,7 @@ def _rows_of(summary: xr.Dataset, name: str, point: tuple[int, ...]) -> Iterator
             repr(float(values[index])),
             repr(float(errors[index])),
             variable.attrs["units"],
+            "" if shares is None else repr(float(shares[index])),
         ]
 
 

@@ -20,7 +20,7 @@ from sim.engine.histograms import Histograms
 from sim.engine.state import Prepared, SimulationState, Totals, make_room
 
 STATE, DRAWS = "state.npz", "draws.npy"
-_MOMENTS = ("count", "mean", "m2")
+_MOMENTS = ("count", "mean", "m2", "block_numbers", "block_mean", "block_m2")
 _NUMBERS = ("draws", "bad", "questionable")
 _HISTOGRAM_PREFIX = "histograms."
 
@@ -129,8 +129,12 @@ def _read_totals(arrays: dict[str, NDArray[Any]]) -> tuple[Totals, list[Totals]]
         """Totals from draws, bad draws and questionable draws, and from `_MOMENTS`."""
         draws, bad, questionable = (int(number) for number in numbers)
         bad_numbers = arrays["bad_numbers"]
-        count, mean, m2 = moments
-        return Totals(count, mean, m2, draws, bad, questionable, bad_numbers[bad_numbers < draws])
+        of_moments: dict[str, Any] = dict(zip(_MOMENTS, moments, strict=True))
+        return Totals(
+            **of_moments,
+            draws=draws, bad=bad, questionable=questionable,
+            bad_numbers=bad_numbers[bad_numbers < draws],
+        )  # fmt: skip
 
     completed = make_totals(arrays["numbers"], *(arrays[name] for name in _MOMENTS))
     histograms = {

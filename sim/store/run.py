@@ -34,6 +34,7 @@ from sim.simulation.until import (
     STEP,
     Target,
     outcome_json,
+    refuse_targets,
     run_until,
     target_status,
 )
@@ -172,7 +173,8 @@ class _Work:
             return None  # damaged: it is replaced
         ds.attrs.pop("until", None)  # of other targets with the same draws
         if targets:
-            statuses = [target_status(target, ds) for target in targets]
+            refused = refuse_targets(targets, self.scenario, self.options)
+            statuses = [target_status(target, ds, refused) for target in targets]
             if not all(status.met for status in statuses):
                 return None
             ds.attrs["until"] = outcome_json(statuses)

@@ -5,15 +5,18 @@ Every number stands above its Monte Carlo standard error and is rounded by it.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from sim.model.blocks import BLOCK, REPLICATES
 from sim.model.catalogue import OUTPUTS
 from sim.statistics.histogram_estimators import draws_of
-from sim.statistics.replicates import FEWEST_REPLICATES, SOBOL, sampler_of
+from sim.statistics.replicates import fewest_draws, sampler_of
+from sim.statistics.tails import OWNED, WORST, WORST_SHARE
 from sim.tables import build, labs, landlords, published, token
-from sim.tables.cells import LAST_QUARTER, Cell, Reader, Selection, Table
+from sim.tables.cells import LARGEST_ERROR_OF_SPREAD, LAST_QUARTER, Cell, Reader, Selection, Table
 
 __all__ = [
     "LAST_QUARTER",
@@ -26,7 +29,6 @@ __all__ = [
     "warnings",
 ]
 FEWEST_FOR_SPREAD = 1024  # draws from which on an sd should have settled
-LARGEST_ERROR_OF_SPREAD = 0.1  # of the sd
 
 
 def headline_tables(
@@ -70,8 +72,7 @@ def describe_errors(draws: int, sampler: str) -> str:
 
     They depend on the number of draws and the sampler.
     """
-    # Each of the Sobol' sequences needs two draws.
-    fewest = 2 * REPLICATES if sampler == SOBOL else BLOCK * FEWEST_REPLICATES
+    fewest = fewest_draws(sampler)
     if draws < fewest:
         return f"{draws} draws are too few for a Monte Carlo error ({fewest} are needed)."
     return "±: Monte Carlo standard error, from independent replicates."
@@ -106,31 +107,56 @@ def _questionable(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
 
 
 def _heavy_tails(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
-    """A remark on outputs whose spread rests on a few draws.
+    """Remarks on numbers that a few draws own, with the labels where that is worst.
 
-    Each is named with the labels where that is worst.
-
-    Heavy tails show in an sd whose own error stays large, whatever the number of draws: of 32
-    replicates, the one with the largest draw outweighs the rest.
+    Of outputs without draws it shows in an sd whose own error stays large, whatever the number of
+    draws: of the replicates, the one with the largest draw outweighs the rest.
     """
     if draws_of(ds) < FEWEST_FOR_SPREAD:
         return []
-    outputs = []
+    owned, unsettled = [], []
     for name, output in OUTPUTS.items():
-        if f"{name}_sd" not in summary or output.kind == "bool":  # events may well be rare
+        if output.kind == "bool":  # events may well be rare
             continue
-        sd = summary.variables[f"{name}_sd"]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.nan_to_num(summary.variables[f"{name}_sd_error"].values / sd.values)
-        worst = np.unravel_index(int(share.argmax()), share.shape)
-        if share[worst] > LARGEST_ERROR_OF_SPREAD:
-            labels = [str(summary[dim].values[i]) for dim, i in zip(sd.dims, worst, strict=True)]
-            text = f"{name} ({', '.join(labels)})" if labels else name
-            has_quantiles = f"{name}_quantile" in summary
-            outputs.append(text if has_quantiles else f"{text}, of which no draws are kept")
-    if not outputs:
-        return []
-    return [
-        "Mean and sd do not converge where a denominator comes near zero or a tail is heavy; read"
-        f" the quantiles instead of: {'; '.join(outputs)}."
-    ]
+        shares = {}
+        for statistic in ("mean", "cvar"):
+            variable = summary.variables.get(f"{name}_{statistic}{WORST_SHARE}")
+            if variable is not None and variable.size:
+                share, labels = _largest(summary, variable.dims, variable.values)
+                shares[statistic, labels] = share
+        large = [
+            f"{share:.0%} of the {'mean' if statistic == 'mean' else 'tail mean'}{labels}"
+            for (statistic, labels), share in shares.items()
+            if share > OWNED
+        ]
+        if large:
+            owned.append(f"{name}, {' and '.join(large)}")
+        elif not shares and f"{name}_sd" in summary:
+            sd = summary.variables[f"{name}_sd"]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                ratio = summary.variables[f"{name}_sd_error"].values / sd.values
+            share, labels = _largest(summary, sd.dims, ratio)
+            if share > LARGEST_ERROR_OF_SPREAD:
+                unsettled.append(f"{name}{labels}")
+    lines = []
+    if owned:
+        lines.append(
+            f"* The worst {WORST:.2%} of draws hold more than {OWNED:.0%} of a mean; read quantiles"
+            f" instead. They hold at most: {'; '.join(owned)}."
+        )
+    if unsettled:
+        lines.append(
+            "* A few draws own the sd, which does not settle, and no draws are kept:"
+            f" {'; '.join(unsettled)}."
+        )
+    return lines
+
+
+def _largest(
+    summary: xr.Dataset, dims: tuple[Hashable, ...], values: NDArray[np.float64]
+) -> tuple[float, str]:
+    """The largest value, and its labels as text; 0 where all are NaN."""
+    known = np.nan_to_num(values)
+    worst = np.unravel_index(int(known.argmax()), known.shape)
+    labels = [str(summary[dim].values[i]) for dim, i in zip(dims, worst, strict=True)]
+    return float(known[worst]), f" ({', '.join(labels)})" if labels else ""

@@ -13,13 +13,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sim.common.numbers import percentage, rounded_by, significant
+from sim.model.catalogue import OUTPUTS
 from sim.model.dims import QUARTERS
 from sim.statistics.datasets import REPLICATE_MEAN, display_names, json_attribute, last
 from sim.statistics.histogram_estimators import draws_of
-from sim.statistics.replicates import full_replicates_of, mean_of_replicates, sampler_of
+from sim.statistics.moments import mean_of_replicates
+from sim.statistics.tails import OWNED, WORST_SHARE
 
 LAST_QUARTER = QUARTERS[-1]
 MAX_HEAD = 18  # characters of a name in the head of a column
+LARGEST_ERROR_OF_SPREAD = 0.1  # of the sd, where it has settled
 NOT_REPORTED = "not reported"  # of a lab without ARR; any other number that is missing is a nan
 
 
@@ -29,7 +32,9 @@ class Cell:
 
     `scale` is applied for display. A probability, shown in percent, is a share of `draws`; where
     there is no uncertainty, so that all draws are the same, `draws` is infinite. `missing` and
-    `infinite` are shown where there is no number, or no finite one.
+    `infinite` are shown where there is no number, or no finite one. `worst` is the share of the
+    worst draws in it: a handful of draws owns a number that is marked by `*`. It is NaN where it is
+    not known how much they own.
     """
 
     value: float
@@ -39,9 +44,15 @@ class Cell:
     draws: float = 0
     missing: str = "nan"
     infinite: str = "inf"
+    worst: float = 0.0
 
     def rounded(self) -> tuple[str, str]:
         """The value rounded by its error, and the error."""
+        value, error = self._rounded()
+        return (f"{value}*" if is_owned(self.worst) else value), error
+
+    def _rounded(self) -> tuple[str, str]:
+        """The value rounded by its error without a mark, and the error."""
         if math.isnan(self.value):
             return self.missing, ""
         if math.isinf(self.value):
@@ -63,7 +74,14 @@ class Cell:
         }
         if data["value"] is None or math.isinf(self.error):
             data["text"] = self.rounded()[0]
+        if is_owned(self.worst):
+            data["worst_share"] = None if math.isnan(self.worst) else self.worst
         return {**data, "unit": self.unit}
+
+
+def is_owned(worst: float) -> bool:
+    """Whether a handful of draws owns a number, of which the worst draws hold this share."""
+    return not worst <= OWNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +146,23 @@ class Reader:
         values, errors = (self.summary.variables[n] for n in (name, f"{name}_error"))
         index = tuple(self.indices[str(dim)][at[str(dim)]] for dim in values.dims)
         value, error = float(values.values[index]), float(errors.values[index])
-        return Cell(value, error, str(values.attrs["units"]), scale, draws, missing, infinite)
+        unit, worst = str(values.attrs["units"]), self._worst(name, index)
+        return Cell(value, error, unit, scale, draws, missing, infinite, worst)
+
+    def _worst(self, name: str, index: tuple[int, ...]) -> float:
+        """Share of the worst draws in a statistic; 0 of one that is no sum of values.
+
+        NaN where no draws are kept, and the sd does not settle.
+        """
+        variables = self.summary.variables
+        if name + WORST_SHARE in variables:
+            share = float(variables[name + WORST_SHARE].values[index])
+            return 0.0 if math.isnan(share) else share
+        output = name.removesuffix("_mean")
+        if output not in OUTPUTS or OUTPUTS[output].kind == "bool":
+            return 0.0
+        sd, error = (float(variables[f"{output}_sd{s}"].values[index]) for s in ("", "_error"))
+        return math.nan if error > LARGEST_ERROR_OF_SPREAD * sd else 0.0
 
     def probability(self, name: str, **at: Any) -> Cell:
         """A probability or the mean of an indicator, shown in percent."""
@@ -161,8 +195,7 @@ class Reader:
 
     def mean(self, means: NDArray[np.float64]) -> tuple[Any, Any]:
         """Mean and error from means [replicate, ...] of replicates."""
-        count = self.ds["replicate_count"].values
-        return mean_of_replicates(means, count, full_replicates_of(self.ds), sampler_of(self.ds))
+        return mean_of_replicates(means, self.ds)
 
     def replicates(self, name: str, **at: Any) -> tuple[NDArray[np.float64], str]:
         """Means [replicate, ...] of a variable, and its unit."""

@@ -13,18 +13,9 @@ from numpy.typing import NDArray
 from sim.common.text import plain
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER
 from sim.statistics.datasets import display_names, last
-from sim.statistics.estimators import (
-    probability_with_error,
-    quantile_by_replicate,
-    quantiles_with_error,
-)
-from sim.statistics.replicates import (
-    Replicates,
-    replicates_by,
-    replicates_of,
-    sampler_of,
-    standard_error,
-)
+from sim.statistics.estimators import probability_with_error, quantiles_with_error
+from sim.statistics.paired import quantile_difference_error, share_difference_error
+from sim.statistics.replicates import Replicates, replicates_by, replicates_of, sampler_of
 from sim.tables.cells import LAST_QUARTER, Cell, Table, share_of_draws, wrap_head
 
 Integers = NDArray[np.int64]
@@ -36,7 +27,8 @@ class Measure:
 
     It is the quantile at `level`, or the share where there is no level.
 
-    `share_of` is the number of draws of which a share is, as of `Cell.draws`.
+    `share_of` is the number of draws of which a share is, as of `Cell.draws`; `total` the sum of
+    the values that it compares, which differs between runs where an edit moves any of them.
     """
 
     head: str
@@ -46,6 +38,7 @@ class Measure:
     scale: float
     replicates: Replicates
     share_of: float = 0
+    total: float = 0.0
 
     def cell(self) -> Cell:
         """The statistic with its error."""
@@ -56,13 +49,6 @@ class Measure:
         ordered = np.sort(self.draws)
         values, errors = quantiles_with_error(ordered, self.draws, self.replicates, [self.level])
         return Cell(float(values[0]), float(errors[0]), self.unit, self.scale)
-
-    def by_replicate(self, indices: Integers, replicates: Replicates) -> NDArray[np.float64]:
-        """The statistic [replicate] of some draws, up to a constant."""
-        draws = self.draws[indices]
-        if self.level is None:
-            return replicates.means(draws)
-        return quantile_by_replicate(draws, replicates, self.level)
 
     def difference(
         self,
@@ -75,13 +61,14 @@ class Measure:
 
         The indices are those of the draws that both runs have, `replicates` are theirs.
         """
-        apart = self.by_replicate(indices, replicates) - reference.by_replicate(
-            reference_indices, replicates
-        )
-        error = standard_error(apart, replicates)
+        pairs = reference.draws[reference_indices], self.draws[indices]
+        if self.level is None:
+            error = share_difference_error(*pairs, replicates, self.total != reference.total)
+        else:
+            error = quantile_difference_error(*pairs, replicates, self.level)
         value = self.cell().value - reference.cell().value
         scale = 100.0 if self.level is None else self.scale
-        return Cell(value, float(error), self.unit, scale)
+        return Cell(value, error, self.unit, scale)
 
 
 @dataclass(frozen=True)
@@ -140,8 +127,9 @@ def _measures(ds: xr.Dataset, labs: Sequence[str]) -> list[Measure]:
     ) -> Measure:
         return Measure(head, draws.copy(), level, unit, scale, replicates)
 
-    def share(head: str, happens: NDArray[Any]) -> Measure:
-        return Measure(head, happens, None, "1", 1.0, replicates, share_of)
+    def share(head: str, happens: NDArray[Any], values: NDArray[Any]) -> Measure:
+        total = float(values.sum())
+        return Measure(head, happens, None, "1", 1.0, replicates, share_of, total)
 
     names = display_names(ds, "lab")
     shown = [
@@ -152,10 +140,10 @@ def _measures(ds: xr.Dataset, labs: Sequence[str]) -> list[Measure]:
         quantile("inference\nmargin\np50", margin, scale=100.0),
         quantile("inference\nmargin\np95", margin, 0.95, scale=100.0),
         quantile(f"margin\np50 in\n{LAST_QUARTER}", margins[end], scale=100.0),
-        share("P(margin\n>=\nhurdle)", margin >= hurdle),
+        share("P(margin\n>=\nhurdle)", margin >= hurdle, margin - hurdle),
         quantile("loaded\nmargin\np50", loaded[reference], scale=100.0),
         *(quantile(f"{wrap_head(name)}\nGW", gw[i], unit="GW") for i, name in shown),
-        share(f"P(two\nlargest\n> {threshold:g} GW)", (gw > threshold).sum(axis=0) >= 2),
+        share(f"P(two\nlargest\n> {threshold:g} GW)", (gw > threshold).sum(axis=0) >= 2, gw),
     ]
     paid, multiple = last(ds, "lab_paid_margin")[:, reference], last(ds, "training_moic")
     for i, name in shown:
@@ -183,7 +171,7 @@ def side_by_side(runs: Sequence[Compared]) -> Table:
         table.rows.append((run.label, [run.measures[head].cell() for head in shared]))
         numbers, of_first, of_run = np.intersect1d(first.numbers, run.numbers, return_indices=True)
         if run is not first and numbers.size and run.pairs_with(first):
-            replicates = replicates_by(numbers, run.sampler, run.evaluated)
+            replicates = replicates_by(numbers, run.sampler)
             differences: list[Cell | str] = [
                 run.measures[head].difference(first.measures[head], of_run, of_first, replicates)
                 for head in shared

@@ -73,14 +73,14 @@ def _costs(reader: Reader, quarter: str) -> Table:
         table.rows.append((words(layer), texts))
     table.rules = [COMPUTE_LAYERS, COMPUTE_LAYERS + 1, len(LAYERS) + 1]
 
-    def total(layers: tuple[str, ...]) -> list[Cell | str]:
-        return [
-            reader.total("unit_cost", quarter=quarter, regime=regime, layer=list(layers))
-            for regime in REGIMES
-        ]
-
-    table.rows.insert(COMPUTE_LAYERS, ("= compute", total(LAYERS[:COMPUTE_LAYERS])))
-    table.rows.append(("= total", total(LAYERS)))
+    compute: list[Cell | str] = [
+        reader.cell("compute_cost_mean", quarter=quarter, regime=regime) for regime in REGIMES
+    ]
+    total: list[Cell | str] = [
+        reader.total("unit_cost", quarter=quarter, regime=regime) for regime in REGIMES
+    ]
+    table.rows.insert(COMPUTE_LAYERS, ("= compute", compute))
+    table.rows.append(("= total", total))
     for label, name in (
         ("revenue, paid tokens", "revenue_per_mtok_paid_mean"),
         ("revenue, all served tokens", "revenue_per_mtok_served_mean"),

@@ -141,8 +141,7 @@ def test_mean_with_error_agrees_between_draws_and_moments(base: Scenario, ds: xr
     drawn = sim.simulate(base, draws=4_000, seed=1, keep=["rent_received"])
     by_draw, by_moment = (mean_of(part, "rent_received") for part in (drawn, ds))
     np.testing.assert_allclose(by_draw[0], by_moment[0], rtol=1e-12)
-    # 4,000 draws do not fill the last tile, which the two errors treat differently.
-    np.testing.assert_allclose(by_draw[1], by_moment[1], rtol=0.3)
+    np.testing.assert_allclose(by_draw[1], by_moment[1], rtol=1e-9)
 
 
 def test_errors_hardly_change_where_draws_are_left_out(ds: xr.Dataset) -> None:
@@ -190,9 +189,11 @@ def test_moments_agree_with_draws_where_some_are_left_out(
             name = f"unit_cost_{statistic}"
             assert by_moments[name].dims == by_draws[name].dims
             np.testing.assert_allclose(by_moments[name], by_draws[name], rtol=1e-9, atol=1e-12)
-            np.testing.assert_allclose(
-                by_moments[f"{name}_error"], by_draws[f"{name}_error"], rtol=1e-6, atol=1e-12
-            )
+            # Under sobol' the 32 replicates are all that there is, else those of moments are fewer.
+            exact = sampler == "sobol" or (statistic == "mean" and pool == ("draw",))
+            if exact:
+                errors = by_moments[f"{name}_error"], by_draws[f"{name}_error"]
+                np.testing.assert_allclose(*errors, rtol=1e-6, atol=1e-12)
             assert np.isfinite(by_draws[f"{name}_error"]).all()
 
 

@@ -233,6 +233,17 @@ def cells(table: Table) -> Iterator[tuple[str, str, Cell]]:
                 yield label, head, cell
 
 
+def is_formed(title: str, row: str, column: str) -> bool:
+    """Whether a cell is a sum or ratio of outputs of which there are moments alone."""
+    return (
+        title.startswith("What limited")
+        or (title.startswith("Who hosts whom") and row == "all labs")
+        or (title.startswith("Landlords, ") and (row == "total" or column == "rent over booked"))
+        or (title.startswith("What the fleets") and column == "ARR over capacity")
+        or row == "= total"
+    )
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_numbers_of_the_tables_are_those_of_the_summary(case: str) -> None:
     run = full_run(case)
@@ -242,7 +253,9 @@ def test_numbers_of_the_tables_are_those_of_the_summary(case: str) -> None:
     for table in shown:
         for row, column, cell in cells(table):
             number = expected.number(table.title, row, column)
-            assert_estimate((cell.value, cell.error), *number, (table.title, row, column))
+            formed = "sobol" not in case and is_formed(table.title, row, column)
+            name = (table.title, row, column)
+            assert_estimate((cell.value, cell.error), *number, name, of_32_replicates=formed)
 
 
 @pytest.mark.parametrize("case", CASES)
