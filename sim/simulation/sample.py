@@ -130,7 +130,9 @@ def sample(
     attrs: dict[str, Any] = {"seed": str(seed), "sampler": sampler, "draws": int(draws)}
     if groups:
         samples = {name: store[column] for name, column in columns.items()}
-        attrs["correlation"] = json.dumps(group_correlations(groups, samples, sampler))
+        attrs["correlation"] = json.dumps(
+            group_correlations(groups, distributions, samples, int(seed), sampler)
+        )
     return xr.Dataset(data, {"draw": pd.RangeIndex(int(draws))}, attrs)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from sim.distributions.groups import GroupError, read_group
@@ -60,6 +62,14 @@ def test_a_group_with_a_fault_is_refused_with_its_key(
     [
         ([[1, 0.5]], "expected 2 rows of 2 numbers"),
         ([[1, 0.5], [0.4, 1]], "expected a symmetric matrix: a, b is 0.5 and 0.4"),
+        ([[1, 0.5], [0.5 + 3e-12, 1]], "symmetric matrix: a, b is 0.5 and 0.500000000003"),
+        ([[1 + 3e-12, 0.5], [0.5, 1]], "expected 1 for a with itself"),
+        ([[1, 1 + 3e-12], [1 + 3e-12, 1]], "expected a number from -1 to 1 for a, b"),
+        (pd.DataFrame(np.eye(2), list("ac"), list("ab")), "expected rows of the names a, b, got"),
+        (pd.DataFrame(np.eye(2), list("ab"), list("aa")), "expected columns of the names a, b"),
+        (pd.DataFrame(np.eye(3)), "expected 2 rows of 2 numbers"),
+        (pd.DataFrame(np.eye(3), list("aab"), list("aab")), "expected rows of the names a, b"),
+        (pd.Series([1.0, 0.5], list("ab")), "expected 2 rows of 2 numbers"),
         ([[2, 0.5], [0.5, 1]], "expected 1 for a with itself, got 2"),
         ([[1, 1.5], [1.5, 1]], "expected a number from -1 to 1 for a, b, got 1.5"),
         ([[1, "x"], [0.5, 1]], "expected a number for a, b, got 'x'"),
@@ -69,3 +79,24 @@ def test_a_matrix_with_a_fault_is_refused(matrix: Any, message: str) -> None:
     with pytest.raises(GroupError) as raised:
         read_group({"inputs": ["a", "b"], "kind": "copula", "matrix": matrix})
     assert message in str(raised.value)
+
+
+def test_a_matrix_with_the_rounding_of_numpy_is_taken_without_it() -> None:
+    matrix = [[1 - 9e-13, 0.5], [0.5 + 8e-13, 1 + 9e-13]]
+    group = read_group({"inputs": ["a", "b"], "kind": "copula", "matrix": matrix})
+    assert group.matrix[0][0] == group.matrix[1][1] == 1
+    assert group.matrix[0][1] == group.matrix[1][0] == 0.5 + 4e-13
+    ends = [[1, 1 + 9e-13], [1 + 9e-13, 1]]
+    group = read_group({"inputs": ["a", "b"], "kind": "copula", "matrix": ends})
+    assert group.matrix == ((1, 1), (1, 1))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_frame_is_read_by_its_names_or_in_the_order_of_the_inputs(named: bool) -> None:
+    names = ["c", "a", "b"]
+    frame = pd.DataFrame([[1, 0.1, 0.2], [0.1, 1, 0.3], [0.2, 0.3, 1]], names, names)
+    inputs = ["a", "b", "c"] if named else names
+    given = frame if named else pd.DataFrame(frame.to_numpy())
+    group = read_group({"inputs": inputs, "kind": "copula", "matrix": given})
+    assert group.members == ("a", "b", "c")
+    assert group.matrix == ((1, 0.3, 0.1), (0.3, 1, 0.2), (0.1, 0.2, 1))
