@@ -176,8 +176,6 @@ def _solve_entries(group: Group, distributions: Mapping[str, Distribution], scor
         GroupError: If a distribution has a single value or no variance, or if two cannot be
             correlated like this.
     """
-    from scipy.optimize import brentq
-
     names, of_ranks = group.members, group.kind == "spearman"
     faults = []
     for name in names:
@@ -193,7 +191,7 @@ def _solve_entries(group: Group, distributions: Mapping[str, Distribution], scor
         first, second, rho = distributions[names[i]], distributions[names[j]], group.matrix[i][j]
         if of_ranks and not isinstance(first, Steps) and not isinstance(second, Steps):
             continue
-        low, high, correlation = _correlation(first, second, of_ranks)
+        low, high, _ = _correlation(first, second, of_ranks)
         if not low - 1e-6 <= rho <= high + 1e-6:
             message = (
                 f"{names[i]}, {names[j]} = {rho:g} cannot be: between these distributions it is"
@@ -202,11 +200,19 @@ def _solve_entries(group: Group, distributions: Mapping[str, Distribution], scor
             message += "" if of_ranks else "; or give their spearman correlation"
             faults.append(("matrix", message))
         else:
-            goal = min(max(rho, low), high)
-            r = brentq(lambda r, c=correlation, g=goal: c(r) - g, -1.0, 1.0, xtol=1e-12)
-            scores[i, j] = scores[j, i] = r if rho else 0.0
+            scores[i, j] = scores[j, i] = _solve_score(first, second, of_ranks, rho)
     if faults:
         raise GroupError(faults)
+
+
+@lru_cache(maxsize=4096)  # a group is checked, sampled and redrawn
+def _solve_score(first: Distribution, second: Distribution, of_ranks: bool, rho: float) -> float:
+    """The correlation of normal scores that gives `rho`, or the nearest that can be."""
+    from scipy.optimize import brentq
+
+    low, high, correlation = _correlation(first, second, of_ranks)
+    goal = min(max(rho, low), high)
+    return brentq(lambda r: correlation(r) - goal, -1.0, 1.0, xtol=1e-12) if rho else 0.0
 
 
 @lru_cache(maxsize=1024)
