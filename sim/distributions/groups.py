@@ -165,18 +165,21 @@ def _read_matrix(matrix: Any, inputs: Sequence[str], rows: list[list[float]]) ->
 
 
 def _order_labels(table: Any, inputs: Sequence[str]) -> tuple[str, Any]:
-    """A message, or "" and the rows of a DataFrame in the order of the inputs."""
+    """A message, or "" and the rows of a DataFrame in the order of the inputs.
+
+    Where only its rows or its columns have names, they are those of both.
+    """
+    axes = [list(getattr(table, axis, [])) for axis in ("index", "columns")]
+    named = [names for names in axes if names != list(range(len(names)))]
     numbers = table.to_numpy()
-    labels = [list(getattr(table, axis, [])) for axis in ("index", "columns")]
-    for axis, names in zip(("rows", "columns"), labels, strict=True):
-        if names == list(range(len(names))):
-            continue  # it has no names
+    if not named or numbers.ndim != 2:
+        return "", numbers.tolist()
+    for names in named:
         if sorted(map(str, names)) != sorted(inputs):
-            got = shown(names)
-            return f"expected {axis} of the names {', '.join(inputs)}, got {got}", None
-        order = [list(map(str, names)).index(name) for name in inputs]
-        numbers = numbers[order] if axis == "rows" else numbers[:, order]
-    return "", numbers.tolist()
+            return f"expected rows and columns named {', '.join(inputs)}, got {shown(names)}", None
+    rows, columns = ([list(map(str, names)).index(i) for i in inputs]
+                     for names in (named[0], named[-1]))  # fmt: skip
+    return "", numbers[np.ix_(rows, columns)].tolist()
 
 
 def _read_pairs(pairs: Any, inputs: Sequence[str], rows: list[list[float]]) -> Iterator[str]:

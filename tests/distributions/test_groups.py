@@ -65,10 +65,19 @@ def test_a_group_with_a_fault_is_refused_with_its_key(
         ([[1, 0.5], [0.5 + 3e-12, 1]], "symmetric matrix: a, b is 0.5 and 0.500000000003"),
         ([[1 + 3e-12, 0.5], [0.5, 1]], "expected 1 for a with itself"),
         ([[1, 1 + 3e-12], [1 + 3e-12, 1]], "expected a number from -1 to 1 for a, b"),
-        (pd.DataFrame(np.eye(2), list("ac"), list("ab")), "expected rows of the names a, b, got"),
-        (pd.DataFrame(np.eye(2), list("ab"), list("aa")), "expected columns of the names a, b"),
+        (
+            pd.DataFrame(np.eye(2), list("ac"), list("ab")),
+            "expected rows and columns named a, b, got",
+        ),
+        (
+            pd.DataFrame(np.eye(2), list("ab"), list("aa")),
+            "expected rows and columns named a, b, got",
+        ),
         (pd.DataFrame(np.eye(3)), "expected 2 rows of 2 numbers"),
-        (pd.DataFrame(np.eye(3), list("aab"), list("aab")), "expected rows of the names a, b"),
+        (
+            pd.DataFrame(np.eye(3), list("aab"), list("aab")),
+            "expected rows and columns named a, b, got",
+        ),
         (pd.Series([1.0, 0.5], list("ab")), "expected 2 rows of 2 numbers"),
         ([[2, 0.5], [0.5, 1]], "expected 1 for a with itself, got 2"),
         ([[1, 1.5], [1.5, 1]], "expected a number from -1 to 1 for a, b, got 1.5"),
@@ -91,12 +100,25 @@ def test_a_matrix_with_the_rounding_of_numpy_is_taken_without_it() -> None:
     assert group.matrix == ((1, 1), (1, 1))
 
 
-@pytest.mark.parametrize("named", [True, False])
-def test_a_frame_is_read_by_its_names_or_in_the_order_of_the_inputs(named: bool) -> None:
-    names = ["c", "a", "b"]
-    frame = pd.DataFrame([[1, 0.1, 0.2], [0.1, 1, 0.3], [0.2, 0.3, 1]], names, names)
-    inputs = ["a", "b", "c"] if named else names
-    given = frame if named else pd.DataFrame(frame.to_numpy())
-    group = read_group({"inputs": inputs, "kind": "copula", "matrix": given})
+FRAME = pd.DataFrame(
+    [[1, 0.1, 0.2], [0.1, 1, 0.3], [0.2, 0.3, 1]], list("cab"), list("cab")
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("frame", "inputs"),
+    [
+        (FRAME, "abc"),
+        (FRAME[["b", "c", "a"]], "abc"),
+        (FRAME.reset_index(drop=True), "abc"),
+        (FRAME.set_axis(range(3), axis="columns"), "bca"),
+        (pd.DataFrame(FRAME.to_numpy()), "cab"),
+    ],
+    ids=["named", "mixed", "columns named", "rows named", "not named"],
+)
+def test_a_frame_is_read_by_its_names_or_in_the_order_of_the_inputs(
+    frame: pd.DataFrame, inputs: str
+) -> None:
+    group = read_group({"inputs": list(inputs), "kind": "copula", "matrix": frame})
     assert group.members == ("a", "b", "c")
     assert group.matrix == ((1, 0.3, 0.1), (0.3, 1, 0.2), (0.1, 0.2, 1))
