@@ -337,10 +337,10 @@ def test_intervals_of_pearson_cover_what_was_asked_also_of_heavy_tails(
     assert 0.86 < covered / 300 < 0.99
 
 
-@pytest.mark.parametrize("name", ["lognormal 1", "t 3"])
+@pytest.mark.parametrize("name", ["lognormal 2", "t 3"])
 def test_errors_of_pearson_are_honest_where_tails_are_heavy(name: str) -> None:
-    """Errors from parts of the sample cover .3 to .6; 40 seeds tell them apart."""
-    assert count_covered(name, "stratified", seeds=40, draws=1024) >= 32
+    """Errors from parts of one sample cover 0.43 and 0.55."""
+    assert count_covered(name, "stratified", seeds=40, draws=8192) >= 33
 
 
 def count_covered(name: str, sampler: str, seeds: int, draws: int) -> int:
