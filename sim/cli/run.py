@@ -45,7 +45,8 @@ def run(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="stratified, random or sobol (default: as the file says).",
+            help="stratified, random or sobol, which gains for few inputs only (default: as the"
+            " file says).",
         ),
     ] = None,
     threads: Annotated[

@@ -15,13 +15,13 @@ import numpy as np
 from scipy.special import gammainccinv, gammaincinv, ndtr, ndtri_exp
 
 from sim.distributions.base import Distribution
-from sim.distributions.discrete import Steps
+from sim.distributions.discrete import Discrete, Steps
 from sim.distributions.elicitation import Array
 from sim.distributions.groups import Group, GroupError
 from sim.distributions.quantile_tables import Table, tabulate
 from sim.distributions.unbounded import student_log_tail, student_tail
 
-LEAST_EIGENVALUE = -1e-10
+LEAST_EIGENVALUE = -1e-10  # in units of the largest: rounding leaves a singular matrix that much
 MOST_NAMED = 3  # entries that a message names
 
 
@@ -47,7 +47,7 @@ def score_matrix(group: Group, distributions: Mapping[str, Distribution]) -> Arr
     if group.kind != "copula":
         _solve_entries(group, distributions, scores)
     values, vectors = np.linalg.eigh(scores)
-    if values[0] < LEAST_EIGENVALUE:
+    if values[0] < LEAST_EIGENVALUE * values[-1]:
         blamed = _blame_entries(group, scores, vectors[:, 0])
         of_scores = "" if group.kind == "copula" else " of normal scores"
         message = (
@@ -69,29 +69,30 @@ def _blame_entries(group: Group, scores: Array, eigenvector: Array) -> str:
     def from_score(r: float) -> float:
         return 6.0 / math.pi * math.asin(r / 2.0) if group.kind == "spearman" else r
 
-    impossible = []
-    for i, j, k in itertools.permutations(range(len(names)), 3):
-        if j > k:
-            continue
+    worst: tuple[float, int, int, int] = (1e-9, 0, 0, 0)
+    for i in range(len(names)):
+        beyond = np.abs(scores - np.outer(scores[i], scores[i]))
+        beyond -= np.sqrt(np.maximum(0.0, np.outer(1 - scores[i] ** 2, 1 - scores[i] ** 2)))
+        beyond[i] = beyond[:, i] = 0.0
+        first, second = np.unravel_index(np.triu(beyond, 1).argmax(), beyond.shape)
+        worst = max(worst, (float(beyond[first, second]), i, int(first), int(second)))
+    excess, i, j, k = worst
+    if excess > 1e-9:
         middle = scores[i, j] * scores[i, k]
         width = math.sqrt(max(0.0, (1 - scores[i, j] ** 2) * (1 - scores[i, k] ** 2)))
-        excess = abs(scores[j, k] - middle) - width
-        if excess > 1e-9:
-            impossible.append((excess, i, j, k, middle - width, middle + width))
-    if impossible:
-        _, i, j, k, low, high = max(impossible)
+        low, high = from_score(middle - width), from_score(middle + width)
         return (
             f"{names[i]}, {names[j]} = {entries[i, j]:g}"
             f" and {names[i]}, {names[k]} = {entries[i, k]:g}"
-            f" leave {names[j]}, {names[k]} between {from_score(low):.3g} and"
-            f" {from_score(high):.3g}, not {entries[j, k]:g}"
+            f" leave {names[j]}, {names[k]} between {low:.3g} and {high:.3g},"
+            f" not {entries[j, k]:g}"
         )
     pairs = sorted(
         itertools.combinations(range(len(names)), 2),
         key=lambda pair: -abs(eigenvector[pair[0]] * eigenvector[pair[1]] * scores[pair]),
     )
-    worst = [f"{names[i]}, {names[j]} = {entries[i, j]:g}" for i, j in pairs[:MOST_NAMED]]
-    return f"most of all {'; '.join(worst)}"
+    named = [f"{names[i]}, {names[j]} = {entries[i, j]:g}" for i, j in pairs[:MOST_NAMED]]
+    return f"most of all {'; '.join(named)}"
 
 
 def mixing(scores: Array) -> Array:
@@ -175,8 +176,6 @@ def _solve_entries(group: Group, distributions: Mapping[str, Distribution], scor
         GroupError: If a distribution has a single value or no variance, or if two cannot be
             correlated like this.
     """
-    from scipy.optimize import brentq
-
     names, of_ranks = group.members, group.kind == "spearman"
     faults = []
     for name in names:
@@ -192,7 +191,7 @@ def _solve_entries(group: Group, distributions: Mapping[str, Distribution], scor
         first, second, rho = distributions[names[i]], distributions[names[j]], group.matrix[i][j]
         if of_ranks and not isinstance(first, Steps) and not isinstance(second, Steps):
             continue
-        low, high, correlation = _correlation(first, second, of_ranks)
+        low, high, _ = _correlation(first, second, of_ranks)
         if not low - 1e-6 <= rho <= high + 1e-6:
             message = (
                 f"{names[i]}, {names[j]} = {rho:g} cannot be: between these distributions it is"
@@ -201,11 +200,19 @@ def _solve_entries(group: Group, distributions: Mapping[str, Distribution], scor
             message += "" if of_ranks else "; or give their spearman correlation"
             faults.append(("matrix", message))
         else:
-            goal = min(max(rho, low), high)
-            r = brentq(lambda r, c=correlation, g=goal: c(r) - g, -1.0, 1.0, xtol=1e-12)
-            scores[i, j] = scores[j, i] = r if rho else 0.0
+            scores[i, j] = scores[j, i] = _solve_score(first, second, of_ranks, rho)
     if faults:
         raise GroupError(faults)
+
+
+@lru_cache(maxsize=4096)  # a group is checked, sampled and redrawn
+def _solve_score(first: Distribution, second: Distribution, of_ranks: bool, rho: float) -> float:
+    """The correlation of normal scores that gives `rho`, or the nearest that can be."""
+    from scipy.optimize import brentq
+
+    low, high, correlation = _correlation(first, second, of_ranks)
+    goal = min(max(rho, low), high)
+    return brentq(lambda r: correlation(r) - goal, -1.0, 1.0, xtol=1e-12) if rho else 0.0
 
 
 @lru_cache(maxsize=1024)
@@ -242,6 +249,33 @@ def _correlation(
             return float(terms @ r**powers + farther @ r ** _FARTHER.astype(float))
 
     return low, high, correlation
+
+
+def spearman_of_scores(first: Distribution, second: Distribution, r: float) -> float:
+    """Spearman's rho of two inputs whose normal scores have the correlation r.
+
+    Values that tie share their mean rank.
+    """
+    if not isinstance(first, Steps) and not isinstance(second, Steps):
+        return 6.0 / math.pi * math.asin(r / 2.0)
+    *_, correlation = _correlation(first, second, True)
+    return correlation(r)
+
+
+def at_scores(distribution: Distribution, mean: float, sd: float) -> Distribution:
+    """A distribution whose ranks are those of this one at scores of N(mean, sd^2).
+
+    `sd` is above 0. Only a discrete distribution becomes another one: the scores between its values
+    have other probabilities then.
+    """
+    if not isinstance(distribution, Steps) or (mean, sd) == (0.0, 1.0):
+        return distribution
+    edges = (distribution.edges - mean) / sd
+    below, above = ndtr([-np.inf, *edges, np.inf]), ndtr([np.inf, *-edges, -np.inf])
+    # Of two numbers near 1 the difference is lost: then that of their complements is taken.
+    weights = np.where(below[1:] < 0.5, np.diff(below), -np.diff(above))
+    values = np.arange(float(len(weights)))
+    return Discrete(family="discrete", values=tuple(values), weights=tuple(weights))
 
 
 @lru_cache(maxsize=64)

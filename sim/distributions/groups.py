@@ -18,6 +18,7 @@ from sim.common.text import finite, nearest, shown
 KINDS = ("spearman", "pearson", "copula")
 COPULAS = ("gaussian", "t")
 KEYS = ("name", "inputs", "kind", "matrix", "pairs", "copula", "nu")
+ROUNDING = 1e-12  # by which a matrix that numpy computed may miss
 LEAST_NU = 0.5  # below it, half of all draws would lie farther out than doubles reach
 
 
@@ -59,9 +60,9 @@ def read_group(entry: Any) -> Group:
     """The group that plain data gives, as in a file.
 
     Args:
-        entry: `inputs`, `kind`, and `matrix` (rows in the order of `inputs`) or `pairs` such as
-            `["a", "b", 0.5]`, where missing pairs are 0; perhaps `name` (else that of the members)
-            and `copula` (else "gaussian"); "t" needs `nu`.
+        entry: `inputs`, `kind`, and `matrix` (rows in the order of `inputs`, or a DataFrame with
+            their names) or `pairs` such as `["a", "b", 0.5]`, where missing pairs are 0; perhaps
+            `name` (else that of the members) and `copula` (else "gaussian"); "t" needs `nu`.
 
     Returns:
         The group; nothing is checked that depends on the distributions of its members.
@@ -130,24 +131,55 @@ def _check_kind(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _read_matrix(matrix: Any, inputs: Sequence[str], rows: list[list[float]]) -> Iterator[str]:
-    """Add the rows of a matrix to `rows`; yield messages of faults."""
+    """Add the rows of a matrix to `rows`; yield messages of faults.
+
+    A DataFrame's rows and columns are taken by their names, where it has those of the inputs. What
+    rounding has left is removed: the rows are symmetric, and 1 where an input meets itself.
+    """
     n = len(inputs)
+    if hasattr(matrix, "to_numpy"):
+        message, matrix = _order_labels(matrix, inputs)
+        if message:
+            yield message
+            return
     has_rows = isinstance(matrix, list | tuple) and len(matrix) == n
     if not has_rows or not all(isinstance(row, list | tuple) and len(row) == n for row in matrix):
         yield f"expected {n} rows of {n} numbers, one for each input"
         return
+    numbers = [[finite(entry) for entry in row] for row in matrix]
     for i, j in itertools.product(range(n), range(n)):
-        entry, mirrored = finite(matrix[i][j]), finite(matrix[j][i])
+        entry, mirrored = numbers[i][j], numbers[j][i]
         names = f"{inputs[i]}, {inputs[j]}"
         if entry is None:
             yield f"expected a number for {names}, got {shown(matrix[i][j])}"
-        elif i == j and entry != 1:
+        elif i == j and abs(entry - 1) > ROUNDING:
             yield f"expected 1 for {inputs[i]} with itself, got {entry:g}"
-        elif not -1 <= entry <= 1:
+        elif abs(entry) > 1 + ROUNDING:
             yield f"expected a number from -1 to 1 for {names}, got {entry:g}"
-        elif i < j and mirrored is not None and entry != mirrored:
-            yield f"expected a symmetric matrix: {names} is {entry:g} and {mirrored:g}"
-    rows += [[finite(x) or 0.0 for x in row] for row in matrix]
+        elif i < j and mirrored is not None and abs(entry - mirrored) > ROUNDING:
+            yield f"expected a symmetric matrix: {names} is {entry:.13g} and {mirrored:.13g}"
+    entries = np.array([[entry or 0.0 for entry in row] for row in numbers])
+    entries = np.clip((entries + entries.T) / 2, -1.0, 1.0)
+    np.fill_diagonal(entries, 1.0)
+    rows += entries.tolist()
+
+
+def _order_labels(table: Any, inputs: Sequence[str]) -> tuple[str, Any]:
+    """A message, or "" and the rows of a DataFrame in the order of the inputs.
+
+    Where only its rows or its columns have names, they are those of both.
+    """
+    axes = [list(getattr(table, axis, [])) for axis in ("index", "columns")]
+    named = [names for names in axes if names != list(range(len(names)))]
+    numbers = table.to_numpy()
+    if not named or numbers.ndim != 2:
+        return "", numbers.tolist()
+    for names in named:
+        if sorted(map(str, names)) != sorted(inputs):
+            return f"expected rows and columns named {', '.join(inputs)}, got {shown(names)}", None
+    rows, columns = ([list(map(str, names)).index(i) for i in inputs]
+                     for names in (named[0], named[-1]))  # fmt: skip
+    return "", numbers[np.ix_(rows, columns)].tolist()
 
 
 def _read_pairs(pairs: Any, inputs: Sequence[str], rows: list[list[float]]) -> Iterator[str]:

@@ -34,7 +34,6 @@ SAMPLERS = {
     "random": samplers.RANDOM,
     "sobol": samplers.SOBOL,
 }
-SOBOL_DIMENSIONS = 21_201  # of Joe and Kuo's direction numbers
 STANDARD_NORMAL = Normal(family="normal", mean=0.0, sd=1.0)
 _SOBOL_BITS = 32
 FARTHEST_DRAWN = 8.3  # the normal score of 2^-53
@@ -69,8 +68,9 @@ class SamplingPlan:
     Quantities are sampled in the order in which they are added, those that read other columns of
     a draw (`of_columns`) after all others. Under Sobol' sequences factors and quantities have a
     dimension each, also those that are held or fixed, in the order in which they are added, and
-    then the groups. `in_tiles` says that draws are made many at a time: tables over probabilities
-    then pay, while for the few of a block they take more of the processor's cache than they save.
+    then the groups; every 8 of these are the first 8 of Joe and Kuo's. `in_tiles` says that draws
+    are made many at a time: tables over probabilities then pay, while for the few of a block they
+    take more of the processor's cache than they save.
     """
 
     def __init__(self, uncertainty: float = 1.0, in_tiles: bool = False) -> None:
@@ -186,21 +186,10 @@ class SamplingPlan:
         self._late.append(made)
 
     def sampling(self, seed: int, sampler: str) -> quantities.Sampling:
-        """All that was added, as the kernels read it.
-
-        Raises:
-            InputError: If there are too many quantities for Sobol' sequences.
-        """
+        """All that was added, as the kernels read it."""
         directions = np.zeros((1, _SOBOL_BITS), np.uint64)
         if sampler == "sobol":
-            dimensions = self.dimensions + len(self._groups)
-            if dimensions > SOBOL_DIMENSIONS:
-                message = (
-                    f"Sobol' sequences are known in {SOBOL_DIMENSIONS:,} dimensions, and these"
-                    f" inputs need {dimensions:,}; the sampler 'stratified' takes any number"
-                )
-                raise InputError([Fault(Location("sampler"), sampler, message)])
-            directions = direction_numbers(dimensions)
+            directions = direction_numbers(samplers.SOBOL_DIMENSIONS)
             for i, group in enumerate(self._groups):
                 group["dimension"] = self.dimensions + i
         return quantities.Sampling(

@@ -54,7 +54,8 @@ def sample(
         seed: Seed of the random numbers.
         sampler: "stratified", "random" or "sobol".
         correlation: A correlation group or a list of them, with the keys of a file: `inputs`,
-            `kind` and `matrix` or `pairs`; optionally `copula`, `nu` and `name`.
+            `kind` and `matrix` (also an array or a DataFrame) or `pairs`; optionally `copula`, `nu`
+            and `name`.
         threads: All processors unless given; changes no number.
 
     Returns:
@@ -63,7 +64,8 @@ def sample(
         distribution, in a correlation group also on the group; more draws or other inputs do not
         change it. Under "sobol" it depends on the position of the name as well, and in a t copula
         on the number of names: add new inputs at the end. The attribute `correlation` is JSON
-        text: every group with the rank correlations of its draws.
+        text: every group with the rank correlations of its draws, and for kind "pearson" those
+        of values, with standard errors.
 
     Raises:
         InputError: For invalid distributions, loadings, groups or options, with all faults; or if
@@ -130,7 +132,9 @@ def sample(
     attrs: dict[str, Any] = {"seed": str(seed), "sampler": sampler, "draws": int(draws)}
     if groups:
         samples = {name: store[column] for name, column in columns.items()}
-        attrs["correlation"] = json.dumps(group_correlations(groups, samples, sampler))
+        attrs["correlation"] = json.dumps(
+            group_correlations(groups, distributions, samples, int(seed), sampler)
+        )
     return xr.Dataset(data, {"draw": pd.RangeIndex(int(draws))}, attrs)
 
 

@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import ndtr
 
-from sim.distributions.copulas import mixing, score_matrix, t_scale_table, t_score_table
-from sim.distributions.groups import GroupError, read_group
+from sim.distributions.copulas import (
+    at_scores,
+    mixing,
+    score_matrix,
+    spearman_of_scores,
+    t_scale_table,
+    t_score_table,
+)
+from sim.distributions.groups import Group, GroupError, read_group
 from sim.engine.rank_correlation import spearman
 from sim.parameters.distribution_errors import read_named_distribution
 
@@ -25,6 +32,7 @@ DISTRIBUTIONS = {
         "v": {"family": "uniform", "min": 2, "max": 3},
         "coin": {"family": "bernoulli", "p": 0.5},
         "rare": {"family": "bernoulli", "p": 0.1},
+        "dice": {"family": "discrete", "values": [1, 2, 5], "weights": [0.2, 0.5, 0.3]},
         "t": {"family": "student_t", "df": 2, "median": 0, "scale": 1},
     }.items()
 }
@@ -169,3 +177,75 @@ def test_rank_correlations_share_the_ranks_of_ties() -> None:
     rng = np.random.default_rng(1)
     values = rng.integers(0, 5, (3, 400)).astype(float)
     np.testing.assert_allclose(spearman(values), stats.spearmanr(values.T).statistic)
+
+
+def orthant(low: float, other: float, r: float) -> float:
+    """P(both normal scores of correlation r above these)."""
+    return float(stats.multivariate_normal(cov=[[1, r], [r, 1]]).cdf([-low, -other]))
+
+
+def expected_spearman(first: str, second: str, r: float) -> float:
+    """By orthants of the bivariate normal.
+
+    A mean rank is a sum over the scores at which it rises. That of a continuous distribution is
+    the probability that another score lies below, so one more orthant.
+    """
+    rises, variances = [], []
+    for name in (first, second):
+        if name in ("coin", "rare", "dice"):
+            p = DISTRIBUTIONS[name].atoms[1]
+            edges = stats.norm.ppf(np.cumsum(p)[:-1])
+            rises.append([(e, (p[k] + p[k + 1]) / 2, 1.0) for k, e in enumerate(edges)])
+            variances.append((1 - (p**3).sum()) / 12)
+        else:
+            rises.append([(0.0, 1.0, math.sqrt(0.5))])
+            variances.append(1 / 12)
+    covariance = sum(
+        w * v * (orthant(a, b, r * s * t) - stats.norm.sf(a) * stats.norm.sf(b))
+        for a, w, s in rises[0]
+        for b, v, t in rises[1]
+    )
+    return float(covariance / math.sqrt(variances[0] * variances[1]))
+
+
+@pytest.mark.parametrize("r", [-0.95, -0.4, 0.3, 0.7])
+@pytest.mark.parametrize(
+    "pair", [("a", "u"), ("coin", "coin"), ("coin", "rare"), ("dice", "rare"), ("dice", "a")]
+)
+def test_the_rank_correlation_of_scores_is_exact_with_ties(pair: tuple[str, str], r: float) -> None:
+    actual = spearman_of_scores(*(DISTRIBUTIONS[name] for name in pair), r)
+    assert actual == pytest.approx(expected_spearman(*pair, r), abs=2e-5)
+
+
+@pytest.mark.parametrize(("mean", "sd"), [(0.0, 1.0), (0.7, 0.6), (-2.0, 0.5), (0.0, 3.0)])
+def test_a_discrete_distribution_at_other_scores_has_their_probabilities(
+    mean: float, sd: float
+) -> None:
+    z = mean + sd * stats.norm.ppf((np.arange(200_000) + 0.5) / 200_000)
+    values = DISTRIBUTIONS["dice"].quantile(z)
+    weights = at_scores(DISTRIBUTIONS["dice"], mean, sd).atoms[1]
+    shares = [(values == value).mean() for value in (1, 2, 5)]
+    np.testing.assert_allclose(weights, shares, atol=2e-5)
+    assert at_scores(DISTRIBUTIONS["a"], mean, sd) is DISTRIBUTIONS["a"]
+
+
+def test_at_far_scores_probabilities_keep_their_digits() -> None:
+    weights = at_scores(DISTRIBUTIONS["coin"], 12.0, 1.0).atoms[1]
+    assert weights[0] == pytest.approx(stats.norm.cdf(-12), rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [2, 200])
+@pytest.mark.parametrize("share", [0.5, 2.0])
+def test_the_smallest_eigenvalue_is_judged_by_the_largest(n: int, share: float) -> None:
+    """Inputs that all but move together have the eigenvalues n and, by rounding, less than 0."""
+    excess = share * 1e-10 * n
+    matrix = np.full((n, n), 1.0 + excess)
+    np.fill_diagonal(matrix, 1.0)
+    names = tuple(f"x{i:03}" for i in range(n))
+    group = Group("g", names, "copula", tuple(map(tuple, matrix.tolist())))
+    if share > 1:
+        with pytest.raises(GroupError, match=r"the smallest eigenvalue of the matrix is -"):
+            score_matrix(group, {})
+    else:
+        weights = mixing(score_matrix(group, {}))
+        np.testing.assert_allclose(weights @ weights.T, 1.0, atol=1e-6)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from sim.distributions.groups import GroupError, read_group
@@ -60,6 +62,23 @@ def test_a_group_with_a_fault_is_refused_with_its_key(
     [
         ([[1, 0.5]], "expected 2 rows of 2 numbers"),
         ([[1, 0.5], [0.4, 1]], "expected a symmetric matrix: a, b is 0.5 and 0.4"),
+        ([[1, 0.5], [0.5 + 3e-12, 1]], "symmetric matrix: a, b is 0.5 and 0.500000000003"),
+        ([[1 + 3e-12, 0.5], [0.5, 1]], "expected 1 for a with itself"),
+        ([[1, 1 + 3e-12], [1 + 3e-12, 1]], "expected a number from -1 to 1 for a, b"),
+        (
+            pd.DataFrame(np.eye(2), list("ac"), list("ab")),
+            "expected rows and columns named a, b, got",
+        ),
+        (
+            pd.DataFrame(np.eye(2), list("ab"), list("aa")),
+            "expected rows and columns named a, b, got",
+        ),
+        (pd.DataFrame(np.eye(3)), "expected 2 rows of 2 numbers"),
+        (
+            pd.DataFrame(np.eye(3), list("aab"), list("aab")),
+            "expected rows and columns named a, b, got",
+        ),
+        (pd.Series([1.0, 0.5], list("ab")), "expected 2 rows of 2 numbers"),
         ([[2, 0.5], [0.5, 1]], "expected 1 for a with itself, got 2"),
         ([[1, 1.5], [1.5, 1]], "expected a number from -1 to 1 for a, b, got 1.5"),
         ([[1, "x"], [0.5, 1]], "expected a number for a, b, got 'x'"),
@@ -69,3 +88,37 @@ def test_a_matrix_with_a_fault_is_refused(matrix: Any, message: str) -> None:
     with pytest.raises(GroupError) as raised:
         read_group({"inputs": ["a", "b"], "kind": "copula", "matrix": matrix})
     assert message in str(raised.value)
+
+
+def test_a_matrix_with_the_rounding_of_numpy_is_taken_without_it() -> None:
+    matrix = [[1 - 9e-13, 0.5], [0.5 + 8e-13, 1 + 9e-13]]
+    group = read_group({"inputs": ["a", "b"], "kind": "copula", "matrix": matrix})
+    assert group.matrix[0][0] == group.matrix[1][1] == 1
+    assert group.matrix[0][1] == group.matrix[1][0] == 0.5 + 4e-13
+    ends = [[1, 1 + 9e-13], [1 + 9e-13, 1]]
+    group = read_group({"inputs": ["a", "b"], "kind": "copula", "matrix": ends})
+    assert group.matrix == ((1, 1), (1, 1))
+
+
+FRAME = pd.DataFrame(
+    [[1, 0.1, 0.2], [0.1, 1, 0.3], [0.2, 0.3, 1]], list("cab"), list("cab")
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("frame", "inputs"),
+    [
+        (FRAME, "abc"),
+        (FRAME[["b", "c", "a"]], "abc"),
+        (FRAME.reset_index(drop=True), "abc"),
+        (FRAME.set_axis(range(3), axis="columns"), "bca"),
+        (pd.DataFrame(FRAME.to_numpy()), "cab"),
+    ],
+    ids=["named", "mixed", "columns named", "rows named", "not named"],
+)
+def test_a_frame_is_read_by_its_names_or_in_the_order_of_the_inputs(
+    frame: pd.DataFrame, inputs: str
+) -> None:
+    group = read_group({"inputs": list(inputs), "kind": "copula", "matrix": frame})
+    assert group.members == ("a", "b", "c")
+    assert group.matrix == ((1, 0.3, 0.1), (0.3, 1, 0.2), (0.1, 0.2, 1))

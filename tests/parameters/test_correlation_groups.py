@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from scipy import stats
 
 import sim
 from sim.engine import rank_correlation
+from sim.parameters.distribution_errors import read_named_distribution
+from sim.parameters.scenario import Scenario
 
 TIED = """
 [[correlation]]
@@ -208,3 +211,46 @@ def test_loadings_give_the_rank_correlation_that_they_imply(base: Any) -> None:
     )
     assert first["asked"] == pytest.approx(6 / np.pi * np.arcsin(r / 2), abs=1e-4)
     assert first["spearman"] == pytest.approx(first["asked"], abs=0.025)
+
+
+PRICES = ("prices.price_input_usd_per_mtok", "prices.price_output_usd_per_mtok")
+
+
+@pytest.mark.parametrize("held", [{}, {"demand": 1.5}, {"demand": -2.0, "technology": 1.0}])
+@pytest.mark.parametrize("uncertainty", [1.0, 1.7])
+@pytest.mark.parametrize("discrete", [False, True])
+def test_the_correlation_asked_is_that_of_draws_given_the_held_factors(
+    base: Scenario, held: dict[str, float], uncertainty: float, discrete: bool
+) -> None:
+    """Held factors tie no more, and what they leave of a score is a larger part of it."""
+    quantities = dict(base.quantities)
+    loads = ({"demand": 0.6, "technology": 0.5, "power": 0.4}, {"demand": 0.5, "power": 0.7})
+    for name, load, p in zip(PRICES, loads, (0.3, 0.6), strict=True):
+        coin = read_named_distribution({"family": "bernoulli", "p": p}, name)
+        own = coin if discrete else quantities[name].distribution
+        quantities[name] = dataclasses.replace(quantities[name], distribution=own, loads=load)
+    scenario = dataclasses.replace(
+        base,
+        quantities=quantities,
+        factors=held,
+        settings=dataclasses.replace(base.settings, uncertainty=uncertainty),
+    )
+    data = rank_correlation.describe_correlations(scenario, PRICES)
+    (pair,) = (pair for pair in data["factors"] if set(pair["inputs"]) == set(PRICES))
+    assert abs(pair["asked"] - pair["spearman"]) < 4 * pair["spearman_error"]
+    assert pair["spearman_error"] < 0.02
+    left = [1 - sum(load[f] ** 2 for f in held if f in load) for load in loads]
+    tie = sum(loads[0][f] * loads[1].get(f, 0.0) for f in loads[0] if f not in held)
+    r = tie / np.sqrt(left[0] * left[1])
+    if not discrete:
+        assert pair["asked"] == pytest.approx(6 / np.pi * np.arcsin(r / 2), abs=1e-4)
+    else:  # of two values ranks are as good as the values: the phi coefficient
+        edges = [
+            (stats.norm.ppf(1 - p) / uncertainty - sum(load.get(f, 0) * z for f, z in held.items()))
+            / np.sqrt(rest)
+            for p, load, rest in zip((0.3, 0.6), loads, left, strict=True)
+        ]
+        p, q = stats.norm.sf(edges)
+        both = stats.multivariate_normal(cov=[[1, r], [r, 1]]).cdf([-edges[0], -edges[1]])
+        phi = (both - p * q) / np.sqrt(p * (1 - p) * q * (1 - q))
+        assert pair["asked"] == pytest.approx(phi, abs=1e-4)

@@ -169,8 +169,18 @@ def fill_uniforms(sampling: Sampling, name: Word, dimension: int, first: int, wo
     elif sampling.sampler == RANDOM:
         fill_random(seed, name, first, uniforms, work.own_bits, work.words)
     else:
-        directions = sampling.directions[dimension]
-        fill_sobol(seed, name, directions, first, uniforms, work.words)
+        fill_sobol(
+            seed,
+            name,
+            sampling.directions,
+            dimension,
+            first,
+            uniforms,
+            work.own_bits,
+            work.bits,
+            work.words,
+            work.strata,
+        )
 
 
 @jit_not_inlined

@@ -15,23 +15,20 @@ from sim.model.blocks import BLOCK
 
 RANDOM, STRATIFIED, SOBOL = range(3)
 Bits = NDArray[np.uint64]
-_TO_UNIT = 2.0**-52
 _ONE = np.uint64(1)
 _ONE_POINT = np.uint64(1023 << 52)  # the bits of 1.0
 _MASK = np.uint64(0xFFFFFFFF)
-# Counters that no draw has: the seeds of the 32 scramblings of a quantity.
+# Over the 32 points of 1,024 draws no two of the first 8 dimensions have the same first digits.
+SOBOL_DIMENSIONS = 8
+# Counters that no draw has: the seeds of the 32 scramblings of a quantity, and of the 32 shuffles
+# of a group of dimensions.
 _SCRAMBLINGS = np.uint64(0xFFFFFFFF << 32)
-
-
-@jit
-def unit_interval(bits: Word) -> float:
-    """Middle of one of 2^52 equal parts of the unit interval."""
-    return (np.float64(bits) + 0.5) * _TO_UNIT
+_SHUFFLES = np.uint64((0xFFFFFFFF << 32) + BLOCK)
 
 
 @jit
 def to_unit_interval(uniforms: NDArray[np.float64], bits: Bits) -> None:
-    """Turn 52 random bits each into numbers, as `unit_interval` does.
+    """Turn 52 random bits each into the middle of one of 2^52 equal parts of the unit interval.
 
     `bits` holds them, in the memory of `uniforms`. As the mantissa of a number from 1 to 2 they
     need no conversion, which some processors do one at a time only.
@@ -110,21 +107,6 @@ def reverse_bits(x: Word) -> Word:
 
 
 @jit
-def sobol_bits(directions: Bits, point: Word) -> Word:
-    """A coordinate of a Sobol' point: 32 bits, last one first.
-
-    Points are in the order of Gray code. `directions` are the direction numbers of the dimension,
-    their bits in the same order.
-    """
-    gray = point ^ (point >> _ONE)
-    point_bits = np.uint64(0)
-    for bit in range(32):
-        if (gray >> np.uint64(bit)) & _ONE:
-            point_bits ^= directions[bit]
-    return point_bits
-
-
-@jit
 def scramble(x: Word, seed: Word) -> Word:
     """Nested uniform (Owen) scrambling of 32 bits, given last one first.
 
@@ -150,23 +132,74 @@ def mix_bits(x: Word) -> Word:
 
 
 @jit
+def shuffle_points(point: Word, shuffles: Bits, points: Bits) -> None:
+    """Fill `points` [sequence] with the numbers of points that stand in place of `point`.
+
+    `shuffles` [sequence] are seeds. Every 2^k numbers from 0 on change places among themselves: the
+    order of points is scrambled as their coordinates are (Burley 2020), and less the scrambling of
+    number 0, so that numbers do not grow.
+    """
+    turned = reverse_bits(point)
+    for i in range(BLOCK):
+        points[i] = scramble(turned, shuffles[i]) ^ scramble(np.uint64(0), shuffles[i])
+
+
+@jit
+def fill_coordinates(directions: Bits, point: Word, points: Bits, coordinates: Bits) -> None:
+    """Fill `coordinates` [sequence] of Sobol' points: 32 bits, last one first.
+
+    `points` [sequence] are their numbers, with no more bits than `point`; they come back in the
+    order of Gray code. `directions` [bit] are the direction numbers of the dimension, their bits
+    in the same order.
+    """
+    for i in range(BLOCK):
+        coordinates[i] = np.uint64(0)
+        points[i] ^= points[i] >> _ONE
+    bit = 0
+    while point >> np.uint64(bit):
+        direction = directions[bit]
+        for i in range(BLOCK):  # inner, so that the sequences of a block go side by side
+            coordinates[i] ^= direction * ((points[i] >> np.uint64(bit)) & _ONE)
+        bit += 1
+
+
+@jit
 def fill_sobol(
     seed: Word,
     name: Word,
     directions: Bits,
+    dimension: int,
     first: int,
     uniforms: NDArray[np.float64],
+    bits: Bits,
+    points: Bits,
     seeds: Bits,
+    shuffles: Bits,
 ) -> None:
     """Fill `uniforms` [draw] from 32 separately scrambled Sobol' sequences.
 
-    Draw i is point i div 32 of sequence i mod 32. `seeds`, at least BLOCK of them, are working
-    space.
+    Draw i is point i div 32 of sequence i mod 32. Every 8 dimensions are the first 8 of
+    `directions` [dimension, bit], in an order of points of their own (Owen 1998, "Latin supercube
+    sampling"): m points have only m/2 kinds of first digits, so of many dimensions some would go up
+    and down together. `bits` is the memory of `uniforms`; `points`, `seeds` and `shuffles`, of at
+    least BLOCK, are working space.
     """
+    group = np.uint64(dimension // SOBOL_DIMENSIONS)
+    own = directions[dimension % SOBOL_DIMENSIONS]
     fill_words(seed, name, _SCRAMBLINGS, seeds[:BLOCK])
+    fill_words(seed, group, _SHUFFLES, shuffles[:BLOCK])
+    for i in range(BLOCK):
+        shuffles[i] &= _MASK
     for begin in range(0, uniforms.size, BLOCK):
-        x = sobol_bits(directions, np.uint64((first + begin) // BLOCK))
+        point = np.uint64((first + begin) // BLOCK)
+        coordinates = bits[begin : begin + BLOCK]
+        if group > np.uint64(0):
+            shuffle_points(point, shuffles, points)
+        else:
+            points[:BLOCK] = point
+        fill_coordinates(own, point, points, coordinates)
         for i in range(BLOCK):
-            upper = scramble(x, seeds[i] >> np.uint64(32))
+            upper = scramble(coordinates[i], seeds[i] >> np.uint64(32))
             lower = mix_bits(upper ^ (seeds[i] & _MASK)) >> np.uint64(12)
-            uniforms[begin + i] = unit_interval((upper << np.uint64(20)) | lower)
+            coordinates[i] = (upper << np.uint64(20)) | lower
+    to_unit_interval(uniforms, bits)
