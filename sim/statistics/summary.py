@@ -18,6 +18,7 @@ from sim.common.threads import map_in_threads
 from sim.model.catalogue import OUTPUTS
 from sim.statistics import estimators, scenarios
 from sim.statistics.datasets import (
+    BIN_COUNT,
     REPLICATE_MEAN,
     available_probabilities,
     last,
@@ -39,7 +40,7 @@ TAILS = (0.05, 0.95)
 
 
 def summarise(
-    ds: xr.Dataset,
+    ds: xr.Dataset | xr.DataArray,
     names: Sequence[str] | None = None,
     quantiles: Sequence[float] = QUANTILES,
     tails: Sequence[float] = TAILS,
@@ -50,10 +51,12 @@ def summarise(
     """Statistics over the draws of a Dataset, with Monte Carlo standard errors.
 
     Args:
-        ds: What `simulate` gives, or any Dataset with a dim `draw`. Its attribute `sampler` says
-            how draws depend on one another; without it they are treated as independent.
+        ds: What `simulate` gives, or any Dataset or DataArray with a dim `draw`. Its attribute
+            `sampler` says how draws depend on one another; without it they are treated as
+            independent. Runs of several seeds may be joined along `draw` (`sim help python`).
         names: Variables to summarise. Unless given, every output of the model with draws or
-            moments; in a Dataset without any, every float variable with a dim `draw`.
+            moments; in a Dataset without any, every variable of floats with a dim `draw`, or of
+            other numbers where there are none of floats.
         quantiles: Levels of the `quantile` dim.
         tails: Levels of the `tail` dim. A level below 0.5 is the low tail, of the draws up to that
             quantile; one above it is the high tail, of the draws from that quantile on.
@@ -76,10 +79,12 @@ def summarise(
         `scenario`, each scenario's over the draws that count in it.
 
     Raises:
+        TypeError: For what is no Dataset or DataArray.
         KeyError: For a name or a dim that the Dataset does not hold.
         ValueError: For an invalid level, dims without `draw` or with `scenario`, a Dataset without
             draws, a text in place of a list of names, or levels over pooled dims of a histogram.
     """
+    ds = _as_dataset(ds)
     _check(ds, names, (quantiles, tails, at_least), dims)
     if scenarios.is_batch(ds):
         parts = {}
@@ -99,7 +104,7 @@ def summarise(
         elif name + REPLICATE_MEAN in ds:
             tasks.append(partial(statistics_of_moments, ds, name, dims))
         elif name not in probabilities:
-            known = list(dict.fromkeys([*_default_names(ds), *probabilities, *_float_names(ds)]))
+            known = list(dict.fromkeys([*_default_names(ds), *probabilities, *_numeric_names(ds)]))
             raise KeyError(f"'{name}' has no draws in this Dataset{nearest(name, known)}")
     for name in probabilities:
         if names is None or name in names:
@@ -122,6 +127,36 @@ def without_value_at_risk(summary: xr.Dataset) -> xr.Dataset:
     return summary.drop_vars(
         [name for name, v in summary.data_vars.items() if v.attrs.get("statistic") == "var"]
     )
+
+
+def _as_dataset(ds: Any) -> xr.Dataset:
+    """What is to be summarised as a Dataset, without moments of other draws.
+
+    Raises:
+        TypeError: For what is no Dataset or DataArray.
+        ValueError: If it has no dim `draw`, or runs were joined with what holds for one of them.
+    """
+    if isinstance(ds, xr.DataArray):
+        ds = ds.to_dataset(name=ds.name or "value", promote_attrs=True)
+    if not isinstance(ds, xr.Dataset):
+        raise TypeError(f"ds: expected a Dataset or DataArray, got {type(ds).__name__}")
+    if "replicate_count" not in ds.variables:
+        if "draw" not in ds.dims:
+            other = next((str(dim) for dim in ds.dims), "")
+            hint = f"; rename one, such as ds.rename({other}='draw')" if other else ""
+            raise ValueError(f"ds: expected a dim 'draw', got dims {[*map(str, ds.dims)]}{hint}")
+        return ds
+    counts = ds.variables["replicate_count"]
+    if "draw" in counts.dims:
+        raise ValueError(
+            "ds: moments of each run are repeated for every draw; join runs by xr.concat(runs,"
+            " 'draw', data_vars='minimal', coords='minimal', compat='override')"
+        )
+    if ds.sizes.get("draw", 0) <= int(counts.sum()):
+        return ds
+    if any(str(name).endswith(BIN_COUNT) for name in ds.data_vars):
+        raise ValueError("ds: runs with histograms cannot be joined; ask for fewer draws")
+    return ds.drop_dims("replicate")  # moments of the first of several runs
 
 
 def _check(
@@ -160,20 +195,20 @@ def _check(
 
 
 def _default_names(ds: xr.Dataset) -> list[str]:
-    """Outputs with draws or moments; without any, float variables with draws."""
+    """Outputs with draws or moments; without any, other variables with draws."""
     outputs = [
         name
         for name in OUTPUTS
         if (name in ds and "draw" in ds.variables[name].dims) or name + REPLICATE_MEAN in ds
     ]
-    return outputs or _float_names(ds)
+    return outputs or _numeric_names(ds)
 
 
-def _float_names(ds: xr.Dataset) -> list[str]:
-    """Float variables with draws."""
-    return [
-        str(name) for name, v in ds.data_vars.items() if "draw" in v.dims and v.dtype.kind == "f"
-    ]
+def _numeric_names(ds: xr.Dataset) -> list[str]:
+    """Float variables with draws; if there are none, those of other numbers."""
+    drawn = {str(name): v.dtype.kind for name, v in ds.data_vars.items() if "draw" in v.dims}
+    floats = [name for name, kind in drawn.items() if kind == "f"]
+    return floats or [name for name, kind in drawn.items() if kind in "biu"]
 
 
 def mean_with_error(ds: xr.Dataset, name: str) -> tuple[Array, Array]:

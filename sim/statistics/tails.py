@@ -19,12 +19,13 @@ OWNED = 0.05  # of a number by the worst draws, from which on it is marked
 # infinite from 1/2 on; estimates have an error of 0.05 to 0.1.
 LARGEST_TAIL_INDEX = 0.4
 FEWEST_IN_TAIL = 5
+ROUNDING = 1e-9  # 0.0003 of 10,000 draws are 3, and 2.9999999999999996 in floats
 MOMENTS = {"mean": 1, "cvar": 1, "sd": 2}  # statistic -> power of the values whose mean it is
 
 
 def worst_draws(draws: float) -> int:
     """The number of the worst among this many draws."""
-    return max(1, math.floor(WORST * draws))
+    return max(1, math.floor(WORST * draws + ROUNDING))
 
 
 def worst_share(ordered: Array, centre: Array, power: int = 1, tail: float | None = None) -> Array:

@@ -233,6 +233,46 @@ def test_infinite_value_is_reported_and_not_met(base: Scenario) -> None:
     ]
 
 
+def test_a_mean_that_a_few_draws_own_is_refused_at_once(base: Scenario) -> None:
+    """It stopped at 8,192 draws with an error that held in 12 % of such runs."""
+    texts = ["mean(compute_cost[online_inference]@2026Q4) +- 0.02", f"{MARGIN} +- 0.02"]
+    ds = simulate_until(base, texts, seed=4)
+    refused, answered = json.loads(ds.attrs["until"])
+    assert not refused["met"]
+    assert refused["refused"].startswith("a few draws carry its variance, which 65,536 draws do")
+    assert answered["met"]
+    first, second = until.remarks(ds)
+    assert "NOT ANSWERED, a few draws carry its variance" in first
+    assert "ask for a quantile" in first
+    assert second.endswith("(asked for 0.02)")
+    assert until.warnings(ds) == [first]
+
+
+@pytest.mark.long
+def test_runs_that_stop_at_an_error_cover_the_answer(base: Scenario) -> None:
+    """Over 200 seeds, each a run of as many draws as its targets need."""
+    targets = [
+        "p5(inference_gross_margin@2026Q4) +- 0.007", "mean(gw[openai]@2027Q4) +- 0.02",
+        "p50(loaded_gross_margin@2026Q4) +- 0.002", "mean(arr[openai]@2026Q4) +- 0.03",
+        "P(inference_gross_margin@2026Q4 >= 0.7) +- 0.004", "cvar95(gw[openai]@2027Q4) +- 0.04",
+        "mean(compute_bill[openai]@2026Q4) +- 0.2", "sd(gw[openai]@2027Q4) +- 0.02",
+        "mean(compute_cost[online_inference]@2026Q4) +- 0.02",
+        "mean(inference_gross_margin@2026Q4) +- 0.01",
+    ]  # fmt: skip
+    runs = []
+    for seed in range(200):
+        ds = simulate_until(base, targets, 65_536, seed=seed)
+        runs.append(json.loads(ds.attrs["until"]))
+    for number, target in enumerate(targets):
+        outcomes = [run[number] for run in runs]
+        answered = [outcome for outcome in outcomes if "refused" not in outcome]
+        assert len(answered) in (0, 200), target
+        if answered:
+            values, errors = np.array([(o["value"], o["error"]) for o in answered]).T
+            assert (np.abs(values - values.mean()) <= 1.96 * errors).mean() >= 0.9, target
+    assert sum("refused" in outcome for outcome in runs[0]) == 2
+
+
 def test_next_size_follows_from_the_errors() -> None:
     target = parse(f"{MARGIN} +- 0.01")
 

@@ -63,11 +63,10 @@ def test_cvar_is_the_mean_of_the_tail(ds: xr.Dataset, summary: xr.Dataset) -> No
 def test_summarise_takes_names_of_outputs_inputs_and_probabilities(base: Scenario) -> None:
     ds = sim.simulate(base, draws=512, keep=["pue", "gw"])
     chosen = sim.summarise(ds, names=["pue", "p_top_two"], quantiles=[0.1, 0.9])
-    assert set(chosen.data_vars) == {
-        f"{name}{error}"
-        for name in ("pue_mean", "pue_sd", "pue_quantile", "pue_var", "pue_cvar", "p_top_two")
-        for error in ("", "_error")
-    }
+    names = ("pue_mean", "pue_sd", "pue_quantile", "pue_var", "pue_cvar", "p_top_two")
+    with_errors = {f"{name}{error}" for name in names for error in ("", "_error")}
+    shares = {f"pue_{statistic}_worst_share" for statistic in ("mean", "sd", "cvar")}
+    assert set(chosen.data_vars) == with_errors | shares
     assert chosen.pue_quantile.sizes == {"quantile": 2}
     with pytest.raises(KeyError, match="batch"):
         sim.summarise(ds, names=["batch"])
@@ -76,7 +75,7 @@ def test_summarise_takes_names_of_outputs_inputs_and_probabilities(base: Scenari
 def test_every_statistic_has_an_error_and_a_unit(summary: xr.Dataset) -> None:
     for name in summary.data_vars:
         assert summary[name].attrs["units"]
-        assert str(name).endswith("_error") or f"{name}_error" in summary
+        assert str(name).endswith(("_error", "_worst_share")) or f"{name}_error" in summary
 
 
 def test_nan_draws_make_statistics_nan_but_not_probabilities(
@@ -204,7 +203,9 @@ def test_summarise_takes_any_dataset_with_draws() -> None:
     loss_ds = loss_ds.assign_coords(site=["a", "b", "c"])
     summary = sim.summarise(loss_ds, tails=[0.01, 0.99], at_least=[0.0, 2.0])
     kinds = ("mean", "sd", "quantile", "var", "cvar", "exceedance")
-    assert set(summary.data_vars) == {f"loss_{k}{e}" for k in kinds for e in ("", "_error")}
+    shares = {f"loss_{k}_worst_share" for k in ("mean", "sd", "cvar")}
+    names = {f"loss_{k}{e}" for k in kinds for e in ("", "_error")}
+    assert set(summary.data_vars) == names | shares
     assert summary.loss_exceedance.dims == ("at_least", "site")
     np.testing.assert_allclose(summary.loss_exceedance.sel(at_least=2.0), (loss >= 2).mean("draw"))
     np.testing.assert_allclose(
@@ -232,7 +233,7 @@ def test_levels_may_be_empty_and_extremes_have_no_error() -> None:
     draws = np.random.default_rng(3).normal(size=2_048)
     loss_ds = xr.Dataset({"loss": ("draw", draws)})
     assert set(sim.summarise(loss_ds, quantiles=[], tails=[]).data_vars) == {
-        f"loss_{k}{e}" for k in ("mean", "sd") for e in ("", "_error")
+        f"loss_{k}{e}" for k in ("mean", "sd") for e in ("", "_error", "_worst_share")
     }
     assert "loss_quantile" not in sim.summarise(loss_ds, quantiles=[])
     ends = sim.summarise(loss_ds, quantiles=np.array([0, 0.5, 1]))
@@ -290,3 +291,43 @@ def test_summarise_takes_a_selection_of_a_dataset(ds: xr.Dataset) -> None:
     pooled = sim.summarise(ds, ["gw", "p_npv_positive"], dims=("draw", "lab"))
     assert pooled.gw_quantile.dims == ("quantile", "quarter")
     assert pooled.p_npv_positive.dims == ()
+
+
+def test_summarise_takes_an_array_and_other_numbers_than_floats() -> None:
+    draws = np.random.default_rng(1).integers(0, 9, 500)
+    expected = sim.summarise(xr.Dataset({"value": ("draw", draws.astype(float))}))
+    for given in (xr.DataArray(draws, dims="draw"), xr.Dataset({"value": ("draw", draws)})):
+        xr.testing.assert_identical(sim.summarise(given).drop_attrs(), expected.drop_attrs())
+    named = sim.summarise(xr.DataArray(draws, dims="draw", name="dice"))
+    assert float(named.dice_mean) == draws.mean()
+
+
+def test_summarise_says_what_it_wants() -> None:
+    draws = np.zeros(40)
+    with pytest.raises(TypeError, match="expected a Dataset or DataArray, got ndarray"):
+        sim.summarise(draws)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"expected a dim 'draw', .*ds\.rename\(sample='draw'\)"):
+        sim.summarise(xr.Dataset({"x": ("sample", draws)}))
+    with pytest.raises(ValueError, match=r"expected a dim 'draw', got dims \[\]"):
+        sim.summarise(xr.Dataset({"x": 1.0}))
+
+
+def test_runs_of_two_seeds_are_joined_to_one_of_more_draws(base: Scenario) -> None:
+    runs = [sim.simulate(base, draws=512, seed=seed) for seed in (1, 2)]
+    minimal: Any = {"data_vars": "minimal", "coords": "minimal", "compat": "override"}
+    both = xr.concat(runs, "draw", **minimal)
+    assert both.nbytes < sum(run.nbytes for run in runs)
+    name = "inference_gross_margin"
+    summary, *parts = (sim.summarise(ds, [name])[f"{name}_mean"] for ds in (both, *runs))
+    np.testing.assert_allclose(summary, sum(parts) / 2)
+    errors = [sim.summarise(ds, [name])[f"{name}_mean_error"] for ds in (both, *runs)]
+    np.testing.assert_allclose(errors[0], np.hypot(errors[1], errors[2]) / 2, rtol=0.05)
+    everything = sim.summarise(both)
+    assert "gw_mean" in everything
+    assert "unit_cost_mean" not in everything  # of which there are moments of one run only
+    with pytest.raises(KeyError, match="unit_cost"):
+        sim.summarise(both, ["unit_cost"])
+    with pytest.warns(FutureWarning):  # xarray's own
+        repeated = xr.concat([run[["gw", "replicate_count"]] for run in runs], "draw")
+    with pytest.raises(ValueError, match="data_vars='minimal'"):
+        sim.summarise(repeated)

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import ndtri
+
+from sim.parameters.loading import load
+from sim.simulation.simulate import simulate
+from sim.statistics.paired import quantile_difference_error, share_difference_error
+from sim.statistics.replicates import replicated
+from sim.tables import comparison
+
+N = 2_048
+
+
+def scores(sampler: str, rng: np.random.Generator, size: int = N) -> np.ndarray:
+    """Three standard normal inputs [input, draw], as of a sampler."""
+    if sampler == "random":
+        return rng.normal(size=(3, size))
+    strata = np.broadcast_to(np.arange(32), (3, size // 32, 32))
+    uniform = (rng.permuted(strata, axis=-1) + rng.random(strata.shape)) / 32
+    return np.asarray(ndtri(uniform.reshape(3, size)))
+
+
+def margin(z: np.ndarray, edit: float) -> np.ndarray:
+    """A margin with a price, a use and another cost that the edit makes larger."""
+    cost = 0.3 * np.exp(0.3 * z[0] + 0.4 * z[1] - 0.3 * z[2])
+    return np.asarray(1 - cost - 0.05 * (1 + edit) * np.exp(0.3 * z[1]))
+
+
+@pytest.mark.parametrize("sampler", ["random", "stratified"])
+@pytest.mark.parametrize("edit", [0.001, 0.1, 1.0, 10.0])
+def test_errors_of_paired_quantiles_hold_for_edits_of_every_size(sampler: str, edit: float) -> None:
+    """With slopes of the quantiles they were 4 to 50 times too small for a small edit."""
+    rng = np.random.default_rng(4)
+    many = rng.normal(size=(3, 1_000_000))
+    pairs = replicated(N, sampler)
+    for level in (0.05, 0.5):
+        answer, covered = np.subtract(*(np.quantile(margin(many, e), level) for e in (edit, 0))), 0
+        for _ in range(60):
+            z = scores(sampler, rng)
+            first, second = margin(z, 0), margin(z, edit)
+            apart = np.quantile(second, level) - np.quantile(first, level)
+            error = quantile_difference_error(first, second, pairs, level)
+            covered += abs(apart - answer) <= 1.96 * error
+        assert covered >= 52, (level, covered)
+
+
+@pytest.mark.long
+def test_errors_of_paired_differences_hold_for_edits_of_the_base_case() -> None:
+    """Coverage over 200 seeds, for power that costs .1, 1, 10 and 100 % more."""
+    base = load("params/base.toml")
+    median = 0.068
+    edited = [
+        load("params/base.toml", {"hardware.power_price_usd_per_kwh.median": median * (1 + edit)})
+        for edit in (0.001, 0.01, 0.1, 1.0)
+    ]
+    found: dict[tuple[int, str], list[tuple[float, float]]] = {}
+    for seed in range(200):
+        first = comparison.compared(simulate(base, draws=N, seed=seed))
+        for number, scenario in enumerate(edited):
+            second = comparison.compared(simulate(scenario, draws=N, seed=seed))
+            table = comparison.side_by_side([first, second])
+            for head, cell in zip(table.columns[1:], table.rows[2][1], strict=True):
+                assert isinstance(cell, comparison.Cell)
+                found.setdefault((number, head), []).append((cell.value, cell.error))
+    for key, pairs in found.items():
+        values, errors = np.array(pairs).T
+        if not values.any():  # gigawatts do not move
+            assert not errors.any()
+            continue
+        covered = (np.abs(values - values.mean()) <= 1.96 * errors).mean()
+        assert covered >= 0.88, (key, covered)
+        if "P(" not in key[1]:  # of a share that no draw moves, the error is half a draw
+            assert np.sqrt((errors**2).mean()) <= 1.3 * values.std(), key
+
+
+def test_a_difference_without_an_honest_error_has_none() -> None:
+    first = np.random.default_rng(1).normal(size=N)
+    pairs = replicated(N, "stratified")
+    assert np.isnan(quantile_difference_error(first, first + 0.1, pairs, 0.004))
+    assert np.isfinite(quantile_difference_error(first, first + 0.1, pairs, 0.005))
+    few = replicated(240, "stratified")
+    assert np.isnan(quantile_difference_error(first[:240], first[:240], few, 0.5))
+
+
+def test_an_edit_that_moves_nothing_has_no_error() -> None:
+    first = np.random.default_rng(1).normal(size=N)
+    pairs = replicated(N, "stratified")
+    assert quantile_difference_error(first, first.copy(), pairs, 0.5) == 0.0
+    assert share_difference_error(first > 0, first > 0, pairs, moved=False) == 0.0
+    # Values moved, and by chance none of these draws over the threshold.
+    assert share_difference_error(first > 0, first > 0, pairs, moved=True) == 0.5 / N
