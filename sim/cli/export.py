@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sim.cli.options import unknown_names
-from sim.cli.stored_runs import Out, Run, note_origin
+from sim.cli.stored_runs import Out, Run, find_run, note_origin
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import nearest
 from sim.store import folders, reader
@@ -41,7 +41,7 @@ def export(
         if kind:
             message = f"unknown format '{kind}'{nearest(kind, list(exports.FORMATS))}"
         raise InputError([Fault(Location("--format"), "", message)])
-    folder = folders.find(run, out)
+    folder = find_run(run, out)
     target = Path() if to is None else to
     if target.is_dir() and target.suffix != f".{format_}" and not exports.is_zarr(target):
         target = target / f"{folder.resolve().name}.{format_}"

@@ -8,13 +8,13 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from sim.cli.stored_runs import Json, Out
+from sim.cli.stored_runs import Json, Out, print_note
 from sim.store import folders
 
 
 def list_(out: Out = folders.OUTPUTS, as_json: Json = False) -> None:
     """List stored runs: draws, seed, sampler, date, size, and damage if any."""
-    rows = folders.listed(out)
+    rows = folders.listed(out, print_note)
     if as_json:
         print(json.dumps(rows, indent=1))
         return

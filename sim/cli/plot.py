@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sim.cli.stored_runs import Out, Run, note_origin
+from sim.cli.stored_runs import Out, Run, find_run, note_origin, print_note
 from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.text import nearest
-from sim.store import folders, reader
+from sim.store import folders, locks, reader
+from sim.store import manifest as manifests
 
 
 def plot(
@@ -28,7 +30,7 @@ def plot(
     out: Out = folders.OUTPUTS,
 ) -> None:
     """Redraw figures of a stored run."""
-    from sim import plots
+    from sim import plots  # matplotlib is slow to import
 
     known = list(plots.FIGURES)
     names = list(dict.fromkeys(figures or known))
@@ -46,14 +48,29 @@ def plot(
         faults.append(Fault(Location("--to"), "", message))
     if faults:
         raise InputError(faults)
-    folder = folders.find(run, out)
+    folder = find_run(run, out)
+    target = to if to is not None and not single else folder / manifests.FIGURES
+    paths = {name: to if to is not None and single else target / f"{name}.png" for name in names}
+    with contextlib.ExitStack() as stack:
+        if to is None:  # figures of the run are bound by its manifest
+            stack.enter_context(locks.exclusive_lock(folder, print_note))
+        undrawn = _draw(folder, paths, bind=to is None)
+    if undrawn:
+        raise RunError("\n".join(undrawn))
+
+
+def _draw(folder: Path, paths: dict[str, Path], bind: bool) -> list[str]:
+    """Draw figures of a run and print their paths; return the reasons of those that failed.
+
+    `bind` says that they are in the folder of the run, whose manifest then describes them.
+    """
+    from sim import plots
+
     with reader.open_run_folder(folder) as (ds, _, manifest):
         other_version = note_origin(folder, manifest)
         ds.load()
     undrawn = []
-    target = to if to is not None and not single else folder / "figures"
-    for name in names:
-        path = to if to is not None and single else target / f"{name}.png"
+    for name, path in paths.items():
         try:
             figure = plots.draw(name, ds)
         except Exception as error:  # others may be drawn
@@ -67,7 +84,11 @@ def plot(
         except OSError as error:
             raise RunError(f"{path} could not be written: {error.strerror or error}") from error
         print(path)
-    if undrawn:
-        if other_version:
-            undrawn.append("the run is from another version of the model")
-        raise RunError("\n".join(undrawn))
+    if bind and manifest.get("format") == manifests.FORMAT:
+        try:
+            manifests.bind_figures(manifest, folder)
+        except OSError as error:
+            raise RunError(f"{folder} could not be written: {error.strerror or error}") from error
+    if undrawn and other_version:
+        undrawn.append("the run is from another version of the model")
+    return undrawn

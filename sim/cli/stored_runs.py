@@ -8,12 +8,23 @@ from typing import Annotated, Any
 
 import typer
 
+from sim.store import folders
 from sim.store import manifest as manifests
 
 RUN_HELP = "A run: its folder, or the beginning of its name in --out."
 Run = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)]
 Out = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+
+
+def print_note(text: str) -> None:
+    """Print a note about the folder of runs on the error stream."""
+    print(f"note: {text}", file=sys.stderr)
+
+
+def find_run(run: str, out: Path) -> Path:
+    """Find the folder of a run, as `folders.find`; notes are printed."""
+    return folders.find(run, out, print_note)
 
 
 def note_origin(folder: Path, manifest: dict[str, Any]) -> str:
@@ -23,5 +34,5 @@ def note_origin(folder: Path, manifest: dict[str, Any]) -> str:
     """
     note = manifests.other_version(manifest)
     if note:
-        print(f"note: {folder.name}: {note}", file=sys.stderr)
+        print_note(f"{folder.name}: {note}")
     return note

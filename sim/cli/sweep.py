@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli.options import announce_compiling, parse_number
+from sim.cli.stored_runs import print_note
 from sim.common.errors import Fault
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def sweep(
     with terminal.watch(not print_tables, label, points * plan.options.draws) as bar:
         result = run(
             plan, out, figures=not no_figures, force=force,
-            progress=bar.advance, stage=bar.stage,
+            progress=bar.advance, stage=bar.stage, note=print_note,
         )  # fmt: skip
     for line in _warnings(plan, result):
         terminal.err.print(line, style="bold red", markup=False)
