@@ -21,6 +21,9 @@ from long_runs import KEPT, TOTAL, assert_same_files, store_long_run, unfinished
 
 import sim
 from sim.common import atomic
+from sim.engine.prepare import prepare
+from sim.engine.state import SimulationState
+from sim.parameters.options import run_options
 from sim.parameters.scenario import Scenario
 from sim.store import checkpoint, manifest
 from sim.store import run as store_run
@@ -129,11 +132,11 @@ def test_run_resumes_after_a_full_disk(
             raise OSError(28, "No space left on device")
         sync_file(path)
 
-    monkeypatch.setattr(atomic, "sync_file", fail_after_four)
-    with pytest.raises(sim.RunError, match="could not be written: No space left on device"):
-        store_long_run(base, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "sync_file", fail_after_four)
+        with pytest.raises(sim.RunError, match="could not be written: No space left on device"):
+            store_long_run(base, tmp_path)
     assert not list(tmp_path.glob("base-*"))
-    monkeypatch.undo()
     resumed = store_long_run(base, tmp_path)
     assert resumed.reused >= KEPT
     assert_same_files(resumed, full_run)
@@ -168,21 +171,42 @@ def claim(path: Path) -> None:
 
 def replace_by_other(path: Path) -> None:
     """Replace it by the same file of a run with another seed."""
-    scenario = sim.load(ROOT / "params" / "base.toml")
-    state = drawn(scenario, 2 * KEPT, seed=5, kept_draws=KEPT)
-    checkpoint.save(state, path.parent.parent / "other")
-    (path.parent.parent / "other" / path.name).replace(path)
-    shutil.rmtree(path.parent.parent / "other")
+    other = path.parent.parent / "other"
+    checkpoint.save(some_state(5), other)
+    (other / path.name).replace(path)
+
+
+def some_state(seed: int) -> SimulationState:
+    return drawn(sim.load(ROOT / "params" / "base.toml"), 2_048, seed, kept_draws=KEPT)
+
+
+@pytest.fixture(scope="module")
+def checkpoint_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("outputs") / "unfinished"
+    checkpoint.save(some_state(4), folder)
+    return folder
 
 
 @pytest.mark.parametrize("name", [checkpoint.STATE, checkpoint.DRAWS])
 @pytest.mark.parametrize("spoil", [cut, flip, pipe, claim, replace_by_other])
-def test_checkpoint_that_is_damaged_or_of_another_run_is_not_resumed(
+def test_checkpoint_that_is_damaged_or_of_another_run_is_not_restored(
     base: Scenario,
-    full_run: store_run.Run,
+    checkpoint_folder: Path,
     tmp_path: Path,
     name: str,
     spoil: Callable[[Path], None],
+) -> None:
+    prepared = prepare(base, run_options(base, 4_096, 4, kept_draws=KEPT))
+    folder = Path(shutil.copytree(checkpoint_folder, tmp_path / "unfinished"))
+    restored = checkpoint.restore(prepared, folder)
+    assert restored is not None
+    assert restored.completed.draws == 2_048
+    spoil(folder / name)
+    assert checkpoint.restore(prepared, folder) is None
+
+
+def test_damaged_checkpoint_is_noted_and_replaced(
+    base: Scenario, full_run: store_run.Run, tmp_path: Path
 ) -> None:
     def interrupt(draws: int) -> None:
         if list(tmp_path.glob(".*.unfinished/state.npz")):
@@ -191,11 +215,13 @@ def test_checkpoint_that_is_damaged_or_of_another_run_is_not_resumed(
     with pytest.raises(KeyboardInterrupt):
         store_long_run(base, tmp_path, progress=interrupt)
     (folder,) = unfinished(tmp_path)
-    state = folder / name
-    spoil(state)
-    resumed = store_long_run(base, tmp_path)
+    cut(folder / checkpoint.DRAWS)
+    notes: list[str] = []
+    resumed = store_long_run(base, tmp_path, note=notes.append)
     assert resumed.reused == 0
+    assert notes == [f"{folder}: a checkpoint that is damaged is not used"]
     assert_same_files(resumed, full_run)
+    assert not unfinished(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked: they start at once")
