@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -49,32 +48,43 @@ def plot(
     if faults:
         raise InputError(faults)
     folder = find_run(run, out)
-    target = to if to is not None and not single else folder / manifests.FIGURES
-    paths = {name: to if to is not None and single else target / f"{name}.png" for name in names}
-    with contextlib.ExitStack() as stack:
-        if to is None:  # figures of the run are bound by its manifest
-            stack.enter_context(locks.exclusive_lock(folder, print_note))
-        undrawn = _draw(folder, paths, bind=to is None)
+    if to is not None:
+        paths = {name: to if single else to / f"{name}.png" for name in names}
+        undrawn = _draw(folder, paths)
+    else:
+        with (
+            locks.exclusive_lock(folder, print_note),
+            locks.atomic_update(folder, print_note) as staging,
+        ):
+            drawn = staging / manifests.FIGURES
+            undrawn = _draw(folder, {name: drawn / f"{name}.png" for name in names})
+            about = manifests.read(folder)
+            if about.get("format") == manifests.FORMAT:  # which binds figures, too
+                manifests.bind_figures(about, staging)
+        paths = {name: folder / manifests.FIGURES / f"{name}.png" for name in names}
+    for name, path in paths.items():
+        if name not in undrawn:
+            print(path)
     if undrawn:
-        raise RunError("\n".join(undrawn))
+        raise RunError("\n".join(undrawn.values()))
 
 
-def _draw(folder: Path, paths: dict[str, Path], bind: bool) -> list[str]:
-    """Draw figures of a run and print their paths; return the reasons of those that failed.
+def _draw(folder: Path, paths: dict[str, Path]) -> dict[str, str]:
+    """Draw figures of a run; return those that failed, each with the reason.
 
-    `bind` says that they are in the folder of the run, whose manifest then describes them.
+    `paths` says where each is written. A file is replaced once its figure is complete.
     """
     from sim import plots
 
     with reader.open_run_folder(folder) as (ds, _, manifest):
         other_version = note_origin(folder, manifest)
         ds.load()
-    undrawn = []
+    undrawn = {}
     for name, path in paths.items():
         try:
             figure = plots.draw(name, ds)
         except Exception as error:  # others may be drawn
-            undrawn.append(f"{name} could not be drawn: {type(error).__name__}: {error}")
+            undrawn[name] = f"{name} could not be drawn: {type(error).__name__}: {error}"
             continue
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,12 +93,6 @@ def _draw(folder: Path, paths: dict[str, Path], bind: bool) -> list[str]:
             partial.replace(path)
         except OSError as error:
             raise RunError(f"{path} could not be written: {error.strerror or error}") from error
-        print(path)
-    if bind and manifest.get("format") == manifests.FORMAT:
-        try:
-            manifests.bind_figures(manifest, folder)
-        except OSError as error:
-            raise RunError(f"{folder} could not be written: {error.strerror or error}") from error
     if undrawn and other_version:
-        undrawn.append("the run is from another version of the model")
+        undrawn[""] = "the run is from another version of the model"
     return undrawn

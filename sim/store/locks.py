@@ -133,23 +133,33 @@ def atomic_directory(folder: Path, note: Callable[[str], None] = ignore) -> Iter
 
 
 @contextmanager
-def atomic_subdirectory(folder: Path, name: str) -> Iterator[Path]:
-    """Path for a new folder, which is renamed to `folder / name`.
+def atomic_update(folder: Path, note: Callable[[str], None] = ignore) -> Iterator[Path]:
+    """Create a hidden folder with the same files, which replaces `folder` when the block ends.
+
+    They are links where the disk has them: a file may be replaced or removed, and not changed.
 
     Raises:
         RunError: If something cannot be written.
     """
-    staging = hidden_sibling(folder, "partial")
+    with atomic_directory(folder, note) as staging:
+        for path in sorted(folder.rglob("*")):
+            link(path, staging / path.relative_to(folder))
+        yield staging
+
+
+def link(path: Path, target: Path) -> None:
+    """Give a file a second name, or copy it; of a folder, make an empty one.
+
+    Raises:
+        OSError: If neither is possible.
+    """
+    if is_folder(path):
+        target.mkdir()
+        return
     try:
-        staging.mkdir()
-        yield staging / name
-        _sync_tree(staging)
-        (staging / name).rename(folder / name)
-        sync_folder(folder)
-    except OSError as error:
-        raise write_error(folder, error) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        os.link(path, target, follow_symlinks=False)
+    except OSError:  # not on this disk
+        shutil.copy2(path, target, follow_symlinks=False)
 
 
 def _sync_tree(folder: Path) -> None:

@@ -208,12 +208,9 @@ class _Work:
         undrawn: dict[str, str] = {}
         if self.figures and writable and not (self.folder / manifest.FIGURES).is_dir():
             self.stage("pictures")
-            with locks.atomic_subdirectory(self.folder, manifest.FIGURES) as figures:
-                undrawn = self._draw_figures(ds, figures)()
-            try:
-                manifest.bind_figures(about, self.folder)
-            except OSError as error:
-                raise locks.write_error(self.folder, error) from error
+            with locks.atomic_update(self.folder, self.stored.note) as staging:
+                undrawn = self._draw_figures(ds, staging / manifest.FIGURES)()
+                manifest.bind_figures(about, staging)
         draws = int(about["draws"])
         return Run(self.folder, ds, summary, time.time() - self.started, True, draws, undrawn)
 

@@ -96,9 +96,10 @@ class StoredRun:
         """
         if not self.folder.exists():
             return
-        for path in self.folder.iterdir():
-            if path.name not in manifest.FILES and path.is_file():
-                shutil.copy2(path, staging / path.name, follow_symlinks=False)
+        for path in self.folder.rglob("*"):
+            relative = path.relative_to(self.folder)
+            if relative.parts[0] not in manifest.FILES:
+                locks.link(path, staging / relative)
         figures = self.folder / manifest.FIGURES
         if self.draws == figures_of and figures.is_dir():
             damage = self._damage(manifest.read(self.folder))

@@ -88,7 +88,10 @@ def run(
         if ds is not None and not _damage(folder, note):
             undrawn: dict[str, str] = {}
             if figures and not (folder / FIGURES).is_dir():
-                undrawn = _add_figures(ds, folder, stage)
+                stage("pictures")
+                with locks.atomic_update(folder, note) as staging:
+                    undrawn = _draw_figures(ds, staging / FIGURES)
+                    manifest.bind_figures(manifest.read(folder), staging)
             return Sweep(folder, ds, time.time() - started, count, undrawn)
         if ds is None:
             ds, from_disk = _evaluate(plan, folder, points_folder, progress, note)
@@ -127,18 +130,6 @@ def _evaluate(
                 progress(plan.options.draws)
         points.append(point)
     return plan.assemble(points), from_disk
-
-
-def _add_figures(ds: xr.Dataset, folder: Path, stage: Callable[[str], None]) -> dict[str, str]:
-    """Draw the figures of a stored sweep that has none; those that failed, with the reason."""
-    stage("pictures")
-    with locks.atomic_subdirectory(folder, FIGURES) as figures_folder:
-        undrawn = _draw_figures(ds, figures_folder)
-    try:
-        manifest.bind_figures(manifest.read(folder), folder)
-    except OSError as error:
-        raise locks.write_error(folder, error) from error
-    return undrawn
 
 
 def _store(
