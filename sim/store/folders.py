@@ -197,7 +197,7 @@ def remove(folder: Path, note: Callable[[str], None] = ignore) -> None:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise OSError(errno.EBUSY, "another process works on it") from error
-    with lock:
+    try:
         leftovers.settle(folder, note)
         if folder.exists():
             removed = hidden_sibling(folder, "removed")
@@ -206,3 +206,6 @@ def remove(folder: Path, note: Callable[[str], None] = ignore) -> None:
         for path in leftovers.leftovers_of(folder):
             if locks.is_folder(path):
                 shutil.rmtree(path)
+    finally:
+        with suppress(OSError):  # the lock ends with the process
+            lock.release()

@@ -9,7 +9,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -63,7 +63,8 @@ def exclusive_lock(folder: Path, stage: Callable[[str], None]) -> Iterator[None]
     try:
         yield
     finally:
-        lock.release()
+        with suppress(OSError):  # the work is done, and the lock ends with the process
+            lock.release()
 
 
 def write_error(folder: Path, error: OSError) -> RunError:
