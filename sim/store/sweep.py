@@ -93,9 +93,10 @@ def run(
                     undrawn = _draw_figures(ds, staging / FIGURES)
                     manifest.bind_figures(manifest.read(folder), staging)
             return Sweep(folder, ds, time.time() - started, count, undrawn)
+        data = None if ds is None else folder / DATA
         if ds is None:
             ds, from_disk = _evaluate(plan, folder, points_folder, progress, note)
-        undrawn = _store(plan, ds, folder, figures, started, stage, note)
+        undrawn = _store(plan, ds, data, folder, figures, started, stage, note)
         shutil.rmtree(points_folder, ignore_errors=True)
     return Sweep(folder, ds, time.time() - started, from_disk, undrawn)
 
@@ -135,6 +136,7 @@ def _evaluate(
 def _store(
     plan: SweepPlan,
     ds: xr.Dataset,
+    data: Path | None,
     folder: Path,
     figures: bool,
     started: float,
@@ -143,13 +145,18 @@ def _store(
 ) -> dict[str, str]:
     """Write all files of a sweep, and replace its folder by them.
 
+    `data` is the file that holds `ds` already, if there is one.
+
     Returns:
         The figures that failed, each with the reason.
     """
     undrawn: dict[str, str] = {}
     with locks.atomic_directory(folder, note) as staging:
         stage("files")
-        run_files.write_netcdf(ds, staging / DATA, threads=plan.options.threads)
+        if data is not None:
+            locks.link(data, staging / DATA)
+        else:
+            run_files.write_netcdf(ds, staging / DATA, threads=plan.options.threads)
         _write_csv(plan, ds, staging / TABLE)
         if figures:
             stage("pictures")

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from conftest import ROOT, Command, runs_in
+from stored_runs import ALTERED, Sim, StoredRun
 
 import sim
 
@@ -169,3 +170,34 @@ def test_an_interrupted_run_exits_with_130_and_leaves_no_partial_file(tmp_path: 
     assert process.returncode == 130, errors
     assert b"Traceback" not in errors
     assert runs_in(tmp_path / "out") == []
+
+
+def test_run_names_a_damaged_file_and_makes_it_anew(run_sim: Sim, stored: StoredRun) -> None:
+    (folder,) = runs_in(Path("outputs"))
+    table = folder / "summary.csv"
+    before = table.read_bytes()
+    table.write_bytes(before[:-1] + b"!")
+    options = ("--draws", "1100", "--seed", "7", "--set", f"{ALTERED}=0.6", "--no-figures")
+    code, _, errors = run_sim("run", BASE, *options, "--quiet")
+    assert (code, errors) == (
+        0,
+        f"note: outputs/{folder.name}/summary.csv: damaged, or changed since it was written:"
+        " manifest.json has another checksum: made anew\n",
+    )
+    assert table.read_bytes() == before
+    assert run_sim("run", BASE, *options, "--quiet")[2] == ""
+
+
+def test_run_and_sweep_refuse_scenarios_whose_runs_would_be_hidden(
+    invoke: Command, params: Path, tmp_path: Path
+) -> None:
+    hidden = params / ".hidden.toml"
+    hidden.write_text('format = 1\nextends = "base.toml"\n')
+    for command in (
+        ("run", BASE, str(hidden), "--draws", "32"),
+        ("sweep", str(hidden), "--over", "hardware.it_economic_life_years.median=3,4"),
+    ):
+        done = invoke(*command)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"{hidden}: the name of a scenario is that of its file")
+    assert not (tmp_path / "outputs").exists()

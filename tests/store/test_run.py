@@ -15,7 +15,7 @@ from sim import plots
 from sim.engine import loop
 from sim.parameters.scenario import Scenario
 from sim.simulation import until
-from sim.store import checkpoint, manifest, stored_run
+from sim.store import checkpoint, folders, locks, manifest, stored_run
 from sim.store import run as store_run
 
 pytestmark = pytest.mark.usefixtures("short_rounds")
@@ -196,3 +196,26 @@ def test_targets_may_allow_fewer_draws_than_are_stored(base: Scenario, tmp_path:
     )
     assert done.ds.attrs["draws"] == 2 * KEPT
     assert not done.stored
+
+
+def test_sizes_asked_for_in_any_order_leave_one_run(base: Scenario, tmp_path: Path) -> None:
+    """Fewer draws than are stored neither replace the run nor leave checkpoints behind."""
+    for draws in (2 * KEPT, 3 * KEPT, KEPT + 2_048, 700, 2 * KEPT):
+        done = store_long_run(base, tmp_path, draws)
+        assert runs_in(tmp_path) == [done.folder]
+    (row,) = folders.listed(tmp_path)
+    assert (row["draws"], row["state"]) == (3 * KEPT, "whole")
+
+
+def test_checkpoint_of_fewer_draws_than_are_stored_is_removed(
+    base: Scenario, tmp_path: Path
+) -> None:
+    run = store_long_run(base, tmp_path, 2 * 1_024)
+    unfinished = locks.hidden_sibling(run.folder, "unfinished")
+    unfinished.mkdir()
+    shutil.copy(run.folder / "state.npz", unfinished)
+    with locks.lock_of(run.folder):  # as long as a process works on it, it stays
+        assert [row["why"] for row in folders.listed(tmp_path)][:1] == ["being made"]
+        assert unfinished.exists()
+    assert [row["run"] for row in folders.listed(tmp_path)] == [run.folder.name]
+    assert not unfinished.exists()
