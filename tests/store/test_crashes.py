@@ -152,9 +152,9 @@ def check(case: Case, out: Path, number: int, fault: str) -> bool:
 def test_fault_at_some_calls_leaves_the_old_run_or_the_new_one(
     cases: dict[str, Case], tmp_path: Path, action: str
 ) -> None:
-    """Every seventh call, with another fault each time."""
+    """Every eleventh call, with another fault each time."""
     reached = 0
-    for i, number in enumerate(itertools.count(1 + ACTIONS.index(action), 7)):
+    for i, number in enumerate(itertools.count(1 + ACTIONS.index(action), 11)):
         if not check(cases[action], tmp_path / "outputs", number, FAULTS[i % len(FAULTS)]):
             break
         reached += 1
