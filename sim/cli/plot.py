@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.text import nearest
 from sim.store import folders, locks, reader
 from sim.store import manifest as manifests
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def plot(
@@ -48,37 +51,54 @@ def plot(
     if faults:
         raise InputError(faults)
     folder = find_run(run, out)
+    with reader.open_run_folder(folder) as (ds, _, manifest):
+        other_version = note_origin(folder, manifest)
+        ds.load()
     if to is not None:
         paths = {name: to if single else to / f"{name}.png" for name in names}
-        undrawn = _draw(folder, paths)
+        undrawn = _draw(ds, paths)
     else:
-        with (
-            locks.exclusive_lock(folder, print_note),
-            locks.atomic_update(folder, print_note) as staging,
-        ):
-            drawn = staging / manifests.FIGURES
-            undrawn = _draw(folder, {name: drawn / f"{name}.png" for name in names})
-            about = manifests.read(folder)
-            if about.get("format") == manifests.FORMAT:  # which binds figures, too
-                manifests.bind_figures(about, staging)
         paths = {name: folder / manifests.FIGURES / f"{name}.png" for name in names}
+        undrawn = _draw_in_run(ds, folder, manifest, names)
     for name, path in paths.items():
         if name not in undrawn:
             print(path)
     if undrawn:
-        raise RunError("\n".join(undrawn.values()))
+        other = ["the run is from another version of the model"] if other_version else []
+        raise RunError("\n".join([*undrawn.values(), *other]))
 
 
-def _draw(folder: Path, paths: dict[str, Path]) -> dict[str, str]:
+def _draw_in_run(
+    ds: xr.Dataset, folder: Path, manifest: dict[str, Any], names: list[str]
+) -> dict[str, str]:
+    """Draw figures in the folder of a run, whose manifest then describes them; as `_draw`.
+
+    Raises:
+        RunError: If they cannot be written, or if the run was replaced after it was read.
+    """
+    with (
+        locks.exclusive_lock(folder, print_note),
+        locks.atomic_update(folder, print_note) as staging,
+    ):
+        if manifests.read(folder) != manifest:
+            raise RunError(f"{folder}: another process has replaced the run: draw again")
+        figures = staging / manifests.FIGURES
+        undrawn = _draw(ds, {name: figures / f"{name}.png" for name in names})
+        if manifest.get("format") == manifests.FORMAT:  # which binds figures, too
+            manifests.bind_figures(manifest, staging)
+    return undrawn
+
+
+def _draw(ds: xr.Dataset, paths: dict[str, Path]) -> dict[str, str]:
     """Draw figures of a run; return those that failed, each with the reason.
 
     `paths` says where each is written. A file is replaced once its figure is complete.
+
+    Raises:
+        RunError: If one cannot be written.
     """
     from sim import plots
 
-    with reader.open_run_folder(folder) as (ds, _, manifest):
-        other_version = note_origin(folder, manifest)
-        ds.load()
     undrawn = {}
     for name, path in paths.items():
         try:
@@ -93,6 +113,4 @@ def _draw(folder: Path, paths: dict[str, Path]) -> dict[str, str]:
             partial.replace(path)
         except OSError as error:
             raise RunError(f"{path} could not be written: {error.strerror or error}") from error
-    if undrawn and other_version:
-        undrawn[""] = "the run is from another version of the model"
     return undrawn

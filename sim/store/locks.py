@@ -5,6 +5,7 @@ A folder is written under a hidden name and then renamed. A killed process relea
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import shutil
@@ -27,7 +28,11 @@ def lock_of(folder: Path) -> FileLock:
         OSError: If it cannot be created.
     """
     locks = folder.with_name(LOCKS)
-    locks.mkdir(exist_ok=True)
+    try:
+        locks.mkdir(exist_ok=True)
+    except FileExistsError as error:
+        message = f"{locks} is no folder; remove it"
+        raise NotADirectoryError(errno.ENOTDIR, message) from error
     return FileLock(locks / f"{folder.name}.lock")
 
 

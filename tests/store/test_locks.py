@@ -12,7 +12,7 @@ from drawing import stored
 
 import sim
 from sim.parameters.scenario import Scenario
-from sim.store import manifest
+from sim.store import locks, manifest
 
 
 def test_leftovers_of_killed_processes_are_removed(base: Scenario, tmp_path: Path) -> None:
@@ -58,3 +58,10 @@ def test_processes_store_the_same_run_one_after_another(base: Scenario, tmp_path
     assert manifest.stored_draws(folder) == 64
     with xr.open_dataset(folder / "run.nc", engine="h5netcdf") as stored:
         assert stored.sizes["draw"] == 64
+
+
+def test_what_stands_in_the_way_of_the_locks_is_named(base: Scenario, tmp_path: Path) -> None:
+    (tmp_path / locks.LOCKS).write_text("mine")
+    with pytest.raises(sim.RunError, match=r"could not be written: .*\.locks is no folder; remove"):
+        stored(base, tmp_path, draws=64, figures=False)
+    assert (tmp_path / locks.LOCKS).read_text() == "mine"
