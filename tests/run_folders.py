@@ -8,16 +8,23 @@ from typing import Any
 
 import xarray as xr
 
+from sim.store import manifest
+
 DRAWS = 320
 
 
 def change_manifest(folder: Path, **changes: Any) -> None:
-    """Change keys of the manifest of a run; None removes one."""
-    path = folder / "manifest.json"
-    manifest = json.loads(path.read_text()) | changes
-    path.write_text(
-        json.dumps({key: value for key, value in manifest.items() if value is not None})
-    )
+    """Change keys of the manifest of a run, and of its files; None removes one.
+
+    The manifest has the right checksum of its own afterwards, as if it had been written so.
+    """
+    about = json.loads((folder / "manifest.json").read_text())
+    for key, value in changes.items():
+        entries = about["files"] if key in about["files"] else about
+        entries[key] = value
+        if value is None:
+            entries.pop(key)
+    manifest.save(about, folder)
 
 
 def read_files(folder: Path) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ import typer
 
 from sim.cli.options import unknown_names
 from sim.cli.printing import say
-from sim.cli.stored_runs import Out, Run, note_origin
+from sim.cli.stored_runs import Out, Run, find_run, note_origin
 from sim.common.errors import Fault, InputError, Location
 from sim.common.targets import names_folder
 from sim.common.text import nearest, plain
@@ -47,7 +47,7 @@ def export(
         if kind:
             message = f"unknown format '{kind}'{nearest(kind, list(exports.FORMATS))}"
         raise InputError([Fault(Location("--format"), "", message)])
-    folder = folders.find(run, out)
+    folder = find_run(run, out)
     target = Path(to or "")
     in_folder = names_folder(to or target) and target.suffix != f".{format_}"
     if in_folder and not exports.is_zarr(target):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.cli.printing import say, say_json
-from sim.cli.stored_runs import Json, Out
+from sim.cli.stored_runs import Json, Out, print_note
 from sim.common.errors import InputError
 from sim.common.text import finite, plain
 from sim.store import folders, manifest
@@ -19,7 +19,7 @@ from sim.store.run_names import source_file
 
 def list_(out: Out = folders.OUTPUTS, as_json: Json = False) -> None:
     """List stored runs: draws, seed, sampler, date, size, and damage if any."""
-    rows = folders.listed(out)
+    rows = folders.listed(out, print_note)
     files = _files_of_one_name(rows)
     if as_json:
         say_json([{**row, "duration_s": finite(row["duration_s"])} for row in rows])

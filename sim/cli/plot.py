@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sim.cli.printing import say
-from sim.cli.stored_runs import Out, Run, note_origin
+from sim.cli.stored_runs import Out, Run, find_run, note_origin, print_note
 from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.targets import names_folder, replacing, target_fault
 from sim.common.text import nearest, plain
-from sim.store import folders, reader
+from sim.store import folders, locks, reader
+from sim.store import manifest as manifests
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 ENDINGS = (".png", ".pdf", ".svg")
 
@@ -35,7 +39,7 @@ def plot(
     out: Out = folders.OUTPUTS,
 ) -> None:
     """Redraw figures of a stored run."""
-    from sim import plots
+    from sim import plots  # matplotlib is slow to import
 
     known = list(plots.FIGURES)
     names = list(dict.fromkeys(figures or known))
@@ -56,24 +60,63 @@ def plot(
             faults.append(Fault(Location("--to"), "", fault))
     if faults:
         raise InputError(faults)
-    folder = folders.find(run, out)
+    folder = find_run(run, out)
     with reader.open_run_folder(folder) as (ds, _, manifest):
         other_version = note_origin(folder, manifest)
         ds.load()
-    undrawn = []
-    for name in names:
-        path = paths.get(name, folder / "figures" / f"{name}.png")
+    if to is not None:
+        undrawn = _draw(ds, paths)
+    else:
+        paths = {name: folder / manifests.FIGURES / f"{name}.png" for name in names}
+        undrawn = _draw_in_run(ds, folder, manifest, names)
+    for name, path in paths.items():
+        if name not in undrawn:
+            say(plain(path))
+    if undrawn:
+        other = ["the run is from another version of the model"] if other_version else []
+        raise RunError("\n".join([*undrawn.values(), *other]))
+
+
+def _draw_in_run(
+    ds: xr.Dataset, folder: Path, manifest: dict[str, Any], names: list[str]
+) -> dict[str, str]:
+    """Draw figures in the folder of a run, whose manifest then describes them; as `_draw`.
+
+    Raises:
+        RunError: If they cannot be written, or if the run was replaced after it was read.
+    """
+    with (
+        locks.exclusive_lock(folder, print_note),
+        locks.atomic_update(folder, print_note) as staging,
+    ):
+        if manifests.read(folder) != manifest:
+            raise RunError(f"{plain(folder)}: another process has replaced the run: draw again")
+        figures = staging / manifests.FIGURES
+        undrawn = _draw(ds, {name: figures / f"{name}.png" for name in names})
+        if manifest.get("format") == manifests.FORMAT:  # which binds figures, too
+            manifests.bind_figures(manifest, staging)
+    return undrawn
+
+
+def _draw(ds: xr.Dataset, paths: dict[str, Path]) -> dict[str, str]:
+    """Draw figures of a run; return those that failed, each with the reason.
+
+    `paths` says where each is written. A file is replaced once its figure is complete.
+
+    Raises:
+        RunError: If one cannot be written.
+    """
+    from sim import plots
+
+    undrawn = {}
+    for name, path in paths.items():
         try:
             figure = plots.draw(name, ds)
         except Exception as error:  # others may be drawn
-            undrawn.append(plain(f"{name} could not be drawn: {type(error).__name__}: {error}"))
+            undrawn[name] = plain(f"{name} could not be drawn: {type(error).__name__}: {error}")
             continue
         if fault := target_fault(path, True, make_folder=True):
             raise RunError(fault)
         with replacing(path) as partial:
             plots.save(figure, partial)
-        say(plain(path))
-    if undrawn:
-        if other_version:
-            undrawn.append("the run is from another version of the model")
-        raise RunError("\n".join(undrawn))
+    return undrawn

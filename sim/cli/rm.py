@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sim.cli.stored_runs import RUN_HELP, Out
+from sim.cli.printing import complain, say
+from sim.cli.stored_runs import RUN_HELP, Out, find_run, print_note
 from sim.common.errors import Fault, InputError, Location, RunError
-from sim.store import folders
+from sim.common.text import plain
+from sim.store import folders, leftovers
 
 
 def rm(
@@ -18,19 +21,24 @@ def rm(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     out: Out = folders.OUTPUTS,
 ) -> None:
-    """Remove stored runs, with everything in their folders."""
+    """Remove stored runs, with everything in their folders.
+
+    Of a link to a run, the link alone.
+    """
     contents: dict[Path, str] = {}
     faults: list[Fault] = []
     for run in runs:
         path = out / run if Path(run).name == run else Path(run)
         try:
             # Of a killed run there may be nothing but hidden folders.
-            only_leftovers = not path.exists() and folders.leftovers_of(path)
-            folder = (path if only_leftovers else folders.find(run, out)).resolve()
+            only_leftovers = not path.exists() and leftovers.leftovers_of(path)
+            folder = path if only_leftovers else find_run(run, out)
         except InputError as error:
             faults += error.faults
             continue
-        contents[folder] = folders.contents(folder)
+        folder = Path(os.path.normpath(Path.cwd() / folder))  # a link is not followed
+        leads_to = f"a link alone; {folder.resolve()} stays" if folder.is_symlink() else ""
+        contents[folder] = leads_to or folders.contents(folder)
     if faults:
         raise InputError(faults)
     if not yes:
@@ -38,16 +46,17 @@ def rm(
             message = "needs --yes to remove runs where there is no terminal to ask on"
             raise InputError([Fault(Location("sim rm"), "", message)])
         for folder, text in contents.items():
-            print(f"{folder}  {text}", file=sys.stderr)
+            complain(f"{plain(folder)}  {plain(text)}")
         runs_text = "this run" if len(contents) == 1 else f"these {len(contents)} runs"
         if not typer.confirm(f"Remove {runs_text}?", err=True):
             raise typer.Exit(1)
-    for folder in contents:
+    for folder, text in contents.items():
         try:
-            folders.remove(folder)
+            folders.remove(folder, print_note)
         except OSError as error:
-            raise RunError(f"{folder} could not be removed: {error.strerror or error}") from error
-        print(f"removed {folder.name}")
+            message = f"{plain(folder)} could not be removed: {error.strerror or error}"
+            raise RunError(message) from error
+        say(plain(f"removed {folder.name}{f': {text}' if text.startswith('a link') else ''}"))
 
 
 def _on_terminal() -> bool:

@@ -21,6 +21,7 @@ from sim.cli.options import (
     unknown_quarters,
 )
 from sim.cli.printing import say, say_json
+from sim.cli.stored_runs import print_note
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import paragraph, plain
 
@@ -130,7 +131,8 @@ def run(
 
     selection = run_output.select(lab, landlord, quarter)
     elsewhere = context.with_resource(connected(cluster))  # until the command ends
-    store_run.check_folder(out)
+    for scenario in scenarios:
+        store_run.check_name(scenario)
     if elsewhere is not None and elsewhere.remark:
         terminal.warn(elsewhere.remark)
     print_tables = not quiet and not as_json
@@ -152,6 +154,7 @@ def run(
                 progress=bar.advance,
                 sized=bar.total,
                 stage=bar.stage,
+                note=print_note,
                 elsewhere=elsewhere,
                 figures_process=figures_process,
                 **targets,

@@ -9,7 +9,7 @@ import typer
 from sim.cli import run_output
 from sim.cli.options import Labs, Landlords, Quarters, unknown_names, unknown_quarters
 from sim.cli.printing import say_json
-from sim.cli.stored_runs import Out, Run, note_origin
+from sim.cli.stored_runs import Out, Run, find_run, note_origin
 from sim.common.errors import InputError, RunError
 from sim.common.text import plain
 from sim.store import folders, reader
@@ -27,7 +27,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
     """Print the tables of a stored run, as sim run does."""
-    folder = folders.find(run, out)
+    folder = find_run(run, out)
     with reader.open_run_folder(folder) as (ds, summary, manifest):
         _check_selection(ds, lab, landlord, quarter)
         other_version = note_origin(folder, manifest)

@@ -9,12 +9,23 @@ import typer
 
 from sim.cli.printing import complain
 from sim.common.text import plain
+from sim.store import folders
 from sim.store import manifest as manifests
 
 RUN_HELP = "A run: its folder, or the beginning of its name in --out."
 Run = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)]
 Out = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+
+
+def print_note(text: str) -> None:
+    """Print a note about the folder of runs on the error stream."""
+    complain(f"note: {plain(text)}")
+
+
+def find_run(run: str, out: Path) -> Path:
+    """Find the folder of a run, as `folders.find`; notes are printed."""
+    return folders.find(run, out, print_note)
 
 
 def note_origin(folder: Path, manifest: dict[str, Any]) -> str:
@@ -24,5 +35,5 @@ def note_origin(folder: Path, manifest: dict[str, Any]) -> str:
     """
     note = manifests.other_version(manifest)
     if note:
-        complain(f"note: {plain(folder.name)}: {plain(note)}")
+        print_note(f"{folder.name}: {note}")
     return note

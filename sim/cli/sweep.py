@@ -10,6 +10,7 @@ import typer
 from sim.cli.options import announce_compiling, parse_number
 from sim.cli.printing import say, say_json
 from sim.cli.run_output import print_folder
+from sim.cli.stored_runs import print_note
 from sim.common.errors import Fault
 from sim.common.text import plain
 
@@ -99,7 +100,7 @@ def sweep(
     with terminal.watch(not print_tables, label, points * plan.options.draws) as bar:
         result = run(
             plan, out, figures=not no_figures, force=force,
-            progress=bar.advance, stage=bar.stage,
+            progress=bar.advance, stage=bar.stage, note=print_note,
         )  # fmt: skip
     for line in _warnings(plan, result):
         terminal.warn(line)

@@ -1,30 +1,46 @@
-"""Atomic files: a file that has its name is complete."""
+"""Atomic files: a file that has its name is complete, also after a loss of power."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """A temporary path that replaces `path` when the block ends.
 
-    If the block raises, the temporary file is removed and `path` stays as it was.
+    It is synced to disk first. If anything fails, the temporary file is removed and `path` stays as
+    it was.
     """
     temporary = path.with_name(f"{path.name}.new")
     try:
         yield temporary
+        sync_file(temporary)
+        temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the first error is the reason
+            temporary.unlink(missing_ok=True)
         raise
-    temporary.replace(path)
+    sync_folder(path.parent)
 
 
-def sync_to_disk(file: Any) -> None:
+def sync_file(path: Path) -> None:
     """Flush a file to disk, to survive a loss of power."""
-    file.flush()
-    os.fsync(file.fileno())
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder survive a loss of power.
+
+    Platforms without it are ignored.
+    """
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

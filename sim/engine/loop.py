@@ -130,7 +130,6 @@ def _take_over(state: SimulationState, after: SimulationState) -> None:
         raise ValueError("after: expected all its draws, and some are left out")
     state.values, state.status = after.values, after.status
     state.completed = state.running = after.completed.copy()
-    state.checkpoints = list(after.checkpoints)
 
 
 def _evaluate(
@@ -224,19 +223,16 @@ def _gather(
 
 
 def _fold(state: SimulationState, totals: Totals, tiles: Sequence[Tile]) -> None:
-    """Add tiles, and a checkpoint after each chunk of kept draws.
+    """Add the next tiles.
 
     An incomplete tile, the last of a run, is added to the running totals only: a longer run goes on
     from complete tiles.
     """
     options = state.prepared.options
-    keeps = totals.draws < options.kept_draws
     for tile in tiles:
         if tile.status.size < TILE and totals is state.completed:
             state.running = totals = totals.copy()
         totals.fold(tile, options.drop_bad)
-        if keeps and totals is state.completed and totals.draws % CHUNK == 0:
-            state.checkpoints.append(totals.copy())
 
 
 def evaluate_tiles(

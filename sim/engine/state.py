@@ -158,7 +158,7 @@ class SimulationState:
 
     `values` are the kept draws of the kept variables, `status` the flags QUESTIONABLE and BAD of
     these draws. `running` are the totals of all draws, `completed` those of complete tiles, from
-    which a longer run goes on. `checkpoints` are `completed` after each chunk of kept draws.
+    which a longer run goes on.
     """
 
     prepared: Prepared
@@ -166,7 +166,6 @@ class SimulationState:
     status: NDArray[np.int8]  # [draw]
     completed: Totals
     running: Totals
-    checkpoints: list[Totals] = field(default_factory=list)
 
     @classmethod
     def empty(cls, prepared: Prepared) -> SimulationState:

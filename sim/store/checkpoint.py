@@ -6,7 +6,6 @@ A resumed run ends in the same bits as one that was not interrupted.
 from __future__ import annotations
 
 import shutil
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,18 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sim.common.atomic import atomic_file, sync_to_disk
 from sim.common.fingerprint import source_hash
 from sim.engine.histograms import Histograms
-from sim.engine.state import Prepared, SimulationState, Totals, make_room
+from sim.engine.prepare import digest
+from sim.engine.state import Prepared, SimulationState, Totals
+from sim.store.arrays import read_arrays, save_arrays
+from sim.store.manifest import STATE
 
-STATE, DRAWS = "state.npz", "draws.npy"
+DRAWS = "draws.npz"
 _MOMENTS = ("count", "mean", "m2", "block_numbers", "block_mean", "block_m2")
 _NUMBERS = ("draws", "bad", "questionable")
 _HISTOGRAM_PREFIX = "histograms."
+_QUESTION = ("digest", "source", "kept_draws")
 
 
 def save(state: SimulationState, folder: Path) -> None:
@@ -35,120 +37,109 @@ def save(state: SimulationState, folder: Path) -> None:
     """
     folder.mkdir(exist_ok=True)
     kept = min(state.completed.draws, state.prepared.options.kept_draws)
+    question = _question(state.prepared)
     path = folder / DRAWS
-    if _count_draws(path) != kept:  # the same number of draws are the same draws
-        with atomic_file(path) as temporary, temporary.open("wb") as file:
-            np.save(file, state.values[:, :kept])
-            sync_to_disk(file)
+    if _count_draws(path, question) != kept:  # the same number of draws are the same draws
+        count = {"count": np.array(kept), "values": state.values[:, :kept]}
+        save_arrays(path, question | count)
     save_state(state, folder / STATE)
 
 
-def _count_draws(path: Path) -> int:
-    """Number of draws in a file of kept draws; 0 if unreadable."""
+def _question(prepared: Prepared) -> dict[str, NDArray[Any]]:
+    """What determines the draws of a run: its digest, the model's code, how many are kept."""
+    values = (digest(prepared.scenario, prepared.options), source_hash())
+    return dict(zip(_QUESTION, map(np.array, (*values, prepared.options.kept_draws)), strict=True))
+
+
+def _is_of(arrays: dict[str, NDArray[Any]], question: dict[str, NDArray[Any]]) -> bool:
+    """Whether arrays that were read are of a run."""
+    return all(str(arrays[name]) == str(value) for name, value in question.items())
+
+
+def _count_draws(path: Path, question: dict[str, NDArray[Any]]) -> int:
+    """Number of draws in a file of kept draws of a run; 0 if there are none."""
     try:
-        return int(np.load(path, mmap_mode="r", allow_pickle=False).shape[1])
-    except (OSError, ValueError, EOFError):
+        arrays = read_arrays(path, [*_QUESTION, "count"])
+        return int(arrays["count"]) if _is_of(arrays, question) else 0
+    except (OSError, ValueError, TypeError):
         return 0
 
 
 def save_state(state: SimulationState, path: Path) -> None:
     """Store the part of a state that the Dataset does not hold.
 
-    That is totals, checkpoints, the status of kept draws, and kept draws that do not count.
+    That is totals, the status of kept draws, and kept draws that do not count.
 
     Raises:
         OSError: If it cannot be written.
     """
-    completed, checkpoints = state.completed, state.checkpoints
+    completed = state.completed
     kept = min(completed.draws, state.prepared.options.kept_draws)
     left_out = np.flatnonzero(~state.counted[:kept])
-    numbers = [[getattr(totals, name) for name in _NUMBERS] for totals in checkpoints]
     arrays: dict[str, NDArray[Any]] = {
-        "code": np.array(source_hash()),
-        "numbers": np.array([getattr(completed, name) for name in _NUMBERS]),
+        **_question(state.prepared),
+        **{name: np.array(getattr(completed, name)) for name in (*_NUMBERS, *_MOMENTS)},
         "bad_numbers": completed.bad_numbers,
         "status": state.status[:kept],
         "left_out": state.values[:, left_out],
-        "checkpoints": np.array(numbers, np.int64),
     }
-    for name in _MOMENTS:
-        arrays[name] = getattr(completed, name)
-        if checkpoints:
-            parts = [getattr(totals, name) for totals in checkpoints]
-            arrays[f"checkpoints.{name}"] = np.stack(parts)
     if completed.histograms is not None:
         histograms = completed.histograms.to_arrays()
         arrays |= {_HISTOGRAM_PREFIX + name: part for name, part in histograms.items()}
-    with atomic_file(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
-        sync_to_disk(file)
+    save_arrays(path, arrays)
 
 
 def restore(
-    prepared: Prepared, folder: Path, most: int, ds: xr.Dataset | None = None
+    prepared: Prepared, folder: Path, ds: xr.Dataset | None = None
 ) -> SimulationState | None:
-    """Read the stored state, or a checkpoint of fewer draws.
+    """Read the stored state of a run.
 
-    It has at most `most` draws. Kept draws are read from `ds`, a Dataset of the run, if given,
-    otherwise from the folder. None without a complete state of this version of the model, or with
-    too many draws.
+    Kept draws are read from `ds`, a Dataset of the run, if given, otherwise from the folder. None
+    without a complete and undamaged state of the same run.
     """
+    question = _question(prepared)
     try:
-        with (folder / STATE).open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        if str(arrays["code"]) != source_hash():
+        arrays = read_arrays(folder / STATE)
+        if not _is_of(arrays, question):
             return None
-        completed, checkpoints = _read_totals(arrays)
+        completed = _read_totals(arrays)
         status = arrays["status"]
         if ds is None:
-            values = np.load(folder / DRAWS, mmap_mode="r", allow_pickle=False)
+            stored = read_arrays(folder / DRAWS)
+            if not _is_of(stored, question):
+                return None
+            values = stored["values"]
         else:
             values = _kept_draws(prepared, ds, status, arrays["left_out"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    if completed.draws > most:
-        checkpoints = [totals for totals in checkpoints if totals.draws <= most]
-        if not checkpoints:
-            return None
-        completed = checkpoints[-1].copy()
     state = SimulationState.empty(prepared)
     kept = min(completed.draws, prepared.options.kept_draws)
-    if len(values) != len(state.values) or values.shape[1] < kept or status.size < kept:
+    if values.ndim != 2 or len(values) != len(state.values) or status.ndim != 1:
         return None
-    make_room(state, kept)
-    state.values[:], state.status[:] = values[:, :kept], status[:kept]
+    if values.shape[1] < kept or status.size < kept:
+        return None
+    state.values, state.status = np.ascontiguousarray(values[:, :kept]), status[:kept].copy()
     state.completed = state.running = completed
-    state.checkpoints = checkpoints
     return state
 
 
-def _read_totals(arrays: dict[str, NDArray[Any]]) -> tuple[Totals, list[Totals]]:
-    """The totals of completed tiles, and the checkpoints at ends of chunks."""
-
-    def make_totals(numbers: NDArray[np.int64], *moments: NDArray[Any]) -> Totals:
-        """Totals from draws, bad draws and questionable draws, and from `_MOMENTS`."""
-        draws, bad, questionable = (int(number) for number in numbers)
-        bad_numbers = arrays["bad_numbers"]
-        of_moments: dict[str, Any] = dict(zip(_MOMENTS, moments, strict=True))
-        return Totals(
-            **of_moments,
-            draws=draws, bad=bad, questionable=questionable,
-            bad_numbers=bad_numbers[bad_numbers < draws],
-        )  # fmt: skip
-
-    completed = make_totals(arrays["numbers"], *(arrays[name] for name in _MOMENTS))
+def _read_totals(arrays: dict[str, NDArray[Any]]) -> Totals:
+    """The totals of completed tiles."""
+    moments: dict[str, Any] = {name: arrays[name] for name in _MOMENTS}
+    draws, bad, questionable = (int(arrays[name]) for name in _NUMBERS)
+    totals = Totals(
+        **moments, draws=draws, bad=bad, questionable=questionable,
+        bad_numbers=arrays["bad_numbers"],
+    )  # fmt: skip
     histograms = {
         name.removeprefix(_HISTOGRAM_PREFIX): part
         for name, part in arrays.items()
         if name.startswith(_HISTOGRAM_PREFIX)
     }
     if histograms:
-        completed.histograms = Histograms.from_arrays(histograms)
-    checkpoints = [
-        make_totals(numbers, *(arrays[f"checkpoints.{name}"][i] for name in _MOMENTS))
-        for i, numbers in enumerate(arrays["checkpoints"])
-    ]
-    return completed, checkpoints
+        totals.histograms = Histograms.from_arrays(histograms)
+    return totals
 
 
 def _kept_draws(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
+import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,28 +16,12 @@ from filelock import Timeout
 from sim.common.errors import Fault, InputError, Location
 from sim.common.fingerprint import source_hash
 from sim.common.text import nearest
-from sim.store import manifest
-from sim.store.locks import hidden_sibling, is_locked, lock_of
-from sim.store.manifest import fault
+from sim.store import leftovers, locks, manifest
+from sim.store.locks import hidden_sibling, ignore, is_locked, lock_of
+from sim.store.manifest import DATA, FILES, SWEPT, fault
 from sim.store.run_names import several_runs
 
 OUTPUTS = Path("outputs")
-DATA, SWEPT = "run.nc", "sweep.nc"  # of a run, of a sweep
-_NAME = re.compile(r".+-[0-9a-f]{12}")
-
-
-# Hidden folders next to a run: being written, replaced or removed.
-_LEFTOVER = re.compile(rf"\.({_NAME.pattern})\.(unfinished|partial|older|removed|points)")
-_FILES = {
-    "run.nc",
-    "manifest.json",
-    "summary.csv",
-    "parameters.toml",
-    "figures",
-    "state.npz",
-    SWEPT,
-    "sweep.csv",
-}
 _MOST_NAMED = 12
 
 
@@ -45,9 +30,9 @@ def is_run(folder: Path) -> bool:
     try:
         if not folder.is_dir() or folder.name.startswith("."):
             return False
-        if _NAME.fullmatch(folder.resolve().name):
+        if leftovers.RUN_NAME.fullmatch(folder.resolve().name):
             inside = {path.name for path in folder.iterdir()}
-            return not inside or bool(inside & {"manifest.json", "run.nc"})
+            return not inside or bool(inside & {manifest.NAME, DATA, SWEPT})
         manifest.read(folder)
     except (OSError, InputError):
         return False
@@ -67,15 +52,17 @@ def run_folders(out: Path) -> list[Path]:
         raise fault(out, f"{reason or error}: expected the folder in which runs are") from error
 
 
-def find(run: str | Path, out: Path = OUTPUTS) -> Path:
+def find(run: str | Path, out: Path = OUTPUTS, note: Callable[[str], None] = ignore) -> Path:
     """Find the folder of a run.
 
-    `run` is its path, or for one in `out` its name, scenario, or the beginning of its name.
+    `run` is its path, or for one in `out` its name, scenario, or the beginning of its name. What
+    killed processes left is settled first; `note` is called with what stood in the way.
 
     Raises:
         InputError: If there is none, or several.
     """
     folder, name = Path(run), str(run)
+    leftovers.recover(out if folder.name == name else folder.parent, note)
     if is_run(folder):
         return folder
     names = [path.name for path in run_folders(out)] if folder.name == name else []
@@ -105,29 +92,29 @@ def _kind(path: Path) -> str:
         return ""
 
 
-def listed(out: Path = OUTPUTS) -> list[dict[str, Any]]:
+def listed(out: Path = OUTPUTS, note: Callable[[str], None] = ignore) -> list[dict[str, Any]]:
     """Table of the runs in a folder, oldest first, from manifests.
 
     `run` is the folder's name; `state` is "whole", "broken" or "unfinished", and `why` gives the
     reason for the latter two; `model` is "this" or "other", the version of the model that made it;
-    `bytes` is the size on disk. Entries that a manifest lacks are None.
+    `bytes` is the size on disk. Entries that a manifest lacks are None. What killed processes left
+    is settled first; `note` is called with what stood in the way.
 
     Raises:
         InputError: If there is no such folder.
     """
+    leftovers.recover(out, note)
     rows = [_run_row(folder) for folder in run_folders(out)]
     for path in out.iterdir():
-        if (match := _LEFTOVER.fullmatch(path.name)) and path.is_dir():
-            why = {
-                "unfinished": "broken off: the same command goes on with it",
-                "partial": "left by a killed process",
-                "older": "replaced, and left by a killed process",
-                "removed": "removed in part",
-                "points": "a sweep that was broken off: the same command goes on with it",
-            }[match[2]]
-            why = "being made" if is_locked(out / match[1]) else why
-            rows.append(_row(match[1], path, {}, "unfinished", why))
-    return sorted(rows, key=lambda row: (row["started"] or "", row["run"]))
+        if (kind := leftovers.kind_of(path)) and path.is_dir():
+            folder = out / kind[0]
+            why = "left by a killed process"  # and this one may not write here
+            if is_locked(folder):
+                why = "being made"
+            elif kind[1] in leftovers.BROKEN_OFF:
+                why = leftovers.broken_off(path, folder) or why
+            rows.append(_row(kind[0], path, {}, "unfinished", why))
+    return sorted(rows, key=lambda row: (str(row["started"] or ""), row["run"]))
 
 
 def _run_row(folder: Path) -> dict[str, Any]:
@@ -136,15 +123,27 @@ def _run_row(folder: Path) -> dict[str, Any]:
     why = ""
     try:
         about = manifest.read(folder)
-        data = folder / (SWEPT if (folder / SWEPT).is_file() else DATA)
-        size, recorded = data.stat().st_size, about.get(data.name)
-        if recorded and size != recorded["bytes"]:
-            why = f"run.nc: has {size:,} bytes, not {recorded['bytes']:,}"
+        why = _differing_size(folder, about)
     except InputError as error:
-        why = f"manifest.json: {error.faults[0].message}"
-    except OSError:
-        why = "run.nc: missing"
+        why = f"{manifest.NAME}: {error.faults[0].message}"
     return _row(folder.name, folder, about, "broken" if why else "whole", why)
+
+
+def _differing_size(folder: Path, about: dict[str, Any]) -> str:
+    """The first file of a run that is missing or has another size; "" without one.
+
+    Checksums are compared when a run is read: for a table of runs that would take too long.
+    """
+    for name, recorded in about["files"].items():
+        try:
+            found = (folder / name).stat()
+        except OSError:
+            return f"{name}: missing"
+        if not stat.S_ISREG(found.st_mode):
+            return f"{name}: is no regular file"
+        if found.st_size != recorded["bytes"]:
+            return f"{name}: has {found.st_size:,} bytes, not {recorded['bytes']:,}"
+    return ""
 
 
 def _row(name: str, folder: Path, about: dict[str, Any], state: str, why: str) -> dict[str, Any]:
@@ -175,37 +174,37 @@ def contents(folder: Path) -> str:
     """Text about the files in a folder: number, size, foreign names."""
     paths = list(folder.rglob("*"))
     files = sum(path.is_file() for path in paths)
-    foreign = sorted(path.name for path in folder.glob("*") if path.name not in _FILES)
+    foreign = sorted(path.name for path in folder.glob("*") if path.name not in FILES)
     named = f", among them {', '.join(foreign[:_MOST_NAMED])}" if foreign else ""
     return f"{files} files, {_size(folder) / 1e6:.1f} MB{named}"
 
 
-def leftovers_of(folder: Path) -> list[Path]:
-    """Hidden folders next to a run that processes left or still write."""
-    try:
-        siblings = sorted(folder.parent.iterdir())
-    except OSError:
-        return []
-    matches = [(path, _LEFTOVER.fullmatch(path.name)) for path in siblings]
-    return [path for path, match in matches if match and match[1] == folder.name]
-
-
-def remove(folder: Path) -> None:
-    """Remove a run folder and its leftovers.
+def remove(folder: Path, note: Callable[[str], None] = ignore) -> None:
+    """Remove a run folder and its leftovers; of a link to one, the link alone.
 
     It is renamed to a hidden name first: nothing that is removed in part looks like a run.
 
     Raises:
         OSError: If it cannot be removed, or another process works on it.
     """
-    folder = folder.resolve()
+    folder = Path(os.path.normpath(Path.cwd() / folder))  # a link is not followed
+    if folder.is_symlink():
+        folder.unlink()
+        return
     lock = lock_of(folder)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise OSError(errno.EBUSY, "another process works on it") from error
-    with lock:
+    try:
+        leftovers.settle(folder, note)
         if folder.exists():
-            shutil.rmtree(folder.rename(hidden_sibling(folder, "removed")))
-        for path in leftovers_of(folder):
-            shutil.rmtree(path)
+            removed = hidden_sibling(folder, "removed")
+            folder.rename(removed)
+            shutil.rmtree(removed)
+        for path in leftovers.leftovers_of(folder):
+            if locks.is_folder(path):
+                shutil.rmtree(path)
+    finally:
+        with suppress(OSError):  # the lock ends with the process
+            lock.release()

@@ -27,6 +27,7 @@ except ImportError:
     import zlib as deflate  # type: ignore[no-redef]
 
 DRAWS_PER_CHUNK = 8192
+MOST_COMPRESSED = 1100  # times that deflate makes bytes fewer: 1,032 at most
 COMPRESSION = 1  # of gzip: other levels take several times as long for a few percent less
 
 
@@ -68,6 +69,7 @@ def dataset(group: h5py.Group) -> xr.Dataset:
         attributes = dict(item.attrs)
         if b"not a netCDF variable" in attributes.get("NAME", b""):
             continue  # a dim without labels
+        _check_size(item)
         references = attributes.get("DIMENSION_LIST")
         dims = (name,) * item.ndim
         if references is not None:
@@ -76,6 +78,13 @@ def dataset(group: h5py.Group) -> xr.Dataset:
         variables[name] = xr.Variable(dims, _values(item, dims), _decode_attributes(attributes))
     ds = xr.Dataset(variables, attrs=_decode_attributes(dict(group.attrs)))
     return xr.decode_cf(ds).drop_encoding()
+
+
+def _check_size(item: h5py.Dataset) -> None:
+    """Refuse a variable that claims to hold more than its bytes on disk can."""
+    claimed, stored = item.size * item.dtype.itemsize, item.id.get_storage_size()
+    if claimed > MOST_COMPRESSED * stored:
+        raise ValueError(f"{item.name} claims {claimed:,} bytes, and has {stored:,}")
 
 
 def image(ds: xr.Dataset, threads: int | None = None, **groups: xr.Dataset) -> memoryview:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.common.errors import InputError
+from sim.common.regular_files import open_regular
 from sim.store import manifest
-from sim.store.folders import DATA, OUTPUTS, SWEPT, find
-from sim.store.manifest import fault
+from sim.store.folders import OUTPUTS, find
+from sim.store.manifest import DATA, SWEPT, fault
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -101,16 +100,16 @@ def open_verified(folder: Path, name: str = DATA) -> tuple[dict[str, Any], Buffe
     path = folder / name
     while True:
         try:
-            file = path.open("rb")
+            file = open_regular(path)
         except FileNotFoundError as error:
-            if (folder / SWEPT).is_file():
+            if SWEPT in about["files"]:
                 message = f"a sweep, and no run: its numbers are in {SWEPT} and sweep.csv"
                 raise fault(folder, message) from error
             raise fault(path, "missing: the run is not whole") from error
         except OSError as error:
             raise fault(path, f"cannot be read: {error.strerror or error}") from error
         try:
-            mismatch = _check_data(file, about.get(name))
+            mismatch = manifest.damage_of_open(file, about["files"].get(name))
         except OSError as error:
             file.close()
             raise fault(path, f"cannot be read: {error.strerror or error}") from error
@@ -121,22 +120,6 @@ def open_verified(folder: Path, name: str = DATA) -> tuple[dict[str, Any], Buffe
         before, about = about, manifest.read(folder)
         if about == before:  # otherwise another process has replaced the run: read it again
             raise fault(path, mismatch)
-
-
-def _check_data(file: BufferedReader, recorded: dict[str, Any] | None) -> str:
-    """Message if a file differs from its manifest entry, or "".
-
-    `recorded` has its size in bytes and its SHA-256; it is None in runs of early versions.
-    """
-    if recorded is None:
-        return ""
-    size = os.fstat(file.fileno()).st_size
-    if size != recorded["bytes"]:
-        damage = "truncated" if size < recorded["bytes"] else "damaged"
-        return f"{damage}: it has {size:,} bytes, and was written with {recorded['bytes']:,}"
-    if hashlib.file_digest(file, "sha256").hexdigest() != recorded["sha256"]:
-        return "damaged, or changed since it was written: manifest.json has another checksum"
-    return ""
 
 
 def _unreadable(folder: Path, error: Exception) -> InputError:

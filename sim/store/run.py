@@ -7,9 +7,9 @@ run are stored in another hidden folder.
 
 from __future__ import annotations
 
+import errno
 import json
-import shutil
-import tempfile
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,7 +21,7 @@ import xarray as xr
 
 from sim.common import atomic
 from sim.common.errors import Fault, InputError, Location
-from sim.common.fingerprint import files_hash
+from sim.common.regular_files import read_regular
 from sim.engine import loop
 from sim.engine.prepare import digest, prepare
 from sim.engine.state import SimulationState
@@ -39,12 +39,13 @@ from sim.simulation.until import (
     target_status,
 )
 from sim.statistics.summary import summarise, without_value_at_risk
-from sim.store import checkpoint, folders, locks, manifest, reader, run_files
+from sim.store import checkpoint, locks, manifest, run_files
 from sim.store.figures_process import FiguresProcess
 from sim.store.run_files import iso_time
+from sim.store.stored_run import StoredRun
 
 STORED_EVERY = 5.0  # least number of seconds between two checkpoints
-_JOURNAL = "interruptions.json"
+_JOURNAL, _MOST_JOURNAL = "interruptions.json", 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,24 @@ def check_folder(out: Path) -> None:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
+        if not os.access(out, os.W_OK | os.X_OK):  # leaves nothing behind, unlike a file
+            raise PermissionError(errno.EACCES, "no permission, or a read-only file system")
     except OSError as error:
         message = f"{out}: cannot be written to: {error.strerror or error}"
         raise InputError([Fault(Location("--out"), "", message)]) from error
+
+
+def check_name(scenario: Scenario) -> None:
+    """Refuse a scenario whose runs would be hidden.
+
+    Raises:
+        InputError: If its name begins with a dot.
+    """
+    if scenario.name.startswith("."):
+        message = "the name of a scenario is that of its file, and runs of one that begins with a"
+        message += " dot would be hidden: rename the file"
+        file = next((f for f in scenario.files if Path(f).stem == scenario.name), scenario.name)
+        raise InputError([Fault(Location(str(file)), "", message)])
 
 
 def run(
@@ -97,6 +111,7 @@ def run(
     progress: Callable[[int], None] = lambda draws: None,
     sized: Callable[[int], None] = lambda draws: None,
     stage: Callable[[str], None] = lambda name: None,
+    note: Callable[[str], None] = locks.ignore,
     elsewhere: loop.Elsewhere | None = None,
     figures_process: FiguresProcess | None = None,
 ) -> Run:
@@ -104,30 +119,43 @@ def run(
 
     Draws that the folder holds are not evaluated again: a run of the same number of draws is read,
     one of fewer draws is extended, and an interrupted one is resumed; all to the bits of a single
-    run. Of a run of more draws the first ones are used, and the folder is not changed. With targets
-    in `until`, draws are added until they are met, `first_draws` first and `max_draws` at most;
-    `options.draws` is not used. `force` evaluates all draws again. `progress` is called with
+    run. Fewer draws than are stored are evaluated in memory, and the folder is not changed. Files
+    of the folder that are damaged or of another run are made anew. With targets in `until`, draws
+    are added until they are met, `first_draws` first and `max_draws` at most; `options.draws` is
+    not used. `force` evaluates all draws again. `progress` is called with
     numbers of draws done, `sized` with every new total number of draws, `stage` with the name of
-    each later stage. `elsewhere` evaluates draws in place of threads (`dask_backend.connected`),
-    `figures_process` draws the figures in place of this process.
+    each later stage, `note` with what was wrong in the folder. `elsewhere` evaluates draws in place
+    of threads (`dask_backend.connected`), `figures_process` draws the figures in place of this
+    process.
 
     Raises:
-        InputError: For a folder that cannot be written to.
+        InputError: For a name that begins with a dot, or for a folder that cannot be written to,
+            unless the stored run is the result.
         RunError: If too many draws are bad, or the result cannot be stored.
     """
-    check_folder(out)
-    folder = out / f"{scenario.name}-{digest(scenario, options)}"
-    work = _Work(scenario, folder, options, time.time(), stage, figures, elsewhere, figures_process)
+    check_name(scenario)
+    own_digest = digest(scenario, options)
+    folder = out / f"{scenario.name}-{own_digest}"
+    stored_run = StoredRun(folder, own_digest, note)
+    work = _Work(
+        scenario, stored_run, options, time.time(), stage, figures, elsewhere, figures_process
+    )
+    try:
+        check_folder(out)
+    except InputError:
+        if force or (stored := work.read_stored(until, writable=False)) is None:
+            raise
+        return stored
     with locks.exclusive_lock(folder, stage):
+        stored_run.settle()
         if force:
-            checkpoint.forget(locks.hidden_sibling(folder, "unfinished"))
-        else:
-            stored = work.read_stored(until)
-            if stored is not None:
-                return stored
+            checkpoint.forget(work.unfinished)
+        elif (stored := work.read_stored(until)) is not None:
+            return stored
         # Sizes with targets are whole steps: more draws than that may be stored.
         most = max_draws // STEP * STEP if until else options.draws
-        before = None if force else work.resume(most)
+        work.in_memory = stored_run.draws > most
+        before = None if force or work.in_memory else work.resume(most)
         return work.simulate(before, until, max_draws, first_draws, progress, sized)
 
 
@@ -136,11 +164,12 @@ class _Work:
     """Work on one run.
 
     `started` is in seconds since the epoch; `saved` is the monotonic time of the last checkpoint;
-    `journal` has an entry for each process that worked on the run.
+    `journal` has an entry for each process that worked on the run. Nothing is stored if it is done
+    `in_memory`.
     """
 
     scenario: Scenario
-    folder: Path
+    stored: StoredRun
     options: RunOptions
     started: float
     stage: Callable[[str], None]
@@ -149,28 +178,28 @@ class _Work:
     figures_process: FiguresProcess | None
     saved: float = field(default_factory=time.monotonic)
     journal: list[dict[str, Any]] = field(default_factory=list)
+    in_memory: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the run."""
+        return self.stored.folder
 
     @property
     def unfinished(self) -> Path:
         """Hidden folder of checkpoints."""
         return locks.hidden_sibling(self.folder, "unfinished")
 
-    def read_stored(self, targets: Sequence[Target]) -> Run | None:
+    def read_stored(self, targets: Sequence[Target], writable: bool = True) -> Run | None:
         """Read the stored run, if it is the result; otherwise None.
 
-        It is so if this code made its files, and it has the number of draws of the options or meets
-        all targets. Missing figures are drawn.
+        It is so if this code made its files, none is damaged, and it has the number of draws of the
+        options or meets all targets. Missing figures are drawn, unless it is not writable.
         """
-        stored = stored_draws(self.folder)
-        if stored == 0 or (not targets and stored != self.options.draws):
+        contents = self.stored.read(None if targets else self.options.draws, writable)
+        if contents is None:
             return None
-        try:
-            with reader.open_run_folder(self.folder) as (ds, summary, manifest):
-                if manifest.get("code") != files_hash():
-                    return None
-                ds.load(), summary.load()
-        except InputError:
-            return None  # damaged: it is replaced
+        ds, summary, about = contents
         ds.attrs.pop("until", None)  # of other targets with the same draws
         if targets:
             refused = refuse_targets(targets, self.scenario, self.options)
@@ -179,11 +208,13 @@ class _Work:
                 return None
             ds.attrs["until"] = outcome_json(statuses)
         undrawn: dict[str, str] = {}
-        if self.figures and not (self.folder / "figures").is_dir():
+        if self.figures and writable and not (self.folder / manifest.FIGURES).is_dir():
             self.stage("pictures")
-            with locks.atomic_subdirectory(self.folder, "figures") as figures:
-                undrawn = self._draw_figures(ds, figures)()
-        return Run(self.folder, ds, summary, time.time() - self.started, True, stored, undrawn)
+            with locks.atomic_update(self.folder, self.stored.note) as staging:
+                undrawn = self._draw_figures(ds, staging / manifest.FIGURES)()
+                manifest.bind_figures(about, staging)
+        draws = int(about["draws"])
+        return Run(self.folder, ds, summary, time.time() - self.started, True, draws, undrawn)
 
     def _draw_figures(self, ds: xr.Dataset, folder: Path) -> Callable[[], dict[str, str]]:
         """Begin to draw all figures; returns as `FiguresProcess.draw`."""
@@ -198,22 +229,18 @@ class _Work:
 
         Either a checkpoint or the stored run. The journal of earlier processes is read, too.
         """
-        candidates = []
         prepared = prepare(self.scenario, self.options)
-        for folder in (self.unfinished, self.folder):
-            if not (folder / checkpoint.STATE).exists():
-                continue
-            ds = None
-            if folder is self.folder:
-                try:
-                    ds = reader.open_run(folder)
-                except InputError:
-                    continue
-            if (state := checkpoint.restore(prepared, folder, most, ds)) is not None:
-                candidates.append(state)
-        with suppress(OSError, ValueError):
-            journal = json.loads((self.unfinished / _JOURNAL).read_bytes())
+        states = [self.stored.state(prepared)]
+        if self.unfinished.exists():
+            state = checkpoint.restore(prepared, self.unfinished)
+            if state is None:
+                self.stored.note(f"{self.unfinished}: a checkpoint that is damaged is not used")
+                checkpoint.forget(self.unfinished)
+            states.append(state)
+        with suppress(OSError, ValueError, RecursionError):
+            journal = json.loads(read_regular(self.unfinished / _JOURNAL, _MOST_JOURNAL))
             self.journal = journal if isinstance(journal, list) else []
+        candidates = [state for state in states if state and state.completed.draws <= most]
         return max(candidates, key=lambda state: state.completed.draws, default=None)
 
     def simulate(
@@ -227,7 +254,7 @@ class _Work:
     ) -> Run:
         """Evaluate draws beyond the state `before`, and store the run.
 
-        The other arguments are as of `run`. A stored run of more draws is not replaced.
+        The other arguments are as of `run`.
         """
         resumed = before.completed.draws if before else 0
         progress(resumed)
@@ -247,7 +274,7 @@ class _Work:
         ds = make_dataset(state)
         if outcome:
             ds.attrs["until"] = outcome
-        if stored_draws(self.folder) > state.draws:
+        if self.in_memory:
             summary = self._summarise(ds)
             return Run(self.folder, ds, summary, time.time() - self.started, False, resumed)
         summary, undrawn = self._store(state, ds)
@@ -259,12 +286,12 @@ class _Work:
 
     def _save_checkpoint(self, state: SimulationState) -> None:
         """Store a checkpoint, if the last one is old enough."""
-        if time.monotonic() - self.saved < STORED_EVERY:
+        if self.in_memory or time.monotonic() - self.saved < STORED_EVERY:
             return
         try:
             checkpoint.save(state, self.unfinished)
             with atomic.atomic_file(self.unfinished / _JOURNAL) as temporary:
-                temporary.write_text(json.dumps(self.journal))
+                temporary.write_text(json.dumps(self.journal), encoding="utf-8")
         except OSError as error:
             raise locks.write_error(self.folder, error) from error
         self.saved = time.monotonic()
@@ -275,38 +302,28 @@ class _Work:
         Returns:
             The summary, and the figures that failed, each with the reason.
         """
-        same = stored_draws(self.folder) == state.draws
         undrawn: dict[str, str] = {}
-        with locks.atomic_directory(self.folder) as staging:
-            drawing = self._draw_figures(ds, staging / "figures") if self.figures else None
+        with locks.atomic_directory(self.folder, self.stored.note) as staging:
+            drawing = None
+            if self.figures:
+                drawing = self._draw_figures(ds, staging / manifest.FIGURES)
             summary = self._summarise(ds)
             self.stage("files")
             run_files.write_netcdf(
-                ds, staging / folders.DATA, summary=summary, threads=self.options.threads
+                ds, staging / manifest.DATA, summary=summary, threads=self.options.threads
             )
             run_files.write_csv(summary, staging / "summary.csv")
             run_files.write_parameters(self.scenario, staging / "parameters.toml")
-            checkpoint.save_state(state, staging / checkpoint.STATE)
+            checkpoint.save_state(state, staging / manifest.STATE)
             if drawing is not None:
                 self.stage("pictures")
                 undrawn = drawing()
-            elif same and (self.folder / "figures").is_dir():
-                shutil.copytree(self.folder / "figures", staging / "figures")  # of the same draws
+            self.stored.copy_into(staging, None if self.figures else state.draws)
             interruptions = {"interruptions": self.journal} if len(self.journal) > 1 else {}
             about = (
                 run_files.run_manifest(self.scenario, self.options, ds, self.started)
                 | interruptions
             )
-            manifest.write(about, staging, folders.DATA)
+            manifest.write(about, staging)
         checkpoint.forget(self.unfinished)
         return summary, undrawn
-
-
-def stored_draws(folder: Path) -> int:
-    """Number of draws of a stored run; 0 without a complete one."""
-    try:
-        about = manifest.read(folder)
-        complete = about.get("run.nc", {}).get("bytes") == (folder / "run.nc").stat().st_size
-        return int(about["draws"]) if complete else 0
-    except (OSError, InputError):
-        return 0

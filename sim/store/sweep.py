@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import shutil
 import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +15,15 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from sim.common.atomic import atomic_file
 from sim.common.errors import InputError
 from sim.simulation.sweep import SweepPlan
 from sim.statistics.tidy import COLUMNS, tidy_rows
-from sim.store import folders, locks, manifest, netcdf, reader, run_files
-from sim.store.run import check_folder
+from sim.store import leftovers, locks, manifest, netcdf, reader, run_files
+from sim.store.arrays import read_arrays, save_arrays
+from sim.store.run import check_folder, check_name
 
-DATA, TABLE, FIGURES = folders.SWEPT, "sweep.csv", "figures"
+DATA, TABLE, FIGURES = manifest.SWEPT, "sweep.csv", manifest.FIGURES
+MOST_POINT_BYTES = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,94 +49,151 @@ def run(
     force: bool = False,
     progress: Callable[[int], None] | None = None,
     stage: Callable[[str], None] = lambda name: None,
+    note: Callable[[str], None] = locks.ignore,
 ) -> Sweep:
     """Evaluate a sweep and store it in `out/<scenario>-sweep-<digest>/`.
 
     Finished points are stored in a hidden folder next to it, from which an interrupted sweep is
-    resumed, to the same files. A stored sweep is read; `force` evaluates it again. `progress` is
-    called with numbers of draws done, `stage` with the name of each later stage.
+    resumed, to the same files. A stored sweep is read, and files of it that are damaged are made
+    anew; `force` evaluates it again. `progress` is called with numbers of draws done, `stage` with
+    the name of each later stage, `note` with what was wrong in the folder.
 
     Raises:
-        InputError: If `out` cannot be written to.
+        InputError: For a name that begins with a dot, or if `out` cannot be written to, unless the
+            sweep is stored.
         RunError: As `simulate`, or if the result cannot be stored.
     """
-    check_folder(out)
+    first = plan.grid.scenarios[0]
+    check_name(first)
     started = time.time()
-    folder = out / f"{plan.grid.scenarios[0].name}-sweep-{plan.digest()}"
-    points_folder = locks.hidden_sibling(folder, "points")
+    folder = out / f"{first.name}-sweep-{plan.digest()}"
     count = len(plan.grid.scenarios)
+    try:
+        check_folder(out)
+    except InputError:
+        if force or (ds := _read_stored(plan, folder, locks.ignore)) is None:
+            raise
+        return Sweep(folder, ds, time.time() - started, count)
     with locks.exclusive_lock(folder, stage):
+        try:
+            leftovers.settle(folder, note)
+        except OSError as error:
+            raise locks.write_error(folder, error) from error
+        points_folder = locks.hidden_sibling(folder, "points")
+        ds, from_disk = None, count
         if force:
             shutil.rmtree(points_folder, ignore_errors=True)
-        elif (ds := _read_stored(folder)) is not None:
-            undrawn = {}
+        else:
+            ds = _read_stored(plan, folder, note)
+        if ds is not None and not _damage(folder, note):
+            undrawn: dict[str, str] = {}
             if figures and not (folder / FIGURES).is_dir():
                 stage("pictures")
-                with locks.atomic_subdirectory(folder, FIGURES) as pictures_folder:
-                    undrawn = _draw_figures(ds, pictures_folder)
+                with locks.atomic_update(folder, note) as staging:
+                    undrawn = _draw_figures(ds, staging / FIGURES)
+                    manifest.bind_figures(manifest.read(folder), staging)
             return Sweep(folder, ds, time.time() - started, count, undrawn)
-        points = []
-        from_disk = 0
-        for number in range(count):
-            path = points_folder / f"{number}.npz"
-            point = _read_point(path)
-            if point is None:
-                point = plan.point(number, progress)
-                try:
-                    _store_point(point, path)
-                except OSError as error:
-                    raise locks.write_error(folder, error) from error
-            else:
-                from_disk += 1
-                if progress is not None:
-                    progress(plan.options.draws)
-            points.append(point)
-        ds = plan.assemble(points)
-        undrawn = _store(plan, ds, folder, figures, started, stage)
+        data = None if ds is None else folder / DATA
+        if ds is None:
+            ds, from_disk = _evaluate(plan, folder, points_folder, progress, note)
+        undrawn = _store(plan, ds, data, folder, figures, started, stage, note)
         shutil.rmtree(points_folder, ignore_errors=True)
     return Sweep(folder, ds, time.time() - started, from_disk, undrawn)
+
+
+def _evaluate(
+    plan: SweepPlan,
+    folder: Path,
+    points_folder: Path,
+    progress: Callable[[int], None] | None,
+    note: Callable[[str], None],
+) -> tuple[xr.Dataset, int]:
+    """Evaluate the points that are not stored, and store each.
+
+    Returns:
+        The Dataset of all points, and the number of points that were stored.
+    """
+    points = []
+    from_disk = 0
+    digest = plan.digest()
+    for number in range(len(plan.grid.scenarios)):
+        path = points_folder / f"{number}.npz"
+        point = _read_point(path, digest, number, note)
+        if point is None:
+            point = plan.point(number, progress)
+            try:
+                _store_point(point, path, digest, number)
+            except OSError as error:
+                raise locks.write_error(folder, error) from error
+        else:
+            from_disk += 1
+            if progress is not None:
+                progress(plan.options.draws)
+        points.append(point)
+    return plan.assemble(points), from_disk
 
 
 def _store(
     plan: SweepPlan,
     ds: xr.Dataset,
+    data: Path | None,
     folder: Path,
     figures: bool,
     started: float,
     stage: Callable[[str], None],
+    note: Callable[[str], None],
 ) -> dict[str, str]:
     """Write all files of a sweep, and replace its folder by them.
+
+    `data` is the file that holds `ds` already, if there is one.
 
     Returns:
         The figures that failed, each with the reason.
     """
     undrawn: dict[str, str] = {}
-    with locks.atomic_directory(folder) as staging:
+    with locks.atomic_directory(folder, note) as staging:
         stage("files")
-        run_files.write_netcdf(ds, staging / DATA, threads=plan.options.threads)
+        if data is not None:
+            locks.link(data, staging / DATA)
+        else:
+            run_files.write_netcdf(ds, staging / DATA, threads=plan.options.threads)
         _write_csv(plan, ds, staging / TABLE)
-        manifest.write(run_files.sweep_manifest(plan, ds, started), staging, DATA)
         if figures:
             stage("pictures")
             undrawn = _draw_figures(ds, staging / FIGURES)
+        manifest.write(run_files.sweep_manifest(plan, ds, started), staging)
     return undrawn
 
 
-def _read_stored(folder: Path) -> xr.Dataset | None:
-    """The sweep in a folder; None if it is missing or damaged."""
-    try:
-        _, data = reader.open_verified(folder, DATA)
-        with data, h5py.File(data, "r") as file:
-            return netcdf.dataset(file).load()
-    except (InputError, OSError, ValueError, KeyError):
+def _read_stored(plan: SweepPlan, folder: Path, note: Callable[[str], None]) -> xr.Dataset | None:
+    """The sweep in a folder; None, with a note, if it is damaged; None if it is missing."""
+    if not folder.exists():
         return None
+    try:
+        about, data = reader.open_verified(folder, DATA)
+        with data, h5py.File(data, "r") as file:
+            ds = netcdf.dataset(file).load()
+        if about["digest"] == ds.attrs["digest"] == plan.digest():
+            return ds
+        note(f"{folder}: it is of another sweep: made anew")
+    except Exception as error:  # HDF5 raises various errors for bytes it cannot read
+        note(f"{error}: made anew")
+    return None
 
 
-def _store_point(point: xr.Dataset, path: Path) -> None:
+def _damage(folder: Path, note: Callable[[str], None]) -> bool:
+    """Whether files of a sweep other than its data are damaged, which is noted."""
+    damage = manifest.damage(folder, manifest.read(folder), leave_out=(DATA,))
+    for name, reason in damage.items():
+        note(f"{folder / name}: {reason}: made anew")
+    return bool(damage)
+
+
+def _store_point(point: xr.Dataset, path: Path, digest: str, number: int) -> None:
     """Store a point: arrays, and JSON text of dims and attributes.
 
-    netCDF would take seconds for this number of variables. A file that exists is complete: it is
-    written under another name and renamed.
+    netCDF would take seconds for this number of variables. A file that exists is complete, and says
+    of which sweep and point it is.
     """
     about = {
         "attrs": point.attrs,
@@ -150,26 +206,31 @@ def _store_point(point: xr.Dataset, path: Path) -> None:
     arrays: dict[str, Any] = {
         f"{i}": variable.values for i, variable in enumerate(point.variables.values())
     }
-    image = io.BytesIO()
-    np.savez(image, about=np.array(json.dumps(about)), **arrays)
+    arrays |= {"digest": np.array(digest), "number": np.array(number)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as temporary:
-        temporary.write_bytes(image.getbuffer())
+    save_arrays(path, arrays | {"about": np.array(json.dumps(about))})
 
 
-def _read_point(path: Path) -> xr.Dataset | None:
-    """Read a stored point; None where none can be read."""
+def _read_point(
+    path: Path, digest: str, number: int, note: Callable[[str], None]
+) -> xr.Dataset | None:
+    """Read a stored point; None, with a note, where it is damaged or of another sweep."""
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            about = json.loads(str(arrays["about"]))
-            variables = {
-                name: (dims, arrays[f"{i}"], attrs)
-                for i, (name, (dims, attrs)) in enumerate(about["variables"].items())
-            }
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        arrays = read_arrays(path, most=MOST_POINT_BYTES)
+        if str(arrays["digest"]) != digest or int(arrays["number"]) != number:
+            raise ValueError("it is of another sweep or point")
+        about = json.loads(str(arrays["about"]))
+        variables = {
+            name: (dims, arrays[f"{i}"], attrs)
+            for i, (name, (dims, attrs)) in enumerate(about["variables"].items())
+        }
+        coords = {name: variables.pop(name) for name in about["coords"]}
+        return xr.Dataset(variables, coords, about["attrs"])
+    except FileNotFoundError:
         return None
-    coords = {name: variables.pop(name) for name in about["coords"]}
-    return xr.Dataset(variables, coords, about["attrs"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        note(f"{path}: {error}: evaluated again")
+    return None
 
 
 def _draw_figures(ds: xr.Dataset, folder: Path) -> dict[str, str]:

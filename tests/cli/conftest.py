@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import ROOT, invoke_in, runs_in
@@ -37,14 +34,3 @@ def run_sim(stored: StoredRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         return done.returncode, done.stdout, done.stderr
 
     return run
-
-
-@pytest.fixture
-def change_manifest() -> Callable[..., None]:
-    """Change entries of the manifest of a run in a folder."""
-
-    def change(folder: Path, **changes: Any) -> None:
-        path = folder / "manifest.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-    return change

@@ -7,18 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from run_folders import change_manifest
 from stored_runs import Sim, StoredRun
 
 from sim.cli import list as list_command
 
 
-def test_list_fits_80_columns_and_names_damage(
-    run_sim: Sim, stored: StoredRun, change_manifest: Callable[..., None]
-) -> None:
+def test_list_fits_80_columns_and_names_damage(run_sim: Sim, stored: StoredRun) -> None:
     outputs = Path("outputs")
     big = shutil.copytree(stored.folder, outputs / f"a-scenario-of-a-very-long-name-{'0' * 12}")
     change_manifest(

@@ -9,13 +9,13 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 from conftest import ROOT, Command, runs_in
+from run_folders import change_manifest
 from stored_runs import Sim, StoredRun
 
 from sim.cli import options
@@ -83,9 +83,7 @@ def test_set_reads_a_value_as_toml_or_else_as_text() -> None:
     assert not faults
 
 
-def test_commands_note_that_another_version_made_a_run(
-    run_sim: Sim, change_manifest: Callable[..., None]
-) -> None:
+def test_commands_note_that_another_version_made_a_run(run_sim: Sim) -> None:
     (folder,) = runs_in(Path("outputs"))
     change_manifest(folder, source="0", remarks=[])
     for command in (("show", "base"), ("export", "base", "--to", "x.csv", "--output", "gw")):

@@ -10,6 +10,7 @@ from conftest import runs_in
 from stored_runs import Sim
 
 from sim import plots
+from sim.store import manifest
 
 PNG = b"\x89PNG"
 
@@ -48,3 +49,14 @@ def test_plot_refuses_unknown_figures_and_unwritable_files(
     code, out, errors = run_sim("plot", "base", "--to", "pictures")
     assert (code, out) == (1, "pictures/payback.png\n")
     assert errors == "margin could not be drawn: ValueError: no limits\n"
+
+
+def test_plot_into_the_run_keeps_it_whole(run_sim: Sim) -> None:
+    """Its manifest describes the new figure, beside the files that were there."""
+    (folder,) = runs_in(Path("outputs"))
+    before = manifest.read(folder)["files"]
+    assert run_sim("plot", "base", "margin")[:2] == (0, f"{folder}/figures/margin.png\n")
+    about = manifest.read(folder)
+    assert about["files"].keys() == before.keys() | {"figures/margin.png"}
+    assert manifest.damage(folder, about) == {}
+    assert runs_in(Path("outputs")) == [folder]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import runs_in
+from run_folders import read_files
 from stored_runs import Sim
 
 
@@ -54,3 +55,14 @@ def test_rm_removes_a_broken_run(run_sim: Sim) -> None:
     (folder / "manifest.json").unlink()
     assert run_sim("rm", "base", "--yes")[0] == 0
     assert runs_in(Path("outputs")) == []
+
+
+def test_rm_of_a_link_removes_the_link_alone(run_sim: Sim) -> None:
+    (folder,) = runs_in(Path("outputs"))
+    before = read_files(folder)
+    moved = folder.rename(Path("elsewhere").resolve())
+    folder.symlink_to(moved)
+    code, out, _ = run_sim("rm", "base", "--yes")
+    assert (code, out) == (0, f"removed {folder.name}: a link alone; {moved} stays\n")
+    assert runs_in(Path("outputs")) == []
+    assert read_files(moved) == before

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT, Command, runs_in
+from stored_runs import ALTERED, Sim, StoredRun
 
 import sim
 from sim.cli.run import _stored_draws
@@ -209,7 +210,6 @@ def test_an_interrupted_run_exits_with_130_and_leaves_no_partial_file(tmp_path: 
         (0, 2_500, True, ""),
         (1_024, 1_476, True, "1,024 draws were stored, 1,476 are new"),
         (2_500, 0, True, "as stored"),
-        (1_024, 0, False, "as stored; the folder keeps its longer run"),
         (0, 2_500, False, "the folder keeps its longer run"),
     ],
 )
@@ -217,3 +217,34 @@ def test_run_says_how_many_of_its_draws_were_stored(
     reused: int, drawn: int, stored: bool, note: str
 ) -> None:
     assert _stored_draws(SimpleNamespace(reused=reused, drawn=drawn, stored=stored)) == note  # type: ignore[arg-type]
+
+
+def test_run_names_a_damaged_file_and_makes_it_anew(run_sim: Sim, stored: StoredRun) -> None:
+    (folder,) = runs_in(Path("outputs"))
+    table = folder / "summary.csv"
+    before = table.read_bytes()
+    table.write_bytes(before[:-1] + b"!")
+    options = ("--draws", "1100", "--seed", "7", "--set", f"{ALTERED}=0.6", "--no-figures")
+    code, _, errors = run_sim("run", BASE, *options, "--quiet")
+    assert (code, errors) == (
+        0,
+        f"note: outputs/{folder.name}/summary.csv: damaged, or changed since it was written:"
+        " manifest.json has another checksum: made anew\n",
+    )
+    assert table.read_bytes() == before
+    assert run_sim("run", BASE, *options, "--quiet")[2] == ""
+
+
+def test_run_and_sweep_refuse_scenarios_whose_runs_would_be_hidden(
+    invoke: Command, params: Path, tmp_path: Path
+) -> None:
+    hidden = params / ".hidden.toml"
+    hidden.write_text('format = 1\nextends = "base.toml"\n')
+    for command in (
+        ("run", BASE, str(hidden), "--draws", "32"),
+        ("sweep", str(hidden), "--over", "hardware.it_economic_life_years.median=3,4"),
+    ):
+        done = invoke(*command)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"{hidden}: the name of a scenario is that of its file")
+    assert not (tmp_path / "outputs").exists()

@@ -119,7 +119,7 @@ def test_a_run_can_move_from_a_cluster_to_threads_and_back(
         saved.append(state.completed.draws)
 
     run_engine(base, first, finished=save, elsewhere=cluster if begins_on_cluster else None)
-    restored = checkpoint.restore(prepare(base, extended), tmp_path / "first", 18_000)
+    restored = checkpoint.restore(prepare(base, extended), tmp_path / "first")
     assert restored is not None
     assert restored.completed.draws == saved[-1] == 11_264  # complete tiles
     elsewhere = None if begins_on_cluster else cluster

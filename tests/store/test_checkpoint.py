@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import multiprocessing
 import os
@@ -7,16 +8,24 @@ import random
 import shutil
 import signal
 import time
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from conftest import ROOT
+from drawing import drawn
 from long_runs import KEPT, TOTAL, assert_same_files, store_long_run, unfinished
 
 import sim
 from sim.common import atomic
+from sim.engine.prepare import prepare
+from sim.engine.state import SimulationState
+from sim.parameters.options import run_options
 from sim.parameters.scenario import Scenario
-from sim.store import checkpoint
+from sim.store import checkpoint, manifest
 from sim.store import run as store_run
 
 pytestmark = pytest.mark.usefixtures("short_rounds")
@@ -45,9 +54,7 @@ def test_killed_run_is_resumed_to_the_same_files(
             kills += 1
         child.join()
         with_checkpoint += bool(unfinished(tmp_path))
-        if (
-            store_run.stored_draws(tmp_path / full_run.folder.name) == TOTAL
-        ):  # finished: begin again
+        if manifest.stored_draws(tmp_path / full_run.folder.name) == TOTAL:  # finished: begin again
             shutil.rmtree(tmp_path)
             tmp_path.mkdir()
     assert with_checkpoint > 0
@@ -116,26 +123,89 @@ def test_run_resumes_after_a_full_disk(
     base: Scenario, full_run: store_run.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved = 0
-    sync_to_disk = atomic.sync_to_disk
+    sync_file = atomic.sync_file
 
-    def fail_after_four(file: Any) -> None:
+    def fail_after_four(path: Path) -> None:
         nonlocal saved
         saved += 1
         if saved > 4:
             raise OSError(28, "No space left on device")
-        sync_to_disk(file)
+        sync_file(path)
 
-    monkeypatch.setattr(checkpoint, "sync_to_disk", fail_after_four)
-    with pytest.raises(sim.RunError, match="could not be written: No space left on device"):
-        store_long_run(base, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "sync_file", fail_after_four)
+        with pytest.raises(sim.RunError, match="could not be written: No space left on device"):
+            store_long_run(base, tmp_path)
     assert not list(tmp_path.glob("base-*"))
-    monkeypatch.setattr(checkpoint, "sync_to_disk", sync_to_disk)
     resumed = store_long_run(base, tmp_path)
     assert resumed.reused >= KEPT
     assert_same_files(resumed, full_run)
 
 
-def test_damaged_checkpoint_is_not_resumed(
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-2_000])
+
+
+def flip(path: Path) -> None:
+    """Flip a bit in the middle, where the numbers are."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def claim(path: Path) -> None:
+    """Replace it by a small file whose header claims an array of 8 TB."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)}
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("digest", "source", "kept_draws", "count", "values", "draws"):
+            archive.writestr(f"{name}.npy", header.getvalue() + bytes(64))
+
+
+def replace_by_other(path: Path) -> None:
+    """Replace it by the same file of a run with another seed."""
+    other = path.parent.parent / "other"
+    checkpoint.save(some_state(5), other)
+    (other / path.name).replace(path)
+
+
+def some_state(seed: int) -> SimulationState:
+    return drawn(sim.load(ROOT / "params" / "base.toml"), 2_048, seed, kept_draws=KEPT)
+
+
+@pytest.fixture(scope="module")
+def checkpoint_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("outputs") / "unfinished"
+    checkpoint.save(some_state(4), folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", [checkpoint.STATE, checkpoint.DRAWS])
+@pytest.mark.parametrize("spoil", [cut, flip, pipe, claim, replace_by_other])
+def test_checkpoint_that_is_damaged_or_of_another_run_is_not_restored(
+    base: Scenario,
+    checkpoint_folder: Path,
+    tmp_path: Path,
+    name: str,
+    spoil: Callable[[Path], None],
+) -> None:
+    prepared = prepare(base, run_options(base, 4_096, 4, kept_draws=KEPT))
+    folder = Path(shutil.copytree(checkpoint_folder, tmp_path / "unfinished"))
+    restored = checkpoint.restore(prepared, folder)
+    assert restored is not None
+    assert restored.completed.draws == 2_048
+    spoil(folder / name)
+    assert checkpoint.restore(prepared, folder) is None
+
+
+def test_damaged_checkpoint_is_noted_and_replaced(
     base: Scenario, full_run: store_run.Run, tmp_path: Path
 ) -> None:
     def interrupt(draws: int) -> None:
@@ -145,11 +215,13 @@ def test_damaged_checkpoint_is_not_resumed(
     with pytest.raises(KeyboardInterrupt):
         store_long_run(base, tmp_path, progress=interrupt)
     (folder,) = unfinished(tmp_path)
-    state = folder / checkpoint.STATE
-    state.write_bytes(state.read_bytes()[:-2_000])
-    resumed = store_long_run(base, tmp_path)
+    cut(folder / checkpoint.DRAWS)
+    notes: list[str] = []
+    resumed = store_long_run(base, tmp_path, note=notes.append)
     assert resumed.reused == 0
+    assert notes == [f"{folder}: a checkpoint that is damaged is not used"]
     assert_same_files(resumed, full_run)
+    assert not unfinished(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked: they start at once")

@@ -3,11 +3,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from run_folders import DRAWS, read_files
 
 import sim
-from sim.store import folders, locks
+from sim.common.fingerprint import source_hash
+from sim.store import arrays, folders, leftovers, locks, manifest
 from sim.store.locks import lock_of
 
 
@@ -65,7 +67,10 @@ def test_listed_states_every_run_and_its_defects(folder: Path, tmp_path: Path) -
     out = folder.parent
     shutil.copytree(folder, out / "base-000000000000")
     (out / "base-000000000000" / "run.nc").write_bytes(b"half")
-    (out / ".dear-111111111111.unfinished").mkdir()
+    # Of a killed run, with a checkpoint; and another one, with a checkpoint that cannot be read.
+    save_checkpoint(out / ".dear-111111111111.unfinished", "111111111111")
+    (out / ".void-333333333333.unfinished").mkdir()
+    save_checkpoint(out / ".old-444444444444.unfinished", "444444444444", source="other")
     (out / ".busy-222222222222.partial").mkdir()
     (out / "photos-123456789012").mkdir()
     (out / "photos-123456789012" / "cat.png").write_bytes(b"cat")
@@ -76,7 +81,8 @@ def test_listed_states_every_run_and_its_defects(folder: Path, tmp_path: Path) -
     assert {name: (row["state"], row["why"]) for name, row in rows.items()} == {
         folder.name: ("whole", ""),
         "base-000000000000": ("broken", f"run.nc: has 4 bytes, not {data_size(folder):,}"),
-        "dear-111111111111": ("unfinished", "broken off: the same command goes on with it"),
+        "dear-111111111111": ("unfinished", leftovers.BROKEN_OFF["unfinished"]),
+        "old-444444444444": ("unfinished", leftovers.OTHER_VERSION),
         "busy-222222222222": ("unfinished", "being made"),
     }
     row = rows[folder.name]
@@ -85,6 +91,15 @@ def test_listed_states_every_run_and_its_defects(folder: Path, tmp_path: Path) -
         "scenario": "base", "draws": DRAWS, "seed": 3, "sampler": "stratified", "model": "this",
     }  # fmt: skip
     assert row["bytes"] == sum(len(data) for data in read_files(folder).values())
+
+
+def save_checkpoint(folder: Path, digest: str, source: str = "") -> None:
+    """The part of a checkpoint of 5 draws that says of which run it is."""
+    folder.mkdir()
+    numbers = {"digest": digest, "source": source or source_hash(), "draws": 5}
+    arrays.save_arrays(
+        folder / manifest.STATE, {name: np.array(value) for name, value in numbers.items()}
+    )
 
 
 def data_size(folder: Path) -> int:
@@ -113,7 +128,9 @@ def test_killed_removal_leaves_nothing_that_looks_like_a_run(
     monkeypatch.setattr(shutil, "rmtree", interrupt)
     with pytest.raises(KeyboardInterrupt):
         folders.remove(folder)
-    (row,) = folders.listed(folder.parent)
-    assert (row["run"], row["state"], row["why"]) == (folder.name, "unfinished", "removed in part")
+    assert list(folder.parent.glob(".*.removed"))
     with pytest.raises(sim.InputError, match="no such run"):
         folders.find(folder.name, folder.parent)
+    monkeypatch.undo()
+    assert folders.listed(folder.parent) == []  # which finishes the removal
+    assert [path.name for path in folder.parent.iterdir()] == [locks.LOCKS]

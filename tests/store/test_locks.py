@@ -12,7 +12,7 @@ from drawing import stored
 
 import sim
 from sim.parameters.scenario import Scenario
-from sim.store import run as store_run
+from sim.store import locks, manifest
 
 
 def test_leftovers_of_killed_processes_are_removed(base: Scenario, tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_leftovers_of_killed_processes_are_removed(base: Scenario, tmp_path: Pat
     killed.folder.rename(tmp_path / f".{killed.folder.name}.older")
     fewer = stored(base, tmp_path, draws=32, figures=False)
     assert not fewer.stored
-    assert store_run.stored_draws(killed.folder) == 64
+    assert manifest.stored_draws(killed.folder) == 64
     assert runs_in(tmp_path) == sorted([killed.folder, foreign])
 
 
@@ -55,6 +55,13 @@ def test_processes_store_the_same_run_one_after_another(base: Scenario, tmp_path
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
     (folder,) = runs_in(tmp_path)
-    assert store_run.stored_draws(folder) == 64
+    assert manifest.stored_draws(folder) == 64
     with xr.open_dataset(folder / "run.nc", engine="h5netcdf") as stored:
         assert stored.sizes["draw"] == 64
+
+
+def test_what_stands_in_the_way_of_the_locks_is_named(base: Scenario, tmp_path: Path) -> None:
+    (tmp_path / locks.LOCKS).write_text("mine")
+    with pytest.raises(sim.RunError, match=r"could not be written: .*\.locks is no folder; remove"):
+        stored(base, tmp_path, draws=64, figures=False)
+    assert (tmp_path / locks.LOCKS).read_text() == "mine"

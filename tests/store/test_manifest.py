@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -13,11 +14,17 @@ from sim.store import manifest as manifests
 from sim.store import run as store_run
 
 
-def test_manifest_holds_version_of_the_model_and_size_of_the_data(small_run: store_run.Run) -> None:
+def test_manifest_holds_version_of_the_model_and_checksums_of_all_files(
+    small_run: store_run.Run,
+) -> None:
     manifest = json.loads((small_run.folder / "manifest.json").read_text())
     assert manifest["source"] == source_hash()
     assert manifest["format"] == manifests.FORMAT
-    assert manifest["run.nc"]["bytes"] == (small_run.folder / "run.nc").stat().st_size
+    files = {path.name for path in small_run.folder.iterdir()} - {"manifest.json"}
+    assert manifest["files"].keys() == files
+    for name, entry in manifest["files"].items():
+        content = (small_run.folder / name).read_bytes()
+        assert entry == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def test_source_hash_does_not_import_numba() -> None:

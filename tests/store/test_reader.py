@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 import xarray as xr
 from hypothesis import given, settings
@@ -63,6 +66,48 @@ def changed(**changes: Any) -> Callable[[Path], None]:
     return lambda folder: change_manifest(folder, **changes)
 
 
+def edited(folder: Path) -> None:
+    """Damage: a number of the manifest is another, and nothing else."""
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"median": 1.2', '"median": 1.3', 1))
+
+
+def signed(folder: Path) -> None:
+    """Give the manifest the checksum that `run.nc` has now."""
+    change_manifest(folder, **{"run.nc": manifests.describe(folder / "run.nc")})
+
+
+def vast(folder: Path) -> None:
+    """Damage: a variable claims 8 TB."""
+    with h5py.File(folder / "run.nc", "w") as file:
+        file.create_dataset("gw", (10**12,), "f8", chunks=(1000,))
+
+
+def piped(name: str) -> Callable[[Path], None]:
+    """Damage: a pipe, which nobody writes to, stands for a file."""
+
+    def make(folder: Path) -> None:
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+
+    return make
+
+
+def linked(name: str, target: str) -> Callable[[Path], None]:
+    """Damage: a link stands for a file."""
+
+    def make(folder: Path) -> None:
+        (folder / name).unlink()
+        (folder / name).symlink_to(target)
+
+    return make
+
+
+def foldered(name: str) -> Callable[[Path], None]:
+    """Damage: a folder stands for a file."""
+    return lambda folder: (folder / name).mkdir()
+
+
 def both(*damages: Callable[[Path], None]) -> Callable[[Path], None]:
     """Damage: several at once."""
 
@@ -85,12 +130,24 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "a list": (written("manifest.json", b"[1]"), "not the manifest of a run"),
     "draws in words": (changed(draws="many"), "draws is missing or no whole number"),
     "no checksum": (changed(**{"run.nc": {}}), "the checksum of run.nc is missing"),
+    "no entry": (changed(**{"run.nc": None}), "the checksum of run.nc is missing"),
+    "no checksums": (changed(files=None), "the checksum of run.nc is missing"),
+    "edited by hand": (edited, "manifest.json: damaged, or changed since it was written"),
+    "a pipe for data": (piped("run.nc"), "run.nc: cannot be read: it is not a regular file"),
+    "a pipe for a manifest": (piped("manifest.json"), "it is not a regular file"),
+    "a device": (linked("run.nc", "/dev/zero"), "it is not a regular file"),
+    "a folder": (both(removed("run.nc"), foldered("run.nc")), "it is a folder"),
+    "endless manifest": (
+        written("manifest.json", b" " * (manifests.MOST_BYTES + 1)),
+        "and at most 33,554,432",
+    ),
     "of another run": (changed(seed=4), "another seed"),
     "newer": (changed(format=99), "format 99 is newer than this version of sim reads"),
-    "not netCDF, of before checksums": (
-        both(changed(**{"run.nc": None}), written("run.nc", b"x" * 99)),
+    "not netCDF": (
+        both(written("run.nc", b"x" * 99), signed),
         "run.nc: cannot be read as a run",
     ),
+    "vast dims": (both(vast, signed), "gw claims 8,000,000,000,000 bytes, and has 0"),
 }
 
 
@@ -103,7 +160,7 @@ def test_open_run_names_damage_and_changes_no_file(folder: Path, name: str) -> N
         sim.open_run(folder)
     assert read_files(folder) == before
     (row,) = folders.listed(folder.parent)
-    cheap = name not in ("of another run", "not netCDF, of before checksums")
+    cheap = name not in ("of another run", "not netCDF", "vast dims")  # by size and manifest
     assert row["state"] == ("broken" if cheap else "whole")
 
 
@@ -112,7 +169,7 @@ def test_open_run_refuses_a_netcdf_file_of_another_origin(folder: Path) -> None:
     foreign.to_netcdf(folder / "run.nc", engine="h5netcdf")
     with pytest.raises(sim.InputError, match=r"run\.nc: (truncated|damaged)"):
         sim.open_run(folder)
-    change_manifest(folder, **{"run.nc": None})
+    signed(folder)
     with pytest.raises(sim.InputError, match=r"run\.nc: cannot be read as a run"):
         sim.open_run(folder)
 
@@ -127,9 +184,9 @@ def test_open_run_refuses_truncated_data_of_any_length(
     with tempfile.TemporaryDirectory() as temporary:
         damaged = Path(shutil.copytree(small_run.folder, Path(temporary) / small_run.folder.name))
         (damaged / "run.nc").write_bytes(data_bytes[:length])
-        for checksum in (True, False):  # early versions stored none
+        for checksum in (True, False):  # of what was written, of what is there
             if not checksum:
-                change_manifest(damaged, **{"run.nc": None})
+                signed(damaged)
             with pytest.raises(sim.InputError, match=r"run\.nc: (truncated|cannot be read)"):
                 sim.open_run(damaged)
         assert (damaged / "run.nc").read_bytes() == data_bytes[:length]
@@ -156,7 +213,7 @@ def test_open_run_reads_a_run_that_is_replaced_meanwhile(
 ) -> None:
     """The manifest was read before the replacement, the data after it."""
     read = manifests.read
-    before = read(small_run.folder) | {"run.nc": {"bytes": 1, "sha256": "0"}}
+    before = read(small_run.folder) | {"files": {"run.nc": {"bytes": 1, "sha256": "0"}}}
     answers = iter([before])
     monkeypatch.setattr(manifests, "read", lambda folder: next(answers, read(folder)))
     assert sim.open_run(small_run.folder).sizes == small_run.ds.sizes
@@ -169,7 +226,11 @@ def test_open_run_warns_of_another_version_of_the_model(
     with pytest.warns(UserWarning, match="made by another version of the model .*commit 0{12}"):
         opened = sim.open_run(folder)
     assert_same(opened, small_run.ds)
-    change_manifest(folder, **dict.fromkeys(("source", "format", "run.nc", "versions", "commit")))
+    # A run of format 1, which bound run.nc alone.
+    manifest = manifests.read(folder)
+    del manifest["sha256"], manifest["versions"], manifest["commit"], manifest["source"]
+    manifest |= {"format": 1, "run.nc": manifest.pop("files")["run.nc"]}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.warns(UserWarning, match="made by another version of the model: not to be mixed"):
         sim.open_run(folder)
     assert [row["model"] for row in folders.listed(folder.parent)] == ["other"]

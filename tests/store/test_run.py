@@ -15,7 +15,7 @@ from sim import plots
 from sim.engine import loop
 from sim.parameters.scenario import Scenario
 from sim.simulation import until
-from sim.store import checkpoint, manifest
+from sim.store import checkpoint, folders, locks, manifest, stored_run
 from sim.store import run as store_run
 
 pytestmark = pytest.mark.usefixtures("short_rounds")
@@ -56,7 +56,7 @@ def test_run_of_more_draws_replaces_the_whole_folder(
     first = stored(base, tmp_path, draws=300)
     again = stored(base, tmp_path, draws=600, figures=False)
     assert first.folder == again.folder
-    assert store_run.stored_draws(again.folder) == 600
+    assert manifest.stored_draws(again.folder) == 600
     assert not (again.folder / "figures").exists()  # they showed 300 draws
     assert runs_in(tmp_path) == [first.folder]
 
@@ -65,7 +65,7 @@ def test_run_of_fewer_draws_does_not_replace_one_of_more(base: Scenario, tmp_pat
     more = stored(base, tmp_path, draws=600, figures=False)
     fewer = stored(base, tmp_path, draws=300, figures=False)
     assert (more.stored, fewer.stored) == (True, False)
-    assert store_run.stored_draws(fewer.folder) == 600
+    assert manifest.stored_draws(fewer.folder) == 600
     assert fewer.ds.sizes["draw"] == 300
 
 
@@ -101,16 +101,15 @@ def test_other_code_rewrites_files_from_stored_draws(
     base: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = store_long_run(base, tmp_path, 2 * 1_024)
-    monkeypatch.setattr(store_run, "files_hash", lambda: "edited")
+    monkeypatch.setattr(stored_run, "files_hash", lambda: "edited")
     monkeypatch.setattr(manifest, "files_hash", lambda: "edited")
     again = store_long_run(base, tmp_path, 2 * 1_024)
     assert (again.drawn, again.reused) == (0, 2_048)
     assert again.folder == first.folder
     assert json.loads((again.folder / "manifest.json").read_text())["code"] == "edited"
     xr.testing.assert_identical(again.ds, first.ds)
-    monkeypatch.setattr(
-        checkpoint, "source_hash", lambda: "edited"
-    )  # of another model: its state cannot be extended
+    # Of another model: its state cannot be extended.
+    monkeypatch.setattr(checkpoint, "source_hash", lambda: "edited")
     third = store_long_run(base, tmp_path, 3 * 1_024)
     assert (third.drawn, third.reused) == (3 * 1_024, 0)
 
@@ -164,11 +163,12 @@ def test_fewer_draws_are_those_of_a_run_of_that_size(
     shutil.copytree(full_run.folder, tmp_path / "a" / full_run.folder.name)
     fewer = store_long_run(base, tmp_path / "a", draws)
     assert not fewer.stored
-    assert fewer.reused == draws // KEPT * KEPT
+    assert (fewer.drawn, fewer.reused) == (draws, 0)
+    assert runs_in(tmp_path / "a") == [fewer.folder]  # it stored no checkpoint either
     at_once = store_long_run(base, tmp_path / "b", draws)
     xr.testing.assert_identical(fewer.ds, at_once.ds)
     xr.testing.assert_identical(fewer.summary, at_once.summary)
-    assert store_run.stored_draws(fewer.folder) == TOTAL
+    assert manifest.stored_draws(fewer.folder) == TOTAL
 
 
 def test_targets_are_met_from_a_stored_run_or_extend_it(base: Scenario, tmp_path: Path) -> None:
@@ -196,3 +196,26 @@ def test_targets_may_allow_fewer_draws_than_are_stored(base: Scenario, tmp_path:
     )
     assert done.ds.attrs["draws"] == 2 * KEPT
     assert not done.stored
+
+
+def test_sizes_asked_for_in_any_order_leave_one_run(base: Scenario, tmp_path: Path) -> None:
+    """Fewer draws than are stored neither replace the run nor leave checkpoints behind."""
+    for draws in (2 * KEPT, 3 * KEPT, KEPT + 2_048, 700, 2 * KEPT):
+        done = store_long_run(base, tmp_path, draws)
+        assert runs_in(tmp_path) == [done.folder]
+    (row,) = folders.listed(tmp_path)
+    assert (row["draws"], row["state"]) == (3 * KEPT, "whole")
+
+
+def test_checkpoint_of_fewer_draws_than_are_stored_is_removed(
+    base: Scenario, tmp_path: Path
+) -> None:
+    run = store_long_run(base, tmp_path, 2 * 1_024)
+    unfinished = locks.hidden_sibling(run.folder, "unfinished")
+    unfinished.mkdir()
+    shutil.copy(run.folder / "state.npz", unfinished)
+    with locks.lock_of(run.folder):  # as long as a process works on it, it stays
+        assert [row["why"] for row in folders.listed(tmp_path)][:1] == ["being made"]
+        assert unfinished.exists()
+    assert [row["run"] for row in folders.listed(tmp_path)] == [run.folder.name]
+    assert not unfinished.exists()

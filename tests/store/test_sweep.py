@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -144,6 +145,68 @@ def test_damaged_sweep_is_replaced(tmp_path: Path, damage: str) -> None:
     second = store_sweep.run(plan, tmp_path, figures=False)
     assert second.from_disk == 0
     assert data.read_bytes() == content
+
+
+@pytest.mark.parametrize("damage", ["edited", "missing", "not regular"])
+def test_damaged_table_of_a_sweep_is_made_anew_without_evaluating_points(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    plan = make_plan({LIFE: [3, 5]})
+    first = store_sweep.run(plan, tmp_path, figures=False)
+    before = read_files(first.folder)
+    table = first.folder / "sweep.csv"
+    if damage == "edited":
+        table.write_text(table.read_text().replace("0.", "1.", 1))
+    else:
+        table.unlink()
+    if damage == "not regular":
+        os.mkfifo(table)
+    monkeypatch.setattr(sweeps.SweepPlan, "point", None)  # no point can be evaluated
+    notes: list[str] = []
+    again = store_sweep.run(plan, tmp_path, figures=False, note=notes.append)
+    assert again.from_disk == 2
+    assert [note.partition(": ")[0] for note in notes] == [str(table)]
+    assert read_files(first.folder) == before
+
+
+def test_points_that_are_damaged_or_of_another_place_are_evaluated_again(tmp_path: Path) -> None:
+    plan = make_plan({LIFE: [3, 4, 5, 6, 7]})
+    full = store_sweep.run(plan, tmp_path / "full", figures=False)
+    other = make_plan({LIFE: [3, 4]}, seed=9)
+
+    def keep_points(plan: sweeps.SweepPlan, out: Path) -> Path:
+        """The folder of points of a sweep that ended when all were evaluated."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store_sweep, "_store", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                store_sweep.run(plan, out, figures=False)
+        (points,) = out.glob(".*.points")
+        return points
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    points = keep_points(plan, tmp_path / "killed")
+    (points / "0.npz").write_bytes(b"")
+    (points / "1.npz").write_bytes((points / "1.npz").read_bytes()[:1000])
+    (points / "2.npz").write_bytes((points / "3.npz").read_bytes())
+    (keep_points(other, tmp_path / "other") / "0.npz").replace(points / "4.npz")
+    notes: list[str] = []
+    resumed = store_sweep.run(plan, tmp_path / "killed", figures=False, note=notes.append)
+    assert resumed.from_disk == 1
+    named = [str(points / f"{number}.npz") for number in (0, 1, 2, 4)]
+    assert [note.partition(": ")[0] for note in notes] == named
+    assert read_files(resumed.folder) == read_files(full.folder)
+    assert runs_in(tmp_path / "killed") == [resumed.folder]
+
+
+def test_points_without_use_are_not_called_broken_off(tmp_path: Path) -> None:
+    plan = make_plan({LIFE: [3, 5]})
+    points = tmp_path / f".base-sweep-{plan.digest()}.points"
+    points.mkdir()
+    (points / "0.npz").write_bytes(b"")
+    assert folders.listed(tmp_path) == []
+    assert not points.exists()
 
 
 def test_sweep_is_listed_and_removed_but_not_opened_as_a_run(
