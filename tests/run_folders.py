@@ -20,7 +20,7 @@ def change_manifest(folder: Path, **changes: Any) -> None:
     """
     about = json.loads((folder / "manifest.json").read_text())
     for key, value in changes.items():
-        entries = about["files"] if key in about["files"] else about
+        entries = about["checksums"] if key in about["checksums"] else about
         entries[key] = value
         if value is None:
             entries.pop(key)

@@ -131,8 +131,6 @@ def run(
 
     selection = run_output.select(lab, landlord, quarter)
     elsewhere = context.with_resource(connected(cluster))  # until the command ends
-    for scenario in scenarios:
-        store_run.check_name(scenario)
     if elsewhere is not None and elsewhere.remark:
         terminal.warn(elsewhere.remark)
     print_tables = not quiet and not as_json

@@ -22,9 +22,8 @@ from sim.parameters.scenario import Scenario
 from sim.simulation.dataset import make_dataset, partial_dataset
 from sim.simulation.simulate import run_engine
 from sim.statistics import expressions
-from sim.statistics.datasets import json_attribute
+from sim.statistics.datasets import draws_of, json_attribute
 from sim.statistics.expressions import Expression
-from sim.statistics.histogram_estimators import draws_of
 from sim.statistics.tails import MOMENTS, refuse_heavy_tail
 
 STEP = CHUNK  # numbers of draws are multiples of it

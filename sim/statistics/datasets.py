@@ -43,6 +43,18 @@ def describe_settings(ds: xr.Dataset) -> str:
     return f"{view} view, {rental_mode.replace('_', '-')} rents"
 
 
+def has_histogram(ds: xr.Dataset, name: str) -> bool:
+    """Whether a Dataset holds histograms of a variable."""
+    return name + BIN_COUNT in ds.variables
+
+
+def draws_of(ds: xr.Dataset) -> int:
+    """Number of draws behind the statistics: all in histograms, otherwise those kept."""
+    if any(has_histogram(ds, str(name)) for name in ds.data_vars):
+        return int(ds["replicate_count"].sum())
+    return ds.sizes["draw"]
+
+
 def last(ds: xr.Dataset, name: str) -> Array:
     """Draws of a variable [..., draw]; a fixed one has one draw.
 

@@ -23,7 +23,7 @@ from sim.model.catalogue import DIMS, OUTPUTS, parse_expression
 from sim.model.declarations import Output
 from sim.model.dims import COORDS, REFERENCE_QUARTER
 from sim.model.outputs import PROBABILITIES
-from sim.statistics.datasets import BLOCK_M2, RELATIONS, REPLICATE_M2, REPLICATE_MEAN
+from sim.statistics.datasets import BLOCK_M2, RELATIONS, REPLICATE_M2, REPLICATE_MEAN, has_histogram
 from sim.statistics.estimators import (
     mean_with_error,
     probability_with_error,
@@ -31,7 +31,7 @@ from sim.statistics.estimators import (
     sd_with_error,
     tail_means_with_error,
 )
-from sim.statistics.histogram_estimators import HistogramEstimator, has_histogram
+from sim.statistics.histogram_estimators import HistogramEstimator
 from sim.statistics.replicates import replicates_of
 from sim.statistics.summary import summarise
 

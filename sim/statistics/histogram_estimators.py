@@ -33,18 +33,6 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-def has_histogram(ds: xr.Dataset, name: str) -> bool:
-    """Whether a Dataset holds histograms of a variable."""
-    return name + BIN_COUNT in ds.variables
-
-
-def draws_of(ds: xr.Dataset) -> int:
-    """Number of draws behind the statistics: all in histograms, otherwise those kept."""
-    if any(has_histogram(ds, str(name)) for name in ds.data_vars):
-        return int(ds["replicate_count"].sum())
-    return ds.sizes["draw"]
-
-
 @dataclass(frozen=True, slots=True)
 class _BinPosition:
     """Positions [column]: the bin, and the share of its draws below."""

@@ -21,9 +21,9 @@ from sim.statistics.datasets import (
     BIN_COUNT,
     REPLICATE_MEAN,
     available_probabilities,
+    has_histogram,
     last,
 )
-from sim.statistics.histogram_estimators import has_histogram
 from sim.statistics.moments import mean_of_moments
 from sim.statistics.replicates import replicates_of
 from sim.statistics.summary_variables import (

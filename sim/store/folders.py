@@ -134,7 +134,7 @@ def _differing_size(folder: Path, about: dict[str, Any]) -> str:
 
     Checksums are compared when a run is read: for a table of runs that would take too long.
     """
-    for name, recorded in about["files"].items():
+    for name, recorded in about["checksums"].items():
         try:
             found = (folder / name).stat()
         except OSError:

@@ -112,7 +112,7 @@ def broken_off(path: Path, folder: Path) -> str:
 def _files(folder: Path) -> dict[str, object]:
     """Files of a stored run by its manifest; empty without one."""
     try:
-        return dict(manifest.read(folder)["files"])
+        return dict(manifest.read(folder)["checksums"])
     except InputError:
         return {}
 

@@ -43,7 +43,7 @@ def write(about: dict[str, Any], folder: Path) -> None:
     """
     files = {name: describe(folder / name) for name in files_of(folder)}
     version = {"format": FORMAT, "source": source_hash(), "code": files_hash()}
-    save(about | version | {"files": files}, folder)
+    save(about | version | {"checksums": files}, folder)
 
 
 def bind_figures(about: dict[str, Any], folder: Path) -> None:
@@ -52,9 +52,9 @@ def bind_figures(about: dict[str, Any], folder: Path) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    files = {name: entry for name, entry in about["files"].items() if not is_figure(name)}
+    files = {name: entry for name, entry in about["checksums"].items() if not is_figure(name)}
     files |= {name: describe(folder / name) for name in files_of(folder) if is_figure(name)}
-    save(about | {"files": files}, folder)
+    save(about | {"checksums": files}, folder)
 
 
 def save(about: dict[str, Any], folder: Path) -> None:
@@ -99,7 +99,7 @@ def is_figure(name: str) -> bool:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """Read `manifest.json` of a run folder; `files` is there in every format.
+    """Read `manifest.json` of a run folder; `checksums` are there in every format.
 
     Raises:
         InputError: If it is missing, damaged, not the manifest of a run, or of a newer format.
@@ -128,15 +128,15 @@ def read(folder: Path) -> dict[str, Any]:
         message = f"format {number} is newer than this version of sim reads ({FORMAT})"
         raise fault(path, message)
     if number == 1:  # which bound the data alone
-        about["files"] = {name: about[name] for name in (DATA, SWEPT) if about.get(name)}
+        about["checksums"] = {name: about[name] for name in (DATA, SWEPT) if about.get(name)}
     elif not _is_as_written(content):
         raise fault(path, "damaged, or changed since it was written: it has another checksum")
-    for name, entry in _dictionary(about.get("files")).items():
+    for name, entry in _dictionary(about.get("checksums")).items():
         match entry:
             case {"bytes": int(), "sha256": str()}:
                 continue
         raise fault(path, f"damaged: the checksum of {name} is missing")
-    if not {DATA, SWEPT} & _dictionary(about.get("files")).keys():
+    if not {DATA, SWEPT} & _dictionary(about.get("checksums")).keys():
         raise fault(path, f"damaged: the checksum of {DATA} is missing")
     return about
 
@@ -160,7 +160,7 @@ def stored_draws(folder: Path) -> int:
     """Number of draws of a stored run, by its manifest and the size of its data; 0 without one."""
     try:
         about = read(folder)
-        complete = about["files"][DATA]["bytes"] == (folder / DATA).stat().st_size
+        complete = about["checksums"][DATA]["bytes"] == (folder / DATA).stat().st_size
         return int(about["draws"]) if complete else 0
     except (OSError, InputError, KeyError):
         return 0
@@ -171,10 +171,10 @@ def damage(folder: Path, about: dict[str, Any], leave_out: tuple[str, ...] = ())
 
     Files in `leave_out` are not read.
     """
-    recorded = {name: entry for name, entry in about["files"].items() if name not in leave_out}
+    recorded = {name: entry for name, entry in about["checksums"].items() if name not in leave_out}
     reasons = {name: damage_of(folder / name, entry) for name, entry in recorded.items()}
     for name in files_of(folder):
-        if name not in about["files"]:
+        if name not in about["checksums"]:
             reasons[name] = f"{NAME} does not have it"
     return {name: reason for name, reason in reasons.items() if reason}
 

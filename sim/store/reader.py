@@ -102,14 +102,14 @@ def open_verified(folder: Path, name: str = DATA) -> tuple[dict[str, Any], Buffe
         try:
             file = open_regular(path)
         except FileNotFoundError as error:
-            if SWEPT in about["files"]:
+            if SWEPT in about["checksums"]:
                 message = f"a sweep, and no run: its numbers are in {SWEPT} and sweep.csv"
                 raise fault(folder, message) from error
             raise fault(path, "missing: the run is not whole") from error
         except OSError as error:
             raise fault(path, f"cannot be read: {error.strerror or error}") from error
         try:
-            mismatch = manifest.damage_of_open(file, about["files"].get(name))
+            mismatch = manifest.damage_of_open(file, about["checksums"].get(name))
         except OSError as error:
             file.close()
             raise fault(path, f"cannot be read: {error.strerror or error}") from error

@@ -85,19 +85,6 @@ def check_folder(out: Path) -> None:
         raise InputError([Fault(Location("--out"), "", message)]) from error
 
 
-def check_name(scenario: Scenario) -> None:
-    """Refuse a scenario whose runs would be hidden.
-
-    Raises:
-        InputError: If its name begins with a dot.
-    """
-    if scenario.name.startswith("."):
-        message = "the name of a scenario is that of its file, and runs of one that begins with a"
-        message += " dot would be hidden: rename the file"
-        file = next((f for f in scenario.files if Path(f).stem == scenario.name), scenario.name)
-        raise InputError([Fault(Location(str(file)), "", message)])
-
-
 def run(
     scenario: Scenario,
     out: Path,
@@ -133,7 +120,6 @@ def run(
             unless the stored run is the result.
         RunError: If too many draws are bad, or the result cannot be stored.
     """
-    check_name(scenario)
     own_digest = digest(scenario, options)
     folder = out / f"{scenario.name}-{own_digest}"
     stored_run = StoredRun(folder, own_digest, note)

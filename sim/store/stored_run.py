@@ -78,7 +78,7 @@ class StoredRun:
         if not self.folder.exists():
             return None
         try:
-            recorded = manifest.read(self.folder)["files"].get(manifest.STATE)
+            recorded = manifest.read(self.folder)["checksums"].get(manifest.STATE)
             if reason := manifest.damage_of(self.folder / manifest.STATE, recorded):
                 self._note_damage(manifest.STATE, reason)
                 return None

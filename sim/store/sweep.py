@@ -20,7 +20,7 @@ from sim.simulation.sweep import SweepPlan
 from sim.statistics.tidy import COLUMNS, tidy_rows
 from sim.store import leftovers, locks, manifest, netcdf, reader, run_files
 from sim.store.arrays import read_arrays, save_arrays
-from sim.store.run import check_folder, check_name
+from sim.store.run import check_folder
 
 DATA, TABLE, FIGURES = manifest.SWEPT, "sweep.csv", manifest.FIGURES
 MOST_POINT_BYTES = 1 << 32
@@ -64,7 +64,6 @@ def run(
         RunError: As `simulate`, or if the result cannot be stored.
     """
     first = plan.grid.scenarios[0]
-    check_name(first)
     started = time.time()
     folder = out / f"{first.name}-sweep-{plan.digest()}"
     count = len(plan.grid.scenarios)

@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sim.model.catalogue import OUTPUTS
-from sim.statistics.histogram_estimators import draws_of
+from sim.statistics.datasets import draws_of
 from sim.statistics.replicates import fewest_draws, sampler_of
 from sim.statistics.tails import OWNED, WORST, WORST_SHARE
 from sim.tables import build, labs, landlords, published, token

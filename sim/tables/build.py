@@ -8,8 +8,7 @@ import numpy as np
 
 from sim.model.blocks import replicate_of
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER
-from sim.statistics.datasets import last, named_labs
-from sim.statistics.histogram_estimators import has_histogram
+from sim.statistics.datasets import has_histogram, last, named_labs
 from sim.statistics.replicates import numbers_of, sampler_of
 from sim.tables.cells import LAST_QUARTER, Cell, Reader, Table, plus_minus
 

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from sim.common.numbers import percentage, rounded_by, significant
 from sim.model.catalogue import OUTPUTS
 from sim.model.dims import QUARTERS
-from sim.statistics.datasets import REPLICATE_MEAN, display_names, json_attribute, last
-from sim.statistics.histogram_estimators import draws_of
+from sim.statistics.datasets import REPLICATE_MEAN, display_names, draws_of, json_attribute, last
 from sim.statistics.moments import mean_of_replicates
 from sim.statistics.tails import OWNED, WORST_SHARE
 

@@ -14,7 +14,7 @@ import typer
 from conftest import ROOT, Command, runs_in
 from stored_runs import ALTERED, Sim
 
-from sim.cli import main
+from sim.cli.app import app
 from sim.common.errors import RunError
 from sim.engine import dask_backend
 from sim.store import run as store_run
@@ -152,7 +152,7 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("list",), ("--out", OTHER), f"no runs in {OTHER}/"),
     (("rm", "base", "--yes"), ("--out", OTHER), f"no such run in {OTHER}/"),
     (("plot", "base", "margin"), ("--out", OTHER), f"no such run in {OTHER}/"),
-    (("plot", "base", "margn"), ("--to", f"{OTHER}/a/b.png"), f"--to: {OTHER}/a/b.png: "),
+    (("plot", "base", "margn"), ("--to", f"{OTHER}/a/b.png"), f"--to: {OTHER}/a: no such folder"),
     (("export", "base", "--format", "csv"), ("--out", OTHER), f"no such run in {OTHER}/"),
     (("export", "base", "--format", "csv"), ("--to", f"{OTHER}/a/b"), f"{OTHER}/a: no such"),
     (("export", "base"), ("--format", "XML"), "unknown format 'XML'"),
@@ -165,6 +165,8 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
 ]
 # The same, of what is not printed without the option.
 PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
+    (("plot", "base", "margin", "--to", "mine.png"), ("--force",), "mine.png\n"),
+    (("schema", "--out", "mine.csv"), ("--force",), "mine.csv\n"),
     (("show", "base", "--landlord", "oracle"), ("--json",), '"tables"'),
     (("list",), ("--json",), '"state": "whole"'),
     (("rm", "base"), ("--yes",), "removed base-"),
@@ -184,7 +186,8 @@ def tried(run_sim: Sim, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
     monkeypatch.setattr("sim.selftest.parts", parts)
     Path(OTHER).mkdir()
-    Path("mine.csv").write_text("mine")
+    for name in ("mine.csv", "mine.png"):
+        Path(name).write_text("mine")
     return lambda *arguments: "".join(run_sim(*arguments)[1:])
 
 
@@ -243,6 +246,6 @@ def test_every_option_of_every_command_is_tried_here() -> None:
     tried["run"] |= set(SELECTING)
     for (command, *_), option, _ in [*NAMED, *PRINTED]:
         tried.setdefault(command, set()).add(option[0])
-    for name, command in typer.main.get_command(main.app).commands.items():  # type: ignore[attr-defined]
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
         options = {p.opts[0] for p in command.params if p.param_type_name == "option"}
         assert options == tried.get(name, set()), name

@@ -54,9 +54,9 @@ def test_plot_refuses_unknown_figures_and_unwritable_files(
 def test_plot_into_the_run_keeps_it_whole(run_sim: Sim) -> None:
     """Its manifest describes the new figure, beside the files that were there."""
     (folder,) = runs_in(Path("outputs"))
-    before = manifest.read(folder)["files"]
+    before = manifest.read(folder)["checksums"]
     assert run_sim("plot", "base", "margin")[:2] == (0, f"{folder}/figures/margin.png\n")
     about = manifest.read(folder)
-    assert about["files"].keys() == before.keys() | {"figures/margin.png"}
+    assert about["checksums"].keys() == before.keys() | {"figures/margin.png"}
     assert manifest.damage(folder, about) == {}
     assert runs_in(Path("outputs")) == [folder]

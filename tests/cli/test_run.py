@@ -246,5 +246,5 @@ def test_run_and_sweep_refuse_scenarios_whose_runs_would_be_hidden(
     ):
         done = invoke(*command)
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith(f"{hidden}: the name of a scenario is that of its file")
+        assert done.stderr.startswith(f"{hidden}: a scenario's file cannot begin with a dot")
     assert not (tmp_path / "outputs").exists()

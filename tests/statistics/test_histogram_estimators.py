@@ -11,14 +11,14 @@ from scipy.stats import norm, t
 
 import sim
 from sim.parameters.scenario import Scenario
-from sim.statistics.datasets import indicators
+from sim.statistics.datasets import draws_of, indicators
 from sim.statistics.estimators import (
     probability_with_error,
     quantiles_with_error,
     tail_means_with_error,
 )
 from sim.statistics.expressions import evaluate
-from sim.statistics.histogram_estimators import HistogramEstimator, draws_of
+from sim.statistics.histogram_estimators import HistogramEstimator
 from sim.statistics.replicates import replicated
 from sim.tables import headline_tables
 

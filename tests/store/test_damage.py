@@ -265,11 +265,3 @@ def test_stored_run_is_answered_from_a_folder_that_cannot_be_written_to(
     with pytest.raises(sim.InputError, match="cannot be written to: no permission, or a read-only"):
         store(base, tmp_path, MORE)
     assert runs_in(tmp_path) == [folder]
-
-
-def test_scenario_with_a_hidden_name_is_refused(params: Path, tmp_path: Path) -> None:
-    hidden = params / ".hidden.toml"
-    hidden.write_text('format = 1\nextends = "base.toml"\n')
-    with pytest.raises(sim.InputError, match=r"\.hidden\.toml: .* dot would be hidden: rename"):
-        store(sim.load(hidden), tmp_path / "out", 32)
-    assert not (tmp_path / "out").exists()

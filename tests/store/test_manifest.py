@@ -21,8 +21,8 @@ def test_manifest_holds_version_of_the_model_and_checksums_of_all_files(
     assert manifest["source"] == source_hash()
     assert manifest["format"] == manifests.FORMAT
     files = {path.name for path in small_run.folder.iterdir()} - {"manifest.json"}
-    assert manifest["files"].keys() == files
-    for name, entry in manifest["files"].items():
+    assert manifest["checksums"].keys() == files
+    for name, entry in manifest["checksums"].items():
         content = (small_run.folder / name).read_bytes()
         assert entry == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 

@@ -131,7 +131,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "draws in words": (changed(draws="many"), "draws is missing or no whole number"),
     "no checksum": (changed(**{"run.nc": {}}), "the checksum of run.nc is missing"),
     "no entry": (changed(**{"run.nc": None}), "the checksum of run.nc is missing"),
-    "no checksums": (changed(files=None), "the checksum of run.nc is missing"),
+    "no checksums": (changed(checksums=None), "the checksum of run.nc is missing"),
     "edited by hand": (edited, "manifest.json: damaged, or changed since it was written"),
     "a pipe for data": (piped("run.nc"), "run.nc: cannot be read: it is not a regular file"),
     "a pipe for a manifest": (piped("manifest.json"), "it is not a regular file"),
@@ -213,7 +213,7 @@ def test_open_run_reads_a_run_that_is_replaced_meanwhile(
 ) -> None:
     """The manifest was read before the replacement, the data after it."""
     read = manifests.read
-    before = read(small_run.folder) | {"files": {"run.nc": {"bytes": 1, "sha256": "0"}}}
+    before = read(small_run.folder) | {"checksums": {"run.nc": {"bytes": 1, "sha256": "0"}}}
     answers = iter([before])
     monkeypatch.setattr(manifests, "read", lambda folder: next(answers, read(folder)))
     assert sim.open_run(small_run.folder).sizes == small_run.ds.sizes
@@ -229,7 +229,7 @@ def test_open_run_warns_of_another_version_of_the_model(
     # A run of format 1, which bound run.nc alone.
     manifest = manifests.read(folder)
     del manifest["sha256"], manifest["versions"], manifest["commit"], manifest["source"]
-    manifest |= {"format": 1, "run.nc": manifest.pop("files")["run.nc"]}
+    manifest |= {"format": 1, "run.nc": manifest.pop("checksums")["run.nc"]}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.warns(UserWarning, match="made by another version of the model: not to be mixed"):
         sim.open_run(folder)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from sim.store.manifest import DATA, FORMAT, save
 from sim.store.run_names import several_runs, source_file
 
 CHANGES = [
@@ -19,7 +19,8 @@ def make_run(folder: Path, **about: Any) -> Path:
     folder.mkdir()
     manifest = {"scenario": "base", "digest": "0", "draws": 2_000, "seed": 1, "sampler": "sobol"}
     if about.pop("is_whole", True):
-        (folder / "manifest.json").write_text(json.dumps(manifest | about))
+        bound = {"checksums": {DATA: {"bytes": 0, "sha256": ""}}, "format": FORMAT}
+        save(manifest | bound | about, folder)
     return folder
 
 
