@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from numbers import Real
 from typing import Any
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a formula begins
+
 
 def words(name: str) -> str:
     """A name of the model in words."""
@@ -55,6 +57,11 @@ def in_words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {in_words(entry)}" for key, entry in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def csv_cell(value: Any) -> Any:
+    """A cell of a CSV file: a text that spreadsheets would take for a formula begins with '."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def finite(value: Any) -> float | None:
