@@ -189,9 +189,10 @@ def _locate_fault(
     partial = {
         axis.key: occurring[axis.key]
         for axis in axes
-        if len(occurring[axis.key]) < len(axis.values)
+        if len(occurring[axis.key]) < len(axis.values) and len(numbers) < len(points)
     }
-    if len(numbers) < math.prod(map(len, occurring.values())):  # no product: name the first point
+    product = math.prod(map(len, occurring.values()))
+    if len(numbers) < min(product, len(points)):  # no product: name the first point
         partial = {key: [value] for key, value in points[numbers[0]].items()}
     blamed = max(axes, key=lambda axis: (_count_common(axis.key, fault.key), axis.key in partial))
     location = blamed.location if fault.location.file == "--set" else fault.location
