@@ -39,12 +39,22 @@ class Fault:
         return plain(": ".join(filter(None, (str(self.location), self.key, self.message))))
 
 
+MOST_TOLD = 50  # faults of a message
+
+
 class InputError(ValueError):
-    """All faults of an input, reported together."""
+    """All faults of an input, reported together.
+
+    The message has the first `MOST_TOLD` of them, a line each, and how many more there are;
+    `faults` holds all.
+    """
 
     def __init__(self, faults: list[Fault]) -> None:
         self.faults = sorted(set(faults))
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+        lines = [str(fault) for fault in self.faults[:MOST_TOLD]]
+        if more := len(self.faults) - len(lines):
+            lines.append(f"... and {more:,} more fault{'s' if more > 1 else ''}")
+        super().__init__("\n".join(lines))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return InputError, (self.faults,)

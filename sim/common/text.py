@@ -12,6 +12,8 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a formula begins
+
 
 def plain(text: Any) -> str:
     r"""A text as one line that is nothing but text: the one way from users' words to a screen.
@@ -91,6 +93,11 @@ def in_words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{plain(key)} {in_words(entry)}" for key, entry in value.items())
     return f"{value:g}" if isinstance(value, float) else plain(value)
+
+
+def csv_cell(value: Any) -> Any:
+    """A cell of a CSV file: a text that spreadsheets would take for a formula begins with '."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def finite(value: Any) -> float | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
+from array import array
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +16,14 @@ from pydantic import Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 from scipy import special
 
+from sim.common.regular_files import open_regular
 from sim.common.text import nearest
 from sim.distributions.base import LOG_HALF, Distribution, NonNegative
 from sim.distributions.elicitation import Array, validation_error
+
+MOST_VALUES = 1_000_000  # of a distribution
+MOST_BYTES = 64 * 2**20  # of a CSV file
+MOST_COLUMNS = 10_000  # likewise
 
 
 class Fixed(Distribution):
@@ -84,8 +91,8 @@ class Discrete(Steps):
     """Given `values`, each as likely as its share of the `weights`."""
 
     family: Literal["discrete"]
-    values: tuple[float, ...] = Field(min_length=1)
-    weights: tuple[NonNegative, ...]
+    values: tuple[float, ...] = Field(min_length=1, max_length=MOST_VALUES)
+    weights: tuple[NonNegative, ...] = Field(max_length=MOST_VALUES)
 
     @model_validator(mode="after")
     def _check_values(self) -> Discrete:
@@ -121,7 +128,7 @@ class Empirical(Steps):
     """
 
     family: Literal["empirical"]
-    values: tuple[float, ...] = Field(min_length=1)
+    values: tuple[float, ...] = Field(min_length=1, max_length=MOST_VALUES)
 
     @model_validator(mode="before")
     @classmethod
@@ -162,40 +169,69 @@ class Empirical(Steps):
         return values, counts / counts.sum()
 
 
-def read_column(path: Path, column: Any) -> tuple[float, ...]:
+def read_column(path: Path, column: str | None) -> tuple[float, ...]:
     """The numbers in a column of a CSV file with a header.
 
-    `column` may be None where the file has a single column.
+    Args:
+        path: A regular file of at most `MOST_BYTES`.
+        column: The name of the column; None where the file has a single one.
 
     Raises:
-        ValueError: If there is no such file or column, or a cell holds no number.
+        ValueError: If there is no such file or column, if two columns have one name, or if a line
+            is not one number in the column and as many cells as the header. Cells are not quoted,
+            since the file may be any that the user can read.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:  # Excel begins a file with a mark
-            reader = csv.DictReader(file, strict=True)
-            names = list(reader.fieldnames or [])
-            if column is None and len(names) == 1:
-                column = names[0]
-            if column not in names:
-                fault = "expected a column" if column is None else f"no column '{column}'"
-                raise ValueError(f"{path.name}: {fault}{nearest(str(column), names)}")
-            values = []
-            for row in reader:
-                try:
-                    value = float(row[column])
-                except (TypeError, ValueError):
-                    value = math.nan
-                if not math.isfinite(value):
-                    raise ValueError(
-                        f"{path.name}, line {reader.line_num}: expected a number in {column},"
-                        f" got {row[column]!r}"
-                    )
-                values.append(value)
+        with (
+            open_regular(path, MOST_BYTES) as file,
+            io.TextIOWrapper(file, "utf-8-sig", newline="") as text,  # Excel begins with a mark
+        ):
+            return _read_column(csv.reader(text, strict=True), path.name, column)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
+        if isinstance(error, UnicodeDecodeError):
+            reason = "not a text file (expected CSV in UTF-8)"
         raise ValueError(f"{path.name} cannot be read: {reason}") from error
+
+
+def _read_column(reader: Any, name: str, column: str | None) -> tuple[float, ...]:
+    """The numbers in a column; `reader` is one of `csv`, `name` that of the file in messages.
+
+    Raises:
+        ValueError: As of `read_column`.
+    """
+    head: list[str] = next(reader, [])
+    if len(head) > MOST_COLUMNS:
+        raise ValueError(f"{name}: expected at most {MOST_COLUMNS:,} columns, got {len(head):,}")
+    names = [word for word in head if word]
+    if len(set(names)) < len(names):
+        second = next(i for i, word in enumerate(head) if word and word in head[:i])
+        first = head.index(head[second])
+        raise ValueError(f"{name}, line 1: columns {first + 1} and {second + 1} have one name")
+    if column is not None and column not in names:
+        hint = nearest(column, names) if len(names) > 1 else ""
+        hint = hint if "did you mean" in hint else ""
+        raise ValueError(f"{name}: no column '{column}'{hint}")
+    if column is None and len(head) != 1:
+        raise ValueError(f"{name}: expected a column, which is one of {len(head)}")
+    index, values = 0 if column is None else head.index(column), array("d")
+    named = "" if column is None else f" in {column}"
+    for row in reader:
+        if not row:
+            continue
+        where = f"{name}, line {reader.line_num}"
+        if len(row) != len(head):
+            got = f"expected {len(head)} {'cell' if len(head) == 1 else 'cells'}, got {len(row)}"
+            raise ValueError(f"{where}: {got}; numbers have a decimal point, not a comma")
+        try:
+            value = float(row[index])
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise ValueError(f"{where}: expected a number with a decimal point{named}")
+        values.append(value)
     if not values:
-        raise ValueError(f"{path.name} holds no values")
+        raise ValueError(f"{name} holds no values")
     return tuple(values)
 
 

@@ -14,9 +14,13 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 from scipy import special
 
+from sim.common.text import shown
+
 Array = NDArray[np.float64]
 Quantiles = list[tuple[float, float]]
-QUANTILE_KEY = re.compile(r"p([1-9]|[1-9][0-9])$")
+# `p5`, or with a part of a percent `p99.5`, as its level is written: one key for each level.
+QUANTILE_KEY = re.compile(r"p([1-9][0-9]?|(0|[1-9][0-9]?)\.[0-9]*[1-9])\Z")
+MOST_QUANTILES = 100
 
 
 def require_number(value: Any, key: str) -> float:
@@ -55,6 +59,26 @@ def validation_error(*faults: tuple[str | PydanticCustomError, str, Any]) -> Val
     )
 
 
+def spell_quantile(key: str, value: Any) -> str:
+    """A message that tells how the key of a quantile is written; "" if it is written so."""
+    is_table = isinstance(value, dict) and len(value) == 1  # p99.5 = 3 is p99 = { 5 = 3 }
+    match = re.fullmatch(
+        r"p(\d+)(?:\.(\d*))?", f"{key}.{next(iter(value))}" if is_table else key, re.ASCII
+    )
+    if match is None:
+        return ""
+    part = (match[2] or "").rstrip("0")
+    name = f"p{match[1].lstrip('0') or '0'}" + (f".{part}" if part else "")
+    if not QUANTILE_KEY.match(name):
+        return 'expected a key from p1 to p99, or with a part of a percent "p99.5"'
+    if name == key:
+        return ""
+    if not part:
+        return f"expected the key {name}"
+    reason = ", as a point without quotes makes a table of it" if is_table else ""
+    return f'expected the key "{name}"{reason}'
+
+
 def split_quantiles(entry: dict[str, Any]) -> tuple[dict[str, Any], Quantiles]:
     """Separate the quantiles of an entry from its other keys.
 
@@ -65,17 +89,30 @@ def split_quantiles(entry: dict[str, Any]) -> tuple[dict[str, Any], Quantiles]:
         ValidationError: If a level or value is no finite number.
         ValueError: For levels outside 0 to 1, or values that do not rise with them.
     """
+    misspelt = [(key, m) for key, value in entry.items() if (m := spell_quantile(key, value))]
+    if misspelt:
+        raise validation_error(
+            *(
+                (PydanticCustomError("value_error", "{message}", {"message": m}), key, entry[key])
+                for key, m in misspelt
+            )
+        )
     rest = dict(entry)
     quantiles: Quantiles = []
     for key in entry:
         if QUANTILE_KEY.match(key):
-            quantiles.append((int(key[1:]) / 100, require_number(rest.pop(key), key)))
+            level = float(f"{key[1:]}e-2")
+            if not 0 < level < 1:
+                raise ValueError(f"{key} cannot be told from the end of the distribution")
+            quantiles.append((level, require_number(rest.pop(key), key)))
     pairs = rest.pop("quantiles", [])
     if not isinstance(pairs, list | tuple):
         raise ValueError("expected quantiles as pairs, such as [[0.05, 1.2], [0.95, 3.4]]")
+    if len(pairs) + len(quantiles) > MOST_QUANTILES:
+        raise ValueError(f"expected at most {MOST_QUANTILES} quantiles")
     for pair in pairs:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise ValueError(f"expected a pair of level and value in quantiles, got {pair!r}")
+            raise ValueError(f"expected a pair of level and value in quantiles, got {shown(pair)}")
         level = require_number(pair[0], "quantiles")
         if not 0 < level < 1:
             raise ValueError(f"expected levels between 0 and 1 in quantiles, got {level:g}")

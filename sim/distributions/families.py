@@ -25,6 +25,7 @@ from sim.distributions.metalog import Metalog
 from sim.distributions.normal import LogitNormal, Lognormal, Normal
 from sim.distributions.unbounded import Gamma, GeneralizedPareto, StudentT, Weibull
 
+MOST_COMPONENTS = 100  # of a mixture
 _BISECTIONS = 64  # halve the doubles between any two to one
 
 
@@ -82,9 +83,9 @@ class Mixture(Tailed):
 
     family: Literal["mixture"]
     components: tuple[Annotated[Distribution, BeforeValidator(_read_component)], ...] = Field(
-        min_length=1
+        min_length=1, max_length=MOST_COMPONENTS
     )
-    weights: tuple[NonNegative, ...]
+    weights: tuple[NonNegative, ...] = Field(max_length=MOST_COMPONENTS)
 
     @model_validator(mode="after")
     def _check_weights(self) -> Mixture:

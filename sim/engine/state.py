@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.common.memory import check_memory
+from sim.common.memory import MEMORY_PER_KEPT, check_memory
 from sim.engine.histograms import Histograms
 from sim.engine.scenario_plan import ScenarioPlan
 from sim.kernels.formulas.records import Ledger, WorldRecords
@@ -36,6 +37,7 @@ from sim.parameters.scenario import Scenario
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+EVENT_BYTES = 4  # of a kept draw for each threshold, lab and quarter in a summary: 2, and as much
 BAD_NUMBERS = 500  # bad draws whose numbers are stored, to evaluate them again
 
 
@@ -255,7 +257,9 @@ def make_room(state: SimulationState, draws: int) -> None:
     room = min(draws, state.prepared.options.kept_draws)
     if state.values.shape[1] == room:
         return
-    check_memory(len(state.values), room)
+    scenario = state.prepared.scenario
+    events = len(scenario.settings.thresholds_gw) * len(scenario.labs) * len(QUARTERS)
+    check_memory(len(state.values) + math.ceil(events * EVENT_BYTES / (8 * MEMORY_PER_KEPT)), room)
     values, status = np.empty((len(state.values), room)), np.zeros(room, np.int8)
     stored = min(state.values.shape[1], room)
     values[:, :stored], status[:stored] = state.values[:, :stored], state.status[:stored]

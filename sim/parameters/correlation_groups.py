@@ -12,7 +12,8 @@ from sim.distributions.copulas import score_matrix
 from sim.distributions.discrete import Fixed
 from sim.distributions.groups import Group, GroupError, read_group
 from sim.distributions.landlord_capex import FiscalYears, SharedSpread
-from sim.parameters.document import Document, Key
+from sim.parameters.document import Document
+from sim.parameters.locations import Locations
 
 TABLE = "correlation"
 FORMS = ("matrix", "pairs")  # one stands for the other
@@ -33,29 +34,19 @@ def name_groups(document: Document, faults: list[Fault]) -> None:
         del document.data[TABLE]
         return
     named: dict[str, Any] = {}
-    locations = {
-        key: location for key, location in document.locations.items() if key[:1] == (TABLE,)
-    }
-    for key in locations:
-        del document.locations[key]
+    places = document.locations.drop((TABLE,)) or Locations()
     for i, group in enumerate(groups):
-        old: Key = (TABLE, str(i))
+        own = places.below((str(i),)) or Locations()
+        at = own.get(("name",)) or own.own or document.default
         name = _group_name(group, i)
         if "name" in group and (not isinstance(group["name"], str) or not group["name"].strip()):
-            location = locations.get((*old, "name"), document.default)
             message = f"expected a name, got {shown(group['name'])}"
-            faults.append(Fault(location, f"{TABLE}.name", message))
-            continue
-        if name in named:
-            location = locations.get((*old, "name"), locations.get(old, document.default))
-            faults.append(
-                Fault(location, f"{TABLE}.{name}", "the file has two groups of this name")
-            )
-            continue
-        named[name] = {key: value for key, value in group.items() if key != "name"}
-        for key, location in locations.items():
-            if key[:2] == old:
-                document.locations[(TABLE, name, *key[2:])] = location
+            faults.append(Fault(at, f"{TABLE}.name", message))
+        elif name in named:
+            faults.append(Fault(at, f"{TABLE}.{name}", "the file has two groups of this name"))
+        else:
+            named[name] = {key: value for key, value in group.items() if key != "name"}
+            document.locations.add_below((TABLE, name), own)
     document.data[TABLE] = named
 
 

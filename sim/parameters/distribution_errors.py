@@ -11,13 +11,13 @@ from pydantic import ValidationError
 from sim.common.text import nearest, shown
 from sim.distributions.base import Distribution
 from sim.distributions.discrete import Fixed
-from sim.distributions.elicitation import QUANTILE_KEY
+from sim.distributions.elicitation import QUANTILE_KEY, spell_quantile
 from sim.distributions.families import FAMILIES, find_class
 from sim.distributions.file_keys import is_distribution_key
 from sim.distributions.from_scipy import PREFIX, Scipy
 from sim.distributions.landlord_capex import FiscalYears, SharedSpread
 from sim.model.inputs import SPREAD_FROM
-from sim.parameters.document import Key
+from sim.parameters.locations import Key
 
 
 def read_named_distribution(entry: Any, name: str, beside: Path | None = None) -> Distribution:
@@ -116,6 +116,7 @@ def _explain_fault(
     """
     kind, value = detail["type"], detail.get("input")
     last = key[-1] if key else ""
+    spelling = spell_quantile(last, value)
     if kind == "too_short" and value:
         return  # all that it holds has faults of its own
     if kind == "literal_error":
@@ -127,6 +128,8 @@ def _explain_fault(
         yield (), f"missing {last}{reason} ({_describe_keys(family, entry)})"
     elif kind == "value_error":
         yield key, detail["msg"].removeprefix("Value error, ")
+    elif spelling:
+        yield key, spelling
     elif kind != "extra_forbidden":
         plain = list(value) if isinstance(value, tuple) else value
         yield key, f"expected {_expected(kind, detail.get('ctx', {}))}, got {shown(plain)}"
@@ -159,6 +162,7 @@ def _expected(kind: str, context: dict[str, Any]) -> str:
         "tuple_type": "a list",
         "dict_type": "a number, or a table with value or family",
         "too_short": "a list that is not empty",
+        "too_long": f"a list of at most {context.get('max_length', 0):,}",
     }
     return words.get(kind, "a number")
 

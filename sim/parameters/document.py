@@ -5,20 +5,20 @@ from __future__ import annotations
 import copy
 import re
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from sim.common.errors import Fault, Location
+from sim.common.regular_files import read_regular
 from sim.common.text import nearest
+from sim.parameters.key_lines import LimitError, find_key_lines, find_too_deep, too_deep
+from sim.parameters.locations import Key, Locations
 
-Key = tuple[str, ...]
-_PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
-MAX_DEPTH = 20
+MOST_BYTES = 32 * 2**20  # of a parameter file
+MOST_CACHED = 64 * 2**10  # characters of a text that is kept, parsed, for the next scenario
 NOWHERE = Location("")
-_KEY = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*(=|\]\]?)")
 
 
 @dataclass
@@ -31,25 +31,20 @@ class Document:
     """
 
     data: dict[str, Any] = field(default_factory=dict)
-    locations: dict[Key, Location] = field(default_factory=dict)
+    locations: Locations = field(default_factory=Locations)
     default: Location = NOWHERE
     overridden_sources: dict[Key, str] = field(default_factory=dict)
     replaced_keys: dict[Key, tuple[str, ...]] = field(default_factory=dict)
 
     def location(self, key: Key) -> Location:
-        """The location of a key, of one below it, or of its table."""
-        below = (p for k, p in self.locations.items() if k[: len(key)] == key)
-        if key and key not in self.locations and (first := next(below, None)) is not None:
-            return first
-        return self.table_location(key)
+        """The location of a key, of the first one below it, or of its table."""
+        below = self.locations.below(key) if key else None
+        first = next(iter(below), None) if below is not None else None
+        return first or self.table_location(key)
 
     def table_location(self, key: Key) -> Location:
         """The location of a key, or of the innermost table around it."""
-        while key:
-            if key in self.locations:
-                return self.locations[key]
-            key = key[:-1]
-        return self.default
+        return self.locations.innermost(key) or self.default
 
     def change_location(self, key: Key) -> Location:
         """The location of the last change of a table by another file.
@@ -57,39 +52,36 @@ class Document:
         Its own location if there is none.
         """
         own = self.location(key)
-        others = [
-            p for k, p in self.locations.items() if k[: len(key)] == key and p.file != own.file
-        ]
+        others = [place for place in self.locations.below(key) or () if place.file != own.file]
         return others[-1] if others else own
-
-    def drop_locations(self, key: Key) -> None:
-        """Forget the locations of a key and of all keys below it."""
-        for known in [known for known in self.locations if known[: len(key)] == key]:
-            del self.locations[known]
 
     def move_below(self, prefix: Key) -> Document:
         """The same document with its keys moved below a prefix."""
         data: dict[str, Any] = self.data
         for part in reversed(prefix):
             data = {part: data}
-        locations = {prefix + key: location for key, location in self.locations.items()}
-        return Document(data, {prefix: self.default, **locations}, self.default)
+        locations = Locations([(prefix, self.default)])
+        locations.add_below(prefix, self.locations)
+        return Document(data, locations, self.default)
 
 
-def read_toml(path: Path, faults: list[Fault]) -> Document | None:
+def read_toml(path: Path, faults: list[Fault], quotes: bool = False) -> Document | None:
     """Parse a TOML file.
 
+    Args:
+        path: A regular file of at most `MOST_BYTES`.
+        faults: Why the file cannot be read is added to it.
+        quotes: Whether faults quote lines of the file. A file that another one names may be any
+            that the user can read, and is not quoted.
+
     Returns:
-        The document, or None if the file cannot be read; the fault is then added to `faults`.
+        The document, or None if the file cannot be read.
     """
     name = str(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_regular(path, MOST_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
-        siblings = [p.stem for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-        hint = nearest(path.stem, siblings)
-        hint = hint.replace("'?", ".toml'?") if "did you mean" in hint else ""
-        faults.append(Fault(Location(name), "", f"no such file{hint}"))
+        faults.append(Fault(Location(name), "", _describe_missing(path)))
         return None
     except UnicodeDecodeError:
         faults.append(Fault(Location(name), "", "not a text file (expected TOML in UTF-8)"))
@@ -99,41 +91,62 @@ def read_toml(path: Path, faults: list[Fault]) -> Document | None:
         faults.append(Fault(Location(name), "", f"cannot be read: {reason}"))
         return None
     try:
-        cached, lines = _parse(text)
-        data = copy.deepcopy(cached)
+        if len(text) > MOST_CACHED:
+            data, lines = _parse(text)
+        else:
+            cached, lines = _parse_cached(text)
+            data = copy.deepcopy(cached)
+    except LimitError as error:
+        faults.append(Fault(Location(name, error.line), ".".join(error.key), str(error)))
+        return None
     except tomllib.TOMLDecodeError as error:
-        faults.append(_syntax_fault(name, text, error))
+        faults.append(_syntax_fault(name, text, error, quotes))
         return None
     except ValueError:  # int() of more digits than it takes
         faults.append(Fault(Location(name), "", "not valid TOML: a number has too many digits"))
         return None
-    except RecursionError:
-        faults.append(Fault(Location(name), "", "TOML nested too deeply"))
-        return None
-    locations = {key: Location(name, line) for key, line in lines}
-    for key, location in locations.items():
-        if len(key) > MAX_DEPTH:
-            faults.append(Fault(location, ".".join(key[:3]), "nested too deeply"))
-            return None
+    locations = Locations((key, Location(name, line)) for key, line in lines)
     return Document(data, locations, Location(name))
 
 
-@lru_cache(maxsize=64)  # the points of a sweep are made of the same files
+def _describe_missing(path: Path) -> str:
+    """The message for a file that is not there, with the nearest name."""
+    if path.is_symlink():
+        return "no such file: a link that leads nowhere"
+    siblings = [p.stem for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+    hint = nearest(path.stem, siblings)
+    hint = hint.replace("'?", ".toml'?") if "did you mean" in hint else ""
+    return f"no such file{hint}"
+
+
 def _parse(text: str) -> tuple[dict[str, Any], list[tuple[Key, int]]]:
-    """The tables of a text, and the line of every key."""
-    return tomllib.loads(text), list(find_key_lines(text))
+    """The tables of a text, and the line of every key.
+
+    Raises:
+        LimitError: If the text is nested too deeply, or has too many keys.
+        ValueError: If it is not valid TOML.
+    """
+    lines = list(find_key_lines(text))  # first: it refuses what a parser takes without end
+    data = tomllib.loads(text)
+    if path := find_too_deep(data):
+        line = max((line for key, line in lines if key == path[: len(key)]), default=1)
+        raise too_deep(line, path)
+    return data, lines
 
 
-def _syntax_fault(name: str, text: str, error: tomllib.TOMLDecodeError) -> Fault:
-    """The fault of invalid TOML, with line, text and perhaps key."""
+# The points of a sweep are made of the same files.
+_parse_cached = lru_cache(maxsize=64)(_parse)
+
+
+def _syntax_fault(name: str, text: str, error: tomllib.TOMLDecodeError, quotes: bool) -> Fault:
+    """The fault of invalid TOML, with line, perhaps key, and the text if `quotes`."""
     message = str(error)
     match = re.search(r"\s*\(at line (\d+), column \d+\)", message)
     line = int(match[1]) if match else text.count("\n") + 1
     if match:
         message = message.replace(match[0], "")
     message = re.sub(r"\s*\(at end of document\)", " at the end of the file", message)
-    lines = text.splitlines()
-    source = lines[line - 1].strip() if 0 < line <= len(lines) else ""
+    source = text.split("\n", line)[line - 1].strip() if quotes else ""
     key, first = "", line
     if re.match(r"Cannot (overwrite|declare|mutate)", message):
         # The error is at the end of the value; the key is the last one that begins before.
@@ -147,67 +160,3 @@ def _syntax_fault(name: str, text: str, error: tomllib.TOMLDecodeError) -> Fault
         message = f"not valid TOML: {message[:1].lower()}{message[1:]}"
         message += f" in `{source[:60]}`" if source else ""
     return Fault(Location(name, line), key, message)
-
-
-# Strings and comments, in which brackets and keys mean nothing.
-_STRING = re.compile(
-    r"""\"{3}(?:[^\\]|\\.)*?\"{3,5}|'{3}.*?'{3,5}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\#[^\n]*""",
-    re.DOTALL,
-)
-
-
-def _mask(match: re.Match[str]) -> str:
-    """A string or comment with its content masked, of the same length.
-
-    So no bracket or key within it counts.
-    """
-    text = match[0]
-    if text.startswith("#"):
-        return " " * len(text)
-    return text[0] + re.sub(r"[^\n]", "x", text[1:-1]) + text[-1]
-
-
-def _split_key(dotted: str) -> Key:
-    """The parts of a dotted TOML key, without quotes."""
-    if '"' not in dotted and "'" not in dotted:
-        return tuple(part.strip() for part in dotted.split("."))
-    parts: Key = ()
-    table: Any = tomllib.loads(f"{dotted} = 0")
-    while isinstance(table, dict):
-        ((name, table),) = table.items()
-        parts = (*parts, name)
-    return parts
-
-
-def find_key_lines(text: str) -> Iterator[tuple[Key, int]]:
-    """Key and line of every key and table of a TOML text.
-
-    Array tables are counted "0", "1", ...; keys of inline tables are left out.
-    """
-    table: Key = ()
-    counts: dict[Key, int] = {}
-    depth = 0
-    plain = _STRING.sub(_mask, text)
-    for number, (line, mask) in enumerate(
-        zip(text.split("\n"), plain.split("\n"), strict=True), start=1
-    ):
-        header = mask.lstrip().startswith("[")
-        brackets = len(mask) - len(mask.lstrip().lstrip("[")) if header else 0
-        match = _KEY.match(mask, brackets) if depth == 0 else None
-        if match and header:
-            table = ()
-            *above, last = _split_key(line[match.start(1) : match.end(1)])
-            for part in above:
-                table = (*table, part)
-                if table in counts:
-                    table = (*table, str(counts[table]))
-            table = (*table, last)
-            if mask.lstrip().startswith("[["):
-                counts[table] = counts.get(table, -1) + 1
-            if table in counts:
-                table = (*table, str(counts[table]))
-            yield table, number
-            continue
-        if match and match[2] == "=":
-            yield table + _split_key(line[match.start(1) : match.end(1)]), number
-        depth += sum(mask.count(c) for c in "[{") - sum(mask.count(c) for c in "]}")

@@ -200,7 +200,7 @@ def _distribution() -> Schema:
     scipy = {"properties": {"family": {"pattern": "^scipy\\."}}, "required": ["family"]}
     return {
         "properties": {**shapes, **words},
-        "patternProperties": {"^p[1-9][0-9]?$": {"type": "number"}},
+        "patternProperties": {"^p([1-9][0-9]?|(0|[1-9][0-9]?)\\.[0-9]*[1-9])$": {"type": "number"}},
         # The names of parameters of scipy are not known here.
         "if": scipy,
         "then": {"additionalProperties": {}},

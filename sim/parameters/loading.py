@@ -14,12 +14,14 @@ from sim.common.errors import Fault, InputError, Location
 from sim.common.text import shown
 from sim.parameters import correlation_groups, published, rules
 from sim.parameters.document import Document, read_toml
+from sim.parameters.key_lines import MAX_DEPTH, find_too_deep, split_key, too_deep
 from sim.parameters.merged_files import MergedFiles
 from sim.parameters.merging import merge
 from sim.parameters.scenario import Override, Scenario
 from sim.parameters.validation import build_scenario
 
 PARTY_FOLDERS = ("labs", "landlords")
+MOST_EXTENDED = 50  # files that extend one another
 
 
 def load(path: str | Path, set: Mapping[str, Any] | None = None) -> Scenario:
@@ -114,7 +116,7 @@ def _load(path: Path, changes: dict[str, Any], faults: list[Fault]) -> Scenario 
         return None
     sources = read_toml(root.parent / "sources.toml", faults)
     figures = root.parent / "published.toml"
-    statements = read_toml(figures, faults) if figures.exists() else None
+    statements = read_toml(figures, faults) if os.path.lexists(figures) else None
     is_complete = sources is not None and all(all(known.values()) for known in parties.values())
     if _is_hidden(path):
         message = "a scenario's file cannot begin with a dot: its runs would be hidden too"
@@ -194,17 +196,21 @@ def _read_chain(path: Path, faults: list[Fault]) -> tuple[list[tuple[Path, Docum
         `faults`); and the path of the last that was looked for, which then is the root.
     """
     chain: list[tuple[Path, Document]] = []
-    seen: list[Path] = []
+    seen: dict[Path, Path] = {}  # without links -> as it is named
     extended_at: Location | None = None
     while True:
-        if _resolve(path) in [_resolve(other) for other in seen]:
-            circle = " -> ".join(str(other) for other in [*seen, path])
-            location = extended_at or Location(str(path))
+        location = extended_at or Location(str(path))
+        if _resolve(path) in seen:
+            circle = " -> ".join(str(other) for other in [*seen.values(), path])
             faults.append(Fault(location, "extends", f"goes in a circle: {circle}"))
             return [], path
-        seen.append(path)
+        if len(seen) == MOST_EXTENDED:
+            message = f"expected a chain of at most {MOST_EXTENDED} files"
+            faults.append(Fault(location, "extends", message))
+            return [], path
+        seen[_resolve(path)] = path
         count = len(faults)
-        document = read_toml(path, faults)
+        document = read_toml(path, faults, quotes=extended_at is None)
         if document is None:
             blame = ("no such file", "cannot be read")
             if extended_at is not None and faults[count].message.startswith(blame):
@@ -236,7 +242,13 @@ def _document_of_changes(changes: Mapping[str, Any], faults: list[Fault]) -> Doc
             message = f"expected a key such as hardware.pue.median, got {shown(dotted)}"
             faults.append(Fault(location, "", message))
             continue
-        key = tuple(dotted.split("."))
+        try:
+            key = split_key(dotted)
+        except ValueError:
+            key = tuple(dotted.split("."))
+        if len(key) > MAX_DEPTH or find_too_deep(value) is not None:
+            faults.append(Fault(location, ".".join(key[:3]), str(too_deep(0, key))))
+            continue
         table = document.data
         for part in key[:-1]:
             within = table.setdefault(part, {})

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sim.common.errors import Fault, Location
-from sim.parameters.document import Document, Key
+from sim.parameters.document import Document
+from sim.parameters.locations import Key
 
 
 @dataclass

@@ -13,8 +13,9 @@ from sim.distributions.file_keys import find_replaced_keys, is_distribution_key
 from sim.distributions.landlord_capex import FISCAL_KEYS, FISCAL_YEAR_END
 from sim.model.inputs import IN_FISCAL_YEARS
 from sim.parameters import correlation_groups, sweep_axes
-from sim.parameters.document import Document, Key
+from sim.parameters.document import Document
 from sim.parameters.fields import GROUPS, HOST_FIELDS, JUDGEMENT
+from sim.parameters.locations import Key
 from sim.parameters.scenario import Override
 
 # Keys that change no number.
@@ -43,8 +44,7 @@ def merge(
     """
     _Merge(base, over, overrides, faults).merge_tables((), base.data, over.data)
     if overrides is None:
-        for key, location in over.locations.items():
-            base.locations.setdefault(key, location)
+        base.locations.add(over.locations, replace=False)
 
 
 @dataclass
@@ -68,7 +68,7 @@ class _Merge:
         distribution, replaced = self._find_replaced(key, above, before)
         for name in replaced:
             del below[name]
-            self.base.drop_locations((*key, name))
+            self.base.locations.drop((*key, name))
         # The first key of the new distribution is recorded as a change of the whole old one.
         own = (name for name in above if replaced and is_distribution_key(name, above))
         first = next(own, None)
@@ -76,7 +76,7 @@ class _Merge:
         for name, value in above.items():
             at = (*key, name)
             # Loadings are replaced as a table, unless a key such as loads.power names one of them.
-            is_all_loads = name == "loads" and at in self.over.locations
+            is_all_loads = name == "loads" and self.over.locations.get(at) is not None
             if isinstance(value, dict) and isinstance(below.get(name), dict) and not is_all_loads:
                 loads = dict(below[name]) if name == "loads" else None
                 self.merge_tables(at, below[name], value)
@@ -144,15 +144,15 @@ class _Merge:
 
     def _move_locations(self, at: Key, value: Any, before: Any) -> None:
         """Copy the locations of a key and keys below it from `over`."""
-        base, over = self.base, self.over
-        if at in over.locations or not isinstance(value, dict):
+        base, over = self.base.locations, self.over.locations
+        if over.get(at) is not None or not isinstance(value, dict):
             if isinstance(before, dict | list):
-                base.drop_locations(at)
-            base.locations[at] = over.table_location(at)
+                base.drop(at)
+            base[at] = self.over.table_location(at)
         else:
-            base.locations.pop(at, None)
-        if isinstance(value, dict | list):
-            base.locations.update({k: p for k, p in over.locations.items() if k[: len(at)] == at})
+            base.discard(at)
+        if isinstance(value, dict | list) and (below := over.below(at)) is not None:
+            base.add_below(at, below)
 
     def _mark_fiscal_years(
         self, key: Key, below: dict[str, Any], above: Mapping[str, Any], before: Mapping[str, Any]

@@ -10,8 +10,8 @@ from typing import Any
 
 from sim.common.text import finite, nearest, shown
 from sim.distributions.landlord_capex import FISCAL_YEAR_END
-from sim.parameters.document import Key
 from sim.parameters.fields import HOST_FIELDS
+from sim.parameters.locations import Key
 from sim.parameters.merged_files import MergedFiles
 from sim.parameters.quantities import read_provenance
 from sim.parameters.scenario import Hosting, Party

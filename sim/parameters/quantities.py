@@ -22,8 +22,8 @@ from sim.model.dims import FACTORS
 from sim.model.inputs import IN_FISCAL_YEARS, SPREAD_FROM
 from sim.parameters import rules
 from sim.parameters.distribution_errors import describe_unknown_family, explain_faults, join_key
-from sim.parameters.document import Key
 from sim.parameters.fields import JUDGEMENT, PARTY_KEYS, PROVENANCE_KEYS
+from sim.parameters.locations import Key
 from sim.parameters.merged_files import MergedFiles
 from sim.parameters.scenario import Quantity
 

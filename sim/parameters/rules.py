@@ -10,13 +10,16 @@ from sim.common.errors import Fault
 from sim.common.text import finite, nearest, shown
 from sim.model.dims import FACTORS, RENTAL_MODES, VIEWS
 from sim.model.inputs import ARR_FIELDS
-from sim.parameters.document import Document, Key
+from sim.parameters.document import Document
+from sim.parameters.locations import Key
 from sim.parameters.merged_files import MergedFiles
 from sim.parameters.options import draws_fault, sampler_fault, seed_fault, uncertainty_fault
 from sim.parameters.scenario import Hosting, Party, Quantity, RunDefaults, Settings
 
 FORMAT = 1
 MOST_SCORE = 10  # of a factor that is held
+MOST_NAMED_LABS = 100
+MOST_THRESHOLDS = 50  # each adds a probability of every lab and quarter
 
 
 def check_format(document: Document, key: Key, faults: list[Fault]) -> None:
@@ -120,15 +123,23 @@ def read_settings(document: Document, faults: list[Fault]) -> Settings:
             good["uncertainty"] = float(table["uncertainty"])
     if "named_labs" in table:
         labs = table["named_labs"]
+        many = isinstance(labs, list) and len(labs) > MOST_NAMED_LABS
         are_names = isinstance(labs, list) and all(isinstance(lab, str) for lab in labs)
-        if not are_names or not labs or len(set(labs)) < len(labs):
+        if many:
+            add_fault("named_labs", f"expected at most {MOST_NAMED_LABS} labs, got {len(labs):,}")
+        elif not are_names or not labs or len(set(labs)) < len(labs):
             add_fault("named_labs", f"expected a list of different labs, got {shown(labs)}")
         else:
             good["named_labs"] = tuple(labs)
     if "thresholds_gw" in table:
         levels = table["thresholds_gw"]
-        numbers = [finite(x) or 0.0 for x in levels] if isinstance(levels, list) else []
-        if not numbers or min(numbers) <= 0 or len(set(numbers)) < len(numbers):
+        many = isinstance(levels, list) and len(levels) > MOST_THRESHOLDS
+        is_read = isinstance(levels, list) and not many
+        numbers = [finite(x) or 0.0 for x in levels] if is_read else []
+        if many:
+            message = f"expected at most {MOST_THRESHOLDS} thresholds, got {len(levels):,}"
+            add_fault("thresholds_gw", message)
+        elif not numbers or min(numbers) <= 0 or len(set(numbers)) < len(numbers):
             message = f"expected a list of different numbers above 0, got {shown(levels)}"
             add_fault("thresholds_gw", message)
         else:

@@ -6,6 +6,7 @@ ends included) or `3,4,5` or `economic,accounting`.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,14 +17,28 @@ from typing import Any
 import numpy as np
 
 from sim.common.errors import Fault, Location
-from sim.common.text import in_words, shown
-from sim.parameters.document import Document, Key
+from sim.common.text import finite, in_words, shown
+from sim.parameters.document import Document
+from sim.parameters.locations import Key
 
 TABLE = "sweep"
 MOST_POINTS = 2_500
 Value = int | float | str | bool
 EXPECTED = "expected values such as 0.3:0.8:11 (from, to, how many), 3,4,5 or economic,accounting"
 NOT_SWEPT = ("format", "extends", "description", "run", TABLE)
+# Last parts of keys that change no number of the model.
+WITHOUT_NUMBERS = (
+    "format",
+    "extends",
+    "description",
+    "unit",
+    "source",
+    "note",
+    "as_of",
+    "name",
+    "order",
+)
+MOST_KEY = 500  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +81,12 @@ def _read_values(key: str, given: Any) -> tuple[Value, ...]:
     Raises:
         ValueError: With what is wrong with the key or the values.
     """
-    if not re.fullmatch(r"[^\s.=]+(\.[^\s.=]+)*", key):
+    if len(key) > MOST_KEY or not re.fullmatch(r"[^\s.=]+(\.[^\s.=]+)*", key):
         raise ValueError("expected a key such as hardware.pue.median")
     if key.split(".")[0] in NOT_SWEPT:
         raise ValueError("is not a parameter of the model, and cannot be swept")
+    if key.split(".")[-1] in WITHOUT_NUMBERS:
+        raise ValueError("changes no number of the model, and cannot be swept")
     is_spaced = isinstance(given, str) and ":" in given
     values = tuple(_spaced_values(given) if is_spaced else _listed_values(given))
     if len({isinstance(value, str | bool) for value in values}) > 1:
@@ -90,12 +107,14 @@ def _spaced_values(text: str) -> Iterator[Value]:
     if len(parts) != 3:
         raise ValueError(f"{EXPECTED}; got {shown(text)}")
     ends = [_read_number(part) for part in parts[:2]]
-    if not parts[2].isdecimal() or not 2 <= int(parts[2]) <= MOST_POINTS:
-        raise ValueError(f"expected how many values, from 2 to {MOST_POINTS:,}, got '{parts[2]}'")
+    count = _read_number(parts[2])
+    if not isinstance(count, int) or not 2 <= count <= MOST_POINTS:
+        got = shown(parts[2])
+        raise ValueError(f"expected how many values, from 2 to {MOST_POINTS:,}, got {got}")
     if ends[0] == ends[1]:
         raise ValueError(f"expected two different ends, got {shown(text)}")
     first, last = (Fraction(repr(end)) for end in ends)
-    steps = int(parts[2]) - 1
+    steps = count - 1
     exact = [first + (last - first) * i / steps for i in range(steps + 1)]
     is_whole = all(isinstance(end, int) for end in ends) and all(x.denominator == 1 for x in exact)
     yield from ((int(x) if is_whole else float(x)) for x in exact)
@@ -104,7 +123,7 @@ def _spaced_values(text: str) -> Iterator[Value]:
 def _read_number(text: str) -> int | float:
     number = _read_value(text)
     if isinstance(number, str | bool):
-        raise ValueError(f"expected a number, got '{text}'")
+        raise ValueError(f"expected a number, got {shown(text)}")
     return number
 
 
@@ -120,9 +139,11 @@ def _listed_values(given: Any) -> Iterator[Value]:
         given = given.tolist()
     elif isinstance(given, Mapping) or not isinstance(given, Iterable):
         given = [given]
-    entries = list(given)
+    entries = list(itertools.islice(given, MOST_POINTS + 1))
     if not entries:
         raise ValueError(EXPECTED)
+    if len(entries) > MOST_POINTS:
+        raise ValueError(f"expected at most {MOST_POINTS:,} values")
     yield from map(_read_value, entries)
 
 
@@ -148,8 +169,8 @@ def _read_value(given: Any) -> Value:
         raise ValueError(f"expected a number or a word, got {shown(value)}")
     if value == "":
         raise ValueError(EXPECTED)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"expected finite numbers, got {value}")
+    if not isinstance(value, str | bool) and finite(value) is None:
+        raise ValueError(f"expected finite numbers, got {shown(value)}")
     return value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ import numpy as np
 
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import in_words, words
-from sim.parameters.document import Key
 from sim.parameters.loading import load
+from sim.parameters.locations import Key
 from sim.parameters.scenario import Scenario
 from sim.parameters.sweep_axes import TABLE, Axis, Value
 
@@ -56,6 +56,12 @@ def _points(axes: Sequence[Axis]) -> list[dict[str, Value]]:
     return [dict(zip(keys, values, strict=True)) for values in combinations]
 
 
+def _ends(axes: Sequence[Axis]) -> list[dict[str, Value]]:
+    """The values by key at the first and at the last point."""
+    first, last = ({axis.key: axis.values[i] for axis in axes} for i in (0, -1))
+    return [first] if first == last else [first, last]
+
+
 def _describe_key(key: str, scenario: Scenario) -> tuple[str, str]:
     """The unit and the meaning of a dotted key, such as `hardware.pue.median`."""
     parts: Key = tuple(key.split("."))
@@ -81,21 +87,27 @@ def load_grid(
     over: Sequence[Axis],
     set: Mapping[str, Any] | None = None,
     faults: list[Fault] | None = None,
+    check: Callable[[Scenario, list[Fault]], None] = lambda scenario, faults: None,
 ) -> Grid:
     """Read a parameter file once for every point of a grid.
+
+    Where something is wrong already, only the first and the last point are read: all of them may
+    take minutes, or be without end.
 
     Args:
         path: A TOML file, as of `load`.
         over: The axes; those of the file's `[sweep]` where there are none.
         set: Changes on top, the same at every point, as of `load`.
         faults: What is wrong already, such as with the axes; it is raised with all else.
+        check: Adds to a list of faults what is wrong with a scenario for this sweep; called with
+            the first that has no faults of its own.
 
     Returns:
         The grid, all of its scenarios checked.
 
     Raises:
-        InputError: With the faults of all points, each once; one that only some points have
-            names the values that these have in common.
+        InputError: With the faults of all points that were read, each once; one that only some
+            points have names the values that these have in common.
     """
     faults = list(faults or [])
     changes = dict(set or {})
@@ -114,8 +126,10 @@ def load_grid(
             message = f"nothing is swept: give --over KEY=VALUES, or a table [{TABLE}] in the file"
             faults.append(Fault(Location(str(path)), "", message))
         raise InputError(faults + plain)
-    scenarios = []
-    points = _points(axes)
+    if base is not None:
+        check(base, faults)
+    scenarios: list[Scenario] = []
+    points = _points(axes) if not faults else _ends(axes)
     faulty: dict[Fault, list[int]] = {}  # the points at which each occurs
     for number, point in enumerate(points):
         try:
@@ -123,6 +137,11 @@ def load_grid(
         except InputError as error:
             for fault in error.faults:
                 faulty.setdefault(fault, []).append(number)
+            continue
+        if base is None and len(scenarios) == 1:
+            check(scenarios[0], faults)
+            if faults:
+                break
     for fault, numbers in faulty.items():
         faults.append(fault if fault in plain else _locate_fault(fault, axes, points, numbers))
     if faults:
@@ -170,9 +189,10 @@ def _locate_fault(
     partial = {
         axis.key: occurring[axis.key]
         for axis in axes
-        if len(occurring[axis.key]) < len(axis.values)
+        if len(occurring[axis.key]) < len(axis.values) and len(numbers) < len(points)
     }
-    if len(numbers) < math.prod(map(len, occurring.values())):  # no product: name the first point
+    product = math.prod(map(len, occurring.values()))
+    if len(numbers) < min(product, len(points)):  # no product: name the first point
         partial = {key: [value] for key, value in points[numbers[0]].items()}
     blamed = max(axes, key=lambda axis: (_count_common(axis.key, fault.key), axis.key in partial))
     location = blamed.location if fault.location.file == "--set" else fault.location

@@ -253,25 +253,17 @@ def plan_sweep(
     faults += [Fault(*location(name), message) for name, message in messages.items()]
     key = "outputs" if caller else "output"
     names, parsed = _parse_outputs(outputs or (), *location(key), faults)
-    grid = load_grid(path, along, changes, faults)
+
+    def check(scenario: Scenario, faults: list[Fault]) -> None:
+        """Add to `faults` which outputs the scenario lacks, before all points are read."""
+        _check_outputs(names, parsed, scenario, caller or "--output", faults)
+
+    grid = load_grid(path, along, changes, faults, check)
     first = grid.scenarios[0]
     if outputs is None:
         names, parsed = [*HEADLINE, *PROBABILITIES], _default_expressions(grid.scenarios)
-    labs, landlords = ([party.id for party in parties] for parties in (first.labs, first.landlords))
-    origin = caller or "--output"
-    for expression in parsed:
-        try:
-            expressions.check(expression, labs, landlords, origin, of_a_run=False)
-        except InputError as error:
-            faults += error.faults
-    absent = [lab for lab in first.settings.named_labs if lab not in labs]
-    if absent and outputs is None:
-        names.remove("p_both_named")
-    elif absent and "p_both_named" in names:
-        message = f"model.named_labs: '{absent[0]}' is not in the run{nearest(absent[0], labs)}"
-        faults.append(Fault(Location(origin), "p_both_named", message))
-    if faults:
-        raise InputError(faults)
+        if _absent_labs(first):
+            names.remove("p_both_named")
     chosen = dict.fromkeys([*names, *(expression.variable for expression in parsed)])
     options = run_options(
         first, draws, seed, sampler, tuple(chosen), threads=threads, bad_draws=bad_draws,
@@ -309,6 +301,37 @@ def _parse_outputs(
         except InputError as error:
             faults += error.faults
     return names, list(parsed.values())
+
+
+def _absent_labs(scenario: Scenario) -> list[str]:
+    """The labs of `model.named_labs` that a scenario does not have."""
+    labs = [party.id for party in scenario.labs]
+    return [lab for lab in scenario.settings.named_labs if lab not in labs]
+
+
+def _check_outputs(
+    names: Sequence[str],
+    parsed: Sequence[Expression],
+    scenario: Scenario,
+    origin: str,
+    faults: list[Fault],
+) -> None:
+    """Add to `faults` why a scenario has not these outputs and expressions.
+
+    `origin` is the option or function that named them.
+    """
+    labs, landlords = (
+        [party.id for party in parties] for parties in (scenario.labs, scenario.landlords)
+    )
+    for expression in parsed:
+        try:
+            expressions.check(expression, labs, landlords, origin, of_a_run=False)
+        except InputError as error:
+            faults += error.faults
+    absent = _absent_labs(scenario)
+    if absent and "p_both_named" in names:
+        message = f"model.named_labs: '{absent[0]}' is not in the run{nearest(absent[0], labs)}"
+        faults.append(Fault(Location(origin), "p_both_named", message))
 
 
 def _default_expressions(scenarios: Sequence[Scenario]) -> list[Expression]:

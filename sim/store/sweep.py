@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from sim.common.errors import InputError
+from sim.common.text import csv_cell
 from sim.simulation.sweep import SweepPlan
 from sim.statistics.tidy import COLUMNS, tidy_rows
 from sim.store import leftovers, locks, manifest, netcdf, reader, run_files
@@ -255,5 +256,6 @@ def _write_csv(plan: SweepPlan, ds: xr.Dataset, path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow([*(axis.key for axis in plan.grid.axes), *COLUMNS])
         for point in np.ndindex(*plan.grid.shape):
-            values = [axis.values[i] for axis, i in zip(plan.grid.axes, point, strict=True)]
+            pairs = zip(plan.grid.axes, point, strict=True)
+            values = [csv_cell(axis.values[i]) for axis, i in pairs]
             writer.writerows([*values, *row] for row in tidy_rows(ds, point))

@@ -101,7 +101,28 @@ FAULTS: dict[str, tuple[str, int, str, str]] = {
         "expected levels between 0 and 1 in quantiles, got 5",
     ),
     "p0": (
-        'family="lognormal"\nmedian=9\nsigma=1\np0=1', 7, ".p0", "unknown key for lognormal"
+        'family="lognormal"\nmedian=9\nsigma=1\np0=1', 7, ".p0", "expected a key from p1 to p99"
+    ),
+    "p05": ('family="lognormal"\np05=3\np95=9', 5, ".p05", "expected the key p5"),
+    "p50.0": ('family="lognormal"\n"p50.0"=3\np95=9', 5, ".p50.0", "expected the key p50"),
+    "p99.50": ('family="lognormal"\np5=3\n"p99.50"=9', 6, ".p99.50", 'expected the key "p99.5"'),
+    "p99.5 without quotes": (
+        'family="lognormal"\np5=3\np99.5=9', 6, ".p99",
+        'expected the key "p99.5", as a point without quotes makes a table of it',
+    ),
+    "p0.5 without quotes": (
+        'family="lognormal"\np0.5=3\np95=9', 5, ".p0", 'expected the key "p0.5"'
+    ),
+    "a level at the end": (
+        f'family="lognormal"\np5=3\n"p99.{"9" * 30}"=9', 0, "", "cannot be told from the end"
+    ),
+    "too many quantiles": (
+        f'family="lognormal"\nquantiles=[{", ".join(f"[{i / 200}, {i}]" for i in range(1, 102))}]',
+        0, "", "expected at most 100 quantiles",
+    ),
+    "too many components": (
+        f'family="mixture"\nweights=[1]\ncomponents=[{"2, " * 101}]', 6, ".components",
+        "expected a list of at most 100",
     ),
     "quantiles of separate values": (
         'family="discrete"\nvalues=[1]\nweights=[1]\np10=1', 7, ".p10",
@@ -148,7 +169,7 @@ FAULTS: dict[str, tuple[str, int, str, str]] = {
     ),
     "column of texts": (
         'family="empirical"\nfile="observed.csv"\ncolumn="place"', 5, ".file",
-        "observed.csv, line 2: expected a number in place, got 'Ohio'",
+        "observed.csv, line 2: expected a number with a decimal point in place",
     ),
     "csv that is a number": ('family="empirical"\nfile=1', 5, ".file", "expected a text, got 1"),
     "csv beside values": (

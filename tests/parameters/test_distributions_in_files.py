@@ -8,7 +8,7 @@ import tomllib
 import numpy as np
 import pytest
 import tomli_w
-from parameter_files import OBSERVED, RENT, Folder
+from parameter_files import OBSERVED, PUE, RENT, Folder
 from scipy.special import ndtri
 
 import sim
@@ -162,3 +162,44 @@ def test_a_lognormal_by_median_and_sigma_is_that_of_its_quantiles(folder: Folder
     same = folder.distribution(TOKENS, f"{LOGNORMAL}p10={low}\np90={high}")
     assert isinstance(same, Lognormal)
     np.testing.assert_allclose([same.median, same.sigma], [20, 0.5])
+
+
+SPOILT_CSV = {
+    "decimal comma": ("x\n1.5\n1,18\n", None, "line 3: expected 1 cell, got 2; numbers have a"),
+    "decimal comma beside others": ("a,x\nOhio,1,18\n", "x", "line 2: expected 2 cells, got 3"),
+    "decimal comma in quotes": (
+        'x,y\n"1,18",2\n', "x", "line 2: expected a number with a decimal point in x"
+    ),
+    "decimal commas between semicolons": ("x;y\n1,5;2,5\n", None, "line 2: expected 1 cell, got 3"),
+    "row that is too short": ("x,y\n1.1,2\n1.2\n", "x", "line 3: expected 2 cells, got 1"),
+    "column that is there twice": ("x,x\n0.1,1\n", "x", "line 1: columns 1 and 2 have one name"),
+    "other columns of one name": (
+        "x,y,z,y\n0.1,1,1,1\n", "x", "line 1: columns 2 and 4 have one name"
+    ),
+    "header without a name": ("\n1.2\n", None, "expected a column, which is one of 0"),
+    "several columns": ("x,y\n1.1,2\n", None, "expected a column, which is one of 2"),
+    "bytes that are no text": (b"x\n\xff\n", None, "cannot be read: not a text file"),
+    "another file": (
+        "root:x:0:0:root:/root:/bin/sh\nuser:y:1\n", None,
+        "line 2: expected a number with a decimal point",
+    ),
+    "column of another file": (
+        "root:x:0:0:root:/root:/bin/sh\nuser:y:1\n", "x", "no column 'x'"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPOILT_CSV)
+def test_a_csv_file_that_is_no_column_of_numbers_is_refused_by_line(
+    folder: Folder, name: str
+) -> None:
+    """Its cells are not told: `file` may lead to any file that the user can read."""
+    content, column, message = SPOILT_CSV[name]
+    folder.write("observed.csv", content)
+    named = "" if column is None else f'column = "{column}"\n'
+    body = f'[{PUE}]\nfamily = "empirical"\nfile = "observed.csv"\n{named}'
+    fault = folder.fault(folder.overlay(body))
+    assert fault[:3] == ("overlay.toml", 5, f"{PUE}.file")
+    assert message in fault.message
+    assert "root" not in fault.message
+    assert "user" not in fault.message

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from parameter_files import PUE, RENT, SHIPPED, Folder
 
 from sim.common.errors import Fault, InputError, Location
-from sim.parameters.document import Document, Key, find_key_lines, read_toml
+from sim.parameters.document import Document, read_toml
+from sim.parameters.key_lines import find_key_lines
+from sim.parameters.locations import Key, Locations
 
 PARAMS = ROOT / "params"
 
@@ -186,7 +188,8 @@ def test_any_text_has_lines_within_it(tokens: list[str]) -> None:
 
 def test_a_key_without_a_location_has_that_of_its_table() -> None:
     location, table = Location("a.toml", 3), Location("a.toml", 2)
-    document = Document({}, {("b",): table, ("b", "c"): location}, Location("a.toml"))
+    locations = Locations([(("b",), table), (("b", "c"), location)])
+    document = Document({}, locations, Location("a.toml"))
     assert document.location(("b", "c")) == location
     assert document.location(("b", "c", "d")) == location
     assert document.location(("b", "x", "y")) == table
@@ -270,6 +273,24 @@ def test_a_syntax_error_has_its_line(
     assert [fault.line for fault in faults] == [text[:first].count("\n") + 1]
     assert faults[0].message.startswith("not valid TOML: ")
     assert message in faults[0].message
+
+
+@pytest.mark.parametrize("file", ["secret", "labs/xai.toml", "sources.toml", "published.toml"])
+def test_only_the_file_that_a_user_names_is_quoted(folder: Folder, file: str) -> None:
+    """`extends`, or a link in place of a lab, may lead to any file that the user can read."""
+    secret = "root:x:0:0:root:/root:/bin/sh"
+    folder.write("secret", f"{secret}\n")
+    if file != "secret":
+        (folder.root / file).unlink()
+        (folder.root / file).symlink_to("../secret" if "/" in file else "secret")
+        (fault,) = [fault for fault in folder.faults() if fault.file == file]
+        assert fault.line == 1
+    else:
+        fault = folder.fault(folder.overlay("", extends=file))
+        assert fault[:2] == (file, 1)
+        assert secret in folder.fault(file).message
+    assert fault.message.startswith("not valid TOML: expected '=' after a key")
+    assert "root" not in fault.message
 
 
 def test_a_text_that_does_not_end_is_refused_at_the_end_of_the_file(folder: Folder) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from typing import Any
 
@@ -107,6 +108,14 @@ def test_flags_are_words_in_a_coordinate() -> None:
         ({"a": 1}, "expected a number or a word, got {'a': 1}"),
         (None, "expected a number or a word, got None"),
         ([float("nan")], "expected finite numbers, got nan"),
+        ("1:2:²", "expected a number, got '²'"),
+        (f"1:1{'0' * 400}:3", "expected finite numbers, got 1000"),
+        (f"1,1{'0' * 400}", "expected finite numbers, got 1000"),
+        (f"1:2:{'1' * 5000}", "expected finite numbers, got inf"),
+        (f"1:{'1' * 5000}:3", "expected finite numbers, got inf"),
+        ([10**400], "expected finite numbers, got 1000"),
+        (range(10**9), "expected at most 2,500 values"),
+        (itertools.count(), "expected at most 2,500 values"),
     ],
 )
 def test_values_with_a_fault_are_refused(given_values: Any, message: str) -> None:
@@ -116,6 +125,17 @@ def test_values_with_a_fault_are_refused(given_values: Any, message: str) -> Non
 @pytest.mark.parametrize("key", ["run.draws", "extends", "sweep.hardware.pue.median"])
 def test_a_key_that_is_no_parameter_cannot_be_swept(key: str) -> None:
     assert "cannot be swept" in fault("1,2", key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "labs.openai.name", "labs.openai.order", "hardware.pue.note", "hardware.pue.source",
+        "hardware.pue.unit", "hardware.pue.as_of",
+    ],
+)  # fmt: skip
+def test_a_key_that_changes_no_number_cannot_be_swept(key: str) -> None:
+    assert "changes no number of the model" in fault("=1,@b", key)
 
 
 def test_axes_have_different_keys_and_a_bounded_number_of_points() -> None:

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from conftest import Command
-from parameter_files import Folder
+from parameter_files import PUE, RENT, Folder
 
 import sim
-from sim.common.errors import Fault, InputError
-from sim.parameters import sweep_axes
+from sim.common.errors import Fault, InputError, Location
+from sim.parameters import sweep_axes, sweep_grid
+from sim.parameters.sweep_axes import Axis
 from sim.parameters.sweep_grid import Grid, load_grid
 
 DUTY = "utilisation.duty_cycle_online_inference.median"
@@ -93,6 +94,45 @@ def test_a_fault_of_some_points_names_their_common_values(folder: Folder) -> Non
         "over: labs.openai.host: the share_2026 of its landlords add up to 1.1, expected 1"
         f" (at {share} = 0.5)"
     ]
+
+
+def test_faults_that_are_known_already_are_raised_before_all_points_are_read(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A grid takes minutes to be read, or, with too many points, has no end."""
+    read: list[Any] = []
+
+    def count(path: Any, changes: Any) -> sim.Scenario:
+        read.append(changes)
+        return sim.load(path, changes)
+
+    monkeypatch.setattr(sweep_grid, "load", count)
+    monkeypatch.setattr(sweep_grid, "load", count)
+    known = Fault(Location("--output"), "nonsense", "unknown output")
+    values = tuple(map(float, range(1, 2501)))
+    axes = [Axis(key, values, Location("over")) for key in (LIFE, f"{PUE}.median", f"{RENT}.value")]
+    for some in (axes[:1], axes):
+        read.clear()
+        with pytest.raises(InputError) as caught:
+            load_grid(folder.root / "base.toml", some, None, [known])
+        assert known in caught.value.faults
+        assert len(read) == 3  # the file itself, the first point and the last
+
+
+def test_a_sweep_is_checked_with_its_first_scenario(folder: Folder) -> None:
+    checked: list[str] = []
+
+    def check(scenario: sim.Scenario, faults: list[Fault]) -> None:
+        checked.append(scenario.name)
+        faults.append(Fault(Location("--output"), "gw[x]", "unknown label"))
+
+    axis = Axis(f"{PUE}.median", (1.1, 1.15, 1.2), Location("over"))
+    for missing in (False, True):  # a number that only the sweep gives
+        if missing:
+            folder.change(f"{PUE}.median", "")
+        with pytest.raises(InputError, match="unknown label"):
+            load_grid(folder.root / "base.toml", [axis], None, None, check)
+    assert checked == ["base", "base"]
 
 
 def test_a_fault_of_the_file_itself_keeps_its_location(folder: Folder) -> None:

@@ -17,6 +17,7 @@ from conftest import runs_in
 from sweep_plans import BASE, DUTY, HURDLE, LIFE, MEDIAN, make_plan
 
 import sim
+from sim.parameters import sweep_axes
 from sim.simulation import sweep as sweeps
 from sim.store import folders
 from sim.store import sweep as store_sweep
@@ -88,6 +89,25 @@ def test_stored_sweep_is_read_without_evaluating_points(
     assert (points, forced.from_disk) == ([0, 1], 0)
     assert read_files(first.folder) == before
     assert runs_in(tmp_path) == [first.folder]
+
+
+def test_words_of_a_sweep_are_no_formulas_in_its_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ["=cmd.csv", "+1.csv", "-1.csv", "@a.csv", "plain.csv"]
+    for name in names:
+        Path(name).write_text("x\n0.1\n0.2\n")
+    key = "hardware.network_cost_ratio"
+    plan = sweeps.plan_sweep(
+        BASE, sweep_axes.of_mapping({f"{key}.file": names}, []), [MEDIAN],
+        {f"{key}.family": "empirical"}, [], draws=64, seed=3, sampler=None, threads=None,
+        bad_draws="fail", drop_questionable=False,
+    )  # fmt: skip
+    folder = store_sweep.run(plan, tmp_path / "out", figures=False).folder
+    with (folder / "sweep.csv").open(newline="", encoding="utf-8") as file:
+        cells = [next(iter(row.values())) for row in csv.DictReader(file)]
+    assert list(dict.fromkeys(cells)) == ["'=cmd.csv", "'+1.csv", "'-1.csv", "'@a.csv", "plain.csv"]
 
 
 def test_killed_sweep_is_resumed_to_the_same_files(tmp_path: Path) -> None:
