@@ -51,7 +51,7 @@ def open_regular(path: Path, most_bytes: int = MOST_BYTES) -> BufferedReader:
 def _check(status: os.stat_result, path: Path, most_bytes: int) -> None:
     """Refuse what is no regular file of at most this size."""
     if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise IsADirectoryError(errno.EISDIR, "it is a folder, not a file", str(path))
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     if status.st_size > most_bytes:

@@ -209,7 +209,7 @@ def make_large(path: Path) -> None:
 IRREGULAR: dict[str, tuple[Callable[[Path], None], str]] = {
     "device": (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
     "pipe": (make_pipe, "not a regular file"),
-    "folder": (Path.mkdir, "Is a directory"),
+    "folder": (Path.mkdir, "it is a folder"),
     "link that leads nowhere": (lambda path: path.symlink_to("nowhere"), ""),
     "link in a circle": (lambda path: path.symlink_to(path.name), "symbolic links"),
     "file that is too large": (make_large, "MiB, the most that is read"),

@@ -230,7 +230,7 @@ def test_a_missing_file_is_refused_with_the_nearest(folder: Folder) -> None:
 def test_a_folder_in_place_of_a_file_is_refused(folder: Folder) -> None:
     fault = folder.fault("labs")
     assert fault[:3] == ("labs", 0, "")
-    assert fault.message == "cannot be read: Is a directory"
+    assert fault.message == "cannot be read: it is a folder, not a file"
 
 
 def test_a_link_to_itself_is_refused(folder: Folder) -> None:

@@ -139,7 +139,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "a folder": (both(removed("run.nc"), foldered("run.nc")), "it is a folder"),
     "endless manifest": (
         written("manifest.json", b" " * (manifests.MOST_BYTES + 1)),
-        "and at most 33,554,432",
+        "larger than 32 MiB",
     ),
     "of another run": (changed(seed=4), "another seed"),
     "newer": (changed(format=99), "format 99 is newer than this version of sim reads"),
