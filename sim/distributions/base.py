@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -169,9 +170,27 @@ class Distribution(BaseModel):
         """The log of P(X > x)."""
         raise NotImplementedError
 
+    def log_tails(self, x: Array) -> tuple[Array, Array]:
+        """The logs of P(X <= x) and P(X > x), without a cut."""
+        return self.log_cdf(x), self.log_sf(x)
+
     def log_probabilities_at(self, x: Array) -> tuple[Array, Array]:
         """The logs of P(X <= x) and P(X > x), after a cut."""
-        return self.log_cdf(x), self.log_sf(x)
+        return self.log_tails(x)
+
+    def log_probability_at(self, x: Array, side: int) -> Array:
+        """The log of P(X <= x) (`side` 0) or P(X > x) (1), after a cut."""
+        return (self.log_cdf, self.log_sf)[side](x)
+
+    def bracket(self, z: Array) -> tuple[Array, Array]:
+        """Two values at each normal score between which the quantile lies; cheap to compute."""
+        values = self.quantile(z)
+        return values, values
+
+    @property
+    def point_masses(self) -> Array:
+        """The values, rising, that have a probability of their own; [value], mostly none."""
+        return np.empty(0)
 
     def standard(self) -> tuple[Distribution, float, float]:
         """A distribution of the same shape, and this one's shift and factor.
@@ -204,6 +223,20 @@ class Distribution(BaseModel):
         return 1.0
 
 
+class _Cut(NamedTuple):
+    """Log-probabilities of a cut: below `min`, above `max` and between them.
+
+    Each is exact where it is tiny; `kept` is -inf where nothing is left. `from_min` and `to_max`
+    are those of P(X >= min) and P(X <= max) without the cut.
+    """
+
+    below: float
+    above: float
+    kept: float
+    from_min: float
+    to_max: float
+
+
 class Tailed(Distribution):
     """A distribution given by its tails; `min` and `max` truncate it.
 
@@ -224,12 +257,11 @@ class Tailed(Distribution):
 
     @model_validator(mode="after")
     def _check_cut(self) -> Tailed:
-        if self.bounded or (self.min is None and self.max is None):
+        if not self._is_cut:
             return self
         if self.min is not None and self.max is not None and self.min >= self.max:
             raise ValueError(f"expected min < max, got {self.min:g}, {self.max:g}")
-        *_, kept = self._cut()
-        if not kept > -math.inf:
+        if not self._cut.kept > -math.inf:
             raise ValueError(
                 f"nothing is left of the distribution between min and max: {self._interval()}"
                 " holds less than 1e-300 of it"
@@ -240,67 +272,85 @@ class Tailed(Distribution):
         low = "-inf" if self.min is None else f"{self.min:g}"
         return f"{low} to {'inf' if self.max is None else f'{self.max:g}'}"
 
-    def _cut(self) -> tuple[float, float, float]:
-        """Log-probabilities below `min`, above `max`, and between them.
+    @property
+    def _is_cut(self) -> bool:
+        return not self.bounded and (self.min is not None or self.max is not None)
 
-        Each is exact where it is tiny; the last is -inf where nothing is left.
-        """
-        below, above = -math.inf, -math.inf
-        kept = 0.0
+    @cached_property
+    def _cut(self) -> _Cut:
+        below = above = -math.inf
+        from_min = to_max = kept = 0.0
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             if self.min is not None:
-                below = float(self.log_below(np.asarray(self.min)))
+                below, from_min = map(float, self._log_around(self.min))
             if self.max is not None:
-                above = float(self.log_sf(np.asarray(self.max)))
+                to_max, above = map(float, self.log_tails(np.asarray(self.max)))
             if self.min is not None and below > LOG_HALF:
-                kept = float(log_difference(float(self._log_from(self.min)), above))
+                kept = float(log_difference(from_min, above))
             elif self.max is not None and above > LOG_HALF:
-                kept = float(log_difference(float(self.log_cdf(np.asarray(self.max))), below))
+                kept = float(log_difference(to_max, below))
             elif self.min is not None or self.max is not None:
                 kept = float(np.log1p(-np.exp(below) - np.exp(above)))
-        return below, above, kept if not math.isnan(kept) else -math.inf
+        kept = kept if not math.isnan(kept) else -math.inf
+        return _Cut(below, above, kept, from_min, to_max)
+
+    def _log_around(self, x: float) -> tuple[Array, Array]:
+        """The logs of P(X < x) and P(X >= x), without a cut."""
+        has_own = x in self.uncut_point_masses
+        return self.log_tails(np.asarray(np.nextafter(x, -math.inf) if has_own else x))
+
+    @property
+    def uncut_point_masses(self) -> Array:
+        """The `point_masses` of the distribution without its cut."""
+        return np.empty(0)
+
+    @property
+    def point_masses(self) -> Array:
+        values, (low, high) = self.uncut_point_masses, self.support
+        return values[(low <= values) & (values <= high)]
 
     def log_probabilities_at(self, x: Array) -> tuple[Array, Array]:
         """The logs of P(X <= x) and P(X > x), after a cut.
 
         Both are exact where they are tiny.
         """
-        up_to, over = self.log_cdf(x), self.log_sf(x)
-        if self.bounded or (self.min is None and self.max is None):
-            return up_to, over
-        below, above, kept = self._cut()
+        log_p, log_q = self.log_tails(x)
+        if not self._is_cut:
+            return log_p, log_q
+        below, above, kept, from_min, to_max = self._cut
         # Of two numbers near 1 the difference is lost: then that of their complements is taken.
         if below > LOG_HALF and self.min is not None:
-            up_to = log_difference(self._log_from(self.min), np.maximum(over, above))
+            up_to = log_difference(from_min, np.maximum(log_q, above))
         else:
-            up_to = log_difference(np.maximum(up_to, below), below)
+            up_to = log_difference(np.maximum(log_p, below), below)
         if above > LOG_HALF and self.max is not None:
-            most = self.log_cdf(np.asarray(self.max))
-            over = log_difference(most, np.clip(self.log_cdf(x), below, most))
+            over = log_difference(to_max, np.clip(log_p, below, to_max))
         else:
-            over = log_difference(np.maximum(over, above), above)
+            over = log_difference(np.maximum(log_q, above), above)
         return np.minimum(up_to - kept, 0.0), np.minimum(over - kept, 0.0)
 
-    def log_below(self, x: Array) -> Array:
-        """The log of P(X < x)."""
-        return self.log_cdf(x)
+    def log_probability_at(self, x: Array, side: int) -> Array:
+        if self._is_cut:
+            return self.log_probabilities_at(x)[side]
+        return super().log_probability_at(x, side)
 
-    def _log_from(self, x: float) -> Array:
-        """The log of P(X >= x)."""
-        return self.log_sf(np.asarray(x))
+    def _uncut_tails(self, z: Array) -> tuple[Array, Array]:
+        """Log-probabilities below and above the values at scores, without the cut."""
+        log_p, log_q = log_ndtr(z), log_ndtr(-np.asarray(z))
+        if self._is_cut:
+            cut = self._cut
+            log_p = np.logaddexp(cut.below, log_p + cut.kept)
+            log_q = np.logaddexp(cut.above, log_q + cut.kept)
+        return log_p, log_q
 
     def quantile(self, z: Array) -> Array:
-        log_p, log_q = log_ndtr(z), log_ndtr(-np.asarray(z))
-        is_cut = not self.bounded and (self.min is not None or self.max is not None)
-        if is_cut:
-            below, above, kept = self._cut()
-            log_p, log_q = np.logaddexp(below, log_p + kept), np.logaddexp(above, log_q + kept)
+        log_p, log_q = self._uncut_tails(z)
         is_low = log_p <= log_q
         x = np.empty(np.shape(z))
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             x[is_low] = self.lower(np.minimum(log_p[is_low], LOG_HALF))
             x[~is_low] = self.upper(np.minimum(log_q[~is_low], LOG_HALF))
-        return np.clip(x, *self.support) if is_cut else x
+        return np.clip(x, *self.support) if self._is_cut else x
 
     @property
     def support(self) -> tuple[float, float]:
@@ -322,17 +372,28 @@ class Tailed(Distribution):
     def cut_share(self) -> float:
         if self.bounded:
             return 0.0
-        below, above, kept = self._cut()
-        removed = math.exp(below) + math.exp(above)
-        return removed if removed < 0.5 else -math.expm1(kept)
+        removed = math.exp(self._cut.below) + math.exp(self._cut.above)
+        return removed if removed < 0.5 else -math.expm1(self._cut.kept)
 
     @property
     def kept_share(self) -> float:
-        return 1.0 if self.bounded else math.exp(self._cut()[2])
+        return 1.0 if self.bounded else math.exp(self._cut.kept)
 
 
 class ScoreTransform(Tailed):
-    """A distribution whose values are a rising function of a normal score."""
+    """A distribution whose values are a rising function of a normal score.
+
+    With a spread of 0 it has one value, and each other has a score of -inf or inf.
+    """
+
+    @property
+    def spread(self) -> float:
+        """The factor of the score."""
+        raise NotImplementedError
+
+    @property
+    def uncut_point_masses(self) -> Array:
+        return np.empty(0) if self.spread else self.from_score(np.zeros(1))
 
     def from_score(self, z: Array) -> Array:
         """The value at a normal score, without a cut."""
@@ -343,7 +404,7 @@ class ScoreTransform(Tailed):
         raise NotImplementedError
 
     def quantile(self, z: Array) -> Array:
-        if self.bounded or (self.min is None and self.max is None):
+        if not self._is_cut:
             with np.errstate(over="ignore"):
                 return self.from_score(np.asarray(z))
         return super().quantile(z)
@@ -355,7 +416,12 @@ class ScoreTransform(Tailed):
         return self.from_score(-ndtri_exp(log_q))
 
     def log_cdf(self, x: Array) -> Array:
-        return np.asarray(log_ndtr(self.to_score(x)))
+        return np.asarray(log_ndtr(self._score_of(x)))
 
     def log_sf(self, x: Array) -> Array:
-        return np.asarray(log_ndtr(-self.to_score(x)))
+        return np.asarray(log_ndtr(-self._score_of(x)))
+
+    def _score_of(self, x: Array) -> Array:
+        if self.spread:
+            return self.to_score(x)
+        return np.where(np.asarray(x) < self.uncut_point_masses[0], -math.inf, math.inf)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sim.distributions.base import Distribution
-from sim.distributions.discrete import Steps
+from sim.distributions.discrete import Fixed, Steps
 from sim.distributions.elicitation import Array
 from sim.distributions.from_scipy import Scipy
 from sim.distributions.quantile_tables import REACH, SPLIT, Table, table_of
@@ -27,8 +27,11 @@ def moments(distribution: Distribution) -> tuple[float, float]:
     Raises:
         TooRoughError: If the quantile function is too rough for a table.
     """
-    if isinstance(distribution, Steps):
-        values, weights = distribution.atoms
+    if isinstance(distribution, Fixed):
+        return distribution.value, 0.0
+    discrete = distribution.standard()[0]
+    if isinstance(discrete, Steps):
+        values, weights = discrete.atoms
         mean = float(values @ weights)
         return mean, math.sqrt(float((values - mean) ** 2 @ weights))
     table = table_of(distribution)

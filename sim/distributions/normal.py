@@ -41,6 +41,10 @@ class Normal(ScoreTransform):
     def stated_values(self) -> dict[str, float]:
         return {"mean": self.mean} if self.min is None and self.max is None else {}
 
+    @property
+    def spread(self) -> float:
+        return self.sd
+
     def from_score(self, z: Array) -> Array:
         return self.mean + self.sd * z
 
@@ -75,6 +79,10 @@ class Lognormal(ScoreTransform):
 
     def stated_values(self) -> dict[str, float]:
         return {"median": self.median} if self.min is None and self.max is None else {}
+
+    @property
+    def spread(self) -> float:
+        return self.sigma
 
     def from_score(self, z: Array) -> Array:
         return self.median * np.exp(self.sigma * z)
@@ -124,6 +132,10 @@ class LogitNormal(ScoreTransform):
 
     def stated_values(self) -> dict[str, float]:
         return {"min": self.min, "median": self.median, "max": self.max}
+
+    @property
+    def spread(self) -> float:
+        return self.sigma
 
     def from_score(self, z: Array) -> Array:
         share = (self.median - self.min) / (self.max - self.min)

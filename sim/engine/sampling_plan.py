@@ -141,10 +141,10 @@ class SamplingPlan:
         standard, shift, factor = distribution.standard()
         made["shift"], made["factor"] = shift, factor
         made["low"], made["high"] = distribution.support
-        if isinstance(distribution, Steps):
+        if isinstance(standard, Steps):
             made["distribution"], made["slot"] = (
                 quantities.STEPS,
-                self._step_slot(distribution, self._reach(made)),
+                self._step_slot(standard, self._reach(made)),
             )
         elif isinstance(distribution, Normal) and distribution.support == (-math.inf, math.inf):
             made["distribution"], made["shift"], made["factor"] = (
