@@ -32,6 +32,7 @@ from sim.distributions.metalog import Metalog
 from sim.distributions.normal import LogitNormal, Lognormal, Normal
 from sim.distributions.unbounded import Gamma, GeneralizedPareto, StudentT, Weibull
 
+MOST_NESTED = 20  # mixtures within one another
 _BISECTIONS = 64  # halve the doubles between any two to one
 
 
@@ -93,6 +94,19 @@ class Mixture(Tailed):
     )
     weights: tuple[NonNegative, ...]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _check_nesting(cls, entry: Any) -> Any:
+        """Refuse mixtures too far within one another before any of them is read."""
+        level = [entry]
+        for _ in range(MOST_NESTED + 1):
+            tables = {id(x): x for x in level if isinstance(x, dict)}
+            lists = (x.get("components") for x in tables.values())
+            level = [x for parts in lists if isinstance(parts, list | tuple) for x in parts]
+        if level:
+            raise ValueError(f"mixtures are nested too deeply (at most {MOST_NESTED} levels)")
+        return entry
+
     @model_validator(mode="after")
     def _check_weights(self) -> Mixture:
         check_weights(self.weights, len(self.components), "components")
@@ -146,9 +160,7 @@ class Mixture(Tailed):
                 totals.setdefault(value, []).append(math.exp(log) * weight)
         low, high = self.support
         inside = {x: math.fsum(parts) for x, parts in totals.items() if low <= x <= high}
-        return Discrete(
-            family="discrete", values=tuple(inside), weights=tuple(inside.values())
-        )
+        return Discrete(family="discrete", values=tuple(inside), weights=tuple(inside.values()))
 
     def log_cdf(self, x: Array) -> Array:
         return self._log_sum(x, 0)

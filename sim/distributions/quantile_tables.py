@@ -11,7 +11,7 @@ they are narrow.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -23,11 +23,13 @@ from sim.distributions.base import LOG_HALF, Distribution
 from sim.distributions.discrete import Steps
 from sim.distributions.elicitation import Array
 from sim.distributions.from_scipy import Scipy
+from sim.distributions.normal import Normal
 
 BOUND = 1e-8  # of the larger of interquartile range and distance from the median
 NEAR_ERROR = 0.4 * BOUND  # of a table over probabilities, from that over scores
 CHECKED_TO = 7.05  # the score beyond which 1e-12 of the mass lies
 REACH = 9.0  # the score to which a table goes, in units of the uncertainty
+FARTHEST_DRAWN = 8.3  # the normal score of 2^-53
 SPLIT = 4  # cells into which one is cut
 _DENSITIES = (4, 8, 16, 32, 64, 128)  # cells to a unit of score
 _FAR = 0.01  # what an error counts beyond CHECKED_TO
@@ -140,6 +142,32 @@ def find_flat_pieces(distribution: Distribution) -> FlatPieces | None:
     return FlatPieces(values, find_scores(np.nextafter(values, -math.inf)), find_scores(values))
 
 
+def find_reach(loads: Sequence[float], held: Sequence[float], uncertainty: float) -> float:
+    """The score to which a quantity's table is needed.
+
+    Args:
+        loads: Its loadings on common factors, [factor].
+        held: The scores at which factors are held, NaN where they are drawn; [factor]. They may
+            carry the quantity farther than any draw.
+        uncertainty: The factor of all scores.
+    """
+    reach = REACH
+    both = [(abs(load), abs(score)) for load, score in zip(loads, held, strict=False) if load]
+    if any(not math.isnan(score) for _, score in both):
+        own_weight = math.sqrt(max(0.0, 1.0 - math.fsum(load**2 for load in loads)))
+        farthest = sum(
+            load * (FARTHEST_DRAWN if math.isnan(score) else score) for load, score in both
+        )
+        reach = max(REACH, math.ceil(farthest + FARTHEST_DRAWN * own_weight))
+    return float(math.ceil(reach * max(1.0, uncertainty)))
+
+
+def needs_table(distribution: Distribution) -> bool:
+    """Whether a distribution is drawn from a table, not by its steps or as a line of the score."""
+    is_line = isinstance(distribution, Normal) and distribution.support == (-math.inf, math.inf)
+    return not is_line and not isinstance(distribution.standard()[0], Steps)
+
+
 @lru_cache(maxsize=4096)
 def table_of(distribution: Distribution, reach: float = REACH) -> Table:
     """The table of a distribution between the normal scores -reach and reach.
@@ -204,9 +232,7 @@ def tabulate(
     quartiles = quantile(scores)
     middle, spread = quartiles[1], abs(quartiles[2] - quartiles[0])
 
-    def fit_cells(
-        left: Array, width: float, to_cubic: Array = _TO_CUBIC
-    ) -> tuple[Array, Array]:
+    def fit_cells(left: Array, width: float, to_cubic: Array = _TO_CUBIC) -> tuple[Array, Array]:
         """Cubics [cell, 4] of cells by their left scores, and errors [cell]."""
         nonlocal computed
         t = np.concatenate([_NODES, _CHECKS])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +17,9 @@ from sim.common.text import nearest
 
 Key = tuple[str, ...]
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
-MAX_DEPTH = 20
+MAX_DEPTH = 20  # parts of a key
+MAX_LEVELS = 64  # of tables and lists within one another
+TOO_DEEP = f"tables or lists are nested too deeply (at most {MAX_LEVELS} levels)"
 NOWHERE = Location("")
 _KEY = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*(=|\]\]?)")
 
@@ -108,7 +111,8 @@ def read_toml(path: Path, faults: list[Fault]) -> Document | None:
         faults.append(Fault(Location(name), "", "not valid TOML: a number has too many digits"))
         return None
     except RecursionError:
-        faults.append(Fault(Location(name), "", "TOML nested too deeply"))
+        named, line = _find_deepest(text)
+        faults.append(Fault(Location(name, line), named, TOO_DEEP))
         return None
     locations = {key: Location(name, line) for key, line in lines}
     for key, location in locations.items():
@@ -120,8 +124,41 @@ def read_toml(path: Path, faults: list[Fault]) -> Document | None:
 
 @lru_cache(maxsize=64)  # the points of a sweep are made of the same files
 def _parse(text: str) -> tuple[dict[str, Any], list[tuple[Key, int]]]:
-    """The tables of a text, and the line of every key."""
-    return tomllib.loads(text), list(find_key_lines(text))
+    """The tables of a text, and the line of every key.
+
+    Raises:
+        RecursionError: If tables or lists are nested too deeply, for tomllib or for `MAX_LEVELS`.
+    """
+    data = tomllib.loads(text)
+    if is_nested_too_deeply(data):
+        raise RecursionError
+    return data, list(find_key_lines(text))
+
+
+def is_nested_too_deeply(value: Any) -> bool:
+    """Whether a value holds tables or lists within one another beyond `MAX_LEVELS`."""
+    level = [value]
+    for _ in range(MAX_LEVELS + 1):
+        tables = {id(x): x for x in level if isinstance(x, Mapping | list | tuple)}
+        children = (x.values() if isinstance(x, Mapping) else x for x in tables.values())
+        level = [x for inner in children for x in inner]
+    return bool(level)
+
+
+def _find_deepest(text: str) -> tuple[str, int]:
+    """The key, cut short, and the line of the deepest nesting of a text."""
+    depth, deepest, line, key = 0, -1, 0, ""
+    plain = _STRING.sub(_mask, text)
+    for number, mask in enumerate(plain.split("\n"), start=1):
+        steps = ((c in "[{") - (c in "]}") for c in mask)
+        heights = list(itertools.accumulate(steps, initial=depth))
+        depth = heights[-1]
+        if max(heights) + mask.count(".") > deepest:  # dots of a key make tables as well
+            deepest, line = max(heights) + mask.count("."), number
+    for parts, first in find_key_lines(text):
+        if first <= line:
+            key = ".".join(parts[:3])
+    return key, line
 
 
 def _syntax_fault(name: str, text: str, error: tomllib.TOMLDecodeError) -> Fault:

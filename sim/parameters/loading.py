@@ -12,7 +12,13 @@ from typing import Any
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import shown
 from sim.parameters import correlation_groups, published, rules
-from sim.parameters.document import Document, read_toml
+from sim.parameters.document import (
+    MAX_DEPTH,
+    TOO_DEEP,
+    Document,
+    is_nested_too_deeply,
+    read_toml,
+)
 from sim.parameters.merged_files import MergedFiles
 from sim.parameters.merging import merge
 from sim.parameters.scenario import Override, Scenario
@@ -216,6 +222,9 @@ def _document_of_changes(changes: Mapping[str, Any], faults: list[Fault]) -> Doc
             faults.append(Fault(location, "", message))
             continue
         key = tuple(dotted.split("."))
+        if len(key) > MAX_DEPTH or is_nested_too_deeply(value):
+            faults.append(Fault(location, ".".join(key[:3]), TOO_DEEP))
+            continue
         table = document.data
         for part in key[:-1]:
             within = table.setdefault(part, {})

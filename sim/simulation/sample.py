@@ -26,6 +26,7 @@ from sim.model.dims import FACTORS
 from sim.parameters import options, rules
 from sim.parameters.correlation_groups import check_group
 from sim.parameters.distribution_errors import read_named_distribution
+from sim.parameters.document import TOO_DEEP, is_nested_too_deeply
 from sim.parameters.scenario import RunDefaults
 
 DEFAULTS = RunDefaults()
@@ -151,6 +152,10 @@ def _read_input(
         problem = "is a reserved name" if name in reserved else "expected a name"
         faults.append(Fault(location, str(name), f"{problem}, got {shown(name)}"))
         return
+    loads[name] = {}
+    if is_nested_too_deeply(entry):
+        faults.append(Fault(location, name, TOO_DEEP))
+        return
     table = to_plain(entry)
     loading: Any = {}
     if isinstance(table, dict):
@@ -160,7 +165,6 @@ def _read_input(
         distributions[name] = read_named_distribution(table, name)
     except ValueError as error:
         faults.append(Fault(location, name, str(error).removeprefix(f"{name}: ")))
-    loads[name] = {}
     for key, message in rules.loads_faults(loading, loads[name]):
         faults.append(Fault(location, ".".join((name, "loads", *key)), message))
 
@@ -185,6 +189,9 @@ def _read_groups(
     if not isinstance(correlation, Mapping | list | tuple):
         message = f"expected a group, or a list of groups, got {shown(correlation)}"
         faults.append(Fault(location, "correlation", message))
+        return
+    if is_nested_too_deeply(correlation):
+        faults.append(Fault(location, "correlation", TOO_DEEP))
         return
     taken: dict[str, str] = {}  # input -> its group
     names: set[str] = set()
