@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from scipy import special
 
 from sim.distributions.base import Positive, Tailed
@@ -21,6 +21,10 @@ from sim.distributions.elicitation import (
     require_two,
 )
 
+# Beyond, betainc and its inverse are wrong from the fourth digit on, or never end.
+MOST_OF_BETA = 1e7
+UpToBeta = Annotated[float, Field(gt=0, le=MOST_OF_BETA)]
+
 
 class Bounded(Tailed):
     """A distribution with ends `min` and `max`, given by positions between them."""
@@ -33,23 +37,34 @@ class Bounded(Tailed):
     def _check_order(self) -> Bounded:
         if not self.min < self.max:
             raise ValueError(f"expected min < max, got {self.min:g}, {self.max:g}")
+        if not math.isfinite(self.max - self.min):
+            raise ValueError(
+                f"min and max, {self.min:g} and {self.max:g}, are farther apart than a double holds"
+            )
         return self
 
     def stated_values(self) -> dict[str, float]:
         return {"min": self.min, "max": self.max}
 
-    def log_probabilities(self, share: Array) -> tuple[Array, Array]:
-        """Log-probabilities below and above a position from 0 (`min`) to 1 (`max`)."""
+    def log_probabilities(self, share: Array, rest: Array) -> tuple[Array, Array]:
+        """Log-probabilities below and above a position, counted from `min` and from `max`.
+
+        Both are shares of the width, and add up to 1.
+        """
         raise NotImplementedError
 
+    def log_tails(self, x: Array) -> tuple[Array, Array]:
+        width = self.max - self.min
+        share = np.clip((np.asarray(x) - self.min) / width, 0.0, 1.0)
+        rest = np.clip((self.max - np.asarray(x)) / width, 0.0, 1.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.log_probabilities(share, rest)
+
     def log_cdf(self, x: Array) -> Array:
-        return self.log_probabilities(self._position(x))[0]
+        return self.log_tails(x)[0]
 
     def log_sf(self, x: Array) -> Array:
-        return self.log_probabilities(self._position(x))[1]
-
-    def _position(self, x: Array) -> Array:
-        return np.clip((np.asarray(x) - self.min) / (self.max - self.min), 0.0, 1.0)
+        return self.log_tails(x)[1]
 
     def lower(self, log_p: Array) -> Array:
         return self.min + (self.max - self.min) * self.share_below(log_p)
@@ -88,9 +103,8 @@ class Uniform(Bounded):
     def share_above(self, log_q: Array) -> Array:
         return np.exp(log_q)
 
-    def log_probabilities(self, share: Array) -> tuple[Array, Array]:
-        with np.errstate(divide="ignore"):
-            return np.log(share), np.log1p(-share)
+    def log_probabilities(self, share: Array, rest: Array) -> tuple[Array, Array]:
+        return np.log(share), np.log(rest)
 
 
 class LogUniform(Tailed):
@@ -119,23 +133,36 @@ class LogUniform(Tailed):
 
     @property
     def _width(self) -> float:
-        return math.log(self.max / self.min)
+        return float(_log_ratio(self.max, self.min))
 
     def lower(self, log_p: Array) -> Array:
-        return self.min * np.exp(self._width * np.exp(log_p))
+        return self._multiply(self.min, self._width * np.exp(log_p))
 
     def upper(self, log_q: Array) -> Array:
-        return self.max * np.exp(-self._width * np.exp(log_q))
+        return self._multiply(self.max, -self._width * np.exp(log_q))
+
+    def _multiply(self, end: float, log: Array) -> Array:
+        """An end times the exponential, which itself may be more than a double holds."""
+        if self._width < 700.0:
+            return end * np.exp(log)
+        return end * np.exp(log / 2) * np.exp(log / 2)
 
     def log_cdf(self, x: Array) -> Array:
         x = np.clip(x, self.min, self.max)
         with np.errstate(divide="ignore"):
-            return np.log(np.log(x / self.min) / self._width)
+            return np.log(_log_ratio(x, self.min) / self._width)
 
     def log_sf(self, x: Array) -> Array:
         x = np.clip(x, self.min, self.max)
         with np.errstate(divide="ignore"):
-            return np.log(np.log(self.max / x) / self._width)
+            return np.log(_log_ratio(self.max, x) / self._width)
+
+
+def _log_ratio(larger: Array | float, smaller: Array | float) -> Array:
+    """The log of a ratio, which itself may be more than a double holds."""
+    with np.errstate(over="ignore"):
+        ratio = np.divide(larger, smaller)
+    return np.where(np.isinf(ratio), np.log(larger) - np.log(smaller), np.log(ratio))
 
 
 class Peaked(Bounded):
@@ -203,12 +230,13 @@ class Triangular(Peaked):
         c, q = self._peak, np.exp(log_q)
         return np.where(q <= 1.0 - c, np.sqrt((1.0 - c) * q), 1.0 - np.sqrt(c * (1.0 - q)))
 
-    def log_probabilities(self, share: Array) -> tuple[Array, Array]:
-        c = self._peak
-        with np.errstate(divide="ignore", invalid="ignore"):
-            below = np.where(share <= c, share**2 / c, 1.0 - (1.0 - share) ** 2 / (1.0 - c))
-            above = np.where(share >= c, (1.0 - share) ** 2 / (1.0 - c), 1.0 - share**2 / c)
-            return np.log(below), np.log(above)
+    def log_probabilities(self, share: Array, rest: Array) -> tuple[Array, Array]:
+        width = self.max - self.min
+        c, d = (self.mode - self.min) / width, (self.max - self.mode) / width
+        # Beyond the mode its own probability and the rest, as a difference from 1 loses a tail.
+        below = np.where(share <= c, share**2 / c, c + (share - c) * (d + rest) / d)
+        above = np.where(rest <= d, rest**2 / d, d + (rest - d) * (c + share) / c)
+        return np.log(below), np.log(above)
 
 
 class Pert(Peaked):
@@ -219,7 +247,7 @@ class Pert(Peaked):
 
     quantile_parameters: ClassVar[tuple[str, ...]] = ("min", "mode", "max")
     family: Literal["pert"]
-    shape: Positive = 4.0
+    shape: UpToBeta = 4.0
 
     @property
     def _beta(self) -> tuple[float, float]:
@@ -231,8 +259,8 @@ class Pert(Peaked):
     def share_above(self, log_q: Array) -> Array:
         return _beta_share(*self._beta[::-1], log_q)
 
-    def log_probabilities(self, share: Array) -> tuple[Array, Array]:
-        return _beta_shares(*self._beta, share)
+    def log_probabilities(self, share: Array, rest: Array) -> tuple[Array, Array]:
+        return _beta_shares(*self._beta, share, rest)
 
 
 class Beta(Bounded):
@@ -241,8 +269,8 @@ class Beta(Bounded):
     quantile_parameters: ClassVar[tuple[str, ...]] = ("a", "b")
     moment_parameters: ClassVar[tuple[str, ...]] = ("a", "b")
     family: Literal["beta"]
-    a: Positive
-    b: Positive
+    a: UpToBeta
+    b: UpToBeta
     min: float = 0.0
     max: float = 1.0
 
@@ -270,10 +298,24 @@ class Beta(Bounded):
                 return np.asarray(np.log(below) - np.log(above) - goal)
 
         solution = root(miss, np.log([center * total, (1 - center) * total]), tol=1e-13)
-        if not np.abs(miss(solution.x)).max() < 1e-9:
-            raise ValueError("no beta has these quantiles between min and max")
         a, b = np.exp(solution.x)
-        return {"a": float(a), "b": float(b)}
+        if not np.abs(miss(solution.x)).max() < 1e-9:
+            a, b = _solve_beta(shares, goal)
+        return cls._require_computable(float(a), float(b))
+
+    @staticmethod
+    def _require_computable(a: float, b: float) -> dict[str, float]:
+        """Both parameters by name.
+
+        Raises:
+            ValueError: If one is larger than `MOST_OF_BETA`.
+        """
+        if max(a, b) > MOST_OF_BETA:
+            raise ValueError(
+                f"it is too narrow: a beta with a = {a:.3g} and b = {b:.3g} (at most"
+                f" {MOST_OF_BETA:g}) is a normal, or near an end a gamma: give one of these"
+            )
+        return {"a": a, "b": b}
 
     @classmethod
     def from_moments(cls, mean: float, sd: float, given: dict[str, Any]) -> dict[str, float]:
@@ -285,7 +327,7 @@ class Beta(Bounded):
                 f"sd {sd:g} is too large for a mean of {mean:g} between {low:g} and {high:g}:"
                 f" expected less than {(high - low) * math.sqrt(center * (1 - center)):g}"
             )
-        return {"a": center * total, "b": (1 - center) * total}
+        return cls._require_computable(center * total, (1 - center) * total)
 
     def share_below(self, log_p: Array) -> Array:
         return _beta_share(self.a, self.b, log_p)
@@ -293,8 +335,46 @@ class Beta(Bounded):
     def share_above(self, log_q: Array) -> Array:
         return _beta_share(self.b, self.a, log_q)
 
-    def log_probabilities(self, share: Array) -> tuple[Array, Array]:
-        return _beta_shares(self.a, self.b, share)
+    def log_probabilities(self, share: Array, rest: Array) -> tuple[Array, Array]:
+        return _beta_shares(self.a, self.b, share, rest)
+
+
+def _solve_beta(shares: Array, goal: Array) -> tuple[float, float]:
+    """The a and b of which two positions have these logits of the probability below.
+
+    For every a + b one mean gives the first; the larger a + b, the nearer are both.
+
+    Raises:
+        ValueError: If a + b lies outside what can be computed.
+    """
+    from scipy.optimize import brentq
+
+    def miss(log_total: float, logit_mean: float, which: int) -> float:
+        total = math.exp(log_total)
+        a, b = total * special.expit(logit_mean), total * special.expit(-logit_mean)
+        below = special.betainc(a, b, shares[which])
+        above = special.betainc(b, a, 1.0 - shares[which])
+        with np.errstate(divide="ignore"):
+            difference = np.log(below) - np.log(above) - goal[which]
+        return float(np.clip(np.nan_to_num(difference, nan=0.0), -1e3, 1e3))
+
+    def find_mean(log_total: float) -> float:
+        return float(brentq(lambda m: miss(log_total, m, 0), -40.0, 40.0, xtol=1e-15))
+
+    least, most = math.log(1e-4), math.log(2 * MOST_OF_BETA)
+    if not miss(least, find_mean(least), 1) < 0.0:
+        raise ValueError(
+            "they are too far apart: all that a beta with these quantiles has lies next to min and"
+            " max; give a bernoulli or a discrete"
+        )
+    if not miss(most, find_mean(most), 1) > 0.0:
+        raise ValueError(
+            f"they are too near one another: a beta with these quantiles has a or b above"
+            f" {MOST_OF_BETA:g}; give a normal, or near an end a gamma"
+        )
+    log_total = brentq(lambda n: miss(n, find_mean(n), 1), least, most, xtol=1e-14)
+    total, mean = math.exp(log_total), find_mean(log_total)
+    return total * float(special.expit(mean)), total * float(special.expit(-mean))
 
 
 def _beta_share(a: float, b: float, log_p: Array) -> Array:
@@ -309,10 +389,6 @@ def _beta_share(a: float, b: float, log_p: Array) -> Array:
     return np.where(unsolved, np.exp(np.minimum(log_tiny, 0.0)), usual)
 
 
-def _beta_shares(a: float, b: float, share: Array) -> tuple[Array, Array]:
+def _beta_shares(a: float, b: float, share: Array, rest: Array) -> tuple[Array, Array]:
     """Log-probabilities below and above a position, of a beta distribution."""
-    with np.errstate(divide="ignore"):
-        return (
-            np.log(special.betainc(a, b, share)),
-            np.log(special.betainc(b, a, 1.0 - share)),
-        )
+    return np.log(special.betainc(a, b, share)), np.log(special.betainc(b, a, rest))

@@ -94,7 +94,7 @@ class StepTable(NamedTuple):
 
 
 class TooRoughError(ValueError):
-    """A distribution that cannot be tabulated to the promised error."""
+    """A distribution that cannot be drawn to the promised error."""
 
 
 class FlatPieces(NamedTuple):
@@ -166,6 +166,23 @@ def needs_table(distribution: Distribution) -> bool:
     """Whether a distribution is drawn from a table, not by its steps or as a line of the score."""
     is_line = isinstance(distribution, Normal) and distribution.support == (-math.inf, math.inf)
     return not is_line and not isinstance(distribution.standard()[0], Steps)
+
+
+@lru_cache(maxsize=4096)
+def check_drawable(distribution: Distribution, reach: float = REACH) -> None:
+    """Check that a distribution can be drawn; its table, if it needs one, is then known.
+
+    Raises:
+        TooRoughError: If its quantile function is too rough for `BOUND`, or doubles do not hold
+            all values but those of 1e-12 of the mass.
+    """
+    farthest = CHECKED_TO * reach / REACH
+    with np.errstate(all="ignore"):
+        ends = distribution.quantile(np.array([-farthest, farthest]))
+    if not np.isfinite(ends).all():
+        raise TooRoughError("it reaches beyond the largest number that a double holds, 1.8e308")
+    if needs_table(distribution):
+        table_of(distribution.standard()[0], reach)
 
 
 @lru_cache(maxsize=4096)

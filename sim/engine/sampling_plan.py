@@ -19,6 +19,7 @@ from sim.distributions.normal import Normal
 from sim.distributions.quantile_tables import (
     Table,
     TooRoughError,
+    check_drawable,
     find_reach,
     needs_table,
     normal_scores,
@@ -135,32 +136,27 @@ class SamplingPlan:
         """A quantity of which the values go to a column.
 
         Raises:
-            InputError: If its quantile function is too rough for a table.
+            InputError: If it cannot be drawn.
         """
         made = self._quantity(name, column, loads, dimension)
         standard, shift, factor = distribution.standard()
         made["shift"], made["factor"] = shift, factor
         made["low"], made["high"] = distribution.support
         reach = find_reach(loads, self._held, self.uncertainty)
+        try:
+            check_drawable(distribution, reach)
+        except TooRoughError as error:
+            raise InputError([Fault(Location("distribution"), name, str(error))]) from None
         if isinstance(standard, Steps):
-            made["distribution"], made["slot"] = (
-                quantities.STEPS,
-                self._step_slot(standard, reach),
-            )
+            made["distribution"] = quantities.STEPS
+            made["slot"] = self._step_slot(standard, reach)
         elif isinstance(distribution, Normal) and not needs_table(distribution):
-            made["distribution"], made["shift"], made["factor"] = (
-                quantities.NORMAL,
-                distribution.mean,
-                distribution.sd,
-            )
+            made["distribution"] = quantities.NORMAL
+            made["shift"], made["factor"] = distribution.mean, distribution.sd
         else:
-            try:
-                slot = self._slots.get((standard, reach))
-                if slot is None:
-                    slot = self._slot(table_of(standard, reach))
-                    self._slots[standard, reach] = slot
-            except TooRoughError as error:
-                raise InputError([Fault(Location("distribution"), name, str(error))]) from None
+            slot = self._slots.get((standard, reach))
+            if slot is None:
+                slot = self._slots[standard, reach] = self._slot(table_of(standard, reach))
             made["distribution"], made["slot"] = quantities.TABLE, slot
             stands_alone = made["own_weight"] == 1.0 and made["member"] < 0
             if stands_alone and self._over_probabilities:

@@ -9,7 +9,7 @@ from sim.common.text import nearest, shown
 from sim.distributions.discrete import Fixed
 from sim.distributions.domain import probabilities_outside
 from sim.distributions.landlord_capex import FISCAL_YEAR_END, FiscalYears, SharedSpread
-from sim.distributions.quantile_tables import TooRoughError, find_reach, needs_table, table_of
+from sim.distributions.quantile_tables import TooRoughError, check_drawable, find_reach
 from sim.model.dims import FACTORS
 from sim.parameters import correlation_groups, published, rules, sweep_axes
 from sim.parameters.document import Document
@@ -54,7 +54,7 @@ def build_scenario(
     sweep = sweep_axes.of_document(document, faults)
     labs, landlords = read_parties(merged, "labs"), read_parties(merged, "landlords")
     quantities = _read_all_quantities(merged, labs, landlords)
-    _check_tables(merged, quantities, factors, settings.uncertainty)
+    _check_drawable(merged, quantities, factors, settings.uncertainty)
     hosts = read_hosts(merged, labs, landlords)
     rules.check_domain_rules(merged, quantities, hosts, labs, landlords)
     correlations = (
@@ -124,25 +124,24 @@ def _read_all_quantities(
     return quantities
 
 
-def _check_tables(
+def _check_drawable(
     merged: MergedFiles,
     quantities: Mapping[str, Quantity],
     factors: Mapping[str, float],
     uncertainty: float,
 ) -> None:
-    """Add the faults of distributions that are too rough to be tabulated, as a run needs them.
+    """Add the faults of distributions that cannot be drawn, as a run would need them.
 
     `factors` has the scores of those that are held. Tables are kept: a run finds them.
     """
     held = [factors.get(factor, math.nan) for factor in FACTORS]
     for name, quantity in quantities.items():
         distribution = quantity.distribution
-        is_drawn = not isinstance(distribution, Fixed | SharedSpread | FiscalYears)
-        if not is_drawn or not needs_table(distribution):
+        if isinstance(distribution, Fixed | SharedSpread | FiscalYears):
             continue
         loads = [quantity.loads.get(factor, 0.0) for factor in FACTORS]
         try:
-            table_of(distribution.standard()[0], find_reach(loads, held, uncertainty))
+            check_drawable(distribution, find_reach(loads, held, uncertainty))
         except TooRoughError as error:
             group, _, rest = name.partition(".")
             *party, last = rest.rsplit(".", 1)
