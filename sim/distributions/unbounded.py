@@ -30,7 +30,7 @@ class Gamma(Tailed):
     quantile_parameters: ClassVar[tuple[str, ...]] = ("shape", "scale")
     moment_parameters: ClassVar[tuple[str, ...]] = ("shape", "scale")
     family: Literal["gamma"]
-    shape: Positive
+    shape: float = Field(ge=1e-3)  # below, half of the mass is nearer to 0 than any double
     scale: Positive
 
     @classmethod
