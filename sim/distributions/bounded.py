@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from scipy import special
 
-from sim.distributions.base import Positive, Tailed
+from sim.distributions.base import Positive
+from sim.distributions.beta_functions import (
+    MOST_OF_BETA,
+    UpToBeta,
+    beta_logits,
+    beta_share,
+    beta_shares,
+    solve_beta,
+)
 from sim.distributions.elicitation import (
     Array,
     Quantiles,
@@ -20,10 +29,7 @@ from sim.distributions.elicitation import (
     require_three,
     require_two,
 )
-
-# Beyond, betainc and its inverse are wrong from the fourth digit on, or never end.
-MOST_OF_BETA = 1e7
-UpToBeta = Annotated[float, Field(gt=0, le=MOST_OF_BETA)]
+from sim.distributions.tailed import Tailed
 
 
 class Bounded(Tailed):
@@ -188,14 +194,21 @@ class Peaked(Bounded):
             return cls.model_validate({**fixed, **{key: float(end) for key, end in ends.items()}})
 
         width = float(x[-1] - x[0])
-        guess = [x[0] - width / 2, math.log(x[1] - x[0] + width / 2)]
-        guess.append(math.log(x[2] - x[1] + width / 2))
-        solution = least_squares(
-            lambda unknown: (build(unknown).quantile(z) - x) / width,
-            guess, xtol=1e-15, ftol=1e-15, gtol=1e-15,
-            bounds=([-np.inf, math.log(width) - 12, math.log(width) - 12], [np.inf] * 3),
-        )  # fmt: skip
-        if np.abs(solution.fun).max() > 1e-9:
+        tails = [(width / 2, x[1], width / 2)]
+        modes = [x[0] - width / 9, (x[0] + x[1]) / 2, (x[1] + x[2]) / 2, x[2] + width / 9]
+        # A steep side between two of them, or all on one side, is found from a guess like it.
+        sizes = [0.2 * width, 2 * width, 20 * width]
+        tails += itertools.product(sizes, modes, sizes)
+        for below, mode, above in tails:
+            low, high = min(x[0], mode) - below, max(x[2], mode) + above
+            solution = least_squares(
+                lambda unknown: (build(unknown).quantile(z) - x) / width,
+                [low, math.log(mode - low), math.log(high - mode)], xtol=1e-15, ftol=1e-15,
+                gtol=1e-15, bounds=([-np.inf, *[math.log(width) - 12] * 2], [np.inf] * 3),
+            )  # fmt: skip
+            if np.abs(solution.fun).max() <= 1e-9:
+                break
+        else:
             raise ValueError(f"no {family} has these quantiles: they are too skewed or too flat")
         distribution = build(solution.x)
         return {"min": distribution.min, "mode": distribution.mode, "max": distribution.max}
@@ -254,13 +267,13 @@ class Pert(Peaked):
         return 1.0 + self.shape * self._peak, 1.0 + self.shape * (1.0 - self._peak)
 
     def share_below(self, log_p: Array) -> Array:
-        return _beta_share(*self._beta, log_p)
+        return beta_share(*self._beta, log_p)
 
     def share_above(self, log_q: Array) -> Array:
-        return _beta_share(*self._beta[::-1], log_q)
+        return beta_share(*self._beta[::-1], log_q)
 
     def log_probabilities(self, share: Array, rest: Array) -> tuple[Array, Array]:
-        return _beta_shares(*self._beta, share, rest)
+        return beta_shares(*self._beta, share, rest)
 
 
 class Beta(Bounded):
@@ -299,8 +312,9 @@ class Beta(Bounded):
 
         solution = root(miss, np.log([center * total, (1 - center) * total]), tol=1e-13)
         a, b = np.exp(solution.x)
-        if not np.abs(miss(solution.x)).max() < 1e-9:
-            a, b = _solve_beta(shares, goal)
+        rests = np.array([(high - x) / (high - low) for _, x in pairs])
+        if not np.abs(beta_logits(a, b, shares, rests) - goal).max() < 1e-9:
+            a, b = solve_beta(shares, rests, goal)
         return cls._require_computable(float(a), float(b))
 
     @staticmethod
@@ -330,65 +344,10 @@ class Beta(Bounded):
         return cls._require_computable(center * total, (1 - center) * total)
 
     def share_below(self, log_p: Array) -> Array:
-        return _beta_share(self.a, self.b, log_p)
+        return beta_share(self.a, self.b, log_p)
 
     def share_above(self, log_q: Array) -> Array:
-        return _beta_share(self.b, self.a, log_q)
+        return beta_share(self.b, self.a, log_q)
 
     def log_probabilities(self, share: Array, rest: Array) -> tuple[Array, Array]:
-        return _beta_shares(self.a, self.b, share, rest)
-
-
-def _solve_beta(shares: Array, goal: Array) -> tuple[float, float]:
-    """The a and b of which two positions have these logits of the probability below.
-
-    For every a + b one mean gives the first; the larger a + b, the nearer are both.
-
-    Raises:
-        ValueError: If a + b lies outside what can be computed.
-    """
-    from scipy.optimize import brentq
-
-    def miss(log_total: float, logit_mean: float, which: int) -> float:
-        total = math.exp(log_total)
-        a, b = total * special.expit(logit_mean), total * special.expit(-logit_mean)
-        below = special.betainc(a, b, shares[which])
-        above = special.betainc(b, a, 1.0 - shares[which])
-        with np.errstate(divide="ignore"):
-            difference = np.log(below) - np.log(above) - goal[which]
-        return float(np.clip(np.nan_to_num(difference, nan=0.0), -1e3, 1e3))
-
-    def find_mean(log_total: float) -> float:
-        return float(brentq(lambda m: miss(log_total, m, 0), -40.0, 40.0, xtol=1e-15))
-
-    least, most = math.log(1e-4), math.log(2 * MOST_OF_BETA)
-    if not miss(least, find_mean(least), 1) < 0.0:
-        raise ValueError(
-            "they are too far apart: all that a beta with these quantiles has lies next to min and"
-            " max; give a bernoulli or a discrete"
-        )
-    if not miss(most, find_mean(most), 1) > 0.0:
-        raise ValueError(
-            f"they are too near one another: a beta with these quantiles has a or b above"
-            f" {MOST_OF_BETA:g}; give a normal, or near an end a gamma"
-        )
-    log_total = brentq(lambda n: miss(n, find_mean(n), 1), least, most, xtol=1e-14)
-    total, mean = math.exp(log_total), find_mean(log_total)
-    return total * float(special.expit(mean)), total * float(special.expit(-mean))
-
-
-def _beta_share(a: float, b: float, log_p: Array) -> Array:
-    """The position with log-probability log_p below it.
-
-    Where it is tiny it is that of the leading power of the incomplete beta function.
-    """
-    log_tiny = (log_p + math.log(a) + special.betaln(a, b)) / a
-    is_tiny = log_tiny < math.log(1e-17 / (1.0 + b))  # the next term is below the last bit
-    usual = special.betaincinv(a, b, np.where(is_tiny, 0.5, np.exp(log_p)))
-    unsolved = is_tiny | np.isnan(usual)  # scipy gives none near 1e-17 where a or b is about 1
-    return np.where(unsolved, np.exp(np.minimum(log_tiny, 0.0)), usual)
-
-
-def _beta_shares(a: float, b: float, share: Array, rest: Array) -> tuple[Array, Array]:
-    """Log-probabilities below and above a position, of a beta distribution."""
-    return np.log(special.betainc(a, b, share)), np.log(special.betainc(b, a, rest))
+        return beta_shares(self.a, self.b, share, rest)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 from scipy import special
 
-from sim.distributions.base import LOG_HALF, Distribution, NonNegative, Tailed
+from sim.distributions.base import LOG_HALF, Distribution, NonNegative
 from sim.distributions.bounded import Beta, LogUniform, Pert, Triangular, Uniform
 from sim.distributions.discrete import (
     Bernoulli,
@@ -30,6 +30,7 @@ from sim.distributions.from_scipy import PREFIX, Scipy
 from sim.distributions.landlord_capex import FISCAL_KEYS, FiscalYears, SharedSpread
 from sim.distributions.metalog import Metalog
 from sim.distributions.normal import LogitNormal, Lognormal, Normal
+from sim.distributions.tailed import Tailed
 from sim.distributions.unbounded import Gamma, GeneralizedPareto, StudentT, Weibull
 
 MOST_NESTED = 20  # mixtures within one another

@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import model_validator
 
 from sim.common.text import nearest
-from sim.distributions.base import Tailed
 from sim.distributions.elicitation import Array, find_number_fault, validation_error
+from sim.distributions.tailed import Tailed
 
 PREFIX = "scipy."
 

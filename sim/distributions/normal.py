@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import model_validator
 from scipy import special
 
-from sim.distributions.base import Distribution, NonNegative, Positive, ScoreTransform
+from sim.distributions.base import Distribution, NonNegative, Positive
 from sim.distributions.elicitation import (
     Array,
     Quantiles,
@@ -19,6 +19,7 @@ from sim.distributions.elicitation import (
     require_positive,
     require_two,
 )
+from sim.distributions.tailed import ScoreTransform
 
 
 class Normal(ScoreTransform):

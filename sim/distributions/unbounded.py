@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 from scipy import special
 
-from sim.distributions.base import LOG_HALF, Positive, Tailed
+from sim.distributions.base import LOG_HALF, Positive
 from sim.distributions.elicitation import (
     Array,
     Quantiles,
@@ -18,6 +18,7 @@ from sim.distributions.elicitation import (
     require_positive,
     require_two,
 )
+from sim.distributions.tailed import Tailed
 
 LARGE_SHAPE = 5e5  # of a gamma: scipy's quantiles are good to 1e-9 below
 LARGE_DF = 1e6  # of Student's t: likewise
