@@ -18,8 +18,7 @@ UpToBeta = Annotated[float, Field(gt=0, le=MOST_OF_BETA)]
 
 def beta_logits(a: float, b: float, share: Array, rest: Array) -> Array:
     """The logit of the probability below a position, counted from either end."""
-    log_p, log_q = beta_shares(a, b, share, rest)
-    return log_p - log_q
+    return beta_log_cdf(a, b, share, rest) - beta_log_cdf(b, a, rest, share)
 
 
 def solve_beta(shares: Array, rests: Array, goal: Array) -> tuple[float, float]:
@@ -70,10 +69,10 @@ def beta_share(a: float, b: float, log_p: Array) -> Array:
     return np.where(unsolved, np.exp(np.minimum(log_tiny, 0.0)), usual)
 
 
-def beta_shares(a: float, b: float, share: Array, rest: Array) -> tuple[Array, Array]:
-    """Log-probabilities below and above a position, of a beta distribution."""
-    is_low = share < rest  # the smaller of the two is the exact one
-    s, r = np.where(is_low, share, 0.5), np.where(is_low, 0.5, rest)
-    below = np.where(is_low, special.betainc(a, b, s), special.betaincc(b, a, r))
-    above = np.where(is_low, special.betaincc(a, b, s), special.betainc(b, a, r))
-    return np.log(below), np.log(above)
+def beta_log_cdf(a: float, b: float, share: Array, rest: Array) -> Array:
+    """The log-probability below a position, counted from either end."""
+    share, rest = np.asarray(share), np.asarray(rest)
+    below, is_low = np.empty(share.shape), share < rest  # the smaller of the two is the exact one
+    below[is_low] = special.betainc(a, b, share[is_low])
+    below[~is_low] = special.betaincc(b, a, rest[~is_low])
+    return np.log(below)

@@ -14,9 +14,9 @@ from sim.distributions.base import Positive
 from sim.distributions.beta_functions import (
     MOST_OF_BETA,
     UpToBeta,
+    beta_log_cdf,
     beta_logits,
     beta_share,
-    beta_shares,
     solve_beta,
 )
 from sim.distributions.elicitation import (
@@ -52,25 +52,30 @@ class Bounded(Tailed):
     def stated_values(self) -> dict[str, float]:
         return {"min": self.min, "max": self.max}
 
-    def log_probabilities(self, share: Array, rest: Array) -> tuple[Array, Array]:
-        """Log-probabilities below and above a position, counted from `min` and from `max`.
+    def log_below(self, share: Array, rest: Array) -> Array:
+        """The log-probability below a position, counted from `min` and from `max`.
 
         Both are shares of the width, and add up to 1.
         """
         raise NotImplementedError
 
-    def log_tails(self, x: Array) -> tuple[Array, Array]:
-        width = self.max - self.min
-        share = np.clip((np.asarray(x) - self.min) / width, 0.0, 1.0)
-        rest = np.clip((self.max - np.asarray(x)) / width, 0.0, 1.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self.log_probabilities(share, rest)
+    def log_above(self, share: Array, rest: Array) -> Array:
+        """The log-probability above a position, given as in `log_below`."""
+        raise NotImplementedError
 
     def log_cdf(self, x: Array) -> Array:
-        return self.log_tails(x)[0]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.log_below(*self._position(x))
 
     def log_sf(self, x: Array) -> Array:
-        return self.log_tails(x)[1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.log_above(*self._position(x))
+
+    def _position(self, x: Array) -> tuple[Array, Array]:
+        """The position of a value, counted from `min` and from `max`."""
+        x, width = np.asarray(x), self.max - self.min
+        from_min, from_max = (x - self.min) / width, (self.max - x) / width
+        return np.clip(from_min, 0.0, 1.0), np.clip(from_max, 0.0, 1.0)
 
     def lower(self, log_p: Array) -> Array:
         return self.min + (self.max - self.min) * self.share_below(log_p)
@@ -109,8 +114,11 @@ class Uniform(Bounded):
     def share_above(self, log_q: Array) -> Array:
         return np.exp(log_q)
 
-    def log_probabilities(self, share: Array, rest: Array) -> tuple[Array, Array]:
-        return np.log(share), np.log(rest)
+    def log_below(self, share: Array, rest: Array) -> Array:
+        return np.log(share)
+
+    def log_above(self, share: Array, rest: Array) -> Array:
+        return np.log(rest)
 
 
 class LogUniform(Tailed):
@@ -243,13 +251,20 @@ class Triangular(Peaked):
         c, q = self._peak, np.exp(log_q)
         return np.where(q <= 1.0 - c, np.sqrt((1.0 - c) * q), 1.0 - np.sqrt(c * (1.0 - q)))
 
-    def log_probabilities(self, share: Array, rest: Array) -> tuple[Array, Array]:
+    def log_below(self, share: Array, rest: Array) -> Array:
+        c, d = self._sides
+        # Beyond the mode its own probability and the rest: a difference from 1 loses the tail.
+        return np.log(np.where(share <= c, share**2 / c, c + (share - c) * (d + rest) / d))
+
+    def log_above(self, share: Array, rest: Array) -> Array:
+        c, d = self._sides
+        return np.log(np.where(rest <= d, rest**2 / d, d + (rest - d) * (c + share) / c))
+
+    @property
+    def _sides(self) -> tuple[float, float]:
+        """The shares of the width below and above the mode."""
         width = self.max - self.min
-        c, d = (self.mode - self.min) / width, (self.max - self.mode) / width
-        # Beyond the mode its own probability and the rest, as a difference from 1 loses a tail.
-        below = np.where(share <= c, share**2 / c, c + (share - c) * (d + rest) / d)
-        above = np.where(rest <= d, rest**2 / d, d + (rest - d) * (c + share) / c)
-        return np.log(below), np.log(above)
+        return (self.mode - self.min) / width, (self.max - self.mode) / width
 
 
 class Pert(Peaked):
@@ -272,8 +287,11 @@ class Pert(Peaked):
     def share_above(self, log_q: Array) -> Array:
         return beta_share(*self._beta[::-1], log_q)
 
-    def log_probabilities(self, share: Array, rest: Array) -> tuple[Array, Array]:
-        return beta_shares(*self._beta, share, rest)
+    def log_below(self, share: Array, rest: Array) -> Array:
+        return beta_log_cdf(*self._beta, share, rest)
+
+    def log_above(self, share: Array, rest: Array) -> Array:
+        return beta_log_cdf(*self._beta[::-1], rest, share)
 
 
 class Beta(Bounded):
@@ -349,5 +367,8 @@ class Beta(Bounded):
     def share_above(self, log_q: Array) -> Array:
         return beta_share(self.b, self.a, log_q)
 
-    def log_probabilities(self, share: Array, rest: Array) -> tuple[Array, Array]:
-        return beta_shares(self.a, self.b, share, rest)
+    def log_below(self, share: Array, rest: Array) -> Array:
+        return beta_log_cdf(self.a, self.b, share, rest)
+
+    def log_above(self, share: Array, rest: Array) -> Array:
+        return beta_log_cdf(self.b, self.a, rest, share)

@@ -185,13 +185,18 @@ def check_drawable(distribution: Distribution, reach: float = REACH) -> None:
         table_of(distribution.standard()[0], reach)
 
 
-@lru_cache(maxsize=4096)
 def table_of(distribution: Distribution, reach: float = REACH) -> Table:
     """The table of a distribution between the normal scores -reach and reach.
 
     Raises:
         TooRoughError: If the quantile function is too rough for `BOUND`.
     """
+    return _table_of(distribution, reach)
+
+
+@lru_cache(maxsize=4096)
+def _table_of(distribution: Distribution, reach: float) -> Table:
+    """`table_of`, which is kept."""
     is_own = not isinstance(distribution, Scipy)
     pieces = find_flat_pieces(distribution)
     if pieces is not None and len(pieces.values) > _MOST_PIECES:
