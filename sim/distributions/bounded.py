@@ -320,16 +320,17 @@ class Beta(Bounded):
         center = min(max(center, 0.02), 0.98)
         total = max(center * (1 - center) / spread**2 - 1, 0.1)
         goal = special.logit(levels)
+        farthest = math.log(10 * MOST_OF_BETA)
 
         def miss(unknown: Array) -> Array:
-            a, b = np.exp(unknown)
+            a, b = np.exp(np.minimum(unknown, farthest))
             below = special.betainc(a, b, shares)
             above = special.betainc(b, a, 1.0 - shares)
             with np.errstate(divide="ignore"):
                 return np.asarray(np.log(below) - np.log(above) - goal)
 
         solution = root(miss, np.log([center * total, (1 - center) * total]), tol=1e-13)
-        a, b = np.exp(solution.x)
+        a, b = np.exp(np.minimum(solution.x, farthest))
         rests = np.array([(high - x) / (high - low) for _, x in pairs])
         if not np.abs(beta_logits(a, b, shares, rests) - goal).max() < 1e-9:
             a, b = solve_beta(shares, rests, goal)

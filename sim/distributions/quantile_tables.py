@@ -38,6 +38,7 @@ _CUT_MASS = 0.06  # as much of the mass may lie in cells that are cut again
 _LEAST_WIDTH = 1e-12  # of a cell: a jump is then where it should be to this score
 _MOST_ROWS = 1 << 17
 _MOST_OF_SCIPY = 2_000  # quantiles; more of them would follow the noise of scipy
+_LARGEST = 1e300  # value of a draw; sums of several must not overflow
 _MOST_PIECES = 500  # an end of a piece takes some 80 rows
 _KINKS = 24  # cells that are cut on all the same: noise leaves four times as many at each cut
 _NODES = np.array([0.0, 0.25, 0.75, 1.0])
@@ -179,8 +180,10 @@ def check_drawable(distribution: Distribution, reach: float = REACH) -> None:
     farthest = CHECKED_TO * reach / REACH
     with np.errstate(all="ignore"):
         ends = distribution.quantile(np.array([-farthest, farthest]))
-    if not np.isfinite(ends).all():
-        raise TooRoughError("it reaches beyond the largest number that a double holds, 1.8e308")
+    if not (np.abs(ends) <= _LARGEST).all():
+        raise TooRoughError(
+            f"it reaches beyond {_LARGEST:g}, next to the largest number that a double holds"
+        )
     if needs_table(distribution):
         table_of(distribution.standard()[0], reach)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from conftest import ROOT, Command
 
 BASE = str(ROOT / "params" / "base.toml")
@@ -20,3 +22,19 @@ def test_check_wraps_overrides_at_80_columns(invoke: Command) -> None:
     assert max(map(len, lines)) <= 80
     text = " ".join(done.stdout.split())
     assert "utilisation.duty_cycle_online_inference.median: 0.5 -> 0.38" in text
+
+
+def test_check_and_run_refuse_a_distribution_with_the_same_words(
+    invoke: Command, params: Path
+) -> None:
+    file = params / "rough.toml"
+    file.write_text(
+        'format = 1\nextends = "base.toml"\n[hardware.server_cost_ratio]\n'
+        'family = "beta"\na = 1e-3\nb = 8\nsource = "judgement"\nnote = "x"\n'
+    )
+    check, run = invoke("check", str(file)), invoke("run", str(file), "--draws", "1000")
+    assert (check.returncode, run.returncode) == (2, 2)
+    assert check.stderr == run.stderr
+    assert f"{file}:6: hardware.server_cost_ratio: its quantile function is too rough" in " ".join(
+        check.stderr.split()
+    )
