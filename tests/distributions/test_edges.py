@@ -164,7 +164,7 @@ def reference(entry: Entry) -> Any:
         ),
         ({"family": "uniform", "min": -8e299, "max": 8e299}, lambda z: 1.6e300 * (ndtr(z) - 0.5)),
     ],
-    ids=str,
+    ids=lambda x: str(x) if isinstance(x, dict) else "limit",
 )  # fmt: skip
 def test_extreme_parameters_have_the_quantiles_of_their_limit(
     entry: Entry, known: Callable[[float], float]
