@@ -1,7 +1,4 @@
-"""Distributions: quantile functions with exact tails, perhaps cut to an interval.
-
-Probabilities are handled as logarithms, so that a tail is exact however far out it is cut.
-"""
+"""What every distribution is: its parameters, forms in files, and functions."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from scipy.special import log_ndtr, ndtri_exp
 
 from sim.distributions.elicitation import (
     Array,
@@ -25,12 +21,6 @@ from sim.distributions.elicitation import (
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 LOG_HALF = math.log(0.5)
-
-
-def log_difference(larger: Any, smaller: Any) -> Any:
-    """The value of log(exp(larger) - exp(smaller)), element by element."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(smaller == -np.inf, larger, larger + np.log(-np.expm1(smaller - larger)))
 
 
 class Distribution(BaseModel):
@@ -169,9 +159,27 @@ class Distribution(BaseModel):
         """The log of P(X > x)."""
         raise NotImplementedError
 
+    def log_tails(self, x: Array) -> tuple[Array, Array]:
+        """The logs of P(X <= x) and P(X > x), without a cut."""
+        return self.log_cdf(x), self.log_sf(x)
+
     def log_probabilities_at(self, x: Array) -> tuple[Array, Array]:
         """The logs of P(X <= x) and P(X > x), after a cut."""
-        return self.log_cdf(x), self.log_sf(x)
+        return self.log_tails(x)
+
+    def log_probability_at(self, x: Array, side: int) -> Array:
+        """The log of P(X <= x) (`side` 0) or P(X > x) (1), after a cut."""
+        return (self.log_cdf, self.log_sf)[side](x)
+
+    def bracket(self, z: Array) -> tuple[Array, Array]:
+        """Two values at each normal score between which the quantile lies; cheap to compute."""
+        values = self.quantile(z)
+        return values, values
+
+    @property
+    def point_masses(self) -> Array:
+        """The values, rising, that have a probability of their own; [value], mostly none."""
+        return np.empty(0)
 
     def standard(self) -> tuple[Distribution, float, float]:
         """A distribution of the same shape, and this one's shift and factor.
@@ -202,160 +210,3 @@ class Distribution(BaseModel):
     def kept_share(self) -> float:
         """The probability that a cut leaves, exact where it is tiny."""
         return 1.0
-
-
-class Tailed(Distribution):
-    """A distribution given by its tails; `min` and `max` truncate it.
-
-    Of a `bounded` family they are parameters instead.
-    """
-
-    min: float | None = None
-    max: float | None = None
-    bounded: ClassVar[bool] = False
-
-    def lower(self, log_p: Array) -> Array:
-        """The value with log-probability `log_p`, at most log 1/2, below it."""
-        raise NotImplementedError
-
-    def upper(self, log_q: Array) -> Array:
-        """The value with log-probability `log_q`, at most log 1/2, above it."""
-        raise NotImplementedError
-
-    @model_validator(mode="after")
-    def _check_cut(self) -> Tailed:
-        if self.bounded or (self.min is None and self.max is None):
-            return self
-        if self.min is not None and self.max is not None and self.min >= self.max:
-            raise ValueError(f"expected min < max, got {self.min:g}, {self.max:g}")
-        *_, kept = self._cut()
-        if not kept > -math.inf:
-            raise ValueError(
-                f"nothing is left of the distribution between min and max: {self._interval()}"
-                " holds less than 1e-300 of it"
-            )
-        return self
-
-    def _interval(self) -> str:
-        low = "-inf" if self.min is None else f"{self.min:g}"
-        return f"{low} to {'inf' if self.max is None else f'{self.max:g}'}"
-
-    def _cut(self) -> tuple[float, float, float]:
-        """Log-probabilities below `min`, above `max`, and between them.
-
-        Each is exact where it is tiny; the last is -inf where nothing is left.
-        """
-        below, above = -math.inf, -math.inf
-        kept = 0.0
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            if self.min is not None:
-                below = float(self.log_below(np.asarray(self.min)))
-            if self.max is not None:
-                above = float(self.log_sf(np.asarray(self.max)))
-            if self.min is not None and below > LOG_HALF:
-                kept = float(log_difference(float(self._log_from(self.min)), above))
-            elif self.max is not None and above > LOG_HALF:
-                kept = float(log_difference(float(self.log_cdf(np.asarray(self.max))), below))
-            elif self.min is not None or self.max is not None:
-                kept = float(np.log1p(-np.exp(below) - np.exp(above)))
-        return below, above, kept if not math.isnan(kept) else -math.inf
-
-    def log_probabilities_at(self, x: Array) -> tuple[Array, Array]:
-        """The logs of P(X <= x) and P(X > x), after a cut.
-
-        Both are exact where they are tiny.
-        """
-        up_to, over = self.log_cdf(x), self.log_sf(x)
-        if self.bounded or (self.min is None and self.max is None):
-            return up_to, over
-        below, above, kept = self._cut()
-        # Of two numbers near 1 the difference is lost: then that of their complements is taken.
-        if below > LOG_HALF and self.min is not None:
-            up_to = log_difference(self._log_from(self.min), np.maximum(over, above))
-        else:
-            up_to = log_difference(np.maximum(up_to, below), below)
-        if above > LOG_HALF and self.max is not None:
-            most = self.log_cdf(np.asarray(self.max))
-            over = log_difference(most, np.clip(self.log_cdf(x), below, most))
-        else:
-            over = log_difference(np.maximum(over, above), above)
-        return np.minimum(up_to - kept, 0.0), np.minimum(over - kept, 0.0)
-
-    def log_below(self, x: Array) -> Array:
-        """The log of P(X < x)."""
-        return self.log_cdf(x)
-
-    def _log_from(self, x: float) -> Array:
-        """The log of P(X >= x)."""
-        return self.log_sf(np.asarray(x))
-
-    def quantile(self, z: Array) -> Array:
-        log_p, log_q = log_ndtr(z), log_ndtr(-np.asarray(z))
-        is_cut = not self.bounded and (self.min is not None or self.max is not None)
-        if is_cut:
-            below, above, kept = self._cut()
-            log_p, log_q = np.logaddexp(below, log_p + kept), np.logaddexp(above, log_q + kept)
-        is_low = log_p <= log_q
-        x = np.empty(np.shape(z))
-        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            x[is_low] = self.lower(np.minimum(log_p[is_low], LOG_HALF))
-            x[~is_low] = self.upper(np.minimum(log_q[~is_low], LOG_HALF))
-        return np.clip(x, *self.support) if is_cut else x
-
-    @property
-    def support(self) -> tuple[float, float]:
-        low = -math.inf if self.min is None else self.min
-        return low, math.inf if self.max is None else self.max
-
-    @property
-    def moment_order(self) -> float:
-        if self.min is not None and self.max is not None:
-            return math.inf
-        return self.moment_order_uncut
-
-    @property
-    def moment_order_uncut(self) -> float:
-        """The order below which moments of the distribution without its cut exist."""
-        return math.inf
-
-    @property
-    def cut_share(self) -> float:
-        if self.bounded:
-            return 0.0
-        below, above, kept = self._cut()
-        removed = math.exp(below) + math.exp(above)
-        return removed if removed < 0.5 else -math.expm1(kept)
-
-    @property
-    def kept_share(self) -> float:
-        return 1.0 if self.bounded else math.exp(self._cut()[2])
-
-
-class ScoreTransform(Tailed):
-    """A distribution whose values are a rising function of a normal score."""
-
-    def from_score(self, z: Array) -> Array:
-        """The value at a normal score, without a cut."""
-        raise NotImplementedError
-
-    def to_score(self, x: Array) -> Array:
-        """The normal score of a value, without a cut."""
-        raise NotImplementedError
-
-    def quantile(self, z: Array) -> Array:
-        if self.bounded or (self.min is None and self.max is None):
-            with np.errstate(over="ignore"):
-                return self.from_score(np.asarray(z))
-        return super().quantile(z)
-
-    def lower(self, log_p: Array) -> Array:
-        return self.from_score(ndtri_exp(log_p))
-
-    def upper(self, log_q: Array) -> Array:
-        return self.from_score(-ndtri_exp(log_q))
-
-    def log_cdf(self, x: Array) -> Array:
-        return np.asarray(log_ndtr(self.to_score(x)))
-
-    def log_sf(self, x: Array) -> Array:
-        return np.asarray(log_ndtr(-self.to_score(x)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any, ClassVar, Literal
 
@@ -9,7 +10,15 @@ import numpy as np
 from pydantic import model_validator
 from scipy import special
 
-from sim.distributions.base import Positive, Tailed
+from sim.distributions.base import Positive
+from sim.distributions.beta_functions import (
+    MOST_OF_BETA,
+    UpToBeta,
+    beta_log_cdf,
+    beta_logits,
+    beta_share,
+    solve_beta,
+)
 from sim.distributions.elicitation import (
     Array,
     Quantiles,
@@ -20,6 +29,7 @@ from sim.distributions.elicitation import (
     require_three,
     require_two,
 )
+from sim.distributions.tailed import Tailed
 
 
 class Bounded(Tailed):
@@ -33,23 +43,39 @@ class Bounded(Tailed):
     def _check_order(self) -> Bounded:
         if not self.min < self.max:
             raise ValueError(f"expected min < max, got {self.min:g}, {self.max:g}")
+        if not math.isfinite(self.max - self.min):
+            raise ValueError(
+                f"min and max, {self.min:g} and {self.max:g}, are farther apart than a double holds"
+            )
         return self
 
     def stated_values(self) -> dict[str, float]:
         return {"min": self.min, "max": self.max}
 
-    def log_probabilities(self, share: Array) -> tuple[Array, Array]:
-        """Log-probabilities below and above a position from 0 (`min`) to 1 (`max`)."""
+    def log_below(self, share: Array, rest: Array) -> Array:
+        """The log-probability below a position, counted from `min` and from `max`.
+
+        Both are shares of the width, and add up to 1.
+        """
+        raise NotImplementedError
+
+    def log_above(self, share: Array, rest: Array) -> Array:
+        """The log-probability above a position, given as in `log_below`."""
         raise NotImplementedError
 
     def log_cdf(self, x: Array) -> Array:
-        return self.log_probabilities(self._position(x))[0]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.log_below(*self._position(x))
 
     def log_sf(self, x: Array) -> Array:
-        return self.log_probabilities(self._position(x))[1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.log_above(*self._position(x))
 
-    def _position(self, x: Array) -> Array:
-        return np.clip((np.asarray(x) - self.min) / (self.max - self.min), 0.0, 1.0)
+    def _position(self, x: Array) -> tuple[Array, Array]:
+        """The position of a value, counted from `min` and from `max`."""
+        x, width = np.asarray(x), self.max - self.min
+        from_min, from_max = (x - self.min) / width, (self.max - x) / width
+        return np.clip(from_min, 0.0, 1.0), np.clip(from_max, 0.0, 1.0)
 
     def lower(self, log_p: Array) -> Array:
         return self.min + (self.max - self.min) * self.share_below(log_p)
@@ -88,9 +114,11 @@ class Uniform(Bounded):
     def share_above(self, log_q: Array) -> Array:
         return np.exp(log_q)
 
-    def log_probabilities(self, share: Array) -> tuple[Array, Array]:
-        with np.errstate(divide="ignore"):
-            return np.log(share), np.log1p(-share)
+    def log_below(self, share: Array, rest: Array) -> Array:
+        return np.log(share)
+
+    def log_above(self, share: Array, rest: Array) -> Array:
+        return np.log(rest)
 
 
 class LogUniform(Tailed):
@@ -119,23 +147,36 @@ class LogUniform(Tailed):
 
     @property
     def _width(self) -> float:
-        return math.log(self.max / self.min)
+        return float(_log_ratio(self.max, self.min))
 
     def lower(self, log_p: Array) -> Array:
-        return self.min * np.exp(self._width * np.exp(log_p))
+        return self._multiply(self.min, self._width * np.exp(log_p))
 
     def upper(self, log_q: Array) -> Array:
-        return self.max * np.exp(-self._width * np.exp(log_q))
+        return self._multiply(self.max, -self._width * np.exp(log_q))
+
+    def _multiply(self, end: float, log: Array) -> Array:
+        """An end times the exponential, which itself may be more than a double holds."""
+        if self._width < 700.0:
+            return end * np.exp(log)
+        return end * np.exp(log / 2) * np.exp(log / 2)
 
     def log_cdf(self, x: Array) -> Array:
         x = np.clip(x, self.min, self.max)
         with np.errstate(divide="ignore"):
-            return np.log(np.log(x / self.min) / self._width)
+            return np.log(_log_ratio(x, self.min) / self._width)
 
     def log_sf(self, x: Array) -> Array:
         x = np.clip(x, self.min, self.max)
         with np.errstate(divide="ignore"):
-            return np.log(np.log(self.max / x) / self._width)
+            return np.log(_log_ratio(self.max, x) / self._width)
+
+
+def _log_ratio(larger: Array | float, smaller: Array | float) -> Array:
+    """The log of a ratio, which itself may be more than a double holds."""
+    with np.errstate(over="ignore"):
+        ratio = np.divide(larger, smaller)
+    return np.where(np.isinf(ratio), np.log(larger) - np.log(smaller), np.log(ratio))
 
 
 class Peaked(Bounded):
@@ -161,14 +202,21 @@ class Peaked(Bounded):
             return cls.model_validate({**fixed, **{key: float(end) for key, end in ends.items()}})
 
         width = float(x[-1] - x[0])
-        guess = [x[0] - width / 2, math.log(x[1] - x[0] + width / 2)]
-        guess.append(math.log(x[2] - x[1] + width / 2))
-        solution = least_squares(
-            lambda unknown: (build(unknown).quantile(z) - x) / width,
-            guess, xtol=1e-15, ftol=1e-15, gtol=1e-15,
-            bounds=([-np.inf, math.log(width) - 12, math.log(width) - 12], [np.inf] * 3),
-        )  # fmt: skip
-        if np.abs(solution.fun).max() > 1e-9:
+        tails = [(width / 2, x[1], width / 2)]
+        modes = [x[0] - width / 9, (x[0] + x[1]) / 2, (x[1] + x[2]) / 2, x[2] + width / 9]
+        # A steep side between two of them, or all on one side, is found from a guess like it.
+        sizes = [0.2 * width, 2 * width, 20 * width]
+        tails += itertools.product(sizes, modes, sizes)
+        for below, mode, above in tails:
+            low, high = min(x[0], mode) - below, max(x[2], mode) + above
+            solution = least_squares(
+                lambda unknown: (build(unknown).quantile(z) - x) / width,
+                [low, math.log(mode - low), math.log(high - mode)], xtol=1e-15, ftol=1e-15,
+                gtol=1e-15, bounds=([-np.inf, *[math.log(width) - 12] * 2], [np.inf] * 3),
+            )  # fmt: skip
+            if np.abs(solution.fun).max() <= 1e-9:
+                break
+        else:
             raise ValueError(f"no {family} has these quantiles: they are too skewed or too flat")
         distribution = build(solution.x)
         return {"min": distribution.min, "mode": distribution.mode, "max": distribution.max}
@@ -203,12 +251,20 @@ class Triangular(Peaked):
         c, q = self._peak, np.exp(log_q)
         return np.where(q <= 1.0 - c, np.sqrt((1.0 - c) * q), 1.0 - np.sqrt(c * (1.0 - q)))
 
-    def log_probabilities(self, share: Array) -> tuple[Array, Array]:
-        c = self._peak
-        with np.errstate(divide="ignore", invalid="ignore"):
-            below = np.where(share <= c, share**2 / c, 1.0 - (1.0 - share) ** 2 / (1.0 - c))
-            above = np.where(share >= c, (1.0 - share) ** 2 / (1.0 - c), 1.0 - share**2 / c)
-            return np.log(below), np.log(above)
+    def log_below(self, share: Array, rest: Array) -> Array:
+        c, d = self._sides
+        # Beyond the mode its own probability and the rest: a difference from 1 loses the tail.
+        return np.log(np.where(share <= c, share**2 / c, c + (share - c) * (d + rest) / d))
+
+    def log_above(self, share: Array, rest: Array) -> Array:
+        c, d = self._sides
+        return np.log(np.where(rest <= d, rest**2 / d, d + (rest - d) * (c + share) / c))
+
+    @property
+    def _sides(self) -> tuple[float, float]:
+        """The shares of the width below and above the mode."""
+        width = self.max - self.min
+        return (self.mode - self.min) / width, (self.max - self.mode) / width
 
 
 class Pert(Peaked):
@@ -219,20 +275,23 @@ class Pert(Peaked):
 
     quantile_parameters: ClassVar[tuple[str, ...]] = ("min", "mode", "max")
     family: Literal["pert"]
-    shape: Positive = 4.0
+    shape: UpToBeta = 4.0
 
     @property
     def _beta(self) -> tuple[float, float]:
         return 1.0 + self.shape * self._peak, 1.0 + self.shape * (1.0 - self._peak)
 
     def share_below(self, log_p: Array) -> Array:
-        return _beta_share(*self._beta, log_p)
+        return beta_share(*self._beta, log_p)
 
     def share_above(self, log_q: Array) -> Array:
-        return _beta_share(*self._beta[::-1], log_q)
+        return beta_share(*self._beta[::-1], log_q)
 
-    def log_probabilities(self, share: Array) -> tuple[Array, Array]:
-        return _beta_shares(*self._beta, share)
+    def log_below(self, share: Array, rest: Array) -> Array:
+        return beta_log_cdf(*self._beta, share, rest)
+
+    def log_above(self, share: Array, rest: Array) -> Array:
+        return beta_log_cdf(*self._beta[::-1], rest, share)
 
 
 class Beta(Bounded):
@@ -241,8 +300,8 @@ class Beta(Bounded):
     quantile_parameters: ClassVar[tuple[str, ...]] = ("a", "b")
     moment_parameters: ClassVar[tuple[str, ...]] = ("a", "b")
     family: Literal["beta"]
-    a: Positive
-    b: Positive
+    a: UpToBeta
+    b: UpToBeta
     min: float = 0.0
     max: float = 1.0
 
@@ -261,19 +320,35 @@ class Beta(Bounded):
         center = min(max(center, 0.02), 0.98)
         total = max(center * (1 - center) / spread**2 - 1, 0.1)
         goal = special.logit(levels)
+        farthest = math.log(10 * MOST_OF_BETA)
 
         def miss(unknown: Array) -> Array:
-            a, b = np.exp(unknown)
+            a, b = np.exp(np.minimum(unknown, farthest))
             below = special.betainc(a, b, shares)
             above = special.betainc(b, a, 1.0 - shares)
             with np.errstate(divide="ignore"):
                 return np.asarray(np.log(below) - np.log(above) - goal)
 
         solution = root(miss, np.log([center * total, (1 - center) * total]), tol=1e-13)
-        if not np.abs(miss(solution.x)).max() < 1e-9:
-            raise ValueError("no beta has these quantiles between min and max")
-        a, b = np.exp(solution.x)
-        return {"a": float(a), "b": float(b)}
+        a, b = np.exp(np.minimum(solution.x, farthest))
+        rests = np.array([(high - x) / (high - low) for _, x in pairs])
+        if not np.abs(beta_logits(a, b, shares, rests) - goal).max() < 1e-9:
+            a, b = solve_beta(shares, rests, goal)
+        return cls._require_computable(float(a), float(b))
+
+    @staticmethod
+    def _require_computable(a: float, b: float) -> dict[str, float]:
+        """Both parameters by name.
+
+        Raises:
+            ValueError: If one is larger than `MOST_OF_BETA`.
+        """
+        if max(a, b) > MOST_OF_BETA:
+            raise ValueError(
+                f"it is too narrow: a beta with a = {a:.3g} and b = {b:.3g} (at most"
+                f" {MOST_OF_BETA:g}) is a normal, or near an end a gamma: give one of these"
+            )
+        return {"a": a, "b": b}
 
     @classmethod
     def from_moments(cls, mean: float, sd: float, given: dict[str, Any]) -> dict[str, float]:
@@ -285,34 +360,16 @@ class Beta(Bounded):
                 f"sd {sd:g} is too large for a mean of {mean:g} between {low:g} and {high:g}:"
                 f" expected less than {(high - low) * math.sqrt(center * (1 - center)):g}"
             )
-        return {"a": center * total, "b": (1 - center) * total}
+        return cls._require_computable(center * total, (1 - center) * total)
 
     def share_below(self, log_p: Array) -> Array:
-        return _beta_share(self.a, self.b, log_p)
+        return beta_share(self.a, self.b, log_p)
 
     def share_above(self, log_q: Array) -> Array:
-        return _beta_share(self.b, self.a, log_q)
+        return beta_share(self.b, self.a, log_q)
 
-    def log_probabilities(self, share: Array) -> tuple[Array, Array]:
-        return _beta_shares(self.a, self.b, share)
+    def log_below(self, share: Array, rest: Array) -> Array:
+        return beta_log_cdf(self.a, self.b, share, rest)
 
-
-def _beta_share(a: float, b: float, log_p: Array) -> Array:
-    """The position with log-probability log_p below it.
-
-    Where it is tiny it is that of the leading power of the incomplete beta function.
-    """
-    log_tiny = (log_p + math.log(a) + special.betaln(a, b)) / a
-    is_tiny = log_tiny < math.log(1e-17 / (1.0 + b))  # the next term is below the last bit
-    usual = special.betaincinv(a, b, np.where(is_tiny, 0.5, np.exp(log_p)))
-    unsolved = is_tiny | np.isnan(usual)  # scipy gives none near 1e-17 where a or b is about 1
-    return np.where(unsolved, np.exp(np.minimum(log_tiny, 0.0)), usual)
-
-
-def _beta_shares(a: float, b: float, share: Array) -> tuple[Array, Array]:
-    """Log-probabilities below and above a position, of a beta distribution."""
-    with np.errstate(divide="ignore"):
-        return (
-            np.log(special.betainc(a, b, share)),
-            np.log(special.betainc(b, a, 1.0 - share)),
-        )
+    def log_above(self, share: Array, rest: Array) -> Array:
+        return beta_log_cdf(self.b, self.a, rest, share)

@@ -35,6 +35,10 @@ class Fixed(Distribution):
     def point(self) -> float:
         return self.value
 
+    @property
+    def point_masses(self) -> Array:
+        return np.array([self.value])
+
     def stated_values(self) -> dict[str, float]:
         return {"value": self.value}
 
@@ -55,6 +59,10 @@ class Steps(Distribution):
     def atoms(self) -> tuple[Array, Array]:
         """The values, rising, and their probabilities, [atom] each."""
         raise NotImplementedError
+
+    @property
+    def point_masses(self) -> Array:
+        return self.atoms[0]
 
     @cached_property
     def _logs(self) -> tuple[Array, Array]:

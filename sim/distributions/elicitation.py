@@ -166,7 +166,7 @@ def normal_score(level: float) -> float:
 
 
 def find_root(function: Callable[[float], float], low: float, high: float, family: str) -> float:
-    """The root, between two ends, of a function of a positive parameter.
+    """The root, between two ends, of a function of a positive parameter, the shape of a family.
 
     It is searched on the logarithm of the parameter.
 
@@ -176,7 +176,7 @@ def find_root(function: Callable[[float], float], low: float, high: float, famil
     from scipy.optimize import brentq
 
     if not function(low) * function(high) < 0:
-        raise ValueError(f"no {family} has these")
+        raise ValueError(f"no {family} with a shape from {low:g} to {high:g} has these")
     return math.exp(
         brentq(lambda a: function(math.exp(a)), math.log(low), math.log(high), xtol=1e-14)
     )

@@ -15,17 +15,26 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 from scipy import special
 
-from sim.distributions.base import Distribution, NonNegative, Tailed
+from sim.distributions.base import LOG_HALF, Distribution, NonNegative
 from sim.distributions.bounded import Beta, LogUniform, Pert, Triangular, Uniform
-from sim.distributions.discrete import Bernoulli, Discrete, Empirical, Fixed, check_weights
+from sim.distributions.discrete import (
+    Bernoulli,
+    Discrete,
+    Empirical,
+    Fixed,
+    Steps,
+    check_weights,
+)
 from sim.distributions.elicitation import Array, validation_error
 from sim.distributions.from_scipy import PREFIX, Scipy
 from sim.distributions.landlord_capex import FISCAL_KEYS, FiscalYears, SharedSpread
 from sim.distributions.metalog import Metalog
 from sim.distributions.normal import LogitNormal, Lognormal, Normal
+from sim.distributions.tailed import Tailed
 from sim.distributions.unbounded import Gamma, GeneralizedPareto, StudentT, Weibull
 
 MOST_COMPONENTS = 100  # of a mixture
+MOST_NESTED = 20  # mixtures within one another
 _BISECTIONS = 64  # halve the doubles between any two to one
 
 
@@ -87,6 +96,19 @@ class Mixture(Tailed):
     )
     weights: tuple[NonNegative, ...] = Field(max_length=MOST_COMPONENTS)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _check_nesting(cls, entry: Any) -> Any:
+        """Refuse mixtures too far within one another before any of them is read."""
+        level = [entry]
+        for _ in range(MOST_NESTED + 1):
+            tables = {id(x): x for x in level if isinstance(x, dict)}
+            lists = (x.get("components") for x in tables.values())
+            level = [x for parts in lists if isinstance(parts, list | tuple) for x in parts]
+        if level:
+            raise ValueError(f"mixtures are nested too deeply (at most {MOST_NESTED} levels)")
+        return entry
+
     @model_validator(mode="after")
     def _check_weights(self) -> Mixture:
         check_weights(self.weights, len(self.components), "components")
@@ -115,11 +137,32 @@ class Mixture(Tailed):
     def moment_order_uncut(self) -> float:
         return min(component.moment_order for _, component in self._weighted)
 
-    def _log_sum(self, x: Array, side: int) -> Array:
-        """The log of the probability up to values (`side` 0) or above (1)."""
-        return np.logaddexp.reduce(
-            [log + component.log_probabilities_at(x)[side] for log, component in self._weighted]
-        )
+    @cached_property
+    def uncut_point_masses(self) -> Array:
+        return np.unique(np.concatenate([part.point_masses for _, part in self._weighted]))
+
+    def standard(self) -> tuple[Distribution, float, float]:
+        """Where all values have probabilities of their own, the discrete distribution of them."""
+        discrete = self._discrete
+        return (self if discrete is None else discrete), 0.0, 1.0
+
+    @cached_property
+    def _discrete(self) -> Discrete | None:
+        """The same distribution as `Discrete`; None if a part of it is continuous."""
+        totals: dict[float, list[float]] = {}
+        for log, part in self._weighted:
+            atoms = part.standard()[0]
+            if isinstance(atoms, Fixed):
+                pairs = [(atoms.value, 1.0)]
+            elif isinstance(atoms, Steps):
+                pairs = list(zip(*(x.tolist() for x in atoms.atoms), strict=True))
+            else:
+                return None
+            for value, weight in pairs:
+                totals.setdefault(value, []).append(math.exp(log) * weight)
+        low, high = self.support
+        inside = {x: math.fsum(parts) for x, parts in totals.items() if low <= x <= high}
+        return Discrete(family="discrete", values=tuple(inside), weights=tuple(inside.values()))
 
     def log_cdf(self, x: Array) -> Array:
         return self._log_sum(x, 0)
@@ -127,11 +170,32 @@ class Mixture(Tailed):
     def log_sf(self, x: Array) -> Array:
         return self._log_sum(x, 1)
 
-    def log_below(self, x: Array) -> Array:
-        return self.log_cdf(np.nextafter(x, -np.inf))
+    def _log_sum(self, x: Array, side: int) -> Array:
+        """The log of the probability up to values (`side` 0) or above (1)."""
+        return np.logaddexp.reduce(
+            [log + part.log_probability_at(x, side) for log, part in self._weighted]
+        )
 
-    def _log_from(self, x: float) -> Array:
-        return self.log_sf(np.nextafter(np.asarray(x), -np.inf))
+    def log_tails(self, x: Array) -> tuple[Array, Array]:
+        # A part that is cut needs both sides for either: asked for both at once, nested mixtures
+        # take a time that is linear in their depth.
+        logs = [(log, *part.log_probabilities_at(x)) for log, part in self._weighted]
+        return (
+            np.logaddexp.reduce([log + up_to for log, up_to, _ in logs]),
+            np.logaddexp.reduce([log + over for log, _, over in logs]),
+        )
+
+    def _log_around(self, x: float) -> tuple[Array, Array]:
+        return self.log_tails(np.asarray(np.nextafter(x, -np.inf)))
+
+    def bracket(self, z: Array) -> tuple[Array, Array]:
+        if self._is_cut:
+            log_p, log_q = (np.minimum(log, LOG_HALF) for log in self._uncut_tails(z))
+            z = np.where(log_p <= log_q, special.ndtri_exp(log_p), -special.ndtri_exp(log_q))
+        lows, highs = zip(*(part.bracket(z) for _, part in self._weighted), strict=True)
+        return np.clip(np.min(lows, axis=0), *self.support), np.clip(
+            np.max(highs, axis=0), *self.support
+        )
 
     def lower(self, log_p: Array) -> Array:
         z = special.ndtri_exp(log_p)
@@ -142,12 +206,12 @@ class Mixture(Tailed):
         return self._bisect(z, lambda x: self.log_sf(x) <= log_q)
 
     def _bisect(self, z: Array, is_reached: Callable[[Array], NDArray[np.bool_]]) -> Array:
-        """The least value, at each score, that reaches a probability.
+        """The least value, at each score without a cut, that reaches a probability.
 
         It lies between the values of the components at the score.
         """
-        own = np.stack([component.quantile(z) for _, component in self._weighted])
-        low, high = _to_integer(own.min(axis=0)) - 1, _to_integer(own.max(axis=0))
+        lows, highs = zip(*(part.bracket(z) for _, part in self._weighted), strict=True)
+        low, high = _to_integer(np.min(lows, axis=0)) - 1, _to_integer(np.max(highs, axis=0))
         for _ in range(_BISECTIONS):
             middle = (low >> 1) + (high >> 1) + (low & high & 1)
             reached = is_reached(_to_double(middle))

@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import model_validator
 from scipy import special
 
-from sim.distributions.base import Tailed
 from sim.distributions.elicitation import Array, Quantiles, require_three, split_quantiles
+from sim.distributions.tailed import Tailed
 
 # The largest |a3|/a2 with which a three-term metalog has a positive density everywhere.
 _STEEPEST = 1.66711

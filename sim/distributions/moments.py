@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sim.distributions.base import Distribution
-from sim.distributions.discrete import Steps
+from sim.distributions.discrete import Fixed, Steps
 from sim.distributions.elicitation import Array
 from sim.distributions.from_scipy import Scipy
 from sim.distributions.quantile_tables import REACH, SPLIT, Table, table_of
@@ -27,8 +27,11 @@ def moments(distribution: Distribution) -> tuple[float, float]:
     Raises:
         TooRoughError: If the quantile function is too rough for a table.
     """
-    if isinstance(distribution, Steps):
-        values, weights = distribution.atoms
+    if isinstance(distribution, Fixed):
+        return distribution.value, 0.0
+    discrete = distribution.standard()[0]
+    if isinstance(discrete, Steps):
+        values, weights = discrete.atoms
         mean = float(values @ weights)
         return mean, math.sqrt(float((values - mean) ** 2 @ weights))
     table = table_of(distribution)
@@ -43,12 +46,18 @@ def moments(distribution: Distribution) -> tuple[float, float]:
         mean = middle + _sum_scores(scores, (values - middle) * density)
         if not distribution.moment_order > 2:
             return mean, math.nan
-        return mean, math.sqrt(_sum_scores(scores, (values - mean) ** 2 * density))
+        from_mean = values - mean
+        # A power of 2, so that squares neither overflow nor vanish.
+        largest = np.abs(from_mean[np.isfinite(from_mean)]).max(initial=0.0)
+        scale = math.ldexp(0.5, math.frexp(largest)[1])
+        return mean, scale * math.sqrt(_sum_scores(scores, (from_mean / scale) ** 2 * density))
 
 
 def _sum_scores(scores: Array, terms: Array) -> float:
     """The sum of terms over scores; nan if the outermost still matter."""
     finite = np.isfinite(terms)  # values that overflow are too far out to matter
+    if not finite.any():
+        return math.nan
     scores, terms = np.abs(scores[finite]), terms[finite]
     outermost = np.abs(terms[scores > scores.max() - 1]).sum()
     return float(terms.sum()) if outermost <= _NEGLIGIBLE * np.abs(terms).sum() else math.nan

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import model_validator
 from scipy import special
 
-from sim.distributions.base import Distribution, NonNegative, Positive, ScoreTransform
+from sim.distributions.base import Distribution, NonNegative, Positive
 from sim.distributions.elicitation import (
     Array,
     Quantiles,
@@ -19,6 +19,7 @@ from sim.distributions.elicitation import (
     require_positive,
     require_two,
 )
+from sim.distributions.tailed import ScoreTransform
 
 
 class Normal(ScoreTransform):
@@ -40,6 +41,10 @@ class Normal(ScoreTransform):
 
     def stated_values(self) -> dict[str, float]:
         return {"mean": self.mean} if self.min is None and self.max is None else {}
+
+    @property
+    def spread(self) -> float:
+        return self.sd
 
     def from_score(self, z: Array) -> Array:
         return self.mean + self.sd * z
@@ -75,6 +80,10 @@ class Lognormal(ScoreTransform):
 
     def stated_values(self) -> dict[str, float]:
         return {"median": self.median} if self.min is None and self.max is None else {}
+
+    @property
+    def spread(self) -> float:
+        return self.sigma
 
     def from_score(self, z: Array) -> Array:
         return self.median * np.exp(self.sigma * z)
@@ -124,6 +133,10 @@ class LogitNormal(ScoreTransform):
 
     def stated_values(self) -> dict[str, float]:
         return {"min": self.min, "median": self.median, "max": self.max}
+
+    @property
+    def spread(self) -> float:
+        return self.sigma
 
     def from_score(self, z: Array) -> Array:
         share = (self.median - self.min) / (self.max - self.min)

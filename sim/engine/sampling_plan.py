@@ -17,9 +17,11 @@ from sim.distributions.discrete import Steps
 from sim.distributions.groups import Group
 from sim.distributions.normal import Normal
 from sim.distributions.quantile_tables import (
-    REACH,
     Table,
     TooRoughError,
+    check_drawable,
+    find_reach,
+    needs_table,
     normal_scores,
     over_probabilities,
     steps_of,
@@ -36,7 +38,6 @@ SAMPLERS = {
 }
 STANDARD_NORMAL = Normal(family="normal", mean=0.0, sd=1.0)
 _SOBOL_BITS = 32
-FARTHEST_DRAWN = 8.3  # the normal score of 2^-53
 Array = NDArray[np.float64]
 
 
@@ -77,7 +78,7 @@ class SamplingPlan:
         self.uncertainty = uncertainty
         self._over_probabilities = in_tiles and uncertainty == 1.0
         self.dimensions = 0
-        self._farthest: list[float] = []  # the largest score of each factor
+        self._held: list[float] = []  # the score of each factor, NaN where it is drawn
         self._factors: list[NDArray[np.void]] = []
         self._quantities: list[NDArray[np.void]] = []
         self._late: list[NDArray[np.void]] = []
@@ -96,7 +97,7 @@ class SamplingPlan:
         made = np.zeros((), quantities.FACTOR)
         made["name"], made["dimension"], made["score"] = name_hash(name), self.dimension(), score
         self._factors.append(made)
-        self._farthest.append(FARTHEST_DRAWN if math.isnan(score) else abs(score))
+        self._held.append(score)
 
     def dimension(self) -> int:
         """The next dimension of Sobol' sequences."""
@@ -135,32 +136,27 @@ class SamplingPlan:
         """A quantity of which the values go to a column.
 
         Raises:
-            InputError: If its quantile function is too rough for a table.
+            InputError: If it cannot be drawn.
         """
         made = self._quantity(name, column, loads, dimension)
         standard, shift, factor = distribution.standard()
         made["shift"], made["factor"] = shift, factor
         made["low"], made["high"] = distribution.support
-        if isinstance(distribution, Steps):
-            made["distribution"], made["slot"] = (
-                quantities.STEPS,
-                self._step_slot(distribution, self._reach(made)),
-            )
-        elif isinstance(distribution, Normal) and distribution.support == (-math.inf, math.inf):
-            made["distribution"], made["shift"], made["factor"] = (
-                quantities.NORMAL,
-                distribution.mean,
-                distribution.sd,
-            )
+        reach = find_reach(loads, self._held, self.uncertainty)
+        try:
+            check_drawable(distribution, reach)
+        except TooRoughError as error:
+            raise InputError([Fault(Location("distribution"), name, str(error))]) from None
+        if isinstance(standard, Steps):
+            made["distribution"] = quantities.STEPS
+            made["slot"] = self._step_slot(standard, reach)
+        elif isinstance(distribution, Normal) and not needs_table(distribution):
+            made["distribution"] = quantities.NORMAL
+            made["shift"], made["factor"] = distribution.mean, distribution.sd
         else:
-            try:
-                reach = self._reach(made)
-                slot = self._slots.get((standard, reach))
-                if slot is None:
-                    slot = self._slot(table_of(standard, reach))
-                    self._slots[standard, reach] = slot
-            except TooRoughError as error:
-                raise InputError([Fault(Location("distribution"), name, str(error))]) from None
+            slot = self._slots.get((standard, reach))
+            if slot is None:
+                slot = self._slots[standard, reach] = self._slot(table_of(standard, reach))
             made["distribution"], made["slot"] = quantities.TABLE, slot
             stands_alone = made["own_weight"] == 1.0 and made["member"] < 0
             if stands_alone and self._over_probabilities:
@@ -252,18 +248,6 @@ class SamplingPlan:
             )
             self._near[distribution] = -1 if cells is None else self._added(cells)
         return self._near[distribution]
-
-    def _reach(self, quantity: NDArray[np.void]) -> float:
-        """The score to which a table is needed: farther where a held factor carries it there."""
-        reach = REACH
-        if any(far != FARTHEST_DRAWN for far in self._farthest):
-            loadings = quantity["loadings"][: len(self._farthest)].tolist()
-            both = list(zip(loadings, self._farthest, strict=True))
-            if any(loading and far != FARTHEST_DRAWN for loading, far in both):
-                farthest = sum(abs(loading) * far for loading, far in both)
-                farthest += FARTHEST_DRAWN * float(quantity["own_weight"])
-                reach = max(REACH, math.ceil(farthest))
-        return float(math.ceil(reach * max(1.0, self.uncertainty)))
 
     def _step_slot(self, distribution: Steps, reach: float) -> NDArray[np.void]:
         if (distribution, reach) in self._slots:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from sim.common.text import nearest, shown
 from sim.distributions.discrete import Fixed
 from sim.distributions.domain import probabilities_outside
 from sim.distributions.landlord_capex import FISCAL_YEAR_END, FiscalYears, SharedSpread
+from sim.distributions.quantile_tables import TooRoughError, check_drawable, find_reach
+from sim.model.dims import FACTORS
 from sim.parameters import correlation_groups, published, rules, sweep_axes
 from sim.parameters.document import Document
 from sim.parameters.fields import GROUPS, LAB_FIELDS, LANDLORD_FIELDS
@@ -51,6 +54,7 @@ def build_scenario(
     sweep = sweep_axes.of_document(document, faults)
     labs, landlords = read_parties(merged, "labs"), read_parties(merged, "landlords")
     quantities = _read_all_quantities(merged, labs, landlords)
+    _check_drawable(merged, quantities, factors, settings.uncertainty)
     hosts = read_hosts(merged, labs, landlords)
     rules.check_domain_rules(merged, quantities, hosts, labs, landlords)
     correlations = (
@@ -119,6 +123,31 @@ def _read_all_quantities(
         key = ("landlords", landlord.id)
         quantities |= read_quantities(merged, key, LANDLORD_FIELDS, others)
     return quantities
+
+
+def _check_drawable(
+    merged: MergedFiles,
+    quantities: Mapping[str, Quantity],
+    factors: Mapping[str, float],
+    uncertainty: float,
+) -> None:
+    """Add the faults of distributions that cannot be drawn, as a run would need them.
+
+    `factors` has the scores of those that are held. Tables are kept: a run finds them.
+    """
+    held = [factors.get(factor, math.nan) for factor in FACTORS]
+    for name, quantity in quantities.items():
+        distribution = quantity.distribution
+        if isinstance(distribution, Fixed | SharedSpread | FiscalYears):
+            continue
+        loads = [quantity.loads.get(factor, 0.0) for factor in FACTORS]
+        try:
+            check_drawable(distribution, find_reach(loads, held, uncertainty))
+        except TooRoughError as error:
+            group, _, rest = name.partition(".")
+            *party, last = rest.rsplit(".", 1)
+            key = (group, *party, last)
+            merged.add_fault(key, str(error), merged.document.change_location(key))
 
 
 def _remark_on_named_labs(named_labs: tuple[str, ...], labs: tuple[Party, ...]) -> list[str]:

@@ -26,6 +26,7 @@ from sim.model.dims import FACTORS
 from sim.parameters import options, rules
 from sim.parameters.correlation_groups import check_group
 from sim.parameters.distribution_errors import read_named_distribution
+from sim.parameters.key_lines import find_too_deep, too_deep
 from sim.parameters.scenario import RunDefaults
 
 DEFAULTS = RunDefaults()
@@ -155,6 +156,10 @@ def _read_input(
         problem = "is a reserved name" if name in reserved else "expected a name"
         faults.append(Fault(location, str(name), f"{problem}, got {shown(name)}"))
         return
+    loads[name] = {}
+    if find_too_deep(entry) is not None:
+        faults.append(Fault(location, name, str(too_deep(0, (name,)))))
+        return
     table = to_plain(entry)
     loading: Any = {}
     if isinstance(table, dict):
@@ -164,7 +169,6 @@ def _read_input(
         distributions[name] = read_named_distribution(table, name)
     except ValueError as error:
         faults.append(Fault(location, name, str(error).removeprefix(f"{name}: ")))
-    loads[name] = {}
     for key, message in rules.loads_faults(loading, loads[name]):
         faults.append(Fault(location, ".".join((name, "loads", *key)), message))
 
@@ -189,6 +193,9 @@ def _read_groups(
     if not isinstance(correlation, Mapping | list | tuple):
         message = f"expected a group, or a list of groups, got {shown(correlation)}"
         faults.append(Fault(location, "correlation", message))
+        return
+    if find_too_deep(correlation) is not None:
+        faults.append(Fault(location, "correlation", str(too_deep(0, ("correlation",)))))
         return
     taken: dict[str, str] = {}  # input -> its group
     names: set[str] = set()

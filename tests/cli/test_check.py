@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from conftest import ROOT, Command
 
 import sim
@@ -34,3 +36,19 @@ def test_check_counts_what_a_file_has(invoke: Command) -> None:
     )
     assert 0 < sources.count("judgement") != len(sources) / 2
     assert line in " ".join(invoke("check", BASE).stdout.split())
+
+
+def test_check_and_run_refuse_a_distribution_with_the_same_words(
+    invoke: Command, params: Path
+) -> None:
+    file = params / "rough.toml"
+    file.write_text(
+        'format = 1\nextends = "base.toml"\n[hardware.server_cost_ratio]\n'
+        'family = "beta"\na = 1e-3\nb = 8\nsource = "judgement"\nnote = "x"\n'
+    )
+    check, run = invoke("check", str(file)), invoke("run", str(file), "--draws", "1000")
+    assert (check.returncode, run.returncode) == (2, 2)
+    assert check.stderr == run.stderr
+    assert f"{file}:6: hardware.server_cost_ratio: its quantile function is too rough" in " ".join(
+        check.stderr.split()
+    )

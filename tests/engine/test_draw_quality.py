@@ -135,8 +135,11 @@ def test_a_draw_is_bad_for_an_output_kept_as_moments() -> None:
 
 
 def test_a_draw_is_bad_if_only_an_output_kept_as_moments_is_infinite() -> None:
-    huge = {"family": "lognormal", "median": 6e13, "sigma": 400}
-    ds = sim.simulate(load({"training.train_tokens": huge}), draws=2_048, bad_draws="drop")
+    # Each is within doubles; the three rise together, and their product is not.
+    medians = {"train_tokens": 6e13, "train_active_params": 1e12, "rl_compute_ratio": 1.0}
+    together = {"family": "lognormal", "sigma": 90, "loads": {"technology": 1.0}}
+    huge = {f"training.{name}": {**together, "median": x} for name, x in medians.items()}
+    ds = sim.simulate(load(huge), draws=2_048, bad_draws="drop")
     assert 0 < ds.attrs["draws_not_finite"] < 1_024
     assert ds.attrs["draws_not_finite_why"].startswith("Not finite: run_hours (")
     assert "training.train_tokens is high" in ds.attrs["draws_not_finite_why"]

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from parameter_files import PUE, RENT, SHIPPED, Folder
 
+import sim
 from sim.common.errors import Fault, InputError, Location
 from sim.parameters.document import Document, read_toml
 from sim.parameters.key_lines import find_key_lines
@@ -329,3 +330,48 @@ def test_a_duplicate_key_over_several_lines_has_its_first_line(folder: Folder) -
     _, line, _ = folder.change("model.thresholds_gw", new)
     fault = folder.fault()
     assert (fault.line, fault.key.split(".")[-1]) == (line + 1, "thresholds_gw")
+
+
+def nested(depth: int, kind: str) -> str:
+    """A value, or a key with one, of so many levels."""
+    return {
+        "tables": "x = " + "{ a = " * depth + "1" + " }" * depth,
+        "lists": "x = " + "[" * depth + "1" + "]" * depth,
+        "keys": ".".join(["a"] * depth) + " = 1",
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["tables", "lists", "keys"])
+@pytest.mark.parametrize("depth", [80, 3_000])
+def test_deep_nesting_is_refused_by_file_line_and_key(
+    tmp_path: Path, kind: str, depth: int
+) -> None:
+    file = tmp_path / "deep.toml"
+    file.write_text(f"first = [[1]]\n[table]\n# [[[[\n{nested(depth, kind)}\nlast = 1\n")
+    faults: list[Fault] = []
+    assert read_toml(file, faults) is None
+    (fault,) = faults
+    assert fault.location == Location(str(file), 4)
+    assert fault.key == {"keys": "table"}.get(kind, "table.x")
+    assert fault.message.startswith("nested too deeply: expected at most 50 tables and lists")
+
+
+@pytest.mark.parametrize("kind", ["tables", "lists", "keys"])
+def test_nesting_up_to_50_levels_is_read(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "deep.toml"
+    found = []
+    for depth in range(47, 53):
+        file.write_text(nested(depth, kind))
+        found.append(read_toml(file, []) is not None)
+    assert found == sorted(found, reverse=True)
+    assert found[0]
+    assert not found[-1]
+
+
+def test_deep_changes_are_refused_by_key() -> None:
+    value: Any = 1
+    for _ in range(3_000):
+        value = {"a": value}
+    for key, deep in (("hardware.pue.median", value), (".".join("a" * 3_000), 1)):
+        with pytest.raises(InputError, match=r"^--set: [\w.]{5,21}: nested too deeply"):
+            sim.load(SHIPPED / "base.toml", set={key: deep})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from parameter_files import ORACLE, ORACLE_FILE, PUE, RENT, XAI, XAI_FILE, BadChange, Folder
 
@@ -84,3 +86,51 @@ def test_all_faults_of_all_files_are_raised_at_once(folder: Folder) -> None:
     ]
     for beginning in expected:
         assert any(line.startswith(beginning) for line in lines), (beginning, lines)
+
+
+MANY = ", ".join(str(1 + i / 1000) for i in range(600))
+CANNOT_BE_DRAWN = {
+    "too many values beside others": (
+        'family = "mixture"\nweights = [1, 1]\ncomponents = [\n'
+        f'{{ family = "empirical", values = [{MANY}] }},\n'
+        '{ family = "lognormal", median = 1.2, sigma = 0.1 } ]',
+        "it has 600 values with a probability of their own beside others without (at most 500)",
+    ),
+    "too rough": (
+        'family = "beta"\na = 1e-3\nb = 8',
+        "its quantile function is too rough for a table",
+    ),
+    "beyond doubles": (
+        'family = "lognormal"\nmedian = 1.2\nsigma = 200',
+        "it reaches beyond 1e+300, next to the largest number that a double holds",
+    ),
+}
+
+
+@pytest.mark.parametrize(("entry", "message"), CANNOT_BE_DRAWN.values(), ids=CANNOT_BE_DRAWN.keys())
+def test_what_cannot_be_drawn_is_a_fault_of_its_file(
+    folder: Folder, entry: str, message: str
+) -> None:
+    file = folder.overlay(
+        f'[hardware.server_cost_ratio]\n{entry}\nsource = "judgement"\nnote = "x"\n'
+    )
+    with pytest.raises(sim.InputError) as caught:
+        folder.load(file)
+    (fault,) = caught.value.faults
+    assert Path(fault.location.file).name == file
+    assert fault.location.line is not None
+    assert 3 <= fault.location.line <= 11
+    assert fault.key == "hardware.server_cost_ratio"
+    assert fault.message.startswith(message)
+
+
+def test_a_table_reaches_as_far_as_held_factors_and_uncertainty_carry_it(folder: Folder) -> None:
+    """What is within doubles for the base case may not be where a factor is held far out."""
+    wide = (
+        '[hardware.pue]\nfamily = "lognormal"\nmedian = 1.2\nsigma = 90\nloads = { power = 0.9 }\n'
+        'source = "judgement"\nnote = "x"\n'
+    )
+    folder.load(folder.overlay(wide))
+    for more in ("[model]\nuncertainty = 1.5\n", "[factors]\npower = 8\n"):
+        with pytest.raises(sim.InputError, match=r"hardware\.pue: it reaches beyond 1e\+300"):
+            folder.load(folder.overlay(more + wide))
