@@ -177,8 +177,8 @@ def test_summary_from_histograms_agrees_with_that_from_draws(
     for name in expected.data_vars:
         assert actual[name].dims == expected[name].dims, name
         assert actual[name].attrs == expected[name].attrs, name
-        if str(name).endswith("_error"):
-            continue
+        if str(name).endswith(("_error", "_worst_share")):
+            continue  # errors vary; of the worst draws, test_tails.py says how well they are known
         error = expected[f"{name}_error"].values
         actual_values, expected_values = actual[name].values, expected[name].values
         same = (actual_values == expected_values) | (
