@@ -82,6 +82,10 @@ def test_summary_holds_the_share_of_the_worst_draws_beside_a_mean() -> None:
     for name in ("x_mean_worst_share", "x_sd_worst_share"):
         assert plain[name] < 0.02
         assert owned[name] > 0.5
+    distance = np.sort(np.abs(draws - np.sort(draws)[50_000]))
+    for name, sums in (("x_mean", distance), ("x_sd", distance**2)):
+        expected = sums[-30:].sum() / sums.sum()
+        assert float(owned[f"{name}_worst_share"]) == pytest.approx(expected)
     assert float(owned.x_cvar_worst_share.sel(tail=0.05)) > 0.9
     assert float(owned.x_cvar_worst_share.sel(tail=0.95)) < 0.02
 
