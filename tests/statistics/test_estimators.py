@@ -356,3 +356,23 @@ def test_a_tail_of_less_than_one_draw_is_the_outermost() -> None:
     draws = np.arange(100.0)
     means, _ = tail_means_with_error(draws, draws, replicated(100, "random"), [0.001, 0.999])
     assert means.tolist() == [0.0, 99.0]
+
+
+@pytest.mark.parametrize("level", [0.1, 0.9])
+def test_influence_of_a_draw_has_the_slope_over_two_errors_of_a_share(level: float) -> None:
+    """With a hundred draws beyond the quantile; of a cube the slope shows the distance."""
+    steps = np.arange(1_001.0) - 1_000 * level
+    reach = 2 * 1_000 * math.sqrt(0.09 / 1_001)
+    shifts = quantile_influence(steps**3, level)
+    assert shifts.max() == pytest.approx(1_000 * reach**2, rel=0.01)
+
+
+def test_pooled_events_are_counted_as_those_of_their_block() -> None:
+    rng = np.random.default_rng(3)
+    valid = rng.random((2, 320)) < 0.8
+    events, replicates = valid & (rng.random((2, 320)) < 0.4), replicated(320, "stratified")
+    counts = [part.reshape(2, 10, 32).sum(axis=(0, 2)) for part in (events, valid)]
+    pooled = probability_with_error(events, valid, replicates, pooled=1)
+    assert pooled[0] == events.sum() / valid.sum()
+    counted = share_with_error(*counts, replicates, values_per_draw=2)
+    np.testing.assert_allclose(counted, pooled, rtol=1e-9)
