@@ -48,6 +48,11 @@ def test_tail_index_is_that_of_a_generalised_pareto_distribution(index: float) -
         assert tail_index(-draws) == pytest.approx(max(index, -1.0), abs=0.15)
 
 
+def test_equal_draws_leave_a_tail_its_index() -> None:
+    draws = genpareto(0.5).rvs(50_000, random_state=np.random.default_rng(1))
+    assert tail_index(np.round(draws, 1)) == pytest.approx(tail_index(draws), abs=0.02)
+
+
 def test_tail_index_of_draws_without_a_tail_is_minus_infinity() -> None:
     assert tail_index(np.ones(5_000)) == -np.inf
     assert tail_index(np.tile([0.0, 1.0], 2_000)) == -np.inf
