@@ -55,3 +55,12 @@ def test_attributes_are_decoded_from_text() -> None:
     assert named_labs(ds) == ["openai"]  # netCDF returns a list of length one as text
     assert json_attribute(ds, "until") == [1, 2]
     assert json_attribute(ds, "correlation", []) == []
+
+
+def test_indicators_of_every_threshold_are_those_of_each(ds: xr.Dataset) -> None:
+    assert set(indicators(ds)) == set(available_probabilities(ds))
+    happens, valid = indicators(ds, ["p_gw_above"])["p_gw_above"]
+    gw = ds.gw.transpose("lab", "quarter", "draw")
+    assert happens.shape == valid.shape == (ds.sizes["threshold"], *gw.shape)
+    for above, threshold in zip(happens, ds.threshold.values, strict=True):
+        np.testing.assert_array_equal(above, gw > threshold)

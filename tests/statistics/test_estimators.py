@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
@@ -8,11 +10,14 @@ from scipy.stats import qmc
 from sim.statistics.estimators import (
     mean_with_error,
     probability_with_error,
+    quantile_influence,
     quantiles_with_error,
     sd_with_error,
+    share_with_error,
+    slope_reach,
     tail_means_with_error,
 )
-from sim.statistics.replicates import replicated, replicates_by
+from sim.statistics.replicates import Replicates, replicated, replicates_by
 
 
 @pytest.mark.parametrize("n", [512, 2_000, 10_240])
@@ -216,3 +221,158 @@ def test_intervals_cover_the_answer_where_draws_are_left_out(
             continue  # a threshold within one stratum: Wilson's interval is too wide
         assert 0.92 < (np.abs(off) <= reach * error).mean() < 0.98, name
         assert 0.85 < np.sqrt((error**2).mean()) / off.std() < 1.35, name
+
+
+def wilson(variance: float, draws: float) -> float:
+    """Half of Wilson's interval of one standard error, from the variance of a share."""
+    return math.sqrt(variance + 1 / (4 * draws**2)) / (1 + 1 / draws)
+
+
+@pytest.mark.parametrize("happen", [0, 1, 10, 40])
+def test_error_of_a_probability_is_half_of_wilsons_interval(happen: int) -> None:
+    n, replicates = 40, replicated(40, "random")
+    events = np.arange(n) < happen
+    p = happen / n
+    value, error = probability_with_error(events, np.ones(n, bool), replicates)
+    assert value == p
+    assert error == pytest.approx(wilson(p * (1 - p) / (n - 1), n), rel=1e-12)
+    counts = np.array([events, ~events]).astype(int)  # an event, and that it does not happen
+    counted = share_with_error(counts, np.ones_like(counts), replicates)
+    np.testing.assert_allclose(counted, [[p, 1 - p], [error, error]], rtol=1e-12)
+
+
+def test_error_of_a_probability_is_of_the_draws_that_are_valid() -> None:
+    valid = np.arange(80) % 2 == 0
+    events = np.arange(80) < 20
+    value, error = probability_with_error(events, valid, replicated(80, "random"))
+    assert value == 0.25
+    assert error == pytest.approx(wilson(0.25 * 0.75 / 39, 40), rel=1e-12)
+    assert np.isnan(probability_with_error(events, valid & False, replicated(80, "random"))[0])
+
+
+def test_error_of_a_share_of_blocks_is_that_of_a_ratio() -> None:
+    """Blocks hold different numbers of valid draws: those of few move the share less."""
+    rng = np.random.default_rng(3)
+    valid = rng.random(320) < np.repeat(np.linspace(0.3, 1, 10), 32)
+    events = valid & (rng.random(320) < 0.4)
+    value, error = probability_with_error(events, valid, replicated(320, "stratified"))
+    n, share = valid.sum(), events.sum() / valid.sum()
+    residual = (events - share * valid).reshape(10, 32).sum(axis=1)
+    assert value == share
+    expected = wilson(10 / 9 * (residual**2).sum() / n**2, n)
+    assert error == pytest.approx(expected, rel=1e-9)
+    by_block = [part.reshape(10, 32).sum(axis=1) for part in (events, valid)]
+    counted = share_with_error(*by_block, replicated(320, "stratified"))
+    np.testing.assert_allclose(counted, (share, expected), rtol=1e-9)
+    hidden = share_with_error(*by_block, replicated(320, "stratified"), hidden_variance=9.0)
+    variance = 10 / 9 * (residual**2).sum() / n**2 + 9 / n**2
+    assert hidden[1] == pytest.approx(wilson(variance, n), rel=1e-9)
+
+
+def test_values_of_one_draw_are_not_independent() -> None:
+    """Four equal sites tell as much as one."""
+    rng = np.random.default_rng(3)
+    events = rng.random(64) < 0.4
+    replicates = replicated(64, "random")
+    one = share_with_error(events.astype(int), np.ones(64, int), replicates)
+    four = share_with_error(4 * events, np.full(64, 4), replicates, values_per_draw=4)
+    np.testing.assert_allclose(four, one, rtol=1e-12)
+
+
+def test_errors_of_a_mean_and_an_sd_are_those_of_textbooks() -> None:
+    draws = np.random.default_rng(3).lognormal(size=50)
+    replicates = replicated(50, "random")
+    mean, error = mean_with_error(draws, replicates)
+    assert mean == pytest.approx(draws.mean())
+    assert error == pytest.approx(draws.std(ddof=1) / math.sqrt(50), rel=1e-12)
+    sd, error = sd_with_error(draws, replicates)
+    squares = (draws - draws.mean()) ** 2
+    assert sd == pytest.approx(draws.std(ddof=1))
+    assert error == pytest.approx(squares.std(ddof=1) / math.sqrt(50) / (2 * sd), rel=1e-12)
+    assert sd_with_error(np.full(50, 7.0), replicates) == (0.0, 0.0)
+    assert np.isnan(sd_with_error(np.full(20, 7.0), replicated(20, "random"))[1])
+    assert np.isnan(sd_with_error(np.array([7.0]), replicated(1, "random"))[0])
+
+
+@pytest.mark.parametrize("level", [0.05, 0.5, 0.9])
+def test_error_of_a_quantile_of_evenly_spread_draws_is_that_of_a_share(level: float) -> None:
+    """A draw further is a step of one: the slope is the same over any distance."""
+    n = 1_001
+    draws = np.arange(float(n))
+    value, error = quantiles_with_error(draws, draws, replicated(n, "random"), [level])
+    assert value[0] == pytest.approx(level * 1_000)
+    below = (math.floor(level * 1_000) + 1) / n
+    few = 1 + 1 / (n * min(level, 1 - level))
+    expected = 1_000 * math.sqrt((below * (1 - below) / (n - 1) + 0.5 / n**2) * few)
+    assert error[0] == pytest.approx(expected, rel=1e-9)
+    shifts = quantile_influence(draws, level)
+    assert set(np.round(shifts, 6)) == {0.0, 1_000.0}
+    assert np.count_nonzero(shifts) == n - round(below * n)
+
+
+def test_slopes_are_taken_over_two_to_four_errors_of_a_share() -> None:
+    """Further, the more draws lie beyond the quantile."""
+    reaches = [slope_reach(beyond) for beyond in (1, 256, 576, 1_024, 10**6)]
+    assert reaches == [2.0, 2.0, 3.0, 4.0, 4.0]
+    kinked = np.concatenate([np.arange(500.0), 500 + 3 * np.arange(501.0)])
+    _, error = quantiles_with_error(kinked, kinked, replicated(1_001, "random"), [0.5])
+    straight = np.arange(1_001.0)
+    _, known = quantiles_with_error(straight, straight, replicated(1_001, "random"), [0.5])
+    assert error[0] / known[0] == pytest.approx(2.0, rel=0.01)  # of slopes 1 and 3, half each
+
+
+def test_quantiles_have_an_error_where_a_draw_is_expected_beyond_them() -> None:
+    draws = np.random.default_rng(3).normal(size=100)
+    replicates = replicated(100, "random")
+    levels = [0.009, 0.01, 0.99, 0.995]
+    for estimate in (quantiles_with_error, tail_means_with_error):
+        _, errors = estimate(np.sort(draws), draws, replicates, levels)
+        assert np.isnan(errors).tolist() == [True, False, False, True]
+
+
+@pytest.mark.parametrize("level", [0.1, 0.9])
+def test_error_of_a_tail_mean_is_that_of_the_mean_excess(level: float) -> None:
+    draws = np.random.default_rng(3).normal(size=200)
+    ordered = np.sort(draws)
+    means, errors = tail_means_with_error(ordered, draws, replicated(200, "random"), [level])
+    tail = ordered[:20] if level < 0.5 else ordered[180:]
+    assert means[0] == pytest.approx(tail.mean())
+    beyond = np.quantile(draws, level) - draws
+    excess = np.maximum(beyond if level < 0.5 else -beyond, 0) / 0.1
+    few = math.sqrt(1 + 4 / 20)
+    assert errors[0] == pytest.approx(few * excess.std(ddof=1) / math.sqrt(200), rel=1e-9)
+
+
+def test_pooled_values_belong_to_the_replicate_of_their_draw() -> None:
+    """Two quarters pooled have the error of their mean, not that of twice the draws."""
+    draws = np.random.default_rng(3).lognormal(size=(3, 2, 320))
+    replicates: Replicates = replicated(320, "stratified")
+    mean, error = mean_with_error(draws, replicates, pooled=1)
+    np.testing.assert_allclose(mean, draws.mean(axis=(1, 2)))
+    np.testing.assert_allclose(error, mean_with_error(draws.mean(axis=1), replicates)[1])
+
+
+def test_a_tail_of_less_than_one_draw_is_the_outermost() -> None:
+    draws = np.arange(100.0)
+    means, _ = tail_means_with_error(draws, draws, replicated(100, "random"), [0.001, 0.999])
+    assert means.tolist() == [0.0, 99.0]
+
+
+@pytest.mark.parametrize("level", [0.1, 0.9])
+def test_influence_of_a_draw_has_the_slope_over_two_errors_of_a_share(level: float) -> None:
+    """With a hundred draws beyond the quantile; of a cube the slope shows the distance."""
+    steps = np.arange(1_001.0) - 1_000 * level
+    reach = 2 * 1_000 * math.sqrt(0.09 / 1_001)
+    shifts = quantile_influence(steps**3, level)
+    assert shifts.max() == pytest.approx(1_000 * reach**2, rel=0.01)
+
+
+def test_pooled_events_are_counted_as_those_of_their_block() -> None:
+    rng = np.random.default_rng(3)
+    valid = rng.random((2, 320)) < 0.8
+    events, replicates = valid & (rng.random((2, 320)) < 0.4), replicated(320, "stratified")
+    counts = [part.reshape(2, 10, 32).sum(axis=(0, 2)) for part in (events, valid)]
+    pooled = probability_with_error(events, valid, replicates, pooled=1)
+    assert pooled[0] == events.sum() / valid.sum()
+    counted = share_with_error(*counts, replicates, values_per_draw=2)
+    np.testing.assert_allclose(counted, pooled, rtol=1e-9)

@@ -125,3 +125,10 @@ def test_evaluate_takes_any_dataset_with_draws() -> None:
     assert evaluate("P(loss[a] < 1024)", losses)[0] == 0.5
     with pytest.raises(InputError, match=r"say a site, e\.g\. \[a\]; known: a, b"):
         evaluate("mean(loss)", losses)
+
+
+def test_an_example_of_a_quarter_is_one_that_there_is() -> None:
+    loss = xr.DataArray(np.zeros((64, 1)), dims=("draw", "quarter"))
+    losses = xr.Dataset({"loss": loss}, {"quarter": ["2031Q1"]})
+    with pytest.raises(InputError, match=r"say a quarter, e\.g\. @2031Q1"):
+        evaluate("mean(loss)", losses)

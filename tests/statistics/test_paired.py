@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy.special import ndtri
 
+from sim.model.blocks import TILE
 from sim.parameters.loading import load
 from sim.simulation.simulate import simulate
-from sim.statistics.paired import quantile_difference_error, share_difference_error
+from sim.statistics.paired import (
+    HALVES,
+    HALVES_TOO_WIDE,
+    quantile_difference_error,
+    share_difference_error,
+)
 from sim.statistics.replicates import replicated
 from sim.tables import comparison
 
@@ -91,3 +99,65 @@ def test_an_edit_that_moves_nothing_has_no_error() -> None:
     assert share_difference_error(first > 0, first > 0, pairs, moved=False) == 0.0
     # Values moved, and by chance none of these draws over the threshold.
     assert share_difference_error(first > 0, first > 0, pairs, moved=True) == 0.5 / N
+
+
+def exchanged(draws: np.ndarray, pairs: int) -> np.ndarray:
+    """The draws, of which so many below the median change places with as many above it."""
+    low, high = np.arange(pairs), draws.size - 1 - np.arange(pairs)
+    other = draws.copy()
+    other[low], other[high] = draws[high], draws[low]
+    return other
+
+
+def deviation_over_halves(
+    first: np.ndarray, second: np.ndarray, replicate: np.ndarray, level: float
+) -> float:
+    """Standard deviation of a difference of quantiles over random halves of the replicates."""
+    half = np.broadcast_to(np.arange(replicate.max() + 1) % 2, (HALVES, replicate.max() + 1))
+    halves = np.random.Generator(np.random.Philox(key=0)).permuted(half, axis=1)[:, replicate]
+    apart = [
+        np.quantile(second[chosen == 1], level) - np.quantile(first[chosen == 1], level)
+        for chosen in halves
+    ]
+    return float(np.std(apart, ddof=1))
+
+
+@pytest.mark.parametrize("level", [0.05, 0.5, 0.9])
+@pytest.mark.parametrize(("sampler", "draws"), [("random", TILE + 904), ("stratified", 640)])
+def test_error_of_a_small_edit_is_the_spread_over_random_halves(
+    sampler: str, draws: int, level: float
+) -> None:
+    """Neighbouring draws stay together where there are more than a tile of replicates."""
+    rng = np.random.default_rng(6)
+    first = rng.normal(size=draws)
+    second = first + 1e-5 * rng.normal(size=draws)
+    replicate = np.arange(draws) // 32 if sampler == "stratified" else (
+        np.arange(draws) * TILE // draws
+    )  # fmt: skip
+    error = quantile_difference_error(first, second, replicated(draws, sampler), level)
+    expected = deviation_over_halves(first, second, replicate, level) / HALVES_TOO_WIDE
+    assert error == pytest.approx(expected, rel=1e-9)
+
+
+def test_error_of_an_edit_that_eight_draws_cross_comes_from_their_number() -> None:
+    draws = np.arange(1_001.0)
+    pairs = replicated(1_001, "random")
+    for exchanges in (3, 4):
+        other = exchanged(draws, exchanges)
+        error = quantile_difference_error(draws, other, pairs, 0.5)
+        if 2 * exchanges >= 8:  # a step of the quantile a draw: the error of a share, in draws
+            assert error == pytest.approx(1_000 * math.sqrt(8 / 1_000 / 1_001), rel=1e-9)
+        else:
+            of_halves = deviation_over_halves(draws, other, np.arange(1_001), 0.5)
+            assert error == pytest.approx(of_halves / HALVES_TOO_WIDE, rel=1e-9)
+
+
+def test_error_of_a_difference_of_shares_is_that_of_pairs() -> None:
+    rng = np.random.default_rng(6)
+    first, second = rng.random(N) < 0.3, rng.random(N) < 0.4
+    of_pairs = (second.astype(float) - first).std(ddof=1) / math.sqrt(N)
+    pairs = replicated(N, "random")
+    still = share_difference_error(first, second, pairs, moved=False)
+    assert still == pytest.approx(of_pairs, rel=1e-9)
+    moved = share_difference_error(first, second, pairs, moved=True)
+    assert moved == pytest.approx(math.hypot(of_pairs, 0.5 / N), rel=1e-9)

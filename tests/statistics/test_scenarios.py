@@ -10,6 +10,7 @@ import xarray as xr
 
 import sim
 from sim.parameters.scenario import Scenario
+from sim.statistics.scenarios import concat_scenarios, is_batch, of_scenario
 
 OPTIONS: dict[str, Any] = {"draws": 1_000, "seed": 5}
 
@@ -115,3 +116,46 @@ def test_batch_is_written_and_read_back(scenarios: dict[str, Scenario], tmp_path
         xr.testing.assert_equal(stored.load(), many)
         again = sim.of_scenario(stored, "base")
     xr.testing.assert_equal(again, sim.simulate(scenarios["base"], keep=["gw"], draws=64))
+
+
+def world(labs: list[str], *names: str) -> xr.Dataset:
+    """Five draws of a few labs: gigawatts, and flags and numbers of these names."""
+    shape = (len(labs), 5)
+    values = np.arange(5.0 * len(labs)).reshape(shape)
+    data = {"gw": values, **{name: values.astype(int) % 2 == 0 for name in names}}
+    return xr.Dataset(
+        {name: (("lab", "draw"), variable) for name, variable in data.items()},
+        {"draw": np.arange(5), "lab": labs, "lab_name": ("lab", [lab.upper() for lab in labs])},
+        {"sampler": "random"},
+    )
+
+
+def test_scenarios_come_back_as_they_were() -> None:
+    """Also where none has all labs, and where the first lacks an output."""
+    parts = {
+        "x and y": world(["x", "y"]),
+        "y and z": world(["y", "z"], "capex_binds"),
+        "z": world(["z"], "capex_binds"),
+    }
+    many = concat_scenarios(parts)
+    assert many["lab"].values.tolist() == ["x", "y", "z"]
+    assert np.isnan(many["gw"].sel(scenario="x and y", lab="z")).all()
+    assert np.isnan(many["capex_binds"].sel(scenario="x and y")).all()
+    for name, part in parts.items():
+        back = of_scenario(many, name)
+        xr.testing.assert_identical(back, part)
+        assert {n: v.dtype for n, v in back.data_vars.items()} == {
+            n: v.dtype for n, v in part.data_vars.items()
+        }
+
+
+def test_flags_that_all_scenarios_have_stay_flags() -> None:
+    many = concat_scenarios({name: world(["x", "y"], "capex_binds") for name in "ab"})
+    assert many["capex_binds"].dtype == bool
+
+
+def test_a_dim_scenario_of_other_origin_is_a_dim_as_others() -> None:
+    losses = xr.Dataset({"loss": (("scenario", "draw"), np.ones((2, 64)))})
+    assert not is_batch(losses)
+    assert sim.summarise(losses).loss_mean.dims == ("scenario",)
+    assert sim.summarise(losses, dims=("draw", "scenario")).loss_mean.dims == ()

@@ -254,6 +254,10 @@ def test_cvar_is_over_whole_draws() -> None:
         ({"dims": "draw"}, "dims: expected a list of names, got 'draw'"),
         ({"quantiles": ["a"]}, "quantiles: expected levels from 0 to 1, got 'a'"),
         ({"quantiles": 0.5}, "quantiles: expected a list of levels from 0 to 1, got 0.5"),
+        ({"quantiles": [-0.1]}, "quantiles: expected levels from 0 to 1, got -0.1"),
+        ({"quantiles": [1.1]}, "quantiles: expected levels from 0 to 1, got 1.1"),
+        ({"tails": [0]}, "tails: expected levels between 0 and 1, got 0"),
+        ({"tails": [1.0]}, "tails: expected levels between 0 and 1, got 1.0"),
         ({"tails": [math.nan]}, "tails: expected levels between 0 and 1, got nan"),
         ({"at_least": [None]}, "at_least: expected numbers, got None"),
     ],
@@ -300,6 +304,14 @@ def test_summarise_takes_an_array_and_other_numbers_than_floats() -> None:
         xr.testing.assert_identical(sim.summarise(given).drop_attrs(), expected.drop_attrs())
     named = sim.summarise(xr.DataArray(draws, dims="draw", name="dice"))
     assert float(named.dice_mean) == draws.mean()
+
+
+def test_draws_of_an_array_depend_on_one_another_as_its_sampler_says() -> None:
+    draws = np.random.default_rng(1).normal(size=512)
+    array = xr.DataArray(np.sort(draws), dims="draw", name="x", attrs={"sampler": "stratified"})
+    blocks = np.sort(draws).reshape(16, 32).mean(axis=1)
+    error = float(sim.summarise(array).x_mean_error)
+    assert error == pytest.approx(blocks.std(ddof=1) / 4)
 
 
 def test_summarise_says_what_it_wants() -> None:
