@@ -88,6 +88,21 @@ def test_a_folder_is_replaced_as_a_whole(folder: Path) -> None:
     assert [path.name for path in Path("folder").iterdir()] == ["new"]
 
 
+def test_a_file_is_there_until_the_new_one_takes_its_place(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, there = Path.replace, []
+
+    def watch(partial: Path, target: Path) -> Path:
+        there.append(target.read_text())
+        return replace(partial, target)
+
+    monkeypatch.setattr(Path, "replace", watch)
+    with replacing(Path("file")) as partial:
+        partial.write_text("new")
+    assert (there, Path("file").read_text()) == (["mine"], "new")
+
+
 def _fail(partial: Path, error: BaseException) -> None:
     partial.write_text("half")
     raise error
