@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sim.common.threads import in_chunks
+from sim.common.threads import in_chunks, map_in_threads
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
@@ -41,3 +41,9 @@ def test_no_chunk_begins_after_one_has_failed(threads: int) -> None:
     with pytest.raises(ZeroDivisionError):
         in_chunks(1000, threads, lambda: do_chunk)
     assert len(done) <= threads
+
+
+def test_results_come_in_order_and_one_thread_is_that_of_the_caller() -> None:
+    results = map_in_threads(lambda item: (item, threading.get_ident()), range(3), 1)
+    assert results == [(item, threading.get_ident()) for item in range(3)]
+    assert map_in_threads(abs, [-3, 2, -1], 2) == [3, 2, 1]
