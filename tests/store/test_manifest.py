@@ -10,7 +10,6 @@ from pathlib import Path
 from conftest import ROOT
 
 from sim.common.fingerprint import source_hash
-from sim.store import manifest as manifests
 from sim.store import run as store_run
 
 
