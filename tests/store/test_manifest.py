@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from conftest import ROOT
+from run_folders import DRAWS
 
 from sim.common.fingerprint import source_hash
+from sim.store import manifest as manifests
 from sim.store import run as store_run
 
 
@@ -49,3 +52,15 @@ def test_commit_is_that_of_this_project(tmp_path: Path) -> None:
     )  # fmt: skip
     assert process.stdout.startswith("'' ")
     assert str(tmp_path) in process.stdout
+
+
+@pytest.mark.parametrize(("change", "draws"), [(0, DRAWS), (-1, 0), (1, 0)])
+def test_draws_are_stored_where_the_data_have_the_size_of_the_manifest(
+    folder: Path, change: int, draws: int
+) -> None:
+    data = folder / "run.nc"
+    content = data.read_bytes()
+    data.write_bytes(content[:-1] if change < 0 else content + b"x" * change)
+    assert manifests.stored_draws(folder) == draws
+    data.unlink()
+    assert manifests.stored_draws(folder) == 0
