@@ -67,12 +67,12 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield partial
-        if target.exists() and (target.is_dir() or partial.is_dir()):
-            target.rename(older)  # a folder takes the place of nothing
         try:
+            if target.exists() and (target.is_dir() or partial.is_dir()):
+                target.rename(older)  # a folder takes the place of nothing
             partial.replace(target)
-        except OSError:
-            if older.exists():
+        except BaseException:
+            if older.exists() and not target.exists():
                 older.rename(target)
             raise
     except OSError as error:
@@ -81,7 +81,8 @@ def replacing(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             _remove(partial)
         with suppress(OSError):
-            _remove(older)
+            if target.exists():  # otherwise it is all that is left of the target
+                _remove(older)
 
 
 def _remove(path: Path) -> None:

@@ -83,7 +83,7 @@ class _Merge:
                 has_changed |= loads is not None and loads != below[name]
                 continue
             if self.faults is not None and name in below:
-                self._add_fault(at, below[name])
+                self._add_fault(at, below[name], value)
             below[name] = value
             self._move_locations(at, value, before.get(name))
             is_number = name not in TEXT_KEYS and at[0] != sweep_axes.TABLE
@@ -132,14 +132,12 @@ class _Merge:
             return {}, correlation_groups.find_replaced_keys(above, before)
         return {}, set()
 
-    def _add_fault(self, at: Key, below: Any) -> None:
+    def _add_fault(self, at: Key, below: Any, above: Any) -> None:
         """Add the fault of a key that both documents have."""
         assert self.faults is not None
-        message = f"expected a table, got {shown(below)}"
-        if isinstance(below, dict):
-            message = (
-                f"is given in {self.over.default} too: labs and landlords have their own files"
-            )
+        message = f"is given in {self.over.default} too: labs and landlords have their own files"
+        if isinstance(above, dict) and not isinstance(below, dict):
+            message = f"expected a table, got {shown(below)}"
         self.faults.append(Fault(self.base.location(at), ".".join(at), message))
 
     def _move_locations(self, at: Key, value: Any, before: Any) -> None:

@@ -133,7 +133,8 @@ def waterfall_estimates(ds: xr.Dataset) -> Estimates:
     }
     # Means of outputs are those of the summary, from more replicates than those of moments.
     outputs = {layer: f"unit_cost[{layer},online_inference]" for layer in LAYERS}
-    outputs |= {"compute": "compute_cost[online_inference]"}
+    if "compute_cost" in ds:
+        outputs |= {"compute": "compute_cost[online_inference]"}
     outputs |= {tokens: f"revenue_per_mtok_{tokens}" for tokens in ("served", "paid")}
     return estimates | {
         (name,): Estimate(*evaluate(f"mean({output}@{REFERENCE_QUARTER})", ds))

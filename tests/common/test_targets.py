@@ -88,6 +88,21 @@ def test_a_folder_is_replaced_as_a_whole(folder: Path) -> None:
     assert [path.name for path in Path("folder").iterdir()] == ["new"]
 
 
+def test_a_file_is_there_until_the_new_one_takes_its_place(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, there = Path.replace, []
+
+    def watch(partial: Path, target: Path) -> Path:
+        there.append(target.read_text())
+        return replace(partial, target)
+
+    monkeypatch.setattr(Path, "replace", watch)
+    with replacing(Path("file")) as partial:
+        partial.write_text("new")
+    assert (there, Path("file").read_text()) == (["mine"], "new")
+
+
 def _fail(partial: Path, error: BaseException) -> None:
     partial.write_text("half")
     raise error
@@ -102,3 +117,42 @@ def test_what_fails_leaves_everything_as_it_was(folder: Path, error: BaseExcepti
     assert Path("file").read_text() == "mine"
     assert sorted(path.name for path in folder.iterdir()) == before
     assert stat.S_ISFIFO(Path("pipe").stat().st_mode)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_folder_that_cannot_be_replaced_is_put_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    Path("folder", "old").touch()
+    before = sorted(path.name for path in folder.iterdir())
+
+    def fail(partial: Path, target: Path) -> Path:
+        raise error
+
+    monkeypatch.setattr(Path, "replace", fail)
+    kind = RunError if isinstance(error, OSError) else KeyboardInterrupt
+    with pytest.raises(kind), replacing(Path("folder")) as partial:
+        partial.mkdir()
+    assert [path.name for path in Path("folder").iterdir()] == ["old"]
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_a_folder_that_cannot_be_put_back_is_kept_beside(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("folder", "old").touch()
+    rename = Path.rename
+
+    def fail(partial: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    def rename_once(path: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "rename", fail)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename_once)
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(RunError), replacing(Path("folder")) as partial:
+        partial.mkdir()
+    (kept,) = folder.glob(".folder.*.older")
+    assert [path.name for path in kept.iterdir()] == ["old"]

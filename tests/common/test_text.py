@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sim.common.errors import Fault, Location
-from sim.common.text import distinct_labels, in_words, paragraph, plain, plain_lines
+from sim.common.text import distinct_labels, in_words, nearest, paragraph, plain, plain_lines
 
 
 def test_plain_text_has_no_character_that_acts_or_hides() -> None:
@@ -71,3 +71,20 @@ def test_labels_are_the_shortest_ends_of_paths_that_tell_files_apart(
     monkeypatch.chdir(tmp_path / "here")
     assert distinct_labels(paths) == labels
     assert distinct_labels([Path(path) for path in paths[::-1]]) == labels[::-1]
+
+
+@pytest.mark.parametrize(
+    ("known", "hint"),
+    [
+        ([], ""),
+        (["north"], "; known: north"),
+        ([f"site {i}" for i in range(12)], "; known: site 0, site 1"),
+        ([f"site {i}" for i in range(13)], ""),
+        (["lower", "flower", "flow"], "; did you mean 'flower'?"),
+    ],
+)
+def test_a_hint_names_the_nearest_word_or_up_to_twelve(known: list[str], hint: str) -> None:
+    text = nearest("flowers", known)
+    assert text.startswith(hint)
+    assert text.count(",") == (len(known) - 1 if "known" in text else 0)
+    assert bool(text) == bool(hint)

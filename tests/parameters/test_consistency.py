@@ -157,6 +157,8 @@ def test_check_reports_contradictions_at_80_columns(invoke: Command) -> None:
         "Published totals that their parts do not add up to:",
         "    its parts as published: 710",
         "      amazon 200 (capex-guidance-2026-04)",
+        "    its parts here: 738",
+        "      amazon 215",
         "      alphabet 185 (180 to 190) (source-document)",
         "    9 (anthropic-run-rate-2026, 2025-12-31, A)",
         "    25 (source-document, 2026-05-13, C)",

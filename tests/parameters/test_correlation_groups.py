@@ -185,6 +185,19 @@ def test_a_group_with_a_fault_is_refused_with_file_and_line(
     assert fault.location.line >= len(text.splitlines())
 
 
+def test_faults_of_two_groups_have_the_lines_of_their_own(params: Path) -> None:
+    path = params / "base.toml"
+    text = path.read_text() + TIED.replace("spearman", "spearmann").replace("nu = 4", "nu = -4")
+    path.write_text(text)
+    with pytest.raises(sim.InputError) as raised:
+        sim.load(path)
+    lines = text.splitlines()
+    assert [lines[fault.location.line - 1] for fault in raised.value.faults] == [
+        'kind = "spearmann"',
+        "nu = -4",
+    ]
+
+
 def test_describe_lists_groups_and_common_factors(tied: Path, invoke: Callable[..., Any]) -> None:
     done = invoke("describe", "--correlations", "--file", str(tied))
     assert done.returncode == 0, done.stderr

@@ -169,6 +169,13 @@ def test_set_takes_a_key_and_its_table_together(folder: Folder) -> None:
     assert distribution == LogitNormal(family="logit_normal", median=1.1, sigma=0.2, min=1, max=2)
 
 
+def test_set_takes_a_key_of_a_lab_and_its_table_together(folder: Folder) -> None:
+    name = "labs.openai.gw_2026q4"
+    changes = {f"{name}.median": 8, name: {"sigma": 0.11}}
+    distribution = folder.load(set=changes).quantities[name].distribution
+    assert distribution.model_dump(include={"median", "sigma"}) == {"median": 8, "sigma": 0.11}
+
+
 @pytest.mark.parametrize(
     ("changes", "key", "message"),
     [

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from parameter_files import POWER, PUE, RENT, ROW, XAI, Folder, changed_names
+from parameter_files import POWER, PUE, RENT, ROW, XAI, XAI_FILE, Folder, changed_names
 from scipy.special import ndtri
 
 import sim
@@ -93,6 +93,39 @@ def test_changed_loadings_are_an_override(folder: Folder, base: sim.Scenario) ->
     scenario = folder.load(folder.overlay(f"[{POWER}]\nloads = {{ power = 0.5 }}\n"))
     assert scenario.quantities[POWER].loads == {"power": 0.5}
     assert scenario.quantities[POWER].overrides == base.quantities[POWER].source
+
+
+def test_a_single_changed_loading_is_judgement(folder: Folder, base: sim.Scenario) -> None:
+    name = "hardware.accelerator_price_usd"
+    same = base.quantities[name].loads["demand"]
+    before, after = base.quantities[name], folder.load(set={f"{name}.loads.demand": 0.25})
+    assert same != 0.25
+    assert before.source != "judgement"
+    quantity = after.quantities[name]
+    assert (quantity.source, quantity.overrides) == ("judgement", before.source)
+    kept = folder.load(set={f"{name}.loads.demand": same}).quantities[name]
+    assert (kept.source, kept.overrides) == (before.source, None)
+
+
+@pytest.mark.parametrize(
+    ("in_base", "in_own_file", "key", "is_table_expected"),
+    [
+        ("gw_2025q4.value = 2", "gw_2025q4.value = 1", "labs.xai.gw_2025q4.value", False),
+        ("gw_2025q4.value = 2", "gw_2025q4 = 1", "labs.xai.gw_2025q4", False),
+        ("gw_2025q4 = 2", "gw_2025q4.value = 1", "labs.xai.gw_2025q4", True),
+    ],
+)
+def test_a_number_of_a_lab_in_two_files_is_refused(
+    folder: Folder, in_base: str, in_own_file: str, key: str, is_table_expected: bool
+) -> None:
+    folder.change("labs/xai:name", f'name = "xAI"\n{in_own_file}')
+    folder.change("labs/xai:[gw_2025q4]", "[unused]")
+    text = (folder.root / "base.toml").read_text()
+    folder.write("base.toml", f"{text}\n[labs.xai]\n{in_base}\n")
+    (fault,) = [fault for fault in folder.faults() if fault.file == "base.toml"]
+    message = f"is given in {folder.root / XAI_FILE} too: labs and landlords have their own files"
+    expected = "expected a table, got 2" if is_table_expected else message
+    assert (fault.key, fault.message) == (key, expected)
 
 
 def test_a_changed_number_loses_the_date_of_the_old_one(folder: Folder) -> None:

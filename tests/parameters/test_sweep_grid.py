@@ -135,6 +135,14 @@ def test_a_sweep_is_checked_with_its_first_scenario(folder: Folder) -> None:
     assert checked == ["base", "base"]
 
 
+def test_a_fault_of_another_key_names_the_value_that_leads_to_it(folder: Folder) -> None:
+    key, offset = "hardware.it_book_life_years.value", "landlords.oracle.book_life_offset_years"
+    folder.overlay(f"[{offset}]\nvalue = -3\n")
+    (message,) = messages_of(folder, {key: [3, 5]}, "overlay.toml")
+    assert f"{offset}: -3 leaves no book life of hardware.it_book_life_years, 3" in message
+    assert message.endswith(f" (at {key} = 3)")
+
+
 def test_a_fault_of_the_file_itself_keeps_its_location(folder: Folder) -> None:
     file, line, _ = folder.change("hardware.pue.median", "median = 0.5")
     (message,) = messages_of(folder, {LIFE: [3, 4]})

@@ -53,6 +53,20 @@ def test_an_empty_base_lacks_every_quantity_of_the_model(folder: Folder) -> None
     assert len(faults) == 100
 
 
+def test_a_misspelt_extends_leaves_no_quantity_missing(folder: Folder) -> None:
+    folder.write("overlay.toml", f'format = 1\nextend = "base.toml"\n[{PUE}]\nmedian = 1.1\n')
+    faults = folder.faults("overlay.toml")
+    assert faults[0] == ("overlay.toml", 2, "extend", "unknown key; did you mean 'extends'?")
+    assert {fault.key for fault in faults[1:]} == {PUE}  # an overlay alone is no whole quantity
+
+
+def test_a_misspelt_table_hides_no_missing_quantity(folder: Folder) -> None:
+    folder.change(f"[{RENT}]", "[hardwear.x]")
+    faults = {fault.key: fault.message for fault in folder.faults()}
+    assert faults.keys() == {"hardwear", RENT}
+    assert faults[RENT].startswith("missing: ")
+
+
 def test_empty_sources_are_refused(folder: Folder) -> None:
     folder.write("sources.toml", "")
     expected = ("sources.toml", 0, "format", "missing: expected format = 1")

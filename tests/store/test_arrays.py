@@ -27,6 +27,8 @@ def test_arrays_read_back_equal(tmp_path: Path) -> None:
         np.testing.assert_array_equal(stored[name], array)
         assert stored[name].dtype == array.dtype
     assert list(read_arrays(tmp_path / "file.npz", ["text"])) == ["text"]
+    with pytest.raises(ValueError, match="Object arrays"):  # which could not be read back
+        save_arrays(tmp_path / "file.npz", {"objects": np.array([{}])})
     with pytest.raises(ValueError, match="damaged: KeyError: 'absent'"):
         read_arrays(tmp_path / "file.npz", ["absent"])
 

@@ -11,6 +11,7 @@ from conftest import ROOT, runs_in
 from drawing import stored
 
 import sim
+from sim.common.errors import RunError
 from sim.parameters.scenario import Scenario
 from sim.store import locks, manifest
 
@@ -65,3 +66,32 @@ def test_what_stands_in_the_way_of_the_locks_is_named(base: Scenario, tmp_path: 
     with pytest.raises(sim.RunError, match=r"could not be written: .*\.locks is no folder; remove"):
         stored(base, tmp_path, draws=64, figures=False)
     assert (tmp_path / locks.LOCKS).read_text() == "mine"
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_folder_that_cannot_be_replaced_is_there_at_once_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    folder, rename = tmp_path / "run", Path.rename
+    folder.mkdir()
+    (folder / "old").touch()
+
+    def fail(path: Path, target: Path) -> Path:
+        if path.name.endswith(".partial"):
+            raise error
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    kind = RunError if isinstance(error, OSError) else KeyboardInterrupt
+    with pytest.raises(kind), locks.atomic_directory(folder) as staging:
+        (staging / "new").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert [path.name for path in folder.iterdir()] == ["old"]
+
+
+def test_folder_is_locked_while_a_process_holds_its_lock_and_no_longer(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert not locks.is_locked(folder)
+    with locks.lock_of(folder):
+        assert locks.is_locked(folder)
+    assert not locks.is_locked(folder)

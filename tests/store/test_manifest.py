@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from conftest import ROOT
+from run_folders import DRAWS
 
 from sim.common.fingerprint import source_hash
 from sim.store import manifest as manifests
@@ -19,7 +21,7 @@ def test_manifest_holds_version_of_the_model_and_checksums_of_all_files(
 ) -> None:
     manifest = json.loads((small_run.folder / "manifest.json").read_text())
     assert manifest["source"] == source_hash()
-    assert manifest["format"] == manifests.FORMAT
+    assert manifest["format"] == 2  # stored runs stay readable: a new number needs a way to read 2
     files = {path.name for path in small_run.folder.iterdir()} - {"manifest.json"}
     assert manifest["checksums"].keys() == files
     for name, entry in manifest["checksums"].items():
@@ -50,3 +52,15 @@ def test_commit_is_that_of_this_project(tmp_path: Path) -> None:
     )  # fmt: skip
     assert process.stdout.startswith("'' ")
     assert str(tmp_path) in process.stdout
+
+
+@pytest.mark.parametrize(("change", "draws"), [(0, DRAWS), (-1, 0), (1, 0)])
+def test_draws_are_stored_where_the_data_have_the_size_of_the_manifest(
+    folder: Path, change: int, draws: int
+) -> None:
+    data = folder / "run.nc"
+    content = data.read_bytes()
+    data.write_bytes(content[:-1] if change < 0 else content + b"x" * change)
+    assert manifests.stored_draws(folder) == draws
+    data.unlink()
+    assert manifests.stored_draws(folder) == 0

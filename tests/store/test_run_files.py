@@ -11,10 +11,12 @@ from conftest import runs_in
 from drawing import stored
 
 from sim import plots
+from sim.parameters.options import run_options
 from sim.parameters.scenario import Scenario
 from sim.statistics.summary import summarise
 from sim.statistics.tidy import COLUMNS
 from sim.store import run as store_run
+from sim.store import run_files
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,16 @@ def test_manifest_holds_parameters_sources_and_versions(
     assert {"python", "numpy", "numba", "token-economics-sim"} <= set(manifest["versions"])
     assert manifest["duration_s"] > 0
     assert "commit" in manifest
+
+
+def test_manifest_holds_the_targets_of_a_run_that_had_some(
+    stored_run: store_run.Run, base: Scenario
+) -> None:
+    about = json.loads((stored_run.folder / "manifest.json").read_text())
+    assert "until" not in about
+    ds = stored_run.ds.assign_attrs(until='[{"met": true}]')
+    options = run_options(base, draws=int(ds.attrs["draws"]))
+    assert run_files.run_manifest(base, options, ds, 0.0)["until"] == [{"met": True}]
 
 
 def test_summary_csv_has_one_row_per_number(stored_run: store_run.Run) -> None:

@@ -38,6 +38,7 @@ def stored_sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
 
 def test_sweep_folder_holds_data_tidy_table_figures_and_provenance(stored_sweep: Sweep) -> None:
     folder = stored_sweep.folder
+    assert 0 < stored_sweep.seconds < 3600
     assert runs_in(folder.parent) == [folder]
     assert folder.name == f"base-sweep-{stored_sweep.ds.attrs['digest']}"
     figures = {path.stem for path in (folder / "figures").iterdir()}

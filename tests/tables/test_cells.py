@@ -24,6 +24,7 @@ from sim.tables import Cell
         (7.748e-5, 2e-7, ("0.0000775", "0.0000002")),
         (3.14159, 0.0, ("3.142", "0")),
         (3.14159, math.nan, ("3.14", "")),
+        (45.678, math.nan, ("45.7", "")),
         (2_335.0, math.nan, ("2340", "")),
         (-23_350.0, 0.0, ("-23350", "0")),
         (-123_456.0, 0.0, ("-123500", "0")),
@@ -42,7 +43,7 @@ def test_a_share_of_no_draw_is_below_three_in_n() -> None:
     assert percentage(0.0, 1e-2, 64) == ("< 5", "")
     assert percentage(0.0, 1e-2, 2_000) == ("< 0.2", "")
     assert percentage(0.0, 1e-2, 1) == ("< 100", "")
-    assert percentage(0.43, 2e-3, 100_000) == ("43.0", "0.2")
+    assert percentage(0.43, 1.51e-3, 100_000) == ("43.0", "0.2")
 
 
 def test_a_quantile_that_is_infinite_in_some_replicates_says_or_never() -> None:

@@ -1,0 +1,49 @@
+"""Chunks of work in threads: each is done once, side by side, and none after a failure."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from sim.common.threads import in_chunks, map_in_threads
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_every_chunk_is_done_once(threads: int) -> None:
+    done: list[int] = []
+    in_chunks(5, threads, lambda: done.append)
+    assert sorted(done) == [0, 1, 2, 3, 4]
+
+
+def test_chunks_of_two_threads_are_done_side_by_side() -> None:
+    both = threading.Barrier(2, timeout=30)  # each chunk waits for the other
+    workers: list[int] = []
+    waited: list[int] = []
+
+    def worker() -> Callable[[int], None]:
+        workers.append(threading.get_ident())
+        return lambda chunk: waited.append(both.wait())
+
+    in_chunks(2, 2, worker)
+    assert (len(set(workers)), sorted(waited)) == (2, [0, 1])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_no_chunk_begins_after_one_has_failed(threads: int) -> None:
+    done: list[int] = []
+
+    def do_chunk(chunk: int) -> None:
+        done.append(chunk)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        in_chunks(1000, threads, lambda: do_chunk)
+    assert len(done) <= threads
+
+
+def test_results_come_in_order_and_one_thread_is_that_of_the_caller() -> None:
+    results = map_in_threads(lambda item: (item, threading.get_ident()), range(3), 1)
+    assert results == [(item, threading.get_ident()) for item in range(3)]
+    assert map_in_threads(abs, [-3, 2, -1], 2) == [3, 2, 1]
