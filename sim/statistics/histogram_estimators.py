@@ -179,9 +179,8 @@ class HistogramEstimator:
         inside = self.coarse[:, self.columns, coarse]
         count = inside.sum(axis=0)
         part = (self.count_below(position) - first) / np.maximum(count, 1)
-        hidden = part * (1 - part) * count
-        outer = self._is_outer(position.bin) & (position.share > 0.0) & (position.share < 1.0)
-        hidden = hidden + np.where(outer, self.counts[self.columns, position.bin] ** 2 / 12, 0.0)
+        uneven = self._unevenness(position) * self.counts[self.columns, position.bin]
+        hidden = part * (1 - part) * count + uneven**2
         lower = np.arange(self.coarse.shape[-1]) < coarse[:, None]
         below = np.where(lower, self.coarse, 0).sum(axis=-1) + self.special[..., LOWER]
         return (below + part * inside).T, hidden
@@ -225,7 +224,8 @@ class HistogramEstimator:
         below = standard_error(counts / self.replicates.count, self.replicates)
         below = np.sqrt((below**2 + (hidden + 0.5) / n**2) * (1 + 1 / beyond))
         with np.errstate(over="ignore", invalid="ignore"):
-            error = np.hypot(below * rise / run, self._deviation(position))
+            low, high = (self.edges[self.columns, position.bin + k] for k in (0, 1))
+            error = np.hypot(below * rise / run, (high - low) * self._unevenness(position))
         error = np.where(np.isfinite(error) & np.isfinite(quantile), error, near)
         return np.where(np.isnan(quantile), math.nan, error)
 
@@ -242,11 +242,13 @@ class HistogramEstimator:
         with np.errstate(invalid="ignore", over="ignore"):
             return np.where(low == high, 0.0, high - low), runs
 
-    def _deviation(self, position: _BinPosition) -> Array:
-        """Estimated deviation [column] of a quantile from uneven spread within its bin.
+    def _unevenness(self, position: _BinPosition) -> Array:
+        """Estimated deviation [column] of a position from uneven spread within its bin.
 
-        From the logarithmic differences of the densities of the bin and its neighbours; the sd of
-        a uniform distribution over the bin (width / sqrt(12)) at most, or without neighbours.
+        As a share of the width or of the draws of the bin. From the logarithmic differences of the
+        densities of the bin and its neighbours; the sd of a uniform distribution over the bin
+        (1 / sqrt(12)) at most, or without neighbours; half of an outer bin. 0 in an atom, and at
+        the edges of a bin.
         """
 
         def density(bins: Integers) -> Array:
@@ -259,16 +261,16 @@ class HistogramEstimator:
 
         bins, share = position.bin, position.share
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            width = self.edges[self.columns, bins + 1] - self.edges[self.columns, bins]
             middle, *neighbours = (density(bins + k) for k in (0, -1, 1))
             left, right = (np.where(np.isnan(side), middle, side) for side in neighbours)
             slope, bend = np.abs(np.log(right / left)), np.abs(np.log(middle**2 / left / right))
-            deviation = np.maximum(slope, bend) * share * (1 - share) / 4
-            deviation = np.minimum(deviation, 1 / math.sqrt(12))
+            uneven = np.maximum(slope, bend) * share * (1 - share) / 4
+            uneven = np.minimum(uneven, 1 / math.sqrt(12))
         isolated = np.isnan(neighbours[0]) & np.isnan(neighbours[1])  # far out: edges are draws
-        isolated |= self._is_outer(bins)
-        deviation = np.where(isolated, 1 / math.sqrt(12), np.nan_to_num(deviation))
-        return np.where(np.isnan(middle), 0.0, width * deviation)
+        uneven = np.where(isolated, 1 / math.sqrt(12), np.nan_to_num(uneven))
+        uneven = np.where(self._is_outer(bins), 0.5, uneven)
+        inside = (share > 0.0) & (share < 1.0) & ~np.isnan(middle)
+        return np.where(inside, uneven, 0.0)
 
     def tail_means_with_error(self, levels: Sequence[float]) -> tuple[Array, Array]:
         """Means of tails [level, ...] and their standard errors, as in `estimators`."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import numba
 import numpy as np
 import pytest
 from conftest import ROOT, Command, runs_in
+from faults_at_calls import DONE, FAULTS, INTERRUPTED, NOT_REACHED, run_with_fault
 
 from sim.kernels import cache
 
@@ -134,6 +137,41 @@ def test_a_damaged_entry_is_compiled_anew_and_told_once(entries: list[Path], kin
         values, misses = call_all(folder)
     assert (values, misses, len(told)) == (expected, 2 if kind == "swap" else 1, 1)
     assert call_all(folder) == (expected, 0)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_at_any_call_in_the_cache_leaves_whole_files_and_changes_no_bit(
+    tmp_path: Path, fault: str
+) -> None:
+    """A run goes on without the cache; one that is killed or interrupted leaves nothing broken."""
+    (tmp_path / "undisturbed").mkdir()
+    expected, _ = call_all(tmp_path / "undisturbed")
+    computed = tmp_path / "computed"
+
+    def fill_cache() -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            computed.write_text(repr(call_all(folder)[0]))
+
+    for number in itertools.count(1):
+        folder = tmp_path / f"kernels-{number}"
+        folder.mkdir()
+        cache._warn_once.cache_clear()
+        code, text = run_with_fault(fill_cache, folder, number, fault)
+        if code == NOT_REACHED:
+            break
+        allowed = {"kill": -signal.SIGKILL, "interrupt": INTERRUPTED}.get(fault, DONE)
+        assert code == allowed, f"{fault} at call {number}: {text}"
+        if code == DONE:
+            assert computed.read_text() == repr(expected)
+        for path in folder.glob("*.nbc"):
+            assert cache._read(path) is not None
+        if fault != "kill":  # of which the next process removes what is older than ten minutes
+            assert not list(folder.glob(f"*{cache._UNFINISHED}"))
+        assert call_all(folder)[0] == expected
+    assert number > len(FUNCTIONS) * len(ARGUMENTS)
 
 
 @pytest.mark.long

@@ -268,3 +268,32 @@ def test_summarise_refuses_quantiles_of_pooled_histograms(base: Scenario, ds: xr
         sim.summarise(dataset, ["p_gw_above"], dims=("draw", "lab")) for dataset in (actual, ds)
     )
     np.testing.assert_allclose(p.p_gw_above, p_exact.p_gw_above, rtol=1e-12)
+
+
+def test_what_lies_beyond_the_kept_draws_is_within_its_error() -> None:
+    """P(MOIC >= 22.2) was told as 5.5e-6 with a small error, where 2.2e-5 was right."""
+    rng = np.random.default_rng(12)
+    values = rng.pareto(1.5, size=(300, 100_000))
+    estimator = HistogramEstimator(columns_with_histograms(values, 2_048), "x")
+    for beyond in (2e-5, 1e-4, 3e-4, 1e-3):
+        number = (beyond) ** (-1 / 1.5) - 1
+        value, error = estimator.probability_with_error(">=", number)
+        bound = np.where(value == 0, 3 / 100_000, 2.5 * error)  # as it is printed
+        assert (np.abs(value - beyond) <= bound).mean() >= 0.9, beyond
+        quantile, error = estimator.quantiles_with_error([1 - beyond])
+        assert (np.abs(quantile[0] - number) <= 2.5 * error[0]).mean() >= 0.9, beyond
+    assert np.isnan(estimator.quantiles_with_error([1 - 5e-6])[1]).all()  # half a draw lies beyond
+
+
+def test_the_error_of_a_quantile_on_an_atom_is_0_where_it_cannot_move() -> None:
+    values = np.where(np.random.default_rng(3).random((4, 20_000)) < 0.3, 1.0, 0.0)
+    values[2:, ::2] += np.random.default_rng(4).random(10_000)
+    replicates = replicated(20_000, "random")
+    drawn = quantiles_with_error(np.sort(values), values, replicates, [0.2, 0.5])
+    counted = HistogramEstimator(columns_with_histograms(values, 8_192), "x")
+    for quantiles, errors in (drawn, counted.quantiles_with_error([0.2, 0.5])):
+        assert (quantiles[:, :2] == 0).all()
+        assert (errors[:, :2] == 0).all()
+        assert (quantiles[0, 2:] == 0).all()
+        assert (errors[0, 2:] == 0).all()
+        assert (errors[1, 2:] > 0).all()
