@@ -93,7 +93,7 @@ def test_an_edited_event_makes_a_new_run_and_an_edited_statistic_a_new_summary(
         path.write_text(text.replace(old, new))
 
     value, error = probability_and_error()
-    edit("statistics/replicates.py", "FEWEST_REPLICATES = 8", "FEWEST_REPLICATES = 64")
+    edit("statistics/replicates.py", "FEWEST_REPLICATES = 8", "FEWEST_REPLICATES = 65")
     same, none = probability_and_error()
     assert len(runs_in(tmp_path / "outputs")) == 1
     assert (same, str(none)) == (value, "nan")
