@@ -141,7 +141,7 @@ def _quantile_error(
     below = standard_error(shares, replicates)
     # All replicates may agree on a share (one stratified input, a level at the edge of a stratum);
     # the quantile still lies anywhere between two draws.
-    below = np.sqrt((below**2 + 0.5 / replicates.draws**2) * (1 + 1 / beyond))
+    below = np.sqrt((below**2 + 0.5 / replicates.draws**2) * (1 + 1 / beyond**2))
     rise, run = _rise(ordered, level, slope_reach(beyond) * spread)
     with np.errstate(over="ignore", invalid="ignore"):
         error = below * rise / run
@@ -205,7 +205,7 @@ def tail_means_with_error(
 
 def slope_reach(beyond: float) -> float:
     """Reach of a slope in sds of a share, with that many draws beyond the quantile; measured."""
-    return min(max(math.sqrt(beyond) / 8, LEAST_REACH), MOST_REACH)
+    return min(max(math.sqrt(beyond) / 6, LEAST_REACH), MOST_REACH)
 
 
 def tail_factor(in_tail: float) -> float:

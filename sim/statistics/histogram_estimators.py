@@ -222,7 +222,7 @@ class HistogramEstimator:
         position = self.position_of(np.nan_to_num(quantile))
         counts, hidden = self.count_below_by_replicate(position)
         below = standard_error(counts / self.replicates.count, self.replicates)
-        below = np.sqrt((below**2 + (hidden + 0.5) / n**2) * (1 + 1 / beyond))
+        below = np.sqrt((below**2 + (hidden + 0.5) / n**2) * (1 + 1 / beyond**2))
         with np.errstate(over="ignore", invalid="ignore"):
             low, high = (self.edges[self.columns, position.bin + k] for k in (0, 1))
             error = np.hypot(below * rise / run, (high - low) * self._unevenness(position))

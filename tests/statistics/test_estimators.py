@@ -28,7 +28,7 @@ def test_errors_equal_the_spread_of_independent_runs(n: int) -> None:
     replicates = replicated(n, "random")
     value, error = quantiles_with_error(np.sort(runs, axis=-1), runs, replicates, [0.05, 0.5, 0.95])
     spread = value.std(axis=1, ddof=1)
-    np.testing.assert_allclose(np.sqrt((error**2).mean(axis=1)), spread, rtol=0.2)
+    np.testing.assert_allclose(np.sqrt((error**2).mean(axis=1)), spread, rtol=0.15)
     for value, error in (mean_with_error(runs, replicates), sd_with_error(runs, replicates)):
         np.testing.assert_allclose(np.sqrt((error**2).mean()), value.std(ddof=1), rtol=0.12)
     for threshold in (0.1, 1.0, 5.0):
@@ -160,7 +160,7 @@ def test_intervals_of_95_percent_cover_the_answer(
     sampler, statistics = sampler_and_statistics
     for name, (value, error, answer) in statistics.items():
         covered = (np.abs(value - answer) <= REACH[sampler] * error).mean()
-        assert 0.925 < covered < 0.97, (name, covered)
+        assert 0.93 < covered < 0.97, (name, covered)
 
 
 def test_errors_equal_the_spread_over_seeds(
@@ -302,7 +302,7 @@ def test_error_of_a_quantile_of_evenly_spread_draws_is_that_of_a_share(level: fl
     value, error = quantiles_with_error(draws, draws, replicated(n, "random"), [level])
     assert value[0] == pytest.approx(level * 1_000)
     below = (math.floor(level * 1_000) + 1) / n
-    few = 1 + 1 / (n * min(level, 1 - level))
+    few = 1 + 1 / (n * min(level, 1 - level)) ** 2
     expected = 1_000 * math.sqrt((below * (1 - below) / (n - 1) + 0.5 / n**2) * few)
     assert error[0] == pytest.approx(expected, rel=1e-9)
     shifts = quantile_influence(draws, level)
@@ -312,7 +312,7 @@ def test_error_of_a_quantile_of_evenly_spread_draws_is_that_of_a_share(level: fl
 
 def test_slopes_are_taken_over_two_to_four_errors_of_a_share() -> None:
     """Further, the more draws lie beyond the quantile."""
-    reaches = [slope_reach(beyond) for beyond in (1, 256, 576, 1_024, 10**6)]
+    reaches = [slope_reach(beyond) for beyond in (1, 144, 324, 576, 10**6)]
     assert reaches == [2.0, 2.0, 3.0, 4.0, 4.0]
     kinked = np.concatenate([np.arange(500.0), 500 + 3 * np.arange(501.0)])
     _, error = quantiles_with_error(kinked, kinked, replicated(1_001, "random"), [0.5])
