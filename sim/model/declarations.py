@@ -23,7 +23,8 @@ class Field:
     """An input quantity: its unit, meaning, domain [lo, hi] and dims.
 
     `lo_open` excludes the lower bound; `whole` restricts to integers, `flag` to true and false. A
-    file may leave out an `optional` field, whose value is then NaN, and must give the same unit.
+    file may leave out an `optional` field, whose value is then `default`; NaN says "missing" to
+    the model.
     """
 
     unit: str
@@ -34,6 +35,7 @@ class Field:
     whole: bool = False
     flag: bool = False
     optional: bool = False
+    default: float = math.nan
     dims: tuple[str, ...] = ()
 
     def fault(self, number: float) -> str | None:
@@ -56,10 +58,12 @@ class Output:
 
     `dims` come after `draw` and the dims of its entity. `kept` is what a run keeps by default:
     "draws" (headline outputs), "moments" (mean and sd, for outputs that only tables print) or ""
-    (nothing, unless it is named in `keep`). `kind` is the dtype of its draws in results.
+    (nothing, unless it is named in `keep`). `kind` is the dtype of its draws in results. `basis`
+    says what a gigawatt is: "stated", as the sources of a scenario speak of it, or "facility", at
+    the utility meter.
     `may_be_infinite` allows infinite values. `missing` names the reason for which values may be
-    NaN: the lab reports no ARR ("arr"), the landlord rents to no outside lab ("hosts"), or the
-    output is not defined in that quarter ("quarters"). See "Missing and infinite values" in
+    NaN: the lab reports no ARR ("arr"), the landlord rents to no outside lab ("hosts"), an optional
+    input is missing ("inputs"), or the output is not defined in that quarter ("quarters"). See "Missing and infinite values" in
     docs/model.md. An `unbounded` ratio has quantiles and probabilities, and no mean ("Ratios of
     amounts" there).
     """
@@ -72,6 +76,7 @@ class Output:
     may_be_infinite: bool = False
     missing: str = ""
     unbounded: bool = False
+    basis: str = ""
 
 
 Group = TypeVar("Group", covariant=True)

@@ -39,6 +39,7 @@ class Hardware(NamedTuple):
     landlord_markup: A[float, Field("1", "Landlord's markup on the owner's economic cost", lo=0, hi=3)]
     rental_price_usd_per_hour: A[float, Field("USD/h", "Market rent of one accelerator (rental_mode market)", lo=0.1, hi=50)]
     rented_share: A[float, Field("1", "Rented share of the reference lab's accelerator-hours", lo=0, hi=1)]
+    measured_owner_cost_usd_per_hour: A[float, Field("USD/h", "Owner's cost of an accelerator-hour in 2026Q4, in place of the sum of its layers", lo=0.01, hi=1e3, optional=True)]
 
 
 class Accelerator(NamedTuple):
@@ -52,12 +53,16 @@ class Accelerator(NamedTuple):
     accelerators_per_instance: A[float, Field("1", "Accelerators that serve one model instance together", lo=1, hi=4096)]
     mbu_decode: A[float, Field("1", "Achieved over peak HBM bandwidth in decode", lo=0.05, hi=0.95)]
     mfu_decode: A[float, Field("1", "Achieved over peak FLOP/s in decode", lo=0.02, hi=0.8)]
-    mfu_prefill: A[float, Field("1", "Achieved over peak FLOP/s in prefill", lo=0.05, hi=0.85)]
+    mfu_prefill: A[float, Field("1", "Achieved over peak FLOP/s in prefill", lo=0.02, hi=0.85)]
     mfu_training: A[float, Field("1", "Achieved over peak FLOP/s in training (6N convention)", lo=0.05, hi=0.7)]
     mfu_fine_tune: A[float, Field("1", "Achieved over peak FLOP/s in fine-tuning", lo=0.02, hi=0.7)]
     step_overhead_s: A[float, Field("s", "Launch and collective latency of one decode step", lo=0, hi=0.2)]
-    min_latency_slack: A[float, Field("1", "Step time over the latency floor that no fleet runs below", lo=1, hi=10)]
-    throughput_multiplier: A[float, Field("1", "Model error of the roofline", lo=0.001, hi=1e3)]
+    latency_exponent: A[float, Field("1", "Power by which throughput falls beyond half speed", lo=1, hi=10)]
+    max_weight_share_of_hbm: A[float, Field("1", "Weights over usable HBM above which an instance grows", lo=0.05, hi=0.99)]
+    throughput_multiplier: A[float, Field("1", "Serving throughput over that of the roofline", lo=0.001, hi=1e3)]
+    measured_tps_decode: A[float, Field("tokens/s", "Decode throughput, in place of the roofline's", lo=1e-3, hi=1e9, optional=True)]
+    measured_tps_prefill: A[float, Field("tokens/s", "Prefill throughput, in place of the roofline's", lo=1e-3, hi=1e9, optional=True)]
+    measured_tps_train: A[float, Field("tokens/s", "Training throughput, in place of the roofline's", lo=1e-3, hi=1e9, optional=True)]
 
 
 class Workload(NamedTuple):
@@ -76,6 +81,7 @@ class Workload(NamedTuple):
     draft_acceptance: A[float, Field("1", "Probability that a drafted token is accepted", lo=0, hi=0.99)]
     draft_overhead: A[float, Field("1/draft token", "Extra step time per drafted token", lo=0, hi=1)]
     user_speed_tokens_per_s: A[float, Field("tokens/s/user", "Output speed promised to a user", lo=1, hi=2e3)]
+    query_output_tokens: A[float, Field("tokens", "Output tokens of one query", lo=1, hi=1e6)]
 
 
 class Utilisation(NamedTuple):
@@ -122,6 +128,8 @@ class Training(NamedTuple):
     rd_staff_ratio: A[float, Field("1", "R&D staff over R&D compute", lo=0, hi=5)]
     lab_discount_rate: A[float, Field("1/yr", "Lab's discount rate, for NPV", lo=0, hi=0.6)]
     fine_tune_share: A[float, Field("1", "Fine-tuning share of a lab's accelerator-hours", lo=0, hi=0.3)]
+    measured_run_hours: A[float, Field("h", "Useful accelerator-hours of the final run, in place of computed ones", lo=1, hi=1e12, optional=True)]
+    run_accelerators: A[float, Field("1", "Accelerators of the final run, for its days", lo=1, hi=1e8, optional=True)]
 
 
 class Dynamics(NamedTuple):
@@ -142,7 +150,8 @@ class Dynamics(NamedTuple):
 class Buildout(NamedTuple):
     """H. Delays and caps of the build-out."""
 
-    power_additions_cap_gw_per_year: A[float, Field("GW/yr", "Power that western labs together can add", lo=0, hi=500)]
+    gw_definition_ratio: A[float, Field("1", "Facility gigawatts per gigawatt as stated", lo=0.3, hi=3)]
+    power_additions_cap_gw_per_year: A[float, Field("GW/yr", "Facility power that western labs together can add", lo=0, hi=500)]
     energisation_delay_quarters: A[float, Field("quarter", "Delay of planned capacity", lo=0, hi=12)]
     energisation_delay_lab_sigma: A[float, Field("ln", "Spread of the delay between labs, log scale", lo=0, hi=3)]
     capital_crunch_probability: A[float, Field("1", "Probability of a financing stop from 2027Q2", lo=0, hi=1)]
@@ -177,15 +186,23 @@ class Lab(NamedTuple):
     """Inputs of a lab; `lab_delay_quarters` follows from the build-out group."""
 
     lab_is_china: A[float, Field("1", "Chinese lab: outside the western power cap", lo=0, hi=1, flag=True)]
-    gw_2025q4: A[float, Field("GW", "Facility gigawatts at the end of 2025", lo=0, hi=1e3, lo_open=True)]
-    gw_2026q4: A[float, Field("GW", "Facility gigawatts at the end of 2026", lo=0, hi=1e3, lo_open=True)]
-    planned_additions_2027_gw: A[float, Field("GW", "Gigawatts planned to be added in 2027", lo=0, hi=1e3)]
+    gw_2025q4: A[float, Field("GW", "Gigawatts at the end of 2025, as stated", lo=0, hi=1e3, lo_open=True)]
+    gw_2026q4: A[float, Field("GW", "Gigawatts at the end of 2026, as stated", lo=0, hi=1e3, lo_open=True)]
+    planned_additions_2027_gw: A[float, Field("GW", "Gigawatts planned to be added in 2027, as stated", lo=0, hi=1e3)]
     lab_delay_quarters: A[float, Field("quarter", "Delay of the lab's planned capacity", lo=0, hi=100)]
     arr_2025q4_busd: A[float, Field("USD bn", "Annualised revenue at the end of 2025", lo=0, hi=1e4, lo_open=True, optional=True)]
+    arr_2026q1_busd: A[float, Field("USD bn", "Annualised revenue at the end of 2026Q1", lo=1e-4, hi=1e5, optional=True)]
+    arr_2026q2_busd: A[float, Field("USD bn", "Annualised revenue at the end of 2026Q2", lo=1e-4, hi=1e5, optional=True)]
+    arr_2026q3_busd: A[float, Field("USD bn", "Annualised revenue at the end of 2026Q3", lo=1e-4, hi=1e5, optional=True)]
     arr_2026q4_busd: A[float, Field("USD bn", "Annualised revenue at the end of 2026", lo=0, hi=1e4, lo_open=True, optional=True)]
     arr_growth_2027: A[float, Field("x/yr", "Growth of annualised revenue in 2027", lo=0, hi=100, lo_open=True, optional=True)]
     inference_share: A[float, Field("1", "Inference share of the lab's accelerator-hours", lo=0, hi=1)]
     lab_free_token_share: A[float, Field("1", "Share of the lab's served tokens that nobody pays for", lo=0, hi=1)]
+    lab_revenue_share_rate: A[float, Field("1", "Lab's partners' and marketplaces' share of revenue", lo=0, hi=0.5, optional=True)]
+    lab_noncompute_opex_ratio: A[float, Field("1", "Lab's operating cost other than compute, levies and R&D, over ARR", lo=0, hi=3, optional=True)]
+    relative_throughput: A[float, Field("1", "Lab's throughput over the reference lab's", lo=0.01, hi=100, optional=True, default=1)]
+    relative_price: A[float, Field("1", "Lab's price of a paid token over the reference lab's", lo=0.01, hi=100, optional=True, default=1)]
+    relative_cost: A[float, Field("1", "Capital cost of the lab's accelerators over the reference", lo=0.01, hi=100, optional=True, default=1)]
 
 
 class Landlord(NamedTuple):
@@ -197,15 +214,23 @@ class Landlord(NamedTuple):
     lab_capacity_share: A[float, Field("1", "Share of AI capacity built for the labs of the model", lo=0, hi=1)]
     book_life_offset_years: A[float, Field("yr", "Landlord's book life less the central one", lo=-3, hi=10)]
     rpo_busd: A[float, Field("USD bn", "Remaining performance obligations", lo=0, hi=1e5)]
+    rent_busd_per_gw_year: A[float, Field("USD bn/GW/yr", "Contract rent of a facility gigawatt", lo=0.1, hi=200, optional=True)]
+    other_cost_busd_per_gw_year: A[float, Field("USD bn/GW/yr", "Leased shells, network and corporate cost of a facility gigawatt", lo=0, hi=50, optional=True, default=0)]
+    debt_share: A[float, Field("1", "Share of book value that debt finances", lo=0, hi=1, optional=True, default=0)]
+    interest_rate: A[float, Field("1/yr", "Interest on that debt", lo=0, hi=0.5, optional=True, default=0)]
+    firm_share: A[float, Field("1", "Share of remaining performance obligations that cannot be cancelled", lo=0, hi=1, optional=True, default=1)]
+    duration_years: A[float, Field("yr", "Years over which the obligations fall due, in a straight line", lo=0.25, hi=40, optional=True)]
 
 
 class Host(NamedTuple):
     """Inputs of a lab and landlord: `[host.LANDLORD]` of a lab's file."""
 
-    share_2026: A[float, Field("1", "Landlord's share of the lab's gigawatts to the end of 2026", lo=0, hi=1)]
+    share_2025: A[float, Field("1", "Landlord's share of the lab's gigawatts at the end of 2025; missing: `share_2026`", lo=0, hi=1, optional=True)]
+    share_2026: A[float, Field("1", "Landlord's share of the lab's gigawatts at the end of 2026", lo=0, hi=1)]
     share_2027: A[float, Field("1", "Landlord's share of the lab's additions in 2027", lo=0, hi=1)]
     captive: A[float, Field("1", "The landlord is the lab's parent", lo=0, hi=1, flag=True)]
     rpo_share: A[float, Field("1", "Lab's share of the landlord's remaining performance obligations", lo=0, hi=1)]
+    equity_busd: A[float, Field("USD bn", "Equity that the landlord has put into the lab", lo=0, hi=1e4, optional=True, default=0)]
 
 
 class Shocks(NamedTuple):
@@ -224,12 +249,16 @@ class Shocks(NamedTuple):
 
 # Host field -> its name in results, and its dims there.
 HOST_MATRICES = {
+    "share_2025": ("host_share_2025", ("lab", "landlord")),
     "share_2026": ("host_share_2026", ("lab", "landlord")),
     "share_2027": ("host_share_2027", ("lab", "landlord")),
     "captive": ("captive", ("lab", "landlord")),
     "rpo_share": ("rpo_lab_share", ("landlord", "lab")),
+    "equity_busd": ("host_equity_busd", ("lab", "landlord")),
 }
+# What a lab that reports ARR gives, and the published points between, which it may give.
 ARR_FIELDS = ("arr_2025q4_busd", "arr_2026q4_busd", "arr_growth_2027")
+ARR_POINTS = ("arr_2026q1_busd", "arr_2026q2_busd", "arr_2026q3_busd")
 DERIVED_LAB_FIELDS = ("lab_delay_quarters",)
 
 

@@ -35,14 +35,20 @@ class World:
     landlord_margin_book: A[Array, Output("1", "Landlord's gross margin on the books", _QR)]
     landlord_margin_economic: A[Array, Output("1", "Landlord's margin over levelised cost", _QR)]
     pue_above_capacity_ratio: A[float, Output("1", "Draw with pue above the capacity ratio (questionable)", kept="moments", kind="bool")]
+    capex_per_gw: A[Array, Output("USD bn/GW", "Purchase cost of a gigawatt of the quarter's vintage", _Q, kept="moments", basis="facility")]
+    owner_cost_per_gw_year: A[Array, Output("USD bn/GW/yr", "Owner's levelised cost of a gigawatt", _Q, kept="moments", basis="facility")]
+    rent_per_gw_year: A[Array, Output("USD bn/GW/yr", "Rent of a gigawatt at the reference lab", _Q, kept="moments", basis="facility")]
 
     # Section 2: throughput.
-    batch: A[float, Output("1", "Sequences decoded together by one instance")]
+    instance_accelerators: A[float, Output("1", "Accelerators that serve one model instance together")]
+    instance_grown: A[float, Output("1", "The model needs a larger instance than is given", kept="moments", kind="bool")]
+    batch: A[float, Output("1", "Sequences in flight in one instance")]
     step_time_s: A[float, Output("s", "Duration of one decode step")]
     user_speed: A[float, Output("tok/s", "Output speed that a user sees")]
-    binding_constraint: A[float, Output("code", "What limits the batch: 0 slo_bandwidth, 1 slo_compute, 2 kv_capacity", kind="int8")]
-    slo_missed: A[float, Output("1", "The promised speed is out of reach", kept="moments", kind="bool")]
-    fits_in_memory: A[float, Output("1", "The model and one sequence fit in HBM", kept="moments", kind="bool")]
+    full_batch_speed: A[float, Output("tok/s", "Output speed at the largest batch that fits in memory")]
+    half_speed: A[float, Output("tok/s", "Output speed at which throughput is half of the roofline's")]
+    speed_cost: A[float, Output("1", "Share of throughput given up for the promised speed", kept="moments")]
+    speed_unreachable: A[float, Output("1", "Less than one sequence in flight at the promised speed (questionable)", kept="moments", kind="bool")]
     tps_decode: A[float, Output("tok/s/accelerator", "Decode throughput of an active accelerator", kept="draws")]
     tps_prefill: A[float, Output("tok/s/accelerator", "Prefill throughput of an active accelerator", kept="draws")]
     tps_train: A[float, Output("tok/s/accelerator", "Training throughput of an active accelerator", kept="draws")]
@@ -66,13 +72,19 @@ class World:
     cost_input: A[Array, Output("USD/Mtok", "Compute cost per uncached input Mtok", _Q)]
     cost_cached: A[Array, Output("USD/Mtok", "Compute cost per cached input Mtok", _Q)]
     wh_per_token: A[Array, Output("Wh", "Energy at the meter per blended token", _Q, kept="draws")]
+    wh_per_query: A[Array, Output("Wh", "Energy at the meter per query", _Q, kept="moments")]
+    tokens_per_s_per_mw: A[Array, Output("tok/s/MW", "Blended tokens per paid megawatt", _Q, kept="moments", basis="facility")]
 
     # Section 4: revenue and gross margin, bottom-up.
     revenue_per_mtok_paid: A[Array, Output("USD/Mtok", "Revenue per paid blended Mtok", _Q, kept="moments")]
     revenue_per_mtok_served: A[Array, Output("USD/Mtok", "Revenue per served blended Mtok", _Q, kept="moments")]
+    revenue_per_gw_year: A[Array, Output("USD bn/GW/yr", "Revenue of a gigawatt that serves paid tokens only", _Q, kept="moments", basis="facility")]
     inference_gross_margin: A[Array, Output("1", "Inference gross margin on paid traffic", _Q, kept="draws")]
     loaded_gross_margin: A[Array, Output("1", "Inference gross margin with free tier and levies", _Q, kept="draws")]
     fine_tune_gross_margin: A[Array, Output("1", "Fine-tuning gross margin", _Q, kept="draws")]
+    margin_output: A[Array, Output("1", "Gross margin of output tokens at their own price", _Q, kept="moments", may_be_infinite=True)]
+    margin_input: A[Array, Output("1", "Gross margin of uncached input tokens at their own price", _Q, kept="moments", may_be_infinite=True)]
+    margin_cached: A[Array, Output("1", "Gross margin of cached input tokens at their own price", _Q, kept="moments", may_be_infinite=True)]
     gross_margin: A[Array, Output("1", "Gross margin by regime; frontier training over its life, all labs together", _QR, kept="draws", may_be_infinite=True, missing="quarters", unbounded=True)]
     price_multiplier_at_hurdle: A[Array, Output("1", "Price change that puts the inference margin at the hurdle", _Q)]
     duty_at_hurdle: A[Array, Output("1", "Inference duty cycle that puts the margin at the hurdle", _Q, may_be_infinite=True, unbounded=True)]
@@ -80,8 +92,12 @@ class World:
     # Section 5: the final training run.
     run_hours: A[float, Output("h", "Useful accelerator-hours of the final training run", kept="moments")]
     run_cost_usd: A[float, Output("USD", "Cost of the final training run", kept="moments")]
+    training_flop: A[float, Output("FLOP", "FLOP of the final pre-training run", kept="moments")]
+    run_days: A[float, Output("day", "Days of the final training run on its accelerators", missing="inputs")]
+    run_gwh: A[float, Output("GWh", "Energy of the final training run at the meter", kept="moments")]
 
-    # Section 6: flags of the build-out and of labs' hours.
+    # Section 6: the build-out, and flags of it and of labs' hours.
+    total_gw: A[Array, Output("GW", "Gigawatts of all labs at quarter end, as stated", _Q, kept="moments", basis="stated")]
     training_share_below_zero: A[float, Output("1", "Draw in which inference and fine-tuning exceed a lab's hours", kept="moments", kind="bool")]
     power_scale: A[Array, Output("1", "What the power cap leaves of the quarter's western additions", _Q)]
     power_binds: A[Array, Output("1", "The power cap binds in the quarter", _Q, kept="moments", kind="bool")]
@@ -90,25 +106,35 @@ class World:
 class LabOutputs:
     """Outputs of a lab."""
 
-    gw: A[Array, Output("GW", "Facility gigawatts at quarter end", _Q, kept="draws")]
+    gw: A[Array, Output("GW", "Gigawatts at quarter end, as stated", _Q, kept="draws", basis="stated")]
+    facility_gw: A[Array, Output("GW", "Facility gigawatts at quarter end", _Q, kept="moments", basis="facility")]
     accelerators: A[Array, Output("1", "Reference accelerators at quarter end", _Q)]
-    withheld_by_crunch_gw: A[float, Output("GW", "Planned 2027 gigawatts given up in a capital crunch", kept="moments")]
-    withheld_by_delay_gw: A[float, Output("GW", "Planned 2027 gigawatts not energised by 2027Q4", kept="moments")]
-    withheld_by_capex_gw: A[float, Output("GW", "Planned 2027 gigawatts that landlords' capex does not pay for", kept="moments")]
-    withheld_by_power_gw: A[float, Output("GW", "Planned 2027 gigawatts beyond the western power cap", kept="moments")]
+    withheld_by_crunch_gw: A[float, Output("GW", "Planned 2027 gigawatts given up in a capital crunch", kept="moments", basis="stated")]
+    withheld_by_delay_gw: A[float, Output("GW", "Planned 2027 gigawatts not energised by 2027Q4", kept="moments", basis="stated")]
+    withheld_by_capex_gw: A[float, Output("GW", "Planned 2027 gigawatts that landlords' capex does not pay for", kept="moments", basis="stated")]
+    withheld_by_power_gw: A[float, Output("GW", "Planned 2027 gigawatts beyond the western power cap", kept="moments", basis="stated")]
 
     # Section 6: bills, tokens, energy, revenue.
     compute_bill: A[Array, Output("USD bn/yr", "Compute bill", _Q, kept="moments")]
     compute_bill_regime: A[Array, Output("USD bn/yr", "Compute bill by regime", _QR, kept="moments")]
+    bill_per_gw_year: A[Array, Output("USD bn/GW/yr", "Compute bill of a facility gigawatt", _Q, kept="moments", basis="facility")]
     fleet_tokens_per_s: A[Array, Output("tok/s", "Blended tokens served by the fleet", _Q, kept="moments")]
     fleet_energy_twh: A[Array, Output("TWh/yr", "Energy of the fleet at the meter", _Q, kept="moments")]
-    arr: A[Array, Output("USD bn/yr", "Annualised revenue", _Q, kept="moments", missing="arr")]
+    arr: A[Array, Output("USD bn/yr", "Annualised revenue at quarter end", _Q, kept="moments", missing="arr")]
+    average_arr: A[Array, Output("USD bn/yr", "Annualised revenue on average over the quarter", _Q, kept="moments", missing="arr")]
+    quarter_revenue_busd: A[Array, Output("USD bn/quarter", "Revenue of the quarter", _Q, missing="arr")]
+    arr_per_gw: A[Array, Output("USD bn/GW/yr", "Annualised revenue per gigawatt as stated, at quarter end", _Q, missing="arr", unbounded=True, basis="stated")]
     capacity_revenue: A[Array, Output("USD bn/yr", "Revenue of the fleet's tokens at the price list", _Q, kept="moments")]
-    arr_capacity_ratio: A[Array, Output("1", "Annualised revenue over capacity revenue", _Q, missing="arr", unbounded=True)]
+    arr_capacity_ratio: A[Array, Output("1", "Revenue over capacity revenue", _Q, missing="arr", unbounded=True)]
+    tokens_demanded_per_s: A[Array, Output("tok/s", "Blended tokens that the lab's revenue buys", _Q, missing="arr")]
+    implied_duty: A[Array, Output("1", "Duty cycle at which the fleet serves what is demanded", _Q, kept="moments", missing="arr", unbounded=True)]
+    demand_exceeds_capacity: A[Array, Output("1", "Demand beyond the fleet at full duty (questionable)", _Q, kind="bool")]
 
-    # Section 4: margins of labs, top-down.
+    # Section 4: margins of labs, bottom-up and top-down.
+    lab_unit_margin: A[Array, Output("1", "Lab's inference gross margin at its own price and throughput", _Q, kept="moments")]
     lab_paid_margin: A[Array, Output("1", "Lab's inference gross margin on paid traffic", _Q, kept="draws", missing="arr", unbounded=True)]
     lab_loaded_margin: A[Array, Output("1", "Lab's inference gross margin with free tier and levies", _Q, kept="draws", missing="arr", unbounded=True)]
+    operating_margin: A[Array, Output("1", "Lab's margin after all compute, levies and other operating cost", _Q, kept="moments", missing="arr", unbounded=True)]
 
     # Section 5: was the training run worth it?
     generation_cost_busd: A[float, Output("USD bn", "Research compute and staff between two model generations", kept="moments")]
@@ -133,7 +159,7 @@ class LabOutputs:
 class LandlordOutputs:
     """Outputs of a landlord."""
 
-    hosted_gw_landlord: A[Array, Output("GW", "Gigawatts of labs hosted at quarter end", _Q, kept="moments")]
+    hosted_gw_landlord: A[Array, Output("GW", "Facility gigawatts of labs hosted at quarter end", _Q, kept="moments", basis="facility")]
     landlord_capex_busd: A[Array, Output("USD bn/quarter", "Capital expenditure in the quarter", _Q, kept="moments")]
     capex_scale: A[Array, Output("1", "What capex leaves of the quarter's wanted additions", _Q)]
     capex_binds: A[Array, Output("1", "The landlord's capex binds in the quarter", _Q, kept="moments", kind="bool")]
@@ -145,18 +171,26 @@ class LandlordOutputs:
     rent_received: A[Array, Output("USD bn/quarter", "Rent from outside labs", _Q, kept="moments")]
     depreciation_booked_rented: A[Array, Output("USD bn/quarter", "Booked depreciation of capacity rented to outside labs", _Q, kept="moments")]
     depreciation_coverage: A[Array, Output("1", "Rent over the booked depreciation of rented capacity", _Q, kept="moments", missing="hosts")]
+    external_cost_busd: A[Array, Output("USD bn/quarter", "Booked cost of capacity rented to outside labs, before interest", _Q, kept="moments")]
+    landlord_gross_margin: A[Array, Output("1", "Margin on rented capacity as reported, before interest", _Q, kept="moments", missing="hosts", unbounded=True)]
     net_book_value: A[Array, Output("USD bn", "Net book value of labs' capacity at quarter end", _Q, kept="moments")]
+    interest_busd: A[Array, Output("USD bn/quarter", "Interest on debt behind rented capacity", _Q, kept="moments")]
+    landlord_margin_after_interest: A[Array, Output("1", "Margin on rented capacity after interest", _Q, kept="moments", missing="hosts", unbounded=True)]
     lab_dependence: A[float, Output("1", "Labs' share of remaining performance obligations", kept="moments")]
     rpo_under_hurdle: A[float, Output("USD bn", "Obligations of labs whose margin is under the hurdle", kept="draws")]
     rpo_shortfall: A[float, Output("USD bn", "Labs' obligations times the share of bills not covered", kept="draws")]
     nbv_under_hurdle: A[float, Output("USD bn", "Net book value rented to labs whose margin is under the hurdle", kept="moments")]
+    rpo_firm_busd: A[float, Output("USD bn", "Remaining performance obligations that cannot be cancelled", kept="moments")]
+    rpo_due_12m_busd: A[float, Output("USD bn", "Firm obligations that fall due within 12 months", kept="moments", missing="inputs")]
 
 
 class HostOutputs:
     """Outputs of a pair of lab and landlord."""
 
-    hosted_gw: A[Array, Output("GW", "Gigawatts of the lab hosted by the landlord at quarter end", _Q)]
+    hosted_gw: A[Array, Output("GW", "Facility gigawatts of the lab hosted by the landlord at quarter end", _Q, basis="facility")]
     net_book_value_by_lab: A[Array, Output("USD bn", "Net book value of the lab's capacity at quarter end", _Q)]
+    arr_over_equity: A[Array, Output("1", "Lab's annualised revenue over the landlord's equity in it", _Q, missing="inputs")]
+    rpo_by_lab: A[float, Output("USD bn", "Landlord's remaining performance obligations of the lab")]
 
 
 # fmt: on
@@ -204,5 +238,9 @@ PROBABILITIES: dict[str, Probability] = {
     "p_gw_above": Probability("gw", "P(gigawatts > threshold)", ">", EVERY_THRESHOLD),
     "p_both_named": Probability("gw", "P(every named lab > the first threshold)", ">", FIRST_THRESHOLD, "all named"),
     "p_top_two": Probability("gw", "P(second largest lab > the first threshold)", ">", FIRST_THRESHOLD, "at least two"),
+    "p_facility_gw_above": Probability("facility_gw", "P(facility gigawatts > threshold)", ">", EVERY_THRESHOLD),
+    "p_both_named_facility": Probability("facility_gw", "P(every named lab > the first threshold, in facility gigawatts)", ">", FIRST_THRESHOLD, "all named"),
+    "p_top_two_facility": Probability("facility_gw", "P(second largest lab > the first threshold, in facility gigawatts)", ">", FIRST_THRESHOLD, "at least two"),
+    "p_demand_exceeds_capacity": Probability("implied_duty", "P(demand > the fleet at full duty)", ">", 1.0),
 }
 # fmt: on
