@@ -13,7 +13,7 @@ from sim.engine.sampling_plan import STANDARD_NORMAL, SamplingPlan, factor_name
 from sim.kernels.sampling import quantities
 from sim.model.declarations import record
 from sim.model.dims import FACTORS, QUARTERS, REFERENCE_QUARTER
-from sim.model.inputs import SPREAD_FROM, Host
+from sim.model.inputs import HOST_MATRICES, SPREAD_FROM, Host
 from sim.model.record_layout import RecordLayout, Variable, as_record
 from sim.parameters.scenario import Scenario
 
@@ -21,9 +21,9 @@ from sim.parameters.scenario import Scenario
 class ScenarioPlan:
     """The template of a draw, and the plan of its sampled inputs.
 
-    `template` [column] holds the fixed inputs, NaN where a file leaves out an optional one.
-    `sampled` are the names of the variables that `sampling` writes. `columns` maps the full name of
-    an input of the files to its column, `hosts` are records [lab, landlord].
+    `template` [column] holds the fixed inputs, and the default of an optional one that a file
+    leaves out. `sampled` are the names of the variables that `sampling` writes. `columns` maps the
+    full name of an input of the files to its column, `hosts` are records [lab, landlord].
     """
 
     def __init__(self, scenario: Scenario, layout: RecordLayout, uncertainty: float = 1.0) -> None:
@@ -68,7 +68,8 @@ class ScenarioPlan:
         self.columns[name] = column
         quantity = scenario.quantities.get(name)
         if quantity is None or isinstance(quantity.distribution, Fixed):
-            self.template[column] = math.nan if quantity is None else quantity.distribution.point
+            missing = variable.default
+            self.template[column] = missing if quantity is None else quantity.distribution.point
             return
         distribution = quantity.distribution
         loads = [quantity.loads.get(factor, 0.0) for factor in FACTORS]
@@ -125,5 +126,5 @@ def hosts(scenario: Scenario) -> NDArray[np.void]:
         for k, landlord in enumerate(scenario.landlords):
             host = scenario.hosts.get((lab.id, landlord.id))
             if host is not None:
-                records[i, k] = (host.share_2026, host.share_2027, host.captive, host.rpo_share)
+                records[i, k] = tuple(getattr(host, field) for field in HOST_MATRICES)
     return records

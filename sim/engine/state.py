@@ -27,7 +27,7 @@ from sim.kernels.sampling.quantities import Scores
 from sim.kernels.simd.memory import aligned, zeros_by_lane
 from sim.kernels.simd.vectors import LANES
 from sim.model.blocks import REPLICATES
-from sim.model.dims import QUARTERS
+from sim.model.dims import QUARTERS, REGIMES
 from sim.model.inputs import Draw, Lab, Landlord
 from sim.model.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
 from sim.model.record_layout import RecordLayout, Variable
@@ -240,7 +240,10 @@ def workspace(
             buildable=zeros_by_lane(layout.landlords),
             average=zeros_by_lane(*shape, len(QUARTERS)),
             cost_growth=zeros_by_lane(len(QUARTERS)),
+            measured_over_computed=zeros_by_lane(len(REGIMES)),
             rent=zeros_by_lane(layout.labs, len(QUARTERS)),
+            running_cost=zeros_by_lane(layout.labs, len(QUARTERS)),
+            closing_bill=zeros_by_lane(layout.labs, len(REGIMES)),
         ),
     )
     return Workspace(inputs, columns, world, scores)

@@ -76,7 +76,7 @@ def evaluate_group(
         for column in range(work.inputs.shape[0]):
             put_lanes(take_lanes(work.inputs, (column, first + begin)), work.columns, (column, 0))
         evaluate(world, plan.market, plan.accounting)
-        put_lanes(questionable(world.outputs), doubtful, begin)
+        put_lanes(questionable(world), doubtful, begin)
         if LANES < GROUP:
             for column in plan.columns:
                 put_lanes(take_lanes(work.columns, (column, 0)), values, (column, begin))

@@ -32,6 +32,11 @@ class Variable:
     dims: tuple[str, ...]
     columns: Columns
 
+    @property
+    def default(self) -> float:
+        """The value of an optional input that a file leaves out; NaN for other variables."""
+        return self.declaration.default if isinstance(self.declaration, Field) else math.nan
+
 
 class RecordLayout:
     """The columns of a draw, and the records in them.

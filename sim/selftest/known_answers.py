@@ -37,6 +37,7 @@ def inputs(group: Any, **values: float) -> Any:
 TPUS = inputs(
     Accelerator, accelerators_per_instance=16, peak_flops_serving=1.97e14,
     hbm_bandwidth_bytes_per_s=8.1e11, mbu_decode=1, mfu_decode=1, step_overhead_s=0,
+    hbm_capacity_bytes=1.6e10, hbm_usable_fraction=1, max_weight_share_of_hbm=0.99,
 )  # fmt: skip
 DENSE = inputs(
     Workload, active_params=30e9, total_to_active_ratio=1, weight_bytes_per_param=1,
@@ -46,13 +47,13 @@ DENSE = inputs(
 REFERENCE = inputs(
     Accelerator, accelerators_per_instance=64, peak_flops_serving=5e15, peak_flops_training=2.5e15,
     hbm_bandwidth_bytes_per_s=8e12, hbm_capacity_bytes=1.86e11, hbm_usable_fraction=0.9,
-    mbu_decode=0.5, mfu_decode=0.25, mfu_prefill=0.4, mfu_training=0.38, step_overhead_s=0.008,
-    min_latency_slack=1.5, throughput_multiplier=1,
+    mbu_decode=0.5, mfu_decode=0.15, mfu_prefill=0.15, mfu_training=0.38, step_overhead_s=0.020,
+    latency_exponent=3.5, max_weight_share_of_hbm=0.8, throughput_multiplier=1.55,
 )  # fmt: skip
 MIX = inputs(
     Workload, active_params=2e11, total_to_active_ratio=12, weight_bytes_per_param=0.75,
-    kv_bytes_per_token=7e4, attention_flop_per_token_pair=3e6, mean_context_tokens=3e4,
-    cache_hit_rate=0.8, draft_tokens=1, draft_acceptance=0.75, draft_overhead=0.06,
+    kv_bytes_per_token=7e4, attention_flop_per_token_pair=3e6, mean_context_tokens=2e4,
+    cache_hit_rate=0.7, draft_tokens=3, draft_acceptance=0.7, draft_overhead=0.06,
     user_speed_tokens_per_s=45,
 )  # fmt: skip
 FINAL_RUN = inputs(Training, train_tokens=8e13, rl_compute_ratio=1.5)
@@ -75,17 +76,17 @@ EXAMPLES: tuple[tuple[str, Callable[..., float], tuple[Any, ...], str], ...] = (
     ("W1 capital recovery factor, 7 %, 5 years",
      hardware.capital_recovery_factor, (0.07, 5.0), ".243891"),
     ("W2 an accelerator's annuity, USD/yr",
-     hardware.annuity, (48_960.0, 25_113.6, 0.05, 0.095, 4.2, 16.0), "17289.2"),
+     hardware.annuity, (52_020.0, 29_299.2, 0.05, 0.095, 4.2, 16.0), "18694.3"),
     ("W3 a decode step of 16 TPU v5e, batch 256, ms",
      _step_ms, (TPUS, DENSE, 256.0), "21.05"),
-    ("W5 batch at which the speed target binds",
-     _batch, (REFERENCE, MIX), "1576"),
+    ("W5 sequences in flight in an instance",
+     _batch, (REFERENCE, MIX), "1000.6"),
     ("W5 prefill, tokens/s",
-     throughput.tps_prefill, (REFERENCE, MIX), "4158"),
+     throughput.tps_prefill, (REFERENCE, MIX), "2577.6"),
     ("W6 energy of a token, Wh",
-     unit_cost.wh_per_token, (1.15104, 1.2, 201.95e-6), "7.75e-5"),
+     unit_cost.wh_per_token, (1.07570, 1.2, 516.84e-6), "1.8532e-4"),
     ("W7 the final training run, h",
-     _run_hours, (REFERENCE, 6e11, FINAL_RUN, 0.9), "2.339e8"),
+     _run_hours, (REFERENCE, 6e11, FINAL_RUN, 0.9), "2.3392e8"),
     ("W9 plan in service after 3.2 quarters",
      buildout.planned_gw, (1.0, 3.2, 1.0), ".776"),
     ("W10 accelerators per GW",

@@ -1,4 +1,7 @@
-"""Section 6 of the model: gigawatts by lab and landlord."""
+"""Section 6 of the model: gigawatts by lab and landlord.
+
+Plans of labs are gigawatts as stated; hosts, limits and additions are facility gigawatts.
+"""
 
 from __future__ import annotations
 
@@ -65,21 +68,32 @@ def left_by_crunch(inputs: Draw) -> float:
 
 
 @jit
-def write_2026(lab: Lab, outputs: LabOutputs) -> None:
-    """Write a lab's gigawatts in 2026, geometric between the year ends (6.1)."""
+def write_2026(lab: Lab, outputs: LabOutputs, facility_per_stated: float) -> None:
+    """Write a lab's gigawatts in 2026, geometric between the year ends (6.1, 6.16)."""
     gw_2025 = lab.gw_2025q4
     growth = quarterly(maximum(lab.gw_2026q4, gw_2025) / gw_2025)
     for q in range(REFERENCE + 1):
-        outputs.gw[q] = gw_2025 * raised(growth, q + 1)
+        gw = gw_2025 * raised(growth, q + 1)
+        outputs.gw[q] = gw
+        outputs.facility_gw[q] = facility_per_stated * gw
 
 
 @jit
-def is_contracted(host: Host) -> bool:
-    """Whether a landlord hosts a lab in either year.
+def host_share(host: Host, quarter: int) -> float:
+    """A landlord's share of a lab's gigawatts at a quarter's end in 2026 [1] (6.17).
+
+    Linear between the year ends. Before the first quarter, at -1, it is that of 2025.
+    """
+    return host.share_2025 + (host.share_2026 - host.share_2025) * ((quarter + 1) / 4.0)
+
+
+@jit
+def is_host(host: Host) -> bool:
+    """Whether a landlord hosts a lab in any year.
 
     All hosting of other pairs stays 0.
     """
-    return host.share_2026 + host.share_2027 > 0.0
+    return host.share_2025 + host.share_2026 + host.share_2027 > 0.0
 
 
 @jit
@@ -90,7 +104,7 @@ def is_western(lab: Lab) -> bool:
 
 @jit
 def open_2027(world: WorldRecords) -> None:
-    """Write 2026, and landlords' capex; reset the ledger (6.1, 6.4, 6.6b)."""
+    """Write 2026, and landlords' capex; reset the ledger (6.1, 6.4, 6.6b, 6.17)."""
     labs, landlords, hosts, ledger = world.labs, world.landlords, world.hosts, world.ledger
     for q in range(REFERENCE + 1):
         world.outputs.power_scale[q] = 1.0
@@ -106,13 +120,14 @@ def open_2027(world: WorldRecords) -> None:
             landlord.hosted_gw_landlord[q] = 0.0
     for i in range(len(labs)):
         lab = world.lab_outputs[i]
-        write_2026(labs[i], lab)
+        write_2026(labs[i], lab, world.inputs.buildout.gw_definition_ratio)
         for k in range(len(landlords)):
             ledger.done[i, k] = 0.0
-            if not is_contracted(hosts[i, k]):
+            if not is_host(hosts[i, k]):
                 continue
             for q in range(REFERENCE + 1):
-                world.host_outputs[i, k].hosted_gw[q] = hosts[i, k].share_2026 * lab.gw[q]
+                hosted = host_share(hosts[i, k], q) * lab.facility_gw[q]
+                world.host_outputs[i, k].hosted_gw[q] = hosted
 
 
 @jit
@@ -140,13 +155,14 @@ def fund_quarter(world: WorldRecords, quarter: int, usd_per_gw: float) -> None:
 def limit_by_capex(world: WorldRecords, quarter: int) -> None:
     """Write what labs want, and the share that capex leaves (6.5)."""
     hosts, ledger = world.hosts, world.ledger
+    facility_per_stated = world.inputs.buildout.gw_definition_ratio
     for k in range(len(world.landlords)):
         built = 0.0
         wanted = 0.0
         for i in range(len(world.labs)):
-            if not is_contracted(hosts[i, k]):
+            if not is_host(hosts[i, k]):
                 continue
-            wish = ledger.due[i] * hosts[i, k].share_2027
+            wish = facility_per_stated * ledger.due[i] * hosts[i, k].share_2027
             want = maximum(wish - ledger.done[i, k], 0.0)
             ledger.want[i, k] = want
             wanted += want
@@ -165,7 +181,7 @@ def limit_by_power(world: WorldRecords, quarter: int) -> float:
     for i in range(len(labs)):
         western = where(is_western(labs[i]), 1.0, 0.0)
         for k in range(len(world.landlords)):
-            if is_contracted(hosts[i, k]):
+            if is_host(hosts[i, k]):
                 funded = world.landlord_outputs[k].capex_scale[REFERENCE + quarter]
                 built += western * ledger.done[i, k]
                 wanted += western * ledger.want[i, k] * funded
@@ -177,16 +193,17 @@ def limit_by_power(world: WorldRecords, quarter: int) -> float:
 def build_quarter(world: WorldRecords, quarter: int, power_scale: float) -> None:
     """Build what both limits leave, and write what each withholds (6.6, 6.6a, 6.6b)."""
     labs, hosts, ledger = world.labs, world.hosts, world.ledger
+    facility_per_stated = world.inputs.buildout.gw_definition_ratio
     q = REFERENCE + quarter
     for i in range(len(labs)):
         lab = world.lab_outputs[i]
         powered = where(is_western(labs[i]), power_scale, 1.0)
-        at_reference = lab.gw[REFERENCE]
+        at_reference = lab.facility_gw[REFERENCE]
         added = 0.0
         by_capex = 0.0
         by_power = 0.0
         for k in range(len(world.landlords)):
-            if not is_contracted(hosts[i, k]):
+            if not is_host(hosts[i, k]):
                 continue
             want = ledger.want[i, k]
             funded = world.landlord_outputs[k].capex_scale[q]
@@ -196,14 +213,17 @@ def build_quarter(world: WorldRecords, quarter: int, power_scale: float) -> None
             by_capex += want * (1.0 - funded)
             by_power += want * funded * (1.0 - powered)
             world.host_outputs[i, k].hosted_gw[q] = hosts[i, k].share_2026 * at_reference + done
-        lab.gw[q] = at_reference + added
-        lab.withheld_by_capex_gw = by_capex
-        lab.withheld_by_power_gw = by_power
+        lab.facility_gw[q] = at_reference + added
+        lab.gw[q] = lab.gw[REFERENCE] + added / facility_per_stated
+        lab.withheld_by_capex_gw = by_capex / facility_per_stated
+        lab.withheld_by_power_gw = by_power / facility_per_stated
 
 
 @jit
 def close_2027(world: WorldRecords, left_by_crunch: float, per_gw: float) -> None:
-    """Write what crunch and delay withhold, accelerators, and landlords' gigawatts (6.6a, 6.6b)."""
+    """Write what crunch and delay withhold, accelerators, and totals (6.6a, 6.6b)."""
+    for q in range(QUARTERS):
+        world.outputs.total_gw[q] = 0.0
     for i in range(len(world.labs)):
         lab = world.lab_outputs[i]
         plan = world.labs[i].planned_additions_2027_gw
@@ -211,9 +231,10 @@ def close_2027(world: WorldRecords, left_by_crunch: float, per_gw: float) -> Non
         lab.withheld_by_crunch_gw = plan - left
         lab.withheld_by_delay_gw = left - world.ledger.due[i]
         for q in range(QUARTERS):
-            lab.accelerators[q] = lab.gw[q] * per_gw
+            lab.accelerators[q] = lab.facility_gw[q] * per_gw
+            world.outputs.total_gw[q] += lab.gw[q]
         for k in range(len(world.landlords)):
-            if not is_contracted(world.hosts[i, k]):
+            if not is_host(world.hosts[i, k]):
                 continue
             landlord = world.landlord_outputs[k]
             for q in range(QUARTERS):
@@ -227,24 +248,28 @@ def average_stock(before: float, after: float) -> float:
 
 
 @jit
-def average_gw(lab: Lab, outputs: LabOutputs, quarter: int) -> float:
-    """A lab's gigawatts on average over a quarter [GW] (6.7).
+def average_gw(lab: Lab, outputs: LabOutputs, quarter: int, facility_per_stated: float) -> float:
+    """A lab's facility gigawatts on average over a quarter [GW] (6.7).
 
     The stock before the first quarter is that of 2025Q4.
     """
-    before = lab.gw_2025q4 if quarter == 0 else outputs.gw[quarter - 1]
-    return average_stock(before, outputs.gw[quarter])
+    if quarter == 0:
+        before = facility_per_stated * lab.gw_2025q4
+    else:
+        before = outputs.facility_gw[quarter - 1]
+    return average_stock(before, outputs.facility_gw[quarter])
 
 
 @jit
 def fill_averages(world: WorldRecords) -> None:
-    """Write hosted gigawatts on average over each quarter (6.7)."""
+    """Write hosted gigawatts on average over each quarter (6.7, 6.17)."""
+    facility_per_stated = world.inputs.buildout.gw_definition_ratio
     for i in range(len(world.labs)):
         for k in range(len(world.landlords)):
             host = world.hosts[i, k]
-            if not is_contracted(host):
+            if not is_host(host):
                 continue
-            before = host.share_2026 * world.labs[i].gw_2025q4
+            before = host_share(host, -1) * facility_per_stated * world.labs[i].gw_2025q4
             for q in range(QUARTERS):
                 after = world.host_outputs[i, k].hosted_gw[q]
                 world.ledger.average[i, k, q] = average_stock(before, after)
@@ -253,7 +278,7 @@ def fill_averages(world: WorldRecords) -> None:
 
 @jit
 def write_build(world: WorldRecords) -> None:
-    """Write gigawatts of labs and landlords, and what limited them (6.1-6.7)."""
+    """Write gigawatts of labs and landlords, and what limited them (6.1-6.7, 1.9)."""
     inputs, outputs, ledger = world.inputs, world.outputs, world.ledger
     c = capex(inputs.hardware)
     it_kw = it_power_kw(inputs.hardware.accelerator_tdp_kw, inputs.hardware.it_power_ratio)
@@ -264,9 +289,10 @@ def write_build(world: WorldRecords) -> None:
     cost_growth = quarterly(1.0 + inputs.dynamics.capex_cost_growth)
     for q in range(QUARTERS):
         ledger.cost_growth[q] = raised(cost_growth, max(q - REFERENCE, 0))
+        outputs.capex_per_gw[q] = usd_per_gw * ledger.cost_growth[q]
     for quarter in range(1, 5):
         plan_quarter(world, quarter, left)
-        fund_quarter(world, quarter, usd_per_gw * ledger.cost_growth[REFERENCE + quarter])
+        fund_quarter(world, quarter, outputs.capex_per_gw[REFERENCE + quarter])
         limit_by_capex(world, quarter)
         powered = limit_by_power(world, quarter)
         outputs.power_scale[REFERENCE + quarter] = powered

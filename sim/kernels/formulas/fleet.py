@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from sim.kernels.formulas.buildout import accelerators_per_gw, average_gw, is_contracted
-from sim.kernels.formulas.hardware import HOURS_PER_YEAR, active_load, average_power_kw, it_power_kw
+from typing import NamedTuple
+
+from sim.kernels.formulas.buildout import accelerators_per_gw, average_gw, is_host
+from sim.kernels.formulas.hardware import (
+    HOURS_PER_YEAR,
+    active_load,
+    average_power_kw,
+    it_power_kw,
+    rent_per_hour,
+)
 from sim.kernels.formulas.paths import quarterly, raised
 from sim.kernels.formulas.records import WorldRecords
-from sim.kernels.indices import FINE_TUNE, INFERENCE, QUARTERS, REFERENCE, REGIMES, TRAINING
+from sim.kernels.indices import (
+    ELECTRICITY_IT,
+    ELECTRICITY_OVERHEAD,
+    FINE_TUNE,
+    INFERENCE,
+    MAINTENANCE,
+    QUARTERS,
+    REFERENCE,
+    REGIMES,
+    SITE_OPERATIONS,
+    TRAINING,
+)
 from sim.kernels.jit import jit
+from sim.kernels.simd.functions import absolute, exp, is_nan, log
 from sim.kernels.simd.vectors import where
-from sim.model.inputs import Lab
+from sim.model.inputs import Hardware, Lab
 from sim.model.outputs import LabOutputs
 
 TWH_PER_GW_YEAR = HOURS_PER_YEAR / 1000.0
@@ -25,37 +45,95 @@ def regime_share(inference_share: float, fine_tune_share: float, regime: int) ->
     return inference_share
 
 
+class HostedGw(NamedTuple):
+    """A lab's facility gigawatts by what they cost (6.8).
+
+    `contract_usd_per_hour` is the sum over contracts of gigawatts times their hourly rent.
+    """
+
+    captive: float
+    rented: float  # without a contract
+    contract_usd_per_hour: float
+
+
 @jit
-def rented_gw(world: WorldRecords, i: int, quarter: int) -> float:
-    """A lab's gigawatts at outside landlords, on average over a quarter [GW] (6.7b)."""
-    hosts, average = world.hosts, world.ledger.average
-    rented = 0.0
+def owner_cost_for_lab(electricity: float, owner_cost: float, relative_cost: float) -> float:
+    """Owner's levelised cost of an accelerator-hour bought for a lab [USD/h] (6.12)."""
+    return electricity + relative_cost * (owner_cost - electricity)
+
+
+@jit
+def rent_for_lab(h: Hardware, market: bool, owner_cost_for_lab: float) -> float:
+    """Rent of a lab's accelerator-hour without a contract [USD/h] (6.13)."""
+    return rent_per_hour(h, market, owner_cost_for_lab)
+
+
+@jit
+def contract_usd_per_hour(busd_per_gw_year: float, accelerators_per_gw: float) -> float:
+    """Rent of an accelerator-hour under contract, in every regime [USD/h] (6.13)."""
+    return busd_per_gw_year * 1e9 / (accelerators_per_gw * HOURS_PER_YEAR)
+
+
+@jit
+def add_hosted(
+    total: HostedGw, hosted_gw: float, captive: float, contract_usd_per_hour: float
+) -> HostedGw:
+    """Add a landlord's gigawatts; its contract is NaN where there is none (6.8)."""
+    outside = hosted_gw * (1.0 - captive)
+    without = is_nan(contract_usd_per_hour)
+    return HostedGw(
+        total.captive + hosted_gw * captive,
+        total.rented + where(without, outside, 0.0),
+        total.contract_usd_per_hour + where(without, 0.0, outside * contract_usd_per_hour),
+    )
+
+
+@jit
+def average_hosted(world: WorldRecords, i: int, quarter: int, per_gw: float) -> HostedGw:
+    """A lab's gigawatts on average over a quarter, by what they cost (6.7, 6.8)."""
+    total = HostedGw(0.0, 0.0, 0.0)
     for k in range(len(world.landlords)):
-        if is_contracted(hosts[i, k]):
-            rented += average[i, k, quarter] * (1.0 - hosts[i, k].captive)
-    return rented
+        host = world.hosts[i, k]
+        if is_host(host):
+            rent = contract_usd_per_hour(world.landlords[k].rent_busd_per_gw_year, per_gw)
+            total = add_hosted(total, world.ledger.average[i, k, quarter], host.captive, rent)
+    return total
+
+
+@jit
+def closing_hosted(world: WorldRecords, i: int, quarter: int, per_gw: float) -> HostedGw:
+    """A lab's gigawatts at the end of a quarter, by what they cost (5.3)."""
+    total = HostedGw(0.0, 0.0, 0.0)
+    for k in range(len(world.landlords)):
+        host = world.hosts[i, k]
+        if is_host(host):
+            rent = contract_usd_per_hour(world.landlords[k].rent_busd_per_gw_year, per_gw)
+            hosted = world.host_outputs[i, k].hosted_gw[quarter]
+            total = add_hosted(total, hosted, host.captive, rent)
+    return total
 
 
 @jit
 def bill_busd(
-    accelerators: float, regime_share: float, rented_share: float, owner_cost: float, rent: float
+    hosted: HostedGw, accelerators_per_gw: float, share: float, owner_cost: float, rent: float
 ) -> float:
-    """Compute bill: owner's economic cost, or rent where rented [USD bn/yr] (6.8)."""
-    usd_per_hour = owner_cost + rented_share * (rent - owner_cost)
-    return accelerators * regime_share * usd_per_hour * (HOURS_PER_YEAR / 1e9)
+    """Compute bill of a regime: owner's cost, rent or contracts [USD bn/yr] (6.8)."""
+    usd_per_hour = hosted.captive * owner_cost + hosted.rented * rent
+    usd_per_hour = usd_per_hour + hosted.contract_usd_per_hour
+    return accelerators_per_gw * share * usd_per_hour * (HOURS_PER_YEAR / 1e9)
 
 
 @jit
-def tokens_per_s(accelerators: float, inference_share: float, paid_s: float) -> float:
-    """Blended tokens that the fleet serves [tok/s] (6.8a)."""
-    return accelerators * inference_share / paid_s
+def tokens_per_s(accelerators: float, lab: Lab, paid_s: float) -> float:
+    """Blended tokens that the fleet serves [tok/s] (6.9)."""
+    return accelerators * lab.inference_share * lab.relative_throughput / paid_s
 
 
 @jit
-def capacity_revenue_busd(tokens_per_s: float, free_share: float, usd_per_mtok: float) -> float:
+def capacity_revenue_busd(tokens_per_s: float, paid_share: float, usd_per_mtok: float) -> float:
     """Revenue of the paid tokens at the price list [USD bn/yr] (6.9)."""
     mtok_per_year = tokens_per_s * (3600.0 * HOURS_PER_YEAR / 1e6)
-    return mtok_per_year * (1.0 - free_share) * usd_per_mtok * 1e-9
+    return mtok_per_year * paid_share * usd_per_mtok * 1e-9
 
 
 @jit
@@ -65,19 +143,57 @@ def energy_twh(it_gw: float, load: float, pue: float) -> float:
 
 
 @jit
-def write_arr(lab: Lab, outputs: LabOutputs) -> None:
-    """Write a lab's annualised revenue [USD bn/yr] (6.9a).
+def average_arr(before: float, after: float) -> float:
+    """Annualised revenue over a quarter in which it grows at one rate [USD bn/yr] (6.10)."""
+    growth = log(after / before)
+    flat = absolute(growth) < 1e-6
+    return where(flat, 0.5 * (before + after), (after - before) / where(flat, 1.0, growth))
 
-    Geometric between the two year ends, then with the lab's growth. NaN where it reports none.
+
+@jit
+def tokens_demanded_per_s(revenue_busd: float, paid_share: float, usd_per_mtok: float) -> float:
+    """Blended tokens, free ones included, that come with a revenue [tok/s] (6.14)."""
+    mtok_per_year = revenue_busd * 1e9 / (usd_per_mtok * paid_share)
+    return mtok_per_year * (1e6 / (3600.0 * HOURS_PER_YEAR))
+
+
+@jit
+def between_points(before: float, after: float, share: float) -> float:
+    """ARR between two points, a share of the time after the first [USD bn/yr] (6.11)."""
+    return before * exp(log(after / before) * share)
+
+
+@jit
+def write_arr(lab: Lab, outputs: LabOutputs) -> None:
+    """Write a lab's annualised revenue, at quarter ends and on average (6.10, 6.11).
+
+    Through the published points; between them it grows at one rate, then with the lab's growth.
+    NaN where it reports none.
     """
-    arr_2025, arr_2026 = lab.arr_2025q4_busd, lab.arr_2026q4_busd
-    growth_2026 = quarterly(arr_2026 / arr_2025)
+    points = (lab.arr_2026q1_busd, lab.arr_2026q2_busd, lab.arr_2026q3_busd)
+    before, quarters = lab.arr_2025q4_busd, 0.0  # the last point, and the time since then
+    for q in range(REFERENCE):
+        quarters = quarters + 1.0
+        after, ahead = lab.arr_2026q4_busd, REFERENCE - q + 0.0  # the next point
+        for later in range(REFERENCE - 1, q, -1):
+            missing = is_nan(points[later])
+            after = where(missing, after, points[later])
+            ahead = where(missing, ahead, later - q + 0.0)
+        missing = is_nan(points[q])
+        between = between_points(before, after, quarters / (quarters + ahead))
+        outputs.arr[q] = where(missing, between, points[q])
+        before = where(missing, before, points[q])
+        quarters = where(missing, quarters, 0.0)
     growth_2027 = quarterly(lab.arr_growth_2027)
+    for q in range(REFERENCE, QUARTERS):
+        outputs.arr[q] = lab.arr_2026q4_busd * raised(growth_2027, q - REFERENCE)
+    before = lab.arr_2025q4_busd
     for q in range(QUARTERS):
-        if q < REFERENCE:
-            outputs.arr[q] = arr_2025 * raised(growth_2026, q + 1)
-        else:
-            outputs.arr[q] = arr_2026 * raised(growth_2027, q - REFERENCE)
+        average = average_arr(before, outputs.arr[q])
+        outputs.average_arr[q] = average
+        outputs.quarter_revenue_busd[q] = average / 4.0
+        outputs.arr_per_gw[q] = outputs.arr[q] / outputs.gw[q]
+        before = outputs.arr[q]
 
 
 @jit
@@ -94,41 +210,81 @@ def average_load(world: WorldRecords, inference_share: float, quarter: int) -> f
 
 
 @jit
-def write_fleets(world: WorldRecords) -> None:
-    """Write bills, tokens, energy and revenue of every lab (6.7-6.9c).
+def write_bills(world: WorldRecords, market: bool, i: int, per_gw: float) -> None:
+    """Write a lab's bills over quarters, and those of the closing stock (6.8, 6.12, 6.13, 6.18).
 
-    The last output is ARR over capacity revenue (6.9b).
+    The ledger gets its rent and running cost of an accelerator-hour over regimes (7.3, 7.8).
     """
+    outputs, ledger, h = world.outputs, world.ledger, world.inputs.hardware
+    lab, fleet = world.labs[i], world.lab_outputs[i]
+    fine_tune_share = world.inputs.training.fine_tune_share
+    closing = closing_hosted(world, i, REFERENCE, per_gw)
+    for q in range(QUARTERS):
+        hosted = average_hosted(world, i, q, per_gw)
+        total = 0.0
+        mean_rent = 0.0
+        running = 0.0
+        for r in range(REGIMES):
+            layers = outputs.accelerator_hour_cost[q, r]
+            electricity = layers[ELECTRICITY_IT] + layers[ELECTRICITY_OVERHEAD]
+            upkeep = layers[MAINTENANCE] + layers[SITE_OPERATIONS]
+            owner = owner_cost_for_lab(
+                electricity, outputs.owner_cost_economic[q, r], lab.relative_cost
+            )
+            rent = rent_for_lab(h, market, owner)
+            share = regime_share(lab.inference_share, fine_tune_share, r)
+            bill = bill_busd(hosted, per_gw, share, owner, rent)
+            fleet.compute_bill_regime[q, r] = bill
+            total += bill
+            mean_rent += share * rent
+            running += share * (electricity + lab.relative_cost * upkeep)
+            if q == REFERENCE:
+                ledger.closing_bill[i, r] = bill_busd(closing, per_gw, share, owner, rent)
+        fleet.compute_bill[q] = total
+        ledger.rent[i, q] = mean_rent
+        ledger.running_cost[i, q] = running
+        gw = average_gw(lab, fleet, q, world.inputs.buildout.gw_definition_ratio)
+        fleet.bill_per_gw_year[q] = total / gw
+
+
+@jit
+def write_tokens(world: WorldRecords, i: int, per_gw: float) -> None:
+    """Write a lab's tokens, energy and revenue (6.9-6.15)."""
     inputs, outputs = world.inputs, world.outputs
+    h, lab, fleet = inputs.hardware, world.labs[i], world.lab_outputs[i]
+    paid_share = 1.0 - lab.lab_free_token_share
+    for q in range(QUARTERS):
+        gw = average_gw(lab, fleet, q, inputs.buildout.gw_definition_ratio)
+        served = tokens_per_s(gw * per_gw, lab, outputs.paid_seconds_per_token[q, INFERENCE])
+        fleet.fleet_tokens_per_s[q] = served
+        load = average_load(world, lab.inference_share, q)
+        fleet.fleet_energy_twh[q] = energy_twh(gw / h.facility_capacity_ratio, load, h.pue)
+        usd_per_mtok = lab.relative_price * outputs.revenue_per_mtok_paid[q]
+        revenue = capacity_revenue_busd(served, paid_share, usd_per_mtok)
+        fleet.capacity_revenue[q] = revenue
+        ratio = fleet.average_arr[q] / revenue
+        duty = outputs.duty_cycle[q, INFERENCE] * ratio
+        fleet.arr_capacity_ratio[q] = ratio
+        fleet.tokens_demanded_per_s[q] = tokens_demanded_per_s(
+            fleet.average_arr[q], paid_share, usd_per_mtok
+        )
+        fleet.implied_duty[q] = duty
+        fleet.demand_exceeds_capacity[q] = where(duty > 1.0, 1.0, 0.0)
+
+
+@jit
+def write_fleets(world: WorldRecords, market: bool) -> None:
+    """Write bills, tokens, energy and revenue of every lab (6.7-6.18)."""
+    inputs = world.inputs
     h = inputs.hardware
     it_kw = it_power_kw(h.accelerator_tdp_kw, h.it_power_ratio)
     per_gw = accelerators_per_gw(it_kw, h.facility_capacity_ratio)
-    outputs.training_share_below_zero = 0.0
+    below_zero = 0.0
     for i in range(len(world.labs)):
-        lab, fleet = world.labs[i], world.lab_outputs[i]
-        write_arr(lab, fleet)
+        lab = world.labs[i]
         left = regime_share(lab.inference_share, inputs.training.fine_tune_share, TRAINING)
-        below_zero = where(left < 0.0, 1.0, outputs.training_share_below_zero)
-        outputs.training_share_below_zero = below_zero
-        for q in range(QUARTERS):
-            gw = average_gw(lab, fleet, q)
-            rented = rented_gw(world, i, q) / gw
-            total = 0.0
-            for r in range(REGIMES):
-                share = regime_share(lab.inference_share, inputs.training.fine_tune_share, r)
-                owner, rent = outputs.owner_cost_economic[q, r], outputs.rent_per_hour[q, r]
-                bill = bill_busd(gw * per_gw, share, rented, owner, rent)
-                fleet.compute_bill_regime[q, r] = bill
-                total += bill
-            fleet.compute_bill[q] = total
-            served = tokens_per_s(
-                gw * per_gw, lab.inference_share, outputs.paid_seconds_per_token[q, INFERENCE]
-            )
-            fleet.fleet_tokens_per_s[q] = served
-            load = average_load(world, lab.inference_share, q)
-            fleet.fleet_energy_twh[q] = energy_twh(gw / h.facility_capacity_ratio, load, h.pue)
-            revenue = capacity_revenue_busd(
-                served, lab.lab_free_token_share, outputs.revenue_per_mtok_paid[q]
-            )
-            fleet.capacity_revenue[q] = revenue
-            fleet.arr_capacity_ratio[q] = fleet.arr[q] / revenue
+        below_zero = where(left < 0.0, 1.0, below_zero)
+        write_arr(lab, world.lab_outputs[i])
+        write_bills(world, market, i, per_gw)
+        write_tokens(world, i, per_gw)
+    world.outputs.training_share_below_zero = below_zero

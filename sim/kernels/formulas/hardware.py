@@ -17,6 +17,7 @@ from sim.kernels.indices import (
     MAINTENANCE,
     NETWORK_DEPRECIATION,
     QUARTERS,
+    REFERENCE,
     REGIMES,
     REVENUE_SHARE,
     SERVER_DEPRECIATION,
@@ -25,7 +26,7 @@ from sim.kernels.indices import (
     TRAINING,
 )
 from sim.kernels.jit import jit
-from sim.kernels.simd.functions import expm1, log1p
+from sim.kernels.simd.functions import expm1, is_nan, log1p
 from sim.kernels.simd.vectors import where
 from sim.model.inputs import Hardware, Utilisation
 from sim.model.outputs import World
@@ -188,25 +189,43 @@ def active_load(u: Utilisation, regime: int) -> float:
 
 
 @jit
+def measured_over_computed(measured: float, computed: float) -> float:
+    """omega: owner's cost as measured over that of the layers; 1 where missing [1] (1.8)."""
+    return where(is_nan(measured), 1.0, measured / computed)
+
+
+@jit
+def electricity_per_hour(world: WorldRecords, quarter: int, regime: int) -> float:
+    """Electricity of a paid accelerator-hour by its parts' prices, unscaled [USD/h] (1.5)."""
+    h, utilisation, outputs = world.inputs.hardware, world.inputs.utilisation, world.outputs
+    power_kw = average_power_kw(
+        it_power_kw(h.accelerator_tdp_kw, h.it_power_ratio),
+        outputs.duty_cycle[quarter, regime],
+        active_load(utilisation, regime),
+        utilisation.idle_load,
+    )
+    return power_kw * outputs.power_price[quarter]
+
+
+@jit
 def write_hourly_cost(world: WorldRecords, market: bool, accounting: bool) -> None:
-    """Write hourly layers, owner's costs, rents and landlord margins (1.5a, 1.5b, 1.7a)."""
-    outputs, utilisation = world.outputs, world.inputs.utilisation
-    h = world.inputs.hardware
+    """Write hourly layers, owner's costs, rents and landlord margins (1.5a, 1.5b, 1.7a, 1.8)."""
+    outputs, h = world.outputs, world.inputs.hardware
     economic = capital_layers(
         h, h.it_economic_life_years, h.it_residual_fraction, h.cost_of_capital
     )
     book = capital_layers(h, h.it_book_life_years, 0.0, 0.0)
     chosen = book if accounting else economic
-    it_kw = it_power_kw(h.accelerator_tdp_kw, h.it_power_ratio)
     outputs.pue_above_capacity_ratio = where(h.pue > h.facility_capacity_ratio, 1.0, 0.0)
-    for q in range(QUARTERS):
-        cost_index = outputs.cost_index[q]
-        for r in range(REGIMES):
-            power_kw = average_power_kw(
-                it_kw, outputs.duty_cycle[q, r], active_load(utilisation, r), utilisation.idle_load
-            )
-            electricity_it = power_kw * outputs.power_price[q]
-            electricity_overhead = power_kw * (h.pue - 1.0) * outputs.power_price[q]
+    for r in range(REGIMES):
+        computed = h.pue * electricity_per_hour(world, REFERENCE, r)
+        computed = computed + outputs.cost_index[REFERENCE] * capital_total(economic)
+        scaled = measured_over_computed(h.measured_owner_cost_usd_per_hour, computed)
+        world.ledger.measured_over_computed[r] = scaled
+        for q in range(QUARTERS):
+            cost_index = scaled * outputs.cost_index[q]
+            electricity_it = scaled * electricity_per_hour(world, q, r)
+            electricity_overhead = (h.pue - 1.0) * electricity_it
             electricity = electricity_it + electricity_overhead
             owner_economic = electricity + cost_index * capital_total(economic)
             owner_book = electricity + cost_index * capital_total(book)

@@ -6,15 +6,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.kernels.formulas.buildout import accelerators_per_gw, is_contracted
-from sim.kernels.formulas.fleet import regime_share
+from sim.kernels.formulas.buildout import (
+    accelerators_per_gw,
+    average_stock,
+    host_share,
+    is_host,
+)
+from sim.kernels.formulas.fleet import contract_usd_per_hour
 from sim.kernels.formulas.hardware import HOURS_PER_YEAR, capex, it_capex, it_power_kw
+from sim.kernels.formulas.margins import lab_levies, lab_opex_ratio
 from sim.kernels.formulas.records import WorldRecords
-from sim.kernels.indices import QUARTERS, REFERENCE, REGIMES
+from sim.kernels.indices import QUARTERS, REFERENCE
 from sim.kernels.jit import jit
-from sim.kernels.simd.functions import maximum
+from sim.kernels.simd.functions import is_nan, maximum, minimum
 from sim.kernels.simd.vectors import where
-from sim.model.inputs import Draw, Hardware, Landlord
+from sim.model.inputs import Draw, Hardware, Lab, Landlord
 
 
 class Gigawatt(NamedTuple):
@@ -56,128 +62,168 @@ def economic_rate(g: Gigawatt, h: Hardware) -> float:
 
 
 @jit
-def mean_rent_per_hour(world: WorldRecords, i: int, quarter: int) -> float:
-    """Rent of an accelerator-hour over a lab's regimes [USD/h] (7.3)."""
-    inference_share = world.labs[i].inference_share
-    fine_tune_share = world.inputs.training.fine_tune_share
-    rent = 0.0
-    for r in range(REGIMES):
-        share = regime_share(inference_share, fine_tune_share, r)
-        rent += share * world.outputs.rent_per_hour[quarter, r]
-    return rent
+def quarterly_busd(gw: float, accelerators_per_gw: float, usd_per_hour: float) -> float:
+    """Amount of a quarter for gigawatts at a price by the hour [USD bn/quarter] (7.3, 7.8)."""
+    return gw * accelerators_per_gw * usd_per_hour * (HOURS_PER_YEAR / 4.0 / 1e9)
 
 
 @jit
-def quarterly_rent_busd(rented_gw: float, accelerators_per_gw: float, rent: float) -> float:
-    """Rent of rented gigawatts in a quarter [USD bn/quarter] (7.3)."""
-    return rented_gw * accelerators_per_gw * rent * (HOURS_PER_YEAR / 4.0 / 1e9)
-
-
-@jit
-def revenue_for_compute(inputs: Draw, arr: float) -> float:
+def revenue_for_compute(inputs: Draw, lab: Lab, average_arr: float) -> float:
     """Revenue left after levies and other operating cost [USD bn/yr] (7.6)."""
-    levies = inputs.prices.revenue_share_rate + inputs.prices.serving_overhead_rate
-    return arr * (1.0 - levies - inputs.finance.noncompute_opex_ratio)
+    left = 1.0 - lab_levies(inputs.prices, lab) - lab_opex_ratio(inputs.finance, lab)
+    return average_arr * left
 
 
 @jit
 def write_coverage(world: WorldRecords) -> None:
     """Write how much of its bill each lab's revenue covers (7.6).
 
-    NaN, of a lab without ARR, stays NaN.
+    No more than the whole of it can fall short. NaN, of a lab without ARR, stays NaN.
     """
     for i in range(len(world.labs)):
         lab = world.lab_outputs[i]
         for q in range(QUARTERS):
             bill = lab.compute_bill[q]
-            revenue = revenue_for_compute(world.inputs, lab.arr[q])
+            revenue = revenue_for_compute(world.inputs, world.labs[i], lab.average_arr[q])
             lab.coverage[q] = revenue / bill
-            lab.shortfall[q] = maximum(0.0, 1.0 - revenue / bill)
+            lab.shortfall[q] = minimum(maximum(0.0, 1.0 - revenue / bill), 1.0)
             lab.funding_gap_busd[q] = maximum(0.0, bill - revenue)
 
 
 @jit
+def landlord_margin(cost: float, rent: float, rented_gw: float) -> float:
+    """Landlord's margin on rented capacity; NaN where there is none [1] (7.9, 7.11)."""
+    return where(rented_gw > 0.0, 1.0 - cost / rent, np.nan)
+
+
+@jit
 def write_flows(world: WorldRecords) -> None:
-    """Write rents and depreciation by landlord (7.1, 7.2, 7.2a, 7.3, 7.4)."""
+    """Write rents, depreciation, costs and margins by landlord (7.1-7.4, 7.2a, 7.8, 7.9).
+
+    `relative` gigawatts are weighted by the relative cost of the lab that they were bought for.
+    """
     hardware, hosts, ledger = world.inputs.hardware, world.hosts, world.ledger
     g = gigawatt(hardware)
     economic = economic_rate(g, hardware)
-    for i in range(len(world.labs)):
-        for q in range(QUARTERS):
-            ledger.rent[i, q] = mean_rent_per_hour(world, i, q)
     for k in range(len(world.landlords)):
-        landlord = world.landlord_outputs[k]
-        booked = booked_rate(g, hardware, world.landlords[k])
+        inputs, landlord = world.landlords[k], world.landlord_outputs[k]
+        booked = booked_rate(g, hardware, inputs)
+        contract = contract_usd_per_hour(inputs.rent_busd_per_gw_year, g.accelerators)
+        without = is_nan(contract)
         for q in range(QUARTERS):
-            in_service = 0.0
+            relative = 0.0
+            relative_rented = 0.0
             rented = 0.0
             rent = 0.0
+            running = 0.0
             for i in range(len(world.labs)):
-                if not is_contracted(hosts[i, k]):
+                if not is_host(hosts[i, k]):
                     continue
                 average = ledger.average[i, k, q]
                 outside = average * (1.0 - hosts[i, k].captive)
-                in_service += average
+                relative_cost = world.labs[i].relative_cost
+                relative += relative_cost * average
+                relative_rented += relative_cost * outside
                 rented += outside
-                paid = quarterly_rent_busd(outside, g.accelerators, ledger.rent[i, q])
-                rent += where(outside > 0.0, paid, 0.0)
+                usd_per_hour = where(without, ledger.rent[i, q], contract)
+                rent += quarterly_busd(outside, g.accelerators, usd_per_hour)
+                running += quarterly_busd(outside, g.accelerators, ledger.running_cost[i, q])
             quarterly = world.outputs.cost_index[q] / 4.0
-            landlord.depreciation_booked[q] = in_service * booked * quarterly
-            landlord.depreciation_economic[q] = in_service * economic * quarterly
-            landlord.depreciation_gap[q] = in_service * (economic - booked) * quarterly
-            of_rented = rented * booked * quarterly
+            of_rented = relative_rented * booked * quarterly
+            cost = of_rented + running + inputs.other_cost_busd_per_gw_year * rented / 4.0
+            landlord.depreciation_booked[q] = relative * booked * quarterly
+            landlord.depreciation_economic[q] = relative * economic * quarterly
+            landlord.depreciation_gap[q] = relative * (economic - booked) * quarterly
             landlord.rent_received[q] = rent
             landlord.depreciation_booked_rented[q] = of_rented
             landlord.depreciation_coverage[q] = where(rented > 0.0, rent / of_rented, np.nan)
+            landlord.external_cost_busd[q] = cost
+            landlord.landlord_gross_margin[q] = landlord_margin(cost, rent, rented)
 
 
 @jit
 def write_book_values(world: WorldRecords) -> None:
-    """Write net book values: purchases less booked depreciation (7.5)."""
-    inputs, hosts, ledger = world.inputs, world.hosts, world.ledger
+    """Write net book values, and interest on debt behind rented capacity (7.5, 7.10, 7.11)."""
+    inputs, outputs, hosts, ledger = world.inputs, world.outputs, world.hosts, world.ledger
     g = gigawatt(inputs.hardware)
-    purchase = g.it_busd + g.facility_busd
+    opening = inputs.finance.opening_nbv_fraction
+    facility_per_stated = inputs.buildout.gw_definition_ratio
     for k in range(len(world.landlords)):
-        landlord = world.landlord_outputs[k]
-        booked = booked_rate(g, inputs.hardware, world.landlords[k])
+        terms, landlord = world.landlords[k], world.landlord_outputs[k]
+        booked = booked_rate(g, inputs.hardware, terms)
         for q in range(QUARTERS):
             landlord.net_book_value[q] = 0.0
+            landlord.interest_busd[q] = 0.0
         for i in range(len(world.labs)):
-            if not is_contracted(hosts[i, k]):
+            host = hosts[i, k]
+            if not is_host(host):
                 continue
-            host = world.host_outputs[i, k]
-            hosted = hosts[i, k].share_2026 * world.labs[i].gw_2025q4
-            value = hosted * purchase * inputs.finance.opening_nbv_fraction
+            values = world.host_outputs[i, k]
+            relative_cost = world.labs[i].relative_cost
+            hosted = host_share(host, -1) * facility_per_stated * world.labs[i].gw_2025q4
+            value = relative_cost * hosted * outputs.capex_per_gw[REFERENCE] * opening
             for q in range(QUARTERS):
-                added = host.hosted_gw[q] - hosted
-                hosted = host.hosted_gw[q]
-                value = value + added * purchase * ledger.cost_growth[q]
-                depreciated = ledger.average[i, k, q] * booked * world.outputs.cost_index[q] / 4.0
-                value = value - depreciated
-                host.net_book_value_by_lab[q] = value
+                before = value
+                purchased = (values.hosted_gw[q] - hosted) * outputs.capex_per_gw[q]
+                hosted = values.hosted_gw[q]
+                depreciated = ledger.average[i, k, q] * booked * outputs.cost_index[q] / 4.0
+                value = value + relative_cost * (purchased - depreciated)
+                values.net_book_value_by_lab[q] = value
                 landlord.net_book_value[q] += value
+                landlord.interest_busd[q] += quarterly_interest_busd(
+                    terms, (1.0 - host.captive) * average_stock(before, value)
+                )
+        for q in range(QUARTERS):
+            cost, rent = landlord.external_cost_busd[q], landlord.rent_received[q]
+            silent = is_nan(landlord.landlord_gross_margin[q])
+            margin = 1.0 - (cost + landlord.interest_busd[q]) / rent
+            landlord.landlord_margin_after_interest[q] = where(silent, np.nan, margin)
+
+
+@jit
+def quarterly_interest_busd(terms: Landlord, book_value: float) -> float:
+    """Interest of a quarter on the debt behind a book value [USD bn/quarter] (7.10)."""
+    return terms.debt_share * terms.interest_rate * book_value / 4.0
+
+
+@jit
+def arr_over_equity(arr: float, equity: float) -> float:
+    """ARR over the equity put in; NaN where there is none [1] (7.13)."""
+    return where(equity > 0.0, arr / equity, np.nan)
+
+
+@jit
+def due_within_a_year(firm_busd: float, duration_years: float) -> float:
+    """Firm obligations due within 12 months, in a straight line [USD bn] (7.12).
+
+    NaN where the duration is missing.
+    """
+    return firm_busd * minimum(1.0, 1.0 / duration_years)
 
 
 @jit
 def write_exposure(world: WorldRecords) -> None:
-    """Write backlog and book value that hang on labs below the hurdle (7.7).
+    """Write obligations, and what hangs on labs below the hurdle (7.7, 7.12, 7.13).
 
-    All at the reference quarter. A lab without a margin counts as not below the hurdle and without
-    shortfall.
+    All but (7.13) at the reference quarter. A lab without a margin counts as not below the hurdle
+    and without shortfall.
     """
     hurdle = world.inputs.finance.hurdle_margin
     for k in range(len(world.landlords)):
-        landlord = world.landlord_outputs[k]
+        terms, landlord = world.landlords[k], world.landlord_outputs[k]
         dependence = 0.0
         rpo_under = 0.0
         rpo_short = 0.0
         nbv_under = 0.0
         for i in range(len(world.labs)):
-            lab, host = world.lab_outputs[i], world.hosts[i, k]
-            rpo = world.landlords[k].rpo_busd * host.rpo_share
+            lab, host, pair = world.lab_outputs[i], world.hosts[i, k], world.host_outputs[i, k]
+            rpo = terms.rpo_busd * host.rpo_share
+            pair.rpo_by_lab = rpo
+            for q in range(QUARTERS):
+                pair.arr_over_equity[q] = arr_over_equity(lab.arr[q], host.equity_busd)
             dependence += host.rpo_share
             is_under = lab.lab_paid_margin[REFERENCE] < hurdle
-            book_value = world.host_outputs[i, k].net_book_value_by_lab[REFERENCE]
+            book_value = pair.net_book_value_by_lab[REFERENCE]
             value = (1.0 - host.captive) * book_value
             short = lab.shortfall[REFERENCE]
             rpo_under += where(is_under, rpo, 0.0)
@@ -187,11 +233,13 @@ def write_exposure(world: WorldRecords) -> None:
         landlord.rpo_under_hurdle = rpo_under
         landlord.rpo_shortfall = rpo_short
         landlord.nbv_under_hurdle = nbv_under
+        landlord.rpo_firm_busd = terms.rpo_busd * terms.firm_share
+        landlord.rpo_due_12m_busd = due_within_a_year(landlord.rpo_firm_busd, terms.duration_years)
 
 
 @jit
 def write_landlords(world: WorldRecords) -> None:
-    """Write the landlords' books, and the labs' coverage of their bills (7.1-7.7)."""
+    """Write the landlords' books, and the labs' coverage of their bills (7.1-7.13)."""
     write_coverage(world)
     write_flows(world)
     write_book_values(world)

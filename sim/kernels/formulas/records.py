@@ -10,18 +10,21 @@ from sim.model.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
 
 
 class Ledger(NamedTuple):
-    """Working space of sections 6 and 7 [GW].
+    """Working space of sections 1, 6 and 7 [facility GW].
 
     The quarters of the first four are those of 2027.
     """
 
     done: Array  # [lab, landlord] built in 2027 so far
     want: Array  # [lab, landlord] wanted in the quarter, with the backlog
-    due: Array  # [lab] planned and energised by the end of the quarter
+    due: Array  # [lab] planned and energised by the end of the quarter, as stated
     buildable: Array  # [landlord] paid for by the end of the quarter
     average: Array  # [lab, landlord, quarter] in service on average over the quarter
     cost_growth: Array  # [quarter] cost of hardware over that of the reference quarter [1]
-    rent: Array  # [lab, quarter] of an accelerator-hour over the lab's regimes [USD/h]
+    measured_over_computed: Array  # [regime] owner's cost [1]
+    rent: Array  # [lab, quarter] without a contract, over the lab's regimes [USD/h]
+    running_cost: Array  # [lab, quarter] electricity, maintenance and site, over regimes [USD/h]
+    closing_bill: Array  # [lab, regime] of the reference quarter's closing stock [USD bn/yr]
 
 
 class WorldRecords(NamedTuple):

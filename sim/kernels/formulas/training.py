@@ -6,7 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.kernels.formulas.hardware import hourly_cost
+from sim.kernels.formulas.hardware import (
+    active_load,
+    average_power_kw,
+    hourly_cost,
+    it_power_kw,
+)
+from sim.kernels.formulas.margins import lab_levies
 from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.indices import INFERENCE, QUARTERS, REFERENCE, TRAINING
 from sim.kernels.jit import jit
@@ -33,8 +39,27 @@ class Generation(NamedTuple):
 
 @jit
 def run_hours(t: Training, tps_train: float, goodput: float) -> float:
-    """Accelerator-hours of the final run with its post-training [h] (5.1)."""
-    return t.train_tokens * (1.0 + t.rl_compute_ratio) / (tps_train * goodput * 3600.0)
+    """Accelerator-hours of the final run with its post-training, or as measured [h] (5.1)."""
+    hours = t.train_tokens * (1.0 + t.rl_compute_ratio) / (tps_train * goodput * 3600.0)
+    return where(is_nan(t.measured_run_hours), hours, t.measured_run_hours)
+
+
+@jit
+def training_flop(t: Training) -> float:
+    """FLOP of the final pre-training run, 6 by parameter and token [FLOP] (5.9)."""
+    return 6.0 * t.train_active_params * t.train_tokens
+
+
+@jit
+def run_days(paid_hours: float, accelerators: float) -> float:
+    """Days of the final run on its accelerators; NaN where missing [day] (5.9)."""
+    return paid_hours / (24.0 * accelerators)
+
+
+@jit
+def run_gwh(paid_hours: float, average_kw: float, pue: float) -> float:
+    """Energy of the final run at the meter [GWh] (5.9)."""
+    return paid_hours * average_kw * pue / 1e6
 
 
 @jit
@@ -172,29 +197,40 @@ def relative_cost_growth(outputs: World) -> float:
 
 @jit
 def generation(world: WorldRecords, i: int, relative_cost_growth: float) -> Generation:
-    """Business and cost of a lab's model generation (5.3, 5.4)."""
+    """Business and cost of a lab's model generation, as the reference quarter closes (5.3, 5.4)."""
     prices, training, lab = world.inputs.prices, world.inputs.training, world.lab_outputs[i]
-    levies = prices.revenue_share_rate + prices.serving_overhead_rate
+    levies = lab_levies(prices, world.labs[i])
+    bill = world.ledger.closing_bill[i]
     alpha = credited_share(training)
     growth = log(world.labs[i].arr_growth_2027)
     return Generation(
         alpha * lab.arr[REFERENCE] * (1.0 - levies),
-        alpha * lab.compute_bill_regime[REFERENCE, INFERENCE],
+        alpha * bill[INFERENCE],
         growth,
         growth + relative_cost_growth,
         training.model_life_months / MONTHS_PER_YEAR,
-        generation_cost_busd(lab.compute_bill_regime[REFERENCE, TRAINING], training),
+        generation_cost_busd(bill[TRAINING], training),
     )
 
 
 @jit
 def write_training(world: WorldRecords, accounting: bool) -> None:
-    """Write the final run, and each lab's generation (5.2, 5.3b, 5.5, 5.7a, 5.1-5.8)."""
+    """Write the final run, and each lab's generation (5.2, 5.3b, 5.5, 5.7a, 5.1-5.9)."""
     inputs, outputs = world.inputs, world.outputs
     t = inputs.training
     hours = run_hours(t, outputs.tps_train, inputs.utilisation.goodput_frontier_training)
     paid_hours = hours / inputs.utilisation.duty_cycle_frontier_training
+    h, u = inputs.hardware, inputs.utilisation
+    average_kw = average_power_kw(
+        it_power_kw(h.accelerator_tdp_kw, h.it_power_ratio),
+        outputs.duty_cycle[REFERENCE, TRAINING],
+        active_load(u, TRAINING),
+        u.idle_load,
+    )
+    outputs.training_flop = training_flop(t)
     outputs.run_hours = hours
+    outputs.run_days = run_days(paid_hours, t.run_accelerators)
+    outputs.run_gwh = run_gwh(paid_hours, average_kw, h.pue)
     outputs.run_cost_usd = paid_hours * hourly_cost(outputs, accounting, REFERENCE, TRAINING)
     generations_per_year = MONTHS_PER_YEAR / t.model_cadence_months
     needed = power(t.required_training_growth, 1.0 / generations_per_year)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sim.kernels.formulas.buildout import accelerators_per_gw
 from sim.kernels.formulas.hardware import active_load, average_power_kw, hourly_cost, it_power_kw
 from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.formulas.throughput import seconds_per_bundle
@@ -38,6 +39,18 @@ def wh_per_token(average_kw: float, pue: float, paid_s: float) -> float:
 
 
 @jit
+def wh_per_query(wh_per_token: float, w: Workload) -> float:
+    """Energy at the meter per query, its input included [Wh] (3.5)."""
+    return wh_per_token * (1.0 + w.input_output_ratio) * w.query_output_tokens
+
+
+@jit
+def tokens_per_s_per_mw(accelerators_per_gw: float, paid_s: float) -> float:
+    """Blended tokens of a paid facility megawatt [tok/s/MW] (3.5)."""
+    return accelerators_per_gw / (1000.0 * paid_s)
+
+
+@jit
 def usd_per_mtok_of_active_second(
     usd_per_hour: float, duty: float, goodput: float, throughput_index: float
 ) -> float:
@@ -68,7 +81,7 @@ def native_seconds(workload: Workload, outputs: World, regime: int) -> float:
 
 @jit
 def write_unit_cost(world: WorldRecords, accounting: bool) -> None:
-    """Write unit costs by layer, energy, and costs by kind (3.1-3.4)."""
+    """Write unit costs by layer, energy, and costs by kind (3.1-3.5)."""
     inputs, outputs = world.inputs, world.outputs
     workload, utilisation = inputs.workload, inputs.utilisation
     it_kw = it_power_kw(inputs.hardware.accelerator_tdp_kw, inputs.hardware.it_power_ratio)
@@ -88,6 +101,7 @@ def write_unit_cost(world: WorldRecords, accounting: bool) -> None:
             outputs.compute_cost[q, r] = usd_per_mtok(
                 hourly_cost(outputs, accounting, q, r), paid_s
             )
+    per_gw = accelerators_per_gw(it_kw, inputs.hardware.facility_capacity_ratio)
     s_miss = 1.0 / outputs.tps_prefill
     s_hit = workload.cached_prefill_cost_ratio / outputs.tps_prefill
     useful = goodput(utilisation, INFERENCE)
@@ -105,4 +119,7 @@ def write_unit_cost(world: WorldRecords, accounting: bool) -> None:
         outputs.cost_cached[q] = per_second * s_hit
         power_kw = average_power_kw(it_kw, duty, load, utilisation.idle_load)
         paid_s = outputs.paid_seconds_per_token[q, INFERENCE]
-        outputs.wh_per_token[q] = wh_per_token(power_kw, inputs.hardware.pue, paid_s)
+        wh = wh_per_token(power_kw, inputs.hardware.pue, paid_s)
+        outputs.wh_per_token[q] = wh
+        outputs.wh_per_query[q] = wh_per_query(wh, workload)
+        outputs.tokens_per_s_per_mw[q] = tokens_per_s_per_mw(per_gw, paid_s)

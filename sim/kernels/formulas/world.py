@@ -12,9 +12,9 @@ from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.formulas.throughput import write_throughput
 from sim.kernels.formulas.training import write_training
 from sim.kernels.formulas.unit_cost import write_unit_cost
+from sim.kernels.indices import QUARTERS
 from sim.kernels.jit import jit
 from sim.kernels.simd.vectors import where
-from sim.model.outputs import World
 
 
 @jit
@@ -26,17 +26,22 @@ def evaluate(world: WorldRecords, market: bool, accounting: bool) -> None:
     write_hourly_cost(world, market, accounting)  # section 1
     write_unit_cost(world, accounting)  # section 3
     write_margins(world, market, accounting)  # section 4: inference and fine-tuning
-    write_fleets(world)  # section 6: bills, tokens, energy, revenue
+    write_fleets(world, market)  # section 6: bills, tokens, energy, revenue
     write_training(world, accounting)  # section 5
     write_lab_margins(world)  # section 4: labs and regimes
     write_landlords(world)  # section 7
 
 
 @jit
-def questionable(outputs: World) -> float:
+def questionable(world: WorldRecords) -> float:
     """1 where a draw is outside what the model describes, else 0.
 
-    The model and one sequence do not fit in HBM, or `pue` exceeds `facility_capacity_ratio`.
+    `pue` exceeds `facility_capacity_ratio`, the promised speed is out of reach, or some lab's
+    demand exceeds its capacity in some quarter.
     """
-    doubtful = (outputs.fits_in_memory == 0.0) | (outputs.pue_above_capacity_ratio != 0.0)
-    return where(doubtful, 1.0, 0.0)
+    outputs = world.outputs
+    doubtful = outputs.pue_above_capacity_ratio + outputs.speed_unreachable
+    for i in range(len(world.labs)):
+        for q in range(QUARTERS):
+            doubtful = doubtful + world.lab_outputs[i].demand_exceeds_capacity[q]
+    return where(doubtful > 0.0, 1.0, 0.0)
