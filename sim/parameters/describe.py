@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from sim.common.errors import Fault, InputError, Location
-from sim.common.text import nearest
 from sim.distributions import text_density
 from sim.distributions.base import Distribution
 from sim.distributions.discrete import Fixed, Steps
@@ -18,7 +17,7 @@ from sim.distributions.landlord_capex import FISCAL_YEAR_END, FiscalYears, Share
 from sim.distributions.moments import moments
 from sim.distributions.normal import Lognormal
 from sim.distributions.quantile_tables import NEAR_ERROR, TooRoughError, steps_of, table_of
-from sim.model.catalogue import DIMS, OUTPUTS, probability_dims, quantities
+from sim.model.catalogue import DIMS, OUTPUTS, hint, probability_dims, quantities
 from sim.model.inputs import SPREAD_FROM
 from sim.model.outputs import (
     EVERY_THRESHOLD,
@@ -120,7 +119,7 @@ def _find_full_name(scenario: Scenario, name: str, faults: list[Fault]) -> str:
         message = "no such input or output; a parameter file is named by --file"
     else:
         short = [full.split(".")[-1] for full in known]
-        message = f"no such input or output{nearest(name, known if '.' in name else short)}"
+        message = f"no such input or output{hint(name, known if '.' in name else short)}"
     faults.append(Fault(Location(name), "", message))
     return name
 

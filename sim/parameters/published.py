@@ -8,7 +8,7 @@ from typing import Any
 
 from sim.common.errors import Fault
 from sim.common.text import finite, nearest, shown
-from sim.model.catalogue import BY_QUARTER, OTHER_DIMS, parse_expression, quantities
+from sim.model.catalogue import BY_QUARTER, OTHER_DIMS, hint, parse_expression, quantities
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER
 from sim.parameters import rules
 from sim.parameters.document import Document
@@ -118,8 +118,8 @@ class _StatementReader:
         if "source" not in table:
             self.add_fault("source", "missing: expected an id of sources.toml")
         elif not isinstance(source, str) or (sources and source not in sources):
-            hint = nearest(source, list(map(str, sources))) if isinstance(source, str) else ""
-            self.add_fault("source", f"unknown source {shown(source)}{hint}")
+            near = nearest(source, list(map(str, sources))) if isinstance(source, str) else ""
+            self.add_fault("source", f"unknown source {shown(source)}{near}")
         if not isinstance(note, str):
             self.add_fault("note", f"expected a text, got {shown(note)}")
         if as_of is not None and not isinstance(as_of, datetime.date):
@@ -171,8 +171,9 @@ class _StatementReader:
             return None
         name, labels, quarter = parsed
         if name not in self.quantities:
-            hint = nearest(name, list(self.quantities))
-            self.add_fault(key, f"unknown output or input '{name}'{hint}")
+            self.add_fault(
+                key, f"unknown output or input '{name}'{hint(name, list(self.quantities))}"
+            )
             return None
         _, dims, table = self.quantities[name]
         wanted = 0 if is_total else len(dims)
