@@ -75,42 +75,27 @@ def contract_usd_per_hour(busd_per_gw_year: float, accelerators_per_gw: float) -
 
 
 @jit
-def add_hosted(
-    total: HostedGw, hosted_gw: float, captive: float, contract_usd_per_hour: float
+def hosted_by_price(
+    world: WorldRecords, i: int, quarter: int, per_gw: float, closing: bool
 ) -> HostedGw:
-    """Add a landlord's gigawatts; its contract is NaN where there is none (6.8)."""
-    outside = hosted_gw * (1.0 - captive)
-    without = is_nan(contract_usd_per_hour)
-    return HostedGw(
-        total.captive + hosted_gw * captive,
-        total.rented + where(without, outside, 0.0),
-        total.contract_usd_per_hour + where(without, 0.0, outside * contract_usd_per_hour),
-    )
-
-
-@jit
-def average_hosted(world: WorldRecords, i: int, quarter: int, per_gw: float) -> HostedGw:
-    """A lab's gigawatts on average over a quarter, by what they cost (6.7, 6.8)."""
-    total = HostedGw(0.0, 0.0, 0.0)
+    """A lab's gigawatts by what they cost, on average over a quarter or as it closes (6.8, 5.3)."""
+    zero = 0.0 * per_gw  # of lanes, so that the sums have one type from the first
+    captive, rented, contracts = zero, zero, zero
     for k in range(len(world.landlords)):
         host = world.hosts[i, k]
-        if is_host(host):
-            rent = contract_usd_per_hour(world.landlords[k].rent_busd_per_gw_year, per_gw)
-            total = add_hosted(total, world.ledger.average[i, k, quarter], host.captive, rent)
-    return total
-
-
-@jit
-def closing_hosted(world: WorldRecords, i: int, quarter: int, per_gw: float) -> HostedGw:
-    """A lab's gigawatts at the end of a quarter, by what they cost (5.3)."""
-    total = HostedGw(0.0, 0.0, 0.0)
-    for k in range(len(world.landlords)):
-        host = world.hosts[i, k]
-        if is_host(host):
-            rent = contract_usd_per_hour(world.landlords[k].rent_busd_per_gw_year, per_gw)
+        if not is_host(host):
+            continue
+        if closing:
             hosted = world.host_outputs[i, k].hosted_gw[quarter]
-            total = add_hosted(total, hosted, host.captive, rent)
-    return total
+        else:
+            hosted = world.ledger.average[i, k, quarter]
+        outside = hosted * (1.0 - host.captive)
+        rent = contract_usd_per_hour(world.landlords[k].rent_busd_per_gw_year, per_gw)
+        without = is_nan(rent)
+        captive += hosted * host.captive
+        rented += where(without, outside, 0.0)
+        contracts += where(without, 0.0, outside * rent)
+    return HostedGw(captive, rented, contracts)
 
 
 @jit
@@ -218,9 +203,9 @@ def write_bills(world: WorldRecords, market: bool, i: int, per_gw: float) -> Non
     outputs, ledger, h = world.outputs, world.ledger, world.inputs.hardware
     lab, fleet = world.labs[i], world.lab_outputs[i]
     fine_tune_share = world.inputs.training.fine_tune_share
-    closing = closing_hosted(world, i, REFERENCE, per_gw)
+    closing = hosted_by_price(world, i, REFERENCE, per_gw, True)
     for q in range(QUARTERS):
-        hosted = average_hosted(world, i, q, per_gw)
+        hosted = hosted_by_price(world, i, q, per_gw, False)
         total = 0.0
         mean_rent = 0.0
         running = 0.0
