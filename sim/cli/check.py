@@ -12,7 +12,7 @@ from sim.common.text import plain
 
 def check(files: Files, set_: Set = None) -> None:
     """Check parameter files for faults, and where published figures disagree."""
-    from sim.parameters import consistency
+    from sim.parameters import changes, consistency
     from sim.parameters.loading import parse_set
     from sim.parameters.scenario import labels_of
     from sim.parameters.sweep_grid import check_sweeps
@@ -35,6 +35,8 @@ def check(files: Files, set_: Set = None) -> None:
             say(_wrapped(f"  {override.by}: {override}"))
         for remark in scenario.remarks:
             say(_wrapped(f"  note: {remark}"))
+        for warning in changes.warnings(scenario):
+            say(_wrapped(f"  warning: {warning}"))
         for line in consistency.report(scenario):
             say(_wrapped(line))
 

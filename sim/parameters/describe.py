@@ -73,7 +73,7 @@ def list_inputs(scenario: Scenario) -> list[dict[str, Any]]:
     levels = {key: LEVELS[key] for key in LISTED}
     rows = []
     for name, quantity in scenario.quantities.items():
-        distribution = _sampled_distribution(scenario, quantity)
+        distribution = sampled_distribution(scenario, quantity)
         numbers = (
             {"value": distribution.value}
             if isinstance(distribution, Fixed)
@@ -84,7 +84,7 @@ def list_inputs(scenario: Scenario) -> list[dict[str, Any]]:
     return rows
 
 
-def _sampled_distribution(scenario: Scenario, quantity: Quantity) -> Distribution:
+def sampled_distribution(scenario: Scenario, quantity: Quantity) -> Distribution:
     """The distribution of a quantity, complete where its spread is shared.
 
     The sigma is then the median of the scalar that gives it.
@@ -191,7 +191,7 @@ def _describe_input(scenario: Scenario, quantity: Quantity) -> dict[str, Any]:
 
     A fixed input has no numbers beyond its value.
     """
-    field, distribution = quantity.field, _sampled_distribution(scenario, quantity)
+    field, distribution = quantity.field, sampled_distribution(scenario, quantity)
     prefix = f"{quantity.name}."
     given = {key: value for key, value in quantity.given.items() if key != FISCAL_YEAR_END}
     data: dict[str, Any] = {
