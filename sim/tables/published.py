@@ -34,7 +34,8 @@ def _is_shown(reader: Reader, statement: dict[str, Any]) -> bool:
     Its lab or landlord is to be shown too.
     """
     name, labels = statement["output"], statement["labels"]
-    if name not in OUTPUTS or statement["quarter"] is None or statement["less"] or statement["per"]:
+    changed = any(statement[key] for key in ("less", "times", "per"))
+    if name not in OUTPUTS or statement["quarter"] is None or changed:
         return False
     if statement["total_of"] or statement["quarter"] not in reader.quarters(statement["quarter"]):
         return False
