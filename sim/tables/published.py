@@ -7,6 +7,7 @@ from typing import Any
 
 from sim.common.text import plain
 from sim.model.catalogue import OUTPUTS
+from sim.model.dims import QUARTERS
 from sim.parameters.consistency import describe_quantity, rounding_interval
 from sim.parameters.fields import JUDGEMENT
 from sim.parameters.published import GRADES
@@ -19,7 +20,7 @@ from sim.tables.cells import Cell, Reader, Table
 def tables(reader: Reader) -> list[Table]:
     """Published figures of outputs, beside quantiles of the run."""
     heads = ["source, expression", "published", "this run", "p5", "p95"]
-    table = Table("Published figures beside this run (GW, %, USD bn a year)", heads)
+    table = Table("Published figures beside this run (%, else in the unit of the output)", heads)
     statements = json_attribute(reader.ds, "published")
     shown = [statement for statement in statements if _is_shown(reader, statement)]
     figures = []
@@ -66,7 +67,7 @@ def _is_shown(reader: Reader, statement: dict[str, Any]) -> bool:
     """
     name, labels = statement["output"], statement["labels"]
     changed = any(statement[key] for key in ("less", "times", "per"))
-    if name not in OUTPUTS or statement["quarter"] is None or changed:
+    if name not in OUTPUTS or statement["quarter"] not in QUARTERS or changed:
         return False
     if statement["total_of"] or statement["quarter"] not in reader.quarters(statement["quarter"]):
         return False
