@@ -19,7 +19,7 @@ from sim.statistics.expressions import evaluate
 DRAWS = 40_000
 FILES = {"base": "base.toml", "evidence": "scenarios/evidence-2026-11.toml"}
 KEPT = [
-    "compute_bill", "compute_cost", "demand_exceeds_capacity", "facility_gw", "gw",
+    "arr_capacity_ratio", "compute_bill", "compute_cost", "demand_exceeds_capacity", "facility_gw", "gw",
     "inference_gross_margin", "lab_paid_margin", "landlord_gross_margin",
     "landlord_margin_after_interest", "rent_per_gw_year", "revenue_per_mtok_paid", "tps_decode",
     "tps_prefill", "training_moic",
@@ -100,3 +100,39 @@ def test_compute_of_openai_in_2026_is_that_of_the_specification() -> None:
         for level, number in zip((0.5, 0.05, 0.95), printed, strict=True):
             error = np.quantile(parts, level, axis=1).std(ddof=1) / math.sqrt(40)
             assert_agrees(float(np.quantile(bills, level)), float(error), f"{number:.1f}")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "expected", "effective_share"),
+    [
+        ("base", (0.634, 0.341, 0.796, 0.285), 0.51),
+        ("evidence", (0.638, 0.341, 0.796, 0.295), 0.51),
+    ],
+)
+def test_margin_of_draws_in_which_two_routes_agree(
+    scenario: str, expected: tuple[float, ...], effective_share: float
+) -> None:
+    """Draws weighted by how near capacity revenue comes to the named labs' ARR (8.7).
+
+    Within 4 errors of the difference of two runs of weighted draws.
+    """
+    ds = drawn(scenario).sel(quarter="2026Q4")
+    ratio = ds.arr_capacity_ratio.sel(lab=list(ds.attrs["named_labs"])).values
+    weight = np.exp(-0.5 * (np.log(ratio).mean(axis=ratio.shape.index(2)) / 0.25) ** 2)
+    weight /= weight.sum()
+    effective = 1 / (weight**2).sum()
+    if scenario == "base":
+        assert effective / DRAWS == pytest.approx(effective_share, abs=0.015)
+    margin = ds.inference_gross_margin.values
+    order = np.argsort(margin)
+    below = np.cumsum(weight[order])
+    for level, value in zip((0.5, 0.05, 0.95), expected[:3], strict=True):
+        tolerance = 4 * math.sqrt(2 * level * (1 - level) / effective)
+        # The share of draws below the expected value is the level, but for its error.
+        at = np.searchsorted(margin[order], [value - 0.0005, value + 0.0005])
+        low, high = (below[min(i, len(below) - 1)] for i in at)
+        assert low - tolerance <= level <= high + tolerance, (level, value)
+    above = float(weight[margin >= 0.7].sum())
+    assert above == pytest.approx(
+        expected[3], abs=0.0005 + 4 * math.sqrt(2 * above * (1 - above) / effective)
+    )
