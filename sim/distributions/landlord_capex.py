@@ -70,11 +70,14 @@ class FiscalYears(Distribution):
 
 
 def calendar_year(month: int, fiscal_year: float, following: float) -> float:
-    """The calendar year's part of two fiscal years (model.md 7).
+    """The calendar year's amount, of two fiscal years (7.14).
+
+    Spending grows at one rate through both. It then lies below their straight shares.
 
     Args:
         month: Month of the calendar year in which fiscal years end, 1 to 12.
         fiscal_year: Amount of the fiscal year that ends in it.
         following: Amount of the next fiscal year.
     """
-    return month / 12 * fiscal_year + (1 - month / 12) * following
+    share = month / 12
+    return float(fiscal_year**share * following ** (1 - share))

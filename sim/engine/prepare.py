@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.common.fingerprint import source_hash
-from sim.common.text import nearest
 from sim.engine.scenario_plan import ScenarioPlan
 from sim.engine.state import Mask, Prepared
 from sim.kernels.loop import ANYTHING, FINITE, NUMBER, EvaluationPlan
+from sim.model.catalogue import hint
 from sim.model.declarations import Output
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER, REGIMES
 from sim.model.inputs import HOST_MATRICES
@@ -118,7 +118,7 @@ def select_variables(
         for name in names:
             if name not in everything and name not in PROBABILITIES and name not in matrices:
                 known = [*everything, *PROBABILITIES, *matrices]
-                raise ValueError(f"keep: unknown variable '{name}'{nearest(name, known)}")
+                raise ValueError(f"keep: unknown variable '{name}'{hint(name, known)}")
         names = [PROBABILITIES[name].of if name in PROBABILITIES else name for name in names]
         kept = [everything[name] for name in dict.fromkeys(names) if name in everything]
     chosen = {variable.name for variable in kept}

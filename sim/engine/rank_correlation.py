@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from sim.distributions.base import Distribution
 from sim.distributions.copulas import at_scores, spearman_of_scores
 from sim.distributions.groups import Group
-from sim.engine.sampling_plan import SamplingPlan, name_hash
+from sim.engine.sampling_plan import SamplingPlan, name_hash, own_factor_name
 from sim.engine.scenario_plan import ScenarioPlan
 from sim.kernels.loop import sample_tiles
 from sim.model.blocks import BLOCK, REPLICATES, TILE, replicate_of
-from sim.model.dims import FACTORS
+from sim.model.dims import OWN_FACTOR
 from sim.model.record_layout import layout_of
 from sim.parameters.scenario import Quantity, Scenario
 
@@ -168,7 +168,7 @@ def describe_correlations(scenario: Scenario, names: Sequence[str] = ()) -> dict
         if quantity.loads and np.ptp(sampled[name]) > 0
     }
     pairs = [
-        (float(tied[first].loadings @ tied[second].loadings), first, second)
+        (tied[first].score_correlation(tied[second]), first, second)
         for first, second in itertools.combinations(tied, 2)
         if not names or first in names or second in names
     ]
@@ -202,14 +202,23 @@ def describe_correlations(scenario: Scenario, names: Sequence[str] = ()) -> dict
 
 
 class _Tied(NamedTuple):
-    """An input that common factors tie, given those that are held.
+    """An input that factors tie, given those that are held.
 
-    `loadings` [factor] are those of its score, which varies about another mean and less where
-    factors are held. `distribution` is one with the same ranks over a normal score.
+    `loadings` by factor are those of its score, which varies about another mean and less where
+    factors are held. A lab's own factor is called by its full name. `distribution` is one with the
+    same ranks over a normal score.
     """
 
-    loadings: Array
+    loadings: dict[str, float]
     distribution: Distribution
+
+    def score_correlation(self, other: _Tied) -> float:
+        """The correlation of the scores of two inputs."""
+        return math.fsum(
+            loading * other.loadings[factor]
+            for factor, loading in self.loadings.items()
+            if factor in other.loadings
+        )
 
     @classmethod
     def given(cls, quantity: Quantity, held: Mapping[str, float], uncertainty: float) -> _Tied:
@@ -218,10 +227,15 @@ class _Tied(NamedTuple):
         mean = math.fsum(load * held[factor] for factor, load in loads.items() if factor in held)
         left = 1.0 - math.fsum(load**2 for factor, load in loads.items() if factor in held)
         sd = math.sqrt(max(left, 0.0))
-        free = [0.0 if factor in held else loads.get(factor, 0.0) for factor in FACTORS]
+        own = own_factor_name(quantity.name.split(".")[1])
+        free = {
+            own if factor == OWN_FACTOR else factor: load / (sd or 1.0)
+            for factor, load in loads.items()
+            if factor not in held
+        }
         # An input without a variance left is not among those that are tied: its draws are equal.
         return cls(
-            np.array(free) / (sd or 1.0),
+            free,
             at_scores(quantity.distribution, uncertainty * mean, uncertainty * sd),
         )
 

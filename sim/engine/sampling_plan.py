@@ -29,7 +29,7 @@ from sim.distributions.quantile_tables import (
 )
 from sim.kernels.sampling import quantile_tables, quantities, samplers
 from sim.kernels.simd.memory import aligned
-from sim.model.dims import FACTORS
+from sim.model.dims import LOADINGS, OWN_FACTOR
 
 SAMPLERS = {
     "stratified": samplers.STRATIFIED,
@@ -51,6 +51,11 @@ def factor_name(factor: str) -> str:
     return f"factors.{factor}"
 
 
+def own_factor_name(lab: str) -> str:
+    """The full name of the factor of a lab's own."""
+    return f"labs.{lab}.{OWN_FACTOR}"
+
+
 @lru_cache(maxsize=4)
 def direction_numbers(dimensions: int) -> NDArray[np.uint64]:
     """Joe and Kuo's direction numbers [dimension, bit] as scipy has them, last bit first."""
@@ -69,17 +74,18 @@ class SamplingPlan:
     Quantities are sampled in the order in which they are added, those that read other columns of
     a draw (`of_columns`) after all others. Under Sobol' sequences factors and quantities have a
     dimension each, also those that are held or fixed, in the order in which they are added, and
-    then the groups; every 8 of these are the first 8 of Joe and Kuo's. `in_tiles` says that draws
-    are made many at a time: tables over probabilities then pay, while for the few of a block they
-    take more of the processor's cache than they save.
+    then the labs' own factors and the groups; every 8 of these are the first 8 of Joe and Kuo's.
+    `in_tiles` says that draws are made many at a time: tables over probabilities then pay, while
+    for the few of a block they take more of the processor's cache than they save.
     """
 
     def __init__(self, uncertainty: float = 1.0, in_tiles: bool = False) -> None:
         self.uncertainty = uncertainty
         self._over_probabilities = in_tiles and uncertainty == 1.0
         self.dimensions = 0
-        self._held: list[float] = []  # the score of each factor, NaN where it is drawn
+        self._held: list[float] = []  # the score of each common factor, NaN where it is drawn
         self._factors: list[NDArray[np.void]] = []
+        self._own_factors: dict[str, int] = {}  # name -> its index among all factors
         self._quantities: list[NDArray[np.void]] = []
         self._late: list[NDArray[np.void]] = []
         self._groups: list[NDArray[np.void]] = []
@@ -98,6 +104,18 @@ class SamplingPlan:
         made["name"], made["dimension"], made["score"] = name_hash(name), self.dimension(), score
         self._factors.append(made)
         self._held.append(score)
+
+    def own_factor(self, name: str) -> int:
+        """The index of a factor on which some quantities load beside the common ones.
+
+        It is always drawn. Common factors are added before it.
+        """
+        if name not in self._own_factors:
+            made = np.zeros((), quantities.FACTOR)
+            made["name"], made["score"] = name_hash(name), math.nan
+            self._own_factors[name] = len(self._factors)
+            self._factors.append(made)
+        return self._own_factors[name]
 
     def dimension(self) -> int:
         """The next dimension of Sobol' sequences."""
@@ -132,17 +150,21 @@ class SamplingPlan:
         distribution: Distribution,
         loads: Sequence[float] = (),
         dimension: int = -1,
+        own_factor: int = -1,
     ) -> None:
         """A quantity of which the values go to a column.
+
+        `loads` [factor] are those on the common factors, then that on `own_factor`, if any.
 
         Raises:
             InputError: If it cannot be drawn.
         """
-        made = self._quantity(name, column, loads, dimension)
+        made = self._quantity(name, column, loads, dimension, own_factor)
         standard, shift, factor = distribution.standard()
         made["shift"], made["factor"] = shift, factor
         made["low"], made["high"] = distribution.support
-        reach = find_reach(loads, self._held, self.uncertainty)
+        held = [*self._held, math.nan]  # a factor of a lab's own is never held
+        reach = find_reach(loads, held, self.uncertainty)
         try:
             check_drawable(distribution, reach)
         except TooRoughError as error:
@@ -174,9 +196,10 @@ class SamplingPlan:
         spread_column: int = -1,
         loads: Sequence[float] = (),
         dimension: int = -1,
+        own_factor: int = -1,
     ) -> None:
         """A quantity whose distribution has parameters that are in other columns of a draw."""
-        made = self._quantity(name, column, loads, dimension)
+        made = self._quantity(name, column, loads, dimension, own_factor)
         made["distribution"], made["factor"] = distribution, center
         made["center_column"], made["spread_column"] = center_column, spread_column
         self._late.append(made)
@@ -186,8 +209,9 @@ class SamplingPlan:
         directions = np.zeros((1, _SOBOL_BITS), np.uint64)
         if sampler == "sobol":
             directions = direction_numbers(samplers.SOBOL_DIMENSIONS)
-            for i, group in enumerate(self._groups):
-                group["dimension"] = self.dimensions + i
+            own = [self._factors[index] for index in self._own_factors.values()]
+            for i, late in enumerate([*own, *self._groups]):
+                late["dimension"] = self.dimensions + i
         return quantities.Sampling(
             np.uint64(seed),
             SAMPLERS[sampler],
@@ -217,16 +241,21 @@ class SamplingPlan:
         )
 
     def _quantity(
-        self, name: str, column: int, loads: Sequence[float], dimension: int
+        self,
+        name: str,
+        column: int,
+        loads: Sequence[float] = (),
+        dimension: int = -1,
+        own_factor: int = -1,
     ) -> NDArray[np.void]:
         made = np.zeros((), quantities.QUANTITY)
         made["name"], made["column"] = name_hash(name), column
         made["dimension"] = self.dimension() if dimension < 0 else dimension
-        made["member"] = self._members.get(name, -1)
+        made["member"], made["own_factor"] = self._members.get(name, -1), own_factor
         made["center_column"] = made["spread_column"] = made["near"] = -1
         made["low"], made["high"] = -math.inf, math.inf
         made["own_weight"] = math.sqrt(max(0.0, 1.0 - math.fsum(load**2 for load in loads)))
-        made["loadings"] = tuple(loads) or (0.0,) * len(FACTORS)
+        made["loadings"] = (*loads, *[0.0] * (len(LOADINGS) - len(loads)))
         return made
 
     def _slot(self, table: Table) -> NDArray[np.void]:

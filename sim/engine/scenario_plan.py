@@ -9,10 +9,15 @@ from numpy.typing import NDArray
 
 from sim.distributions.discrete import Fixed
 from sim.distributions.landlord_capex import FiscalYears, SharedSpread
-from sim.engine.sampling_plan import STANDARD_NORMAL, SamplingPlan, factor_name
+from sim.engine.sampling_plan import (
+    STANDARD_NORMAL,
+    SamplingPlan,
+    factor_name,
+    own_factor_name,
+)
 from sim.kernels.sampling import quantities
 from sim.model.declarations import record
-from sim.model.dims import FACTORS, QUARTERS, REFERENCE_QUARTER
+from sim.model.dims import FACTORS, LOADINGS, OWN_FACTOR, QUARTERS, REFERENCE_QUARTER
 from sim.model.inputs import HOST_MATRICES, SPREAD_FROM, Host
 from sim.model.record_layout import RecordLayout, Variable, as_record
 from sim.parameters.scenario import Scenario
@@ -72,7 +77,10 @@ class ScenarioPlan:
             self.template[column] = missing if quantity is None else quantity.distribution.point
             return
         distribution = quantity.distribution
-        loads = [quantity.loads.get(factor, 0.0) for factor in FACTORS]
+        loads = [quantity.loads.get(factor, 0.0) for factor in LOADINGS]
+        own_factor = -1
+        if quantity.loads.get(OWN_FACTOR):  # an input of a lab, by `rules`
+            own_factor = self.sampling.own_factor(own_factor_name(name.split(".")[1]))
         if isinstance(distribution, SharedSpread | FiscalYears):
             self.sampling.of_columns(
                 name,
@@ -82,9 +90,10 @@ class ScenarioPlan:
                 spread_column=self._column(".".join(SPREAD_FROM[variable.name])),
                 loads=loads,
                 dimension=dimension,
+                own_factor=own_factor,
             )
         else:
-            self.sampling.add(name, column, distribution, loads, dimension)
+            self.sampling.add(name, column, distribution, loads, dimension, own_factor)
         self.sampled.add(variable.name)
 
     def _lab_delays(self, scenario: Scenario, variable: Variable) -> None:

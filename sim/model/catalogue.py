@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 
+from sim.common.text import nearest
 from sim.model.declarations import Output, declared, subgroups
 from sim.model.inputs import Lab, Landlord, Scalars
 from sim.model.outputs import ENTITIES, EVERY_THRESHOLD, PROBABILITIES
@@ -19,13 +20,24 @@ DIMS: dict[str, tuple[str, ...]] = {
     for entity, first in ENTITIES.items()
     for name, output in declared(entity).items()
 }
-BY_QUARTER = frozenset(name for name, output in OUTPUTS.items() if "quarter" in output.dims)
-# Dims of an output that expressions cannot name: all but those of its entity and the quarter.
-OTHER_DIMS = {
-    name: " and ".join(others)
-    for name, output in OUTPUTS.items()
-    if (others := [dim for dim in output.dims if dim != "quarter"])
+# Names that are gone, and what to use instead.
+REMOVED = {
+    "min_latency_slack": "a promised speed is now always met; use latency_exponent",
+    "binding_constraint": "a promised speed is now always met; use speed_cost",
+    "slo_missed": "a promised speed is now always met; use speed_cost or speed_unreachable",
+    "fits_in_memory": "an instance now grows until the model fits; use instance_grown",
 }
+BY_QUARTER = frozenset(name for name, output in OUTPUTS.items() if "quarter" in output.dims)
+# Dims of an output beside those of its entity and the quarter, such as the regime.
+OTHER_DIMS: dict[str, tuple[str, ...]] = {
+    name: tuple(dim for dim in output.dims if dim != "quarter") for name, output in OUTPUTS.items()
+}
+
+
+def hint(name: str, known: Iterator[str] | tuple[str, ...] | list[str]) -> str:
+    """A hint for an unknown name, to end a message: what replaced it, or the nearest known one."""
+    removed = REMOVED.get(name.rsplit(".", 1)[-1])
+    return f"; it is gone: {removed}" if removed else nearest(name, known)
 
 
 @cache

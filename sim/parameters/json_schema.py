@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sim.distributions.families import FAMILIES
 from sim.distributions.groups import COPULAS, KINDS
 from sim.distributions.landlord_capex import FISCAL_KEYS, FISCAL_YEAR_END
 from sim.model.declarations import Field
-from sim.model.dims import FACTORS, RENTAL_MODES, VIEWS
+from sim.model.dims import FACTORS, LOADINGS, RENTAL_MODES, VIEWS
 from sim.model.inputs import IN_FISCAL_YEARS
 from sim.parameters.fields import GROUPS, HOST_FIELDS, LAB_FIELDS, LANDLORD_FIELDS
 from sim.parameters.options import MAX_DRAWS, MAX_SEED, MOST_UNCERTAINTY, SAMPLERS
@@ -33,7 +33,7 @@ def schema() -> Schema:
     Nothing is required in it, as an overlay holds only what differs: `sim check` reports what is
     missing.
     """
-    lab, landlord = _party(LAB_FIELDS), _party(LANDLORD_FIELDS)
+    lab, landlord = _party(LAB_FIELDS, "lab_loads"), _party(LANDLORD_FIELDS)
     month = {"type": "integer", "minimum": 1, "maximum": 12}
     landlord["properties"][FISCAL_YEAR_END] = {
         "description": "Month in which its fiscal years end",
@@ -87,7 +87,8 @@ def schema() -> Schema:
         "$defs": {
             "distribution": _distribution(),
             "component": {"anyOf": [{"type": "number"}, _closed({"value": {"type": "number"}})]},
-            "loads": _object({f: {"type": "number", "minimum": -1, "maximum": 1} for f in FACTORS}),
+            "loads": _loads(FACTORS),
+            "lab_loads": _loads(LOADINGS),
             "swept": {
                 "anyOf": [
                     {"type": ["number", "string", "boolean"]},
@@ -105,6 +106,11 @@ def schema() -> Schema:
 def _object(properties: Schema) -> Schema:
     """A table with these keys and no others."""
     return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _loads(factors: Sequence[str]) -> Schema:
+    """Loadings on these factors."""
+    return _object({name: {"type": "number", "minimum": -1, "maximum": 1} for name in factors})
 
 
 def _group() -> Schema:
@@ -133,20 +139,23 @@ def _sweep() -> Schema:
     }
 
 
-def _party(fields: Mapping[str, Field]) -> Schema:
-    """The file of a lab or a landlord with these quantities."""
+def _party(fields: Mapping[str, Field], loads: str = "loads") -> Schema:
+    """The file of a lab or a landlord with these quantities.
+
+    `loads` is the definition of their loadings.
+    """
     return _object(
         {
             "format": {"const": FORMAT},
             "name": {"type": "string", "description": "Name in tables and figures"},
             "order": {"type": "number", "description": "Place in tables and figures"},
-            **_quantities(fields),
+            **_quantities(fields, loads),
         }
     )
 
 
-def _quantities(fields: Mapping[str, Field]) -> Schema:
-    return {name: _quantity(field) for name, field in fields.items()}
+def _quantities(fields: Mapping[str, Field], loads: str = "loads") -> Schema:
+    return {name: _quantity(field, loads) for name, field in fields.items()}
 
 
 def _bounds(field: Field) -> Schema:
@@ -222,7 +231,7 @@ def _closed(properties: Schema) -> Schema:
     }  # fmt: skip
 
 
-def _quantity(field: Field) -> Schema:
+def _quantity(field: Field, loads: str) -> Schema:
     """The table of a quantity."""
     value = {"type": "boolean"} if field.flag else _bounds(field)
     return {
@@ -231,7 +240,7 @@ def _quantity(field: Field) -> Schema:
             {
                 "value": value,
                 "median": _bounds(field),
-                "loads": {"$ref": "#/$defs/loads"},
+                "loads": {"$ref": f"#/$defs/{loads}"},
                 **_provenance(field.unit),
                 "as_of": {},
             }

@@ -100,7 +100,7 @@ def read_hosts(
 def _read_host(merged: MergedFiles, key: Key, table: Mapping[str, Any]) -> Hosting | None:
     """What a landlord is to a lab, unless the table has faults.
 
-    Shares are of 1; what the table leaves out is 0.
+    Shares are of 1; what the table leaves out is 0, and `share_2025` is then `share_2026`.
     """
     before = len(merged.faults)
     known = (*HOST_FIELDS, "unit", "source", "note", "as_of")
@@ -110,7 +110,10 @@ def _read_host(merged: MergedFiles, key: Key, table: Mapping[str, Any]) -> Hosti
     source, note, _ = read_provenance(merged, key, "1", table)
     numbers = {}
     for name, field in HOST_FIELDS.items():
-        value = table.get(name, 0)
+        if name not in table:
+            numbers[name] = float(field.default) if field.optional else 0.0
+            continue
+        value = table[name]
         if (isinstance(value, bool) and not field.flag) or not isinstance(value, int | float):
             expected = "true or false" if field.flag else "a number"
             merged.add_fault((*key, name), f"expected {expected}, got {shown(value)}")
@@ -126,11 +129,14 @@ def _read_host(merged: MergedFiles, key: Key, table: Mapping[str, Any]) -> Hosti
         numbers[name] = number or 0.0
     if len(merged.faults) > before:
         return None
+    is_given = not math.isnan(numbers["share_2025"])
     return Hosting(
+        share_2025=numbers["share_2025" if is_given else "share_2026"],
         share_2026=numbers["share_2026"],
         share_2027=numbers["share_2027"],
         captive=bool(numbers["captive"]),
         rpo_share=numbers["rpo_share"],
+        equity_busd=numbers["equity_busd"],
         source=source,
         note=note,
     )

@@ -17,8 +17,9 @@ from sim.distributions.discrete import Fixed
 from sim.distributions.families import find_class
 from sim.distributions.landlord_capex import FISCAL_YEAR_END, FiscalYears
 from sim.distributions.normal import LogitNormal
+from sim.model.catalogue import hint
 from sim.model.declarations import Field
-from sim.model.dims import FACTORS
+from sim.model.dims import FACTORS, LOADINGS
 from sim.model.inputs import IN_FISCAL_YEARS, SPREAD_FROM
 from sim.parameters import rules
 from sim.parameters.distribution_errors import describe_unknown_family, explain_faults, join_key
@@ -48,7 +49,7 @@ def read_quantities(
     ignored = {*others, *(PARTY_KEYS if len(key) == 2 else ())}
     for name in table:
         if name not in fields and name not in ignored:
-            merged.add_fault((*key, name), f"unknown key{nearest(name, [*fields, *others])}")
+            merged.add_fault((*key, name), f"unknown key{hint(name, [*fields, *others])}")
     quantities: dict[str, Quantity] = {}
     for name, field in fields.items():
         at = (*key, name)
@@ -132,14 +133,15 @@ def read_provenance(
 
 
 def _read_loads(merged: MergedFiles, key: Key, loads: Any) -> dict[str, float]:
-    """The loadings of a quantity on common factors, in model order."""
+    """The loadings of a quantity on its factors, in model order."""
     at = (*key, "loads")
+    known = LOADINGS if key[0] == "labs" else FACTORS
     good: dict[str, float] = {}
-    for within, message in rules.loads_faults(loads, good):
+    for within, message in rules.loads_faults(loads, good, known):
         # A sum that is too large may be due to another file than the first.
         location = None if within else merged.document.change_location(at)
         merged.add_fault((*at, *within), message, location)
-    return {factor: good[factor] for factor in FACTORS if factor in good}
+    return {factor: good[factor] for factor in LOADINGS if factor in good}
 
 
 def _read_distribution(

@@ -8,8 +8,8 @@ from typing import Any
 
 from sim.common.errors import Fault
 from sim.common.text import finite, nearest, shown
-from sim.model.dims import FACTORS, RENTAL_MODES, VIEWS
-from sim.model.inputs import ARR_FIELDS
+from sim.model.dims import FACTORS, OWN_FACTOR, RENTAL_MODES, VIEWS
+from sim.model.inputs import ARR_FIELDS, ARR_POINTS
 from sim.parameters.document import Document
 from sim.parameters.locations import Key
 from sim.parameters.merged_files import MergedFiles
@@ -59,19 +59,22 @@ def _read_table(
     return table
 
 
-def loads_faults(loads: Any, good: dict[str, float]) -> Iterator[tuple[Key, str]]:
+def loads_faults(
+    loads: Any, good: dict[str, float], known: tuple[str, ...] = FACTORS
+) -> Iterator[tuple[Key, str]]:
     """Key within `loads` and message of every fault.
 
-    The key is () for `loads` as a whole.
-
+    The key is () for `loads` as a whole. `known` are the factors on which the quantity may load.
     Loadings without a fault are added to `good`.
     """
     if not isinstance(loads, Mapping):
         yield (), f"expected a table such as {{ power = 0.7 }}, got {shown(loads)}"
         return
     for factor, loading in loads.items():
-        if factor not in FACTORS:
-            yield (str(factor),), f"unknown factor{nearest(str(factor), FACTORS)}"
+        if factor == OWN_FACTOR and factor not in known:
+            yield (factor,), "only inputs of a lab load on a factor of the lab's own"
+        elif factor not in known:
+            yield (str(factor),), f"unknown factor{nearest(str(factor), known)}"
         elif isinstance(loading, bool) or not isinstance(loading, int | float):
             yield (factor,), f"expected a number, got {shown(loading)}"
         elif finite(loading) is None:
@@ -218,25 +221,34 @@ def _check_training_share(merged: MergedFiles, points: Mapping[str, float], lab:
 
 
 def _check_arr_inputs(merged: MergedFiles, lab: str) -> None:
-    """Check that a lab gives all inputs of its ARR or none."""
+    """Check that a lab gives all inputs of its ARR or none.
+
+    Published points between them come on top, and need all three.
+    """
     table = merged.document.data["labs"][lab]
-    given = [field for field in ARR_FIELDS if field in table]
-    if 0 < len(given) < len(ARR_FIELDS):
-        missing = ", ".join(field for field in ARR_FIELDS if field not in given)
+    given = [field for field in (*ARR_FIELDS, *ARR_POINTS) if field in table]
+    missing = [field for field in ARR_FIELDS if field not in table]
+    if given and missing:
+        count = "all three ARR inputs or none" if given[0] in ARR_FIELDS else "them with these"
         merged.add_fault(
-            ("labs", lab, given[0]),
-            f"a lab gives all three ARR inputs or none; missing: {missing}",
+            ("labs", lab, given[0]), f"a lab gives {count}; missing: {', '.join(missing)}"
         )
 
 
 def _check_shares(merged: MergedFiles, lab: str, hosts: Mapping[str, Hosting]) -> None:
     """Check that a lab's shares add up to 1.
 
-    Its parent must have one of them.
+    Its parent must have one of them. Those of 2025 stand with all landlords or with none.
     """
     tables = merged.document.data["labs"][lab].get("host", {})
     if isinstance(tables, dict) and len(hosts) == len(tables):
-        for year in ("share_2026", "share_2027"):
+        given = [name for name, table in tables.items() if "share_2025" in table]
+        if given and len(given) < len(tables):
+            missing = ", ".join(name for name in tables if name not in given)
+            message = f"stands with all of the lab's landlords or with none; missing: {missing}"
+            merged.add_fault(("labs", lab, "host", given[0], "share_2025"), message)
+            given = []
+        for year in (*(["share_2025"] if given else []), "share_2026", "share_2027"):
             total = math.fsum(getattr(host, year) for host in hosts.values())
             if abs(total - 1) > 1e-9:
                 key = ("labs", lab, "host")

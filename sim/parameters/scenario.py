@@ -73,12 +73,14 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Hosting:
-    """What a landlord is to a lab."""
+    """What a landlord is to a lab: shares of 1, and equity in USD bn."""
 
+    share_2025: float
     share_2026: float
     share_2027: float
     captive: bool
     rpo_share: float
+    equity_busd: float
     source: str
     note: str | None
 
@@ -97,7 +99,8 @@ class Statement:
     """What a source states about an input or output.
 
     The quantity is that of `labels`, or the sum over `total_of`; the expression `less` is
-    subtracted from it, and `per` divides it. A range has `low` or `high` or both. Numbers are in
+    subtracted from it, the ratio `times` multiplies it, and `per` divides it. A `quarter` that is a
+    year stands for the mean of its quarters. A range has `low` or `high` or both. Numbers are in
     `unit`.
     """
 
@@ -113,6 +116,7 @@ class Statement:
     as_of: str | None = None
     total_of: tuple[str, ...] = ()
     less: str | None = None
+    times: str | None = None
     per: str | None = None
 
 
@@ -197,10 +201,12 @@ class Scenario:
             "quantities": {name: q.resolved() for name, q in sorted(self.quantities.items())},
             "hosts": {
                 f"labs.{lab}.host.{landlord}": {
+                    "share_2025": host.share_2025,
                     "share_2026": host.share_2026,
                     "share_2027": host.share_2027,
                     "captive": host.captive,
                     "rpo_share": host.rpo_share,
+                    "equity_busd": host.equity_busd,
                     "source": host.source,
                 }
                 for (lab, landlord), host in sorted(self.hosts.items())

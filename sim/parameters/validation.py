@@ -10,7 +10,7 @@ from sim.distributions.discrete import Fixed
 from sim.distributions.domain import probabilities_outside
 from sim.distributions.landlord_capex import FISCAL_YEAR_END, FiscalYears, SharedSpread
 from sim.distributions.quantile_tables import TooRoughError, check_drawable, find_reach
-from sim.model.dims import FACTORS
+from sim.model.dims import LOADINGS
 from sim.parameters import correlation_groups, published, rules, sweep_axes
 from sim.parameters.document import Document
 from sim.parameters.fields import GROUPS, LAB_FIELDS, LANDLORD_FIELDS
@@ -135,12 +135,12 @@ def _check_drawable(
 
     `factors` has the scores of those that are held. Tables are kept: a run finds them.
     """
-    held = [factors.get(factor, math.nan) for factor in FACTORS]
+    held = [factors.get(factor, math.nan) for factor in LOADINGS]
     for name, quantity in quantities.items():
         distribution = quantity.distribution
         if isinstance(distribution, Fixed | SharedSpread | FiscalYears):
             continue
-        loads = [quantity.loads.get(factor, 0.0) for factor in FACTORS]
+        loads = [quantity.loads.get(factor, 0.0) for factor in LOADINGS]
         try:
             check_drawable(distribution, find_reach(loads, held, uncertainty))
         except TooRoughError as error:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import nearest
-from sim.model.catalogue import DIMS, OUTPUTS, parse_expression
+from sim.model.catalogue import DIMS, OUTPUTS, hint, parse_expression
 from sim.model.declarations import Output
 from sim.model.dims import COORDS, REFERENCE_QUARTER
 from sim.model.outputs import PROBABILITIES
@@ -245,7 +245,7 @@ class _Faults:
             return self.error(
                 f"'{name}' is itself a probability; say P({PROBABILITIES[name].of} >= number)"
             )
-        return self.error(f"unknown output '{name}'{nearest(name, list(known))}")
+        return self.error(f"unknown output '{name}'{hint(name, list(known))}")
 
     def check_moments(self) -> None:
         """Refuse moments of unbounded ratios, which need not exist."""

@@ -34,7 +34,7 @@ from sim.kernels.simd.functions import exp
 from sim.kernels.simd.memory import put_lanes, take_lanes
 from sim.kernels.simd.vectors import LANES, where
 from sim.model.declarations import Records
-from sim.model.dims import FACTORS
+from sim.model.dims import FACTORS, LOADINGS
 
 NORMAL, LOGNORMAL, TABLE, STEPS, BERNOULLI = range(5)
 
@@ -46,7 +46,8 @@ class Quantity(NamedTuple):
     `low` and `high`; STEPS is the step table in `slot`. LOGNORMAL and BERNOULLI have parameters
     that differ by draw: a median from `center_column` (`factor` where this is negative) and a sigma
     from `spread_column`, or a probability from `center_column`. `member` is the index of a member
-    of a correlation group among those of all groups, and -1 of others. `near` is the row at which
+    of a correlation group among those of all groups, and -1 of others. The last of `loadings` is on
+    the factor of a lab's own, whose index is `own_factor` (-1: none). `near` is the row at which
     values over probabilities begin, where nothing but a quantity's own probability determines its
     value, and else -1.
     """
@@ -56,6 +57,7 @@ class Quantity(NamedTuple):
     column: int
     distribution: int
     member: int
+    own_factor: int
     center_column: int
     spread_column: int
     shift: float
@@ -63,13 +65,13 @@ class Quantity(NamedTuple):
     low: float
     high: float
     own_weight: float
-    loadings: Array  # [factor]
+    loadings: Array  # [factor], common ones and own
     slot: TableSlot
     near: int
 
 
 class Factor(NamedTuple):
-    """A common factor, with its fixed score or NaN."""
+    """A factor, common or of a lab's own, with its fixed score or NaN."""
 
     name: np.uint64
     dimension: int
@@ -103,12 +105,12 @@ QUANTITY = np.dtype(
             *(
                 (name, np.int64)
                 for name in (
-                    "dimension", "column", "distribution", "member", "center_column",
+                    "dimension", "column", "distribution", "member", "own_factor", "center_column",
                     "spread_column",
                 )
             ),
             *((name, np.float64) for name in ("shift", "factor", "low", "high", "own_weight")),
-            ("loadings", np.float64, (len(FACTORS),)),
+            ("loadings", np.float64, (len(LOADINGS),)),
             ("slot", TABLE_SLOT),
             ("near", np.int64),
         ],
@@ -192,16 +194,20 @@ def fill_normal(sampling: Sampling, name: Word, dimension: int, first: int, work
 
 @jit_not_inlined
 def load(quantity: Quantity, factors: Array, scores: Array) -> None:
-    """Make a quantity's own scores load on the common factors (8.8)."""
+    """Make a quantity's own scores load on its factors (8.8)."""
     own_weight = quantity.own_weight
     if own_weight != 1.0:
         for b in range(scores.size):
             scores[b] *= own_weight
-    for f in range(factors.shape[0]):
+    for f in range(len(FACTORS)):
         loading = quantity.loadings[f]
         if loading != 0.0:
             for b in range(scores.size):
                 scores[b] += loading * factors[f, b]
+    if quantity.own_factor >= 0:
+        loading = quantity.loadings[len(FACTORS)]
+        for b in range(scores.size):
+            scores[b] += loading * factors[quantity.own_factor, b]
 
 
 @jit
