@@ -11,7 +11,8 @@ import pytest
 from conftest import ROOT
 
 SPECIFICATION = (ROOT / "sim" / "docs" / "model.md").read_text(encoding="utf-8")
-KERNELS = sorted((ROOT / "sim" / "kernels").rglob("*.py"))
+FOLDERS = ("kernels", "distributions")  # fiscal years are made calendar years where they are read
+KERNELS = sorted(path for name in FOLDERS for path in (ROOT / "sim" / name).rglob("*.py"))
 NUMBER = r"\d+\.\d+[a-z]?"
 ITEM = rf"{NUMBER}(?:-{NUMBER})?"
 REFERENCE = re.compile(rf"\(({ITEM}(?:,\s+{ITEM})*)\)")  # (3.1a), (2.3, 2.4), (7.1-7.7)
