@@ -82,10 +82,12 @@ def available_probabilities(ds: xr.Dataset) -> list[str]:
 
 
 def _has_inputs(ds: xr.Dataset, name: str) -> bool:
-    """Whether a Dataset holds all inputs, dims and labels of a probability.
+    """Whether a Dataset holds counts, or all inputs, dims and labels, of a probability.
 
     A Dataset of another origin, or a selection of one, may lack some.
     """
+    if name + HAPPENS in ds:
+        return True
     probability = PROBABILITIES[name]
     if probability.of not in ds or "draw" not in ds.variables[probability.of].dims:
         return False
