@@ -54,8 +54,9 @@ def redraw(
         names = [str(name) for name in ds.data_vars if is_rounded(ds, str(name))]
     if isinstance(names, str):
         raise ValueError(f"names: expected a list of names, got '{names}'")
-    names = [PROBABILITIES[name].of if name in PROBABILITIES else name for name in names]
-    missing = [name for name in dict.fromkeys(names) if name not in ds or is_rounded(ds, name)]
+    lacking = [name for name in names if name not in ds or is_rounded(ds, name)]
+    lacking = [PROBABILITIES[name].of if name in PROBABILITIES else name for name in lacking]
+    missing = list(dict.fromkeys(lacking))
     if not missing:
         return ds
     if np.unique(ds["draw"]).size < ds.sizes["draw"]:

@@ -47,3 +47,12 @@ def test_written_dataset_and_summary_read_back_equal_in_xarray(
         assert opened.attrs["draws"] == 4_000
     with xr.open_dataset(path, engine="h5netcdf", group="summary") as opened:
         xr.testing.assert_equal(opened.load(), summary)
+
+
+@pytest.mark.parametrize("engine", ["h5netcdf", "netcdf4"])
+def test_attributes_may_be_long(tmp_path: Path, engine: str) -> None:
+    """HDF5 has another way to store those of more than 64 kB, such as parameters."""
+    ds = xr.Dataset({"x": ("draw", [1.0, 2.0])}, {"draw": [0, 1]}, {"parameters": "x" * 200_000})
+    write_netcdf(ds, tmp_path / "run.nc")
+    with xr.open_dataset(tmp_path / "run.nc", engine=engine) as opened:
+        assert opened.attrs["parameters"] == ds.attrs["parameters"]
