@@ -33,6 +33,7 @@ def show(
         other_version = note_origin(folder, manifest)
         from sim import tables
         from sim.cli import terminal
+        from sim.statistics.datasets import PRECISION
 
         selection = run_output.select(lab, landlord, quarter)
         try:
@@ -55,7 +56,8 @@ def show(
         started = str(manifest.get("started", ""))[:16].replace("T", " ")
         seconds = manifest.get("duration_s")
         note = f"started {started} UTC, took {seconds:.1f} s" if seconds else ""
-        run_output.print_folder(folder, note)
+        precision = "draws stored as float32" if PRECISION in ds.attrs else ""
+        run_output.print_folder(folder, note, precision)
 
 
 def _check_selection(

@@ -17,6 +17,7 @@ import xarray as xr
 from conftest import ROOT, runs_in
 from drawing import stored
 from faults_at_calls import CRASHED, FAULTS, INTERRUPTED, NOT_REACHED, REFUSED, run_with_fault
+from long_runs import KEPT
 from sweep_plans import LIFE, make_plan
 
 import sim
@@ -28,7 +29,7 @@ from sim.store import sweep as store_sweep
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
 ACTIONS = ("run", "extend", "figures", "sweep", "rm")
-OLD, NEW = 1_100, 2_100  # draws
+OLD, NEW = KEPT + 1_100, KEPT + 2_100  # draws, more than are kept: there are checkpoints
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Case]]
 
     def run(draws: int, figures: bool = True) -> Callable[[Path], object]:
         def act(out: Path) -> object:
-            return stored(scenario, out, draws=draws, keep=("gw",), threads=1, figures=figures)
+            options = {"keep": ("tps_decode",), "kept_draws": KEPT, "threads": 1}
+            return stored(scenario, out, draws=draws, figures=figures, **options)
 
         return act
 

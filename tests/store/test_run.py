@@ -9,12 +9,14 @@ import xarray as xr
 from conftest import runs_in
 from drawing import stored
 from long_runs import KEPT, TOTAL, assert_same_draws, assert_same_files, store_long_run
+from run_folders import as_stored
 
 import sim
 from sim import plots
 from sim.engine import loop
 from sim.parameters.scenario import Scenario
 from sim.simulation import until
+from sim.statistics.expressions import evaluate, parse
 from sim.store import checkpoint, folders, locks, manifest, stored_run
 from sim.store import run as store_run
 
@@ -77,7 +79,7 @@ def test_stored_run_is_read_without_evaluating_draws(
     again = store_long_run(base, full_run.folder.parent)
     assert (again.drawn, again.reused) == (0, TOTAL)
     assert {path: path.stat().st_mtime_ns for path in full_run.folder.iterdir()} == before
-    xr.testing.assert_identical(again.ds, full_run.ds)
+    xr.testing.assert_identical(again.ds, as_stored(full_run.ds))
     xr.testing.assert_identical(again.summary, full_run.summary)
 
 
@@ -100,29 +102,30 @@ def test_run_with_other_formulas_has_another_folder(
 def test_other_code_rewrites_files_from_stored_draws(
     base: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = store_long_run(base, tmp_path, 2 * 1_024)
+    draws = KEPT + 2 * 1_024
+    first = store_long_run(base, tmp_path, draws)
     monkeypatch.setattr(stored_run, "files_hash", lambda: "edited")
     monkeypatch.setattr(manifest, "files_hash", lambda: "edited")
-    again = store_long_run(base, tmp_path, 2 * 1_024)
-    assert (again.drawn, again.reused) == (0, 2_048)
+    again = store_long_run(base, tmp_path, draws)
+    assert (again.drawn, again.reused) == (KEPT, 2_048)  # those that are kept are made again
     assert again.folder == first.folder
     assert json.loads((again.folder / "manifest.json").read_text())["code"] == "edited"
     xr.testing.assert_identical(again.ds, first.ds)
     # Of another model: its state cannot be extended.
     monkeypatch.setattr(checkpoint, "source_hash", lambda: "edited")
-    third = store_long_run(base, tmp_path, 3 * 1_024)
-    assert (third.drawn, third.reused) == (3 * 1_024, 0)
+    third = store_long_run(base, tmp_path, draws + 1_024)
+    assert (third.drawn, third.reused) == (draws + 1_024, 0)
 
 
 @pytest.mark.parametrize("name", ["run.nc", "state.npz"])
 def test_damaged_run_is_replaced(base: Scenario, tmp_path: Path, name: str) -> None:
-    first = store_long_run(base, tmp_path / "a", 1_500)
+    first = store_long_run(base, tmp_path / "a", KEPT + 1_500)
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     path = tmp_path / "b" / first.folder.name / name
     path.write_bytes(path.read_bytes()[:-700] + bytes(700))
-    again = store_long_run(base, tmp_path / "b", 2_500)
-    assert again.reused == 0
-    assert_same_files(again, store_long_run(base, tmp_path / "c", 2_500))
+    again = store_long_run(base, tmp_path / "b", KEPT + 2_500)
+    assert again.reused == (0 if name == "state.npz" else 1_024)  # data are not read
+    assert_same_files(again, store_long_run(base, tmp_path / "c", KEPT + 2_500))
 
 
 def test_missing_figures_of_a_stored_run_are_drawn(base: Scenario, tmp_path: Path) -> None:
@@ -141,7 +144,8 @@ def test_extended_run_has_the_bytes_of_a_single_run(
     previous = 0
     for draws in sizes:
         done = store_long_run(base, tmp_path / "a", draws, sampler=sampler)
-        assert done.reused == previous // 1_024 * 1_024  # an incomplete tile is evaluated again
+        # Draws that are kept are evaluated again, and so is an incomplete tile.
+        assert done.reused == max(previous // 1_024 * 1_024 - KEPT, 0)
         previous = draws
     assert_same_files(done, store_long_run(base, tmp_path / "b", sampler=sampler))
 
@@ -182,9 +186,47 @@ def test_targets_are_met_from_a_stored_run_or_extend_it(base: Scenario, tmp_path
     assert "until" not in without_targets.ds.attrs
     hard = until.parse(f"p50(inference_gross_margin@2026Q4) +- {outcome['error'] / 1.3:.5f}")
     more = stored(base, tmp_path, seed=4, kept_draws=KEPT, until=[hard], figures=False)
-    assert more.reused == 2 * KEPT
-    assert more.drawn > 0
+    assert more.reused == KEPT
+    assert more.drawn > KEPT
     assert_same_draws(more, store_long_run(base, tmp_path / "b", more.ds.attrs["draws"]))
+
+
+@pytest.mark.parametrize("error", [0.2, 0.06], ids=["all kept", "more than are kept"])
+def test_targets_of_outputs_without_kept_draws_are_met_and_read_again(
+    base: Scenario, tmp_path: Path, error: float
+) -> None:
+    texts = ["p95(arr[openai]@2026Q4)", "mean(arr[openai]@2026Q4)", "sd(accelerators[xai]@2026Q4)"]
+    targets = [until.parse(f"{texts[0]} +- {error}")]
+    targets += [until.parse(f"{text} +- 1e6") for text in texts[1:]]
+    options = {"seed": 4, "kept_draws": KEPT, "until": targets, "figures": False}
+    run, again = (stored(base, tmp_path, **options) for _ in range(2))
+    assert again.drawn == 0 < run.drawn
+    assert (run.drawn > KEPT) == (error < 0.1)
+    outcomes = json.loads(run.ds.attrs["until"])
+    assert json.loads(again.ds.attrs["until"]) == outcomes
+    assert all(outcome["met"] for outcome in outcomes)
+    shared = {"draws": run.drawn, "seed": 4, "kept_draws": KEPT}
+    everything = sim.simulate(base, keep=["arr", "accelerators"], **shared)
+    for text, outcome in zip(texts, outcomes, strict=True):
+        value, standard_error = evaluate(text, everything)
+        assert outcome["value"] == pytest.approx(value, rel=1e-12)
+        assert outcome["error"] == pytest.approx(standard_error, rel=1e-6)
+
+
+def test_statistics_asked_anew_of_a_stored_run_are_those_of_the_run(
+    base: Scenario, tmp_path: Path
+) -> None:
+    run = stored(base, tmp_path, draws=2_000, seed=4, figures=False)
+    opened = sim.open_run(run.folder)
+    xr.testing.assert_identical(sim.summarise(sim.redraw(opened)), sim.summarise(run.ds))
+    texts = ("p97.5(gw[openai]@2027Q4)", "P(training_moic[openai] >= 1)", "cvar5(arr[xai]@2026Q4)")
+    for text in texts:
+        name = parse(text).variable
+        exact = [evaluate(text, sim.redraw(ds, [name])) for ds in (run.ds, opened)]
+        assert exact[0] == exact[1]
+    rounded, exact_mean = float(opened.gw.mean(dtype=float)), float(run.ds.gw.mean())
+    assert rounded == pytest.approx(exact_mean, rel=1e-7)
+    assert rounded != exact_mean
 
 
 def test_targets_may_allow_fewer_draws_than_are_stored(base: Scenario, tmp_path: Path) -> None:
@@ -210,7 +252,7 @@ def test_sizes_asked_for_in_any_order_leave_one_run(base: Scenario, tmp_path: Pa
 def test_checkpoint_of_fewer_draws_than_are_stored_is_removed(
     base: Scenario, tmp_path: Path
 ) -> None:
-    run = store_long_run(base, tmp_path, 2 * 1_024)
+    run = store_long_run(base, tmp_path, KEPT + 2 * 1_024)
     unfinished = locks.hidden_sibling(run.folder, "unfinished")
     unfinished.mkdir()
     shutil.copy(run.folder / "state.npz", unfinished)
