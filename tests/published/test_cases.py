@@ -7,6 +7,7 @@ shows how to run one by hand.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ import pytest
 from conftest import ROOT
 
 import sim
+from sim.common.shipped import DOCS
+from sim.model.catalogue import OUTPUTS
 from sim.parameters.scenario import Scenario
 from sim.statistics.expressions import evaluate, parse
 
 HERE = Path(__file__).parent
 BASE = ROOT / "params" / "base.toml"
+PAGE = DOCS / "calculator.md"
 BENCHMARK = "inferencex.toml"
 CASES = sorted(path.name for path in HERE.glob("*.toml") if path.name != BENCHMARK)
 MOST_SETTINGS = 8
@@ -50,6 +54,11 @@ def compute(settings: Settings, expression: str) -> float:
     return evaluate(expression, ds)[0]
 
 
+def printed(number: float) -> str:
+    """A number as the guide prints it: four digits."""
+    return f"{number:.4g}".replace("e+0", "e").replace("e+", "e")
+
+
 def figures() -> list[Any]:
     """Settings and figure of every published figure."""
     return [
@@ -64,6 +73,20 @@ def figures() -> list[Any]:
 def test_a_published_figure_comes_out(settings: Settings, figure: dict[str, Any]) -> None:
     value = compute(settings, figure["expression"])
     assert value == pytest.approx(figure["published"], rel=figure["within"])
+
+
+def test_the_guide_prints_what_comes_out() -> None:
+    expected = []
+    for name in CASES:
+        case = read(name)
+        for figure in case["figure"]:
+            value = compute(settings_of(case) | figure.get("at", {}), figure["expression"])
+            unit = OUTPUTS[parse(figure["expression"]).variable].unit
+            assert figure["unit"] == unit
+            published = f"{printed(figure['published'])} {unit}".removesuffix(" 1")
+            expected.append((name.removesuffix(".toml"), published, printed(value)))
+    rows = re.findall(r"^\| `([\w-]+)` \|[^|]*\| ([^|]*) \| ([^|]*) \|", PAGE.read_text(), re.M)
+    assert rows == expected
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +123,8 @@ def test_drafting_blackwell_and_deepseeks_fleet_are_near_their_measurements(
     }
     near = [r for r in modern.values() if 1 / benchmark["factor"] <= r <= benchmark["factor"]]
     assert len(near) >= benchmark["share"] * len(modern)
+    assert f"Of {len(modern)} points" in PAGE.read_text()
+    assert f"{len(near)} lie within a factor of {benchmark['factor']}" in PAGE.read_text()
     far = {f"{name} @{speed}" for (name, _, speed), r in modern.items() if r not in near}
     assert far == set(benchmark["far"])
 
