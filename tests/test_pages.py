@@ -62,7 +62,7 @@ def test_every_block_of_a_page_runs(
     set_up = 0
     for language, text in blocks(page):
         if language == "sh":
-            for line in text.splitlines():
+            for line in text.replace("\\\n", "").splitlines():
                 if "pip install" in line:
                     set_up += 1
                 else:

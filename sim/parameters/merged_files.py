@@ -31,6 +31,10 @@ class MergedFiles:
         location = location or self.document.location(key)
         self.faults.append(Fault(location, ".".join(key), message))
 
+    def is_set_alone(self, key: Key) -> bool:
+        """Whether a table stands in no file, so that all of it comes from `--set`."""
+        return self.document.location(key).file == "--set"
+
     def table(self, key: Key) -> dict[str, Any] | None:
         """The table of a key, empty if there is none.
 

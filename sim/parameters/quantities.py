@@ -28,6 +28,8 @@ from sim.parameters.locations import Key
 from sim.parameters.merged_files import MergedFiles
 from sim.parameters.scenario import Quantity
 
+SET_ALONE = "In no file: given by --set"
+
 
 def read_quantities(
     merged: MergedFiles, key: Key, fields: Mapping[str, Field], others: Mapping[str, Any]
@@ -75,6 +77,8 @@ def _read_quantity(
 ) -> Quantity | None:
     """The quantity of an entry, or None if it has faults."""
     before = len(merged.faults)
+    if merged.is_set_alone(key):
+        entry = {"unit": field.unit, "source": JUDGEMENT, "note": SET_ALONE} | entry
     source, note, as_of = read_provenance(merged, key, field.unit, entry)
     loads = _read_loads(merged, key, entry.get("loads", {}))
     distribution = _read_distribution(merged, key, field, entry, fiscal_year_end)

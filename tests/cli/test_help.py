@@ -8,8 +8,8 @@ from conftest import Command
 from sim.common.shipped import help_topics
 
 TOPICS = {
-    "clusters", "distributions", "files", "glossary", "model", "python", "results", "sampling",
-    "scenarios",
+    "calculator", "clusters", "distributions", "files", "glossary", "model", "python", "results",
+    "sampling", "scenarios",
 }  # fmt: skip
 
 

@@ -149,6 +149,31 @@ def test_set_takes_a_whole_table(folder: Folder) -> None:
     assert scenario.quantities[PUE].note == "mine"
 
 
+def test_set_of_an_input_that_no_file_gives_needs_a_number_alone(folder: Folder) -> None:
+    names = ("accelerator.measured_tps_decode", "labs.meta.relative_price")
+    scenario = folder.load(set={f"{name}.value": 2 for name in names})
+    for name in names:
+        quantity = scenario.quantities[name]
+        assert quantity.distribution == Fixed(value=2)
+        assert quantity.source == "judgement"
+        assert quantity.note == "In no file: given by --set"
+
+
+def test_set_of_an_input_that_no_file_gives_may_say_where_it_is_from(folder: Folder) -> None:
+    name = "accelerator.measured_tps_decode"
+    given = {"value": 2, "source": "deepseek-inference-day-2025", "note": "A day"}
+    quantity = folder.load(set={name: given}).quantities[name]
+    assert (quantity.source, quantity.note) == (given["source"], given["note"])
+    (fault,) = folder.faults(set={name: {"value": 2, "unit": "kW"}})
+    assert fault.message == "expected \"tokens/s\", got 'kW'"
+
+
+def test_an_input_that_an_overlay_adds_needs_unit_and_source(folder: Folder) -> None:
+    overlay = folder.overlay("[accelerator.measured_tps_decode]\nvalue = 2\n")
+    faults = folder.faults(overlay, {"accelerator.measured_tps_decode.value": 3})
+    assert {fault.message.split(":")[0] for fault in faults} == {"missing unit", "missing source"}
+
+
 def test_set_does_not_change_its_argument(folder: Folder) -> None:
     changes: dict[str, Any] = {PUE: {"value": 1.1}, "model.thresholds_gw": (8, 4)}
     given = copy.deepcopy(changes)
