@@ -12,7 +12,6 @@ from sim.kernels.formulas.buildout import (
     host_share,
     is_host,
 )
-from sim.kernels.formulas.fleet import contract_usd_per_hour
 from sim.kernels.formulas.hardware import HOURS_PER_YEAR, capex, it_capex, it_power_kw
 from sim.kernels.formulas.margins import lab_levies, lab_opex_ratio
 from sim.kernels.formulas.records import WorldRecords
@@ -108,7 +107,7 @@ def write_flows(world: WorldRecords) -> None:
     for k in range(len(world.landlords)):
         inputs, landlord = world.landlords[k], world.landlord_outputs[k]
         booked = booked_rate(g, hardware, inputs)
-        contract = contract_usd_per_hour(inputs.rent_busd_per_gw_year, g.accelerators)
+        contract = inputs.rent_busd_per_gw_year
         without = is_nan(contract)
         for q in range(QUARTERS):
             relative = 0.0
@@ -125,8 +124,8 @@ def write_flows(world: WorldRecords) -> None:
                 relative += relative_cost * average
                 relative_rented += relative_cost * outside
                 rented += outside
-                usd_per_hour = where(without, ledger.rent[i, q], contract)
-                rent += quarterly_busd(outside, g.accelerators, usd_per_hour)
+                hourly = quarterly_busd(outside, g.accelerators, ledger.rent[i, q])
+                rent += where(without, hourly, outside * contract / 4.0)
                 running += quarterly_busd(outside, g.accelerators, ledger.running_cost[i, q])
             quarterly = world.outputs.cost_index[q] / 4.0
             of_rented = relative_rented * booked * quarterly
@@ -187,9 +186,11 @@ def quarterly_interest_busd(terms: Landlord, book_value: float) -> float:
 
 
 @jit
-def arr_over_equity(arr: float, equity: float) -> float:
-    """ARR over the equity put in; NaN where there is none [1] (7.13)."""
-    return where(equity > 0.0, arr / equity, np.nan)
+def per_equity(equity_busd: float) -> float:
+    """1 over the equity put in; NaN where there is none [1/USD bn] (7.13)."""
+    if equity_busd > 0.0:
+        return 1.0 / equity_busd
+    return np.nan
 
 
 @jit
@@ -219,8 +220,9 @@ def write_exposure(world: WorldRecords) -> None:
             lab, host, pair = world.lab_outputs[i], world.hosts[i, k], world.host_outputs[i, k]
             rpo = terms.rpo_busd * host.rpo_share
             pair.rpo_by_lab = rpo
+            inverse = per_equity(host.equity_busd)
             for q in range(QUARTERS):
-                pair.arr_over_equity[q] = arr_over_equity(lab.arr[q], host.equity_busd)
+                pair.arr_over_equity[q] = lab.arr[q] * inverse
             dependence += host.rpo_share
             is_under = lab.lab_paid_margin[REFERENCE] < hurdle
             book_value = pair.net_book_value_by_lab[REFERENCE]

@@ -111,9 +111,7 @@ def write_paths(world: WorldRecords) -> None:
     throughput_weighted = 0.0  # weighted by the throughput of their vintage (8.6)
     for q in range(QUARTERS):
         t = years_from_reference(q)
-        gw = 0.0
-        for i in range(len(world.labs)):
-            gw += world.lab_outputs[i].gw[q]
+        gw = outputs.total_gw[q]
         if q <= REFERENCE:
             cost_weighted = gw
             throughput_weighted = gw
