@@ -21,6 +21,7 @@ Scale = Callable[[Values, Values, str], Array]
 
 TOLERANCE = 1e-12
 TRAINING, FINE_TUNE, INFERENCE = range(len(REGIMES))
+ELECTRICITY = [LAYERS.index("electricity_it"), LAYERS.index("electricity_overhead")]
 DIFFERENCES = [LAYERS.index("cost_of_capital"), LAYERS.index("landlord_margin")]
 
 
@@ -57,7 +58,18 @@ def _by_kind_of_token(name: str) -> Scale:
     return scale
 
 
-def _landlord_margin(name: str) -> Scale:
+def _margin_by_kind(name: str) -> Scale:
+    """Cost over price of a kind of token, if an hour cost its largest amount."""
+
+    def scale(x: Values, out: Values, mode: str) -> Array:
+        paid = out["accelerator_hour_cost"][..., INFERENCE, :].sum(axis=-1)
+        return np.maximum(1.0, (1.0 - out[name]) * hour(out)[..., INFERENCE] / paid)
+
+    return scale
+
+
+def _of_own(name: str) -> Scale:
+    """The larger of 1 and c/r, of a margin 1 - c/r."""
     return lambda x, out, mode: np.maximum(1.0, 1.0 - out[name])
 
 
@@ -86,10 +98,11 @@ def _duty_at_hurdle(x: Values, out: Values, mode: str) -> Array:
     """The quotient of cost and affordable cost, both less electricity (4.6)."""
     rented, markup = column(x, "rented_share"), column(x, "landlord_markup")
     passed_on = 1.0 + rented * markup if mode == "cost_plus" else 1.0 - rented
-    full_load_kw = np.prod([x[n] for n in ("accelerator_tdp_kw", "it_power_ratio", "pue")], axis=0)
-    electricity = passed_on * full_load_kw[..., None] * out["power_price"]
     active, idle = column(x, "active_load_online_inference"), column(x, "idle_load")
-    of_duty = electricity * out["duty_cycle"][..., INFERENCE] * (active - idle)
+    load = idle + out["duty_cycle"][..., INFERENCE] * (active - idle)
+    used = out["accelerator_hour_cost"][..., INFERENCE, ELECTRICITY].sum(axis=-1)
+    electricity = passed_on * used / load  # at full load
+    of_duty = electricity * (load - idle)
     cost = out["accelerator_hour_cost"][..., INFERENCE, :].sum(axis=-1) - of_duty
     duty = np.where(np.isfinite(out["duty_at_hurdle"]), out["duty_at_hurdle"], 0.0)
     entering = hour(out)[..., INFERENCE] + electricity * (1.0 + 2.0 * duty)
@@ -120,26 +133,42 @@ def _gross_margin(x: Values, out: Values, mode: str) -> Array:
 # What the sections on labs and landlords subtract
 
 
-def rate(out: Values) -> Array:
-    """The larger of owner's cost and rent [draw, 1, quarter, regime]."""
-    return np.maximum(out["owner_cost_economic"], out["rent_per_hour"])[:, None]
+def given(value: Array, otherwise: Array) -> Array:
+    """The value of an optional input, and `otherwise` where it is missing."""
+    return np.where(np.isnan(value), otherwise, value)
+
+
+def levies(x: Values) -> Array:
+    """Revenue-linked cost over revenue [draw, lab]."""
+    share = given(x["lab_revenue_share_rate"], column(x, "revenue_share_rate"))
+    return share + column(x, "serving_overhead_rate")
+
+
+def opex(x: Values) -> Array:
+    """Other operating cost over revenue [draw, lab]."""
+    return given(x["lab_noncompute_opex_ratio"], column(x, "noncompute_opex_ratio"))
 
 
 def _bill_regime(x: Values, out: Values, mode: str) -> Array:
-    """A bill if hours cost the larger of owner's cost and rent, and training had all of them."""
-    share = np.stack(
-        np.broadcast_arrays(1.0, x["fine_tune_share"][:, None], x["inference_share"]), axis=-1
-    )
-    capacity = out["accelerators"] * 8760 / 1e9
-    return capacity[..., None] * share[:, :, None, :] * rate(out)
+    """Bills by regime, training's as if it had all hours: its share is what others leave."""
+    bill = np.abs(out["compute_bill_regime"])
+    tuned, served = column(x, "fine_tune_share"), x["inference_share"]
+    share = np.stack(np.broadcast_arrays(1.0 - served - tuned, tuned, served), axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_all_hours = np.nanmax(bill / np.abs(share)[:, :, None, :], axis=-1)
+    return np.stack([of_all_hours, bill[..., FINE_TUNE], bill[..., INFERENCE]], axis=-1)
 
 
 def _bill(x: Values, out: Values, mode: str) -> Array:
     return _bill_regime(x, out, mode).sum(axis=-1)
 
 
+def _bill_per_gw(x: Values, out: Values, mode: str) -> Array:
+    return _bill(x, out, mode) * np.abs(out["bill_per_gw_year"] / out["compute_bill"])
+
+
 def _inference_bill(x: Values, out: Values, mode: str) -> Array:
-    return _bill_regime(x, out, mode)[..., INFERENCE]
+    return np.abs(out["compute_bill_regime"][..., INFERENCE])
 
 
 class Business(NamedTuple):
@@ -155,26 +184,34 @@ class Business(NamedTuple):
         """Revenue and cost added up over these years, the larger the less exact growth is."""
         flows = 0.0
         for flow, growth in ((self.revenue, self.revenue_growth), (self.cost, self.cost_growth)):
-            with np.errstate(invalid="ignore", divide="ignore"):
-                total = np.where(growth == 0, years, np.expm1(growth * years) / growth)
+            total = accumulated(growth, years)
             flows = flows + flow * total * (1 + years * (np.abs(growth) + self.inexact))
         return np.asarray(flows)
 
 
 def business(x: Values, out: Values, mode: str) -> Business:
+    """Flows at the end of the reference quarter; cost is what the profit leaves of revenue."""
     q = QUARTERS.index(REFERENCE_QUARTER)
     growth = np.log(x["arr_growth_2027"])
     cost = out["compute_cost"][:, [q, -1], INFERENCE]
     price = out["revenue_per_mtok_paid"][:, [q, -1]]
     erosion = (np.log(cost[:, 1] / cost[:, 0]) - np.log(price[:, 1] / price[:, 0]))[:, None]
     alpha = np.minimum(1, x["model_cadence_months"] / x["model_life_months"])[:, None]
+    years = column(x, "model_life_months") / 12
+    kept = alpha * out["arr"][..., q] * (1 - levies(x)) * accumulated(growth, years)
     return Business(
         alpha * out["arr"][..., q],
-        alpha * _inference_bill(x, out, mode)[..., q],
+        np.abs(kept - out["lifetime_gross_profit_busd"]) / accumulated(growth + erosion, years),
         growth,
         growth + erosion,
         1 + (mtok(out)[:, [q, -1], INFERENCE] / cost).max(axis=1)[:, None],
     )
+
+
+def accumulated(growth: Array, years: Array) -> Array:
+    """A flow of 1 at launch, added up over these years."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(growth == 0, years, np.expm1(growth * years) / growth)
 
 
 def flows(x: Values, out: Values, mode: str) -> Array:
@@ -183,10 +220,10 @@ def flows(x: Values, out: Values, mode: str) -> Array:
 
 
 def _generation(x: Values, out: Values, mode: str) -> Array:
-    """A generation's cost if training had all hours."""
+    """A generation's cost if training had all hours; a bill closes at twice its mean at most."""
     q = QUARTERS.index(REFERENCE_QUARTER)
     months = x["model_cadence_months"] * (1 + x["rd_staff_ratio"])
-    return _bill_regime(x, out, mode)[..., q, TRAINING] * months[:, None] / 12
+    return 2 * _bill_regime(x, out, mode)[..., q, TRAINING] * months[:, None] / 12
 
 
 def _per_generation(amount: Scale) -> Scale:
@@ -238,14 +275,10 @@ def _external(x: Values, out: Values, mode: str) -> Array:
 
 def _payback(x: Values, out: Values, mode: str) -> Array:
     """The time in which profit, at the rate at which it repays, makes up for what is inexact."""
-    q = QUARTERS.index(REFERENCE_QUARTER)
     years = np.where(np.isfinite(out["payback_months"]), out["payback_months"] / 12, 0.0)
     b = business(x, out, mode)
-    alpha = np.minimum(1, x["model_cadence_months"] / x["model_life_months"])[:, None]
-    levies = column(x, "revenue_share_rate") + column(x, "serving_overhead_rate")
-    spending = alpha * out["compute_bill_regime"][..., q, INFERENCE]
-    earning = b.revenue * (1 - levies) * np.exp(b.revenue_growth * years)
-    rate = np.abs(earning - spending * np.exp(b.cost_growth * years))
+    earning = b.revenue * (1 - levies(x)) * np.exp(b.revenue_growth * years)
+    rate = np.abs(earning - b.cost * np.exp(b.cost_growth * years))
     with np.errstate(divide="ignore", invalid="ignore"):
         inexact = (b.gross(years) + _generation(x, out, mode)) / rate
         return 12 * inexact + out["payback_months"]
@@ -254,11 +287,26 @@ def _payback(x: Values, out: Values, mode: str) -> Array:
 def _coverage(x: Values, out: Values, mode: str) -> Array:
     bill = np.abs(out["compute_bill"])
     wrong = _bill(x, out, mode) / bill
-    return np.maximum(1.0, out["arr"] / bill * wrong)
+    return np.maximum(1.0, _claimed(x, out) / bill * wrong)
+
+
+def _claimed(x: Values, out: Values) -> Array:
+    """Revenue, and what levies and opex take of it [draw, lab, quarter]."""
+    return out["average_arr"] * (1.0 + levies(x) + opex(x))[..., None]
 
 
 def _gap(x: Values, out: Values, mode: str) -> Array:
-    return np.maximum(_bill(x, out, mode), out["arr"])
+    return np.maximum(_bill(x, out, mode), _claimed(x, out))
+
+
+def _operating_margin(x: Values, out: Values, mode: str) -> Array:
+    return (_claimed(x, out) + _bill(x, out, mode)) / out["average_arr"]
+
+
+def _hosted(x: Values, out: Values, mode: str) -> Array:
+    """Facility GW at the larger of the shares between which a landlord's moves in 2026."""
+    share = np.maximum(x["host_share_2025"], x["host_share_2026"])
+    return out["facility_gw"][:, :, None, :] * share[..., None] + out["hosted_gw"]
 
 
 def _depreciation_rates(x: Values) -> tuple[Array, Array]:
@@ -284,11 +332,25 @@ def _book_value_by_lab(x: Values, out: Values, mode: str) -> Array:
     usd = it + x["facility_capex_usd_per_kw_it"] * kw
     bought = usd / (kw * x["facility_capacity_ratio"]) / 1e3 * (1 + x["capex_cost_growth"])
     per_gw = bought[:, None] + 2 * booked * out["cost_index"].max(axis=1)[:, None]
-    return out["hosted_gw"] * per_gw[:, None, :, None]
+    at_first = (column(x, "gw_definition_ratio") * x["gw_2025q4"])[..., None]
+    most = np.maximum(at_first * x["host_share_2025"], out["hosted_gw"].max(axis=-1))
+    value = x["relative_cost"][..., None] * most * per_gw[:, None, :]
+    return np.broadcast_to(value[..., None], out["hosted_gw"].shape)
 
 
 def _book_value(x: Values, out: Values, mode: str) -> Array:
     return _book_value_by_lab(x, out, mode).sum(axis=1)
+
+
+def _interest(x: Values, out: Values, mode: str) -> Array:
+    rented = _book_value_by_lab(x, out, mode) * (1.0 - x["captive"])[..., None]
+    return (x["debt_share"] * x["interest_rate"])[..., None] * rented.sum(axis=1) / 4
+
+
+def _margin_after_interest(x: Values, out: Values, mode: str) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        per_rent = _interest(x, out, mode) / out["rent_received"]
+    return _of_own("landlord_gross_margin")(x, out, mode) + per_rent
 
 
 def _exposed_book_value(x: Values, out: Values, mode: str) -> Array:
@@ -301,10 +363,12 @@ def _rpo_shortfall(x: Values, out: Values, mode: str) -> Array:
 
 
 def _of_arr(amount: Scale) -> Scale:
-    return lambda x, out, mode: np.maximum(1.0, amount(x, out, mode) / out["arr"])
+    return lambda x, out, mode: np.maximum(1.0, amount(x, out, mode) / out["average_arr"])
 
 
 SCALES: dict[str, Scale] = {
+    # what a promised speed costs: 1 less a share
+    "speed_cost": lambda x, out, _: np.ones(1),
     # layers and costs: the largest amount in an hour's cost
     "accelerator_hour_cost": lambda x, out, _: _layers(out["accelerator_hour_cost"], hour(out)),
     "unit_cost": lambda x, out, _: _layers(out["unit_cost"], mtok(out)),
@@ -313,8 +377,11 @@ SCALES: dict[str, Scale] = {
     "cost_input": _by_kind_of_token("cost_input"),
     "cost_cached": _by_kind_of_token("cost_cached"),
     # margins 1 - c/r: max(1, c/r)
-    "landlord_margin_book": _landlord_margin("landlord_margin_book"),
-    "landlord_margin_economic": _landlord_margin("landlord_margin_economic"),
+    "margin_output": _margin_by_kind("margin_output"),
+    "margin_input": _margin_by_kind("margin_input"),
+    "margin_cached": _margin_by_kind("margin_cached"),
+    "landlord_margin_book": _of_own("landlord_margin_book"),
+    "landlord_margin_economic": _of_own("landlord_margin_economic"),
     "inference_gross_margin": _inference_margin,
     "loaded_gross_margin": _loaded_margin,
     "fine_tune_gross_margin": _fine_tune_margin,
@@ -326,12 +393,18 @@ SCALES: dict[str, Scale] = {
     "withheld_by_delay_gw": _plan,
     "withheld_by_capex_gw": _plan,
     "withheld_by_power_gw": _plan,
+    # who houses whom in 2026: between two shares
+    "hosted_gw": _hosted,
+    "hosted_gw_landlord": lambda x, out, mode: _hosted(x, out, mode).sum(axis=1),
     # labs: bills of which training's is what inference and fine-tuning leave
     "compute_bill": _bill,
     "compute_bill_regime": _bill_regime,
-    "fleet_energy_twh": lambda x, out, _: out["gw"] * column(x, "pue")[..., None] * 8.76,
+    "bill_per_gw_year": _bill_per_gw,
+    "fleet_energy_twh": lambda x, out, _: out["facility_gw"] * column(x, "pue")[..., None] * 8.76,
+    "lab_unit_margin": _of_own("lab_unit_margin"),
     "lab_paid_margin": _of_arr(_inference_bill),
     "lab_loaded_margin": _of_arr(_inference_bill),
+    "operating_margin": _operating_margin,
     "coverage": _coverage,
     "shortfall": _coverage,
     "funding_gap_busd": _gap,
@@ -354,6 +427,9 @@ SCALES: dict[str, Scale] = {
     ),
     # landlords' books: purchases less depreciation
     "depreciation_gap": _depreciation_gap,
+    "landlord_gross_margin": _of_own("landlord_gross_margin"),
+    "interest_busd": _interest,
+    "landlord_margin_after_interest": _margin_after_interest,
     "net_book_value": _book_value,
     "net_book_value_by_lab": _book_value_by_lab,
     "nbv_under_hurdle": _exposed_book_value,
@@ -363,8 +439,14 @@ SCALES: dict[str, Scale] = {
     "power_scale": lambda x, out, _: np.ones(1),
 }
 
-# Flags that say a scale is below 1: they may differ where it is 1 but for rounding.
-FLAG_OF_SCALE = {"capex_binds": "capex_scale", "power_binds": "power_scale"}
+# Flags of an amount beyond a bound: they may differ where it is at the bound but for rounding.
+BOUND_OF_FLAG: dict[str, Callable[[Values, Values], Array]] = {
+    "capex_binds": lambda x, out: out["capex_scale"],
+    "power_binds": lambda x, out: out["power_scale"],
+    "instance_grown": lambda x, out: out["instance_accelerators"] / x["accelerators_per_instance"],
+    "speed_unreachable": lambda x, out: out["batch"] + (out["speed_cost"] > TOLERANCE),
+    "demand_exceeds_capacity": lambda x, out: out["implied_duty"],
+}
 
 
 def assert_agree(got: Values, expected: Values, x: Values, rental_mode: str = "cost_plus") -> None:
@@ -373,9 +455,9 @@ def assert_agree(got: Values, expected: Values, x: Values, rental_mode: str = "c
     for name, right in expected.items():
         value, right = np.asarray(got[name], float), np.asarray(right, float)
         assert value.shape == right.shape, f"{name}: {value.shape}, expected {right.shape}"
-        if name in FLAG_OF_SCALE:
-            settled = np.abs(expected[FLAG_OF_SCALE[name]] - 1.0) > TOLERANCE
-            right = np.where(settled, right, value)
+        if name in BOUND_OF_FLAG:
+            at_bound = np.abs(BOUND_OF_FLAG[name](x, expected) - 1.0) <= TOLERANCE
+            right = np.where(at_bound, value, right)
         of = SCALES[name](x, expected, rental_mode) if name in SCALES else np.abs(right)
         same = (value == right) | (np.isnan(value) & np.isnan(right))
         with np.errstate(invalid="ignore"):

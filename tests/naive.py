@@ -8,7 +8,8 @@ speed baseline.  Equation numbers in parentheses are those of the page; so are a
 Not covered: summaries over draws (probabilities, quantiles), and parameter files (domains,
 calendarisation of fiscal years).
 
-A lab that does not report its ARR has NaN there, and in all that contains it.
+A lab that does not report its ARR has NaN there, and in all that contains it.  An optional input
+that is missing is NaN, or the number that stands for it (`MISSING`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 Array = NDArray[np.float64]
 AnyArray = NDArray[Any]
@@ -41,11 +43,19 @@ LAB_VECTORS = (
     "planned_additions_2027_gw",
     "lab_delay_quarters",
     "arr_2025q4_busd",
+    "arr_2026q1_busd",
+    "arr_2026q2_busd",
+    "arr_2026q3_busd",
     "arr_2026q4_busd",
     "arr_growth_2027",
     "inference_share",
     "lab_free_token_share",
     "lab_is_china",
+    "lab_revenue_share_rate",
+    "lab_noncompute_opex_ratio",
+    "relative_throughput",
+    "relative_price",
+    "relative_cost",
 )
 LANDLORD_VECTORS = (
     "capex_2026_busd",
@@ -54,8 +64,34 @@ LANDLORD_VECTORS = (
     "lab_capacity_share",
     "book_life_offset_years",
     "rpo_busd",
+    "rent_busd_per_gw_year",
+    "other_cost_busd_per_gw_year",
+    "debt_share",
+    "interest_rate",
+    "firm_share",
+    "duration_years",
 )
-MATRICES = ("host_share_2026", "host_share_2027", "captive", "rpo_lab_share")
+MATRICES = (
+    "host_share_2025",
+    "host_share_2026",
+    "host_share_2027",
+    "captive",
+    "rpo_lab_share",
+    "host_equity_busd",
+)
+# What an input is where a file leaves it out; NaN says "missing" to the formulas.
+MISSING = {
+    **dict.fromkeys(("relative_throughput", "relative_price", "relative_cost", "firm_share"), 1.0),
+    **dict.fromkeys(("other_cost_busd_per_gw_year", "debt_share", "interest_rate"), 0.0),
+}
+OPTIONAL_SCALARS = (
+    "measured_owner_cost_usd_per_hour",
+    "measured_tps_decode",
+    "measured_tps_prefill",
+    "measured_tps_train",
+    "measured_run_hours",
+    "run_accelerators",
+)
 SHOCKS = ("eps_price", "eps_duty", "eps_power")
 FACTORS = ("demand", "technology", "power", "capital", "tier")
 
@@ -107,6 +143,11 @@ def quotient(numerator: Array, denominator: Array) -> Array:
         return np.asarray(numerator / denominator)
 
 
+def given(value: Array, otherwise: Array) -> Array:
+    """The value of an optional input, and `otherwise` where it is missing."""
+    return np.where(np.isnan(value), otherwise, value)
+
+
 # ---------------------------------------------------------------------------------------------
 # Section 2: throughput per regime, at the operating point of the reference quarter
 # ---------------------------------------------------------------------------------------------
@@ -131,14 +172,23 @@ def touched_bytes(x: Draws, batch: Array) -> Array:
     return weight_bytes(x) * (1.0 - (1.0 - x["active_params"] / n_tot) ** batch)
 
 
+def instance_size(x: Draws) -> Array:
+    """G of (2.0), accelerators of an instance that holds the model and one sequence."""
+    usable = x["hbm_usable_fraction"] * x["hbm_capacity_bytes"]
+    w, sequence = weight_bytes(x), x["kv_bytes_per_token"] * x["mean_context_tokens"]
+    holds_weights = w / (x["max_weight_share_of_hbm"] * usable)
+    holds_sequence = (w + sequence) / usable
+    return np.maximum(x["accelerators_per_instance"], np.maximum(holds_weights, holds_sequence))
+
+
 def instance_bandwidth(x: Draws) -> Array:
     """BW, achieved bytes per second of an instance."""
-    return x["accelerators_per_instance"] * x["hbm_bandwidth_bytes_per_s"] * x["mbu_decode"]
+    return instance_size(x) * x["hbm_bandwidth_bytes_per_s"] * x["mbu_decode"]
 
 
 def instance_flops(x: Draws) -> Array:
     """FL, achieved FLOP per second of an instance in decode."""
-    return x["accelerators_per_instance"] * x["peak_flops_serving"] * x["mfu_decode"]
+    return instance_size(x) * x["peak_flops_serving"] * x["mfu_decode"]
 
 
 def step_time(x: Draws, batch: Array) -> Array:
@@ -157,58 +207,54 @@ def step_time(x: Draws, batch: Array) -> Array:
 
 
 def decode(x: Draws) -> dict[str, AnyArray]:
-    """Operating batch and decode rate, (2.3)-(2.5)."""
-    g, context = x["draft_tokens"], x["mean_context_tokens"]
-    l_0, kv = x["step_overhead_s"], x["kv_bytes_per_token"]
-    bw, fl = instance_bandwidth(x), instance_flops(x)
-    e, w = accepted_tokens(x), weight_bytes(x)
+    """Full-batch roofline, the speed promised, and what it costs, (2.3)-(2.5) and (2.11)."""
+    size, e, w = instance_size(x), accepted_tokens(x), weight_bytes(x)
+    sequence = x["kv_bytes_per_token"] * x["mean_context_tokens"]
+    free = x["hbm_usable_fraction"] * size * x["hbm_capacity_bytes"] - w
+    b_kv = np.where(sequence == 0.0, np.inf, free / np.where(sequence == 0.0, 1.0, sequence))
+    b_0 = np.clip(b_kv, 1.0, 1e7)
+    t_0 = step_time(x, b_0)
+    tps_0 = e * b_0 / (t_0 * size)
+    v_0 = e / t_0
 
-    t_w = w / bw
-    c = (g + 1.0) * 2.0 * x["active_params"] / fl
-    s = np.maximum(kv * context / bw, (g + 1.0) * x["attention_flop_per_token_pair"] * context / fl)
-
-    tau_slo = e / (x["user_speed_tokens_per_s"] * (1.0 + x["draft_overhead"] * g))
-    tau_floor = x["min_latency_slack"] * (l_0 + t_w)
-    tau = np.maximum(tau_slo, tau_floor)
-
-    memory = x["hbm_usable_fraction"] * x["accelerators_per_instance"] * x["hbm_capacity_bytes"] - w
-    with np.errstate(divide="ignore"):
-        b_bw = (tau - l_0 - t_w) / s
-        b_fl = (tau - l_0) / (c + s)
-        b_kv = memory / (kv * context)
-    bounds = np.stack([b_bw, b_fl, b_kv], axis=-1)
-    batch = np.maximum(1.0, bounds.min(axis=-1))
-
-    t = step_time(x, batch)
-    rate = x["throughput_multiplier"] * e * batch / (t * x["accelerators_per_instance"])
+    drafting = 1.0 + x["draft_overhead"] * x["draft_tokens"]
+    v_h = e / ((x["step_overhead_s"] + w / instance_bandwidth(x)) * drafting)
+    v = np.maximum(x["user_speed_tokens_per_s"], v_0)
+    b = x["latency_exponent"]
+    phi = (1.0 + (v_0 / v_h) ** b) / (1.0 + (v / v_h) ** b)
+    in_flight = tps_0 * phi * size / v
     return {
-        "batch": batch,
-        "step_time_s": t,
-        "user_speed": e / t,
-        "binding_constraint": bounds.argmin(axis=-1),
-        "slo_missed": tau_floor > tau_slo,
-        "fits_in_memory": b_kv >= 1.0,
-        "tps_decode": rate,
+        "instance_accelerators": size,
+        "instance_grown": size > x["accelerators_per_instance"],
+        "batch": np.maximum(1.0, in_flight),
+        "step_time_s": e / v,
+        "user_speed": v,
+        "full_batch_speed": v_0,
+        "half_speed": v_h,
+        "speed_cost": 1.0 - phi,
+        "speed_unreachable": in_flight < 1.0,
+        "tps_decode": given(x["measured_tps_decode"], x["throughput_multiplier"] * tps_0 * phi),
     }
 
 
 def prefill(x: Draws) -> Array:
-    """Tokens per second per accelerator in prefill, (2.6)."""
+    """Tokens per second per accelerator in prefill, (2.6) or measured."""
     reach = x["mean_context_tokens"] * (1.0 + x["cache_hit_rate"]) / 2.0
     flop_pre = 2.0 * x["active_params"] + x["attention_flop_per_token_pair"] * reach
-    return x["throughput_multiplier"] * x["peak_flops_serving"] * x["mfu_prefill"] / flop_pre
+    flops = x["throughput_multiplier"] * x["peak_flops_serving"] * x["mfu_prefill"]
+    return given(x["measured_tps_prefill"], flops / flop_pre)
 
 
 def train(x: Draws) -> Array:
-    """Tokens per second per accelerator in frontier training, (2.8)."""
-    flops = x["throughput_multiplier"] * x["peak_flops_training"] * x["mfu_training"]
-    return flops / (6.0 * x["train_active_params"])
+    """Tokens per second per accelerator in frontier training, (2.8) or measured."""
+    flops = x["peak_flops_training"] * x["mfu_training"]
+    return given(x["measured_tps_train"], flops / (6.0 * x["train_active_params"]))
 
 
 def fine_tune(x: Draws) -> Array:
     """Tokens per second per accelerator in fine-tuning, (2.9)."""
     flop_ft = (6.0 - 2.0 * x["lora_share"]) * x["active_params"]
-    return x["throughput_multiplier"] * x["peak_flops_training"] * x["mfu_fine_tune"] / flop_ft
+    return x["peak_flops_training"] * x["mfu_fine_tune"] / flop_ft
 
 
 def request_bundle(x: Draws, tps: Draws) -> dict[str, Array]:
@@ -221,7 +267,7 @@ def request_bundle(x: Draws, tps: Draws) -> dict[str, Array]:
     return {"s_out": s_out, "s_in": s_in, "s_hit": s_hit, "s_bundle": s_bundle}
 
 
-def memory_traffic(x: Draws, batch: Array, t: Array) -> dict[str, Array]:
+def memory_traffic(x: Draws, batch: Array, speed: Array) -> dict[str, Array]:
     """Bytes moved, bandwidth-seconds and byte-seconds per output token, (2.10)."""
     e, kv = accepted_tokens(x), x["kv_bytes_per_token"]
     per_sequence = touched_bytes(x, batch) / batch + kv * x["mean_context_tokens"]
@@ -229,7 +275,7 @@ def memory_traffic(x: Draws, batch: Array, t: Array) -> dict[str, Array]:
     return {
         "hbm_bytes_per_output_token": hbm_bytes,
         "hbm_bandwidth_s_per_output_token": hbm_bytes / x["hbm_bandwidth_bytes_per_s"],
-        "hbm_capacity_byte_s_per_output_token": per_sequence * t / e,
+        "hbm_capacity_byte_s_per_output_token": per_sequence / speed,
     }
 
 
@@ -263,17 +309,29 @@ def accelerators_per_gw(x: Draws) -> Array:
 
 
 def capex_per_gw(x: Draws) -> Array:
-    """USD bn per facility GW at q*, (6.2)."""
+    """USD bn per facility GW of the vintage of each quarter, (6.2) and (1.9)."""
     assets = capital(x)
-    return (assets["it"] + assets["f"]) * accelerators_per_gw(x) / 1e9
+    at_reference = (assets["it"] + assets["f"]) * accelerators_per_gw(x) / 1e9
+    growth = (1.0 + x["capex_cost_growth"])[:, None] ** np.maximum(YEARS, 0.0)
+    return at_reference[:, None] * growth
 
 
 def gw_2026(x: Draws) -> Array:
-    """G[l, q] of 2026, (6.1); axes (draw, lab, 4)."""
+    """G[l, q] of 2026 as stated, (6.1); axes (draw, lab, 4)."""
     g0 = x["gw_2025q4"]
     g4 = np.maximum(x["gw_2026q4"], g0)
     power = (np.arange(4) + 1.0) / 4.0
     return g0[..., None] * (g4 / g0)[..., None] ** power
+
+
+def definition(x: Draws) -> Array:
+    """x_G of (6.16), facility GW per GW as stated; axes (draw, 1)."""
+    return x["gw_definition_ratio"][:, None]
+
+
+def hosted_2025q4(x: Draws) -> Array:
+    """Facility GW hosted at the end of 2025, (6.17); axes (draw, lab, landlord)."""
+    return (definition(x) * x["gw_2025q4"])[..., None] * x["host_share_2025"]
 
 
 def landlord_capex(x: Draws) -> Array:
@@ -300,16 +358,23 @@ def cumulative_plan(planned: Array, quarters: Array) -> Array:
 
 
 def buildout(x: Draws) -> dict[str, AnyArray]:
-    """GW by lab and landlord with the limits on them, (6.1)-(6.6)."""
+    """GW by lab and landlord with the limits on them, (6.1)-(6.6), (6.16) and (6.17).
+
+    `gw` and what is withheld are in GW as stated, all else in facility GW.
+    """
     n, labs = x["gw_2025q4"].shape
     landlords = x["capex_2026_busd"].shape[-1]
     western = x["lab_is_china"] == 0.0
+    ratio = definition(x)
 
     gw = np.empty((n, labs, QUARTERS))
     gw[..., :4] = gw_2026(x)
     hosted = np.empty((QUARTERS, n, labs, landlords))
     for q in range(4):
-        hosted[q] = gw[..., q, None] * x["host_share_2026"]
+        moved = (q + 1.0) / 4.0
+        share = x["host_share_2025"] + (x["host_share_2026"] - x["host_share_2025"]) * moved
+        hosted[q] = (ratio * gw[..., q])[..., None] * share
+    base = (ratio * gw[..., Q_STAR])[..., None] * x["host_share_2026"]
     capex_scale = np.ones((n, landlords, QUARTERS))
     power_scale = np.ones((n, QUARTERS))
 
@@ -320,12 +385,11 @@ def buildout(x: Draws) -> dict[str, AnyArray]:
     buildable = np.zeros((n, landlords))  # sum of Y[k, i] over i <= j
     for j in (1, 2, 3, 4):
         q = Q_STAR + j
-        shifted = np.maximum(0.0, j - x["lab_delay_quarters"])
-        wish = cumulative_plan(planned, shifted)[..., None] * x["host_share_2027"]  # (6.3)
-        unit_capex = capex_per_gw(x) * (1.0 + x["capex_cost_growth"]) ** YEARS[q]
+        due = cumulative_plan(planned, np.maximum(0.0, j - x["lab_delay_quarters"]))
+        wish = (ratio * due)[..., None] * x["host_share_2027"]  # (6.3)
         spent = capex[..., q - CAPEX_LEAD_QUARTERS]
         spent = spent * x["ai_capex_share"] * x["lab_capacity_share"]
-        buildable = buildable + spent / unit_capex[:, None]  # (6.4)
+        buildable = buildable + spent / capex_per_gw(x)[:, q, None]  # (6.4)
 
         want = np.maximum(wish - done, 0.0)
         f_k = scale(buildable - done.sum(axis=1), want.sum(axis=1))
@@ -339,19 +403,21 @@ def buildout(x: Draws) -> dict[str, AnyArray]:
         inc = inc * lab_f_p[..., None]
 
         done = done + inc
-        gw[..., q] = gw[..., Q_STAR] + done.sum(axis=2)  # (6.6)
-        hosted[q] = hosted[Q_STAR] + done
+        gw[..., q] = gw[..., Q_STAR] + done.sum(axis=2) / ratio  # (6.6)
+        hosted[q] = base + done
         capex_scale[..., q] = f_k
         power_scale[:, q] = f_p
 
-    # Why the plan is not in service at 2027Q4: `want`, `f_k` and `power_cut` are those of the
-    # last quarter.
+    # Why the plan is not in service at 2027Q4: `due`, `want`, `f_k` and `power_cut` are those of
+    # the last quarter.
     plan, after_crunch = x["planned_additions_2027_gw"], planned.sum(axis=-1)
-    due = cumulative_plan(planned, np.maximum(0.0, 4.0 - x["lab_delay_quarters"]))
+    facility_gw = ratio[..., None] * gw
     hosted_gw = np.moveaxis(hosted, 0, -1)
     return {
         "gw": gw,
-        "accelerators": gw * accelerators_per_gw(x)[:, None, None],
+        "total_gw": gw.sum(axis=1),
+        "facility_gw": facility_gw,
+        "accelerators": facility_gw * accelerators_per_gw(x)[:, None, None],
         "hosted_gw": hosted_gw,
         "hosted_gw_landlord": hosted_gw.sum(axis=1),
         "capex_scale": capex_scale,
@@ -361,8 +427,8 @@ def buildout(x: Draws) -> dict[str, AnyArray]:
         "landlord_capex_busd": capex,
         "withheld_by_crunch_gw": plan - after_crunch,
         "withheld_by_delay_gw": after_crunch - due,
-        "withheld_by_capex_gw": (want * (1.0 - f_k)[:, None, :]).sum(axis=2),
-        "withheld_by_power_gw": power_cut.sum(axis=2),
+        "withheld_by_capex_gw": (want * (1.0 - f_k)[:, None, :]).sum(axis=2) / ratio,
+        "withheld_by_power_gw": power_cut.sum(axis=2) / ratio,
     }
 
 
@@ -470,25 +536,43 @@ def average_power_kw(x: Draws, duty: Array) -> Array:
     return it_power_kw(x)[:, None, None] * (duty * lam + (1.0 - duty) * lam_0)
 
 
-def hourly_cost(x: Draws, path: Draws, view: str, rental_mode: str) -> dict[str, AnyArray]:
-    """Hourly stack of section 1, quarter by quarter, (1.5)-(1.7)."""
+def owner_layers(x: Draws, path: Draws, view: str) -> Array:
+    """Layers 0..9 before a measured cost, (1.5); axes (draw, quarter, regime, layer)."""
     energy = average_power_kw(x, path["duty_cycle"]) * path["power_price"][:, :, None]
-    overhead = energy * (x["pue"] - 1.0)[:, None, None]
-    fixed = {
-        v: capital_layers(x, v)[:, None, :] * path["cost_index"][:, :, None]
-        for v in ("economic", "accounting")
-    }
-    owner = {v: energy + overhead + layers.sum(axis=-1)[:, :, None] for v, layers in fixed.items()}
+    layers = np.empty((*energy.shape, COMPUTE_LAYERS - 1))
+    layers[..., 0] = energy
+    layers[..., 1] = energy * (x["pue"] - 1.0)[:, None, None]
+    fixed = capital_layers(x, view)[:, None, :] * path["cost_index"][:, :, None]
+    layers[..., 2:] = fixed[:, :, None, :]
+    return layers
 
+
+def measured_over_modelled(x: Draws, economic: Array) -> Array:
+    """Omega of (1.8), 1 without a measured owner's cost; axes (draw, regime)."""
+    measured = x["measured_owner_cost_usd_per_hour"][:, None]
+    modelled = economic[:, Q_STAR].sum(axis=-1)
+    return given(measured / modelled, np.ones_like(modelled))
+
+
+def owner_stacks(x: Draws, path: Draws) -> tuple[dict[str, Array], Array]:
+    """Layers 0..9 by view with a measured cost in them, and omega of (1.8)."""
+    layers = {view: owner_layers(x, path, view) for view in ("economic", "accounting")}
+    omega = measured_over_modelled(x, layers["economic"])
+    return {view: stack * omega[:, None, :, None] for view, stack in layers.items()}, omega
+
+
+def hourly_cost(
+    x: Draws, owner_stack: Mapping[str, Array], view: str, rental_mode: str
+) -> dict[str, AnyArray]:
+    """Hourly stack of section 1, quarter by quarter, (1.6) and (1.7)."""
+    owner = {v: layers.sum(axis=-1) for v, layers in owner_stack.items()}
     if rental_mode == "cost_plus":
         rent = (1.0 + x["landlord_markup"])[:, None, None] * owner["economic"]
     else:
-        rent = np.repeat(x["rental_price_usd_per_hour"], energy[0].size).reshape(energy.shape)
+        rent = np.zeros_like(owner["economic"]) + x["rental_price_usd_per_hour"][:, None, None]
 
-    stack = np.zeros((*energy.shape, LAYERS))
-    stack[..., 0] = energy
-    stack[..., 1] = overhead
-    stack[..., 2:10] = fixed[view][:, :, None, :]
+    stack = np.zeros((*rent.shape, LAYERS))
+    stack[..., : COMPUTE_LAYERS - 1] = owner_stack[view]
     stack[..., 10] = x["rented_share"][:, None, None] * (rent - owner[view])  # (1.7)
     return {
         "accelerator_hour_cost": stack,
@@ -498,6 +582,21 @@ def hourly_cost(x: Draws, path: Draws, view: str, rental_mode: str) -> dict[str,
         "landlord_margin_book": 1.0 - owner["accounting"] / rent,
         "landlord_margin_economic": 1.0 - owner["economic"] / rent,
         "pue_above_capacity_ratio": x["pue"] > x["facility_capacity_ratio"],
+    }
+
+
+def hours_per_gw(x: Draws) -> Array:
+    """Accelerator-hours of a facility GW in a year."""
+    return accelerators_per_gw(x) * HOURS_PER_YEAR
+
+
+def per_gw_year(x: Draws, hourly: Draws) -> dict[str, Array]:
+    """USD bn per facility GW(-year) of the reference stack, (1.9)."""
+    busd = hours_per_gw(x)[:, None] / 1e9
+    return {
+        "capex_per_gw": capex_per_gw(x),
+        "owner_cost_per_gw_year": hourly["owner_cost_economic"][..., INFERENCE] * busd,
+        "rent_per_gw_year": hourly["rent_per_hour"][..., INFERENCE] * busd,
     }
 
 
@@ -533,6 +632,16 @@ def token_cost(
         "cost_input": k * bundle["s_in"][:, None],
         "cost_cached": k * bundle["s_hit"][:, None],
         "wh_per_token": wh,
+        **per_query(x, wh, paid_s[..., INFERENCE]),
+    }
+
+
+def per_query(x: Draws, wh_per_token: Array, paid_s: Array) -> dict[str, Array]:
+    """Energy of a query, and tokens of a paid megawatt, (3.5)."""
+    tokens = (1.0 + x["input_output_ratio"]) * x["query_output_tokens"]
+    return {
+        "wh_per_query": wh_per_token * tokens[:, None],
+        "tokens_per_s_per_mw": accelerators_per_gw(x)[:, None] / (1000.0 * paid_s),
     }
 
 
@@ -541,18 +650,44 @@ def token_cost(
 # ---------------------------------------------------------------------------------------------
 
 
+def realisation(x: Draws) -> Array:
+    """Revenue over list price, section 4.1."""
+    s_api = x["api_token_share"]
+    api = s_api * (1.0 - x["api_discount"])
+    return api + (1.0 - s_api) * x["subscription_realisation"]
+
+
 def revenue(x: Draws, index: Array) -> dict[str, Array]:
     """USD per paid and per served blended Mtok, (4.1) and (4.2)."""
-    h, ratio, s_api = x["cache_hit_rate"], x["input_output_ratio"], x["api_token_share"]
+    h, ratio = x["cache_hit_rate"], x["input_output_ratio"]
     charged_input = (1.0 - h) + h * x["cached_price_ratio"]
     list_bundle = (
         x["price_output_usd_per_mtok"] + ratio * x["price_input_usd_per_mtok"] * charged_input
     )
-    api = s_api * (1.0 - x["api_discount"])
-    realisation = api + (1.0 - s_api) * x["subscription_realisation"]
-    paid = (list_bundle * realisation / (1.0 + ratio))[:, None] * index
+    paid = (list_bundle * realisation(x) / (1.0 + ratio))[:, None] * index
     served = paid * (1.0 - x["free_token_share"])[:, None]
     return {"revenue_per_mtok_paid": paid, "revenue_per_mtok_served": served}
+
+
+def margins_by_kind(x: Draws, index: Array, cost: Draws) -> dict[str, Array]:
+    """Margin of each kind of token at its own price, (4.11)."""
+    price_in = x["price_input_usd_per_mtok"]
+    prices = {
+        "output": x["price_output_usd_per_mtok"],
+        "input": price_in,
+        "cached": price_in * x["cached_price_ratio"],
+    }
+    return {
+        f"margin_{kind}": 1.0
+        - quotient(cost[f"cost_{kind}"], (price * realisation(x))[:, None] * index)
+        for kind, price in prices.items()
+    }
+
+
+def revenue_per_gw_year(x: Draws, paid_revenue: Array, paid_s: Array) -> Array:
+    """USD bn per year of a facility GW that serves paid tokens only, section 4.1."""
+    mtok_per_year = 3600.0 * HOURS_PER_YEAR / 1e6 / paid_s
+    return paid_revenue * mtok_per_year * accelerators_per_gw(x)[:, None] / 1e9
 
 
 def margins(x: Draws, path: Draws, rev: Draws, cost: Draws) -> dict[str, Array]:
@@ -572,7 +707,13 @@ def margins(x: Draws, path: Draws, rev: Draws, cost: Draws) -> dict[str, Array]:
 
 
 def duty_at_hurdle(
-    x: Draws, path: Draws, paid_revenue: Array, s_native: Array, stack: Array, rental_mode: str
+    x: Draws,
+    path: Draws,
+    paid_revenue: Array,
+    s_native: Array,
+    stack: Array,
+    omega: Array,
+    rental_mode: str,
 ) -> Array:
     """u* of (4.6), +inf where no utilisation can reach the hurdle margin."""
     lam, lam_0 = x["active_load_online_inference"][:, None], x["idle_load"][:, None]
@@ -581,7 +722,7 @@ def duty_at_hurdle(
         c = 1.0 + x["rented_share"] * x["landlord_markup"]
     else:
         c = 1.0 - x["rented_share"]
-    e = (c * it_power_kw(x) * x["pue"])[:, None] * path["power_price"]
+    e = (c * omega[:, INFERENCE] * it_power_kw(x) * x["pue"])[:, None] * path["power_price"]
     hourly = stack[..., INFERENCE, :COMPUTE_LAYERS].sum(axis=-1)
     fixed = hourly - e * (u * lam + (1.0 - u) * lam_0)  # Fx
     affordable = (
@@ -607,65 +748,101 @@ def opening(closing: Array, before: Array) -> Array:
     return np.concatenate([before[..., None], closing[..., :-1]], axis=-1)
 
 
-def hosted_2025q4(x: Draws) -> Array:
-    """Hosted GW before 2026Q1; axes (draw, lab, landlord)."""
-    return x["gw_2025q4"][:, :, None] * x["host_share_2026"]
-
-
-def average_stocks(x: Draws, gw: Array, hosted: Array) -> dict[str, Array]:
-    """Gbar[l, q] and hbar[l, k, q] of (6.7), and the part of each lab that is rented."""
-    g_bar = (opening(gw, x["gw_2025q4"]) + gw) / 2.0
+def average_stocks(x: Draws, facility_gw: Array, hosted: Array) -> dict[str, Array]:
+    """Fbar[l, q] and hbar[l, k, q] of (6.7), facility GW."""
     h_bar = (opening(hosted, hosted_2025q4(x)) + hosted) / 2.0
-    external = h_bar * (1.0 - x["captive"])[:, :, None]
     return {
-        "g_bar": g_bar,
+        "f_bar": (opening(facility_gw, definition(x) * x["gw_2025q4"]) + facility_gw) / 2.0,
         "h_bar": h_bar,
-        "external": external,  # hbar*(1 - CAPTIVE)
-        "rented": external.sum(axis=2) / g_bar,
+        "external": h_bar * (1.0 - x["captive"])[:, :, None],  # hbar*(1 - CAPTIVE)
     }
 
 
 def regime_shares(x: Draws) -> Array:
-    """w_l[r] of (6.7a), shares of accelerator-hours; axes (draw, lab, regime)."""
+    """w_l[r] of section 6.3, shares of accelerator-hours; axes (draw, lab, regime)."""
     inference = x["inference_share"]
     tune = np.broadcast_to(x["fine_tune_share"][:, None], inference.shape)
     return np.stack([1.0 - inference - tune, tune, inference], axis=-1)
 
 
-def compute_bills(x: Draws, stock: Draws, cost: Draws) -> dict[str, Array]:
-    """USD bn per year by lab, (6.8); economic whatever the view."""
-    hours = stock["g_bar"] * accelerators_per_gw(x)[:, None, None] * HOURS_PER_YEAR
-    owner = cost["owner_cost_economic"][:, None]  # (draw, 1, quarter, regime)
-    markup = cost["rent_per_hour"][:, None] - owner
-    hourly = owner + stock["rented"][..., None] * markup
-    shares = regime_shares(x)
-    bill = hours[..., None] * shares[:, :, None, :] * hourly / 1e9
-    return {
-        "compute_bill_regime": bill,
-        "compute_bill": bill.sum(axis=-1),
-        "training_share_below_zero": (shares[..., TRAIN] < 0.0).any(axis=1),
-    }
+def lab_owner_cost(x: Draws, economic: Array, first: int, last: int) -> Array:
+    """USD per hour of layers 0-1 and of `first`..`last` for a lab's hardware, as in (6.12).
+
+    `economic` holds the layers of the reference; axes (draw, lab, quarter, regime).
+    """
+    electricity = economic[..., :2].sum(axis=-1)[:, None]
+    capital_type = economic[..., first : last + 1].sum(axis=-1)[:, None]
+    return np.asarray(electricity + x["relative_cost"][..., None, None] * capital_type)
+
+
+def rent_of(x: Draws, owner_l: Array, landlord: int, rental_mode: str) -> Array:
+    """rent[l, k, q, r] of a landlord, USD per hour, (6.13); axes (draw, lab, quarter, regime)."""
+    if rental_mode == "cost_plus":
+        without = (1.0 + x["landlord_markup"])[:, None, None, None] * owner_l
+    else:
+        without = np.zeros_like(owner_l) + x["rental_price_usd_per_hour"][:, None, None, None]
+    contract = x["rent_busd_per_gw_year"][:, landlord] * 1e9 / hours_per_gw(x)
+    return given(contract[:, None, None, None], without)
+
+
+def bills(x: Draws, hosted: Array, owner_l: Array, rental_mode: str) -> Array:
+    """USD bn per year by lab and regime of facility GW `hosted`, (6.8), whatever the view."""
+    gw_times_price = np.zeros_like(owner_l)
+    for k in range(hosted.shape[2]):
+        captive = x["captive"][:, k][:, None, None] == 1.0
+        price = np.where(captive, owner_l, rent_of(x, owner_l, k, rental_mode))
+        gw_times_price += hosted[:, :, k, :, None] * price
+    shares = regime_shares(x)[:, :, None, :]
+    return hours_per_gw(x)[:, None, None, None] / 1e9 * shares * gw_times_price
 
 
 def annual_recurring_revenue(x: Draws) -> Array:
-    """ARR[l, q] of (6.9a), USD bn per year; axes (draw, lab, quarter).
+    """ARR[l, q] of (6.11), USD bn per year at the ends of quarters; axes (draw, lab, quarter).
 
-    The geometric path of 2026 is written as a weighted geometric mean, right at 0 too.
+    A quarter of 2026 without a published point is log-linear between the nearest points around it.
     """
-    first, last = x["arr_2025q4_busd"][..., None], x["arr_2026q4_busd"][..., None]
+    points = [x["arr_2025q4_busd"]]
+    points += [x[f"arr_2026q{i}_busd"] for i in (1, 2, 3, 4)]
+    left, left_at = [points[0]], [np.zeros_like(points[0])]
+    for i in (1, 2, 3, 4):
+        left.append(given(points[i], left[-1]))
+        left_at.append(np.where(np.isnan(points[i]), left_at[-1], float(i)))
+    right, right_at = [points[4]], [np.full_like(points[4], 4.0)]
+    for i in (3, 2, 1, 0):
+        right.insert(0, given(points[i], right[0]))
+        right_at.insert(0, np.where(np.isnan(points[i]), right_at[0], float(i)))
+
+    arr = np.empty((*points[0].shape, QUARTERS))
+    for q in range(4):
+        i = q + 1
+        span = right_at[i] - left_at[i]
+        weight = (i - left_at[i]) / np.where(span == 0.0, 1.0, span)
+        path = left[i] * (right[i] / left[i]) ** weight
+        arr[..., q] = given(points[i], path)
     growth = x["arr_growth_2027"][..., None]
-    weight = (np.arange(Q_STAR + 1) + 1.0) / 4.0
-    return np.concatenate(
-        [first ** (1.0 - weight) * last**weight, last * growth ** YEARS[Q_STAR + 1 :]], axis=-1
-    )
+    arr[..., Q_STAR + 1 :] = arr[..., Q_STAR, None] * growth ** YEARS[Q_STAR + 1 :]
+    return arr
+
+
+def average_arr(x: Draws, arr: Array) -> Array:
+    """Abar[l, q] of (6.10), the mean of a quarter in which ARR grows at one rate.
+
+    (b - a)/ln(b/a) is written so that nothing cancels where b is close to a.
+    """
+    before = opening(arr, x["arr_2025q4_busd"])
+    ln = np.log(arr / before)
+    flat = np.abs(ln) < 1e-6
+    safe = np.where(flat, 1.0, ln)
+    return np.where(flat, (arr + before) / 2.0, before * np.expm1(safe) / safe)
 
 
 def fleets(x: Draws, stock: Draws, path: Draws, cost: Draws, rev: Draws) -> dict[str, Array]:
-    """Tokens, revenue at the price list, and energy of each fleet, (6.8a), (6.9) and (6.9c)."""
-    g_bar, shares = stock["g_bar"], regime_shares(x)
+    """Tokens, revenue at the price list, and energy of each fleet, (6.9)."""
+    f_bar, shares = stock["f_bar"], regime_shares(x)
     paid_s = cost["paid_seconds_per_token"][:, None, :, INFERENCE]
-    accelerators = g_bar * accelerators_per_gw(x)[:, None, None]
-    tokens = accelerators * shares[:, :, None, INFERENCE] / paid_s
+    accelerators = f_bar * accelerators_per_gw(x)[:, None, None]
+    busy = shares[:, :, INFERENCE] * x["relative_throughput"]
+    tokens = accelerators * busy[..., None] / paid_s
     paid_mtok = (
         tokens * 3600.0 * HOURS_PER_YEAR / 1e6 * (1.0 - x["lab_free_token_share"])[..., None]
     )
@@ -675,38 +852,77 @@ def fleets(x: Draws, stock: Draws, path: Draws, cost: Draws, rev: Draws) -> dict
     energy_ratio = (x["pue"] / x["facility_capacity_ratio"])[:, None, None]
     return {
         "fleet_tokens_per_s": tokens,
-        "capacity_revenue": paid_mtok * rev["revenue_per_mtok_paid"][:, None, :] / 1e9,
-        "fleet_energy_twh": g_bar * mean_load * energy_ratio * 8.76,
+        "capacity_revenue": paid_mtok * lab_revenue_per_mtok(x, rev) / 1e9,
+        "fleet_energy_twh": f_bar * mean_load * energy_ratio * 8.76,
+        "training_share_below_zero": (shares[..., TRAIN] < 0.0).any(axis=1),
+    }
+
+
+def lab_revenue_per_mtok(x: Draws, rev: Draws) -> Array:
+    """rp_l*rev_paid, USD per paid Mtok of a lab; axes (draw, lab, quarter)."""
+    return x["relative_price"][..., None] * rev["revenue_per_mtok_paid"][:, None, :]
+
+
+def demand(x: Draws, a_bar: Array, fleet: Draws, path: Draws, rev: Draws) -> dict[str, AnyArray]:
+    """What revenue buys against what the fleet serves, (6.14) and (6.15)."""
+    ratio = quotient(a_bar, fleet["capacity_revenue"])
+    served = lab_revenue_per_mtok(x, rev) * (1.0 - x["lab_free_token_share"])[..., None]
+    duty = path["duty_cycle"][:, None, :, INFERENCE] * ratio
+    return {
+        "arr_capacity_ratio": ratio,
+        "tokens_demanded_per_s": quotient(a_bar * 1e9, served) * 1e6 / (3600.0 * HOURS_PER_YEAR),
+        "implied_duty": duty,
+        "demand_exceeds_capacity": duty > 1.0,
     }
 
 
 # ---------------------------------------------------------------------------------------------
-# (4.9), (4.10) and (7.6): margins and coverage by lab, top-down
+# (4.9), (4.10), (4.12), (4.13) and (7.6): margins and coverage by lab
 # ---------------------------------------------------------------------------------------------
 
 
 def levies(x: Draws) -> Array:
-    """r_s + r_o, the revenue-linked cost of revenue."""
-    return x["revenue_share_rate"] + x["serving_overhead_rate"]
+    """r_s,l + r_o, the revenue-linked cost of revenue; axes (draw, lab)."""
+    share = given(x["lab_revenue_share_rate"], x["revenue_share_rate"][:, None])
+    return share + x["serving_overhead_rate"][:, None]
 
 
-def lab_margins(x: Draws, arr: Array, bill: Array) -> dict[str, Array]:
-    """Paid and loaded margin of each lab, (4.9) and (4.10); `bill` is by regime."""
-    per_arr = quotient(bill[..., INFERENCE], arr)
+def opex(x: Draws) -> Array:
+    """o_l, other operating cost over ARR; axes (draw, lab)."""
+    return given(x["lab_noncompute_opex_ratio"], x["noncompute_opex_ratio"][:, None])
+
+
+def lab_margins(x: Draws, a_bar: Array, bill: Array) -> dict[str, Array]:
+    """Paid, loaded and operating margin, (4.9), (4.10), (4.13); `bill` is by regime."""
+    per_arr = quotient(bill[..., INFERENCE], a_bar)
     paid_share = (1.0 - x["lab_free_token_share"])[..., None]
+    all_compute = quotient(bill.sum(axis=-1), a_bar)
     return {
         "lab_paid_margin": 1.0 - per_arr * paid_share,
-        "lab_loaded_margin": (1.0 - levies(x))[:, None, None] - per_arr,
+        "lab_loaded_margin": 1.0 - levies(x)[..., None] - per_arr,
+        "operating_margin": 1.0 - levies(x)[..., None] - opex(x)[..., None] - all_compute,
     }
 
 
-def coverages(x: Draws, arr: Array, total_bill: Array) -> dict[str, Array]:
+def lab_unit_margin(
+    x: Draws, stock: Draws, owner_l: Array, cost: Draws, rev: Draws, mode: str
+) -> Array:
+    """(4.12), a number for every lab: the hours and the paid share of tokens cancel."""
+    one = {**x, "inference_share": np.ones_like(x["inference_share"])}
+    per_year = bills(one, stock["h_bar"], owner_l, mode)[..., INFERENCE] / stock["f_bar"]
+    hourly = per_year * 1e9 / hours_per_gw(x)[:, None, None]
+    paid_s = cost["paid_seconds_per_token"][:, None, :, INFERENCE]
+    per_mtok = hourly / 3600.0 * paid_s / x["relative_throughput"][..., None] * 1e6
+    return 1.0 - quotient(per_mtok, lab_revenue_per_mtok(x, rev))
+
+
+def coverages(x: Draws, a_bar: Array, total_bill: Array) -> dict[str, Array]:
     """Revenue after levies and opex against the whole compute bill, (7.6)."""
-    available = arr * (1.0 - levies(x) - x["noncompute_opex_ratio"])[:, None, None]
+    available = a_bar * (1.0 - levies(x) - opex(x))[..., None]
     coverage = quotient(available, total_bill)
     return {
         "coverage": coverage,
-        "shortfall": np.maximum(0.0, 1.0 - coverage),
+        "shortfall": np.clip(1.0 - coverage, 0.0, 1.0),
         "funding_gap_busd": np.maximum(0.0, total_bill - available),
     }
 
@@ -716,19 +932,25 @@ def coverages(x: Draws, arr: Array, total_bill: Array) -> dict[str, Array]:
 # ---------------------------------------------------------------------------------------------
 
 
-def named_run(x: Draws, hourly_train: Array) -> dict[str, Array]:
-    """Useful accelerator-hours and USD of the final run, (5.1) and (5.2)."""
-    flop = 6.0 * x["train_active_params"] * x["train_tokens"] * (1.0 + x["rl_compute_ratio"])
-    per_second = x["peak_flops_training"] * x["mfu_training"] * x["throughput_multiplier"]
-    hours = flop / (per_second * x["goodput_frontier_training"] * 3600.0)
+def named_run(x: Draws, tps_train: Array, hourly_train: Array, power: Array) -> dict[str, Array]:
+    """Hours, USD, FLOP, days and energy of the final run, (5.1), (5.2) and (5.9)."""
+    tokens = x["train_tokens"] * (1.0 + x["rl_compute_ratio"])
+    modelled = tokens / (tps_train * x["goodput_frontier_training"] * 3600.0)
+    hours = given(x["measured_run_hours"], modelled)
     paid_hours = hours / x["duty_cycle_frontier_training"]
-    return {"run_hours": hours, "run_cost_usd": paid_hours * hourly_train}
+    return {
+        "run_hours": hours,
+        "run_cost_usd": paid_hours * hourly_train,
+        "training_flop": 6.0 * x["train_active_params"] * x["train_tokens"],
+        "run_days": paid_hours / (24.0 * x["run_accelerators"]),
+        "run_gwh": paid_hours * power * x["pue"] / 1e6,
+    }
 
 
-def generation_cost(x: Draws, bill: Array) -> Array:
+def generation_cost(x: Draws, closing_bill: Array) -> Array:
     """gen_cost_l of (5.3), USD bn; axes (draw, lab)."""
     years_and_staff = x["model_cadence_months"] / 12.0 * (1.0 + x["rd_staff_ratio"])
-    return bill[:, :, Q_STAR, TRAIN] * years_and_staff[:, None]
+    return closing_bill[..., TRAIN] * years_and_staff[:, None]
 
 
 def credited_share(x: Draws) -> Array:
@@ -737,20 +959,20 @@ def credited_share(x: Draws) -> Array:
 
 
 def generation_flows(
-    x: Draws, arr: Array, bill: Array, uc: Array, index: Array
+    x: Draws, arr: Array, closing_bill: Array, uc: Array, index: Array
 ) -> dict[str, Array]:
-    """R0, C0 (draw, lab) and their growth rates of section 5; `uc` and `index` by quarter.
+    """R0, C0 (draw, lab) at the end of q* and their growth rates; `uc`, `index` by quarter.
 
     The ratio of rev_paid is that of its price index, which is defined at a list price of 0 too.
     """
-    alpha = credited_share(x)
+    alpha = credited_share(x)[:, None]
     with np.errstate(divide="ignore"):
         g_r = np.log(x["arr_growth_2027"])
     unit_cost_growth = np.log(uc[:, -1] / uc[:, Q_STAR])
     price_growth = np.log(index[:, -1] / index[:, Q_STAR])
     return {
-        "r0": arr[:, :, Q_STAR] * (alpha * (1.0 - levies(x)))[:, None],
-        "c0": bill[:, :, Q_STAR, INFERENCE] * alpha[:, None],
+        "r0": arr[:, :, Q_STAR] * alpha * (1.0 - levies(x)),
+        "c0": closing_bill[..., INFERENCE] * alpha,
         "g_r": g_r,
         "g_c": g_r + (unit_cost_growth - price_growth)[:, None],
     }
@@ -881,11 +1103,20 @@ def depreciation_rates(x: Draws, cost_index: Array) -> dict[str, Array]:
     }
 
 
-def depreciation(stock: Draws, rate: Draws) -> dict[str, Array]:
+def hardware_stocks(x: Draws, stock: Draws) -> dict[str, Array]:
+    """hc, he and hx of section 7, facility GW; axes (draw, landlord, quarter)."""
+    relative = x["relative_cost"][:, :, None, None]
+    return {
+        "hc": (relative * stock["h_bar"]).sum(axis=1),
+        "he": (relative * stock["external"]).sum(axis=1),
+        "hx": stock["external"].sum(axis=1),
+    }
+
+
+def depreciation(held: Draws, rate: Draws) -> dict[str, Array]:
     """USD bn per quarter by landlord, (7.1) and (7.2)."""
-    in_service = stock["h_bar"].sum(axis=1)
-    booked = in_service * rate["booked"] / 4.0
-    economic = in_service * rate["economic"][:, None, :] / 4.0
+    booked = held["hc"] * rate["booked"] / 4.0
+    economic = held["hc"] * rate["economic"][:, None, :] / 4.0
     return {
         "depreciation_booked": booked,
         "depreciation_economic": economic,
@@ -893,33 +1124,61 @@ def depreciation(stock: Draws, rate: Draws) -> dict[str, Array]:
     }
 
 
-def rents(x: Draws, stock: Draws, rent: Array, booked_rate: Array) -> dict[str, Array]:
-    """Rent from external labs, and how it covers depreciation, (7.3) and (7.4)."""
-    hours = accelerators_per_gw(x) * HOURS_PER_YEAR / 4.0
-    mean_rent = (regime_shares(x)[:, :, None, :] * rent[:, None]).sum(axis=-1)  # (draw, lab, q)
-    per_gw = hours[:, None, None] * mean_rent / 1e9
-    received = (stock["external"] * per_gw[:, :, None, :]).sum(axis=1)
-    external = stock["external"].sum(axis=1)
-    booked = external * booked_rate / 4.0
-    covered = quotient(received, booked)
+def received(x: Draws, stock: Draws, owner_l: Array, rental_mode: str) -> Array:
+    """Rent from external labs by landlord, USD bn per quarter, (7.3)."""
+    shares = regime_shares(x)[:, :, None, :]
+    rent = np.empty_like(stock["external"][:, 0])
+    for k in range(rent.shape[1]):
+        hourly = (shares * rent_of(x, owner_l, k, rental_mode)).sum(axis=-1)  # (draw, lab, q)
+        rent[:, k] = (stock["external"][:, :, k] * hourly).sum(axis=1)
+    return hours_per_gw(x)[:, None, None] / 4.0 * rent / 1e9
+
+
+def external_business(
+    x: Draws, stock: Draws, held: Draws, booked_rate: Array, economic: Array, rent: Array
+) -> dict[str, Array]:
+    """What rented capacity costs its landlord, before interest, (7.4), (7.8) and (7.9)."""
+    depreciated = held["he"] * booked_rate / 4.0
+    running = lab_owner_cost(x, economic, 7, 8)  # electricity, maintenance, site
+    hourly = (regime_shares(x)[:, :, None, :] * running).sum(axis=-1)
+    operated = (stock["external"] * hourly[:, :, None, :]).sum(axis=1)
+    operated = hours_per_gw(x)[:, None, None] / 4e9 * operated
+    other = x["other_cost_busd_per_gw_year"][..., None] * held["hx"] / 4.0
+    cost = depreciated + operated + other
+    is_empty = held["hx"] == 0.0
     return {
-        "rent_received": received,
-        "depreciation_booked_rented": booked,
-        "depreciation_coverage": np.where(external == 0.0, np.nan, covered),
+        "rent_received": rent,
+        "depreciation_booked_rented": depreciated,
+        "depreciation_coverage": np.where(is_empty, np.nan, quotient(rent, depreciated)),
+        "external_cost_busd": cost,
+        "landlord_gross_margin": np.where(is_empty, np.nan, 1.0 - quotient(cost, rent)),
     }
 
 
 def net_book_values(x: Draws, stock: Draws, hosted: Array, booked_rate: Array) -> dict[str, Array]:
-    """NBV[l, k, q] and its sum over labs, USD bn, (7.5)."""
-    unit_capex = capex_per_gw(x)[:, None] * (
-        (1.0 + x["capex_cost_growth"])[:, None] ** np.maximum(YEARS, 0.0)
-    )
+    """NBV[l, k, q] at the starts and ends of quarters, USD bn, (7.5)."""
+    relative = x["relative_cost"][:, :, None, None]
     before = hosted_2025q4(x)
-    added = (hosted - opening(hosted, before)) * unit_capex[:, None, None, :]
+    added = (hosted - opening(hosted, before)) * capex_per_gw(x)[:, None, None, :]
     written_off = stock["h_bar"] * booked_rate[:, None] / 4.0
-    at_first = before * (capex_per_gw(x) * x["opening_nbv_fraction"])[:, None, None]
-    by_lab = at_first[..., None] + np.cumsum(added - written_off, axis=-1)
-    return {"net_book_value_by_lab": by_lab, "net_book_value": by_lab.sum(axis=1)}
+    price = capex_per_gw(x)[:, Q_STAR] * x["opening_nbv_fraction"]
+    at_first = relative[..., 0] * before * price[:, None, None]
+    closing = at_first[..., None] + np.cumsum(relative * (added - written_off), axis=-1)
+    return {"opening": opening(closing, at_first), "closing": closing}
+
+
+def interest(x: Draws, nbv: Draws) -> Array:
+    """Interest of the quarter on debt behind rented capacity, USD bn, (7.10)."""
+    mean = (nbv["opening"] + nbv["closing"]) / 2.0
+    rented = (mean * (1.0 - x["captive"])[:, :, None]).sum(axis=1)
+    return (x["debt_share"] * x["interest_rate"])[..., None] * rented / 4.0
+
+
+def margin_after_interest(held: Draws, business: Draws, interest_busd: Array) -> Array:
+    """(7.11), NaN where nothing is rented out."""
+    cost = business["external_cost_busd"] + interest_busd
+    margin = 1.0 - quotient(cost, business["rent_received"])
+    return np.where(held["hx"] == 0.0, np.nan, margin)
 
 
 def exposures(
@@ -940,7 +1199,29 @@ def exposures(
         "rpo_under_hurdle": (rpo_lab * under[:, None, :]).sum(axis=2),
         "rpo_shortfall": (rpo_lab * short[:, None, :]).sum(axis=2),
         "nbv_under_hurdle": (at_risk * under[:, :, None]).sum(axis=1),
+        "rpo_by_lab": np.swapaxes(rpo_lab, 1, 2),
     }
+
+
+def obligations(x: Draws) -> dict[str, Array]:
+    """Firm RPO, and what of it is due within a year, (7.12)."""
+    firm = x["rpo_busd"] * x["firm_share"]
+    return {
+        "rpo_firm_busd": firm,
+        "rpo_due_12m_busd": firm * np.minimum(1.0, 1.0 / x["duration_years"]),
+    }
+
+
+def arr_over_equity(x: Draws, arr: Array) -> Array:
+    """(7.13), NaN where the landlord has no equity in the lab; axes (draw, lab, landlord, q)."""
+    equity = np.where(x["host_equity_busd"] == 0.0, np.nan, x["host_equity_busd"])
+    return np.asarray(arr[:, :, None, :] / equity[:, :, None])
+
+
+def calendar_year(month: int, fiscal_year: float, following: float) -> float:
+    """CY_y of (7.14) from fiscal years that end in `month` of the calendar years y and y + 1."""
+    part = month / 12.0
+    return float(fiscal_year**part * following ** (1.0 - part))
 
 
 # ---------------------------------------------------------------------------------------------
@@ -955,8 +1236,9 @@ def evaluate(
 
     `inputs` holds the scalars as () or (n,), lab vectors as (L,) or (n, L), landlord vectors as
     (K,) or (n, K), the matrices as (L, K) except `rpo_lab_share`, which is (K, L), the three shocks
-    as (n, 8) and `capital_crunch`.  The result holds the outputs that exist by draw (all but
-    probabilities), with a landlord or lab before the quarter.
+    as (n, 8) and `capital_crunch`.  An optional input that is missing is NaN or as in `MISSING`.
+    The result holds the outputs that exist by draw (all but probabilities), with a landlord or lab
+    before the quarter.
     """
     if view not in ("economic", "accounting"):
         raise ValueError(f"view: {view!r}")
@@ -970,7 +1252,7 @@ def evaluate(
     out["tps_train"] = train(x)
     out["tps_fine_tune"] = fine_tune(x)
     bundle = request_bundle(x, out)
-    out |= memory_traffic(x, out["batch"], out["step_time_s"])
+    out |= memory_traffic(x, out["batch"], out["user_speed"])
 
     # 6 gigawatts; 8 quarterly paths
     out |= buildout(x)
@@ -978,10 +1260,13 @@ def evaluate(
     out |= path
 
     # 1 hourly cost; 3 cost per token
-    out |= hourly_cost(x, path, view, rental_mode)
+    owner_stack, omega = owner_stacks(x, path)
+    out |= hourly_cost(x, owner_stack, view, rental_mode)
+    out |= per_gw_year(x, out)
     stack = out["accelerator_hour_cost"]
     s_native = native_seconds(x, out, bundle)
     out |= token_cost(x, path, bundle, s_native, stack)
+    paid_s = out["paid_seconds_per_token"][..., INFERENCE]
 
     # 4 revenue and margins
     rev = revenue(x, path["price_index"])
@@ -992,25 +1277,38 @@ def evaluate(
         x["serving_overhead_rate"][:, None] * served
     )
     out |= margins(x, path, rev, out)
+    out |= margins_by_kind(x, path["price_index"], out)
+    out["revenue_per_gw_year"] = revenue_per_gw_year(x, rev["revenue_per_mtok_paid"], paid_s)
     out["duty_at_hurdle"] = duty_at_hurdle(
-        x, path, rev["revenue_per_mtok_paid"], s_native, stack, rental_mode
+        x, path, rev["revenue_per_mtok_paid"], s_native, stack, omega, rental_mode
     )
 
-    # 6 bills, tokens and ARR; (4.9), (4.10) and (7.6) margins and coverage by lab
-    stock = average_stocks(x, out["gw"], out["hosted_gw"])
-    out |= compute_bills(x, stock, out)
+    # 6 bills, tokens and ARR; (4.9) to (4.13) and (7.6) margins and coverage by lab
+    economic = owner_stack["economic"]
+    owner_l = lab_owner_cost(x, economic, 2, 9)
+    stock = average_stocks(x, out["facility_gw"], out["hosted_gw"])
+    bill = bills(x, stock["h_bar"], owner_l, rental_mode)
+    out["compute_bill_regime"], out["compute_bill"] = bill, bill.sum(axis=-1)
+    out["bill_per_gw_year"] = out["compute_bill"] / stock["f_bar"]
     out |= fleets(x, stock, path, out, rev)
-    arr, bill = annual_recurring_revenue(x), out["compute_bill_regime"]
-    out["arr"] = arr
-    out["arr_capacity_ratio"] = quotient(arr, out["capacity_revenue"])
-    out |= lab_margins(x, arr, bill)
-    out |= coverages(x, arr, out["compute_bill"])
+    arr = annual_recurring_revenue(x)
+    a_bar = average_arr(x, arr)
+    out |= {"arr": arr, "average_arr": a_bar, "quarter_revenue_busd": a_bar / 4.0}
+    out["arr_per_gw"] = arr / out["gw"]
+    out |= demand(x, a_bar, out, path, rev)
+    out |= lab_margins(x, a_bar, bill)
+    out["lab_unit_margin"] = lab_unit_margin(x, stock, owner_l, out, rev, rental_mode)
+    out |= coverages(x, a_bar, out["compute_bill"])
 
-    # 5 training; (4.8) gross margin by regime
-    out |= named_run(x, stack[:, Q_STAR, TRAIN].sum(axis=-1))
+    # 5 training, as q* closes; (4.8) gross margin by regime
+    at_reference = slice(Q_STAR, Q_STAR + 1)
+    closing_stock = out["hosted_gw"][..., at_reference]
+    closing_bill = bills(x, closing_stock, owner_l[:, :, at_reference], rental_mode)[:, :, 0]
+    power = average_power_kw(x, path["duty_cycle"])[:, Q_STAR, TRAIN]
+    out |= named_run(x, out["tps_train"], stack[:, Q_STAR, TRAIN].sum(axis=-1), power)
     uc = out["compute_cost"][..., INFERENCE]
-    flows = generation_flows(x, arr, bill, uc, path["price_index"])
-    cost = generation_cost(x, bill)
+    flows = generation_flows(x, arr, closing_bill, uc, path["price_index"])
+    cost = generation_cost(x, closing_bill)
     out |= worth_it(x, flows, cost, out["run_cost_usd"])
     out |= self_funding(x, arr, flows["g_r"], cost, out["training_moic"])
     out["gross_margin"] = gross_margin(
@@ -1021,10 +1319,18 @@ def evaluate(
 
     # 7 landlord book
     rate = depreciation_rates(x, path["cost_index"])
-    out |= depreciation(stock, rate)
-    out |= rents(x, stock, out["rent_per_hour"], rate["booked"])
-    out |= net_book_values(x, stock, out["hosted_gw"], rate["booked"])
-    out |= exposures(x, out["lab_paid_margin"], out["shortfall"], out["net_book_value_by_lab"])
+    held = hardware_stocks(x, stock)
+    out |= depreciation(held, rate)
+    rent = received(x, stock, owner_l, rental_mode)
+    out |= external_business(x, stock, held, rate["booked"], economic, rent)
+    nbv = net_book_values(x, stock, out["hosted_gw"], rate["booked"])
+    by_lab = nbv["closing"]
+    out |= {"net_book_value_by_lab": by_lab, "net_book_value": by_lab.sum(axis=1)}
+    out["interest_busd"] = interest(x, nbv)
+    out["landlord_margin_after_interest"] = margin_after_interest(held, out, out["interest_busd"])
+    out |= exposures(x, out["lab_paid_margin"], out["shortfall"], by_lab)
+    out |= obligations(x)
+    out["arr_over_equity"] = arr_over_equity(x, arr)
     return out
 
 
@@ -1043,23 +1349,29 @@ def sample(
 ) -> dict[str, AnyArray]:
     """Draw all inputs of `evaluate` except the matrices, by the Gaussian copula of (8.8).
 
-    Fixed quantities come back as () or, for vectors, as (L,) or (K,); all others by draw.
+    Fixed quantities come back as () or, for vectors, as (L,) or (K,); all others by draw.  A field
+    that a lab or landlord leaves out is as in `MISSING`.  Each lab has a factor `own` besides.
     """
-    factor = {name: rng.standard_normal(draws) for name in FACTORS}
+    common = {name: rng.standard_normal(draws) for name in FACTORS}
+    of_lab = {lab: {"own": rng.standard_normal(draws)} for lab in labs}
 
-    def normal(loads: Mapping[str, float]) -> Array:
+    def normal(loads: Mapping[str, float], factor: Mapping[str, Array]) -> Array:
         """z_i = sum_f lambda_if F_f + sqrt(1 - sum lambda^2) e_i."""
-        own = np.sqrt(1.0 - sum(load**2 for load in loads.values()))
-        z: Array = own * rng.standard_normal(draws)
+        rest = np.sqrt(1.0 - sum(load**2 for load in loads.values()))
+        z: Array = rest * rng.standard_normal(draws)
         for name, load in loads.items():
             z = z + load * factor[name]
         return z
 
-    def draw(distribution: Distribution, sigma: AnyArray | None = None) -> AnyArray:
+    def draw(
+        distribution: Distribution,
+        sigma: AnyArray | None = None,
+        own: Mapping[str, Array] | None = None,
+    ) -> AnyArray:
         """One quantity; `sigma` makes a law without family a lognormal of that sigma."""
         if "value" in distribution:
             return np.asarray(distribution["value"], dtype=np.float64)
-        z = uncertainty * normal(distribution.get("loads", {}))
+        z = uncertainty * normal(distribution.get("loads") or {}, {**common, **(own or {})})
         if sigma is not None:
             return np.asarray(distribution["median"] * np.exp(sigma * z))
         if distribution["family"] == "lognormal":
@@ -1071,13 +1383,23 @@ def sample(
             return np.asarray(low + width / (1.0 + np.exp(-logit)))
         if distribution["family"] == "normal":
             return np.asarray(distribution["mean"] + distribution["sd"] * z)
+        if distribution["family"] == "discrete":
+            values = np.asarray(distribution["values"], dtype=np.float64)
+            weights = np.asarray(distribution["weights"], dtype=np.float64)
+            order = np.argsort(values)
+            edges = stats.norm.ppf(np.cumsum(weights[order] / weights.sum())[:-1])
+            return values[order][np.searchsorted(edges, z)]
         raise ValueError(f"family: {distribution['family']!r}")
 
     def vector(columns: list[AnyArray]) -> AnyArray:
         """(L,) where every member is fixed, (draws, L) otherwise."""
         return np.stack(np.broadcast_arrays(*columns), axis=-1)
 
-    out = {name: draw(distribution) for name, distribution in distributions.items()}
+    def missing(name: str) -> Distribution:
+        return {"value": MISSING.get(name, np.nan)}
+
+    out = {name: draw(missing(name)) for name in OPTIONAL_SCALARS}
+    out |= {name: draw(distribution) for name, distribution in distributions.items()}
 
     for name in LAB_VECTORS:
         if name == "lab_delay_quarters":
@@ -1086,12 +1408,17 @@ def sample(
             own = [uncertainty * rng.standard_normal(draws) for _ in labs]
             out[name] = vector([median * np.exp(sigma * e) for e in own])
         else:
-            out[name] = vector([draw(lab[name]) for lab in labs.values()])
+            columns = [
+                draw(fields.get(name, missing(name)), own=of_lab[lab])
+                for lab, fields in labs.items()
+            ]
+            out[name] = vector(columns)
 
     sigmas = {"capex_2026_busd": "capex_sigma", "capex_growth_2027": "capex_growth_sigma"}
     for name in LANDLORD_VECTORS:
         spread = out[sigmas[name]] if name in sigmas else None
-        out[name] = vector([draw(landlord[name], spread) for landlord in landlords.values()])
+        laws = [fields.get(name, missing(name)) for fields in landlords.values()]
+        out[name] = vector([draw(law, spread) for law in laws])
 
     for name in SHOCKS:
         shock = np.zeros((draws, QUARTERS))

@@ -16,7 +16,7 @@ import sim
 from sim.model.catalogue import OUTPUTS
 from sim.model.declarations import Field, declared, subgroups
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER
-from sim.model.inputs import ARR_FIELDS, Lab, Landlord, Scalars
+from sim.model.inputs import ARR_FIELDS, ARR_POINTS, Lab, Landlord, Scalars
 from sim.model.outputs import PROBABILITIES
 
 # An example is a batch of draws, so a few are many worlds.
@@ -44,12 +44,18 @@ SCALAR_FIELDS = {
 }
 
 # Ranges for quantities whose declared domain has an end at which nothing can be compared (a price
-# or a duty of zero, a plan of 1,000 GW); all others are spread over their whole domain.
+# or a duty of zero, a plan of 1,000 GW); all others are spread over their whole domain.  Of an
+# optional quantity MISSING_IN of the draws have none.
+MISSING_IN = 0.4
 PULLED_IN: dict[str, tuple[float, float]] = {
     # workload
     "kv_bytes_per_token": (1e3, 5e6),
     "attention_flop_per_token_pair": (1e4, 1e9),
     "input_output_ratio": (0.1, 1e3),
+    # accelerator
+    "measured_tps_decode": (1, 1e6),
+    "measured_tps_prefill": (1, 1e6),
+    "measured_tps_train": (1, 1e6),
     # utilisation
     "duty_cycle_frontier_training": (0.01, 1),
     "duty_cycle_fine_tune": (0.01, 1),
@@ -75,6 +81,7 @@ PULLED_IN: dict[str, tuple[float, float]] = {
     "capex_growth_2027": (0.3, 3),
     # labs' revenue
     "arr_2025q4_busd": (0.1, 1e3),
+    **dict.fromkeys(ARR_POINTS, (0.1, 1e3)),
     "arr_2026q4_busd": (0.1, 1e3),
     "arr_growth_2027": (0.1, 10),
     # some hours are left for training, and book lives stay above a year
@@ -84,6 +91,16 @@ PULLED_IN: dict[str, tuple[float, float]] = {
 
 
 def _spread(rng: np.random.Generator, name: str, field: Field, shape: tuple[int, ...]) -> Array:
+    """Numbers over a domain, and the default of an optional field where it is missing."""
+    numbers = _within_domain(rng, name, field, shape)
+    if not field.optional or name in ARR_FIELDS:
+        return numbers
+    return np.where(rng.random(shape) < MISSING_IN, field.default, numbers)
+
+
+def _within_domain(
+    rng: np.random.Generator, name: str, field: Field, shape: tuple[int, ...]
+) -> Array:
     """Numbers over a domain: uniform, and uniform in the log where it spans magnitudes."""
     low, high = PULLED_IN.get(name, (field.lo, field.hi))
     if field.whole or field.flag:
@@ -108,7 +125,7 @@ def spread_over_domains(draws: int, labs: int, landlords: int, seed: int) -> Inp
         for name, field in declared(group).items():
             x[name] = _spread(rng, name, field, (draws, size))
     silent = rng.random(labs) < 0.3
-    for name in ARR_FIELDS:
+    for name in (*ARR_FIELDS, *ARR_POINTS):
         x[name][:, silent] = np.nan
     for shock in ("eps_price", "eps_duty", "eps_power"):
         x[shock] = np.zeros((draws, len(QUARTERS)))
@@ -116,6 +133,10 @@ def spread_over_domains(draws: int, labs: int, landlords: int, seed: int) -> Inp
     x["capital_crunch"] = rng.integers(0, 2, draws).astype(float)
     x["host_share_2026"] = _shares(rng, labs, landlords)
     x["host_share_2027"] = _shares(rng, labs, landlords)
+    missing = rng.random((labs, 1)) < MISSING_IN
+    x["host_share_2025"] = np.where(missing, x["host_share_2026"], _shares(rng, labs, landlords))
+    invested = rng.random((labs, landlords)) >= MISSING_IN
+    x["host_equity_busd"] = np.where(invested, rng.uniform(0, 1e4, (labs, landlords)), 0.0)
     x["captive"] = rng.integers(0, 2, (labs, landlords)).astype(float)
     x["rpo_lab_share"] = rng.uniform(0, 1 / labs, (landlords, labs))
     return x
