@@ -20,6 +20,7 @@ from identities import (
 from random_worlds import REFERENCE, Array, Inputs, anywhere, multiplied, replaced
 
 from sim.engine import worlds
+from sim.kernels.formulas.fleet import average_arr
 from sim.model.declarations import declared
 from sim.model.inputs import ARR_POINTS
 from sim.model.outputs import LabOutputs
@@ -45,9 +46,9 @@ def test_average_revenue_lies_between_the_ends_and_below_their_mean(x: Inputs) -
     reports = ~np.isnan(average)
     np.testing.assert_array_equal(reports, ~np.isnan(mean))
     ends = np.stack(np.broadcast_arrays(before, after))
-    assert (average >= ends.min(axis=0) * (1 - 1e-9))[reports].all()
-    assert (average <= mean * (1 + 1e-9))[reports].all()
-    assert (average <= ends.max(axis=0) * (1 + 1e-9))[reports].all()
+    assert (average >= ends.min(axis=0) * (1 - 1e-15))[reports].all()
+    assert (average <= mean * (1 + 1e-15))[reports].all()
+    assert (mean <= ends.max(axis=0))[reports].all()
     np.testing.assert_array_equal(out["quarter_revenue_busd"], average / 4)
 
 
@@ -62,6 +63,14 @@ def test_average_revenue_is_what_grows_at_one_rate_through_the_quarter(x: Inputs
     mean = path.mean(axis=-1)
     reports = ~np.isnan(mean)
     np.testing.assert_allclose(out["average_arr"][reports], mean[reports], rtol=1e-5)
+
+
+@pytest.mark.parametrize("growth", [1e-3, 1e-5, 1.0000001e-6, 0.9999999e-6, 1e-9, -1e-5, -1e-9])
+def test_average_revenue_keeps_its_digits_where_little_grows(growth: float) -> None:
+    """By the first terms of its series: a(1 + g/2 + g^2/6), g the logarithm of the growth."""
+    g = np.log1p(growth)
+    series = 3.0 * (1 + g / 2 + g**2 / 6 + g**3 / 24)
+    assert average_arr(3.0, 3.0 * (1 + growth)) == pytest.approx(series, rel=5e-13, abs=0)
 
 
 @given(anywhere())

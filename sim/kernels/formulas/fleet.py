@@ -28,7 +28,7 @@ from sim.kernels.indices import (
     TRAINING,
 )
 from sim.kernels.jit import jit
-from sim.kernels.simd.functions import absolute, exp, is_nan, log
+from sim.kernels.simd.functions import exp, is_nan, log, log1p, maximum, minimum
 from sim.kernels.simd.vectors import where
 from sim.model.inputs import Hardware, Lab
 from sim.model.outputs import LabOutputs
@@ -122,10 +122,14 @@ def energy_twh(it_gw: float, load: float, pue: float) -> float:
 
 @jit
 def average_arr(before: float, after: float) -> float:
-    """Annualised revenue over a quarter in which it grows at one rate [USD bn/yr] (6.10)."""
-    growth = log(after / before)
-    flat = absolute(growth) < 1e-6
-    return where(flat, 0.5 * (before + after), (after - before) / where(flat, 1.0, growth))
+    """Annualised revenue over a quarter in which it grows at one rate [USD bn/yr] (6.10).
+
+    From the smaller to the larger end: the logarithm of a ratio near 1 would lose digits.
+    """
+    low, high = minimum(before, after), maximum(before, after)
+    growth = log1p((high - low) / low)
+    flat = growth < 1e-6
+    return where(flat, 0.5 * (before + after), (high - low) / where(flat, 1.0, growth))
 
 
 @jit
