@@ -86,9 +86,9 @@ def hosted_by_price(world: WorldRecords, i: int, quarter: int, closing: bool) ->
         outside = hosted * (1.0 - host.captive)
         contract = world.landlords[k].rent_busd_per_gw_year
         without = is_nan(contract)
-        captive += hosted * host.captive
-        rented += where(without, outside, 0.0)
-        contracts += where(without, 0.0, outside * contract)
+        captive = captive + hosted * host.captive  # no `+=`: without a compiler these are one array
+        rented = rented + where(without, outside, 0.0)
+        contracts = contracts + where(without, 0.0, outside * contract)
     return HostedGw(captive, rented, contracts)
 
 
