@@ -205,6 +205,50 @@ def test_a_lab_split_in_two_leaves_the_rest_alone(x: Inputs, part: float) -> Non
     assert_agree(split, expected, y)
 
 
+# 45: one lab and the others
+
+OF_PLANS = ("withheld_by_crunch_gw", "withheld_by_delay_gw")
+
+
+@given(anywhere(), views, rental_modes)
+def test_what_moves_one_lab_moves_no_other_up_to_the_reference_quarter(
+    x: Inputs, view: str, mode: str
+) -> None:
+    """Later, only by way of limits on the build-out, and of what vintages cost and achieve."""
+    before = worlds.evaluate(x, view=view, rental_mode=mode)
+    moved = dict(x)
+    for name in (*OF_A_LAB, "arr_growth_2027"):
+        moved[name] = x[name] * np.where(np.arange(x[name].shape[1]) == 0, 1.3, 1.0)
+    after = worlds.evaluate(moved, view=view, rental_mode=mode)
+    for name, output in declared(LabOutputs).items():
+        if output.dims:
+            others = np.s_[:, 1:, : REFERENCE + 1]
+        elif name in OF_PLANS:
+            others = np.s_[:, 1:]
+        else:
+            continue
+        np.testing.assert_array_equal(after[name][others], before[name][others], err_msg=name)
+    for name, output in declared(World).items():
+        if output.dims[:1] == ("quarter",) and name not in ("total_gw", "gross_margin"):
+            now = np.s_[:, : REFERENCE + 1]
+            np.testing.assert_array_equal(after[name][now], before[name][now], err_msg=name)
+    unlimited = {"power_additions_cap_gw_per_year": 1e9, "capex_2026_busd": 1e9}
+    still = {"hardware_efficiency_growth": 0.0, "capex_cost_growth": 0.0}
+    shares = {"ai_capex_share": 1.0, "lab_capacity_share": 1.0, "capex_growth_2027": 1.0}
+    before, after = (
+        worlds.evaluate(
+            replaced(inputs, **unlimited, **still, **shares), view=view, rental_mode=mode
+        )
+        for inputs in (x, moved)
+    )
+    for name in declared(LabOutputs):
+        amount = np.nan_to_num(np.abs(before[name][:, 1:]), posinf=0, neginf=0)
+        np.testing.assert_allclose(
+            after[name][:, 1:], before[name][:, 1:], rtol=1e-6, err_msg=name,
+            atol=1e-6 * float(amount.max(initial=0.0)),
+        )  # fmt: skip
+
+
 # 8, 42: dimensions
 
 

@@ -142,7 +142,7 @@ def write_paths(world: WorldRecords) -> None:
         )
         outputs.cost_index[q] = cost_weighted / gw
         software = raised(software_growth, q - REFERENCE)
-        outputs.throughput_index[q] = software * throughput_weighted / gw
+        outputs.throughput_index[q] = software * (throughput_weighted / gw)
         outputs.duty_cycle[q, TRAINING] = u.duty_cycle_frontier_training
         outputs.duty_cycle[q, FINE_TUNE] = shifted_duty(u.duty_cycle_fine_tune, odds)
         outputs.duty_cycle[q, INFERENCE] = shifted_duty(u.duty_cycle_online_inference, odds)
