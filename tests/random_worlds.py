@@ -43,6 +43,8 @@ SCALAR_FIELDS = {
     name: field for group in subgroups(Scalars).values() for name, field in declared(group).items()
 }
 
+FIELDS: dict[str, Field] = {**SCALAR_FIELDS, **declared(Lab), **declared(Landlord)}
+
 # Ranges for quantities whose declared domain has an end at which nothing can be compared (a price
 # or a duty of zero, a plan of 1,000 GW); all others are spread over their whole domain.  Of an
 # optional quantity MISSING_IN of the draws have none.

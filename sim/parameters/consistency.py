@@ -17,7 +17,10 @@ from sim.model.catalogue import parse_expression, quantities
 from sim.parameters.scenario import Scenario, Statement
 
 # Outputs that are an input at a quarter, so that figures for either are compared.
-INPUT_OF = {("gw", "2026Q4"): "gw_2026q4", ("arr", "2026Q4"): "arr_2026q4_busd"}
+INPUT_OF = {
+    ("gw", "2026Q4"): "gw_2026q4",
+    **{("arr", f"2026Q{quarter}"): f"arr_2026q{quarter}_busd" for quarter in (1, 2, 3, 4)},
+}
 Interval = tuple[float, float]
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import naive
 import numpy as np
 import pytest
 from agreement import TOLERANCE, assert_agree
-from random_worlds import REFERENCE, base_case, spread_over_domains
+from random_worlds import FIELDS, REFERENCE, base_case, spread_over_domains
 
 from sim.engine import worlds
 from sim.model.catalogue import OUTPUTS
 from sim.model.dims import QUARTERS, RENTAL_MODES, VIEWS
-from sim.model.inputs import ARR_FIELDS
+from sim.model.inputs import ARR_FIELDS, ARR_POINTS
 
 each_view = pytest.mark.parametrize("view", VIEWS)
 each_rental_mode = pytest.mark.parametrize("rental_mode", RENTAL_MODES)
@@ -22,6 +23,23 @@ each_rental_mode = pytest.mark.parametrize("rental_mode", RENTAL_MODES)
 def quarterly(*after_reference: float) -> np.ndarray:
     """Innovations of the quarters after the reference quarter, the same in every draw."""
     return np.array([0.0] * (len(QUARTERS) - len(after_reference)) + list(after_reference))
+
+
+OPTIONAL = {name: field for name, field in FIELDS.items() if field.optional}
+MEASURED = {
+    "measured_owner_cost_usd_per_hour": 2,
+    "measured_tps_decode": 2e3,
+    "measured_tps_prefill": 1e4,
+    "measured_tps_train": 300,
+    "measured_run_hours": 1e8,
+    "run_accelerators": 1e5,
+}
+ARR = ("arr_2025q4_busd", *ARR_POINTS, "arr_2026q4_busd")
+
+
+def one_landlord(landlord: int) -> np.ndarray:
+    """Shares of hosts that are all of one landlord's, of three labs and landlords."""
+    return np.eye(3)[[landlord] * 3]
 
 
 # Inputs at which a formula has a limit, a floor or a branch.
@@ -38,9 +56,25 @@ EDGES: dict[str, dict[str, Any]] = {
     "neither KV cache nor attention": {
         "kv_bytes_per_token": 0,
         "attention_flop_per_token_pair": 0,
-        "min_latency_slack": 2,
     },
-    "batch 1": {"hbm_capacity_bytes": 1e9, "active_params": 1e13},
+    "a model that needs many accelerators": {"hbm_capacity_bytes": 1e9, "active_params": 1e13},
+    "a context that needs many accelerators": {
+        "hbm_capacity_bytes": 1e9,
+        "active_params": 1e8,
+        "kv_bytes_per_token": 5e6,
+        "mean_context_tokens": 2e6,
+    },
+    "weights that all but fill memory": {"max_weight_share_of_hbm": 0.99, "active_params": 1e13},
+    "a slow promise": {"user_speed_tokens_per_s": 1},
+    "a fast promise": {"user_speed_tokens_per_s": 2000, "latency_exponent": 10},
+    "a frontier that falls slowly": {"latency_exponent": 1},
+    "no latency": {"step_overhead_s": 0},
+    "nothing measured": dict.fromkeys(MEASURED, np.nan),
+    "everything measured": MEASURED,
+    "nothing optional": {name: field.default for name, field in OPTIONAL.items()},
+    "nothing optional but revenue": {
+        name: field.default for name, field in OPTIONAL.items() if name not in ARR_FIELDS
+    },
     "output only": {"input_output_ratio": 0},
     "no cache hits": {"cache_hit_rate": 0},
     "free cache hits": {"cached_prefill_cost_ratio": 0, "cached_price_ratio": 0},
@@ -70,7 +104,21 @@ EDGES: dict[str, dict[str, Any]] = {
         "capex_cost_growth": 0,
     },
     "no hurdle": {"hurdle_margin": 0},
-    "no levies": {"free_token_share": 0, "revenue_share_rate": 0, "serving_overhead_rate": 0},
+    "no levies": {
+        "free_token_share": 0,
+        "revenue_share_rate": 0,
+        "lab_revenue_share_rate": 0,
+        "serving_overhead_rate": 0,
+    },
+    "levies of the reference lab": {
+        "lab_revenue_share_rate": np.nan,
+        "lab_noncompute_opex_ratio": np.nan,
+    },
+    "free input": {"price_input_usd_per_mtok": 0},
+    "free output": {"price_output_usd_per_mtok": 0},
+    "free cached input": {"cached_price_ratio": 0},
+    "gigawatts of IT": {"gw_definition_ratio": 1.35},
+    "gigawatts under contract": {"gw_definition_ratio": 0.75},
     "no delay": {"lab_delay_quarters": 0},
     "delay of whole quarters": {"lab_delay_quarters": 2},
     "delay beyond the horizon": {"lab_delay_quarters": 4},
@@ -83,8 +131,41 @@ EDGES: dict[str, dict[str, Any]] = {
     "shrinking plan for 2026": {"gw_2025q4": 5, "gw_2026q4": 3},
     "nothing rented by labs": {"captive": 1},
     "everything rented by labs": {"captive": 0},
-    "no lab reports": dict.fromkeys(ARR_FIELDS, np.nan),
-    "all labs report": {"arr_2025q4_busd": 10, "arr_2026q4_busd": 40, "arr_growth_2027": 2},
+    "no host stays": {"host_share_2025": one_landlord(0), "host_share_2026": one_landlord(1)},
+    "all hosts stay": {
+        "host_share_2025": one_landlord(2),
+        "host_share_2026": one_landlord(2),
+        "host_share_2027": one_landlord(2),
+    },
+    "everything under contract": {"rent_busd_per_gw_year": 11},
+    "parents under contract": {"rent_busd_per_gw_year": 11, "captive": 1},
+    "no contracts": {"rent_busd_per_gw_year": np.nan},
+    "one contract": {"rent_busd_per_gw_year": [np.nan, 11, np.nan]},
+    "no debt": {"debt_share": 0},
+    "no other cost": {"other_cost_busd_per_gw_year": 0},
+    "no equity": {"host_equity_busd": 0},
+    "obligations due within a year": {"duration_years": 0.5},
+    "labs like the reference": {
+        "relative_throughput": 1,
+        "relative_price": 1,
+        "relative_cost": 1,
+    },
+    "no lab reports": dict.fromkeys((*ARR_FIELDS, *ARR_POINTS), np.nan),
+    "all labs report": {
+        "arr_2025q4_busd": 10,
+        "arr_2026q4_busd": 40,
+        "arr_growth_2027": 2,
+        **dict.fromkeys(ARR_POINTS, np.nan),
+    },
+    "all labs report every quarter": dict(zip(ARR, (10, 15, 30, 25, 40), strict=True))
+    | {"arr_growth_2027": 2},
+    "one point of revenue": dict(zip(ARR, (10, np.nan, 30, np.nan, 40), strict=True))
+    | {"arr_growth_2027": 2},
+    "steady revenue in 2026": dict.fromkeys(ARR, 10) | {"arr_growth_2027": 2},
+    "all but steady revenue": dict(
+        zip(ARR, (10, 10 * (1 + 1e-7), 10 * (1 - 1e-7), 10 * (1 + 1e-5), 10), strict=True)
+    )
+    | {"arr_growth_2027": 1 + 1e-9},
     "steady revenue": {"arr_growth_2027": 1},
     "steady revenue and cost": {
         "arr_growth_2027": 1,
@@ -103,7 +184,12 @@ EDGES: dict[str, dict[str, Any]] = {
     "no inference": {"inference_share": 0},
     "more than all hours": {"inference_share": 0.9, "fine_tune_share": 0.2},
     "only free tokens": {"lab_free_token_share": 1},
-    "levies that take all": {"revenue_share_rate": 0.5, "serving_overhead_rate": 0.5},
+    "levies that take all": {
+        "revenue_share_rate": 0.5,
+        "lab_revenue_share_rate": 0.5,
+        "serving_overhead_rate": 0.5,
+    },
+    "opex beyond revenue": {"lab_noncompute_opex_ratio": 3},
     "nothing on the books at first": {"opening_nbv_fraction": 0},
     "no discounting": {"lab_discount_rate": 0},
     "all western": {"lab_is_china": 0},
@@ -144,12 +230,29 @@ def test_kernels_equal_the_restatement_at_the_edges(edge: str, view: str, rental
 
 def test_every_limit_and_constraint_is_met_by_some_draw() -> None:
     out = worlds.evaluate(spread_over_domains(1000, labs=3, landlords=2, seed=32))
-    for flag in ("slo_missed", "fits_in_memory", "pue_above_capacity_ratio"):
+    for flag in ("instance_grown", "speed_unreachable", "pue_above_capacity_ratio"):
         assert 0.02 < out[flag].mean() < 0.98
-    for flag in ("capex_binds", "power_binds"):
+    for flag in ("capex_binds", "power_binds", "demand_exceeds_capacity"):
         assert 0.02 < out[flag][..., REFERENCE + 1 :].mean() < 0.98
-    assert (np.bincount(out["binding_constraint"].astype(int)) > 20).all()
+    assert 0.02 < (out["speed_cost"] == 0).mean() < 0.98
     assert 0.02 < np.isinf(out["duty_at_hurdle"]).mean() < 0.98
+
+
+def test_every_pair_of_optional_inputs_is_given_and_missing() -> None:
+    """In worlds over the domains, of a lab that reports revenue and a landlord."""
+    x = spread_over_domains(1000, labs=8, landlords=9, seed=89)
+    lab = int(np.flatnonzero(~np.isnan(x["arr_growth_2027"][0]))[0])
+    missing = {}
+    for name in OPTIONAL.keys() - set(ARR_FIELDS):
+        value = x[name] if x[name].ndim == 1 else x[name][:, lab]
+        missing[name] = np.isnan(value) | (value == OPTIONAL[name].default)
+    for one, other in combinations(missing.values(), 2):
+        assert set(np.unique(one + 2 * other)) == {0, 1, 2, 3}
+    assert 0 < np.isnan(x["arr_growth_2027"]).mean() < 1
+    stays = (x["host_share_2025"] == x["host_share_2026"]).all(axis=1)
+    assert stays.any()
+    assert not stays.all()
+    assert 0 < (x["host_equity_busd"] == 0).mean() < 1
 
 
 def test_the_restatement_has_every_output_and_no_other() -> None:
