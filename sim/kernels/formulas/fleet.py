@@ -140,6 +140,12 @@ def tokens_demanded_per_s(revenue_busd: float, paid_share: float, usd_per_mtok: 
 
 
 @jit
+def implied_duty(duty: float, arr_capacity_ratio: float) -> float:
+    """Duty cycle at which the fleet would serve what is demanded [1] (6.15)."""
+    return duty * arr_capacity_ratio
+
+
+@jit
 def between_points(before: float, after: float, share: float) -> float:
     """ARR between two points, a share of the time after the first [USD bn/yr] (6.11)."""
     return before * exp(log(after / before) * share)
@@ -255,7 +261,7 @@ def write_tokens(world: WorldRecords, i: int, per_gw: float) -> None:
         revenue = lab.inference_share * paid_share * full_revenue
         fleet.capacity_revenue[q] = revenue
         ratio = fleet.average_arr[q] / revenue
-        duty = outputs.duty_cycle[q, INFERENCE] * ratio
+        duty = implied_duty(outputs.duty_cycle[q, INFERENCE], ratio)
         fleet.arr_capacity_ratio[q] = ratio
         fleet.tokens_demanded_per_s[q] = tokens_demanded_per_s(
             fleet.average_arr[q], paid_share, usd_per_mtok

@@ -90,6 +90,12 @@ def write_coverage(world: WorldRecords) -> None:
 
 
 @jit
+def depreciation_coverage(rent: float, depreciation: float, rented_gw: float) -> float:
+    """Rent over booked depreciation of rented capacity; NaN where there is none [1] (7.4)."""
+    return where(rented_gw > 0.0, rent / depreciation, np.nan)
+
+
+@jit
 def landlord_margin(cost: float, rent: float, rented_gw: float) -> float:
     """Landlord's margin on rented capacity; NaN where there is none [1] (7.9, 7.11)."""
     return where(rented_gw > 0.0, 1.0 - cost / rent, np.nan)
@@ -135,7 +141,7 @@ def write_flows(world: WorldRecords) -> None:
             landlord.depreciation_gap[q] = relative * (economic - booked) * quarterly
             landlord.rent_received[q] = rent
             landlord.depreciation_booked_rented[q] = of_rented
-            landlord.depreciation_coverage[q] = where(rented > 0.0, rent / of_rented, np.nan)
+            landlord.depreciation_coverage[q] = depreciation_coverage(rent, of_rented, rented)
             landlord.external_cost_busd[q] = cost
             landlord.landlord_gross_margin[q] = landlord_margin(cost, rent, rented)
 
