@@ -239,10 +239,10 @@ def workspace(
             due=zeros_by_lane(layout.labs),
             buildable=zeros_by_lane(layout.landlords),
             average=zeros_by_lane(*shape, len(QUARTERS)),
-            cost_growth=zeros_by_lane(len(QUARTERS)),
             measured_over_computed=zeros_by_lane(len(REGIMES)),
             rent=zeros_by_lane(layout.labs, len(QUARTERS)),
             running_cost=zeros_by_lane(layout.labs, len(QUARTERS)),
+            inference_bill=zeros_by_lane(layout.labs, len(QUARTERS)),
             closing_bill=zeros_by_lane(layout.labs, len(REGIMES)),
         ),
     )

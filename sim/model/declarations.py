@@ -63,9 +63,9 @@ class Output:
     the utility meter.
     `may_be_infinite` allows infinite values. `missing` names the reason for which values may be
     NaN: the lab reports no ARR ("arr"), the landlord rents to no outside lab ("hosts"), an optional
-    input is missing ("inputs"), or the output is not defined in that quarter ("quarters"). See
-    "Missing and infinite values" in docs/model.md. An `unbounded` ratio has quantiles and
-    probabilities, and no mean ("Ratios of amounts" there).
+    input is missing, or a cost and its price are both 0 ("inputs"), or the output is not defined in
+    that quarter ("quarters"). See "Missing and infinite values" in docs/model.md. An `unbounded`
+    ratio has quantiles and probabilities, and no mean ("Ratios of amounts" there).
     """
 
     unit: str

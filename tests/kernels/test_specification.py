@@ -1,4 +1,7 @@
-"""Kernels and the specification name each other's equations and sections."""
+"""Kernels and the specification name each other's equations and sections.
+
+An equation that makes an input of what a file gives is named by a distribution.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ FOLDERS = ("kernels", "distributions")  # fiscal years are made calendar years w
 KERNELS = sorted(path for name in FOLDERS for path in (ROOT / "sim" / name).rglob("*.py"))
 NUMBER = r"\d+\.\d+[a-z]?"
 ITEM = rf"{NUMBER}(?:-{NUMBER})?"
+DISTRIBUTIONS = sorted((ROOT / "sim" / "distributions").rglob("*.py"))
 REFERENCE = re.compile(rf"\(({ITEM}(?:,\s+{ITEM})*)\)")  # (3.1a), (2.3, 2.4), (7.1-7.7)
 
 
@@ -34,7 +38,7 @@ def references(path: Path) -> Iterator[str]:
 
 NUMBERS = re.findall(rf"\(({NUMBER})\)$", SPECIFICATION, re.MULTILINE)
 SECTIONS = re.findall(r"^## (\d+)\. ", SPECIFICATION, re.MULTILINE)
-NAMED = [(path, reference) for path in KERNELS for reference in references(path)]
+NAMED = [(path, reference) for path in KERNELS + DISTRIBUTIONS for reference in references(path)]
 
 
 def test_the_specification_numbers_its_equations_once() -> None:
@@ -54,7 +58,7 @@ def test_kernels_name_equations_of_the_specification() -> None:
     assert unknown == set()
 
 
-def test_every_equation_is_named_by_a_kernel() -> None:
+def test_every_equation_is_named_by_a_kernel_or_a_distribution() -> None:
     assert [number for number in NUMBERS if number not in {name for _, name in NAMED}] == []
 
 

@@ -13,66 +13,128 @@ import pytest
 from random_worlds import REFERENCE, base_case, spread_over_domains
 
 from sim.engine import worlds
-from sim.kernels.formulas import buildout, throughput, training
+from sim.kernels.formulas import buildout, landlords, throughput, training
 from sim.kernels.formulas.training import Generation
 from sim.model.inputs import Accelerator, Workload
 
-BANDWIDTH, COMPUTE, MEMORY = 0, 1, 2
-# Weights take 2^-9 s of an allowed 2^-8, and a sequence 2^-20 s of bandwidth and as much of FLOP:
-# both bounds are 2,048. Memory holds the weights of 2^31 bytes and a cache of 2^20 per sequence.
-TIED_AT = 2048.0
+# Weights of 2^31 bytes take 2^-9 s of bandwidth, and a cache of 2^20 bytes takes 2^-20 s, as does
+# the FLOP of a sequence's step.
+WEIGHTS, CACHE = 2.0**31, 2.0**20
 
 
-def operating_point(sequences: float, speed: float = 256.0, flops: float = 2.0**52) -> Any:
-    """The operating point of an instance whose memory holds this number of sequences."""
+def group(kind: Any, **values: float) -> Any:
+    return kind(*(float(values.get(name, math.nan)) for name in kind._fields))
 
-    def group(kind: Any, **values: float) -> Any:
-        return kind(*(float(values.get(name, math.nan)) for name in kind._fields))
 
+def instance(hbm: float, speed: float = 1.0, weight_share: float = 0.75) -> Any:
+    """The decode step and operating point of one accelerator with these bytes of HBM."""
     accelerator = group(
         Accelerator, accelerators_per_instance=1, hbm_bandwidth_bytes_per_s=2**40, mbu_decode=1,
-        peak_flops_serving=flops, mfu_decode=1, step_overhead_s=0, min_latency_slack=2,
-        hbm_usable_fraction=1, hbm_capacity_bytes=2**31 + 2**20 * sequences,
+        peak_flops_serving=2.0**52, mfu_decode=1, step_overhead_s=0, latency_exponent=2,
+        hbm_usable_fraction=1, hbm_capacity_bytes=hbm, max_weight_share_of_hbm=weight_share,
     )  # fmt: skip
     workload = group(
-        Workload, active_params=2**31, total_to_active_ratio=1, weight_bytes_per_param=1,
+        Workload, active_params=WEIGHTS, total_to_active_ratio=1, weight_bytes_per_param=1,
         kv_bytes_per_token=2**10, mean_context_tokens=2**10, attention_flop_per_token_pair=0,
         draft_tokens=0, draft_acceptance=0, draft_overhead=0, user_speed_tokens_per_s=speed,
     )  # fmt: skip
     decode = throughput.decode(accelerator, workload)
-    return throughput.operating_point(accelerator, workload, decode)
+    return decode, throughput.operating_point(accelerator, workload, decode)
 
 
-@pytest.mark.parametrize(
-    ("sequences", "batch", "binding"),
-    [
-        (TIED_AT, TIED_AT, BANDWIDTH),
-        (TIED_AT + 1, TIED_AT, BANDWIDTH),
-        (TIED_AT - 1, TIED_AT - 1, MEMORY),
-        (1.0, 1.0, MEMORY),
-    ],
-)
-def test_the_first_of_tied_bounds_binds(sequences: float, batch: float, binding: int) -> None:
-    point = operating_point(sequences)
-    assert (point.batch, point.binding_constraint) == (batch, binding)
+def test_weights_that_just_take_their_share_need_no_larger_instance() -> None:
+    for share in (0.25, 0.5):
+        just = WEIGHTS / share
+        assert instance(just, weight_share=share)[0].accelerators == 1.0
+        assert instance(np.nextafter(just, 0.0), weight_share=share)[0].accelerators > 1.0
 
 
-def test_compute_binds_before_memory_at_a_tie() -> None:
-    """With a third of the FLOP/s, compute allows 2^-8 / 2^-18 sequences."""
-    for sequences, binding in ((1024.0, COMPUTE), (1023.0, MEMORY)):
-        point = operating_point(sequences, flops=2.0**52 / 3.0)
-        assert (point.batch, point.binding_constraint) == (sequences, binding)
+def test_one_sequence_that_just_fits_beside_the_weights_needs_no_larger_instance() -> None:
+    decode, point = instance(WEIGHTS + CACHE, weight_share=1.0)
+    assert (decode.accelerators, point.batch) == (1.0, 1.0)
+    decode, point = instance(WEIGHTS + CACHE - 1.0, weight_share=1.0)
+    assert (decode.accelerators, point.batch) == ((WEIGHTS + CACHE) / (WEIGHTS + CACHE - 1.0), 1.0)
 
 
-def test_one_sequence_beside_the_weights_fits_and_less_does_not() -> None:
-    assert operating_point(1.0).fits_in_memory
-    assert not operating_point(1.0 - 2.0**-20).fits_in_memory
+@pytest.mark.parametrize("sequences", [2.0, 2048.0, 4096.0])
+def test_the_speed_of_the_full_batch_is_free_and_a_bit_more_is_not(sequences: float) -> None:
+    """Up to 2,048 sequences a step takes the 2^-9 s of the weights, and then the FLOP's time."""
+
+    def point_at(speed: float) -> Any:
+        return instance(WEIGHTS + sequences * CACHE, speed, weight_share=1.0)[1]
+
+    seconds = max(2.0**-9, sequences * 2.0**-20) + sequences * 2.0**-20
+    slow = point_at(1.0)
+    assert slow.full_batch_speed == slow.speed == 1.0 / seconds
+    point = point_at(slow.speed)
+    assert (point.batch, point.kept_throughput) == (sequences, 1.0)
+    assert point == slow
+    faster = point_at(slow.speed * (1.0 + 2.0**-20))
+    assert faster.batch < sequences
+    assert faster.kept_throughput < 1.0
 
 
-def test_a_promise_that_is_just_kept_is_not_missed() -> None:
-    """The floor is twice the time of the weights, 2^-8 s: as long as a token may take."""
-    assert not operating_point(TIED_AT, speed=256.0).slo_missed
-    assert operating_point(TIED_AT, speed=np.nextafter(256.0, 257.0)).slo_missed
+def test_half_of_the_roofline_is_left_at_half_speed_and_of_the_full_batchs_own_cost() -> None:
+    """The weights alone allow 512 tokens/s, and 2,048 sequences leave half of that."""
+    _, point = instance(WEIGHTS + 2048.0 * CACHE, speed=512.0)
+    assert (point.half_speed, point.full_batch_speed) == (512.0, 256.0)
+    assert point.kept_throughput == (1.0 + 0.25) / 2.0
+    assert point.tps == 256.0 * 2048.0 * 0.625
+    assert point.batch == 1024.0 * 0.625
+
+
+def test_a_single_sequence_in_flight_is_within_reach_and_less_is_not() -> None:
+    _, point = instance(WEIGHTS + CACHE, weight_share=1.0)
+    assert (point.batch, point.unreachable) == (1.0, False)
+    _, same = instance(WEIGHTS + CACHE, speed=point.speed, weight_share=1.0)
+    assert not same.unreachable
+    _, beyond = instance(WEIGHTS + CACHE, speed=point.speed * (1.0 + 2.0**-20), weight_share=1.0)
+    assert (beyond.batch, beyond.unreachable) == (1.0, True)
+
+
+def test_a_fleet_that_is_just_full_is_not_exceeded() -> None:
+    """The price at which the implied duty is 1 is found to the last digit, in some of the draws."""
+    x = base_case(64)
+    quarter = (slice(None), 0, REFERENCE)
+    price = x["relative_price"][:, 0].copy()
+    exact = 0
+    for _ in range(8):
+        relative = np.column_stack([price, x["relative_price"][:, 1:]])
+        out = worlds.evaluate({**x, "relative_price": relative})
+        duty = out["implied_duty"][quarter]
+        np.testing.assert_array_equal(out["demand_exceeds_capacity"][quarter], duty > 1.0)
+        exact += int((duty == 1.0).sum())
+        price = price * duty
+    assert exact > 20
+
+
+def test_what_falls_due_within_a_year_is_all_and_no_more() -> None:
+    assert landlords.due_within_a_year(40.0, 1.0) == 40.0
+    assert landlords.due_within_a_year(40.0, 0.25) == 40.0
+    assert landlords.due_within_a_year(40.0, 4.0) == 10.0
+    assert math.isnan(landlords.due_within_a_year(40.0, math.nan))
+
+
+def test_a_landlord_without_equity_has_no_ratio_to_it() -> None:
+    assert landlords.per_equity(8.0) == 0.125
+    assert math.isnan(landlords.per_equity(0.0))
+
+
+def test_no_more_than_the_whole_bill_falls_short() -> None:
+    """Where revenue is all eaten by other cost, and where it is just enough."""
+    x = base_case(64)
+    left = 1.0 - x["serving_overhead_rate"][:, None]
+    for opex, expected in ((left, 1.0), (left + 0.5, 1.0)):
+        y = {
+            **x,
+            "lab_revenue_share_rate": np.zeros_like(x["lab_revenue_share_rate"]),
+            "lab_noncompute_opex_ratio": np.broadcast_to(opex, x["inference_share"].shape),
+        }
+        out = worlds.evaluate(y)
+        reports = ~np.isnan(out["coverage"])
+        np.testing.assert_array_equal(out["shortfall"][reports], expected)
+        gap = np.broadcast_to(out["compute_bill"], reports.shape)[reports]
+        assert (out["funding_gap_busd"][reports] >= gap * (1.0 - 1e-12)).all()
 
 
 def test_a_limit_that_leaves_just_what_is_wanted_leaves_all() -> None:

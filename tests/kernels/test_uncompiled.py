@@ -49,7 +49,7 @@ def test_plain_python_gives_the_numbers_of_the_compiled_kernels(tmp_path: Path) 
     for name in inputs:
         np.testing.assert_allclose(plain[name], compiled[name], rtol=1e-12, err_msg=name)
     integers = [name for name in compiled if compiled[name].dtype.kind in "bi"]
-    assert {"binding_constraint", "slo_missed", "power_binds"} <= set(integers)
+    assert {"instance_grown", "speed_unreachable", "power_binds"} <= set(integers)
     for name in [*integers, "capital_crunch", *PROBABILITIES]:
         np.testing.assert_array_equal(plain[name], compiled[name], err_msg=name)
     assert_agree(

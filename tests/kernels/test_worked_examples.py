@@ -22,6 +22,7 @@ from sim.kernels.formulas import (
     fleet,
     hardware,
     landlords,
+    margins,
     throughput,
     training,
     unit_cost,
@@ -517,7 +518,9 @@ def test_w13_hourly_prices_of_anthropic(point: xr.Dataset, inference: xr.Dataset
     for landlord, busd, usd in (("neocloud", "10.712", 3.45489), ("other", "14.071", 4.53827)):
         contract = float(point["rent_busd_per_gw_year"].sel(landlord=landlord))
         assert contract == printed(busd)
-        per_hour = fleet.contract_usd_per_hour(contract, buildout.accelerators_per_gw(2.0928, 1.35))
+        per_hour = contract / margins.busd_per_gw_year(
+            1.0, buildout.accelerators_per_gw(2.0928, 1.35)
+        )
         assert per_hour == pytest.approx(usd, abs=5.1e-6)  # also printed with one less at the end
 
 

@@ -279,7 +279,7 @@ def fill_averages(world: WorldRecords) -> None:
 @jit
 def write_build(world: WorldRecords) -> None:
     """Write gigawatts of labs and landlords, and what limited them (6.1-6.7, 1.9)."""
-    inputs, outputs, ledger = world.inputs, world.outputs, world.ledger
+    inputs, outputs = world.inputs, world.outputs
     c = capex(inputs.hardware)
     it_kw = it_power_kw(inputs.hardware.accelerator_tdp_kw, inputs.hardware.it_power_ratio)
     per_gw = accelerators_per_gw(it_kw, inputs.hardware.facility_capacity_ratio)
@@ -288,8 +288,7 @@ def write_build(world: WorldRecords) -> None:
     open_2027(world)
     cost_growth = quarterly(1.0 + inputs.dynamics.capex_cost_growth)
     for q in range(QUARTERS):
-        ledger.cost_growth[q] = raised(cost_growth, max(q - REFERENCE, 0))
-        outputs.capex_per_gw[q] = usd_per_gw * ledger.cost_growth[q]
+        outputs.capex_per_gw[q] = usd_per_gw * raised(cost_growth, max(q - REFERENCE, 0))
     for quarter in range(1, 5):
         plan_quarter(world, quarter, left)
         fund_quarter(world, quarter, outputs.capex_per_gw[REFERENCE + quarter])

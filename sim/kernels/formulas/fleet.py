@@ -12,6 +12,7 @@ from sim.kernels.formulas.hardware import (
     it_power_kw,
     rent_per_hour,
 )
+from sim.kernels.formulas.margins import gross_margin
 from sim.kernels.formulas.paths import quarterly, raised
 from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.indices import (
@@ -27,7 +28,7 @@ from sim.kernels.indices import (
     TRAINING,
 )
 from sim.kernels.jit import jit
-from sim.kernels.simd.functions import absolute, exp, is_nan, log
+from sim.kernels.simd.functions import exp, is_nan, log, log1p, maximum, minimum
 from sim.kernels.simd.vectors import where
 from sim.model.inputs import Hardware, Lab
 from sim.model.outputs import LabOutputs
@@ -48,12 +49,13 @@ def regime_share(inference_share: float, fine_tune_share: float, regime: int) ->
 class HostedGw(NamedTuple):
     """A lab's facility gigawatts by what they cost (6.8).
 
-    `contract_usd_per_hour` is the sum over contracts of gigawatts times their hourly rent.
+    `contracts_busd` is the sum over contracts of gigawatts times their yearly rent: it depends on
+    no hardware.
     """
 
     captive: float
     rented: float  # without a contract
-    contract_usd_per_hour: float
+    contracts_busd: float
 
 
 @jit
@@ -69,17 +71,9 @@ def rent_for_lab(h: Hardware, market: bool, owner_cost_for_lab: float) -> float:
 
 
 @jit
-def contract_usd_per_hour(busd_per_gw_year: float, accelerators_per_gw: float) -> float:
-    """Rent of an accelerator-hour under contract, in every regime [USD/h] (6.13)."""
-    return busd_per_gw_year * 1e9 / (accelerators_per_gw * HOURS_PER_YEAR)
-
-
-@jit
-def hosted_by_price(
-    world: WorldRecords, i: int, quarter: int, per_gw: float, closing: bool
-) -> HostedGw:
+def hosted_by_price(world: WorldRecords, i: int, quarter: int, closing: bool) -> HostedGw:
     """A lab's gigawatts by what they cost, on average over a quarter or as it closes (6.8, 5.3)."""
-    zero = 0.0 * per_gw  # of lanes, so that the sums have one type from the first
+    zero = 0.0 * world.labs[i].gw_2025q4  # of lanes, so that the sums have one type from the first
     captive, rented, contracts = zero, zero, zero
     for k in range(len(world.landlords)):
         host = world.hosts[i, k]
@@ -90,35 +84,34 @@ def hosted_by_price(
         else:
             hosted = world.ledger.average[i, k, quarter]
         outside = hosted * (1.0 - host.captive)
-        rent = contract_usd_per_hour(world.landlords[k].rent_busd_per_gw_year, per_gw)
-        without = is_nan(rent)
-        captive += hosted * host.captive
-        rented += where(without, outside, 0.0)
-        contracts += where(without, 0.0, outside * rent)
+        contract = world.landlords[k].rent_busd_per_gw_year
+        without = is_nan(contract)
+        captive = captive + hosted * host.captive  # no `+=`: without a compiler these are one array
+        rented = rented + where(without, outside, 0.0)
+        contracts = contracts + where(without, 0.0, outside * contract)
     return HostedGw(captive, rented, contracts)
 
 
 @jit
-def bill_busd(
-    hosted: HostedGw, accelerators_per_gw: float, share: float, owner_cost: float, rent: float
+def full_bill_busd(
+    hosted: HostedGw, accelerators_per_gw: float, owner_cost: float, rent: float
 ) -> float:
-    """Compute bill of a regime: owner's cost, rent or contracts [USD bn/yr] (6.8)."""
+    """Compute bill if a regime had all hours: owner's cost, rent, contracts [USD bn/yr] (6.8)."""
     usd_per_hour = hosted.captive * owner_cost + hosted.rented * rent
-    usd_per_hour = usd_per_hour + hosted.contract_usd_per_hour
-    return accelerators_per_gw * share * usd_per_hour * (HOURS_PER_YEAR / 1e9)
+    hourly = accelerators_per_gw * usd_per_hour * (HOURS_PER_YEAR / 1e9)
+    return hourly + hosted.contracts_busd
 
 
 @jit
-def tokens_per_s(accelerators: float, lab: Lab, paid_s: float) -> float:
-    """Blended tokens that the fleet serves [tok/s] (6.9)."""
-    return accelerators * lab.inference_share * lab.relative_throughput / paid_s
+def full_tokens_per_s(accelerators: float, relative_throughput: float, paid_s: float) -> float:
+    """Blended tokens that the fleet serves if inference has all hours [tok/s] (6.9)."""
+    return accelerators * relative_throughput / paid_s
 
 
 @jit
-def capacity_revenue_busd(tokens_per_s: float, paid_share: float, usd_per_mtok: float) -> float:
-    """Revenue of the paid tokens at the price list [USD bn/yr] (6.9)."""
-    mtok_per_year = tokens_per_s * (3600.0 * HOURS_PER_YEAR / 1e6)
-    return mtok_per_year * paid_share * usd_per_mtok * 1e-9
+def revenue_busd(tokens_per_s: float, usd_per_mtok: float) -> float:
+    """Revenue of tokens that are all paid for [USD bn/yr] (6.9)."""
+    return tokens_per_s * (3600.0 * HOURS_PER_YEAR / 1e6) * usd_per_mtok * 1e-9
 
 
 @jit
@@ -129,10 +122,14 @@ def energy_twh(it_gw: float, load: float, pue: float) -> float:
 
 @jit
 def average_arr(before: float, after: float) -> float:
-    """Annualised revenue over a quarter in which it grows at one rate [USD bn/yr] (6.10)."""
-    growth = log(after / before)
-    flat = absolute(growth) < 1e-6
-    return where(flat, 0.5 * (before + after), (after - before) / where(flat, 1.0, growth))
+    """Annualised revenue over a quarter in which it grows at one rate [USD bn/yr] (6.10).
+
+    From the smaller to the larger end: the logarithm of a ratio near 1 would lose digits.
+    """
+    low, high = minimum(before, after), maximum(before, after)
+    growth = log1p((high - low) / low)
+    flat = growth < 1e-6
+    return where(flat, 0.5 * (before + after), (high - low) / where(flat, 1.0, growth))
 
 
 @jit
@@ -140,6 +137,12 @@ def tokens_demanded_per_s(revenue_busd: float, paid_share: float, usd_per_mtok: 
     """Blended tokens, free ones included, that come with a revenue [tok/s] (6.14)."""
     mtok_per_year = revenue_busd * 1e9 / (usd_per_mtok * paid_share)
     return mtok_per_year * (1e6 / (3600.0 * HOURS_PER_YEAR))
+
+
+@jit
+def implied_duty(duty: float, arr_capacity_ratio: float) -> float:
+    """Duty cycle at which the fleet would serve what is demanded [1] (6.15)."""
+    return duty * arr_capacity_ratio
 
 
 @jit
@@ -203,9 +206,9 @@ def write_bills(world: WorldRecords, market: bool, i: int, per_gw: float) -> Non
     outputs, ledger, h = world.outputs, world.ledger, world.inputs.hardware
     lab, fleet = world.labs[i], world.lab_outputs[i]
     fine_tune_share = world.inputs.training.fine_tune_share
-    closing = hosted_by_price(world, i, REFERENCE, per_gw, True)
+    closing = hosted_by_price(world, i, REFERENCE, True)
     for q in range(QUARTERS):
-        hosted = hosted_by_price(world, i, q, per_gw, False)
+        hosted = hosted_by_price(world, i, q, False)
         total = 0.0
         mean_rent = 0.0
         running = 0.0
@@ -218,13 +221,17 @@ def write_bills(world: WorldRecords, market: bool, i: int, per_gw: float) -> Non
             )
             rent = rent_for_lab(h, market, owner)
             share = regime_share(lab.inference_share, fine_tune_share, r)
-            bill = bill_busd(hosted, per_gw, share, owner, rent)
+            full_bill = full_bill_busd(hosted, per_gw, owner, rent)
+            bill = share * full_bill
             fleet.compute_bill_regime[q, r] = bill
             total += bill
             mean_rent += share * rent
             running += share * (electricity + lab.relative_cost * upkeep)
+            if r == INFERENCE:
+                ledger.inference_bill[i, q] = full_bill
             if q == REFERENCE:
-                ledger.closing_bill[i, r] = bill_busd(closing, per_gw, share, owner, rent)
+                full_bill = full_bill_busd(closing, per_gw, owner, rent)
+                ledger.closing_bill[i, r] = share * full_bill
         fleet.compute_bill[q] = total
         ledger.rent[i, q] = mean_rent
         ledger.running_cost[i, q] = running
@@ -234,21 +241,27 @@ def write_bills(world: WorldRecords, market: bool, i: int, per_gw: float) -> Non
 
 @jit
 def write_tokens(world: WorldRecords, i: int, per_gw: float) -> None:
-    """Write a lab's tokens, energy and revenue (6.9-6.15)."""
+    """Write a lab's tokens, energy, revenue and unit margin (4.12, 6.9-6.15).
+
+    From the unit margin, the shares of hours that serve and of tokens that are paid for drop out.
+    """
     inputs, outputs = world.inputs, world.outputs
     h, lab, fleet = inputs.hardware, world.labs[i], world.lab_outputs[i]
     paid_share = 1.0 - lab.lab_free_token_share
     for q in range(QUARTERS):
         gw = average_gw(lab, fleet, q, inputs.buildout.gw_definition_ratio)
-        served = tokens_per_s(gw * per_gw, lab, outputs.paid_seconds_per_token[q, INFERENCE])
-        fleet.fleet_tokens_per_s[q] = served
+        paid_s = outputs.paid_seconds_per_token[q, INFERENCE]
+        tokens = full_tokens_per_s(gw * per_gw, lab.relative_throughput, paid_s)
+        fleet.fleet_tokens_per_s[q] = lab.inference_share * tokens
         load = average_load(world, lab.inference_share, q)
         fleet.fleet_energy_twh[q] = energy_twh(gw / h.facility_capacity_ratio, load, h.pue)
         usd_per_mtok = lab.relative_price * outputs.revenue_per_mtok_paid[q]
-        revenue = capacity_revenue_busd(served, paid_share, usd_per_mtok)
+        full_revenue = revenue_busd(tokens, usd_per_mtok)
+        fleet.lab_unit_margin[q] = gross_margin(world.ledger.inference_bill[i, q], full_revenue)
+        revenue = lab.inference_share * paid_share * full_revenue
         fleet.capacity_revenue[q] = revenue
         ratio = fleet.average_arr[q] / revenue
-        duty = outputs.duty_cycle[q, INFERENCE] * ratio
+        duty = implied_duty(outputs.duty_cycle[q, INFERENCE], ratio)
         fleet.arr_capacity_ratio[q] = ratio
         fleet.tokens_demanded_per_s[q] = tokens_demanded_per_s(
             fleet.average_arr[q], paid_share, usd_per_mtok

@@ -12,7 +12,6 @@ from sim.kernels.formulas.buildout import (
     host_share,
     is_host,
 )
-from sim.kernels.formulas.fleet import contract_usd_per_hour
 from sim.kernels.formulas.hardware import HOURS_PER_YEAR, capex, it_capex, it_power_kw
 from sim.kernels.formulas.margins import lab_levies, lab_opex_ratio
 from sim.kernels.formulas.records import WorldRecords
@@ -91,6 +90,12 @@ def write_coverage(world: WorldRecords) -> None:
 
 
 @jit
+def depreciation_coverage(rent: float, depreciation: float, rented_gw: float) -> float:
+    """Rent over booked depreciation of rented capacity; NaN where there is none [1] (7.4)."""
+    return where(rented_gw > 0.0, rent / depreciation, np.nan)
+
+
+@jit
 def landlord_margin(cost: float, rent: float, rented_gw: float) -> float:
     """Landlord's margin on rented capacity; NaN where there is none [1] (7.9, 7.11)."""
     return where(rented_gw > 0.0, 1.0 - cost / rent, np.nan)
@@ -108,7 +113,7 @@ def write_flows(world: WorldRecords) -> None:
     for k in range(len(world.landlords)):
         inputs, landlord = world.landlords[k], world.landlord_outputs[k]
         booked = booked_rate(g, hardware, inputs)
-        contract = contract_usd_per_hour(inputs.rent_busd_per_gw_year, g.accelerators)
+        contract = inputs.rent_busd_per_gw_year
         without = is_nan(contract)
         for q in range(QUARTERS):
             relative = 0.0
@@ -125,8 +130,8 @@ def write_flows(world: WorldRecords) -> None:
                 relative += relative_cost * average
                 relative_rented += relative_cost * outside
                 rented += outside
-                usd_per_hour = where(without, ledger.rent[i, q], contract)
-                rent += quarterly_busd(outside, g.accelerators, usd_per_hour)
+                hourly = quarterly_busd(outside, g.accelerators, ledger.rent[i, q])
+                rent += where(without, hourly, outside * contract / 4.0)
                 running += quarterly_busd(outside, g.accelerators, ledger.running_cost[i, q])
             quarterly = world.outputs.cost_index[q] / 4.0
             of_rented = relative_rented * booked * quarterly
@@ -136,7 +141,7 @@ def write_flows(world: WorldRecords) -> None:
             landlord.depreciation_gap[q] = relative * (economic - booked) * quarterly
             landlord.rent_received[q] = rent
             landlord.depreciation_booked_rented[q] = of_rented
-            landlord.depreciation_coverage[q] = where(rented > 0.0, rent / of_rented, np.nan)
+            landlord.depreciation_coverage[q] = depreciation_coverage(rent, of_rented, rented)
             landlord.external_cost_busd[q] = cost
             landlord.landlord_gross_margin[q] = landlord_margin(cost, rent, rented)
 
@@ -187,9 +192,11 @@ def quarterly_interest_busd(terms: Landlord, book_value: float) -> float:
 
 
 @jit
-def arr_over_equity(arr: float, equity: float) -> float:
-    """ARR over the equity put in; NaN where there is none [1] (7.13)."""
-    return where(equity > 0.0, arr / equity, np.nan)
+def per_equity(equity_busd: float) -> float:
+    """1 over the equity put in; NaN where there is none [1/USD bn] (7.13)."""
+    if equity_busd > 0.0:
+        return 1.0 / equity_busd
+    return np.nan
 
 
 @jit
@@ -219,8 +226,9 @@ def write_exposure(world: WorldRecords) -> None:
             lab, host, pair = world.lab_outputs[i], world.hosts[i, k], world.host_outputs[i, k]
             rpo = terms.rpo_busd * host.rpo_share
             pair.rpo_by_lab = rpo
+            inverse = per_equity(host.equity_busd)
             for q in range(QUARTERS):
-                pair.arr_over_equity[q] = arr_over_equity(lab.arr[q], host.equity_busd)
+                pair.arr_over_equity[q] = lab.arr[q] * inverse
             dependence += host.rpo_share
             is_under = lab.lab_paid_margin[REFERENCE] < hurdle
             book_value = pair.net_book_value_by_lab[REFERENCE]

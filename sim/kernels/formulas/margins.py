@@ -48,7 +48,7 @@ def revenue_per_mtok_paid(p: Prices, w: Workload, price_index: float) -> float:
 
 @jit
 def gross_margin(cost: float, revenue: float) -> float:
-    """1 - cost/revenue [1] (4.3, 4.4, 4.7, 4.11)."""
+    """1 - cost/revenue [1] (4.3, 4.4, 4.7, 4.11, 4.12)."""
     return 1.0 - cost / revenue
 
 
@@ -116,12 +116,9 @@ def revenue_per_gw_year(usd_per_mtok: float, paid_s: float, accelerators_per_gw:
 
 
 @jit
-def lab_margin(inference_bill: float, free_share: float, revenue: float) -> float:
-    """Lab's inference margin on paid traffic; NaN without revenue [1] (4.9, 4.12).
-
-    `revenue` is the average ARR top-down, and the capacity revenue bottom-up [USD bn/yr].
-    """
-    return 1.0 - inference_bill * (1.0 - free_share) / revenue
+def lab_paid_margin(inference_bill: float, free_share: float, average_arr: float) -> float:
+    """Lab's inference margin on paid traffic; NaN without ARR [1] (4.9)."""
+    return 1.0 - inference_bill * (1.0 - free_share) / average_arr
 
 
 @jit
@@ -152,7 +149,7 @@ def lab_opex_ratio(f: Finance, lab: Lab) -> float:
 
 @jit
 def write_lab_margins(world: WorldRecords) -> None:
-    """Write margins of labs, and gross margins of the three regimes (4.8-4.10, 4.12, 4.13)."""
+    """Write margins of labs, and gross margins of the three regimes (4.8-4.10, 4.13)."""
     outputs, inputs = world.outputs, world.inputs
     reporting = 0.0
     cost = 0.0
@@ -164,8 +161,7 @@ def write_lab_margins(world: WorldRecords) -> None:
         opex = lab_opex_ratio(inputs.finance, world.labs[i])
         for q in range(QUARTERS):
             bill, arr = lab.compute_bill_regime[q, INFERENCE], lab.average_arr[q]
-            lab.lab_unit_margin[q] = lab_margin(bill, free, lab.capacity_revenue[q])
-            lab.lab_paid_margin[q] = lab_margin(bill, free, arr)
+            lab.lab_paid_margin[q] = lab_paid_margin(bill, free, arr)
             lab.lab_loaded_margin[q] = lab_loaded_margin(levies, bill, arr)
             lab.operating_margin[q] = operating_margin(levies, opex, lab.compute_bill[q], arr)
         lab.training_margin = training_margin(lab.training_moic)

@@ -111,9 +111,7 @@ def write_paths(world: WorldRecords) -> None:
     throughput_weighted = 0.0  # weighted by the throughput of their vintage (8.6)
     for q in range(QUARTERS):
         t = years_from_reference(q)
-        gw = 0.0
-        for i in range(len(world.labs)):
-            gw += world.lab_outputs[i].gw[q]
+        gw = outputs.total_gw[q]
         if q <= REFERENCE:
             cost_weighted = gw
             throughput_weighted = gw
@@ -144,7 +142,7 @@ def write_paths(world: WorldRecords) -> None:
         )
         outputs.cost_index[q] = cost_weighted / gw
         software = raised(software_growth, q - REFERENCE)
-        outputs.throughput_index[q] = software * throughput_weighted / gw
+        outputs.throughput_index[q] = software * (throughput_weighted / gw)
         outputs.duty_cycle[q, TRAINING] = u.duty_cycle_frontier_training
         outputs.duty_cycle[q, FINE_TUNE] = shifted_duty(u.duty_cycle_fine_tune, odds)
         outputs.duty_cycle[q, INFERENCE] = shifted_duty(u.duty_cycle_online_inference, odds)

@@ -20,10 +20,10 @@ class Ledger(NamedTuple):
     due: Array  # [lab] planned and energised by the end of the quarter, as stated
     buildable: Array  # [landlord] paid for by the end of the quarter
     average: Array  # [lab, landlord, quarter] in service on average over the quarter
-    cost_growth: Array  # [quarter] cost of hardware over that of the reference quarter [1]
     measured_over_computed: Array  # [regime] owner's cost [1]
     rent: Array  # [lab, quarter] without a contract, over the lab's regimes [USD/h]
     running_cost: Array  # [lab, quarter] electricity, maintenance and site, over regimes [USD/h]
+    inference_bill: Array  # [lab, quarter] if inference had all hours [USD bn/yr]
     closing_bill: Array  # [lab, regime] of the reference quarter's closing stock [USD bn/yr]
 
 
