@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from sim.kernels.formulas.buildout import accelerators_per_gw, average_gw, is_host
 from sim.kernels.formulas.hardware import (
     HOURS_PER_YEAR,
-    active_load,
-    average_power_kw,
     it_power_kw,
     rent_per_hour,
 )
@@ -16,20 +16,16 @@ from sim.kernels.formulas.margins import gross_margin
 from sim.kernels.formulas.paths import quarterly, raised
 from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.indices import (
-    ELECTRICITY_IT,
-    ELECTRICITY_OVERHEAD,
     FINE_TUNE,
     INFERENCE,
-    MAINTENANCE,
     QUARTERS,
     REFERENCE,
     REGIMES,
-    SITE_OPERATIONS,
     TRAINING,
 )
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import exp, is_nan, log, log1p, maximum, minimum
-from sim.kernels.simd.vectors import where
+from sim.kernels.simd.vectors import in_any_lane, where
 from sim.model.inputs import Hardware, Lab
 from sim.model.outputs import LabOutputs
 
@@ -172,28 +168,45 @@ def write_arr(lab: Lab, outputs: LabOutputs) -> None:
         outputs.arr[q] = where(missing, between, points[q])
         before = where(missing, before, points[q])
         quarters = where(missing, quarters, 0.0)
-    growth_2027 = quarterly(lab.arr_growth_2027)
-    for q in range(REFERENCE, QUARTERS):
-        outputs.arr[q] = lab.arr_2026q4_busd * raised(growth_2027, q - REFERENCE)
+    outputs.arr[REFERENCE] = lab.arr_2026q4_busd
     before = lab.arr_2025q4_busd
-    for q in range(QUARTERS):
-        average = average_arr(before, outputs.arr[q])
-        outputs.average_arr[q] = average
-        outputs.quarter_revenue_busd[q] = average / 4.0
-        outputs.arr_per_gw[q] = outputs.arr[q] / outputs.gw[q]
+    for q in range(REFERENCE + 1):
+        outputs.average_arr[q] = average_arr(before, outputs.arr[q])
         before = outputs.arr[q]
+    growth = quarterly(lab.arr_growth_2027)
+    average = average_arr(before, before * growth)
+    for q in range(REFERENCE + 1, QUARTERS):
+        since = q - REFERENCE
+        outputs.arr[q] = lab.arr_2026q4_busd * raised(growth, since)
+        outputs.average_arr[q] = average * raised(growth, since - 1)
 
 
 @jit
-def average_load(world: WorldRecords, inference_share: float, quarter: int) -> float:
+def write_revenue(lab: Lab, outputs: LabOutputs) -> None:
+    """Write a lab's ARR, and what follows from it alone (6.10, 6.11).
+
+    Most labs report none, in no draw.
+    """
+    if in_any_lane(lab.arr_2026q4_busd == lab.arr_2026q4_busd):
+        write_arr(lab, outputs)
+        for q in range(QUARTERS):
+            outputs.quarter_revenue_busd[q] = outputs.average_arr[q] / 4.0
+            outputs.arr_per_gw[q] = outputs.arr[q] / outputs.gw[q]
+    else:
+        for q in range(QUARTERS):
+            outputs.arr[q] = np.nan
+            outputs.average_arr[q] = np.nan
+            outputs.quarter_revenue_busd[q] = np.nan
+            outputs.arr_per_gw[q] = np.nan
+
+
+@jit
+def fleet_load(world: WorldRecords, inference_share: float, quarter: int) -> float:
     """IT draw over nameplate, averaged over a fleet's regimes [1] (6.9c)."""
-    inputs, duty_cycle = world.inputs, world.outputs.duty_cycle
     load = 0.0
     for r in range(REGIMES):
-        share = regime_share(inference_share, inputs.training.fine_tune_share, r)
-        active = active_load(inputs.utilisation, r)
-        idle = inputs.utilisation.idle_load
-        load += share * average_power_kw(1.0, duty_cycle[quarter, r], active, idle)
+        share = regime_share(inference_share, world.inputs.training.fine_tune_share, r)
+        load += share * world.ledger.load[quarter, r]
     return load
 
 
@@ -213,9 +226,7 @@ def write_bills(world: WorldRecords, market: bool, i: int, per_gw: float) -> Non
         mean_rent = 0.0
         running = 0.0
         for r in range(REGIMES):
-            layers = outputs.accelerator_hour_cost[q, r]
-            electricity = layers[ELECTRICITY_IT] + layers[ELECTRICITY_OVERHEAD]
-            upkeep = layers[MAINTENANCE] + layers[SITE_OPERATIONS]
+            electricity, upkeep = ledger.electricity[q, r], ledger.upkeep[q, r]
             owner = owner_cost_for_lab(
                 electricity, outputs.owner_cost_economic[q, r], lab.relative_cost
             )
@@ -248,13 +259,14 @@ def write_tokens(world: WorldRecords, i: int, per_gw: float) -> None:
     inputs, outputs = world.inputs, world.outputs
     h, lab, fleet = inputs.hardware, world.labs[i], world.lab_outputs[i]
     paid_share = 1.0 - lab.lab_free_token_share
+    it_per_facility = 1.0 / h.facility_capacity_ratio
     for q in range(QUARTERS):
         gw = average_gw(lab, fleet, q, inputs.buildout.gw_definition_ratio)
         paid_s = outputs.paid_seconds_per_token[q, INFERENCE]
         tokens = full_tokens_per_s(gw * per_gw, lab.relative_throughput, paid_s)
         fleet.fleet_tokens_per_s[q] = lab.inference_share * tokens
-        load = average_load(world, lab.inference_share, q)
-        fleet.fleet_energy_twh[q] = energy_twh(gw / h.facility_capacity_ratio, load, h.pue)
+        load = fleet_load(world, lab.inference_share, q)
+        fleet.fleet_energy_twh[q] = energy_twh(gw * it_per_facility, load, h.pue)
         usd_per_mtok = lab.relative_price * outputs.revenue_per_mtok_paid[q]
         full_revenue = revenue_busd(tokens, usd_per_mtok)
         fleet.lab_unit_margin[q] = gross_margin(world.ledger.inference_bill[i, q], full_revenue)
@@ -282,7 +294,7 @@ def write_fleets(world: WorldRecords, market: bool) -> None:
         lab = world.labs[i]
         left = regime_share(lab.inference_share, inputs.training.fine_tune_share, TRAINING)
         below_zero = where(left < 0.0, 1.0, below_zero)
-        write_arr(lab, world.lab_outputs[i])
+        write_revenue(lab, world.lab_outputs[i])
         write_bills(world, market, i, per_gw)
         write_tokens(world, i, per_gw)
     world.outputs.training_share_below_zero = below_zero

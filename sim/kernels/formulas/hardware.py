@@ -159,9 +159,15 @@ def capital_total(layers: CapitalLayers) -> float:
 
 
 @jit
+def average_load(duty: float, active_load: float, idle_load: float) -> float:
+    """Average IT draw over nameplate of a paid accelerator [1] (1.5)."""
+    return duty * active_load + (1.0 - duty) * idle_load
+
+
+@jit
 def average_power_kw(it_kw: float, duty: float, active_load: float, idle_load: float) -> float:
     """Average IT draw of a paid accelerator [kW] (1.5)."""
-    return it_kw * (duty * active_load + (1.0 - duty) * idle_load)
+    return it_kw * average_load(duty, active_load, idle_load)
 
 
 @jit
@@ -195,36 +201,28 @@ def measured_over_computed(measured: float, computed: float) -> float:
 
 
 @jit
-def electricity_per_hour(world: WorldRecords, quarter: int, regime: int) -> float:
-    """Electricity of a paid accelerator-hour by its parts' prices, unscaled [USD/h] (1.5)."""
-    h, utilisation, outputs = world.inputs.hardware, world.inputs.utilisation, world.outputs
-    power_kw = average_power_kw(
-        it_power_kw(h.accelerator_tdp_kw, h.it_power_ratio),
-        outputs.duty_cycle[quarter, regime],
-        active_load(utilisation, regime),
-        utilisation.idle_load,
-    )
-    return power_kw * outputs.power_price[quarter]
-
-
-@jit
 def write_hourly_cost(world: WorldRecords, market: bool, accounting: bool) -> None:
     """Write hourly layers, owner's costs, rents and landlord margins (1.5a, 1.5b, 1.7a, 1.8)."""
-    outputs, h = world.outputs, world.inputs.hardware
+    outputs, ledger = world.outputs, world.ledger
+    h, utilisation = world.inputs.hardware, world.inputs.utilisation
     economic = capital_layers(
         h, h.it_economic_life_years, h.it_residual_fraction, h.cost_of_capital
     )
     book = capital_layers(h, h.it_book_life_years, 0.0, 0.0)
     chosen = book if accounting else economic
+    it_kw = it_power_kw(h.accelerator_tdp_kw, h.it_power_ratio)
     outputs.pue_above_capacity_ratio = where(h.pue > h.facility_capacity_ratio, 1.0, 0.0)
     for r in range(REGIMES):
-        computed = h.pue * electricity_per_hour(world, REFERENCE, r)
-        computed = computed + outputs.cost_index[REFERENCE] * capital_total(economic)
+        for q in range(QUARTERS):
+            active, idle = active_load(utilisation, r), utilisation.idle_load
+            ledger.load[q, r] = average_load(outputs.duty_cycle[q, r], active, idle)
+        electricity = it_kw * ledger.load[REFERENCE, r] * outputs.power_price[REFERENCE] * h.pue
+        computed = electricity + outputs.cost_index[REFERENCE] * capital_total(economic)
         scaled = measured_over_computed(h.measured_owner_cost_usd_per_hour, computed)
-        world.ledger.measured_over_computed[r] = scaled
+        ledger.measured_over_computed[r] = scaled
         for q in range(QUARTERS):
             cost_index = scaled * outputs.cost_index[q]
-            electricity_it = scaled * electricity_per_hour(world, q, r)
+            electricity_it = scaled * (it_kw * ledger.load[q, r] * outputs.power_price[q])
             electricity_overhead = (h.pue - 1.0) * electricity_it
             electricity = electricity_it + electricity_overhead
             owner_economic = electricity + cost_index * capital_total(economic)
@@ -244,8 +242,12 @@ def write_hourly_cost(world: WorldRecords, market: bool, accounting: bool) -> No
             layers[HBM_DEPRECIATION] = cost_index * chosen.hbm_depreciation
             layers[SERVER_DEPRECIATION] = cost_index * chosen.server_depreciation
             layers[NETWORK_DEPRECIATION] = cost_index * chosen.network_depreciation
-            layers[MAINTENANCE] = cost_index * chosen.maintenance
-            layers[SITE_OPERATIONS] = cost_index * chosen.site_operations
+            maintenance = cost_index * chosen.maintenance
+            site_operations = cost_index * chosen.site_operations
+            layers[MAINTENANCE] = maintenance
+            layers[SITE_OPERATIONS] = site_operations
+            ledger.electricity[q, r] = electricity
+            ledger.upkeep[q, r] = maintenance + site_operations
             layers[COST_OF_CAPITAL] = cost_index * chosen.cost_of_capital
             layers[LANDLORD_MARGIN] = landlord_margin_layer(h.rented_share, rent, owner)
             layers[REVENUE_SHARE] = 0.0

@@ -61,9 +61,9 @@ def economic_rate(g: Gigawatt, h: Hardware) -> float:
 
 
 @jit
-def quarterly_busd(gw: float, accelerators_per_gw: float, usd_per_hour: float) -> float:
-    """Amount of a quarter for gigawatts at a price by the hour [USD bn/quarter] (7.3, 7.8)."""
-    return gw * accelerators_per_gw * usd_per_hour * (HOURS_PER_YEAR / 4.0 / 1e9)
+def quarterly_busd(accelerators_per_gw: float, gw_usd_per_hour: float) -> float:
+    """Amount of a quarter for gigawatts times an hourly price [USD bn/quarter] (7.3, 7.8)."""
+    return accelerators_per_gw * gw_usd_per_hour * (HOURS_PER_YEAR / 4.0 / 1e9)
 
 
 @jit
@@ -130,9 +130,12 @@ def write_flows(world: WorldRecords) -> None:
                 relative += relative_cost * average
                 relative_rented += relative_cost * outside
                 rented += outside
-                hourly = quarterly_busd(outside, g.accelerators, ledger.rent[i, q])
-                rent += where(without, hourly, outside * contract / 4.0)
-                running += quarterly_busd(outside, g.accelerators, ledger.running_cost[i, q])
+                rent += outside * ledger.rent[i, q]
+                running += outside * ledger.running_cost[i, q]
+            rent = where(
+                without, quarterly_busd(g.accelerators, rent), rented * contract * (1.0 / 4.0)
+            )
+            running = quarterly_busd(g.accelerators, running)
             quarterly = world.outputs.cost_index[q] / 4.0
             of_rented = relative_rented * booked * quarterly
             cost = of_rented + running + inputs.other_cost_busd_per_gw_year * rented / 4.0

@@ -21,6 +21,9 @@ class Ledger(NamedTuple):
     buildable: Array  # [landlord] paid for by the end of the quarter
     average: Array  # [lab, landlord, quarter] in service on average over the quarter
     measured_over_computed: Array  # [regime] owner's cost [1]
+    electricity: Array  # [quarter, regime] of an accelerator-hour [USD/h]
+    upkeep: Array  # [quarter, regime] maintenance and site operations [USD/h]
+    load: Array  # [quarter, regime] average IT draw over nameplate [1]
     rent: Array  # [lab, quarter] without a contract, over the lab's regimes [USD/h]
     running_cost: Array  # [lab, quarter] electricity, maintenance and site, over regimes [USD/h]
     inference_bill: Array  # [lab, quarter] if inference had all hours [USD bn/yr]
