@@ -149,13 +149,18 @@ def opex(x: Values) -> Array:
     return given(x["lab_noncompute_opex_ratio"], column(x, "noncompute_opex_ratio"))
 
 
+def _regime_shares(x: Values) -> Array:
+    """Shares of a lab's hours [draw, lab, regime]; training's is what the others leave."""
+    tuned, served = column(x, "fine_tune_share"), x["inference_share"]
+    return np.stack(np.broadcast_arrays(1.0 - served - tuned, tuned, served), axis=-1)
+
+
 def _bill_regime(x: Values, out: Values, mode: str) -> Array:
     """Bills by regime, training's as if it had all hours: its share is what others leave."""
     bill = np.abs(out["compute_bill_regime"])
-    tuned, served = column(x, "fine_tune_share"), x["inference_share"]
-    share = np.stack(np.broadcast_arrays(1.0 - served - tuned, tuned, served), axis=-1)
+    share = np.abs(_regime_shares(x))[:, :, None, :]
     with np.errstate(divide="ignore", invalid="ignore"):
-        of_all_hours = np.nanmax(bill / np.abs(share)[:, :, None, :], axis=-1)
+        of_all_hours = np.nanmax(bill / share, axis=-1)
     return np.stack([of_all_hours, bill[..., FINE_TUNE], bill[..., INFERENCE]], axis=-1)
 
 
@@ -220,10 +225,10 @@ def flows(x: Values, out: Values, mode: str) -> Array:
 
 
 def _generation(x: Values, out: Values, mode: str) -> Array:
-    """A generation's cost if training had all hours; a bill closes at twice its mean at most."""
-    q = QUARTERS.index(REFERENCE_QUARTER)
-    months = x["model_cadence_months"] * (1 + x["rd_staff_ratio"])
-    return 2 * _bill_regime(x, out, mode)[..., q, TRAINING] * months[:, None] / 12
+    """A generation's cost if training had all hours."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_all_hours = np.abs(out["generation_cost_busd"] / _regime_shares(x)[..., TRAINING])
+    return np.nan_to_num(of_all_hours)
 
 
 def _per_generation(amount: Scale) -> Scale:
@@ -443,7 +448,6 @@ SCALES: dict[str, Scale] = {
 BOUND_OF_FLAG: dict[str, Callable[[Values, Values], Array]] = {
     "capex_binds": lambda x, out: out["capex_scale"],
     "power_binds": lambda x, out: out["power_scale"],
-    "instance_grown": lambda x, out: out["instance_accelerators"] / x["accelerators_per_instance"],
     "speed_unreachable": lambda x, out: out["batch"] + (out["speed_cost"] > TOLERANCE),
     "demand_exceeds_capacity": lambda x, out: out["implied_duty"],
 }
