@@ -223,6 +223,7 @@ def workspace(
     inputs[:] = template[: layout.input_width, None]
     columns = aligned(layout.width, LANES)
     columns[:] = template[:, None]
+    layout.records(columns, HostOutputs)["arr_over_equity"][...] = np.nan  # without equity
     shape = (layout.labs, layout.landlords)
     world = WorldRecords(
         inputs=layout.records(columns, Draw)[0],

@@ -115,11 +115,6 @@ def test_what_falls_due_within_a_year_is_all_and_no_more() -> None:
     assert math.isnan(landlords.due_within_a_year(40.0, math.nan))
 
 
-def test_a_landlord_without_equity_has_no_ratio_to_it() -> None:
-    assert landlords.per_equity(8.0) == 0.125
-    assert math.isnan(landlords.per_equity(0.0))
-
-
 def test_no_more_than_the_whole_bill_falls_short() -> None:
     """Where revenue is all eaten by other cost, and where it is just enough."""
     x = base_case(64)

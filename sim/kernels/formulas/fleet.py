@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from sim.kernels.formulas.buildout import accelerators_per_gw, average_gw, is_host
 from sim.kernels.formulas.hardware import (
     HOURS_PER_YEAR,
@@ -24,7 +22,7 @@ from sim.kernels.indices import (
     TRAINING,
 )
 from sim.kernels.jit import jit
-from sim.kernels.simd.functions import exp, is_nan, log, log1p, maximum, minimum
+from sim.kernels.simd.functions import absolute, expm1, is_nan, log
 from sim.kernels.simd.vectors import in_any_lane, where
 from sim.model.inputs import Hardware, Lab
 from sim.model.outputs import LabOutputs
@@ -117,15 +115,14 @@ def energy_twh(it_gw: float, load: float, pue: float) -> float:
 
 
 @jit
-def average_arr(before: float, after: float) -> float:
+def average_arr(before: float, growth: float) -> float:
     """Annualised revenue over a quarter in which it grows at one rate [USD bn/yr] (6.10).
 
-    From the smaller to the larger end: the logarithm of a ratio near 1 would lose digits.
+    `growth` is the logarithm of its end over its beginning; nothing cancels where that is small.
     """
-    low, high = minimum(before, after), maximum(before, after)
-    growth = log1p((high - low) / low)
-    flat = growth < 1e-6
-    return where(flat, 0.5 * (before + after), (high - low) / where(flat, 1.0, growth))
+    grown = expm1(growth)
+    flat = absolute(growth) < 1e-6
+    return before * where(flat, 1.0 + 0.5 * grown, grown / where(flat, 1.0, growth))
 
 
 @jit
@@ -142,9 +139,17 @@ def implied_duty(duty: float, arr_capacity_ratio: float) -> float:
 
 
 @jit
-def between_points(before: float, after: float, share: float) -> float:
-    """ARR between two points, a share of the time after the first [USD bn/yr] (6.11)."""
-    return before * exp(log(after / before) * share)
+def growth_to_next_point(points: tuple[float, ...], arr: float, quarter: int) -> float:
+    """Growth of ARR in a quarter of 2026 on its way to the next point, as a logarithm (6.11).
+
+    `points` are those at the quarters' ends, NaN where missing; `arr` is that at its beginning.
+    """
+    ahead, share = points[REFERENCE], 1.0 / (REFERENCE - quarter + 1)
+    for later in range(REFERENCE - 1, quarter - 1, -1):
+        missing = is_nan(points[later])
+        ahead = where(missing, ahead, points[later])
+        share = where(missing, share, 1.0 / (later - quarter + 1))
+    return log(ahead / arr) * share
 
 
 @jit
@@ -152,52 +157,36 @@ def write_arr(lab: Lab, outputs: LabOutputs) -> None:
     """Write a lab's annualised revenue, at quarter ends and on average (6.10, 6.11).
 
     Through the published points; between them it grows at one rate, then with the lab's growth.
-    NaN where it reports none.
+    NaN where it reports none, without a logarithm where that is so in all lanes.
     """
-    points = (lab.arr_2026q1_busd, lab.arr_2026q2_busd, lab.arr_2026q3_busd)
-    before, quarters = lab.arr_2025q4_busd, 0.0  # the last point, and the time since then
-    for q in range(REFERENCE):
-        quarters = quarters + 1.0
-        after, ahead = lab.arr_2026q4_busd, REFERENCE - q + 0.0  # the next point
-        for later in range(REFERENCE - 1, q, -1):
-            missing = is_nan(points[later])
-            after = where(missing, after, points[later])
-            ahead = where(missing, ahead, later - q + 0.0)
-        missing = is_nan(points[q])
-        between = between_points(before, after, quarters / (quarters + ahead))
-        outputs.arr[q] = where(missing, between, points[q])
-        before = where(missing, before, points[q])
-        quarters = where(missing, quarters, 0.0)
-    outputs.arr[REFERENCE] = lab.arr_2026q4_busd
+    points = (
+        lab.arr_2026q1_busd,
+        lab.arr_2026q2_busd,
+        lab.arr_2026q3_busd,
+        lab.arr_2026q4_busd,
+    )
     before = lab.arr_2025q4_busd
+    if not in_any_lane(before > 0.0):
+        for q in range(QUARTERS):
+            outputs.arr[q] = before
+            outputs.average_arr[q] = before
+            outputs.quarter_revenue_busd[q] = before
+            outputs.arr_per_gw[q] = before
+        return
     for q in range(REFERENCE + 1):
-        outputs.average_arr[q] = average_arr(before, outputs.arr[q])
-        before = outputs.arr[q]
-    growth = quarterly(lab.arr_growth_2027)
-    average = average_arr(before, before * growth)
+        growth = growth_to_next_point(points, before, q)
+        after = where(is_nan(points[q]), before + before * expm1(growth), points[q])
+        outputs.arr[q] = after
+        outputs.average_arr[q] = average_arr(before, growth)
+        before = after
+    growth = 0.25 * log(lab.arr_growth_2027)
+    growth_2027 = quarterly(lab.arr_growth_2027)
     for q in range(REFERENCE + 1, QUARTERS):
-        since = q - REFERENCE
-        outputs.arr[q] = lab.arr_2026q4_busd * raised(growth, since)
-        outputs.average_arr[q] = average * raised(growth, since - 1)
-
-
-@jit
-def write_revenue(lab: Lab, outputs: LabOutputs) -> None:
-    """Write a lab's ARR, and what follows from it alone (6.10, 6.11).
-
-    Most labs report none, in no draw.
-    """
-    if in_any_lane(lab.arr_2026q4_busd == lab.arr_2026q4_busd):
-        write_arr(lab, outputs)
-        for q in range(QUARTERS):
-            outputs.quarter_revenue_busd[q] = outputs.average_arr[q] / 4.0
-            outputs.arr_per_gw[q] = outputs.arr[q] / outputs.gw[q]
-    else:
-        for q in range(QUARTERS):
-            outputs.arr[q] = np.nan
-            outputs.average_arr[q] = np.nan
-            outputs.quarter_revenue_busd[q] = np.nan
-            outputs.arr_per_gw[q] = np.nan
+        outputs.arr[q] = lab.arr_2026q4_busd * raised(growth_2027, q - REFERENCE)
+        outputs.average_arr[q] = average_arr(outputs.arr[q - 1], growth)
+    for q in range(QUARTERS):
+        outputs.quarter_revenue_busd[q] = outputs.average_arr[q] / 4.0
+        outputs.arr_per_gw[q] = outputs.arr[q] / outputs.gw[q]
 
 
 @jit
@@ -294,7 +283,7 @@ def write_fleets(world: WorldRecords, market: bool) -> None:
         lab = world.labs[i]
         left = regime_share(lab.inference_share, inputs.training.fine_tune_share, TRAINING)
         below_zero = where(left < 0.0, 1.0, below_zero)
-        write_revenue(lab, world.lab_outputs[i])
+        write_arr(lab, world.lab_outputs[i])
         write_bills(world, market, i, per_gw)
         write_tokens(world, i, per_gw)
     world.outputs.training_share_below_zero = below_zero

@@ -195,14 +195,6 @@ def quarterly_interest_busd(terms: Landlord, book_value: float) -> float:
 
 
 @jit
-def per_equity(equity_busd: float) -> float:
-    """1 over the equity put in; NaN where there is none [1/USD bn] (7.13)."""
-    if equity_busd > 0.0:
-        return 1.0 / equity_busd
-    return np.nan
-
-
-@jit
 def due_within_a_year(firm_busd: float, duration_years: float) -> float:
     """Firm obligations due within 12 months, in a straight line [USD bn] (7.12).
 
@@ -229,9 +221,9 @@ def write_exposure(world: WorldRecords) -> None:
             lab, host, pair = world.lab_outputs[i], world.hosts[i, k], world.host_outputs[i, k]
             rpo = terms.rpo_busd * host.rpo_share
             pair.rpo_by_lab = rpo
-            inverse = per_equity(host.equity_busd)
-            for q in range(QUARTERS):
-                pair.arr_over_equity[q] = lab.arr[q] * inverse
+            if host.equity_busd > 0.0:  # of other pairs it stays NaN
+                for q in range(QUARTERS):
+                    pair.arr_over_equity[q] = lab.arr[q] / host.equity_busd
             dependence += host.rpo_share
             is_under = lab.lab_paid_margin[REFERENCE] < hurdle
             book_value = pair.net_book_value_by_lab[REFERENCE]
