@@ -147,6 +147,8 @@ def _rules(variable: Variable, reports: Mask, rents: Mask) -> NDArray[np.int8]:
         number[~reports] = False
     elif output.missing == "hosts":
         number[~rents] = False
+    elif output.missing == "inputs":
+        number[...] = False
     elif output.missing == "quarters":
         number[:, REGIMES.index("frontier_training")] = False
         number[QUARTERS.index(REFERENCE_QUARTER)] |= reports.any()
