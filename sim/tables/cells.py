@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import textwrap
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,13 +16,18 @@ from numpy.typing import NDArray
 from sim.common.numbers import percentage, rounded_by, significant
 from sim.model.catalogue import OUTPUTS
 from sim.model.dims import QUARTERS
+from sim.model.values import parse_value
 from sim.statistics.datasets import REPLICATE_MEAN, display_names, draws_of, json_attribute, last
 from sim.statistics.moments import mean_of_replicates
 from sim.statistics.tails import OWNED, WORST_SHARE
+from sim.statistics.values import mean_of_value, names_needed, quantiles_of_values
 
 LAST_QUARTER = QUARTERS[-1]
+WIDTH_OF_SD = 3.3  # from p5 to p95, of a normal distribution
 MAX_HEAD = 18  # characters of a name in the head of a column
+SPREAD_DIGITS = 200  # parts of the spread that the digits of a value tell apart
 LARGEST_ERROR_OF_SPREAD = 0.1  # of the sd, where it has settled
+NOT_KEPT = "not kept"  # of a run that holds no draws of it
 NOT_REPORTED = "not reported"  # of a lab without ARR; any other number that is missing is a nan
 
 
@@ -33,7 +39,8 @@ class Cell:
     there is no uncertainty, so that all draws are the same, `draws` is infinite. `missing` and
     `infinite` are shown where there is no number, or no finite one. `worst` is the share of the
     worst draws in it: a handful of draws owns a number that is marked by `*`. It is NaN where it is
-    not known how much they own.
+    not known how much they own. `spread` is the width of the distribution of which it is a
+    statistic: digits beyond a two-hundredth of it say nothing. It is 0 where it is not known.
     """
 
     value: float
@@ -44,9 +51,10 @@ class Cell:
     missing: str = "nan"
     infinite: str = "inf"
     worst: float = 0.0
+    spread: float = 0.0
 
     def rounded(self) -> tuple[str, str]:
-        """The value rounded by its error, and the error."""
+        """The value rounded by its error and spread, and the error."""
         value, error = self._rounded()
         return (f"{value}*" if is_owned(self.worst) else value), error
 
@@ -63,7 +71,11 @@ class Cell:
             return f"{100 * self.value:g}", ""
         if self.draws:
             return percentage(self.value, self.error, int(self.draws))
-        return rounded_by(self.value * self.scale, self.error * self.scale)
+        value, error = rounded_by(self.value * self.scale, self.error * self.scale)
+        coarse = self.spread / SPREAD_DIGITS
+        if self.error < coarse:
+            value, _ = rounded_by(self.value * self.scale, coarse * self.scale)
+        return value, error
 
     def data(self) -> dict[str, Any]:
         """The cell for JSON: unscaled, with a text where not finite."""
@@ -99,7 +111,7 @@ class Table:
     Each row begins with a label.
 
     Errors stand below their values, or beside them where the table is `narrow`. A gap follows each
-    of the row numbers in `rules`, which count from 1.
+    of the row numbers in `rules`, which count from 1. `sim show` knows it by its name.
     """
 
     title: str
@@ -108,6 +120,7 @@ class Table:
     remarks: list[str] = field(default_factory=list)
     rules: list[int] = field(default_factory=list)
     narrow: bool = False
+    name: str = ""
 
     def data(self) -> dict[str, Any]:
         """The table for JSON: values unscaled, with errors and units."""
@@ -121,7 +134,7 @@ class Table:
                     cells.append({**row_name, "column": column, **cell.data()})
                 elif cell not in ("", "-"):
                     cells.append({**row_name, "column": column, "text": cell})
-        return {"title": self.title, "cells": cells, "remarks": self.remarks}
+        return {"name": self.name, "title": self.title, "cells": cells, "remarks": self.remarks}
 
 
 class Reader:
@@ -140,13 +153,35 @@ class Reader:
     def cell(
         self, name: str, scale: float = 1.0, draws: float = 0, infinite: str = "inf", **at: Any
     ) -> Cell:
-        """A variable of the summary at the labels of its dims."""
+        """A variable of the summary at the labels of its dims.
+
+        It is missing where the run does not keep it.
+        """
         missing = NOT_REPORTED if at.get("lab") in self.silent else "nan"
+        if name not in self.summary:
+            return Cell(math.nan, math.nan, "", scale, missing=NOT_KEPT)
         values, errors = (self.summary.variables[n] for n in (name, f"{name}_error"))
         index = tuple(self.indices[str(dim)][at[str(dim)]] for dim in values.dims)
         value, error = float(values.values[index]), float(errors.values[index])
         unit, worst = str(values.attrs["units"]), self._worst(name, index)
-        return Cell(value, error, unit, scale, draws, missing, infinite, worst)
+        spread = 0.0 if draws else self._spread(self.summary, name, at)
+        return Cell(value, error, unit, scale, draws, missing, infinite, worst, spread)
+
+    def _spread(self, summary: xr.Dataset, name: str, at: dict[str, Any]) -> float:
+        """Width of the distribution of a quantile or mean, from p5 to p95; 0 where not known."""
+        output, _, statistic = name.rpartition("_")
+        widths = summary.variables.get(f"{output}_quantile"), summary.variables.get(f"{output}_sd")
+        if statistic not in ("quantile", "mean"):
+            return 0.0
+        for variable, factor in zip(widths, (1.0, WIDTH_OF_SD), strict=True):
+            if variable is None:
+                continue
+            index = {str(d): self.indices[str(d)][at[str(d)]] for d in variable.dims if d in at}
+            index.pop("quantile", None)
+            found = variable.isel(index).values
+            width = factor * float(np.ptp(found) if variable.ndim > len(index) else found)
+            return width if math.isfinite(width) else 0.0
+        return 0.0
 
     def _worst(self, name: str, index: tuple[int, ...]) -> float:
         """Share of the worst draws in a statistic; 0 of one that is no sum of values.
@@ -191,6 +226,32 @@ class Reader:
             error = self.mean(top - value * bottom)[1] / denominator
         missing = NOT_REPORTED if at.get("lab") in self.silent else "nan"
         return Cell(float(value), float(error), "1", missing=missing)
+
+    def with_draws(self, names: Iterable[str]) -> xr.Dataset | None:
+        """The run with draws of these variables; None where it lacks some."""
+        return self.ds if all(name in self.ds for name in names) else None
+
+    def values(
+        self, texts: Sequence[str], levels: Sequence[float | None], unit: str, scale: float = 1.0
+    ) -> list[list[Cell]]:
+        """Statistics of values formed in each draw (`model.values`): a list for each text.
+
+        They are quantiles, and where there is no level means.
+        """
+        trees = [parse_value(text) for text in texts]
+        ds = self.with_draws(names_needed(trees))
+        if ds is None:
+            missing = Cell(math.nan, math.nan, unit, scale, missing=NOT_KEPT)
+            return [[missing] * len(levels) for _ in trees]
+        wanted = [0.05, 0.95, *(level for level in levels if level is not None)]
+        rows = []
+        for tree in trees:
+            low, high, *found = quantiles_of_values(tree, ds, wanted)
+            spread = high[0] - low[0] if math.isfinite(high[0] - low[0]) else 0.0
+            numbers = iter(found)
+            cells = [mean_of_value(tree, ds) if x is None else next(numbers) for x in levels]
+            rows.append([Cell(*number, unit, scale, spread=spread) for number in cells])
+        return rows
 
     def mean(self, means: NDArray[np.float64]) -> tuple[Any, Any]:
         """Mean and error from means [replicate, ...] of replicates."""
