@@ -22,7 +22,6 @@ from sim.engine.histograms import HistogramPart, Histograms, count_indicators
 from sim.engine.state import (
     Array,
     Integers,
-    Mask,
     Prepared,
     SimulationState,
     Tile,

@@ -42,6 +42,7 @@ def _as_read(resolved: Mapping[str, Any]) -> dict[str, Any]:
     """A copy with what files have and resolved parameters lack, or have as texts."""
     tables = copy.deepcopy(dict(resolved))
     for entry in tables["quantities"].values():
+        entry.pop("overrides", None)
         if "as_of" in entry:
             entry["as_of"] = date.fromisoformat(entry["as_of"])
     for entry in tables["hosts"].values():
@@ -60,7 +61,14 @@ def scenario_of(
         InputError: If they are no parameters of this version.
     """
     origin = f"parameters of {name}"
-    document = Document(as_tables(_as_read(resolved)), default=Location(origin))
+    overridden = {
+        tuple(key.split(".")): entry["overrides"]
+        for key, entry in resolved["quantities"].items()
+        if "overrides" in entry
+    }
+    document = Document(
+        as_tables(_as_read(resolved)), default=Location(origin), overridden_sources=overridden
+    )
     faults: list[Fault] = []
     correlation_groups.name_groups(document, faults)
     parties = {kind: dict.fromkeys(resolved[kind], True) for kind in PARTIES}
@@ -68,9 +76,8 @@ def scenario_of(
     scenario = build_scenario(merged, name, None, (), ())
     if scenario is None:
         raise InputError(faults or [Fault(Location(origin), "", "cannot be read")])
-    order = {kind: list(resolved[kind]) for kind in PARTIES}  # files may give another one
-    labs, landlords = (
-        tuple(sorted(parties, key=lambda party, kind=kind: order[kind].index(party.id)))
-        for kind, parties in zip(PARTIES, (scenario.labs, scenario.landlords), strict=True)
-    )
+    by_id = {party.id: party for party in scenario.labs}
+    labs = tuple(by_id[party] for party in resolved["labs"])  # files may give another order
+    by_id = {party.id: party for party in scenario.landlords}
+    landlords = tuple(by_id[party] for party in resolved["landlords"])
     return replace(scenario, labs=labs, landlords=landlords)

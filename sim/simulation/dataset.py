@@ -241,4 +241,6 @@ def _attributes(state: SimulationState) -> dict[str, Any]:
         "sources": json.dumps(scenario.sources_used()),
         "as_of": json.dumps({name: q.as_of for name, q in scenario.quantities.items() if q.as_of}),
         "published": json.dumps([asdict(statement) for statement in scenario.published]),
+        "parameters": json.dumps(scenario.resolved()),
+        "keep": json.dumps(options.keep),
     }

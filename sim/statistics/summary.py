@@ -19,6 +19,7 @@ from sim.model.catalogue import OUTPUTS
 from sim.statistics import estimators, scenarios
 from sim.statistics.datasets import (
     BIN_COUNT,
+    PRECISION,
     REPLICATE_MEAN,
     available_probabilities,
     has_histogram,
@@ -28,6 +29,7 @@ from sim.statistics.moments import mean_of_moments
 from sim.statistics.replicates import replicates_of
 from sim.statistics.summary_variables import (
     Levels,
+    is_unbounded,
     statistics_of_draws,
     statistics_of_histogram,
     statistics_of_moments,
@@ -37,6 +39,7 @@ from sim.statistics.summary_variables import (
 Array = NDArray[np.float64]
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 TAILS = (0.05, 0.95)
+OF_DRAWS = ("parameters", "keep", PRECISION)  # attributes by which draws are made again
 
 
 def summarise(
@@ -101,6 +104,8 @@ def summarise(
             tasks.append(partial(statistics_of_histogram, ds, name, levels, dims))
         elif name in ds and "draw" in ds.variables[name].dims:
             tasks.append(partial(statistics_of_draws, ds, name, replicates, levels, dims))
+        elif name + REPLICATE_MEAN in ds and is_unbounded(name):
+            continue  # no mean and sd need exist: there are only probabilities
         elif name + REPLICATE_MEAN in ds:
             tasks.append(partial(statistics_of_moments, ds, name, dims))
         elif name not in probabilities:
@@ -119,7 +124,8 @@ def summarise(
     coords |= {"quantile": list(quantiles), "tail": list(tails), "at_least": list(at_least)}
     used = {dim for dims, *_ in variables.values() for dim in dims}
     coords = {n: c for n, c in coords.items() if set(getattr(c, "dims", (n,))) <= used}
-    return xr.Dataset(variables, coords, ds.attrs)
+    attrs = {name: value for name, value in ds.attrs.items() if name not in OF_DRAWS}
+    return xr.Dataset(variables, coords, attrs)
 
 
 def without_value_at_risk(summary: xr.Dataset) -> xr.Dataset:

@@ -18,10 +18,12 @@ from sim.model.dims import QUARTERS
 from sim.statistics.datasets import REPLICATE_MEAN, display_names, draws_of, json_attribute, last
 from sim.statistics.moments import mean_of_replicates
 from sim.statistics.tails import OWNED, WORST_SHARE
+from sim.tables.asked import AskedStatistics
 
 LAST_QUARTER = QUARTERS[-1]
 MAX_HEAD = 18  # characters of a name in the head of a column
 LARGEST_ERROR_OF_SPREAD = 0.1  # of the sd, where it has settled
+NOT_KEPT = "not kept"  # of a run that cannot be drawn again
 NOT_REPORTED = "not reported"  # of a lab without ARR; any other number that is missing is a nan
 
 
@@ -124,6 +126,14 @@ class Table:
         return {"title": self.title, "cells": cells, "remarks": self.remarks}
 
 
+def _indices(summary: xr.Dataset) -> dict[str, dict[Any, int]]:
+    """Dim -> label -> index."""
+    return {
+        str(dim): {label: i for i, label in enumerate(summary[dim].values.tolist())}
+        for dim in summary.dims
+    }
+
+
 class Reader:
     """Cells of a run by statistic and coordinates."""
 
@@ -132,28 +142,35 @@ class Reader:
         self.draws = share_of_draws(ds, draws_of(ds))  # those that are not left out
         paid = last(ds, "lab_paid_margin")[:, 0]
         self.silent = set(ds["lab"].values[np.isnan(paid).all(axis=-1)].tolist())  # without ARR
-        self.indices = {  # dim -> label -> index
-            str(dim): {label: i for i, label in enumerate(summary[dim].values.tolist())}
-            for dim in summary.dims
-        }
+        self.indices = _indices(summary)
+        self.asked = AskedStatistics(ds)
 
     def cell(
         self, name: str, scale: float = 1.0, draws: float = 0, infinite: str = "inf", **at: Any
     ) -> Cell:
-        """A variable of the summary at the labels of its dims."""
+        """A statistic of the run at the labels of its dims.
+
+        It is NaN where it is not known, and then known to be asked for (`AskedStatistics`).
+        """
         missing = NOT_REPORTED if at.get("lab") in self.silent else "nan"
-        values, errors = (self.summary.variables[n] for n in (name, f"{name}_error"))
-        index = tuple(self.indices[str(dim)][at[str(dim)]] for dim in values.dims)
+        summary, indices, level = self.summary, self.indices, at.get("quantile")
+        if name not in summary or level not in (None, *indices.get("quantile", ())):
+            asked = self.asked.find(name, level)
+            if asked is None:
+                return Cell(math.nan, math.nan, "", scale, missing=NOT_KEPT)
+            summary, indices = asked, _indices(asked)
+        values, errors = (summary.variables[n] for n in (name, f"{name}_error"))
+        index = tuple(indices[str(dim)][at[str(dim)]] for dim in values.dims)
         value, error = float(values.values[index]), float(errors.values[index])
-        unit, worst = str(values.attrs["units"]), self._worst(name, index)
+        unit, worst = str(values.attrs["units"]), self._worst(summary, name, index)
         return Cell(value, error, unit, scale, draws, missing, infinite, worst)
 
-    def _worst(self, name: str, index: tuple[int, ...]) -> float:
+    def _worst(self, summary: xr.Dataset, name: str, index: tuple[int, ...]) -> float:
         """Share of the worst draws in a statistic; 0 of one that is no sum of values.
 
         NaN where no draws are kept, and the sd does not settle.
         """
-        variables = self.summary.variables
+        variables = summary.variables
         if name + WORST_SHARE in variables:
             share = float(variables[name + WORST_SHARE].values[index])
             return 0.0 if math.isnan(share) else share
