@@ -82,7 +82,7 @@ def prepare(
         drop_bad=options.drop_bad,
         drop_questionable=options.drop_questionable,
     )
-    with_moments = [v.name for v in (*moments, *varying) if usual and redrawn is None]
+    has_mean = [v.name for v in (*moments, *varying) if not _is_unbounded(v)]
     return Prepared(
         scenario=scenario,
         options=options,
@@ -92,7 +92,7 @@ def prepare(
         slices=_slices([*counted, *varying]),
         moment_slices=_slices(reported),
         kept=tuple(v.name for v in varying),
-        with_moments=tuple(with_moments),
+        with_moments=tuple(has_mean) if usual and redrawn is None else (),
         fixed={v.name: plan.template[v.columns] for v in _without(kept, varying)},
     )
 
@@ -168,6 +168,11 @@ def select_variables(
 def _output(variable: Variable) -> Output:
     assert isinstance(variable.declaration, Output)
     return variable.declaration
+
+
+def _is_unbounded(variable: Variable) -> bool:
+    """Whether it is an unbounded ratio, of which no mean need exist."""
+    return isinstance(variable.declaration, Output) and variable.declaration.unbounded
 
 
 def _rules(

@@ -29,7 +29,6 @@ from sim.statistics.moments import mean_of_moments
 from sim.statistics.replicates import replicates_of
 from sim.statistics.summary_variables import (
     Levels,
-    is_unbounded,
     statistics_of_draws,
     statistics_of_histogram,
     statistics_of_moments,
@@ -104,8 +103,6 @@ def summarise(
             tasks.append(partial(statistics_of_histogram, ds, name, levels, dims))
         elif name in ds and "draw" in ds.variables[name].dims:
             tasks.append(partial(statistics_of_draws, ds, name, replicates, levels, dims))
-        elif name + REPLICATE_MEAN in ds and is_unbounded(name):
-            continue  # no mean and sd need exist: there are only probabilities
         elif name + REPLICATE_MEAN in ds:
             tasks.append(partial(statistics_of_moments, ds, name, dims))
         elif name not in probabilities:

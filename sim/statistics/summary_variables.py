@@ -160,7 +160,7 @@ def statistics_of_draws(
     draws = np.ascontiguousarray(draws, dtype=np.float64)
     estimator = _DrawsEstimator(draws, replicates, pooled)
     flag = variable.dtype == bool
-    if not is_unbounded(name):
+    if not _is_unbounded(name):
         shares = (None, None) if flag else (estimator.worst_share(1), estimator.worst_share(2))
         value, error = estimators.mean_with_error(draws, replicates, pooled)
         yield from _statistic(name, "mean", dims, value, error, attrs, shares[0])
@@ -181,12 +181,12 @@ def statistics_of_histogram(
     estimator = HistogramEstimator(ds, name)
     pooled = [dim for dim in estimator.dims if dim in pool]
     flag = name in OUTPUTS and OUTPUTS[name].kind == "bool"
-    if not is_unbounded(name):
+    if not _is_unbounded(name):
         shares: tuple[Array | None, Array | None] = (None, None)
         if not flag and not pooled:
             shares = (estimator.worst_share(1), estimator.worst_share(2))
         yield from statistics_of_moments(ds, name, pool, shares)
-    if pooled and not flag and (any(levels) or is_unbounded(name)):
+    if pooled and not flag and (any(levels) or _is_unbounded(name)):
         raise ValueError(
             f"dims: '{name}' holds {estimator.draws:,} draws in bins, of which no statistics over"
             f" {' and '.join(pooled)} together are known; keep its draws, or ask for fewer"
@@ -207,7 +207,7 @@ def _order_statistics(
     Yields as `statistics_of_draws`; value at risk repeats the quantiles at which tails begin.
     """
     quantiles, tails, at_least = levels
-    unbounded = is_unbounded(name)
+    unbounded = _is_unbounded(name)
     if unbounded and OUTPUTS[name].may_be_infinite:
         finite = {"units": "1", "long_name": f"P(finite): {attrs['long_name']}"}
         yield from _statistic(name, "finite", dims, *estimator.finite_with_error(), finite)
@@ -237,8 +237,7 @@ def _order_statistics(
         yield from _statistic(name, "cvar", ["tail", *dims], value, error, attrs, worst)
 
 
-def is_unbounded(name: str) -> bool:
-    """Whether a name is that of an unbounded ratio, of which no mean need exist."""
+def _is_unbounded(name: str) -> bool:
     return name in OUTPUTS and OUTPUTS[name].unbounded
 
 

@@ -196,7 +196,7 @@ def test_damaged_checkpoint_is_noted_and_replaced(
     with pytest.raises(KeyboardInterrupt):
         store_long_run(base, tmp_path, progress=interrupt)
     (folder,) = unfinished(tmp_path)
-    cut(folder / checkpoint.STATE)
+    flip(folder / checkpoint.STATE)
     notes: list[str] = []
     resumed = store_long_run(base, tmp_path, note=notes.append)
     assert resumed.reused == 0
