@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sim.parameters.loading import load as load
     from sim.parameters.scenario import Scenario as Scenario
     from sim.simulation.many import simulate_many as simulate_many
+    from sim.simulation.redraw import redraw as redraw
     from sim.simulation.sample import sample as sample
     from sim.simulation.simulate import simulate as simulate
     from sim.simulation.sweep import sweep as sweep
@@ -34,6 +35,7 @@ _HOMES = {
     "load": "sim.parameters.loading",
     "open_run": "sim.store.reader",
     "of_scenario": "sim.statistics.scenarios",
+    "redraw": "sim.simulation.redraw",
     "sample": "sim.simulation.sample",
     "simulate": "sim.simulation.simulate",
     "simulate_many": "sim.simulation.many",
@@ -54,6 +56,7 @@ __all__ = [
     "of_scenario",
     "open_run",
     "plots",
+    "redraw",
     "sample",
     "simulate",
     "simulate_many",

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from sim.store import manifest
@@ -30,6 +31,17 @@ def change_manifest(folder: Path, **changes: Any) -> None:
 def read_files(folder: Path) -> dict[str, bytes]:
     """Contents of all files in a folder, by name."""
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def as_stored(ds: xr.Dataset) -> xr.Dataset:
+    """What is read back of a Dataset: draws as float32, which attributes say."""
+    rounded = {}
+    for name, variable in ds.data_vars.items():
+        if "draw" in variable.dims and variable.dtype == np.float64:
+            attrs = {**variable.attrs, "precision": "float32 of the float64 that was drawn"}
+            rounded[str(name)] = (variable.dims, variable.values.astype(np.float32), attrs)
+    about = "draws are the float32 of the float64 that was drawn; statistics are of the float64"
+    return ds.assign(rounded).assign_attrs(precision=about)
 
 
 def assert_same(actual: xr.Dataset, expected: xr.Dataset) -> None:

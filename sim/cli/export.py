@@ -33,12 +33,17 @@ def export(
     ] = None,
     output: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Export only this output; may be repeated."),
+        typer.Option(
+            metavar="NAME",
+            help="Export only this output, also one of which no draws are kept; may be repeated.",
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     out: Out = folders.OUTPUTS,
 ) -> None:
     """Export the draws of a stored run, with names and units."""
+    from sim.model.catalogue import OUTPUTS
+    from sim.simulation.redraw import redraw
     from sim.store import export as exports
 
     format_ = kind or Path(to or "").suffix[1:].lower()
@@ -54,14 +59,18 @@ def export(
         target = target / f"{folder.resolve().name}.{format_}"
     exports.check(format_, target, force, make_folder=in_folder)
     with reader.open_run_folder(folder) as (ds, summary, manifest):
-        note_origin(folder, manifest)
-        exported = [str(name) for name, values in ds.data_vars.items() if "draw" in values.dims]
-        faults = unknown_names("--output", output, exported)
-        if faults:
+        other_version = note_origin(folder, manifest)
+        kept = [str(name) for name, values in ds.data_vars.items() if "draw" in values.dims]
+        others = [] if other_version else [name for name in OUTPUTS if name not in kept]
+        if faults := unknown_names("--output", output, [*kept, *others]):
             raise InputError(faults)
-        if output:
-            prefixes = tuple(f"{name}_" for name in output)
+        names = list(dict.fromkeys(output or ()))
+        if names:
+            prefixes = tuple(f"{name}_" for name in names)
             statistics = [name for name in summary.data_vars if str(name).startswith(prefixes)]
-            ds, summary = ds[list(dict.fromkeys(output))], summary[statistics]
+            ds, summary = ds[[name for name in names if name in kept]], summary[statistics]
+        if not other_version:  # otherwise of the rounded draws
+            ds = redraw(ds, names or None)
+        ds = ds[names] if names else ds
         for path in exports.write(ds, summary, format_, target):
             say(plain(path))

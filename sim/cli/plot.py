@@ -40,6 +40,7 @@ def plot(
 ) -> None:
     """Redraw figures of a stored run."""
     from sim import plots  # matplotlib is slow to import
+    from sim.simulation.redraw import redraw
 
     known = list(plots.FIGURES)
     names = list(dict.fromkeys(figures or known))
@@ -64,6 +65,8 @@ def plot(
     with reader.open_run_folder(folder) as (ds, _, manifest):
         other_version = note_origin(folder, manifest)
         ds.load()
+    if not other_version:  # otherwise of the rounded draws
+        ds = redraw(ds)
     if to is not None:
         undrawn = _draw(ds, paths)
     else:
@@ -93,7 +96,7 @@ def _draw_in_run(
             raise RunError(f"{plain(folder)}: another process has replaced the run: draw again")
         figures = staging / manifests.FIGURES
         undrawn = _draw(ds, {name: figures / f"{name}.png" for name in names})
-        if manifest.get("format") == manifests.FORMAT:  # which binds figures, too
+        if manifest.get("format", 1) > 1:  # which binds figures, too
             manifests.bind_figures(manifest, staging)
     return undrawn
 

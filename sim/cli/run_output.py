@@ -76,7 +76,7 @@ def print_run(
     for line in until.remarks(ds):
         terminal.say(f"  {plain(line)}")
     terminal.say()
-    for table in tables.headline_tables(ds, summary, selection):
+    for table in tables.headline_tables(ds, summary, selection, terminal.warn):
         terminal.show(table)
     for line in tables.quality(ds, summary):
         terminal.say(plain(line), "dim")
@@ -102,9 +102,11 @@ def document(
 ) -> dict[str, Any]:
     """What `print_run` prints, for JSON."""
     from sim import tables
+    from sim.cli import terminal
     from sim.simulation import until
     from sim.statistics.datasets import json_attribute
 
+    shown = tables.headline_tables(ds, summary, selection, terminal.warn)
     remarks = [*description.remarks, *until.remarks(ds)]
     names = ("scenario", "digest", "draws", "sampler", "view", "rental_mode", "uncertainty")
     return {
@@ -115,6 +117,6 @@ def document(
         "overrides": [asdict(override) for override in description.overrides],
         "folder": str(folder),
         **({"until": json_attribute(ds, "until")} if "until" in ds.attrs else {}),
-        "tables": [table.data() for table in tables.headline_tables(ds, summary, selection)],
+        "tables": [table.data() for table in shown],
         "remarks": [*remarks, *tables.warnings(ds), *tables.quality(ds, summary)],
     }

@@ -170,10 +170,8 @@ def evaluate(packed: bytes, expected: Fingerprint, first: int, last: int) -> Eva
         raise RunError(f"cluster: a worker has {different}")
     prepared, empty = _unpack(packed)
     part = deepcopy(empty)
-    plan = prepared.evaluation if part is None else prepared.evaluation_beyond
-    space = prepared.workspace()
-    kept = plan.columns.size - prepared.evaluation.moments
-    values = np.empty((kept, min(last - first, CHUNK)))
+    plan, space = prepared.evaluation, prepared.workspace()
+    values = np.empty((prepared.rows, min(last - first, CHUNK)))
     tiles: list[Tile] = []
     for begin in range(first, last, CHUNK):  # a single chunk where values are kept
         status = np.empty(min(last - begin, CHUNK), np.int8)

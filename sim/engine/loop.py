@@ -10,6 +10,7 @@ import math
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,6 @@ from sim.engine.histograms import HistogramPart, Histograms, count_indicators
 from sim.engine.state import (
     Array,
     Integers,
-    Mask,
     Prepared,
     SimulationState,
     Tile,
@@ -29,8 +29,7 @@ from sim.engine.state import (
     counted_draws,
     make_room,
 )
-from sim.kernels.histograms import moments_by_replicate
-from sim.kernels.loop import ANYTHING, EvaluationPlan, Workspace, fold_blocks, run_blocks
+from sim.kernels.loop import ANYTHING, EvaluationPlan, Workspace, run_blocks
 from sim.model.blocks import BLOCK, CHUNK, REPLICATES, TILE
 
 ROUND = 32 * CHUNK  # draws after which results may be stored
@@ -113,6 +112,20 @@ def run(
     return state
 
 
+def rebuild(
+    prepared: Prepared, completed: Totals, progress: Progress | None = None
+) -> SimulationState:
+    """The state of a run of which the totals of complete tiles are stored.
+
+    Its kept draws are evaluated again: a run stores them rounded, and they take a moment.
+    """
+    kept = min(completed.draws, prepared.options.kept_draws)
+    options = replace(prepared.options, draws=kept)
+    state = run(SimulationState.empty(replace(prepared, options=options)), progress)
+    state.prepared, state.completed, state.running = prepared, completed, completed
+    return state
+
+
 def _take_over(state: SimulationState, after: SimulationState) -> None:
     """Take over the complete tiles of an earlier state with fewer draws.
 
@@ -149,7 +162,7 @@ def _evaluate(
     keeps = begin < prepared.options.kept_draws
     if not keeps:
         size = min(size, COUNTED)
-    plan = prepared.evaluation if keeps else prepared.evaluation_beyond
+    plan = prepared.evaluation
     lock = threading.Lock()
     waiting: dict[int, list[Tile]] = {}
     parts: list[HistogramPart] = []
@@ -272,22 +285,15 @@ def evaluate_tiles(
 
 
 def _begin_histograms(state: SimulationState, threads: int | None) -> None:
-    """Make moments and histograms of the kept draws, before later ones."""
-    totals, sampler = state.completed, state.prepared.options.sampler
-    mask = state.counted
-    mean, m2 = _moments_by_replicate(state.values, mask, sampler, threads)
-    totals.mean = np.concatenate([totals.mean, mean], axis=1)
-    totals.m2 = np.concatenate([totals.m2, m2], axis=1)
-    block_mean, block_m2 = _spread_of_blocks(state.values, mask)
-    totals.block_mean = np.concatenate([totals.block_mean, block_mean])
-    totals.block_m2 = np.concatenate([totals.block_m2, block_m2])
-    totals.histograms = Histograms.begin(
-        state.values, mask, sampler, available_indicators(state.prepared), threads
-    )
+    """Make histograms of the kept draws, before later ones."""
+    state.completed.histograms = Histograms.begin(
+        state.values, state.counted, state.prepared.options.sampler,
+        available_indicators(state.prepared), threads,
+    )  # fmt: skip
 
 
 def available_indicators(prepared: Prepared) -> IndicatorSet:
-    """The declared probabilities that follow from the kept variables."""
+    """The declared probabilities that follow from the variables whose draws are in memory."""
     columns = {
         name: np.arange(rows.start, rows.stop).reshape(prepared.variables[name].columns.shape)
         for name, rows in prepared.slices.items()
@@ -310,46 +316,9 @@ def indicator_counts(state: SimulationState) -> tuple[IndicatorSet, Integers, In
     prepared = state.prepared
     plan, options = prepared.evaluation, prepared.options
     indicators = available_indicators(prepared)
-    unknown = (plan.rules[plan.moments :] == ANYTHING) | (not plan.drop_bad)
+    rules = plan.rules[plan.rules.size - prepared.rows :]
+    unknown = (rules == ANYTHING) | (not plan.drop_bad)
     counts = count_indicators(
         state.values, state.counted, options.sampler, indicators.events, unknown, options.threads
     )
     return indicators, *counts
-
-
-def _moments_by_replicate(
-    values: Array, counted: Mask, sampler: str, threads: int | None
-) -> tuple[Array, Array]:
-    """Means and sums of squared deviations [replicate, column] of kept draws.
-
-    `values` [column, draw] are complete tiles; `counted` [draw] is False for draws that are left
-    out.
-    """
-    mean, m2 = np.empty((2, REPLICATES, len(values)))
-
-    def worker() -> Callable[[int], None]:
-        def write_moments(column: int) -> None:
-            own = slice(column, column + 1)
-            moments_by_replicate(values[own], counted, sampler == "sobol", mean[:, own], m2[:, own])
-
-        return write_moments
-
-    in_chunks(len(values), threads, worker)
-    return mean, m2
-
-
-def _spread_of_blocks(values: Array, counted: Mask) -> tuple[Array, Array]:
-    """Mean over blocks and spread of their means [column], as `fold_blocks` adds them up.
-
-    `values` [column, draw] are complete blocks; `counted` [draw] is False for draws that are left
-    out.
-    """
-    sizes = counted.reshape(-1, BLOCK).sum(axis=1)
-    numbers, means, m2 = np.zeros(2), np.zeros(len(values)), np.zeros(len(values))
-    blocks = np.empty((sizes.size, len(values)))
-    with np.errstate(invalid="ignore", over="ignore"):  # draws that are not finite
-        for column, draws in enumerate(values):
-            sums = draws.reshape(-1, BLOCK).sum(axis=1, where=counted.reshape(-1, BLOCK))
-            blocks[:, column] = sums / np.maximum(sizes, 1)
-        fold_blocks(numbers, means, m2, sizes, blocks)
-    return means, m2

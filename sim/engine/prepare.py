@@ -38,47 +38,85 @@ def digest(scenario: Scenario, options: RunOptions) -> str:
     )
 
 
-def prepare(scenario: Scenario, options: RunOptions) -> Prepared:
+def prepare(
+    scenario: Scenario, options: RunOptions, redrawn: Sequence[str] | None = None
+) -> Prepared:
     """Make the plans of a run.
+
+    With `redrawn` they are for the same draws, of which these inputs and outputs are kept in place
+    of those of the options. Which draws are bad depends on the options alone.
 
     Returns:
         The layout of a draw, the plans of sampling and evaluation, and the kept variables.
 
     Raises:
-        ValueError: For an unknown name in `options.keep`.
+        ValueError: For an unknown name in `options.keep` or `redrawn`.
     """
     layout = layout_of(len(scenario.labs), len(scenario.landlords))
     plan = ScenarioPlan(scenario, layout, options.uncertainty)
     kept, moments = select_variables(layout, options.keep)
-    varying = [v for v in kept if v.name in plan.sampled or v.name in layout.outputs]
-    reported = [*moments, *varying]
+    usual = options.keep is None or options.keep == "headline"
+    varying = _varying(kept, plan, layout)
+    counted = _counted(layout, varying) if usual else []
+    others = _without(moments, counted)
+    checked = [v.name for v in (*others, *counted, *varying)]
+    if redrawn is not None:
+        kept = select_variables(layout, redrawn)[0]
+        others, counted, varying = [*others, *counted, *varying], [], _varying(kept, plan, layout)
+        others = _without(others, varying)
+    reported = [*others, *counted, *varying]
+    rules = [
+        rule if v.name in checked else np.full_like(rule, ANYTHING)
+        for v, rule in zip(reported, _rules(reported, plan, layout), strict=True)
+    ]
     columns = np.concatenate(
         [np.zeros(0, np.uint64), *(v.columns.ravel().astype(np.uint64) for v in reported)]
     )
-    hosting = plan.hosts
-    reports = ~np.isnan(plan.template[layout.inputs["arr_2026q4_busd"].columns])
-    rents = ((hosting["share_2026"] > 0) & (hosting["captive"] == 0)).any(axis=0)
-    rules = [_rules(v, reports, rents).ravel() for v in reported]
     evaluation = EvaluationPlan(
         sampling=plan.sampling.sampling(options.seed, options.sampler),
         market=scenario.settings.rental_mode == "market",
         accounting=scenario.settings.view == "accounting",
         columns=columns,
-        moments=sum(v.columns.size for v in moments),
-        rules=np.concatenate(rules or [np.zeros(0, np.int8)]),
+        moments=columns.size,
+        rules=np.concatenate([np.zeros(0, np.int8), *map(np.ravel, rules)]),
         drop_bad=options.drop_bad,
         drop_questionable=options.drop_questionable,
     )
+    has_mean = [v.name for v in (*moments, *varying) if not _is_unbounded(v)]
     return Prepared(
         scenario=scenario,
         options=options,
         layout=layout,
         scenario_plan=plan,
         evaluation=evaluation,
-        slices=_slices(varying),
-        moment_slices=_slices(moments),
-        fixed={v.name: plan.template[v.columns] for v in kept if v not in varying},
+        slices=_slices([*counted, *varying]),
+        moment_slices=_slices(reported),
+        kept=tuple(v.name for v in varying),
+        with_moments=tuple(has_mean) if usual and redrawn is None else (),
+        fixed={v.name: plan.template[v.columns] for v in _without(kept, varying)},
     )
+
+
+def _varying(
+    variables: Sequence[Variable], plan: ScenarioPlan, layout: RecordLayout
+) -> list[Variable]:
+    """The variables that are not the same in every draw."""
+    return [v for v in variables if v.name in plan.sampled or v.name in layout.outputs]
+
+
+def _without(variables: Sequence[Variable], others: Sequence[Variable]) -> list[Variable]:
+    """Variables that are not among others."""
+    names = {variable.name for variable in others}
+    return [variable for variable in variables if variable.name not in names]
+
+
+def _counted(layout: RecordLayout, kept: Sequence[Variable]) -> list[Variable]:
+    """Outputs of which probabilities are declared, and no draws are kept.
+
+    Their draws are in memory while events are counted, and not in results.
+    """
+    names = dict.fromkeys(probability.of for probability in PROBABILITIES.values())
+    return _without([layout.outputs[name] for name in names], kept)
 
 
 def _slices(variables: Sequence[Variable]) -> dict[str, slice]:
@@ -132,7 +170,22 @@ def _output(variable: Variable) -> Output:
     return variable.declaration
 
 
-def _rules(variable: Variable, reports: Mask, rents: Mask) -> NDArray[np.int8]:
+def _is_unbounded(variable: Variable) -> bool:
+    """Whether it is an unbounded ratio, of which no mean need exist."""
+    return isinstance(variable.declaration, Output) and variable.declaration.unbounded
+
+
+def _rules(
+    variables: Sequence[Variable], plan: ScenarioPlan, layout: RecordLayout
+) -> list[NDArray[np.int8]]:
+    """The values that columns may hold, for each variable in its shape."""
+    hosting = plan.hosts
+    reports = ~np.isnan(plan.template[layout.inputs["arr_2026q4_busd"].columns])
+    rents = ((hosting["share_2026"] > 0) & (hosting["captive"] == 0)).any(axis=0)
+    return [_rule(variable, reports, rents) for variable in variables]
+
+
+def _rule(variable: Variable, reports: Mask, rents: Mask) -> NDArray[np.int8]:
     """The values that columns of a variable may hold, in its shape.
 
     The rules are ANYTHING, NUMBER (not NaN) and FINITE of `kernels.loop`; see "Missing and infinite

@@ -46,10 +46,9 @@ class Totals:
     """Moments, histograms and numbers of the draws so far.
 
     `count`, `mean` and `m2` (sum of squared deviations) are moments by replicate, over the draws
-    that count: of the variables that are kept as moments alone and, once there are more draws than
-    are kept, of the other kept variables after them. `histograms` of these others exist from then
-    on. `draws`, `bad` and `questionable` are numbers of draws, `bad_numbers` the numbers of the
-    first bad ones.
+    that count, of every variable that is evaluated for the run. `histograms` of the variables whose
+    draws are in memory exist once there are more draws than are kept. `draws`, `bad` and
+    `questionable` are numbers of draws, `bad_numbers` the numbers of the first bad ones.
     """
 
     count: Integers  # [replicate]
@@ -107,9 +106,11 @@ class Tile(NamedTuple):
 class Prepared:
     """Layout, plans and options of a run, the same for every draw.
 
-    `slices` maps a variable whose draws are kept to its rows of `SimulationState.values`,
-    `moment_slices` a variable that is kept as moments alone to its columns of the moments, and
-    `fixed` an input that is the same in every draw to its value.
+    `moment_slices` maps a variable that is evaluated to its columns of the moments, `slices` one
+    whose draws are in memory while they are made to its rows of `SimulationState.values`, and
+    `fixed` an input that is the same in every draw to its value. Of the variables in `slices`
+    results hold the draws of those in `kept`, and only probabilities of the others; of those in
+    `with_moments` they hold moments.
     """
 
     scenario: Scenario
@@ -119,6 +120,8 @@ class Prepared:
     evaluation: EvaluationPlan
     slices: dict[str, slice]
     moment_slices: dict[str, slice]
+    kept: tuple[str, ...]
+    with_moments: tuple[str, ...]
     fixed: dict[str, Array]
 
     @property
@@ -127,9 +130,9 @@ class Prepared:
         return {**self.layout.inputs, **self.layout.outputs}
 
     @property
-    def evaluation_beyond(self) -> EvaluationPlan:
-        """The plan for draws not kept, with moments of all variables."""
-        return self.evaluation._replace(moments=self.evaluation.columns.size)
+    def rows(self) -> int:
+        """The number of rows of `SimulationState.values`."""
+        return sum(part.stop - part.start for part in self.slices.values())
 
     def workspace(self) -> Workspace:
         """Working space of one thread."""
@@ -172,9 +175,8 @@ class SimulationState:
     @classmethod
     def empty(cls, prepared: Prepared) -> SimulationState:
         """The state before the first draw."""
-        kept = sum(part.stop - part.start for part in prepared.slices.values())
         totals = Totals.empty(prepared.evaluation.moments)
-        return cls(prepared, np.empty((kept, 0)), np.zeros(0, np.int8), totals, totals)
+        return cls(prepared, np.empty((prepared.rows, 0)), np.zeros(0, np.int8), totals, totals)
 
     @property
     def draws(self) -> int:
@@ -188,19 +190,17 @@ class SimulationState:
 
     @property
     def moment_slices(self) -> dict[str, slice]:
-        """Name -> columns of the moments, of every variable that has moments."""
+        """Name -> columns of the moments, of every variable of which results hold moments.
+
+        With histograms those are kept variables too, whatever the options.
+        """
         prepared = self.prepared
-        if self.running.histograms is None:
-            return prepared.moment_slices
-        before = prepared.evaluation.moments
-        kept = {
-            name: slice(before + part.start, before + part.stop)
-            for name, part in prepared.slices.items()
-        }
-        return prepared.moment_slices | kept
+        kept = () if self.running.histograms is None else prepared.kept
+        names = (*prepared.with_moments, *kept)
+        return {name: part for name, part in prepared.moment_slices.items() if name in names}
 
     def kept(self, name: str, draws: Mask | slice = slice(None)) -> Array:
-        """The kept draws of a variable [..., draw], or some of them."""
+        """The draws in memory of a variable [..., draw], or some of them."""
         values = self.values[self.prepared.slices[name]][:, draws]
         shape = self.prepared.variables[name].columns.shape
         return values.reshape(*shape, values.shape[1])

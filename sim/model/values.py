@@ -53,13 +53,22 @@ class Operation:
 Tree = float | Reference | Operation
 
 
-def parse_value(text: str) -> Tree:
-    """Parse a value, a number in every draw.
+def parse(text: str) -> Tree:
+    """Parse a value or event.
 
     Raises:
         ValueFault: For another text, and for names, labels or quarters that do not exist.
     """
-    tree = _Parser(text).whole()
+    return _Parser(text).whole()
+
+
+def parse_value(text: str) -> Tree:
+    """Parse a value, a number in every draw.
+
+    Raises:
+        ValueFault: As `parse`.
+    """
+    tree = parse(text)
     if is_event(tree):
         raise ValueFault(f"expected a value such as gw[openai]@2026Q4, got the event {text!r}")
     return tree
@@ -69,9 +78,9 @@ def parse_event(text: str) -> Tree:
     """Parse an event, true or false in every draw.
 
     Raises:
-        ValueFault: As `parse_value`.
+        ValueFault: As `parse`.
     """
-    tree = _Parser(text).whole()
+    tree = parse(text)
     if not is_event(tree):
         raise ValueFault(f"expected an event such as gw[openai]@2027Q4 > 10, got {text!r}")
     return tree

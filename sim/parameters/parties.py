@@ -111,7 +111,7 @@ def _read_host(merged: MergedFiles, key: Key, table: Mapping[str, Any]) -> Hosti
     numbers = {}
     for name, field in HOST_FIELDS.items():
         if name not in table:
-            numbers[name] = field.default if field.optional else 0.0
+            numbers[name] = float(field.default) if field.optional else 0.0
             continue
         value = table[name]
         if (isinstance(value, bool) and not field.flag) or not isinstance(value, int | float):

@@ -51,7 +51,8 @@ def partial_dataset(state: SimulationState, names: Collection[str]) -> xr.Datase
 
     Of the variables in `names` it holds the counted draws [draw, ...] that are kept, moments
     [replicate, ...], histograms where not all draws are kept, and the probabilities formed from
-    them; in addition all fixed inputs without `draw`, coordinates and attributes of the run.
+    them, with their counts where no draws are kept; in addition all fixed inputs without `draw`,
+    coordinates and attributes of the run.
     """
     data = (
         _draws(state, names)
@@ -68,7 +69,7 @@ def _draws(state: SimulationState, names: Collection[str]) -> Variables:
     """Counted draws [draw, ...] of the variables whose draws are kept."""
     counted = slice(None) if state.counted.all() else state.counted
     data: Variables = {}
-    for name in state.prepared.slices:
+    for name in state.prepared.kept:
         if name in names:
             variable = state.prepared.variables[name]
             draws = np.moveaxis(state.kept(name, counted), -1, 0)
@@ -140,9 +141,9 @@ def _histograms(state: SimulationState, names: Collection[str]) -> Variables:
     if state.running.histograms is None:
         return {}
     prepared = state.prepared
-    kept = [prepared.variables[name] for name in prepared.slices]
-    histograms = histogram_variables.variables(state.running.histograms, kept)
-    sources = {name: name for name in prepared.slices}
+    in_memory = [prepared.variables[name] for name in prepared.slices]
+    histograms = histogram_variables.variables(state.running.histograms, in_memory)
+    sources = {name: name for name in prepared.kept}
     sources |= {name: probability.of for name, probability in PROBABILITIES.items()}
     chosen = {
         f"{name}_{suffix}"
@@ -154,7 +155,10 @@ def _histograms(state: SimulationState, names: Collection[str]) -> Variables:
 
 
 def _probabilities(state: SimulationState, names: Collection[str]) -> Variables:
-    """Probabilities formed from the variables in `names`, over all counted draws."""
+    """Probabilities formed from the variables in `names`, over all counted draws.
+
+    Of variables of which no draws are kept also the counts by replicate [replicate, ...].
+    """
     prepared = state.prepared
     shapes = {name: prepared.variables[name].columns.shape for name in prepared.slices}
     data: Variables = {}
@@ -164,6 +168,8 @@ def _probabilities(state: SimulationState, names: Collection[str]) -> Variables:
             attrs = {"units": "1", "long_name": PROBABILITIES[name].meaning}
             happens, valid = (count[chosen].reshape(*shape, REPLICATES) for count in counts)
             data[name] = probability_dims(name), share(happens, valid), attrs
+            if PROBABILITIES[name].of not in prepared.kept:
+                data |= histogram_variables.event_counts(name, happens, valid)
     return data
 
 
@@ -235,4 +241,6 @@ def _attributes(state: SimulationState) -> dict[str, Any]:
         "sources": json.dumps(scenario.sources_used()),
         "as_of": json.dumps({name: q.as_of for name, q in scenario.quantities.items() if q.as_of}),
         "published": json.dumps([asdict(statement) for statement in scenario.published]),
+        "parameters": json.dumps(scenario.resolved()),
+        "keep": json.dumps(options.keep),
     }

@@ -6,11 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.engine.histograms import Histograms
+from sim.model.blocks import REPLICATES
 from sim.model.catalogue import probability_dims
 from sim.model.outputs import PROBABILITIES
 from sim.model.record_layout import Variable
+from sim.statistics.datasets import HAPPENS, VALID
+
+Integers = NDArray[np.int64]
 
 SUFFIXES = (
     "bin_edge", "bin_count", "replicate_bin_count", "replicate_end_sum", "replicate_special",
@@ -65,16 +70,25 @@ def variables(histograms: Histograms, drawn_variables: Sequence[Variable]) -> di
             data[f"{variable.name}_{suffix}"] = dims, values.reshape(shape), attrs
     shapes = {variable.name: variable.columns.shape for variable in drawn_variables}
     for name, chosen, shape in histograms.indicators.by_name(shapes):
-        probability = PROBABILITIES[name]
-        for suffix, counts, content in (
-            ("happens", histograms.happens, "draws in which it happens"),
-            ("valid", histograms.valid, "draws that can tell"),
-        ):
-            attrs = {"units": "1", "long_name": f"{probability.meaning}: {content}"}
-            by_replicate = counts[chosen].T
-            data[f"{name}_replicate_{suffix}"] = (
-                ("replicate", *probability_dims(name)),
-                by_replicate.reshape(len(by_replicate), *shape),
-                attrs,
-            )
+        happens, valid = (
+            counts[chosen].reshape(*shape, REPLICATES)
+            for counts in (histograms.happens, histograms.valid)
+        )
+        data |= event_counts(name, happens, valid)
+    return data
+
+
+def event_counts(name: str, happens: Integers, valid: Integers) -> dict[str, Any]:
+    """The variables `<name>_replicate_happens` and `<name>_replicate_valid` of a probability.
+
+    `happens` and `valid` are [..., replicate].
+    """
+    dims = ("replicate", *probability_dims(name))
+    data: dict[str, Any] = {}
+    for suffix, counts, content in (
+        (HAPPENS, happens, "draws in which it happens"),
+        (VALID, valid, "draws that can tell"),
+    ):
+        attrs = {"units": "1", "long_name": f"{PROBABILITIES[name].meaning}: {content}"}
+        data[name + suffix] = dims, np.ascontiguousarray(np.moveaxis(counts, -1, 0)), attrs
     return data

@@ -325,7 +325,7 @@ def _check_outputs(
     )
     for expression in parsed:
         try:
-            expressions.check(expression, labs, landlords, origin, of_a_run=False)
+            expressions.check(expression, labs, landlords, origin)
         except InputError as error:
             faults += error.faults
     absent = _absent_labs(scenario)

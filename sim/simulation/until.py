@@ -20,6 +20,7 @@ from sim.model.blocks import CHUNK
 from sim.parameters.options import RunOptions, draws_fault, run_options
 from sim.parameters.scenario import Scenario
 from sim.simulation.dataset import make_dataset, partial_dataset
+from sim.simulation.redraw import draw_again
 from sim.simulation.simulate import run_engine
 from sim.statistics import expressions
 from sim.statistics.datasets import draws_of, json_attribute
@@ -222,7 +223,7 @@ def run_until(
     most = int(max_draws) // STEP * STEP
     size = _round_up(max(draws or STEP, after.completed.draws if after else 0), most)
     names = {target.expression.variable for target in targets}
-    state = after
+    state, other = after, None
     refused = refuse_targets(targets, scenario, options)
     while True:
         sized(size)
@@ -231,6 +232,10 @@ def run_until(
         if draw_quality.cannot_succeed(state):
             draw_quality.check_draws(state)  # raises, with the reason
         ds = partial_dataset(state, names)
+        needed = expressions.draws_needed((target.expression for target in targets), ds)
+        if lacking := [name for name in needed if name not in ds]:  # a run keeps no draws of them
+            other = draw_again(scenario, sized_options, lacking, other)
+            ds = ds.assign(partial_dataset(other, lacking).data_vars)
         statuses = [target_status(target, ds, refused) for target in targets]
         larger = next_size(size, statuses, most)
         if larger <= size:

@@ -15,6 +15,7 @@ from sim.model.catalogue import DIMS
 from sim.model.outputs import EVERY_THRESHOLD, FIRST_THRESHOLD, PROBABILITIES
 
 Array = NDArray[Any]
+PRECISION = "precision"  # attribute of a stored run, and of its variables with rounded draws
 BIN_COUNT = "_bin_count"
 REPLICATE_MEAN, REPLICATE_M2, BLOCK_M2 = "_replicate_mean", "_replicate_m2", "_block_m2"
 HAPPENS, VALID = "_replicate_happens", "_replicate_valid"  # of probabilities
@@ -46,6 +47,12 @@ def describe_settings(ds: xr.Dataset) -> str:
 def has_histogram(ds: xr.Dataset, name: str) -> bool:
     """Whether a Dataset holds histograms of a variable."""
     return name + BIN_COUNT in ds.variables
+
+
+def is_rounded(ds: xr.Dataset, name: str) -> bool:
+    """Whether a Dataset holds draws of a variable as float32, as stored runs do."""
+    variable = ds.variables[name]
+    return "draw" in variable.dims and variable.dtype == np.float32
 
 
 def draws_of(ds: xr.Dataset) -> int:
@@ -82,10 +89,12 @@ def available_probabilities(ds: xr.Dataset) -> list[str]:
 
 
 def _has_inputs(ds: xr.Dataset, name: str) -> bool:
-    """Whether a Dataset holds all inputs, dims and labels of a probability.
+    """Whether a Dataset holds counts, or all inputs, dims and labels, of a probability.
 
     A Dataset of another origin, or a selection of one, may lack some.
     """
+    if name + HAPPENS in ds:
+        return True
     probability = PROBABILITIES[name]
     if probability.of not in ds or "draw" not in ds.variables[probability.of].dims:
         return False

@@ -112,11 +112,8 @@ def check(
     labs: Sequence[str],
     landlords: Sequence[str],
     location: str = "expression",
-    of_a_run: bool = True,
 ) -> None:
     """Check that a run of these parties can evaluate an expression.
-
-    Without `of_a_run` every output counts as kept, since a sweep keeps what its expressions need.
 
     Raises:
         InputError: For an unknown output, label or quarter, or an output without such a statistic.
@@ -128,11 +125,6 @@ def check(
     labels = {"lab": list(labs), "landlord": list(landlords), **COORDS}
     faults.resolve({dim: labels[dim] for dim in DIMS[name]})
     faults.check_moments()
-    kept = OUTPUTS[name].kept if of_a_run else "draws"
-    if kept == "":
-        raise faults.error(f"'{name}' is not kept by a run")
-    if kept == "moments" and expression.statistic not in ("mean", "sd"):
-        raise faults.error(f"of '{name}' a run keeps only mean and sd")
 
 
 def evaluate(
@@ -152,13 +144,15 @@ def evaluate(
     drawn = name in ds.variables and "draw" in ds.variables[name].dims
     if not drawn and name + REPLICATE_MEAN not in ds:
         if name in OUTPUTS:
-            raise faults.error(f"'{name}' is not kept here: name it in keep=")
+            raise faults.error(f"'{name}' is not kept here: sim.redraw(ds, ['{name}']) draws it")
         if name in ds.variables:
             raise faults.error(f"'{name}' is the same in every draw")
         drawn_names = [str(n) for n, v in ds.data_vars.items() if "draw" in v.dims]
         raise faults.unknown([*OUTPUTS, *drawn_names])
     if not drawn and parsed.statistic not in ("mean", "sd"):
-        raise faults.error(f"of '{name}' only mean and sd are kept here")
+        raise faults.error(
+            f"of '{name}' only mean and sd are kept here: sim.redraw(ds, ['{name}']) draws it"
+        )
     dims = ds.variables[name if drawn else name + REPLICATE_MEAN].dims
     labels = {str(dim): ds[dim].values.tolist() for dim in dims if dim not in ("draw", "replicate")}
     indices = faults.resolve(labels)
@@ -175,6 +169,20 @@ def evaluate(
         return float(summary[statistic]), float(summary[f"{statistic}_error"])
     values = np.ascontiguousarray(ds.variables[name].isel(indices).values, dtype=np.float64)
     return _of_draws(parsed, values, ds)
+
+
+def draws_needed(parsed: Iterable[Expression], ds: xr.Dataset) -> list[str]:
+    """The variables of whose draws `evaluate` takes the values of expressions.
+
+    They may be lacking in the Dataset. Of others it takes histograms, or means and sds of moments.
+    """
+    needed: dict[str, None] = {}
+    for expression in parsed:
+        name = expression.variable
+        by_moments = expression.statistic in ("mean", "sd") and name + REPLICATE_MEAN in ds
+        if not has_histogram(ds, name) and (name in ds or not by_moments):
+            needed[name] = None
+    return list(needed)
 
 
 def select_draws(expression: Expression, ds: xr.Dataset) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from sim.model.catalogue import OUTPUTS
 from sim.statistics import estimators, scenarios
 from sim.statistics.datasets import (
     BIN_COUNT,
+    PRECISION,
     REPLICATE_MEAN,
     available_probabilities,
     has_histogram,
@@ -37,6 +38,7 @@ from sim.statistics.summary_variables import (
 Array = NDArray[np.float64]
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 TAILS = (0.05, 0.95)
+OF_DRAWS = ("parameters", "keep", PRECISION)  # attributes by which draws are made again
 
 
 def summarise(
@@ -119,7 +121,8 @@ def summarise(
     coords |= {"quantile": list(quantiles), "tail": list(tails), "at_least": list(at_least)}
     used = {dim for dims, *_ in variables.values() for dim in dims}
     coords = {n: c for n, c in coords.items() if set(getattr(c, "dims", (n,))) <= used}
-    return xr.Dataset(variables, coords, ds.attrs)
+    attrs = {name: value for name, value in ds.attrs.items() if name not in OF_DRAWS}
+    return xr.Dataset(variables, coords, attrs)
 
 
 def without_value_at_risk(summary: xr.Dataset) -> xr.Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from sim.statistics.estimators import (
     probability_with_error,
     quantiles_with_error,
 )
-from sim.statistics.replicates import replicates_of
+from sim.statistics.replicates import Replicates, replicates_of
 
 Array = NDArray[Any]
 _OPERATORS: dict[str, Any] = {
@@ -63,58 +64,59 @@ def unknown_labels(tree: Tree, ds: xr.Dataset) -> list[str]:
     return list(dict.fromkeys(unknown))
 
 
-def draw_values(tree: Tree, ds: xr.Dataset) -> tuple[Array, NDArray[np.bool_]]:
-    """Values or truth [draw] of a tree, and in which draws it is known: nothing in it is NaN.
+@dataclass(frozen=True)
+class DrawnValue:
+    """Draws of a value or event.
 
-    Of what is the same in every draw there is one draw.
+    `draws` [draw] are numbers or truth, `known` [draw] says in which of them nothing in it is NaN.
+    What is the same in every draw has one.
+    """
+
+    draws: Array
+    known: NDArray[np.bool_]
+    replicates: Replicates
+
+    def quantiles(self, levels: Sequence[float]) -> list[tuple[float, float]]:
+        """Quantiles with their errors; NaN where the value is not known in every draw."""
+        if self.draws.size == 1 or not self.known.all():
+            return [self._same()] * len(levels)
+        draws = np.ascontiguousarray(self.draws, dtype=np.float64)
+        found, errors = quantiles_with_error(np.sort(draws), draws, self.replicates, list(levels))
+        return [(float(value), float(error)) for value, error in zip(found, errors, strict=True)]
+
+    def mean(self) -> tuple[float, float]:
+        """The mean with its error, as `quantiles`."""
+        if self.draws.size == 1 or not self.known.all():
+            return self._same()
+        draws = np.ascontiguousarray(self.draws, dtype=np.float64)
+        value, error = mean_with_error(draws, self.replicates)
+        return float(value), float(error)
+
+    def probability(self) -> tuple[float, float]:
+        """The share of draws in which an event happens, and its error.
+
+        It is of the draws in which the event is known; NaN where it is in none.
+        """
+        if self.draws.size == 1 or not self.known.any():
+            return self._same()
+        value, error = probability_with_error(self.draws, self.known, self.replicates)
+        return float(value), float(error)
+
+    def _same(self) -> tuple[float, float]:
+        """What is the same in every draw, without error, or NaN where it is not known."""
+        return (float(self.draws[0]), 0.0) if self.known.all() else (np.nan, np.nan)
+
+
+def draw_value(tree: Tree, ds: xr.Dataset) -> DrawnValue:
+    """The draws of a value or event.
 
     Raises:
-        KeyError: For a variable or label that the Dataset lacks.
+        KeyError: For a variable that the Dataset lacks.
+        ValueError: For a label that it lacks.
     """
-    values, valid = _evaluate(tree, ds)
-    return np.atleast_1d(values), np.atleast_1d(valid & ~np.isnan(values))
-
-
-def quantiles_of_values(
-    tree: Tree, ds: xr.Dataset, levels: Sequence[float]
-) -> list[tuple[float, float]]:
-    """Quantiles of a value with their errors; NaN where it is not known in every draw.
-
-    The error of what is the same in every draw is 0.
-    """
-    values, valid = draw_values(tree, ds)
-    if not valid.all():
-        return [(np.nan, np.nan)] * len(levels)
-    if values.size == 1:
-        return [(float(values[0]), 0.0)] * len(levels)
-    draws = np.ascontiguousarray(values, dtype=np.float64)
-    found, errors = quantiles_with_error(np.sort(draws), draws, replicates_of(ds), list(levels))
-    return [(float(value), float(error)) for value, error in zip(found, errors, strict=True)]
-
-
-def mean_of_value(tree: Tree, ds: xr.Dataset) -> tuple[float, float]:
-    """The mean of a value with its error, as `quantiles_of_values`."""
-    values, valid = draw_values(tree, ds)
-    if not valid.all():
-        return np.nan, np.nan
-    if values.size == 1:
-        return float(values[0]), 0.0
-    value, error = mean_with_error(np.ascontiguousarray(values, np.float64), replicates_of(ds))
-    return float(value), float(error)
-
-
-def probability_of_event(tree: Tree, ds: xr.Dataset) -> tuple[float, float]:
-    """The share of draws in which an event happens, and its error.
-
-    It is of the draws in which the event is known; NaN where it is in none.
-    """
-    happens, valid = draw_values(tree, ds)
-    if not valid.any():
-        return np.nan, np.nan
-    if happens.size == 1:
-        return float(happens[0]), 0.0
-    value, error = probability_with_error(happens, valid, replicates_of(ds))
-    return float(value), float(error)
+    values, known = _evaluate(tree, ds)
+    values, known = np.atleast_1d(values), np.atleast_1d(known)
+    return DrawnValue(values, known & ~np.isnan(values), replicates_of(ds))
 
 
 def _evaluate(tree: Tree, ds: xr.Dataset) -> tuple[Any, Any]:

@@ -23,7 +23,7 @@ NAME = "manifest.json"
 DATA, SWEPT = "run.nc", "sweep.nc"  # of a run, of a sweep
 FIGURES = "figures"
 STATE = "state.npz"  # of a run and of its checkpoint
-FORMAT = 2  # of a run folder; higher numbers are refused
+FORMAT = 3  # of a run folder; higher numbers are refused
 FILES = frozenset(
     {DATA, NAME, "summary.csv", "parameters.toml", FIGURES, STATE, SWEPT, "sweep.csv"}
 )

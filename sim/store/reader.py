@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def open_run(run: str | Path, out: str | Path = OUTPUTS) -> xr.Dataset:
-    """Read the draws of a stored run, as `simulate` returned them.
+    """Read a stored run as `simulate` returned it, with draws rounded to float32.
+
+    The attribute `precision` of the Dataset and of its variables says so; `redraw` makes the
+    float64 draws again, and those of outputs that are not kept.
 
     Args:
         run: A run folder; or for one in `out` its name, its scenario, or the beginning of its
@@ -28,8 +31,8 @@ def open_run(run: str | Path, out: str | Path = OUTPUTS) -> xr.Dataset:
         out: The folder that holds the run folders.
 
     Returns:
-        The Dataset in memory, with the dims, coordinates, dtypes, units and attributes of the one
-        that `simulate` returned; no file stays open.
+        The Dataset in memory, with the dims, coordinates, units and attributes of the one that
+        `simulate` returned; no file stays open. Values without draws have all their digits.
 
     Raises:
         InputError: If there is no such run, or several; if the folder is not a run; if `run.nc` or
@@ -63,6 +66,7 @@ def open_run_folder(folder: Path) -> Iterator[tuple[xr.Dataset, xr.Dataset, dict
     import h5py
 
     from sim.store.netcdf import dataset
+    from sim.store.rounding import with_copies
 
     about, file = open_verified(folder)
     with file:
@@ -72,7 +76,7 @@ def open_run_folder(folder: Path) -> Iterator[tuple[xr.Dataset, xr.Dataset, dict
             raise _unreadable(folder, error) from error
         with data:
             try:
-                ds, summary = dataset(data), dataset(data["summary"])
+                ds, summary = with_copies(dataset(data)), dataset(data["summary"])
             except MemoryError:
                 raise
             except Exception as error:

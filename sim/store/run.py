@@ -28,6 +28,7 @@ from sim.engine.state import SimulationState
 from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
 from sim.simulation.dataset import make_dataset
+from sim.simulation.redraw import redraw
 from sim.simulation.simulate import run_engine
 from sim.simulation.until import (
     MAX_DRAWS,
@@ -38,6 +39,7 @@ from sim.simulation.until import (
     run_until,
     target_status,
 )
+from sim.statistics import expressions
 from sim.statistics.summary import summarise, without_value_at_risk
 from sim.store import checkpoint, locks, manifest, run_files
 from sim.store.figures_process import FiguresProcess
@@ -53,7 +55,8 @@ class Run:
     """A finished run: its folder, draws, summary, and duration in seconds.
 
     `stored` is false where the folder keeps a run of more draws. `reused` is the number of draws
-    that were stored before. `undrawn` holds the figures that failed, each with the reason.
+    that were stored before and not evaluated again. Draws of a run that was read are rounded
+    (`simulation.redraw`). `undrawn` holds the figures that failed, each with the reason.
     """
 
     folder: Path
@@ -104,16 +107,16 @@ def run(
 ) -> Run:
     """Simulate a scenario and store it in `out/<scenario>-<digest>/`.
 
-    Draws that the folder holds are not evaluated again: a run of the same number of draws is read,
-    one of fewer draws is extended, and an interrupted one is resumed; all to the bits of a single
-    run. Fewer draws than are stored are evaluated in memory, and the folder is not changed. Files
-    of the folder that are damaged or of another run are made anew. With targets in `until`, draws
-    are added until they are met, `first_draws` first and `max_draws` at most; `options.draws` is
-    not used. `force` evaluates all draws again. `progress` is called with
-    numbers of draws done, `sized` with every new total number of draws, `stage` with the name of
-    each later stage, `note` with what was wrong in the folder. `elsewhere` evaluates draws in place
-    of threads (`dask_backend.connected`), `figures_process` draws the figures in place of this
-    process.
+    A run of the same number of draws is read from the folder, one of fewer draws is extended, and
+    an interrupted one is resumed; all to the bits of a single run. The draws that are kept are
+    evaluated again then, since they are stored rounded. Fewer draws than are stored are evaluated
+    in memory, and the folder is not changed. Files of the folder that are damaged or of another run
+    are made anew. With targets in `until`, draws are added until they are met, `first_draws` first
+    and `max_draws` at most; `options.draws` is not used. `force` evaluates all draws again.
+    `progress` is called with numbers of draws done, `sized` with every new total number of draws,
+    `stage` with the name of each later stage, `note` with what was wrong in the folder. `elsewhere`
+    evaluates draws in place of threads (`dask_backend.connected`), `figures_process` draws the
+    figures in place of this process.
 
     Raises:
         InputError: For a name that begins with a dot, or for a folder that cannot be written to,
@@ -141,7 +144,7 @@ def run(
         # Sizes with targets are whole steps: more draws than that may be stored.
         most = max_draws // STEP * STEP if until else options.draws
         work.in_memory = stored_run.draws > most
-        before = None if force or work.in_memory else work.resume(most)
+        before = None if force or work.in_memory else work.resume(most, progress)
         return work.simulate(before, until, max_draws, first_draws, progress, sized)
 
 
@@ -189,15 +192,18 @@ class _Work:
         ds.attrs.pop("until", None)  # of other targets with the same draws
         if targets:
             refused = refuse_targets(targets, self.scenario, self.options)
-            statuses = [target_status(target, ds, refused) for target in targets]
+            needed = expressions.draws_needed((target.expression for target in targets), ds)
+            exact = redraw(ds, needed, self.options.threads)
+            statuses = [target_status(target, exact, refused) for target in targets]
             if not all(status.met for status in statuses):
                 return None
             ds.attrs["until"] = outcome_json(statuses)
         undrawn: dict[str, str] = {}
         if self.figures and writable and not (self.folder / manifest.FIGURES).is_dir():
             self.stage("pictures")
+            exact = redraw(ds, threads=self.options.threads)
             with locks.atomic_update(self.folder, self.stored.note) as staging:
-                undrawn = self._draw_figures(ds, staging / manifest.FIGURES)()
+                undrawn = self._draw_figures(exact, staging / manifest.FIGURES)()
                 manifest.bind_figures(about, staging)
         draws = int(about["draws"])
         return Run(self.folder, ds, summary, time.time() - self.started, True, draws, undrawn)
@@ -210,24 +216,26 @@ class _Work:
 
         return lambda: gallery.draw(ds, folder)
 
-    def resume(self, most: int) -> SimulationState | None:
-        """The stored state with most draws, up to `most`; None without any.
+    def resume(self, most: int, progress: Callable[[int], None]) -> SimulationState | None:
+        """The state of the stored totals with most draws, up to `most`; None without any.
 
-        Either a checkpoint or the stored run. The journal of earlier processes is read, too.
+        They are those of a checkpoint or of the stored run. The kept draws are evaluated again. The
+        journal of earlier processes is read, too.
         """
         prepared = prepare(self.scenario, self.options)
-        states = [self.stored.state(prepared)]
+        stored = [self.stored.totals(prepared)]
         if self.unfinished.exists():
-            state = checkpoint.restore(prepared, self.unfinished)
-            if state is None:
+            totals = checkpoint.restore(prepared, self.unfinished)
+            if totals is None:
                 self.stored.note(f"{self.unfinished}: a checkpoint that is damaged is not used")
                 checkpoint.forget(self.unfinished)
-            states.append(state)
+            stored.append(totals)
         with suppress(OSError, ValueError, RecursionError):
             journal = json.loads(read_regular(self.unfinished / _JOURNAL, _MOST_JOURNAL))
             self.journal = journal if isinstance(journal, list) else []
-        candidates = [state for state in states if state and state.completed.draws <= most]
-        return max(candidates, key=lambda state: state.completed.draws, default=None)
+        candidates = [totals for totals in stored if totals and totals.draws <= most]
+        totals = max(candidates, key=lambda totals: totals.draws, default=None)
+        return None if totals is None else loop.rebuild(prepared, totals, progress)
 
     def simulate(
         self,
@@ -243,7 +251,8 @@ class _Work:
         The other arguments are as of `run`.
         """
         resumed = before.completed.draws if before else 0
-        progress(resumed)
+        stored = resumed - min(resumed, self.options.kept_draws)  # the kept ones are drawn again
+        progress(stored)
         self.journal.append({"started": iso_time(self.started), "from_draw": resumed})
         outcome = ""
         if targets:
@@ -262,9 +271,9 @@ class _Work:
             ds.attrs["until"] = outcome
         if self.in_memory:
             summary = self._summarise(ds)
-            return Run(self.folder, ds, summary, time.time() - self.started, False, resumed)
+            return Run(self.folder, ds, summary, time.time() - self.started, False, stored)
         summary, undrawn = self._store(state, ds)
-        return Run(self.folder, ds, summary, time.time() - self.started, True, resumed, undrawn)
+        return Run(self.folder, ds, summary, time.time() - self.started, True, stored, undrawn)
 
     def _summarise(self, ds: xr.Dataset) -> xr.Dataset:
         """The summary that is stored."""
@@ -275,7 +284,8 @@ class _Work:
         if self.in_memory or time.monotonic() - self.saved < STORED_EVERY:
             return
         try:
-            checkpoint.save(state, self.unfinished)
+            if not checkpoint.save(state, self.unfinished):
+                return
             with atomic.atomic_file(self.unfinished / _JOURNAL) as temporary:
                 temporary.write_text(json.dumps(self.journal), encoding="utf-8")
         except OSError as error:
@@ -300,7 +310,7 @@ class _Work:
             )
             run_files.write_csv(summary, staging / "summary.csv")
             run_files.write_parameters(self.scenario, staging / "parameters.toml")
-            checkpoint.save_state(state, staging / manifest.STATE)
+            checkpoint.save(state, staging)
             if drawing is not None:
                 self.stage("pictures")
                 undrawn = drawing()

@@ -16,32 +16,17 @@ import xarray as xr
 from sim.common.environment import commit, versions
 from sim.parameters import consistency
 from sim.parameters.options import RunOptions
-from sim.parameters.rules import FORMAT
+from sim.parameters.resolved import as_tables
 from sim.parameters.scenario import Scenario
 from sim.simulation.sweep import SweepPlan
 from sim.statistics.datasets import json_attribute
 from sim.statistics.tidy import COLUMNS, tidy_rows
-from sim.store import netcdf
+from sim.store import netcdf, rounding
 
 
 def write_parameters(scenario: Scenario, path: Path) -> None:
     """Write all parameters as used, nested as in parameter files."""
-    resolved = scenario.resolved()
-    tree: dict[str, Any] = {"format": FORMAT, "model": resolved["model"]}
-    if resolved["factors"]:
-        tree["factors"] = resolved["factors"]
-    for parties in ("labs", "landlords"):
-        tree[parties] = {party: {"name": name} for party, name in resolved[parties].items()}
-    for landlord, month in resolved["fiscal_year_ends"].items():
-        tree["landlords"][landlord]["fiscal_year_end"] = month
-    for name, entry in [*resolved["quantities"].items(), *resolved["hosts"].items()]:
-        table = tree
-        for part in name.split("."):
-            table = table.setdefault(part, {})
-        table.update(entry)
-    if resolved["correlation"]:
-        tree["correlation"] = resolved["correlation"]
-    path.write_text(tomli_w.dumps(tree), encoding="utf-8")
+    path.write_text(tomli_w.dumps(as_tables(scenario.resolved())), encoding="utf-8")
 
 
 def write_netcdf(
@@ -49,11 +34,14 @@ def write_netcdf(
 ) -> None:
     """Write a Dataset as netCDF-4, and a summary in the group `summary`.
 
+    Draws are rounded to float32, and left out where they are NaN or copies.
+
     Raises:
         OSError: If the file cannot be written.
     """
     groups = {} if summary is None else {"summary": summary}
-    path.write_bytes(netcdf.image(ds, threads, **groups))
+    stored = rounding.without_copies(rounding.rounded(ds))
+    path.write_bytes(netcdf.image(stored, threads, **groups))
 
 
 def write_csv(summary: xr.Dataset, path: Path) -> None:

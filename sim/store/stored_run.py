@@ -13,7 +13,7 @@ import xarray as xr
 
 from sim.common.errors import InputError
 from sim.common.fingerprint import files_hash
-from sim.engine.state import Prepared, SimulationState
+from sim.engine.state import Prepared, Totals
 from sim.store import checkpoint, leftovers, locks, manifest, reader
 
 
@@ -73,18 +73,19 @@ class StoredRun:
             self._note_unreadable(error)
         return None
 
-    def state(self, prepared: Prepared) -> SimulationState | None:
-        """The state to go on from; None if it is damaged or there is none."""
+    def totals(self, prepared: Prepared) -> Totals | None:
+        """The totals to go on from; None if they are damaged or there are none."""
         if not self.folder.exists():
             return None
         try:
             recorded = manifest.read(self.folder)["checksums"].get(manifest.STATE)
+            if recorded is None:
+                return None  # of a run that keeps all its draws
             if reason := manifest.damage_of(self.folder / manifest.STATE, recorded):
                 self._note_damage(manifest.STATE, reason)
                 return None
-            with reader.open_run_folder(self.folder) as (ds, _, _):
-                return checkpoint.restore(prepared, self.folder, ds)
-        except Exception as error:
+            return checkpoint.restore(prepared, self.folder)
+        except InputError as error:
             self._note_unreadable(error)
         return None
 

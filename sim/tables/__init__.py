@@ -5,7 +5,7 @@ Every number stands above its Monte Carlo standard error and is rounded by it.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 import numpy as np
 import xarray as xr
@@ -32,14 +32,25 @@ FEWEST_FOR_SPREAD = 1024  # draws from which on an sd should have settled
 
 
 def headline_tables(
-    ds: xr.Dataset, summary: xr.Dataset, selection: Selection | None = None
+    ds: xr.Dataset,
+    summary: xr.Dataset,
+    selection: Selection | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> list[Table]:
     """The tables of a run, narrowed to a selection.
 
     Where labs are selected, their tables are shown, where landlords are, theirs, else all tables.
+    Statistics that the summary lacks are of draws that are made again; `note` is called with a line
+    where that takes long, or cannot be done.
     """
-    selection = selection or Selection()
-    reader = Reader(ds, summary, selection)
+    reader = Reader(ds, summary, selection or Selection())
+    tables = _tables(reader)
+    return _tables(reader) if reader.asked.answer(note) else tables
+
+
+def _tables(reader: Reader) -> list[Table]:
+    """The tables of a reader's selection."""
+    selection = reader.selection
     everything = not selection.labs and not selection.landlords
     tables = token.tables(reader) if everything else []
     if everything or selection.labs:

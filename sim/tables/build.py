@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from sim.model.blocks import replicate_of
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER
-from sim.statistics.datasets import has_histogram, last, named_labs
-from sim.statistics.replicates import numbers_of, sampler_of
+from sim.statistics.datasets import named_labs
 from sim.tables.cells import LAST_QUARTER, Cell, Reader, Table, plus_minus
 
 
@@ -89,16 +85,8 @@ def _limits(reader: Reader) -> Table:
         ("- beyond the western power cap", "withheld_by_power_gw"),
     ):
         withheld[label] = reader.replicates(name, lab=labs)[0].sum(axis=1)
-    if has_histogram(reader.ds, "gw"):
-        gw = reader.replicates("gw", lab=labs)[0].sum(axis=1)
-        built = gw[:, final] - gw[:, first]
-    else:
-        count = reader.ds["replicate_count"].values
-        indices = [reader.ds["lab"].values.tolist().index(lab) for lab in labs]
-        draws = last(reader.ds, "gw")[indices].sum(axis=0)
-        replicate = replicate_of(numbers_of(reader.ds), sampler_of(reader.ds))
-        sums = np.bincount(replicate, draws[final] - draws[first], count.size)
-        built = sums / np.maximum(count, 1)
+    gw = reader.replicates("gw", lab=labs)[0].sum(axis=1)
+    built = gw[:, final] - gw[:, first]
     rows = {"planned": built + sum(withheld.values()), **withheld, "= built": built}
     for label, means in rows.items():
         value, error = reader.mean(means)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,18 +16,17 @@ from numpy.typing import NDArray
 from sim.common.numbers import percentage, rounded_by, significant
 from sim.model.catalogue import OUTPUTS
 from sim.model.dims import QUARTERS
-from sim.model.values import parse_value
 from sim.statistics.datasets import REPLICATE_MEAN, display_names, draws_of, json_attribute, last
 from sim.statistics.moments import mean_of_replicates
 from sim.statistics.tails import OWNED, WORST_SHARE
-from sim.statistics.values import mean_of_value, names_needed, quantiles_of_values
+from sim.tables.asked import AskedStatistics
 
 LAST_QUARTER = QUARTERS[-1]
 WIDTH_OF_SD = 3.3  # from p5 to p95, of a normal distribution
 MAX_HEAD = 18  # characters of a name in the head of a column
 SPREAD_DIGITS = 200  # parts of the spread that the digits of a value tell apart
 LARGEST_ERROR_OF_SPREAD = 0.1  # of the sd, where it has settled
-NOT_KEPT = "not kept"  # of a run that holds no draws of it
+NOT_KEPT = "not kept"  # of a run that cannot be drawn again
 NOT_REPORTED = "not reported"  # of a lab without ARR; any other number that is missing is a nan
 
 
@@ -137,6 +136,29 @@ class Table:
         return {"name": self.name, "title": self.title, "cells": cells, "remarks": self.remarks}
 
 
+def _indices(summary: xr.Dataset) -> dict[str, dict[Any, int]]:
+    """Dim -> label -> index."""
+    return {
+        str(dim): {label: i for i, label in enumerate(summary[dim].values.tolist())}
+        for dim in summary.dims
+    }
+
+
+def _spread(summary: xr.Dataset, name: str, at: dict[str, Any]) -> float:
+    """Width from p5 to p95 of what a quantile or mean is of; 0 where it is not known."""
+    output, _, statistic = name.rpartition("_")
+    if statistic not in ("quantile", "mean"):
+        return 0.0
+    for suffix, factor in (("_quantile", 1.0), ("_sd", WIDTH_OF_SD)):
+        if output + suffix in summary:
+            found = summary[output + suffix]
+            labels = {dim: at[str(dim)] for dim in found.dims if dim != "quantile"}
+            values = found.sel(labels).values
+            width = factor * float(np.ptp(values) if values.ndim else values)
+            return width if math.isfinite(width) else 0.0
+    return 0.0
+
+
 class Reader:
     """Cells of a run by statistic and coordinates."""
 
@@ -145,50 +167,36 @@ class Reader:
         self.draws = share_of_draws(ds, draws_of(ds))  # those that are not left out
         paid = last(ds, "lab_paid_margin")[:, 0]
         self.silent = set(ds["lab"].values[np.isnan(paid).all(axis=-1)].tolist())  # without ARR
-        self.indices = {  # dim -> label -> index
-            str(dim): {label: i for i, label in enumerate(summary[dim].values.tolist())}
-            for dim in summary.dims
-        }
+        self.indices = _indices(summary)
+        self.asked = AskedStatistics(ds)
 
     def cell(
         self, name: str, scale: float = 1.0, draws: float = 0, infinite: str = "inf", **at: Any
     ) -> Cell:
-        """A variable of the summary at the labels of its dims.
+        """A statistic of the run at the labels of its dims.
 
-        It is missing where the run does not keep it.
+        It is NaN where it is not known, and then known to be asked for (`AskedStatistics`).
         """
         missing = NOT_REPORTED if at.get("lab") in self.silent else "nan"
-        if name not in self.summary:
-            return Cell(math.nan, math.nan, "", scale, missing=NOT_KEPT)
-        values, errors = (self.summary.variables[n] for n in (name, f"{name}_error"))
-        index = tuple(self.indices[str(dim)][at[str(dim)]] for dim in values.dims)
+        summary, indices, level = self.summary, self.indices, at.get("quantile")
+        if name not in summary or level not in (None, *indices.get("quantile", ())):
+            asked = self.asked.find(name, level)
+            if asked is None:
+                return Cell(math.nan, math.nan, "", scale, missing=NOT_KEPT)
+            summary, indices = asked, _indices(asked)
+        values, errors = (summary.variables[n] for n in (name, f"{name}_error"))
+        index = tuple(indices[str(dim)][at[str(dim)]] for dim in values.dims)
         value, error = float(values.values[index]), float(errors.values[index])
-        unit, worst = str(values.attrs["units"]), self._worst(name, index)
-        spread = 0.0 if draws else self._spread(self.summary, name, at)
+        unit, worst = str(values.attrs["units"]), self._worst(summary, name, index)
+        spread = 0.0 if draws else _spread(summary, name, at)
         return Cell(value, error, unit, scale, draws, missing, infinite, worst, spread)
 
-    def _spread(self, summary: xr.Dataset, name: str, at: dict[str, Any]) -> float:
-        """Width of the distribution of a quantile or mean, from p5 to p95; 0 where not known."""
-        output, _, statistic = name.rpartition("_")
-        widths = summary.variables.get(f"{output}_quantile"), summary.variables.get(f"{output}_sd")
-        if statistic not in ("quantile", "mean"):
-            return 0.0
-        for variable, factor in zip(widths, (1.0, WIDTH_OF_SD), strict=True):
-            if variable is None:
-                continue
-            index = {str(d): self.indices[str(d)][at[str(d)]] for d in variable.dims if d in at}
-            index.pop("quantile", None)
-            found = variable.isel(index).values
-            width = factor * float(np.ptp(found) if variable.ndim > len(index) else found)
-            return width if math.isfinite(width) else 0.0
-        return 0.0
-
-    def _worst(self, name: str, index: tuple[int, ...]) -> float:
+    def _worst(self, summary: xr.Dataset, name: str, index: tuple[int, ...]) -> float:
         """Share of the worst draws in a statistic; 0 of one that is no sum of values.
 
         NaN where no draws are kept, and the sd does not settle.
         """
-        variables = self.summary.variables
+        variables = summary.variables
         if name + WORST_SHARE in variables:
             share = float(variables[name + WORST_SHARE].values[index])
             return 0.0 if math.isnan(share) else share
@@ -227,29 +235,25 @@ class Reader:
         missing = NOT_REPORTED if at.get("lab") in self.silent else "nan"
         return Cell(float(value), float(error), "1", missing=missing)
 
-    def with_draws(self, names: Iterable[str]) -> xr.Dataset | None:
-        """The run with draws of these variables; None where it lacks some."""
-        return self.ds if all(name in self.ds for name in names) else None
-
     def values(
         self, texts: Sequence[str], levels: Sequence[float | None], unit: str, scale: float = 1.0
     ) -> list[list[Cell]]:
         """Statistics of values formed in each draw (`model.values`): a list for each text.
 
-        They are quantiles, and where there is no level means.
+        They are quantiles, and where there is no level means. They are NaN until they are known, as
+        of `cell`.
         """
-        trees = [parse_value(text) for text in texts]
-        ds = self.with_draws(names_needed(trees))
-        if ds is None:
-            missing = Cell(math.nan, math.nan, unit, scale, missing=NOT_KEPT)
-            return [[missing] * len(levels) for _ in trees]
-        wanted = [0.05, 0.95, *(level for level in levels if level is not None)]
         rows = []
-        for tree in trees:
-            low, high, *found = quantiles_of_values(tree, ds, wanted)
+        for text in texts:
+            value = self.asked.value(text)
+            if value is None:
+                missing = Cell(math.nan, math.nan, unit, scale, missing=NOT_KEPT)
+                rows.append([missing] * len(levels))
+                continue
+            low, high, *found = value.quantiles([0.05, 0.95, *(x for x in levels if x is not None)])
             spread = high[0] - low[0] if math.isfinite(high[0] - low[0]) else 0.0
             numbers = iter(found)
-            cells = [mean_of_value(tree, ds) if x is None else next(numbers) for x in levels]
+            cells = [value.mean() if level is None else next(numbers) for level in levels]
             rows.append([Cell(*number, unit, scale, spread=spread) for number in cells])
         return rows
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sim.common.text import plain
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER
+from sim.simulation.redraw import redraw
 from sim.statistics.datasets import display_names, last
 from sim.statistics.estimators import probability_with_error, quantiles_with_error
 from sim.statistics.paired import quantile_difference_error, share_difference_error
@@ -19,6 +20,10 @@ from sim.statistics.replicates import Replicates, replicates_by, replicates_of, 
 from sim.tables.cells import LAST_QUARTER, Cell, Table, share_of_draws, wrap_head
 
 Integers = NDArray[np.int64]
+DRAWN = (
+    "inference_gross_margin", "loaded_gross_margin", "hurdle_margin", "gw", "lab_paid_margin",
+    "training_moic",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,7 @@ def _measures(ds: xr.Dataset, labs: Sequence[str]) -> list[Measure]:
     Margins, gigawatts, and of labs that report ARR margin and multiple.
     """
     reference, end = QUARTERS.index(REFERENCE_QUARTER), QUARTERS.index(LAST_QUARTER)
+    ds = redraw(ds, DRAWN)
     margins, loaded = last(ds, "inference_gross_margin"), last(ds, "loaded_gross_margin")
     margin, hurdle = margins[reference], last(ds, "hurdle_margin")
     gw, threshold = last(ds, "gw")[:, end], float(ds["threshold"].values[0])

@@ -18,7 +18,7 @@ from conftest import ROOT, Command
 from drawing import stored
 
 import sim
-from sim.engine import dask_backend
+from sim.engine import dask_backend, loop
 from sim.engine.dask_backend import Cluster, connected
 from sim.engine.prepare import prepare
 from sim.engine.state import SimulationState
@@ -119,9 +119,11 @@ def test_a_run_can_move_from_a_cluster_to_threads_and_back(
         saved.append(state.completed.draws)
 
     run_engine(base, first, finished=save, elsewhere=cluster if begins_on_cluster else None)
-    restored = checkpoint.restore(prepare(base, extended), tmp_path / "first")
-    assert restored is not None
-    assert restored.completed.draws == saved[-1] == 11_264  # complete tiles
+    prepared = prepare(base, extended)
+    totals = checkpoint.restore(prepared, tmp_path / "first")
+    assert totals is not None
+    assert totals.draws == saved[-1] == 11_264  # complete tiles
+    restored = loop.rebuild(prepared, totals)
     elsewhere = None if begins_on_cluster else cluster
     state = run_engine(base, extended, after=restored, elsewhere=elsewhere)
     xr.testing.assert_identical(make_dataset(state), dataset_of_threads(base, extended))

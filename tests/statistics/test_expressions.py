@@ -58,8 +58,6 @@ LABS, LANDLORDS = ("openai", "google"), ("oracle", "google")
         ("p5(gw[openai,google]@2027Q4)", "labels"),
         ("p5(tps_decode@2027Q4)", "'tps_decode' has no quarter"),
         ("p5(tps_decode[openai])", "no label is needed, got 'openai'"),
-        ("p5(batch)", "'batch' is not kept by a run"),
-        ("P(arr[openai]@2026Q4 > 1)", "of 'arr' a run keeps only mean and sd"),
         ("mean(training_moic[openai])", "'training_moic' is an unbounded ratio"),
     ],
 )
@@ -104,12 +102,12 @@ def test_labels_may_be_in_any_order(base: sim.Scenario) -> None:
     with pytest.raises(InputError, match=r"say a landlord, e\.g\. "):
         evaluate("mean(hosted_gw[openai]@2026Q4)", ds)
     assert evaluate("P(pue >= 1)", ds)[0] == 1  # inputs too, where their draws are kept
-    with pytest.raises(InputError, match="'gw' is not kept here: name it in keep="):
+    with pytest.raises(InputError, match="'gw' is not kept here: sim"):
         evaluate("mean(gw[openai]@2026Q4)", ds)
 
 
 def test_evaluate_refuses_statistics_of_draws_that_are_not_kept(ds: xr.Dataset) -> None:
-    with pytest.raises(InputError, match="of 'unit_cost' only mean and sd are kept here"):
+    with pytest.raises(InputError, match=r"only mean and sd are kept here: sim\.redraw\(ds, \['un"):
         evaluate("p5(unit_cost[online_inference,hbm_depreciation]@2026Q4)", ds)
     with pytest.raises(InputError, match="unknown output 'inference_gros_margin'; did you mean"):
         evaluate("p5(inference_gros_margin@2026Q4)", ds)

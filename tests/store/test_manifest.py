@@ -21,7 +21,7 @@ def test_manifest_holds_version_of_the_model_and_checksums_of_all_files(
 ) -> None:
     manifest = json.loads((small_run.folder / "manifest.json").read_text())
     assert manifest["source"] == source_hash()
-    assert manifest["format"] == 2  # stored runs stay readable: a new number needs a way to read 2
+    assert manifest["format"] == 3  # stored runs stay readable: a new number needs a way to read 3
     files = {path.name for path in small_run.folder.iterdir()} - {"manifest.json"}
     assert manifest["checksums"].keys() == files
     for name, entry in manifest["checksums"].items():

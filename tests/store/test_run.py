@@ -9,6 +9,7 @@ import xarray as xr
 from conftest import runs_in
 from drawing import stored
 from long_runs import KEPT, TOTAL, assert_same_draws, assert_same_files, store_long_run
+from run_folders import as_stored
 
 import sim
 from sim import plots
@@ -77,7 +78,7 @@ def test_stored_run_is_read_without_evaluating_draws(
     again = store_long_run(base, full_run.folder.parent)
     assert (again.drawn, again.reused) == (0, TOTAL)
     assert {path: path.stat().st_mtime_ns for path in full_run.folder.iterdir()} == before
-    xr.testing.assert_identical(again.ds, full_run.ds)
+    xr.testing.assert_identical(again.ds, as_stored(full_run.ds))
     xr.testing.assert_identical(again.summary, full_run.summary)
 
 
@@ -100,29 +101,30 @@ def test_run_with_other_formulas_has_another_folder(
 def test_other_code_rewrites_files_from_stored_draws(
     base: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = store_long_run(base, tmp_path, 2 * 1_024)
+    draws = KEPT + 2 * 1_024
+    first = store_long_run(base, tmp_path, draws)
     monkeypatch.setattr(stored_run, "files_hash", lambda: "edited")
     monkeypatch.setattr(manifest, "files_hash", lambda: "edited")
-    again = store_long_run(base, tmp_path, 2 * 1_024)
-    assert (again.drawn, again.reused) == (0, 2_048)
+    again = store_long_run(base, tmp_path, draws)
+    assert (again.drawn, again.reused) == (KEPT, 2_048)  # those that are kept are made again
     assert again.folder == first.folder
     assert json.loads((again.folder / "manifest.json").read_text())["code"] == "edited"
     xr.testing.assert_identical(again.ds, first.ds)
     # Of another model: its state cannot be extended.
     monkeypatch.setattr(checkpoint, "source_hash", lambda: "edited")
-    third = store_long_run(base, tmp_path, 3 * 1_024)
-    assert (third.drawn, third.reused) == (3 * 1_024, 0)
+    third = store_long_run(base, tmp_path, draws + 1_024)
+    assert (third.drawn, third.reused) == (draws + 1_024, 0)
 
 
 @pytest.mark.parametrize("name", ["run.nc", "state.npz"])
 def test_damaged_run_is_replaced(base: Scenario, tmp_path: Path, name: str) -> None:
-    first = store_long_run(base, tmp_path / "a", 1_500)
+    first = store_long_run(base, tmp_path / "a", KEPT + 1_500)
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     path = tmp_path / "b" / first.folder.name / name
     path.write_bytes(path.read_bytes()[:-700] + bytes(700))
-    again = store_long_run(base, tmp_path / "b", 2_500)
-    assert again.reused == 0
-    assert_same_files(again, store_long_run(base, tmp_path / "c", 2_500))
+    again = store_long_run(base, tmp_path / "b", KEPT + 2_500)
+    assert again.reused == (0 if name == "state.npz" else 1_024)  # data are not read
+    assert_same_files(again, store_long_run(base, tmp_path / "c", KEPT + 2_500))
 
 
 def test_missing_figures_of_a_stored_run_are_drawn(base: Scenario, tmp_path: Path) -> None:
@@ -141,7 +143,8 @@ def test_extended_run_has_the_bytes_of_a_single_run(
     previous = 0
     for draws in sizes:
         done = store_long_run(base, tmp_path / "a", draws, sampler=sampler)
-        assert done.reused == previous // 1_024 * 1_024  # an incomplete tile is evaluated again
+        # Draws that are kept are evaluated again, and so is an incomplete tile.
+        assert done.reused == max(previous // 1_024 * 1_024 - KEPT, 0)
         previous = draws
     assert_same_files(done, store_long_run(base, tmp_path / "b", sampler=sampler))
 
@@ -182,8 +185,8 @@ def test_targets_are_met_from_a_stored_run_or_extend_it(base: Scenario, tmp_path
     assert "until" not in without_targets.ds.attrs
     hard = until.parse(f"p50(inference_gross_margin@2026Q4) +- {outcome['error'] / 1.3:.5f}")
     more = stored(base, tmp_path, seed=4, kept_draws=KEPT, until=[hard], figures=False)
-    assert more.reused == 2 * KEPT
-    assert more.drawn > 0
+    assert more.reused == KEPT
+    assert more.drawn > KEPT
     assert_same_draws(more, store_long_run(base, tmp_path / "b", more.ds.attrs["draws"]))
 
 
@@ -210,7 +213,7 @@ def test_sizes_asked_for_in_any_order_leave_one_run(base: Scenario, tmp_path: Pa
 def test_checkpoint_of_fewer_draws_than_are_stored_is_removed(
     base: Scenario, tmp_path: Path
 ) -> None:
-    run = store_long_run(base, tmp_path, 2 * 1_024)
+    run = store_long_run(base, tmp_path, KEPT + 2 * 1_024)
     unfinished = locks.hidden_sibling(run.folder, "unfinished")
     unfinished.mkdir()
     shutil.copy(run.folder / "state.npz", unfinished)

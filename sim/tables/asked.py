@@ -1,0 +1,101 @@
+"""Statistics that tables ask for and a stored summary lacks, of draws that are made again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import xarray as xr
+
+from sim.common.errors import InputError
+from sim.model.catalogue import OUTPUTS
+from sim.model.values import Tree, parse
+from sim.simulation.redraw import redraw
+from sim.statistics.datasets import REPLICATE_MEAN
+from sim.statistics.summary import QUANTILES, summarise
+from sim.statistics.values import DrawnValue, draw_value, names_needed
+
+STATISTICS = ("mean", "sd", "quantile", "cvar", "finite")
+LONG = 1_000_000  # draws that take seconds
+COLUMNS = 256  # that are drawn again at a time: 0.2 GB with 100,000 draws
+
+
+class AskedStatistics:
+    """Statistics of outputs of a run that its summary lacks.
+
+    Tables are made twice where they ask for some: `lacking` collects what the first ones ask for,
+    by output with the levels of its quantiles, and `lacking_values` values formed in each draw;
+    `answer` draws it again, all together.
+    """
+
+    def __init__(self, ds: xr.Dataset) -> None:
+        self.ds = ds
+        self.lacking: dict[str, set[float]] = {}
+        self.summaries: dict[str, xr.Dataset] = {}
+        self.lacking_values: dict[str, Tree] = {}
+        self.values: dict[str, DrawnValue] = {}
+
+    def find(self, name: str, level: float | None) -> xr.Dataset | None:
+        """The summary with a statistic, such as `arr_quantile`; None where it is not known yet.
+
+        Raises:
+            KeyError: If it is no statistic of an output.
+        """
+        output, _, statistic = name.rpartition("_")
+        if output not in OUTPUTS or statistic not in STATISTICS:
+            raise KeyError(name)
+        summary = self.summaries.get(output)
+        levels = {level} if statistic == "quantile" and level is not None else set()
+        if summary is not None and levels <= set(summary["quantile"].values.tolist()):
+            return summary if name in summary else None
+        self.lacking.setdefault(output, set()).update(levels)
+        return None
+
+    def value(self, text: str) -> DrawnValue | None:
+        """The draws of a value or event (`model.values`); None where they are not known yet.
+
+        Raises:
+            ValueFault: For another text.
+        """
+        if text not in self.values:
+            self.lacking_values[text] = parse(text)
+        return self.values.get(text)
+
+    def answer(self, note: Callable[[str], None]) -> bool:
+        """Draw again what is lacking, and summarise it; returns whether there was something.
+
+        `note` is called with a line where that takes long, or cannot be done.
+        """
+        lacking, self.lacking = self.lacking, {}
+        values, self.lacking_values = self.lacking_values, {}
+        needed = [n for n in names_needed(values.values()) if n not in self.ds]
+        names = ", ".join(dict.fromkeys([*lacking, *needed]))
+        if names and int(self.ds.attrs["draws"]) > LONG:
+            draws = int(self.ds.attrs["draws"])
+            note(f"{names}: a run keeps no draws of it; {draws:,} are made again for the tables")
+        levels = sorted({*QUANTILES}.union(*lacking.values()))
+        try:
+            for group in self._groups(list(lacking)):
+                drawn = redraw(self.ds, group)
+                for name in group:
+                    self.summaries[name] = summarise(drawn, [name], quantiles=levels)
+            drawn = redraw(self.ds, needed)
+            for text, tree in values.items():
+                self.values[text] = draw_value(tree, drawn)
+        except InputError as error:
+            note(f"{names}: not in the tables. {error}")
+        return bool(self.summaries or self.values)
+
+    def _groups(self, names: list[str]) -> list[list[str]]:
+        """The outputs in groups of up to `COLUMNS` columns, or of one output."""
+        groups: list[list[str]] = []
+        room = 0
+        for name in names:
+            known = self.ds.variables.get(name + REPLICATE_MEAN)
+            size = COLUMNS if known is None else math.prod(known.shape[1:])
+            if size > room:
+                groups.append([])
+                room = COLUMNS
+            groups[-1].append(name)
+            room -= size
+        return groups
