@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import shutil
 import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sim.cli.options import Files, Set, load_scenarios
 from sim.cli.printing import say
+from sim.common.errors import RunError
 from sim.common.text import plain
+
+if TYPE_CHECKING:
+    from sim.parameters.scenario import Scenario
+
+DRAWS = 8192  # of the intervals that published figures are held against
 
 
 def check(files: Files, set_: Set = None) -> None:
-    """Check parameter files for faults, and where published figures disagree."""
+    """Check parameter files for faults, and hold them against published figures."""
     from sim.parameters import changes, consistency
     from sim.parameters.loading import parse_set
     from sim.parameters.scenario import labels_of
@@ -37,8 +45,24 @@ def check(files: Files, set_: Set = None) -> None:
             say(_wrapped(f"  note: {remark}"))
         for warning in changes.warnings(scenario):
             say(_wrapped(f"  warning: {warning}"))
-        for line in consistency.report(scenario):
+        for line in (*consistency.report(scenario), *_describe_coverage(scenario)):
             say(_wrapped(line))
+
+
+def _describe_coverage(scenario: Scenario) -> Iterator[str]:
+    """Lines on how many published figures lie inside the intervals of a few thousand draws."""
+    from sim.simulation.simulate import simulate
+    from sim.statistics import coverage
+
+    names = coverage.variables_of(scenario)
+    if not names:
+        return
+    try:
+        ds = simulate(scenario, draws=DRAWS, keep=names)
+    except RunError as error:
+        yield f"note: published figures are not held against draws: {error}"
+        return
+    yield from coverage.describe_coverage(coverage.compare_figures(scenario, ds))
 
 
 def _wrapped(line: str) -> str:

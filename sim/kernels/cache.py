@@ -9,6 +9,7 @@ of its content, of its own name and of that of the folder.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import hashlib
 import os
 import pickle
@@ -23,7 +24,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import platformdirs
@@ -35,6 +36,9 @@ from sim.common.fingerprint import kernels_hash
 from sim.kernels.numba_vectors.availability import LANES
 from sim.kernels.numba_vectors.group import GROUP
 
+if TYPE_CHECKING:
+    from filelock import FileLock
+
 _FOLDERS_KEPT = 8
 _OURS = re.compile(r"kernels-[0-9a-f]{16}(-\d+)?")
 # Names the temporary folder of a process to those that it starts.
@@ -42,6 +46,7 @@ _TEMPORARY = "TOKEN_ECONOMICS_TEMPORARY_CACHE"
 _LLVMLITE = version("llvmlite")
 _DIGEST = 32  # bytes
 _MOST_BYTES = 1 << 28  # of a file; the largest has 3 MB
+_TEMPORARY_PREFIX, _IN_USE = "token-economics-kernels-", "in-use.lock"
 _UNFINISHED, _UNFINISHED_SECONDS = ".unfinished", 600.0  # after which their process was killed
 
 
@@ -82,11 +87,16 @@ def cache_folder() -> Path:
         _prune(root, folder)
         return folder
     remedy = "set NUMBA_CACHE_DIR to a folder of your own"
+    from filelock import FileLock
+
+    _remove_temporary_of_killed()
     try:
-        temporary = Path(tempfile.mkdtemp(prefix="token-economics-kernels-"))
+        temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY_PREFIX))
+        in_use = FileLock(temporary / _IN_USE)
+        in_use.acquire()
     except OSError as error:
         raise RunError(f"{reason}; nor in a temporary folder: {error.strerror}: {remedy}") from None
-    atexit.register(_remove_by, os.getpid(), temporary)
+    atexit.register(_remove_by, os.getpid(), temporary, in_use)
     os.environ[_TEMPORARY] = str(temporary)
     _warn(f"{reason}; it is compiled anew in every run: {remedy}")
     return _folder_in(temporary)
@@ -130,10 +140,25 @@ def _prune(root: Path, own: Path) -> None:
             shutil.rmtree(stale, ignore_errors=True)
 
 
-def _remove_by(process: int, folder: Path) -> None:
+def _remove_by(process: int, folder: Path, in_use: FileLock) -> None:
     """Remove a folder, in the process that made it and not in its forks."""
     if os.getpid() == process:
+        in_use.release()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_temporary_of_killed() -> None:
+    """Remove temporary folders of this user whose process ended without removing them."""
+    from filelock import FileLock
+
+    for folder in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if folder.is_symlink() or not (folder / _IN_USE).is_file():
+                continue
+            if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+                continue
+            with FileLock(folder / _IN_USE, timeout=0):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Entries:

@@ -28,11 +28,9 @@ REMOVED = {
     "fits_in_memory": "an instance now grows until the model fits; use instance_grown",
 }
 BY_QUARTER = frozenset(name for name, output in OUTPUTS.items() if "quarter" in output.dims)
-# Dims of an output that expressions cannot name: all but those of its entity and the quarter.
-OTHER_DIMS = {
-    name: " and ".join(others)
-    for name, output in OUTPUTS.items()
-    if (others := [dim for dim in output.dims if dim != "quarter"])
+# Dims of an output beside those of its entity and the quarter, such as the regime.
+OTHER_DIMS: dict[str, tuple[str, ...]] = {
+    name: tuple(dim for dim in output.dims if dim != "quarter") for name, output in OUTPUTS.items()
 }
 
 

@@ -9,6 +9,7 @@ LOADINGS = (*FACTORS, OWN_FACTOR)
 REGIMES = ("frontier_training", "fine_tune", "online_inference")
 QUARTERS = tuple(f"{year}Q{quarter}" for year in (2026, 2027) for quarter in (1, 2, 3, 4))
 REFERENCE_QUARTER = "2026Q4"
+YEARS = tuple(dict.fromkeys(quarter[:4] for quarter in QUARTERS))
 LAYERS = (
     "electricity_it",
     "electricity_overhead",

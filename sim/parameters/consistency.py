@@ -17,7 +17,10 @@ from sim.model.catalogue import parse_expression, quantities
 from sim.parameters.scenario import Scenario, Statement
 
 # Outputs that are an input at a quarter, so that figures for either are compared.
-INPUT_OF = {("gw", "2026Q4"): "gw_2026q4", ("arr", "2026Q4"): "arr_2026q4_busd"}
+INPUT_OF = {
+    ("gw", "2026Q4"): "gw_2026q4",
+    **{("arr", f"2026Q{quarter}"): f"arr_2026q{quarter}_busd" for quarter in (1, 2, 3, 4)},
+}
 Interval = tuple[float, float]
 
 
@@ -95,6 +98,8 @@ def describe_quantity(statement: Statement) -> str:
     text = write_expression(statement.output, statement.labels, statement.quarter)
     if statement.less:
         text += f" less {_rewrite_expression(statement.less)}"
+    if statement.times:
+        text += f" times {_rewrite_expression(statement.times)}"
     if statement.per:
         text += f" per {_rewrite_expression(statement.per)}"
     return f"{text} of {' + '.join(sorted(statement.total_of))}" if statement.total_of else text
@@ -130,10 +135,11 @@ def evaluate(scenario: Scenario, statement: Statement) -> float | None:
 
     number = sum_medians((statement.output, statement.labels, statement.quarter))
     less = sum_medians(parse_expression(statement.less)) if statement.less else 0.0
+    times = sum_medians(parse_expression(statement.times)) if statement.times else 1.0
     per = sum_medians(parse_expression(statement.per)) if statement.per else 1.0
-    if number is None or less is None or not per:
+    if number is None or less is None or times is None or not per:
         return None
-    return (number - less) / per
+    return (number - less) * times / per
 
 
 def _find_published_parts(total: Statement, known: Sequence[Statement]) -> tuple[TotalPart, ...]:
@@ -194,7 +200,7 @@ def find_disagreements(scenario: Scenario) -> list[Disagreement]:
                 interval, rounding_interval(other)
             ):
                 disagreements.append(Disagreement("figures", statement, other))
-        is_plain = not (statement.less or statement.per)
+        is_plain = not (statement.less or statement.times or statement.per)
         parts = _find_published_parts(statement, known) if is_plain else ()
         if parts and are_apart(interval, _add_intervals(parts)):
             disagreements.append(Disagreement("parts", statement, parts=parts))
@@ -234,7 +240,7 @@ def find_unknown_labels(scenario: Scenario, statement: Statement) -> list[str]:
         return [label for dim, label in zip(dims, labels, strict=False) if label not in known[dim]]
 
     unknown = []
-    for text in (statement.less, statement.per):
+    for text in (statement.less, statement.times, statement.per):
         parsed = parse_expression(text) if text else None
         if parsed is not None:
             unknown += find_unknown(parsed[0], parsed[1])

@@ -9,7 +9,7 @@ from typing import Any
 from sim.common.errors import Fault
 from sim.common.text import finite, nearest, shown
 from sim.model.catalogue import BY_QUARTER, OTHER_DIMS, hint, parse_expression, quantities
-from sim.model.dims import QUARTERS, REFERENCE_QUARTER
+from sim.model.dims import COORDS, QUARTERS, REFERENCE_QUARTER, YEARS
 from sim.parameters import rules
 from sim.parameters.document import Document
 from sim.parameters.fields import JUDGEMENT
@@ -17,8 +17,8 @@ from sim.parameters.scenario import Statement
 
 SOURCE_KEYS = ("title", "publisher", "date", "url", "grade")
 STATEMENT_KEYS = (
-    "expression", "total_of", "less", "per", "value", "low", "high", "unit", "source", "as_of",
-    "note",
+    "expression", "total_of", "less", "times", "per", "value", "low", "high", "unit", "source",
+    "as_of", "note",
 )  # fmt: skip
 GRADES = ("A", "B", "C", JUDGEMENT)
 
@@ -108,11 +108,13 @@ class _StatementReader:
                 self.add_fault(key, f"unknown key{nearest(key, STATEMENT_KEYS)}")
         total_of = self._read_total_of()
         parsed = self._read_expression("expression")
-        less, per = (
-            self._read_expression(key) if key in table else None for key in ("less", "per")
+        less, times, per = (
+            self._read_expression(key) if key in table else None for key in ("less", "times", "per")
         )
         if parsed is not None:
             self._check_units(parsed[0], less and less[0], per and per[0])
+        if times is not None and self.quantities[times[0]][0] != "1":
+            self.add_fault("times", f"expected a ratio, got one in {self.quantities[times[0]][0]}")
         value, low, high = self._read_range()
         source, note, as_of = table.get("source"), table.get("note", ""), table.get("as_of")
         if "source" not in table:
@@ -137,6 +139,7 @@ class _StatementReader:
             as_of=None if as_of is None else str(as_of),
             total_of=total_of,
             less=table.get("less"),
+            times=table.get("times"),
             per=table.get("per"),
         )
 
@@ -176,24 +179,35 @@ class _StatementReader:
             )
             return None
         _, dims, table = self.quantities[name]
-        wanted = 0 if is_total else len(dims)
-        if len(labels) != wanted:
-            example = ", ".join(f"<{dim}>" for dim in dims)
-            expected = f"{name}[{example}]" if wanted else f"{name} without [...]"
-            self.add_fault(key, f"expected {expected}, got {shown(text)}")
-        if is_total and len(dims) != 1:
+        others = OTHER_DIMS.get(name, ())
+        if is_total and (len(dims) != 1 or others):
             self.add_fault(key, f"'{name}' has no single row of labs or landlords to add up")
-        if beyond := OTHER_DIMS.get(name):
-            self.add_fault(key, f"'{name}' differs by {beyond}, which an expression cannot name")
+        self._check_labels(key, name, labels, () if is_total else (*dims, *others))
         if quarter is not None and table:
             self.add_fault(key, f"'{name}' is an input, which has no quarter")
         elif quarter is not None and name not in BY_QUARTER:
             self.add_fault(key, f"'{name}' has no quarter")
-        elif quarter is not None and quarter not in QUARTERS:
+        elif quarter is not None and quarter not in (*QUARTERS, *YEARS):
             self.add_fault(key, f"unknown quarter '{quarter}'{nearest(quarter, QUARTERS)}")
         elif quarter is None and name in BY_QUARTER:
             self.add_fault(key, f"expected a quarter, such as {text}@{REFERENCE_QUARTER}")
         return parsed if len(self.faults) == before else None
+
+    def _check_labels(
+        self, key: str, name: str, labels: tuple[str, ...], dims: tuple[str, ...]
+    ) -> None:
+        """Check that an expression has a label for each of the dims.
+
+        Which labs and landlords there are is known later.
+        """
+        if len(labels) != len(dims):
+            example = ", ".join(f"<{dim}>" for dim in dims)
+            expected = f"{name}[{example}]" if dims else f"{name} without [...]"
+            self.add_fault(key, f"expected {expected}, got {shown(self.table[key])}")
+            return
+        for dim, label in zip(dims, labels, strict=True):
+            if dim in COORDS and label not in COORDS[dim]:
+                self.add_fault(key, f"unknown {dim} '{label}'{nearest(label, COORDS[dim])}")
 
     def _read_total_of(self) -> tuple[str, ...]:
         """The labels of a total; () if the statement is none."""

@@ -99,7 +99,8 @@ class Statement:
     """What a source states about an input or output.
 
     The quantity is that of `labels`, or the sum over `total_of`; the expression `less` is
-    subtracted from it, and `per` divides it. A range has `low` or `high` or both. Numbers are in
+    subtracted from it, the ratio `times` multiplies it, and `per` divides it. A `quarter` that is a
+    year stands for the mean of its quarters. A range has `low` or `high` or both. Numbers are in
     `unit`.
     """
 
@@ -115,6 +116,7 @@ class Statement:
     as_of: str | None = None
     total_of: tuple[str, ...] = ()
     less: str | None = None
+    times: str | None = None
     per: str | None = None
 
 

@@ -240,7 +240,12 @@ def _attributes(state: SimulationState) -> dict[str, Any]:
         "commit": commit(),
         "sources": json.dumps(scenario.sources_used()),
         "as_of": json.dumps({name: q.as_of for name, q in scenario.quantities.items() if q.as_of}),
-        "published": json.dumps([asdict(statement) for statement in scenario.published]),
         "parameters": json.dumps(scenario.resolved()),
         "keep": json.dumps(options.keep),
+        "published": json.dumps(
+            [
+                {**asdict(statement), "grade": scenario.sources[statement.source].get("grade", "")}
+                for statement in scenario.published
+            ]
+        ),
     }

@@ -7,6 +7,11 @@ from typing import Any
 
 from sim.common.text import plain
 from sim.model.catalogue import OUTPUTS
+from sim.parameters.consistency import describe_quantity, rounding_interval
+from sim.parameters.fields import JUDGEMENT
+from sim.parameters.published import GRADES
+from sim.parameters.scenario import Statement
+from sim.statistics.coverage import ComparedFigure, describe_coverage
 from sim.statistics.datasets import json_attribute
 from sim.tables.cells import Cell, Reader, Table
 
@@ -17,15 +22,41 @@ def tables(reader: Reader) -> list[Table]:
     table = Table("Published figures beside this run (GW, %, USD bn a year)", heads)
     statements = json_attribute(reader.ds, "published")
     shown = [statement for statement in statements if _is_shown(reader, statement)]
+    figures = []
     for statement in sorted(shown, key=itemgetter("output", "quarter", "labels")):
-        table.rows.append(_row(reader, statement))
+        name, cells = _row(reader, statement)
+        table.rows.append((name, cells))
+        figures += _compare(statement, cells)
     if not table.rows:
         return []
     table.remarks = [
         "This run: the median, or the mean of outputs without stored draws (ARR). Published inputs,"
         " and figures that contradict one another: sim check.",
+        *describe_coverage(figures),
     ]
     return [table]
+
+
+def _compare(statement: dict[str, Any], cells: list[Cell | str]) -> list[ComparedFigure]:
+    """The statement beside the run's interval in `cells`, where it is graded and has one.
+
+    Back comes a list of one figure, or none.
+    """
+    p5, p95 = cells[-2:]
+    grade = statement["grade"]
+    if grade not in GRADES or grade == JUDGEMENT or isinstance(p5, str) or isinstance(p95, str):
+        return []
+    written = Statement(**{key: value for key, value in statement.items() if key != "grade"})
+    return [
+        ComparedFigure(
+            describe_quantity(written),
+            f"{cells[0]} ({written.source}, {grade})",
+            grade,
+            rounding_interval(written),
+            p5.value,
+            p95.value,
+        )
+    ]
 
 
 def _is_shown(reader: Reader, statement: dict[str, Any]) -> bool:
@@ -34,7 +65,8 @@ def _is_shown(reader: Reader, statement: dict[str, Any]) -> bool:
     Its lab or landlord is to be shown too.
     """
     name, labels = statement["output"], statement["labels"]
-    if name not in OUTPUTS or statement["quarter"] is None or statement["less"] or statement["per"]:
+    changed = any(statement[key] for key in ("less", "times", "per"))
+    if name not in OUTPUTS or statement["quarter"] is None or changed:
         return False
     if statement["total_of"] or statement["quarter"] not in reader.quarters(statement["quarter"]):
         return False

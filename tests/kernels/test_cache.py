@@ -355,6 +355,40 @@ if __name__ == "__main__":
     assert done.stderr.count("Warning") == 1
 
 
+@pytest.mark.parametrize("signal_", ["SIGKILL", "SIGTERM", "SIGHUP"])
+def test_the_temporary_cache_of_a_killed_process_is_removed_by_the_next(
+    tmp_path: Path, signal_: str
+) -> None:
+    """And not that of a live one."""
+    code = "import sys; from sim.kernels.cache import cache_folder as f; print(f(), flush=True); {}"
+    processes = []
+    (tmp_path / "home").write_text("not a folder")
+    (tmp_path / "temporary").mkdir()
+    places = {"NUMBA_CACHE_DIR": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "temporary")}
+
+    def start(then: str) -> tuple[subprocess.Popen[str], Path]:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", code.format(then)],
+            env={**os.environ, **places, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        processes.append(process)
+        assert process.stdout is not None
+        return process, Path(process.stdout.readline().strip()).parent
+
+    killed, left = start("sys.stdin.read()")
+    _, in_use = start("sys.stdin.read()")
+    killed.send_signal(getattr(signal, signal_))
+    killed.wait(timeout=60)
+    assert left.is_dir()
+    _, own = start("")
+    assert not left.exists()
+    assert in_use.is_dir()
+    for process in processes:
+        process.communicate(timeout=60)
+    assert {own, in_use}.isdisjoint((tmp_path / "temporary").iterdir())
+
+
 @pytest.mark.long  # it compiles the kernels thrice
 def test_runs_with_a_cache_that_is_damaged_or_cannot_be_written_have_the_same_bits(
     command: Command, tmp_path: Path
