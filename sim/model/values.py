@@ -26,10 +26,10 @@ _TOKEN = re.compile(
     r"(?:\s*\[(?P<labels>[\w\s,]*)\])?(?:\s*@\s*(?P<quarter>\w+))?"
     r"|(?P<sign>>=|<=|[-+*/()<>,]))"
 )
-_MATRICES = {name: dims for name, dims in HOST_MATRICES.values()}
+_MATRICES = dict(HOST_MATRICES.values())
 
 
-class ValueFault(ValueError):
+class ValueSyntaxError(ValueError):
     """What is wrong with a value or event, as a message."""
 
 
@@ -57,7 +57,7 @@ def parse(text: str) -> Tree:
     """Parse a value or event.
 
     Raises:
-        ValueFault: For another text, and for names, labels or quarters that do not exist.
+        ValueSyntaxError: For another text, and for names, labels or quarters that do not exist.
     """
     return _Parser(text).whole()
 
@@ -66,11 +66,13 @@ def parse_value(text: str) -> Tree:
     """Parse a value, a number in every draw.
 
     Raises:
-        ValueFault: As `parse`.
+        ValueSyntaxError: As `parse`.
     """
     tree = parse(text)
     if is_event(tree):
-        raise ValueFault(f"expected a value such as gw[openai]@2026Q4, got the event {text!r}")
+        raise ValueSyntaxError(
+            f"expected a value such as gw[openai]@2026Q4, got the event {text!r}"
+        )
     return tree
 
 
@@ -78,11 +80,11 @@ def parse_event(text: str) -> Tree:
     """Parse an event, true or false in every draw.
 
     Raises:
-        ValueFault: As `parse`.
+        ValueSyntaxError: As `parse`.
     """
     tree = parse(text)
     if not is_event(tree):
-        raise ValueFault(f"expected an event such as gw[openai]@2027Q4 > 10, got {text!r}")
+        raise ValueSyntaxError(f"expected an event such as gw[openai]@2027Q4 > 10, got {text!r}")
     return tree
 
 
@@ -126,7 +128,7 @@ class _Parser:
         """The tree of the whole text."""
         tree = self._alternatives()
         if self.token is not None:
-            raise ValueFault(f"unexpected '{self._shown()}' in {self.text!r}")
+            raise ValueSyntaxError(f"unexpected '{self._shown()}' in {self.text!r}")
         return tree
 
     def _next(self) -> re.Match[str] | None:
@@ -135,7 +137,9 @@ class _Parser:
             return None
         match = _TOKEN.match(self.text, self.position)
         if match is None:
-            raise ValueFault(f"unexpected '{self.text[self.position:].strip()}' in {self.text!r}")
+            raise ValueSyntaxError(
+                f"unexpected '{self.text[self.position :].strip()}' in {self.text!r}"
+            )
         self.position = match.end()
         return match
 
@@ -152,7 +156,7 @@ class _Parser:
 
     def _expect(self, word: str) -> None:
         if not self._accept(word):
-            raise ValueFault(f"expected '{word}', got {self._shown()} in {self.text!r}")
+            raise ValueSyntaxError(f"expected '{word}', got {self._shown()} in {self.text!r}")
 
     def _alternatives(self) -> Tree:
         tree = self._conjunction()
@@ -197,7 +201,7 @@ class _Parser:
             return tree
         token = self.token
         if token is None or token["sign"] or token["name"] in CONNECTIVES:
-            raise ValueFault(f"expected a value, got {self._shown()} in {self.text!r}")
+            raise ValueSyntaxError(f"expected a value, got {self._shown()} in {self.text!r}")
         self.token = self._next()
         if token["number"]:
             return float(token["number"])
@@ -218,17 +222,17 @@ class _Parser:
         fewest = FUNCTIONS[name]
         if len(operands) < fewest or (fewest == 1 and len(operands) > 1):
             count = "one value" if fewest == 1 else "two values or more"
-            raise ValueFault(f"'{name}' takes {count}, got {len(operands)}")
+            raise ValueSyntaxError(f"'{name}' takes {count}, got {len(operands)}")
         return self._of_values(name, *operands)
 
     def _of_events(self, operator: str, *operands: Tree) -> Tree:
         if not all(map(is_event, operands)):
-            raise ValueFault(f"'{operator}' joins events such as gw[openai]@2027Q4 > 10")
+            raise ValueSyntaxError(f"'{operator}' joins events such as gw[openai]@2027Q4 > 10")
         return Operation(operator, operands)
 
     def _of_values(self, operator: str, *operands: Tree) -> Tree:
         if any(map(is_event, operands)):
-            raise ValueFault(f"'{operator}' takes values, got an event in {self.text!r}")
+            raise ValueSyntaxError(f"'{operator}' takes values, got an event in {self.text!r}")
         return Operation(operator, operands)
 
 
@@ -245,30 +249,33 @@ def _check(reference: Reference, text: str) -> None:
     Ids of labs and landlords are not known here.
 
     Raises:
-        ValueFault: With the nearest right name.
+        ValueSyntaxError: With the nearest right name.
     """
     name, labels, quarter = reference.name, reference.labels, reference.quarter
     try:
         dims = dims_of(name)
     except KeyError:
         known = [*DIMS, *quantities(), *_MATRICES, *PROBABILITIES]
-        raise ValueFault(f"unknown output or input '{name}'{hint(name, known)}") from None
+        raise ValueSyntaxError(f"unknown output or input '{name}'{hint(name, known)}") from None
     if name in PROBABILITIES and PROBABILITIES[name].threshold == EVERY_THRESHOLD:
         of = PROBABILITIES[name].of
-        raise ValueFault(f"'{name}' has several thresholds: say {of}[...]@{REFERENCE_QUARTER} > x")
+        raise ValueSyntaxError(
+            f"'{name}' has several thresholds: say {of}[...]@{REFERENCE_QUARTER} > x"
+        )
     if "quarter" not in dims and quarter is not None:
-        raise ValueFault(f"'{name}' has no quarter, got '{text}'")
+        raise ValueSyntaxError(f"'{name}' has no quarter, got '{text}'")
     if "quarter" in dims and quarter is None:
-        raise ValueFault(f"expected a quarter, such as {text}@{REFERENCE_QUARTER}")
+        raise ValueSyntaxError(f"expected a quarter, such as {text}@{REFERENCE_QUARTER}")
     if quarter is not None and quarter not in QUARTERS:
-        raise ValueFault(f"unknown quarter '{quarter}'{nearest(quarter, QUARTERS)}")
+        raise ValueSyntaxError(f"unknown quarter '{quarter}'{nearest(quarter, QUARTERS)}")
     others = [dim for dim in dims if dim != "quarter"]
     if len(labels) != len(others):
         example = ", ".join(f"<{dim}>" for dim in others)
-        raise ValueFault(f"expected {name}[{example}], got '{text}'" if others else
-                         f"expected {name} without [...], got '{text}'")
+        raise ValueSyntaxError(
+            f"expected {name}[{example}], got '{text}'"
+            if others
+            else f"expected {name} without [...], got '{text}'"
+        )
     for dim, label in zip(others, labels, strict=True):
         if dim in COORDS and label not in COORDS[dim]:
-            raise ValueFault(f"unknown {dim} '{label}'{nearest(label, COORDS[dim])}")
-
-
+            raise ValueSyntaxError(f"unknown {dim} '{label}'{nearest(label, COORDS[dim])}")

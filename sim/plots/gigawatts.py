@@ -120,10 +120,9 @@ def _published(ds: xr.Dataset, lab: str) -> list[dict[str, Any]]:
         figures
         for figures in json_attribute(ds, "published", [])
         if figures["output"] == "gw"
-        and not figures["less"]
-        and not figures["per"]
+        and not any(figures.get(key) for key in ("less", "times", "per"))
         and figures["labels"] == [lab]
-        and figures["quarter"]
+        and figures["quarter"] in QUARTERS
     ]
 
 

@@ -5,18 +5,32 @@ Every number stands above its Monte Carlo standard error and is rounded by it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from sim.common.errors import InputError
 from sim.model.catalogue import OUTPUTS
-from sim.statistics.datasets import draws_of
-from sim.statistics.replicates import fewest_draws, sampler_of
+from sim.model.dims import QUARTERS, REFERENCE_QUARTER
+from sim.simulation.redraw import redraw
+from sim.statistics.datasets import display_names, draws_of, indicators, last, named_labs
+from sim.statistics.estimators import probability_with_error
+from sim.statistics.replicates import fewest_draws, replicates_of, sampler_of
 from sim.statistics.tails import OWNED, WORST, WORST_SHARE
 from sim.tables import build, labs, landlords, published, token
-from sim.tables.cells import LARGEST_ERROR_OF_SPREAD, LAST_QUARTER, Cell, Reader, Selection, Table
+from sim.tables.cells import (
+    LARGEST_ERROR_OF_SPREAD,
+    LAST_QUARTER,
+    Cell,
+    Reader,
+    Selection,
+    Table,
+    plus_minus,
+    share_of_draws,
+)
 
 __all__ = [
     "LAST_QUARTER",
@@ -28,6 +42,11 @@ __all__ = [
     "quality",
     "warnings",
 ]
+QUESTIONABLE = {  # output -> the reason for which a draw is questionable
+    "speed_unreachable": "a promised speed is out of reach",
+    "demand_exceeds_capacity": "demand exceeds a lab's capacity in some quarter",
+    "pue_above_capacity_ratio": "pue is above the capacity ratio",
+}
 FEWEST_FOR_SPREAD = 1024  # draws from which on an sd should have settled
 
 
@@ -92,22 +111,20 @@ def describe_errors(draws: int, sampler: str) -> str:
 def _questionable(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
     """Remarks on the number and reasons of questionable draws.
 
-    Also on whether they are left out.
+    Also on what they move, or on whether they are left out.
     """
     count, draws = int(ds.attrs["draws_questionable"]), draws_of(ds)
     hours = round(draws * float(summary["training_share_below_zero_mean"]))
     lines = []
     if count and ds.attrs["drop_questionable"]:
         lines.append(
-            f"Questionable draws, left out: {count:,} in which the model does not fit in HBM or pue"
-            " is above the capacity ratio."
+            f"Questionable draws, left out: {count:,} in which a promised speed is out of reach,"
+            " demand exceeds a lab's capacity, or pue is above the capacity ratio."
         )
     elif count:
-        unfit = round(draws * (1.0 - float(summary["fits_in_memory_mean"])))
-        facility = round(draws * float(summary["pue_above_capacity_ratio_mean"]))
         lines.append(
-            f"Questionable draws, kept: {count:,}; in {unfit:,} the model does not fit in HBM, in"
-            f" {facility:,} pue is above the capacity ratio (--drop-questionable leaves them out)."
+            f"Questionable draws, kept: {count:,} of {draws:,}{_reasons_and_moves(ds)}"
+            " (--drop-questionable leaves them out)."
         )
     if hours:
         lines.append(
@@ -115,6 +132,44 @@ def _questionable(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
             " accelerators have."
         )
     return lines
+
+
+def _reasons_and_moves(ds: xr.Dataset) -> str:
+    """Counts of questionable draws by reason, and shares of draws with and without them.
+
+    "" where draws are neither kept nor can be made again.
+    """
+    moved = {"P(inference margin >= hurdle)": ("p_margin_above_hurdle", None)}
+    for lab, name in display_names(ds, "lab").items():
+        if lab in named_labs(ds):
+            moved[f"{name}'s P(paid >= hurdle)"] = ("p_lab_margin_above_hurdle", lab)
+    try:
+        drawn = redraw(ds, [*QUESTIONABLE, "inference_gross_margin", "lab_paid_margin"])
+    except InputError:
+        return ""
+    flags = {name: last(drawn, name) for name in QUESTIONABLE}
+    reasons = {name: flag.reshape(-1, flag.shape[-1]).any(axis=0) for name, flag in flags.items()}
+    some = np.logical_or.reduce([*reasons.values()])
+    kept = "" if some.size == draws_of(ds) else f", of the first {some.size:,} draws"
+    counts = ", in ".join(
+        f"{np.count_nonzero(reasons[name]):,} {what}"
+        for name, what in QUESTIONABLE.items()
+        if reasons[name].any()
+    )
+    indicated, moves = indicators(drawn, [name for name, _ in moved.values()]), []
+    for text, (name, lab) in moved.items():
+        at = () if lab is None else (ds["lab"].values.tolist().index(lab),)
+        index = (*at, QUARTERS.index(REFERENCE_QUARTER))
+        happens, valid = (values[index] for values in indicated[name])
+        cells = [
+            Cell(*map(float, probability_with_error(happens, known, replicates_of(ds))), "1", 1.0,
+                 share_of_draws(ds, some.size))
+            for known in (valid & ~some, valid)
+        ]  # fmt: skip
+        if not any(math.isnan(cell.value) for cell in cells):
+            without, with_them = map(plus_minus, cells)
+            moves.append(f"{text} {without} instead of {with_them} %")
+    return f"; in {counts}{kept}; without them {', '.join(moves)}, {REFERENCE_QUARTER}"
 
 
 def _heavy_tails(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:

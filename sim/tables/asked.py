@@ -55,7 +55,7 @@ class AskedStatistics:
         """The draws of a value or event (`model.values`); None where they are not known yet.
 
         Raises:
-            ValueFault: For another text.
+            ValueSyntaxError: For another text.
         """
         if text not in self.values:
             self.lacking_values[text] = parse(text)

@@ -6,7 +6,7 @@ import math
 import re
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,11 @@ class Cell:
     infinite: str = "inf"
     worst: float = 0.0
     spread: float = 0.0
+
+    def times(self, factor: float) -> Cell:
+        """The cell of a number that is so many times this one."""
+        value, error, spread = (factor * x for x in (self.value, self.error, self.spread))
+        return replace(self, value=value, error=error, spread=spread)
 
     def rounded(self) -> tuple[str, str]:
         """The value rounded by its error and spread, and the error."""
@@ -154,8 +159,9 @@ def _spread(summary: xr.Dataset, name: str, at: dict[str, Any]) -> float:
             found = summary[output + suffix]
             labels = {dim: at[str(dim)] for dim in found.dims if dim != "quantile"}
             values = found.sel(labels).values
-            width = factor * float(np.ptp(values) if values.ndim else values)
-            return width if math.isfinite(width) else 0.0
+            low, high = (values.min(), values.max()) if values.ndim else (0.0, values)
+            is_finite = np.isfinite([low, high]).all()
+            return factor * float(high - low) if is_finite else 0.0
     return 0.0
 
 
@@ -251,7 +257,8 @@ class Reader:
                 rows.append([missing] * len(levels))
                 continue
             low, high, *found = value.quantiles([0.05, 0.95, *(x for x in levels if x is not None)])
-            spread = high[0] - low[0] if math.isfinite(high[0] - low[0]) else 0.0
+            is_finite = np.isfinite([low[0], high[0]]).all()
+            spread = high[0] - low[0] if is_finite else 0.0
             numbers = iter(found)
             cells = [value.mean() if level is None else next(numbers) for level in levels]
             rows.append([Cell(*number, unit, scale, spread=spread) for number in cells])

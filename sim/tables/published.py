@@ -7,6 +7,7 @@ from typing import Any
 
 from sim.common.text import plain
 from sim.model.catalogue import OUTPUTS
+from sim.model.dims import QUARTERS
 from sim.parameters.consistency import describe_quantity, rounding_interval
 from sim.parameters.fields import JUDGEMENT
 from sim.parameters.published import GRADES
@@ -19,7 +20,8 @@ from sim.tables.cells import Cell, Reader, Table
 def tables(reader: Reader) -> list[Table]:
     """Published figures of outputs, beside quantiles of the run."""
     heads = ["source, expression", "published", "this run", "p5", "p95"]
-    table = Table("Published figures beside this run (GW, %, USD bn a year)", heads)
+    table = Table("Published figures beside this run (%, else in the unit of the output)", heads)
+    table.name = "published"
     statements = json_attribute(reader.ds, "published")
     shown = [statement for statement in statements if _is_shown(reader, statement)]
     figures = []
@@ -30,8 +32,7 @@ def tables(reader: Reader) -> list[Table]:
     if not table.rows:
         return []
     table.remarks = [
-        "This run: the median, or the mean of outputs without stored draws (ARR). Published inputs,"
-        " and figures that contradict one another: sim check.",
+        "This run: the median. Published inputs, and figures that contradict one another: sim check.",
         *describe_coverage(figures),
     ]
     return [table]
@@ -66,7 +67,7 @@ def _is_shown(reader: Reader, statement: dict[str, Any]) -> bool:
     """
     name, labels = statement["output"], statement["labels"]
     changed = any(statement[key] for key in ("less", "times", "per"))
-    if name not in OUTPUTS or statement["quarter"] is None or changed:
+    if name not in OUTPUTS or statement["quarter"] not in QUARTERS or changed:
         return False
     if statement["total_of"] or statement["quarter"] not in reader.quarters(statement["quarter"]):
         return False
@@ -98,6 +99,8 @@ def _row(reader: Reader, statement: dict[str, Any]) -> tuple[str, list[Cell | st
         published = f"{low} to {high}"
     else:
         published = value or (f">= {low}" if low else f"<= {high}")
+    labels = f"[{', '.join(statement['labels'])}]" if statement["labels"] else ""
+    text = f"{name}{labels}@{statement['quarter']}"
     cells: list[Cell | str] = [published]
     if f"{name}_quantile" in reader.summary:
         cells += [
@@ -105,6 +108,5 @@ def _row(reader: Reader, statement: dict[str, Any]) -> tuple[str, list[Cell | st
             for level in (0.5, 0.05, 0.95)
         ]
     else:
-        cells += [reader.cell(f"{name}_mean", scale, **at), "-", "-"]
-    labels = f"[{', '.join(statement['labels'])}]" if statement["labels"] else ""
-    return f"{plain(statement['source'])}\n{name}{labels}@{statement['quarter']}", cells
+        cells += reader.values([text], (0.5, 0.05, 0.95), OUTPUTS[name].unit, scale)[0]
+    return f"{plain(statement['source'])}\n{text}", cells

@@ -102,8 +102,9 @@ def _regimes(reader: Reader, quarter: str) -> Table:
     Layers of the hour are means, as their sum is; duty cycle, cost and margin are what follows.
     """
     heads = ["", *(words(regime).replace(" ", "\n") for regime in REGIMES)]
-    table = Table(f"One accelerator in three regimes, {quarter} (means)", heads, narrow=True)
-    table.name = "regimes"
+    table = Table(
+        f"One accelerator in three regimes, {quarter} (means; an hour in USD)", heads, narrow=True
+    )
 
     def row(label: str, cells: list[Cell]) -> None:
         zero = [cell.value == cell.error == 0 for cell in cells]
@@ -111,8 +112,8 @@ def _regimes(reader: Reader, quarter: str) -> Table:
         table.rows.append((label, texts))
 
     at = [{"quarter": quarter, "regime": regime} for regime in REGIMES]
-    layers = {f"{words(layer)} (USD/h)": _HOUR.format(layer) for layer in LAYERS[:COMPUTE_LAYERS]}
-    layers["= a paid hour (USD/h)"] = " + ".join(layers.values())
+    layers = {words(layer): _HOUR.format(layer) for layer in LAYERS[:COMPUTE_LAYERS]}
+    layers["= a paid hour"] = " + ".join(layers.values())
     texts = [text.format(regime, quarter) for text in layers.values() for regime in REGIMES]
     means = [cells[0] for cells in reader.values(texts, [None], "USD/h")]
     for i, label in enumerate(layers):
@@ -121,7 +122,7 @@ def _regimes(reader: Reader, quarter: str) -> Table:
     row("duty cycle (%)", [reader.cell("duty_cycle_mean", 100.0, **where) for where in at])
     speeds = ("tps_train", "tps_fine_tune")
     row(
-        "tokens/s while active, p50",
+        "active tokens/s, p50",
         [
             *(reader.cell(f"{name}_quantile", quantile=0.5) for name in speeds),
             *reader.values([_BLENDED.format(quarter)], [0.5], "tok/s")[0],
@@ -144,9 +145,7 @@ def _regimes(reader: Reader, quarter: str) -> Table:
 
 _HOUR = "accelerator_hour_cost[{{0}}, {}]@{{1}}"
 # What an active accelerator serves of blended tokens; a paid one is active for its duty cycle.
-_BLENDED = (
-    "1 / paid_seconds_per_token[online_inference]@{0} / duty_cycle[online_inference]@{0}"
-)
+_BLENDED = "1 / paid_seconds_per_token[online_inference]@{0} / duty_cycle[online_inference]@{0}"
 _TOKENS = "query_output_tokens * (1 + input_output_ratio)"
 _DEPRECIATION = " + ".join(
     f"accelerator_hour_cost[online_inference, {layer}]@{{0}}"
