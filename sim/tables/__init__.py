@@ -139,7 +139,7 @@ def _reasons_and_moves(ds: xr.Dataset) -> str:
 
     "" where draws are neither kept nor can be made again.
     """
-    moved = {"P(inference margin >= hurdle)": ("p_margin_above_hurdle", None)}
+    moved = {"P(inference margin >= hurdle)": ("p_margin_above_hurdle", "")}
     for lab, name in display_names(ds, "lab").items():
         if lab in named_labs(ds):
             moved[f"{name}'s P(paid >= hurdle)"] = ("p_lab_margin_above_hurdle", lab)
@@ -158,14 +158,14 @@ def _reasons_and_moves(ds: xr.Dataset) -> str:
     )
     indicated, moves = indicators(drawn, [name for name, _ in moved.values()]), []
     for text, (name, lab) in moved.items():
-        at = () if lab is None else (ds["lab"].values.tolist().index(lab),)
+        at = [ds["lab"].values.tolist().index(lab)] if lab else []
         index = (*at, QUARTERS.index(REFERENCE_QUARTER))
         happens, valid = (values[index] for values in indicated[name])
-        cells = [
-            Cell(*map(float, probability_with_error(happens, known, replicates_of(ds))), "1", 1.0,
-                 share_of_draws(ds, some.size))
-            for known in (valid & ~some, valid)
-        ]  # fmt: skip
+        cells = []
+        for known in (valid & ~some, valid):
+            value, error = probability_with_error(happens, known, replicates_of(ds))
+            of = share_of_draws(ds, some.size)
+            cells.append(Cell(float(value), float(error), "1", draws=of))
         if not any(math.isnan(cell.value) for cell in cells):
             without, with_them = map(plus_minus, cells)
             moves.append(f"{text} {without} instead of {with_them} %")

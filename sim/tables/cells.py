@@ -159,9 +159,10 @@ def _spread(summary: xr.Dataset, name: str, at: dict[str, Any]) -> float:
             found = summary[output + suffix]
             labels = {dim: at[str(dim)] for dim in found.dims if dim != "quantile"}
             values = found.sel(labels).values
-            low, high = (values.min(), values.max()) if values.ndim else (0.0, values)
-            is_finite = np.isfinite([low, high]).all()
-            return factor * float(high - low) if is_finite else 0.0
+            low = float(values.min()) if values.ndim else 0.0
+            high = float(values.max())
+            is_finite = math.isfinite(low) and math.isfinite(high)
+            return factor * (high - low) if is_finite else 0.0
     return 0.0
 
 

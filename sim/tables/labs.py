@@ -56,8 +56,8 @@ def _lines(reader: Reader, quarter: str) -> Table:
         "Tokens: what the fleet serves at its duty cycle. Own unit margin: of inference, at the"
         " lab's own price, throughput and cost. Paid: of inference, its bill against the revenue of"
         " the quarter. Implied duty: at which the fleet would serve what the revenue buys."
-        " Operating margin: after all compute, levies and other operating cost. Funding gap: what revenue"
-        " leaves uncovered of the compute bill; 0 in draws in which it covers it.",
+        " Operating margin: after all compute, levies and other operating cost. Funding gap: what"
+        " revenue leaves uncovered of the compute bill; 0 in draws in which it covers it.",
     ]
     return table
 

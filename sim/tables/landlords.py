@@ -157,9 +157,9 @@ def _obligations(reader: Reader) -> Table:
         table.rows.append((name, cells))
     table.remarks = [
         "RPO: remaining performance obligations, all customers. Firm: that cannot be cancelled."
-        " Due: - where their duration is not known. Under hurdle: of labs whose paid margin is below the"
-        " hurdle: the mean, and what 5 % of draws exceed (p95). Value: book value that these labs"
-        " rent. Not covered: labs' RPO times the share of their bill that revenue does not cover."
+        " Due: - where their duration is not known. Under hurdle: of labs whose paid margin is below"
+        " the hurdle: the mean, and what 5 % of draws exceed (p95). Value: book value that these"
+        " labs rent. Not covered: labs' RPO times the share of their bill that revenue does not cover."
         " Exposure, not expected loss; a lab without ARR counts as above the hurdle.",
     ]
     if dates := reader.as_of("landlord", "rpo_busd"):

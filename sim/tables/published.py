@@ -32,7 +32,8 @@ def tables(reader: Reader) -> list[Table]:
     if not table.rows:
         return []
     table.remarks = [
-        "This run: the median. Published inputs, and figures that contradict one another: sim check.",
+        "This run: the median. Published inputs, and figures that contradict one another: sim"
+        " check.",
         *describe_coverage(figures),
     ]
     return [table]

@@ -111,7 +111,7 @@ def _regimes(reader: Reader, quarter: str) -> Table:
         texts = ["-" if none else cell for none, cell in zip(zero, cells, strict=True)]
         table.rows.append((label, texts))
 
-    at = [{"quarter": quarter, "regime": regime} for regime in REGIMES]
+    at: list[dict[str, Any]] = [{"quarter": quarter, "regime": regime} for regime in REGIMES]
     layers = {words(layer): _HOUR.format(layer) for layer in LAYERS[:COMPUTE_LAYERS]}
     layers["= a paid hour"] = " + ".join(layers.values())
     texts = [text.format(regime, quarter) for text in layers.values() for regime in REGIMES]
