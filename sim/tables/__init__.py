@@ -6,7 +6,7 @@ Every number stands above its Monte Carlo standard error and is rounded by it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -20,7 +20,7 @@ from sim.statistics.datasets import display_names, draws_of, indicators, last, n
 from sim.statistics.estimators import probability_with_error
 from sim.statistics.replicates import fewest_draws, replicates_of, sampler_of
 from sim.statistics.tails import OWNED, WORST, WORST_SHARE
-from sim.tables import build, labs, landlords, published, token
+from sim.tables import build, claims, labs, landlords, published, token
 from sim.tables.cells import (
     LARGEST_ERROR_OF_SPREAD,
     LAST_QUARTER,
@@ -34,6 +34,7 @@ from sim.tables.cells import (
 
 __all__ = [
     "LAST_QUARTER",
+    "NAMES",
     "Cell",
     "Selection",
     "Table",
@@ -42,6 +43,8 @@ __all__ = [
     "quality",
     "warnings",
 ]
+PARTS = (token, build, labs, landlords, published, claims)
+NAMES = {name: shows for part in PARTS for name, shows in part.NAMES.items()}
 QUESTIONABLE = {  # output -> the reason for which a draw is questionable
     "speed_unreachable": "a promised speed is out of reach",
     "demand_exceeds_capacity": "demand exceeds a lab's capacity in some quarter",
@@ -55,28 +58,33 @@ def headline_tables(
     summary: xr.Dataset,
     selection: Selection | None = None,
     note: Callable[[str], None] = lambda line: None,
+    names: Sequence[str] = (),
 ) -> list[Table]:
     """The tables of a run, narrowed to a selection.
 
-    Where labs are selected, their tables are shown, where landlords are, theirs, else all tables.
-    Statistics that the summary lacks are of draws that are made again; `note` is called with a line
-    where that takes long, or cannot be done.
+    Where labs are selected, their tables are shown, where landlords are, theirs, else all tables;
+    or those of `names` (of `NAMES`). Statistics that the summary lacks are of draws that are made
+    again; `note` is called with a line where that takes long, or cannot be done.
     """
     reader = Reader(ds, summary, selection or Selection())
-    tables = _tables(reader)
-    return _tables(reader) if reader.asked.answer(note) else tables
+    tables = _tables(reader, names)
+    return _tables(reader, names) if reader.asked.answer(note) else tables
 
 
-def _tables(reader: Reader) -> list[Table]:
-    """The tables of a reader's selection."""
+def _tables(reader: Reader, names: Sequence[str]) -> list[Table]:
+    """The tables of a reader's selection, or those of the names, in their order."""
+    if names:
+        parts = [part for part in PARTS if set(names) & set(part.NAMES)]
+        made = [table for part in parts for table in part.tables(reader) if table.rows]
+        return [table for name in names for table in made if table.name == name]
     selection = reader.selection
     everything = not selection.labs and not selection.landlords
-    tables = token.tables(reader) if everything else []
+    parts = [token] if everything else []
     if everything or selection.labs:
-        tables += [*build.tables(reader), *labs.tables(reader)]
+        parts += [build, labs]
     if everything or selection.landlords:
-        tables += landlords.tables(reader)
-    return [table for table in tables + published.tables(reader) if table.rows]
+        parts += [landlords]
+    return [table for part in (*parts, published) for table in part.tables(reader) if table.rows]
 
 
 def warnings(ds: xr.Dataset) -> list[str]:

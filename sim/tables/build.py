@@ -9,6 +9,13 @@ from sim.model.dims import QUARTERS, REFERENCE_QUARTER
 from sim.statistics.datasets import named_labs
 from sim.tables.cells import LAST_QUARTER, Cell, Reader, Table, plus_minus
 
+NAMES = {
+    "gigawatt": "dollars and tokens of a gigawatt, facility and IT",
+    "gigawatts": "gigawatts by lab, stated and facility",
+    "thresholds": "probabilities of exceeding a threshold of gigawatts",
+    "limits": "what limited the build of 2027",
+}
+
 LEVELS = (0.05, 0.5, 0.95)
 BASES = {  # basis -> gigawatts; probabilities of a threshold by lab, of both named labs, of two
     "stated": ("gw", "p_gw_above", "p_both_named", "p_top_two"),

@@ -8,6 +8,13 @@ from typing import Any
 from sim.model.dims import REFERENCE_QUARTER, REGIMES
 from sim.tables.cells import Cell, Reader, Table, hurdle_label, plus_minus, wrap_head
 
+NAMES = {
+    "labs": "a line for each lab: tokens/s, margins, gigawatts, duty, funding gap",
+    "gaps": "the labs' funding gaps, laid on their landlords",
+    "fleets": "bills by regime, energy and revenue of each lab",
+    "training": "whether the training run was worth it",
+}
+
 QUANTILES = (0.05, 0.5, 0.95)
 
 

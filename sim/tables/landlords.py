@@ -10,6 +10,14 @@ from sim.model.dims import QUARTERS, REFERENCE_QUARTER
 from sim.statistics.summary import mean_with_error
 from sim.tables.cells import Cell, Reader, Table, plus_minus, wrap_head
 
+NAMES = {
+    "hosting": "gigawatts of labs by landlord",
+    "landlords": "capex, depreciation, rent and book value",
+    "landlord_margins": "margins as reported, before and after interest",
+    "obligations": "RPO, the firm part, what falls due, and exposure to labs' margins",
+    "equity": "ARR over the equity that landlords have put in",
+}
+
 LEVELS = (0.05, 0.5, 0.95)
 
 
@@ -157,9 +165,10 @@ def _obligations(reader: Reader) -> Table:
         table.rows.append((name, cells))
     table.remarks = [
         "RPO: remaining performance obligations, all customers. Firm: that cannot be cancelled."
-        " Due: - where their duration is not known. Under hurdle: of labs whose paid margin is below"
-        " the hurdle: the mean, and what 5 % of draws exceed (p95). Value: book value that these"
-        " labs rent. Not covered: labs' RPO times the share of their bill that revenue does not cover."
+        " Due: - where their duration is not known. Under hurdle: of labs whose paid margin is"
+        " below the hurdle: the mean, and what 5 % of draws exceed (p95). Value: book value that"
+        " these labs rent. Not covered: labs' RPO times the share of their bill that revenue does"
+        " not cover."
         " Exposure, not expected loss; a lab without ARR counts as above the hurdle.",
     ]
     if dates := reader.as_of("landlord", "rpo_busd"):

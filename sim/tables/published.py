@@ -16,6 +16,8 @@ from sim.statistics.coverage import ComparedFigure, describe_coverage
 from sim.statistics.datasets import json_attribute
 from sim.tables.cells import Cell, Reader, Table
 
+NAMES = {"published": "published figures beside those of the run"}
+
 
 def tables(reader: Reader) -> list[Table]:
     """Published figures of outputs, beside quantiles of the run."""

@@ -10,6 +10,14 @@ from sim.kernels.indices import COMPUTE_LAYERS
 from sim.model.dims import LAYERS, REFERENCE_QUARTER, REGIMES
 from sim.tables.cells import LAST_QUARTER, Cell, Reader, Table, hurdle_label, plus_minus
 
+NAMES = {
+    "margins": "gross margins of the reference lab",
+    "regimes": "the hour, duty cycle, cost and margin of an accelerator in three regimes",
+    "costs": "cost of a million tokens by layer",
+    "answer": "what one answer costs",
+    "token": "energy and time of a token, speeds of an accelerator",
+}
+
 MARGINS = {
     "inference_gross_margin": ("Inference", "p_margin_above_hurdle"),
     "loaded_gross_margin": ("Loaded", "p_loaded_margin_above_hurdle"),
