@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -79,9 +80,8 @@ def tables(reader: Reader) -> list[Table]:
         counts[answer.verdict] = counts.get(answer.verdict, 0) + 1
         unit = f" ({answer.unit})" if answer.unit else ""
         label = f"{answer.number}. {plain(answer.text)}{plain(unit)}"
-        table.rows.append(
-            (label, [*cells, answer.verdict.replace(" in", "\nin").replace(" h", "\nh")])
-        )
+        verdict = "\n".join(textwrap.wrap(answer.verdict, 10))
+        table.rows.append((label, [*cells, verdict]))
         if lines := [*([plain(answer.note)] if answer.note else []), *answer.others]:
             remarks.append(f"{answer.number}. {'; '.join(lines)}.")
     if not table.rows:
@@ -118,9 +118,9 @@ def _answer(
     nothing = (math.nan, math.nan)
     numbers, probability = [nothing] * len(LEVELS), nothing
     cells: list[Cell | str] = ["-"] * (len(LEVELS) + 1)
-    scale = 100.0 if claim["unit"] == "%" else 1.0
+    scale, unit = (100.0, "1") if claim["unit"] == "%" else (1.0, claim["unit"])
     if claim["expression"] and not unknown:
-        quantiles = reader.values([claim["expression"]], LEVELS, claim["unit"], scale)[0]
+        quantiles = reader.values([claim["expression"]], LEVELS, unit, scale)[0]
         numbers = [(scale * cell.value, scale * cell.error) for cell in quantiles]
         cells[:-1] = quantiles
     if claim["event"] and not unknown and (value := reader.asked.value(claim["event"])):
