@@ -18,6 +18,7 @@ from sim.distributions.moments import moments
 from sim.distributions.normal import Lognormal
 from sim.distributions.quantile_tables import NEAR_ERROR, TooRoughError, steps_of, table_of
 from sim.model.catalogue import DIMS, OUTPUTS, hint, probability_dims, quantities
+from sim.model.declarations import Field
 from sim.model.inputs import SPREAD_FROM
 from sim.model.outputs import (
     EVERY_THRESHOLD,
@@ -25,6 +26,7 @@ from sim.model.outputs import (
     PROBABILITIES,
     Probability,
 )
+from sim.parameters.fields import GROUPS, LAB_FIELDS, LANDLORD_FIELDS
 from sim.parameters.scenario import Quantity, Scenario
 
 LEVELS = {"p1": 0.01, "p5": 0.05, "median": 0.5, "p95": 0.95, "p99": 0.99}
@@ -49,7 +51,26 @@ def _describe(scenario: Scenario, full_name: str) -> dict[str, Any]:
         return _describe_input(scenario, scenario.quantities[full_name])
     if full_name in PROBABILITIES:
         return _describe_probability(scenario, full_name)
+    if field := find_missing(scenario).get(full_name):
+        return {
+            "name": full_name,
+            "unit": field.unit,
+            "meaning": field.meaning,
+            "domain": _domain(field),
+            "missing": _finite(field.default),
+        }
     return _describe_output(full_name)
+
+
+def find_missing(scenario: Scenario) -> dict[str, Field]:
+    """Declarations of the optional inputs that a scenario leaves out, by full name."""
+    tables = {
+        **GROUPS,
+        **{f"labs.{lab.id}": LAB_FIELDS for lab in scenario.labs},
+        **{f"landlords.{landlord.id}": LANDLORD_FIELDS for landlord in scenario.landlords},
+    }
+    names = {f"{table}.{name}": f for table, fields in tables.items() for name, f in fields.items()}
+    return {name: field for name, field in names.items() if name not in scenario.quantities}
 
 
 def find_full_names(scenario: Scenario, names: Sequence[str]) -> list[str]:
@@ -106,10 +127,11 @@ def _find_full_name(scenario: Scenario, name: str, faults: list[Fault]) -> str:
 
     An unknown name comes back as it is, and is added to `faults`.
     """
-    known = [*scenario.quantities, *OUTPUTS, *PROBABILITIES]
+    inputs = [*scenario.quantities, *find_missing(scenario)]
+    known = [*inputs, *OUTPUTS, *PROBABILITIES]
     if name in known:
         return name
-    same = [full for full in scenario.quantities if full.split(".")[-1] == name]
+    same = [full for full in inputs if full.split(".")[-1] == name]
     if len(same) == 1:
         return same[0]
     if same:
@@ -198,7 +220,7 @@ def _describe_input(scenario: Scenario, quantity: Quantity) -> dict[str, Any]:
         "name": quantity.name,
         "unit": field.unit,
         "meaning": field.meaning,
-        "domain": {"min": _finite(field.lo), "max": _finite(field.hi), "open": field.lo_open},
+        "domain": _domain(field),
         "given": given,
         "law": quantity.distribution.as_entry(),
         "spread_from": None if distribution is quantity.distribution else _spread_name(quantity),
@@ -222,6 +244,11 @@ def _describe_input(scenario: Scenario, quantity: Quantity) -> dict[str, Any]:
         "outside_domain": outside if outside > 1e-15 else 0.0,
         "picture": text_density.draw_density(distribution),
     }
+
+
+def _domain(field: Field) -> dict[str, Any]:
+    """The bounds of a field; None stands for no bound."""
+    return {"min": _finite(field.lo), "max": _finite(field.hi), "open": field.lo_open}
 
 
 def _describe_group(scenario: Scenario, name: str) -> dict[str, Any] | None:

@@ -25,6 +25,8 @@ def format_description(data: Mapping[str, Any]) -> str:
     """The text of a description, as `describe_quantities` gives it."""
     if "threshold" in data:
         pairs = _probability_lines(data)
+    elif "missing" in data:
+        pairs = _missing_lines(data)
     else:
         pairs = _output_lines(data) if "dims" in data else _input_lines(data)
     lines = [f"{data['name']}  [{data['unit']}]", *textwrap.wrap(data["meaning"], WIDTH)]
@@ -62,6 +64,13 @@ def _probability_lines(data: Mapping[str, Any]) -> Iterator[Line]:
     else:
         drawn = "" if threshold["fixed"] else "that of each draw, median "
         yield "threshold", f"{threshold['parameter']}: {drawn}{values}{unit}"
+
+
+def _missing_lines(data: Mapping[str, Any]) -> Iterator[Line]:
+    """Lines on an optional input that the scenario leaves out."""
+    default = data["missing"]
+    instead = "the model does without" if default is None else f"counts as {default:g}"
+    yield "", f"an optional input, which no file gives: {instead}"
 
 
 def _input_lines(data: Mapping[str, Any]) -> Iterator[Line]:

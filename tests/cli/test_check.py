@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from conftest import ROOT, Command
 
 import sim
@@ -23,7 +24,7 @@ def test_check_wraps_overrides_at_80_columns(invoke: Command) -> None:
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 80
     text = " ".join(done.stdout.split())
-    assert "utilisation.duty_cycle_online_inference.median: 0.5 -> 0.38" in text
+    assert "utilisation.duty_cycle_online_inference.median: 0.38 -> 0.29" in text
 
 
 def test_check_counts_what_a_file_has(invoke: Command) -> None:
@@ -52,3 +53,26 @@ def test_check_and_run_refuse_a_distribution_with_the_same_words(
     assert f"{file}:6: hardware.server_cost_ratio: its quantile function is too rough" in " ".join(
         check.stderr.split()
     )
+
+
+def test_check_counts_figures_inside_the_intervals_and_names_those_outside(
+    invoke: Command, params: Path
+) -> None:
+    done = " ".join(invoke("check", BASE).stdout.split())
+    assert "published figures lie inside the 90 % interval (A " in done
+    assert "outside: gw_2026q4[meta] 7 (meta-compute-memo-2026, 2026, B)" in done
+    (params / "published.toml").write_text("format = 1\n")
+    assert "published figures" not in invoke("check", str(params / "base.toml")).stdout
+
+
+def test_check_says_why_figures_are_not_counted(
+    invoke: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise sim.RunError("draws are not finite")
+
+    monkeypatch.setattr("sim.simulation.simulate.simulate", fail)
+    done = invoke("check", BASE)
+    assert done.returncode == 0
+    reason = "note: published figures are not held against draws: draws are not finite"
+    assert reason in " ".join(done.stdout.split())

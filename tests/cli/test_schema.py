@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from conftest import ROOT, Command
 
@@ -41,3 +42,19 @@ def test_base_case_meets_the_shipped_schema() -> None:
             if isinstance(entry, dict):
                 assert set(entry) <= set(below["properties"]) | distributions, name
                 assert entry["unit"] == below["properties"]["unit"]["const"]
+
+
+def test_inputs_of_a_lab_alone_may_load_on_its_own_factor() -> None:
+    shipped = json.loads((ROOT / "params" / "schema.json").read_text())
+    definitions = shipped["$defs"]
+
+    def factors(quantity: dict[str, Any]) -> set[str]:
+        name = quantity["properties"]["loads"]["$ref"].rpartition("/")[2]
+        return set(definitions[name]["properties"])
+
+    lab = definitions["lab"]["properties"]["arr_2026q1_busd"]
+    landlord = definitions["landlord"]["properties"]["rent_busd_per_gw_year"]
+    scalar = shipped["properties"]["hardware"]["properties"]["pue"]
+    assert factors(lab) - factors(scalar) == {"own"}
+    assert factors(landlord) == factors(scalar)
+    assert {"share_2025", "equity_busd"} <= set(definitions["host"]["properties"])

@@ -55,7 +55,7 @@ def stressed(sd: float) -> Scenario:
 
     At an sd of 16 nine of ten draws are bad.
     """
-    distribution = {"family": "normal", "mean": 46, "sd": sd, "loads": {"demand": 0.99}}
+    distribution = {"family": "normal", "mean": 46, "sd": sd, "loads": {"demand": 0.99, "own": 0}}
     return load({"labs.openai.arr_2026q4_busd": distribution, "factors.demand": -3})
 
 

@@ -186,3 +186,16 @@ def test_describe_prints_text_and_json(invoke: Command) -> None:
     done = invoke("describe", "--file", BASE, "puee")
     assert (done.returncode, done.stdout) == (2, "")
     assert "did you mean 'pue'?" in done.stderr
+
+
+def test_an_optional_input_that_no_file_gives_says_what_stands_for_it(
+    base: sim.Scenario,
+) -> None:
+    names = ["measured_tps_decode", "labs.meta.relative_price", "landlords.meta.duration_years"]
+    descriptions = describe.describe_quantities(base, names)
+    assert [data["missing"] for data in descriptions] == [None, 1, None]
+    assert descriptions[0]["name"] == "accelerator.measured_tps_decode"
+    assert descriptions[0]["domain"] == {"min": 1e-3, "max": 1e9, "open": False}
+    texts = [" ".join(describe_text.format_description(d).split()) for d in descriptions]
+    assert texts[0].endswith("which no file gives: the model does without")
+    assert texts[1].endswith("which no file gives: counts as 1")

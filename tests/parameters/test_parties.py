@@ -25,6 +25,15 @@ BAD: dict[str, BadChange] = {
     ),
     "wrong unit of a host": BadChange(f"{ROW}.unit", 'unit = "GW"', "expected \"1\", got 'GW'"),
     "missing source of a host": BadChange(f"{ROW}.source", "", "missing source", ROW, "header"),
+    "share of 2025 with one landlord alone": BadChange(
+        f"{ROW}.share_2025",
+        "share_2025 = 0.05",
+        "stands with all of the lab's landlords or with none; missing: other",
+    ),
+    "share of 2025 above one": BadChange(
+        "labs.openai.host.oracle.share_2025", "share_2025 = 1.4", "1.4 is above the bound 1"
+    ),
+    "negative equity": BadChange(f"{ROW}.equity_busd", "equity_busd = -1", "-1 is below the bo"),
     "share above one": BadChange(
         f"{ROW}.share_2026", "share_2026 = 1.5", "1.5 is above the bound 1 (L"
     ),
@@ -46,6 +55,20 @@ BAD: dict[str, BadChange] = {
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
 def test_a_party_or_host_with_a_fault_is_refused(folder: Folder, bad: BadChange) -> None:
     folder.assert_refuses(bad)
+
+
+def test_shares_of_2025_add_up_where_they_are_given(folder: Folder) -> None:
+    folder.change("labs.openai.host.oracle.share_2025", "share_2025 = 0.15")
+    fault = folder.fault()
+    assert (fault.file, fault.key) == ("labs/openai.toml", "labs.openai.host")
+    assert fault.message == "the share_2025 of its landlords add up to 1.01, expected 1"
+
+
+def test_shares_of_2025_are_those_of_2026_where_none_is_given(folder: Folder) -> None:
+    scenario = folder.load(set={f"{ROW}.share_2026": 0.1, f"{XAI}.host.other.share_2026": 0.9})
+    assert scenario.hosts["xai", "oracle"].share_2025 == 0.1
+    resolved = scenario.resolved()["hosts"][ROW]
+    assert (resolved["share_2025"], resolved["equity_busd"]) == (0.1, 0.0)
 
 
 @pytest.mark.parametrize("name", ["XAI", "x.ai", "x ai", "1ai"])
@@ -111,7 +134,7 @@ def test_a_lab_may_be_added(folder: Folder, base: sim.Scenario) -> None:
     ]
     assert scenario.labs[2].name == "New"
     assert set(base.quantities) < set(scenario.quantities)
-    assert scenario.quantities["labs.new_lab2.gw_2025q4"].distribution.point == 0.08
+    assert scenario.quantities["labs.new_lab2.gw_2025q4"].distribution.point == 0.06
 
 
 def test_a_landlord_may_be_added(folder: Folder) -> None:

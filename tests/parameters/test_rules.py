@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from parameter_files import FIXED, HOST, ORACLE, PUE, QWEN, ROW, XAI, BadChange, Folder
+from parameter_files import FIXED, HOST, ORACLE, POWER, PUE, QWEN, ROW, XAI, BadChange, Folder
 
 ARR_2025 = f"[arr_2025q4_busd]\n{FIXED.format(2)}".replace('"1"', '"USD bn"')
 ARR_2027 = f"[arr_growth_2027]\n{FIXED.format(2)}".replace('"1"', '"x/yr"')
@@ -91,6 +91,38 @@ BAD: dict[str, BadChange] = {
         "expected a score from -10 to 10, got 'x'",
         "factors.tier",
         1,
+    ),
+    "published ARR of a lab that reports none": BadChange(
+        f"[{QWEN}.host.alibaba]",
+        f"{ARR_2025.replace('2025q4', '2026q2')}[host.alibaba]",
+        "gives them with these; missing: arr_2025q4_busd, arr_2026q4_busd, arr_growth_2027",
+        f"{QWEN}.arr_2026q2_busd",
+    ),
+    "own factor of an input of no lab": BadChange(
+        f"{POWER}.loads",
+        "loads = { own = 0.5 }",
+        "only inputs of a lab load on a factor of the lab's own",
+        f"{POWER}.loads.own",
+    ),
+    "own factor of a landlord": BadChange(
+        "landlords.oracle.capex_2026_busd.loads",
+        "loads = { own = 0.5 }",
+        "only inputs of a lab load on a factor of the lab's own",
+        "landlords.oracle.capex_2026_busd.loads.own",
+    ),
+    "own factor that makes the squares exceed 1": BadChange(
+        "labs.xai.gw_2026q4.loads",
+        "loads = { demand = 0.9, own = 0.6 }",
+        "the squares of the loadings add up to 1.17, which exceeds 1",
+    ),
+    "own factor that is held": BadChange(
+        "[run]", "[factors]\nown = 1\n[run]", "unknown key", "factors.own", 1
+    ),
+    "misspelt factor of a lab": BadChange(
+        "labs.xai.gw_2026q4.loads",
+        "loads = { owm = 0.6 }",
+        "unknown factor; did you mean 'own'?",
+        "labs.xai.gw_2026q4.loads.owm",
     ),
     "newer format": BadChange(
         "format", "format = 2", "format 2 is newer than this program, which reads 1: please upgrade"

@@ -10,6 +10,7 @@ from parameter_files import POWER, PUE, RENT, SHIPPED, Folder
 
 import sim
 from sim.distributions.discrete import Fixed
+from sim.parameters import fields
 
 GROUPS = (
     *("hardware", "accelerator", "workload", "utilisation", "prices"),
@@ -31,15 +32,30 @@ LANDLORDS = (
 
 def test_the_base_case_has_all_quantities(base: sim.Scenario) -> None:
     scalars = {n: q for n, q in base.quantities.items() if n.split(".")[0] in GROUPS}
-    assert len(scalars) == 99
-    assert sum(isinstance(q.distribution, Fixed) for q in scalars.values()) == 22
+    declared_scalars = {f"{group}.{name}" for group in GROUPS for name in fields.GROUPS[group]}
+    assert len(declared_scalars) == 108
+    assert declared_scalars - set(scalars) == {
+        "hardware.measured_owner_cost_usd_per_hour",
+        *(f"accelerator.measured_tps_{kind}" for kind in ("decode", "prefill", "train")),
+        *("training.measured_run_hours", "training.run_accelerators"),
+    }
+    assert sum(isinstance(q.distribution, Fixed) for q in scalars.values()) == 24
     assert tuple(lab.id for lab in base.labs) == LABS
     assert tuple(landlord.id for landlord in base.landlords) == LANDLORDS
     assert base.labs[2].name == "Google DeepMind"
     arr = {name for name in base.quantities if ".arr_" in name}
     assert {name.split(".")[1] for name in arr} == {"openai", "anthropic", "xai"}
-    assert len(arr) == 9
-    assert len(base.quantities) == 99 + 6 * len(LABS) + len(arr) + 6 * len(LANDLORDS)
+    assert len(arr) == 3 * 3 + 3 + 2  # with the points of OpenAI and Anthropic
+    of_labs = {name.split(".")[2] for name in base.quantities if name.startswith("labs.")}
+    profiles = {name for name in of_labs if name.startswith(("lab_", "relative_"))}
+    assert profiles == {
+        *("lab_is_china", "lab_free_token_share", "lab_revenue_share_rate"),
+        *("lab_noncompute_opex_ratio", "relative_throughput", "relative_price", "relative_cost"),
+    }
+    of_landlords = [name for name in base.quantities if name.startswith("landlords.")]
+    # Contracts of 3, other cost of 7, debt of 3, a firm share of 1, durations of 3.
+    assert len(of_landlords) == 6 * len(LANDLORDS) + 3 + 7 + 2 * 3 + 1 + 3
+    assert len(base.quantities) == 257
     assert base.overrides == ()
     assert base.remarks == ()
     assert base.name == "base"
@@ -49,7 +65,7 @@ SPOT_CHECKS: dict[str, tuple[str, dict[str, Any], dict[str, float]]] = {
     # Unit, distribution, loadings
     "hardware.accelerator_price_usd": (
         "USD",
-        {"family": "lognormal", "median": 32000.0, "sigma": 0.15},
+        {"family": "lognormal", "median": 34000.0, "sigma": 0.15},
         {"demand": 0.4, "capital": 0.3},
     ),
     "hardware.pue": (
@@ -58,16 +74,16 @@ SPOT_CHECKS: dict[str, tuple[str, dict[str, Any], dict[str, float]]] = {
         {},
     ),
     "accelerator.peak_flops_training": ("FLOP/s", {"value": 2.5e15}, {}),
-    "workload.draft_tokens": ("tokens/step", {"value": 1.0}, {}),
+    "workload.draft_tokens": ("tokens/step", {"value": 3.0}, {}),
     "utilisation.duty_cycle_online_inference": (
         "1",
-        {"family": "logit_normal", "median": 0.5, "sigma": 0.3, "min": 0.0, "max": 1.0},
+        {"family": "logit_normal", "median": 0.38, "sigma": 0.3, "min": 0.0, "max": 1.0},
         {"demand": 0.6},
     ),
     "prices.price_output_usd_per_mtok": (
         "USD/Mtok",
-        {"family": "lognormal", "median": 10.0, "sigma": 0.25},
-        {"demand": 0.4, "technology": -0.2, "tier": 0.7},
+        {"family": "lognormal", "median": 15.0, "sigma": 0.3},
+        {"demand": 0.3, "technology": -0.4, "tier": 0.8},
     ),
     "dynamics.token_price_decline": (
         "1/yr",
@@ -79,15 +95,21 @@ SPOT_CHECKS: dict[str, tuple[str, dict[str, Any], dict[str, float]]] = {
     "labs.deepseek.gw_2026q4": (
         "GW",
         {"family": "lognormal", "median": 0.15, "sigma": 0.5},
-        {"power": -0.4, "capital": 0.3},
+        {"demand": 0.5, "power": -0.4, "capital": 0.3, "own": 0.6},
     ),
     "labs.anthropic.arr_growth_2027": (
         "x/yr",
         {"family": "lognormal", "median": 1.9, "sigma": 0.25},
-        {"demand": 0.6},
+        {"demand": 0.6, "own": 0.6},
     ),
+    "buildout.gw_definition_ratio": (
+        "1",
+        {"family": "discrete", "values": [0.75, 1.0, 1.35], "weights": [0.15, 0.45, 0.4]},
+        {},
+    ),
+    "landlords.other.firm_share": ("1", {"value": 0.083}, {}),
     "labs.alibaba_qwen.lab_is_china": ("1", {"value": 1.0}, {}),
-    "landlords.oracle.capex_2026_busd": ("USD bn", {"median": 77.0}, {"capital": 0.6}),
+    "landlords.oracle.capex_2026_busd": ("USD bn", {"median": 90.0}, {"capital": 0.6}),
     "landlords.amazon.book_life_offset_years": ("yr", {"value": -0.5}, {}),
 }
 
@@ -110,7 +132,9 @@ def test_hosts_are_those_of_the_specification(base: sim.Scenario) -> None:
     }
     microsoft = base.hosts["openai", "microsoft"]
     assert (microsoft.share_2026, microsoft.share_2027, microsoft.rpo_share) == (0.4, 0.25, 0.43)
-    assert base.hosts["meta", "meta"].share_2026 == 0.83
+    assert base.hosts["meta", "meta"].share_2026 == base.hosts["meta", "meta"].share_2025 == 0.83
+    assert (microsoft.share_2025, microsoft.equity_busd) == (0.65, 0.0)
+    assert base.hosts["anthropic", "amazon"].equity_busd == 8
     assert ("xai", "microsoft") not in base.hosts
 
 

@@ -43,7 +43,7 @@ def test_a_grid_has_a_scenario_for_every_combination_the_last_key_fastest(folder
     [
         (LIFE, "3,4", "yr", "Economic life of IT, median"),
         ("hardware.it_economic_life_years.sigma", "0.1,0.2", "1", "Economic life of IT, sigma"),
-        ("labs.openai.gw_2026q4.median", "5,6", "GW", "OpenAI: Facility gigawatts at the end of"),
+        ("labs.openai.gw_2026q4.median", "5,6", "GW", "OpenAI: Gigawatts at the end of 2026"),
         ("finance.hurdle_margin.value", "0.6,0.7", "1", "Gross margin below which"),
         ("hardware.hbm_value_share.loads.power", "0,0.5", "1", "loads power"),
         ("factors.demand", "-2:2:3", "1", "Score of the common factor demand"),

@@ -6,7 +6,8 @@ import pytest
 import xarray as xr
 from table_cells import titled
 
-from sim.tables import Cell, Selection
+from sim.tables import Cell, Selection, published
+from sim.tables.cells import Reader
 
 
 def test_published_figures_are_beside_quantiles_of_the_run(
@@ -28,3 +29,19 @@ def test_published_figures_are_beside_quantiles_of_the_run(
     selection = Selection(labs=("xai",), quarters=("2027Q4",))
     (only,) = titled(ds, summary, "Published figures", selection).rows
     assert only[0] == "spacex-call-2026-08\ngw[xai]@2027Q4"
+
+
+def test_figures_inside_the_intervals_of_the_run_are_counted(
+    ds: xr.Dataset, summary: xr.Dataset
+) -> None:
+    """Of those with quantiles in the run; the others, and years, are no part of the count."""
+    (table,) = published.tables(Reader(ds, summary, Selection()))
+    with_quantiles = [cells for _, cells in table.rows if isinstance(cells[-1], Cell)]
+    count = next(line for line in table.remarks if "lie inside the 90 % interval" in line)
+    assert f" of {len(with_quantiles)} published figures" in count
+    outside = [line for line in table.remarks if line.startswith("  outside: ")]
+    assert int(count.split()[0]) == len(with_quantiles) - len(outside)
+    draws = ds.gw.sel(lab="meta", quarter="2027Q4").quantile([0.05, 0.95]).values
+    span = f"{draws[0]:.3g} to {draws[1]:.3g} here"
+    assert f"  outside: gw[meta]@2027Q4 14 (meta-compute-memo-2026, B): {span}" in outside
+    assert not any("@2026\n" in f"{name}\n" for name, _ in table.rows)

@@ -19,7 +19,7 @@ from scipy.special import expit, logit, ndtri
 
 import sim
 from sim.distributions.base import Distribution
-from sim.distributions.discrete import Fixed
+from sim.distributions.discrete import Discrete, Fixed
 from sim.distributions.landlord_capex import SharedSpread
 from sim.distributions.normal import LogitNormal, Lognormal, Normal
 from sim.engine.sampling_plan import SamplingPlan
@@ -193,7 +193,10 @@ def test_fixing_a_quantity_moves_no_other_draw(base: Scenario, params: Path) -> 
 
 
 def uncertain(scenario: Scenario) -> dict[str, Distribution]:
-    """Distributions of uncertain inputs; landlords' rows with the sigma they share."""
+    """Distributions of uncertain inputs with scores; landlords' rows with the sigma they share.
+
+    A discrete one, whose values do not tell the score, is left out.
+    """
     distributions = {}
     for full_name, quantity in scenario.quantities.items():
         distribution = quantity.distribution
@@ -202,7 +205,7 @@ def uncertain(scenario: Scenario) -> dict[str, Distribution]:
             distribution = Lognormal(
                 family="lognormal", median=distribution.median, sigma=spread.distribution.point
             )
-        if not isinstance(distribution, Fixed):
+        if not isinstance(distribution, Fixed | Discrete):
             distributions[full_name] = distribution
     return distributions
 
@@ -258,6 +261,42 @@ def test_sampled_quantities_follow_their_distributions(base: Scenario, sampled: 
         assert (np.abs(below - LEVELS) < 5 * error).all(), full_name
 
 
+def test_a_gigawatt_is_one_of_three_with_their_weights(base: Scenario) -> None:
+    distribution = base.quantities["buildout.gw_definition_ratio"].distribution
+    assert isinstance(distribution, Discrete)
+    ds = sim.simulate(base, draws=DRAWS, keep=["gw_definition_ratio"])
+    values, counts = np.unique(ds["gw_definition_ratio"].values, return_counts=True)
+    assert values.tolist() == list(distribution.values)
+    for count, weight in zip(counts / DRAWS, distribution.weights, strict=True):
+        assert abs(count - weight) < 5 * math.sqrt(weight * (1 - weight) / DRAWS)
+
+
+def test_an_own_factor_ties_a_lab_and_moves_nothing_else(params: Path) -> None:
+    """Without it, all other quantities have the same bits; with it, only those of its lab move."""
+    with_own = sim.load(params / "base.toml")
+    names = [n for n, q in with_own.quantities.items() if q.loads.get("own")]
+    assert len(names) == 2 * 8 + 3 * 2 + 3 + 2
+    without = sim.load(params / "base.toml", set=_without_own(with_own, names))
+    of_others = [name for name in names if not name.startswith("labs.openai.")]
+    alone = sim.load(params / "base.toml", set=_without_own(with_own, of_others))
+    for sampler in ("stratified", "random", "sobol"):
+        draws = [
+            scores(scenario, sim.simulate(scenario, draws=1024, sampler=sampler, keep="all"))
+            for scenario in (with_own, without, alone)
+        ]
+        for name, z in draws[0].items():
+            same = np.array_equal(z, draws[1][name])
+            assert same == (name not in names), (sampler, name)
+            of_openai = name.startswith("labs.openai.") and name in names
+            assert np.array_equal(z, draws[2][name]) == (name not in names or of_openai), name
+
+
+def _without_own(scenario: Scenario, names: list[str]) -> dict[str, Any]:
+    """Changes that leave these inputs without the factor of their lab's own."""
+    loads = {name: scenario.quantities[name].loads for name in names}
+    return {f"{name}.loads": {**own, "own": 0} for name, own in loads.items()}
+
+
 def scores(scenario: Scenario, ds: xr.Dataset) -> dict[str, Array]:
     """The normal score of every draw of every uncertain quantity, lab's delay and shock."""
     z_scores = {
@@ -275,9 +314,18 @@ def scores(scenario: Scenario, ds: xr.Dataset) -> dict[str, Array]:
 
 
 def loadings(scenario: Scenario, names: Mapping[str, Any]) -> Array:
-    """Loadings [name, factor]; those without an entry of their own load on nothing."""
-    loads = [scenario.quantities[n].loads if n in scenario.quantities else {} for n in names]
-    return np.array([[load.get(factor, 0.0) for factor in FACTORS] for load in loads])
+    """Loadings [name, factor]: on the common factors, then on each lab's own.
+
+    Those without an entry of their own load on nothing.
+    """
+    labs = [lab.id for lab in scenario.labs]
+    matrix = np.zeros((len(names), len(FACTORS) + len(labs)))
+    for row, name in zip(matrix, names, strict=True):
+        loads = scenario.quantities[name].loads if name in scenario.quantities else {}
+        for factor, load in loads.items():
+            own = len(FACTORS) + labs.index(name.split(".")[1]) if factor == "own" else -1
+            row[own if factor == "own" else FACTORS.index(factor)] = load
+    return matrix
 
 
 def test_shared_loadings_give_the_correlations(base: Scenario, sampled: xr.Dataset) -> None:
