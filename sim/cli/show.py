@@ -48,6 +48,7 @@ def show(
         _check_selection(ds, lab, landlord, quarter)
         other_version = note_origin(folder, manifest)
         from sim.cli import terminal
+        from sim.statistics.datasets import PRECISION
 
         selection = run_output.select(lab, landlord, quarter)
         try:
@@ -78,7 +79,8 @@ def show(
         started = str(manifest.get("started", ""))[:16].replace("T", " ")
         seconds = manifest.get("duration_s")
         note = f"started {started} UTC, took {seconds:.1f} s" if seconds else ""
-        run_output.print_folder(folder, note)
+        precision = "draws stored as float32" if PRECISION in ds.attrs else ""
+        run_output.print_folder(folder, note, precision)
 
 
 def _check_names(names: list[str]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
 
+from sim.common.errors import InputError
 from sim.plots.depreciation import depreciation, depreciation_estimates
 from sim.plots.exposure import exposure, exposure_estimates
 from sim.plots.gigawatts import gigawatts, gigawatts_estimates
@@ -16,6 +18,7 @@ from sim.plots.margin import margin, margin_estimates
 from sim.plots.payback import payback, payback_estimates
 from sim.plots.style import RC_PARAMS, Estimates
 from sim.plots.waterfall import waterfall, waterfall_estimates
+from sim.statistics.datasets import PRECISION
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -58,9 +61,16 @@ __all__ = [
 def draw(name: str, ds: xr.Dataset) -> Figure:
     """Draw the figure of that name.
 
+    Rounded draws of a stored run are made again, unless another version of the model made it.
+
     Raises:
         KeyError: If there is none.
     """
+    if PRECISION in ds.attrs:
+        from sim.simulation.redraw import redraw  # numba is slow to import
+
+        with suppress(InputError):
+            ds = redraw(ds)
     with matplotlib.rc_context(RC_PARAMS):
         return FIGURES[name](ds)
 

@@ -58,6 +58,8 @@ def redraw(
     missing = [name for name in dict.fromkeys(names) if name not in ds or is_rounded(ds, name)]
     if not missing:
         return ds
+    if np.unique(ds["draw"]).size < ds.sizes["draw"]:
+        raise _error("runs that were joined: draw each again, and join them then")
     scenario, options = _question(ds, threads)
     if all(name in ds for name in missing):  # statistics of draws beyond the kept ones are there
         options = replace(options, draws=int(ds.attrs["draws_kept"]))

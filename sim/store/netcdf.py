@@ -25,6 +25,8 @@ from sim.common.threads import executor
 DRAWS_PER_CHUNK = 8192
 MOST_COMPRESSED = 1100  # times that deflate makes bytes fewer: 1,032 at most
 MOST_UNWRITTEN = 1 << 28  # bytes of a variable that is NaN, of which nothing is written
+SMALL = 2048  # bytes of a variable that are not worth compressing
+_FILTERS = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 _ZLIB_HEADER = b"\x78\x01"
 
 # Attributes by which HDF5 and netCDF-4 store structure, which are none of the variable.
@@ -150,12 +152,14 @@ def _create(group: h5py.Group, name: str, variable: xr.Variable) -> h5py.Dataset
     options: dict[str, Any] = {}
     if "draw" in variable.dims:
         options = {"shape": variable.shape, "dtype": variable.dtype, "chunks": _chunk(variable)}
-        options |= {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+        options |= _FILTERS
         if variable.dtype.kind == "f":
             options["fillvalue"] = np.nan
     else:
         values = np.asarray(variable.values)
         options = {"data": values}
+        if values.nbytes > SMALL and values.dtype.kind in "fiu":
+            options |= {"chunks": values.shape, **_FILTERS}
         if values.dtype.kind in "OU":
             options = {"data": values.astype(object), "dtype": h5py.string_dtype()}
     item = group.create_dataset(name, **options)

@@ -68,23 +68,34 @@ class AskedStatistics:
         """
         lacking, self.lacking = self.lacking, {}
         values, self.lacking_values = self.lacking_values, {}
-        needed = [n for n in names_needed(values.values()) if n not in self.ds]
-        names = ", ".join(dict.fromkeys([*lacking, *needed]))
+        formed = names_needed(values.values())  # of rounded draws the exact ones are taken
+        names = [*lacking, *(name for name in formed if name not in self.ds)]
         if names and int(self.ds.attrs["draws"]) > LONG:
             draws = int(self.ds.attrs["draws"])
-            note(f"{names}: a run keeps no draws of it; {draws:,} are made again for the tables")
+            listed = ", ".join(dict.fromkeys(names))
+            note(f"{listed}: a run keeps no draws of it; {draws:,} are made again for the tables")
+        absent: dict[str, str] = {}  # and why
         levels = sorted({*QUANTILES}.union(*lacking.values()))
-        try:
-            for group in self._groups(list(lacking)):
-                drawn = redraw(self.ds, group)
-                for name in group:
+        for group in self._groups(list(lacking)):
+            drawn = self._drawn(group, absent)
+            for name in group:
+                if name in drawn:
                     self.summaries[name] = summarise(drawn, [name], quantiles=levels)
-            drawn = redraw(self.ds, needed)
-            for text, tree in values.items():
+        drawn = self._drawn(formed, absent)
+        for text, tree in values.items():
+            if all(name in drawn for name in names_needed([tree])):
                 self.values[text] = draw_value(tree, drawn)
-        except InputError as error:
-            note(f"{names}: not in the tables. {error}")
+        if absent:
+            note(f"{', '.join(absent)}: not in the tables. {next(iter(absent.values()))}")
         return bool(self.summaries or self.values)
+
+    def _drawn(self, names: list[str], absent: dict[str, str]) -> xr.Dataset:
+        """The run with draws of these variables; those that it cannot get go into `absent`."""
+        try:
+            return redraw(self.ds, names)
+        except InputError as error:
+            absent |= {name: str(error) for name in names if name not in self.ds}
+            return self.ds
 
     def _groups(self, names: list[str]) -> list[list[str]]:
         """The outputs in groups of up to `COLUMNS` columns, or of one output."""

@@ -84,6 +84,15 @@ def test_zarr_holds_the_groups_of_run_nc(run_sim: Sim, stored: StoredRun) -> Non
     assert run_sim("export", "base", "--format", "zarr", *only, "--force")[0] == 0
 
 
+def test_an_output_without_kept_draws_is_drawn_for_its_export(
+    run_sim: Sim, stored: StoredRun
+) -> None:
+    only = ("--output", "arr", "--output", "gw")
+    assert run_sim("export", "base", "--to", "arr.csv", *only)[0] == 0
+    table = pd.read_csv("arr.csv", dtype=str, keep_default_na=False)
+    assert_same_table(table, sim.redraw(stored.ds, ["arr"])[["arr", "gw"]])
+
+
 def test_export_replaces_a_file_only_by_force(run_sim: Sim, stored: StoredRun) -> None:
     one = ("export", "base", "--output", "tps_decode")
     Path("draws.csv").write_text("mine")

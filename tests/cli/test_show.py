@@ -21,7 +21,10 @@ def test_show_prints_what_run_printed(
     assert tables == stored.printed.splitlines()[:-1]
     assert f"  {ALTERED}: 0.5 -> 0.6" in tables
     assert tables[0] == "base  1,100 draws, stratified, seed 7, economic view, cost-plus rents"
-    assert re.fullmatch(r"outputs/base-\w{12}/  started 20\S+ \S+ UTC, took \d+\.\d s", last)
+    assert re.fullmatch(
+        r"outputs/base-\w{12}/  started 20\S+ \S+ UTC, took \d+\.\d s  draws stored as float32",
+        last,
+    )
     document = json.loads(run_sim("show", "base", "--json")[1])
     assert document["overrides"][0]["key"] == ALTERED
     assert (document["draws"], document["model"]) == (1_100, "this")

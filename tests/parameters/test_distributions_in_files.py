@@ -16,6 +16,7 @@ from sim.distributions.discrete import Empirical, Fixed
 from sim.distributions.families import FAMILIES, Mixture
 from sim.distributions.normal import Lognormal
 from sim.parameters.distribution_errors import read_named_distribution
+from sim.parameters.resolved import scenario_of
 
 LOGNORMAL = 'family="lognormal"\n'
 
@@ -106,6 +107,9 @@ def test_a_family_has_the_quantiles_of_its_file(folder: Folder, form: str) -> No
     )
     assert scenario.quantities[name].resolved()["unit"] == scenario.quantities[name].field.unit
     assert scenario.digest() != folder.load().digest()
+    resolved = json.loads(json.dumps(scenario.resolved()))
+    again_scenario = scenario_of(resolved, scenario.sources_used(), scenario.name)
+    assert again_scenario.digest() == scenario.digest()
 
 
 def test_every_family_has_a_form() -> None:

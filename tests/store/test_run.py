@@ -16,6 +16,7 @@ from sim import plots
 from sim.engine import loop
 from sim.parameters.scenario import Scenario
 from sim.simulation import until
+from sim.statistics.expressions import evaluate, parse
 from sim.store import checkpoint, folders, locks, manifest, stored_run
 from sim.store import run as store_run
 
@@ -188,6 +189,44 @@ def test_targets_are_met_from_a_stored_run_or_extend_it(base: Scenario, tmp_path
     assert more.reused == KEPT
     assert more.drawn > KEPT
     assert_same_draws(more, store_long_run(base, tmp_path / "b", more.ds.attrs["draws"]))
+
+
+@pytest.mark.parametrize("error", [0.2, 0.06], ids=["all kept", "more than are kept"])
+def test_targets_of_outputs_without_kept_draws_are_met_and_read_again(
+    base: Scenario, tmp_path: Path, error: float
+) -> None:
+    texts = ["p95(arr[openai]@2026Q4)", "mean(arr[openai]@2026Q4)", "sd(accelerators[xai]@2026Q4)"]
+    targets = [until.parse(f"{texts[0]} +- {error}")]
+    targets += [until.parse(f"{text} +- 1e6") for text in texts[1:]]
+    options = {"seed": 4, "kept_draws": KEPT, "until": targets, "figures": False}
+    run, again = (stored(base, tmp_path, **options) for _ in range(2))
+    assert again.drawn == 0 < run.drawn
+    assert (run.drawn > KEPT) == (error < 0.1)
+    outcomes = json.loads(run.ds.attrs["until"])
+    assert json.loads(again.ds.attrs["until"]) == outcomes
+    assert all(outcome["met"] for outcome in outcomes)
+    shared = {"draws": run.drawn, "seed": 4, "kept_draws": KEPT}
+    everything = sim.simulate(base, keep=["arr", "accelerators"], **shared)
+    for text, outcome in zip(texts, outcomes, strict=True):
+        value, standard_error = evaluate(text, everything)
+        assert outcome["value"] == pytest.approx(value, rel=1e-12)
+        assert outcome["error"] == pytest.approx(standard_error, rel=1e-6)
+
+
+def test_statistics_asked_anew_of_a_stored_run_are_those_of_the_run(
+    base: Scenario, tmp_path: Path
+) -> None:
+    run = stored(base, tmp_path, draws=2_000, seed=4, figures=False)
+    opened = sim.open_run(run.folder)
+    xr.testing.assert_identical(sim.summarise(sim.redraw(opened)), sim.summarise(run.ds))
+    texts = ("p97.5(gw[openai]@2027Q4)", "P(training_moic[openai] >= 1)", "cvar5(arr[xai]@2026Q4)")
+    for text in texts:
+        name = parse(text).variable
+        exact = [evaluate(text, sim.redraw(ds, [name])) for ds in (run.ds, opened)]
+        assert exact[0] == exact[1]
+    rounded, exact_mean = float(opened.gw.mean(dtype=float)), float(run.ds.gw.mean())
+    assert rounded == pytest.approx(exact_mean, rel=1e-7)
+    assert rounded != exact_mean
 
 
 def test_targets_may_allow_fewer_draws_than_are_stored(base: Scenario, tmp_path: Path) -> None:

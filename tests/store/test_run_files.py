@@ -5,6 +5,7 @@ import json
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 from conftest import runs_in
@@ -139,3 +140,25 @@ def test_figures_of_the_same_draws_are_kept(
     more = stored(base, tmp_path, draws=96, figures=False)
     assert more.folder == first.folder
     assert not (more.folder / "figures").exists()
+
+
+def test_a_run_of_100_000_draws_with_190_columns_takes_60_mb_at_most(
+    base: Scenario, tmp_path: Path
+) -> None:
+    """Columns that are neither constant nor NaN nor copies; measured on fewer draws."""
+    sizes = {}
+    for draws in (8_192, 16_384):
+        run = stored(base, tmp_path / str(draws), draws=draws, figures=False)
+        files = [path for path in run.folder.rglob("*") if path.is_file()]
+        assert "state.npz" not in [path.name for path in files]
+        sizes[draws] = sum(path.stat().st_size for path in files)
+    columns = set()
+    for variable in run.ds.data_vars.values():
+        if "draw" in variable.dims:
+            table = variable.transpose(..., "draw").values.reshape(-1, variable.sizes["draw"])
+            kept = table[(table != table[:, :1]).any(axis=1) & ~np.isnan(table[:, 0])]
+            columns |= {draws.tobytes() for draws in kept.astype(np.float32)}
+    per_draw = (sizes[16_384] - sizes[8_192]) / 8_192
+    everything_else = sizes[8_192] - 8_192 * per_draw
+    assert len(columns) > 100
+    assert everything_else + 100_000 * per_draw / len(columns) * 190 < 60e6
