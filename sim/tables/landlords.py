@@ -216,4 +216,4 @@ def _rpo(reader: Reader, landlord: str) -> Cell:
     if "draw" not in variable.dims:
         return Cell(float(variable.values[index]), math.nan, "USD bn")
     value, error = mean_with_error(reader.ds, "rpo_busd")
-    return Cell(float(value[index]), float(error[index]), "USD bn")
+    return _of_inputs(Cell(float(value[index]), float(error[index]), "USD bn"))

@@ -110,9 +110,8 @@ def _regimes(reader: Reader, quarter: str) -> Table:
     Layers of the hour are means, as their sum is; duty cycle, cost and margin are what follows.
     """
     heads = ["", *(words(regime).replace(" ", "\n") for regime in REGIMES)]
-    table = Table(
-        f"One accelerator in three regimes, {quarter} (means; an hour in USD)", heads, narrow=True
-    )
+    title = f"One accelerator in three regimes, {quarter} (means; an hour in USD)"
+    table = Table(title, heads, narrow=True, name="regimes")
 
     def row(label: str, cells: list[Cell]) -> None:
         zero = [cell.value == cell.error == 0 for cell in cells]
