@@ -149,17 +149,22 @@ def _indices(summary: xr.Dataset) -> dict[str, dict[Any, int]]:
     }
 
 
-def _spread(summary: xr.Dataset, name: str, at: dict[str, Any]) -> float:
+def _spread(
+    summary: xr.Dataset, indices: dict[str, dict[Any, int]], name: str, at: dict[str, Any]
+) -> float:
     """Width from p5 to p95 of what a quantile or mean is of; 0 where it is not known."""
     output, _, statistic = name.rpartition("_")
     if statistic not in ("quantile", "mean"):
         return 0.0
     for suffix, factor in (("_quantile", 1.0), ("_sd", WIDTH_OF_SD)):
-        if output + suffix in summary:
-            found = summary[output + suffix]
-            labels = {dim: at[str(dim)] for dim in found.dims if dim != "quantile"}
-            values = found.sel(labels).values
-            low = float(values.min()) if values.ndim else 0.0
+        variable = summary.variables.get(output + suffix)
+        if variable is not None:
+            index = tuple(
+                slice(None) if dim == "quantile" else indices[str(dim)][at[str(dim)]]
+                for dim in variable.dims
+            )
+            values = variable.values[index]
+            low = float(values.min()) if np.ndim(values) else 0.0
             high = float(values.max())
             is_finite = math.isfinite(low) and math.isfinite(high)
             return factor * (high - low) if is_finite else 0.0
@@ -195,7 +200,7 @@ class Reader:
         index = tuple(indices[str(dim)][at[str(dim)]] for dim in values.dims)
         value, error = float(values.values[index]), float(errors.values[index])
         unit, worst = str(values.attrs["units"]), self._worst(summary, name, index)
-        spread = 0.0 if draws else _spread(summary, name, at)
+        spread = 0.0 if draws else _spread(summary, indices, name, at)
         return Cell(value, error, unit, scale, draws, missing, infinite, worst, spread)
 
     def _worst(self, summary: xr.Dataset, name: str, index: tuple[int, ...]) -> float:
