@@ -60,7 +60,8 @@ def unknown_labels(tree: Tree, ds: xr.Dataset) -> list[str]:
         for dim, label in zip(dims, reference.labels, strict=True):
             known = [str(value) for value in ds[dim].values]
             if label not in known:
-                unknown.append(f"{label}{nearest(label, known)}")
+                hint = nearest(label, known)
+                unknown.append(label + (hint if "did you mean" in hint else ""))
     return list(dict.fromkeys(unknown))
 
 

@@ -62,11 +62,13 @@ def claims(ds: xr.Dataset) -> tuple[Answer, ...]:
     reader = Reader(ds, xr.Dataset(), Selection())
     lines: list[str] = []
     found = list(_answers(reader))
+    if not found:
+        message = "this Dataset holds no claims: there was no claims.toml"
+        raise InputError([Fault(Location("claims"), "", message)])
     if reader.asked.answer(lines.append):
         found = list(_answers(reader))
-    elif not found or lines:
-        message = "; ".join(lines) or "this Dataset holds no claims: there was no claims.toml"
-        raise InputError([Fault(Location("claims"), "", message)])
+    if reader.asked.lacking_values:
+        raise InputError([Fault(Location("claims"), "", "; ".join(lines))])
     return tuple(answer for answer, _ in found)
 
 
@@ -108,7 +110,8 @@ def _answers(reader: Reader) -> Iterator[tuple[Answer, list[Cell | str]]]:
         labels = {label for tree in trees for ref in references(tree) for label in ref.labels}
         if chosen and not chosen & labels:
             continue
-        yield _answer(reader, claim, [x for t in trees for x in unknown_labels(t, reader.ds)])
+        unknown = dict.fromkeys(x for tree in trees for x in unknown_labels(tree, reader.ds))
+        yield _answer(reader, claim, list(unknown))
 
 
 def _answer(

@@ -131,9 +131,7 @@ def of_exposure(run: FullRun) -> Estimator:
         if quantity == "hosted_gw":  # of moments; sums over labs are formed of them
             sums = run.mean_of_32(whole)
             is_sum = whole.lab == "All labs"
-            means[quantity]["error"] = xr.where(
-                is_sum, sums.error, means[quantity].error
-            )
+            means[quantity]["error"] = xr.where(is_sum, sums.error, means[quantity].error)
 
     def estimate(key: Key) -> tuple[float, float, float]:
         quantity, row, column = key
