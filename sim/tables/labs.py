@@ -192,8 +192,8 @@ def _final_run(reader: Reader) -> str:
     run = reader.cell("run_cost_usd_mean", 1e-9)
     labs = reader.labels("lab")
     costs = {n: reader.cell("generation_cost_busd_mean", lab=lab).value for lab, n in labs}
-    larger = [name for name, cost in costs.items() if 1e-9 * run.value < cost]
-    if not larger:
+    smaller = [name for name, cost in costs.items() if 1e-9 * run.value >= cost]
+    if len(smaller) == len(costs):
         return ""
-    where = "" if len(larger) == len(costs) else f" of {', '.join(larger)}"
-    return f"; of it the final run{where} {plus_minus(run)} bn (mean)"
+    but = f"; not of {', '.join(smaller)}, which spend less" if smaller else ""
+    return f"; of it the final run {plus_minus(run)} bn (mean{but})"
