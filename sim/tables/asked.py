@@ -8,7 +8,7 @@ from collections.abc import Callable
 import xarray as xr
 
 from sim.common.errors import InputError
-from sim.model.catalogue import OUTPUTS
+from sim.model.catalogue import DIMS, OUTPUTS
 from sim.model.values import Tree, parse
 from sim.simulation.redraw import redraw
 from sim.statistics.datasets import REPLICATE_MEAN
@@ -31,11 +31,12 @@ class AskedStatistics:
     def __init__(self, ds: xr.Dataset) -> None:
         self.ds = ds
         self.lacking: dict[str, set[float]] = {}
+        self.quarters: dict[str, set[str]] = {}  # of the outputs, ever asked for
         self.summaries: dict[str, xr.Dataset] = {}
         self.lacking_values: dict[str, Tree] = {}
         self.values: dict[str, DrawnValue] = {}
 
-    def find(self, name: str, level: float | None) -> xr.Dataset | None:
+    def find(self, name: str, level: float | None, quarter: str | None = None) -> xr.Dataset | None:
         """The summary with a statistic, such as `arr_quantile`; None where it is not known yet.
 
         Raises:
@@ -46,9 +47,15 @@ class AskedStatistics:
             raise KeyError(name)
         summary = self.summaries.get(output)
         levels = {level} if statistic == "quantile" and level is not None else set()
-        if summary is not None and levels <= set(summary["quantile"].values.tolist()):
+        quarters = {quarter} if quarter is not None and "quarter" in DIMS[output] else set()
+        if (
+            summary is not None
+            and levels <= set(summary["quantile"].values.tolist())
+            and quarters <= self.quarters.get(output, set())
+        ):
             return summary if name in summary else None
         self.lacking.setdefault(output, set()).update(levels)
+        self.quarters.setdefault(output, set()).update(quarters)
         return None
 
     def value(self, text: str) -> DrawnValue | None:
@@ -80,7 +87,8 @@ class AskedStatistics:
             drawn = self._drawn(group, absent)
             for name in group:
                 if name in drawn:
-                    self.summaries[name] = summarise(drawn, [name], quantiles=levels)
+                    some = self._of_quarters(drawn, name)
+                    self.summaries[name] = summarise(some, [name], quantiles=levels)
         drawn = self._drawn(formed, absent)
         for text, tree in values.items():
             if all(name in drawn for name in names_needed([tree])):
@@ -88,6 +96,14 @@ class AskedStatistics:
         if absent:
             note(f"{', '.join(absent)}: not in the tables. {next(iter(absent.values()))}")
         return bool(self.summaries or self.values)
+
+    def _of_quarters(self, drawn: xr.Dataset, name: str) -> xr.Dataset:
+        """The quarters of an output that were asked for: of others nothing has to be sorted."""
+        if not self.quarters.get(name):
+            return drawn
+        parts = [n for n in drawn.data_vars if n == name or str(n).startswith(f"{name}_")]
+        shared = [n for n in ("replicate_count",) if n in drawn]
+        return drawn[[*parts, *shared]].sel(quarter=sorted(self.quarters[name]))
 
     def _drawn(self, names: list[str], absent: dict[str, str]) -> xr.Dataset:
         """The run with draws of these variables; those that it cannot get go into `absent`."""

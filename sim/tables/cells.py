@@ -192,7 +192,7 @@ class Reader:
         missing = NOT_REPORTED if at.get("lab") in self.silent else "nan"
         summary, indices, level = self.summary, self.indices, at.get("quantile")
         if name not in summary or level not in (None, *indices.get("quantile", ())):
-            asked = self.asked.find(name, level)
+            asked = self.asked.find(name, level, at.get("quarter"))
             if asked is None:
                 return Cell(math.nan, math.nan, "", scale, missing=NOT_KEPT)
             summary, indices = asked, _indices(asked)
