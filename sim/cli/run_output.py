@@ -86,7 +86,7 @@ def print_run(
     terminal.say()
     for table in tables.headline_tables(ds, summary, selection, terminal.warn, names):
         terminal.show(table)
-    for line in tables.quality(ds, summary):
+    for line in tables.quality(ds, summary, selection):
         terminal.say(plain(line), "dim")
 
 
@@ -138,5 +138,5 @@ def document(
         "folder": str(folder),
         **({"until": json_attribute(ds, "until")} if "until" in ds.attrs else {}),
         "tables": [table.data() for table in shown],
-        "remarks": [*remarks, *tables.warnings(ds), *tables.quality(ds, summary)],
+        "remarks": [*remarks, *tables.warnings(ds), *tables.quality(ds, summary, selection)],
     }

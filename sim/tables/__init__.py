@@ -99,10 +99,14 @@ def warnings(ds: xr.Dataset) -> list[str]:
     return [f"{line} {ds.attrs['draws_not_finite_why']}".rstrip()]
 
 
-def quality(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
-    """Remarks on errors, heavy tails and questionable draws."""
+def quality(ds: xr.Dataset, summary: xr.Dataset, selection: Selection | None = None) -> list[str]:
+    """Remarks on errors, heavy tails and questionable draws; of labs, of the selected ones."""
     errors = describe_errors(ds.sizes["draw"], sampler_of(ds))
-    return [errors, *_heavy_tails(ds, summary), *_questionable(ds, summary)]
+    return [
+        errors,
+        *_heavy_tails(ds, summary),
+        *_questionable(ds, summary, selection or Selection()),
+    ]
 
 
 def describe_errors(draws: int, sampler: str) -> str:
@@ -116,7 +120,7 @@ def describe_errors(draws: int, sampler: str) -> str:
     return "±: Monte Carlo standard error, from independent replicates."
 
 
-def _questionable(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
+def _questionable(ds: xr.Dataset, summary: xr.Dataset, selection: Selection) -> list[str]:
     """Remarks on the number and reasons of questionable draws.
 
     Also on what they move, or on whether they are left out.
@@ -131,7 +135,7 @@ def _questionable(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
         )
     elif count:
         lines.append(
-            f"Questionable draws, kept: {count:,} of {draws:,}{_reasons_and_moves(ds)}"
+            f"Questionable draws, kept: {count:,} of {draws:,}{_reasons_and_moves(ds, selection)}"
             " (--drop-questionable leaves them out)."
         )
     if hours:
@@ -142,14 +146,14 @@ def _questionable(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
     return lines
 
 
-def _reasons_and_moves(ds: xr.Dataset) -> str:
+def _reasons_and_moves(ds: xr.Dataset, selection: Selection) -> str:
     """Counts of questionable draws by reason, and shares of draws with and without them.
 
     "" where draws are neither kept nor can be made again.
     """
     moved = {"P(inference margin >= hurdle)": ("p_margin_above_hurdle", "")}
     for lab, name in display_names(ds, "lab").items():
-        if lab in named_labs(ds):
+        if lab in named_labs(ds) and lab in (selection.labs or (lab,)):
             moved[f"{name}'s P(paid >= hurdle)"] = ("p_lab_margin_above_hurdle", lab)
     try:
         drawn = redraw(ds, [*QUESTIONABLE, "inference_gross_margin", "lab_paid_margin"])
