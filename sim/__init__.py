@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from sim.statistics.scenarios import of_scenario as of_scenario
     from sim.statistics.summary import summarise as summarise
     from sim.store.reader import open_run as open_run
+    from sim.tables.claims import claims as claims
 
 _HOMES = {
+    "claims": "sim.tables.claims",
     "load": "sim.parameters.loading",
     "open_run": "sim.store.reader",
     "of_scenario": "sim.statistics.scenarios",
@@ -52,6 +54,7 @@ __all__ = [
     "RunError",
     "Scenario",
     "__version__",
+    "claims",
     "load",
     "of_scenario",
     "open_run",

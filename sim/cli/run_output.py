@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.cli.printing import say
 from sim.common.text import paragraph, plain
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from sim.parameters.scenario import Override, Scenario
-    from sim.tables import Selection
+    from sim.tables import Selection, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +58,13 @@ def select(
 
 
 def print_run(
-    ds: xr.Dataset, summary: xr.Dataset, description: Description, selection: Selection
+    ds: xr.Dataset,
+    summary: xr.Dataset,
+    description: Description,
+    selection: Selection,
+    names: Sequence[str] = (),
 ) -> None:
-    """Print what a run is, its tables, and remarks on its draws."""
+    """Print what a run is, its tables, or those of the names, and remarks on its draws."""
     from sim import tables
     from sim.cli import terminal
     from sim.simulation import until
@@ -76,9 +84,9 @@ def print_run(
     for line in until.remarks(ds):
         terminal.say(f"  {plain(line)}")
     terminal.say()
-    for table in tables.headline_tables(ds, summary, selection, terminal.warn):
+    for table in tables.headline_tables(ds, summary, selection, terminal.warn, names):
         terminal.show(table)
-    for line in tables.quality(ds, summary):
+    for line in tables.quality(ds, summary, selection):
         terminal.say(plain(line), "dim")
 
 
@@ -93,12 +101,24 @@ def print_folder(folder: Path, *notes: str) -> None:
     terminal.say_headed(f"{folder}/", text, unbroken=True)
 
 
+def print_csv(shown: Sequence[Table]) -> None:
+    """Print the cells of tables as CSV: a line for each, values unscaled, with error and unit."""
+    columns = ("table", "row", "column", "value", "error", "unit", "text")
+    lines = io.StringIO()
+    writer = csv.DictWriter(lines, columns, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for table in shown:
+        writer.writerows({"table": table.name, **cell} for cell in table.data()["cells"])
+    say(lines.getvalue().rstrip("\n"))
+
+
 def document(
     ds: xr.Dataset,
     summary: xr.Dataset,
     description: Description,
     selection: Selection,
     folder: Path,
+    names: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What `print_run` prints, for JSON."""
     from sim import tables
@@ -106,7 +126,7 @@ def document(
     from sim.simulation import until
     from sim.statistics.datasets import json_attribute
 
-    shown = tables.headline_tables(ds, summary, selection, terminal.warn)
+    shown = tables.headline_tables(ds, summary, selection, terminal.warn, names)
     remarks = [*description.remarks, *until.remarks(ds)]
     names = ("scenario", "digest", "draws", "sampler", "view", "rental_mode", "uncertainty")
     return {
@@ -118,5 +138,5 @@ def document(
         "folder": str(folder),
         **({"until": json_attribute(ds, "until")} if "until" in ds.attrs else {}),
         "tables": [table.data() for table in shown],
-        "remarks": [*remarks, *tables.warnings(ds), *tables.quality(ds, summary)],
+        "remarks": [*remarks, *tables.warnings(ds), *tables.quality(ds, summary, selection)],
     }

@@ -27,8 +27,8 @@ MOST_EXTENDED = 50  # files that extend one another
 def load(path: str | Path, set: Mapping[str, Any] | None = None) -> Scenario:
     """Read a parameter file with all that belongs to it.
 
-    That is everything it extends, and the labs, landlords, sources and published figures beside the
-    root.
+    That is everything it extends, and the labs, landlords, sources, published figures and claims
+    beside the root.
 
     Args:
         path: A TOML file (see `params/base.toml`).
@@ -117,6 +117,8 @@ def _load(path: Path, changes: dict[str, Any], faults: list[Fault]) -> Scenario 
     sources = read_toml(root.parent / "sources.toml", faults)
     figures = root.parent / "published.toml"
     statements = read_toml(figures, faults) if os.path.lexists(figures) else None
+    claims = root.parent / "claims.toml"
+    claimed = read_toml(claims, faults) if os.path.lexists(claims) else None
     is_complete = sources is not None and all(all(known.values()) for known in parties.values())
     if _is_hidden(path):
         message = "a scenario's file cannot begin with a dot: its runs would be hidden too"
@@ -127,6 +129,7 @@ def _load(path: Path, changes: dict[str, Any], faults: list[Fault]) -> Scenario 
         statements,
         tuple(overrides),
         tuple(str(file) for file in files),
+        claimed,
     )
     if scenario is None:
         return None

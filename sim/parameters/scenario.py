@@ -121,6 +121,33 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherSource:
+    """What another source says about a claim, with its date and grade."""
+
+    text: str
+    source: str
+    date: str
+    grade: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claim of the source document, and what of it the model can answer.
+
+    `expression` is a value in `unit`, `event` what has to happen for the claim to hold
+    (`model.values`); both may be "".
+    """
+
+    number: str
+    text: str
+    expression: str
+    unit: str
+    event: str
+    note: str
+    others: tuple[OtherSource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Override:
     """A number that an overlay or `--set` changed."""
 
@@ -154,6 +181,7 @@ class Scenario:
     sources: dict[str, dict[str, str]]
     correlations: tuple[Group, ...] = ()
     published: tuple[Statement, ...] = ()
+    claims: tuple[Claim, ...] = ()
     overrides: tuple[Override, ...] = ()
     remarks: tuple[str, ...] = ()
     files: tuple[str, ...] = field(default=(), compare=False)

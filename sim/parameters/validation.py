@@ -11,7 +11,7 @@ from sim.distributions.domain import probabilities_outside
 from sim.distributions.landlord_capex import FISCAL_YEAR_END, FiscalYears, SharedSpread
 from sim.distributions.quantile_tables import TooRoughError, check_drawable, find_reach
 from sim.model.dims import LOADINGS
-from sim.parameters import correlation_groups, published, rules, sweep_axes
+from sim.parameters import claims, correlation_groups, published, rules, sweep_axes
 from sim.parameters.document import Document
 from sim.parameters.fields import GROUPS, LAB_FIELDS, LANDLORD_FIELDS
 from sim.parameters.merged_files import MergedFiles
@@ -32,6 +32,7 @@ def build_scenario(
     statements: Document | None,
     overrides: tuple[Override, ...],
     files: tuple[str, ...],
+    claimed: Document | None = None,
 ) -> Scenario | None:
     """The scenario of merged files.
 
@@ -41,6 +42,7 @@ def build_scenario(
         statements: The published figures, as `published.toml` has them.
         overrides: The numbers that overlays and `--set` changed.
         files: The paths of all files.
+        claimed: The claims of the source document, as `claims.toml` has them.
 
     Returns:
         The scenario, or None if there are faults.
@@ -68,6 +70,7 @@ def build_scenario(
         else ()  # a member that seems unknown may be one with faults
     )
     figures = published.read_statements(statements, merged.sources, faults)
+    answered = claims.read_claims(claimed, figures, merged.sources, faults)
     if len(faults) > before or not merged.is_complete:
         return None
     return Scenario(
@@ -83,6 +86,7 @@ def build_scenario(
         sources=dict(merged.sources),
         correlations=correlations,
         published=figures,
+        claims=answered,
         overrides=overrides,
         remarks=(
             *_remark_on_named_labs(settings.named_labs, labs),

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from sim.model.dims import REFERENCE_QUARTER
+from sim.model.dims import QUARTERS, REFERENCE_QUARTER
 from sim.plots.style import (
     VERMILION,
     Estimate,
@@ -24,8 +24,9 @@ from sim.plots.style import (
     new_figure,
     text_width,
 )
-from sim.statistics.datasets import last
+from sim.statistics.datasets import REPLICATE_MEAN, last
 from sim.statistics.estimators import mean_with_error
+from sim.statistics.moments import mean_of_moments, mean_of_replicates
 from sim.statistics.replicates import replicated, replicates_of, sampler_of
 
 CELL_WIDTH, CELL_HEIGHT = 0.74, 0.32  # inches
@@ -55,8 +56,8 @@ def exposure(ds: xr.Dataset) -> Figure:
     """Heat maps of hosted gigawatts and obligations, labs by landlords.
 
     Args:
-        ds: What `sim.simulate` gives, with the draws of `gw`; without them the map of gigawatts is
-            left out.
+        ds: What `sim.simulate` gives, with draws or moments of `facility_gw`; without them the map
+            of gigawatts is left out.
 
     Returns:
         A figure with labs as rows and landlords as columns, sums at the ends, zeros left blank and
@@ -130,20 +131,30 @@ def exposure_estimates(ds: xr.Dataset) -> Estimates:
 
 
 def _heat_maps(ds: xr.Dataset) -> list[HeatMap]:
-    return [_hosted(ds), _owed(ds)] if "gw" in ds else [_owed(ds)]
+    has_gigawatts = "facility_gw" in ds or "facility_gw" + REPLICATE_MEAN in ds
+    return [_hosted(ds), _owed(ds)] if has_gigawatts else [_owed(ds)]
 
 
 def _hosted(ds: xr.Dataset) -> HeatMap:
-    """Hosted gigawatts at the reference quarter, by the shares of 2026."""
-    gw = last(ds[["gw"]].sel(quarter=REFERENCE_QUARTER), "gw")
+    """Facility gigawatts hosted at the reference quarter, by the shares of 2026."""
     shares = ds["host_share_2026"].values
-    mean, error = (values[:-1] for values in _means(ds, gw))
+    if "facility_gw" in ds:
+        gw = last(ds[["facility_gw"]].sel(quarter=REFERENCE_QUARTER), "facility_gw")
+        mean, error = (values[:-1] for values in _means(ds, gw))
+        sums = _means(ds, shares.T @ gw)
+    else:
+        at = QUARTERS.index(REFERENCE_QUARTER)
+        mean, error = (values[:, at] for values in mean_of_moments(ds, "facility_gw"))
+        hosted = ds["facility_gw" + REPLICATE_MEAN].values[:, :, at] @ shares
+        sums = mean_of_replicates(
+            np.concatenate([hosted, hosted.sum(axis=1, keepdims=True)], axis=1), ds
+        )
     return HeatMap(
         "hosted_gw",
         f"Facility gigawatts hosted at the end of {REFERENCE_QUARTER} (GW)",
         (shares * mean[:, None], shares * error[:, None]),
         (shares.sum(axis=1) * mean, shares.sum(axis=1) * error),
-        {ALL_LABS: _means(ds, shares.T @ gw)},
+        {ALL_LABS: sums},
     )
 
 

@@ -54,7 +54,7 @@ def gigawatts(ds: xr.Dataset) -> Figure:
     rows = math.ceil(len(labs) / COLUMNS)
     width, foot = 10.0, caption_height(caption, 10.0) + 0.35
     height = 0.65 + 2.55 * rows + foot
-    figure = new_figure(width, height, "Facility gigawatts by lab, end of quarter", caption)
+    figure = new_figure(width, height, "Gigawatts by lab as stated, end of quarter", caption)
     grid = figure.subplots(rows, COLUMNS, squeeze=False)
     figure.subplots_adjust(
         left=0.06, right=0.985, top=1 - 0.85 / height, bottom=foot / height, hspace=0.42, wspace=0.2
@@ -76,7 +76,7 @@ def gigawatts(ds: xr.Dataset) -> Figure:
         name = fit(names[i], axes.get_position().width * width, 10.5)
         axes.set_title(name, loc="left", fontsize=10.5)
         if i % COLUMNS == 0:
-            axes.set_ylabel("GW", fontsize=9)
+            axes.set_ylabel("stated GW", fontsize=9)
     for (_, threshold, lab, _), estimate in estimates.items():
         axes = grid.flat[labs.index(lab)]
         axes.axhline(float(threshold), color=VERMILION, linewidth=1.1, linestyle="--")

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from sim.model.dims import QUARTERS, REFERENCE_QUARTER
+from sim.model.dims import QUARTERS, REFERENCE_QUARTER, REGIMES
 from sim.plots.style import (
     BLUE,
     GREY,
@@ -27,6 +27,7 @@ from sim.plots.style import (
 from sim.statistics.datasets import indicators, last
 from sim.statistics.replicates import replicates_of
 
+TRAINING = "gross_margin"  # of which one regime is a panel
 PANELS = (  # output, probability of the hurdle, title
     ("inference_gross_margin", "p_margin_above_hurdle", "Online inference, paid traffic"),
     (
@@ -35,38 +36,47 @@ PANELS = (  # output, probability of the hurdle, title
         "Online inference, loaded: with free tier, revenue share, serving overhead",
     ),
     ("fine_tune_gross_margin", "p_fine_tune_margin_above_hurdle", "Fine-tuning"),
+    (
+        TRAINING,
+        "",
+        "Frontier training: research compute and staff against the inference profit of a generation"
+        " over its life",
+    ),
 )
 ENDS = (  # quarter, colour, height of its bar over that of the density
     (REFERENCE_QUARTER, BLUE, -0.10),
     (QUARTERS[-1], ORANGE, -0.21),
 )
-LOWEST, HIGHEST, BINS = -0.5, 1.0, 150
+LOWEST, HIGHEST, BINS = -1.0, 1.0, 200
 
 
 def margin(ds: xr.Dataset) -> Figure:
-    """Densities of the three gross margins, 2026Q4 and 2027Q4.
+    """Densities of the gross margin of each regime, 2026Q4 and 2027Q4.
 
     Args:
         ds: What `sim.simulate` gives, with the draws of the margins.
 
     Returns:
-        A figure of three panels, the hurdle marked and P(margin >= hurdle) written in each.
+        A figure of four panels, the hurdle marked and P(margin >= hurdle) written in each: of
+        inference, also with all that it bears, of fine-tuning, and of frontier training, that of
+        the generation launched in 2026Q4.
     """
     hurdle = float(np.median(ds["hurdle_margin"].values))
     caption = (
         f"{describe_run(ds)}\n"
         "Dots: median. Bars: 5th to 95th percentile. ±: Monte Carlo standard error."
     )
-    figure = new_figure(8.0, 7.2, "Gross margin by regime", caption)
+    figure = new_figure(8.0, 9.2, "Gross margin by regime", caption)
     panels = figure.subplots(len(PANELS), 1, sharex=True)
-    figure.subplots_adjust(left=0.04, right=0.965, top=0.90, bottom=0.125, hspace=0.34)
+    figure.subplots_adjust(left=0.04, right=0.965, top=0.92, bottom=0.10, hspace=0.34)
     estimates = margin_estimates(ds)
     for axes, (output, probability, title) in zip(panels, PANELS, strict=True):
         labels = [
-            f"{quarter}:  P(margin ≥ hurdle) {format_equation(estimates[probability, quarter], ds)}"
+            f"{quarter}:  P(margin ≥ hurdle) {format_equation(estimates[key], ds)}"
             for quarter, *_ in ENDS
+            if (key := (probability or output, quarter)) in estimates
         ]
-        _draw_panel(axes, last(ds, output), labels)
+        _draw_panel(axes, _draws(ds, output), labels)
         axes.axvline(hurdle, color=VERMILION, linewidth=1.4, linestyle="--")
         axes.set_title(title, loc="left", fontsize=10.5)
     panels[0].text(
@@ -82,22 +92,34 @@ def margin(ds: xr.Dataset) -> Figure:
 def margin_estimates(ds: xr.Dataset) -> Estimates:
     """P(margin >= hurdle) of each margin and quarter in the figure."""
     replicates = replicates_of(ds)
-    reached = indicators(ds, [probability for _, probability, _ in PANELS])
-    return {
+    reached = indicators(ds, [probability for _, probability, _ in PANELS if probability])
+    training = _draws(ds, TRAINING)[QUARTERS.index(REFERENCE_QUARTER)]
+    of_training = estimate_probability(
+        training >= last(ds, "hurdle_margin"), ~np.isnan(training), replicates
+    )
+    estimates: Estimates = {
         (probability, quarter): estimate_probability(
             happens[QUARTERS.index(quarter)], valid[QUARTERS.index(quarter)], replicates
         )
         for probability, (happens, valid) in reached.items()
         for quarter, *_ in ENDS
     }
+    return {**estimates, (TRAINING, REFERENCE_QUARTER): of_training}
+
+
+def _draws(ds: xr.Dataset, output: str) -> NDArray[Any]:
+    """Draws [quarter, draw] of a panel."""
+    draws = last(ds, output)
+    return draws[:, REGIMES.index("frontier_training")] if output == TRAINING else draws
 
 
 def _draw_panel(axes: Axes, draws: NDArray[Any], labels: list[str]) -> None:
-    """Draw densities and quantiles of a margin [quarter, draw]."""
+    """Draw densities and quantiles of a margin [quarter, draw], of a quarter for each label."""
     tidy(axes)
     edges = np.linspace(LOWEST, HIGHEST, BINS + 1)
     top = 0.0
-    for (quarter, colour, _), label in zip(ENDS, labels, strict=True):
+    ends = ENDS[: len(labels)]
+    for (quarter, colour, _), label in zip(ends, labels, strict=True):
         values = draws[QUARTERS.index(quarter)]
         counts, _ = np.histogram(values, edges)
         density = counts / (values.size * np.diff(edges))
@@ -105,12 +127,15 @@ def _draw_panel(axes: Axes, draws: NDArray[Any], labels: list[str]) -> None:
         axes.stairs(density, edges, color=colour, linewidth=1.6, label=label)
         if quarter == REFERENCE_QUARTER:
             axes.stairs(density, edges, color=colour, fill=True, alpha=0.15)
-    for quarter, colour, below in ENDS:
-        p5, p50, p95 = np.quantile(draws[QUARTERS.index(quarter)], [0.05, 0.5, 0.95])
+    for quarter, colour, below in ends:
+        values = np.maximum(draws[QUARTERS.index(quarter)], LOWEST - 1.0)  # which may be infinite
+        p5, p50, p95 = np.quantile(values, [0.05, 0.5, 0.95])
         axes.plot(
             [max(p5, LOWEST), p95], [below * top] * 2, color=colour, linewidth=3,
             solid_capstyle="butt",
         )  # fmt: skip
+        if p50 < LOWEST:
+            continue
         axes.plot(p50, below * top, "o", color=colour, markersize=6)
     axes.set_ylim(-0.30 * top, 1.12 * top)
     axes.set_yticks([])
@@ -118,8 +143,11 @@ def _draw_panel(axes: Axes, draws: NDArray[Any], labels: list[str]) -> None:
     axes.legend(loc="upper left", frameon=False, fontsize=9, handlelength=1.2)
     share_below = float((draws[QUARTERS.index(REFERENCE_QUARTER)] < LOWEST).mean())
     if share_below >= 0.001:
+        # Beside the only bar, which may reach the left end.
+        below = -0.02 if len(ends) > 1 else -0.15
         axes.text(
-            LOWEST, -0.02 * top,
+            LOWEST,
+            below * top,
             f"◂ {REFERENCE_QUARTER}: {100 * share_below:.1f} % of draws are lower",
             fontsize=8, color=GREY, va="top", ha="left",
         )  # fmt: skip

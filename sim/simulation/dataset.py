@@ -240,12 +240,13 @@ def _attributes(state: SimulationState) -> dict[str, Any]:
         "commit": commit(),
         "sources": json.dumps(scenario.sources_used()),
         "as_of": json.dumps({name: q.as_of for name, q in scenario.quantities.items() if q.as_of}),
+        "claims": json.dumps([asdict(claim) for claim in scenario.claims]),
+        "parameters": json.dumps(scenario.resolved()),
+        "keep": json.dumps(options.keep),
         "published": json.dumps(
             [
                 {**asdict(statement), "grade": scenario.sources[statement.source].get("grade", "")}
                 for statement in scenario.published
             ]
         ),
-        "parameters": json.dumps(scenario.resolved()),
-        "keep": json.dumps(options.keep),
     }

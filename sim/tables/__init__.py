@@ -5,21 +5,36 @@ Every number stands above its Monte Carlo standard error and is rounded by it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import math
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from sim.common.errors import InputError
 from sim.model.catalogue import OUTPUTS
-from sim.statistics.datasets import draws_of
-from sim.statistics.replicates import fewest_draws, sampler_of
+from sim.model.dims import QUARTERS, REFERENCE_QUARTER
+from sim.simulation.redraw import redraw
+from sim.statistics.datasets import display_names, draws_of, indicators, last, named_labs
+from sim.statistics.estimators import probability_with_error
+from sim.statistics.replicates import fewest_draws, replicates_of, sampler_of
 from sim.statistics.tails import OWNED, WORST, WORST_SHARE
-from sim.tables import build, labs, landlords, published, token
-from sim.tables.cells import LARGEST_ERROR_OF_SPREAD, LAST_QUARTER, Cell, Reader, Selection, Table
+from sim.tables import build, claims, labs, landlords, published, token
+from sim.tables.cells import (
+    LARGEST_ERROR_OF_SPREAD,
+    LAST_QUARTER,
+    Cell,
+    Reader,
+    Selection,
+    Table,
+    plus_minus,
+    share_of_draws,
+)
 
 __all__ = [
     "LAST_QUARTER",
+    "NAMES",
     "Cell",
     "Selection",
     "Table",
@@ -28,6 +43,13 @@ __all__ = [
     "quality",
     "warnings",
 ]
+PARTS = (token, build, labs, landlords, published, claims)
+NAMES = {name: shows for part in PARTS for name, shows in part.NAMES.items()}
+QUESTIONABLE = {  # output -> the reason for which a draw is questionable
+    "speed_unreachable": "a promised speed is out of reach",
+    "demand_exceeds_capacity": "demand exceeds a lab's capacity in some quarter",
+    "pue_above_capacity_ratio": "pue is above the capacity ratio",
+}
 FEWEST_FOR_SPREAD = 1024  # draws from which on an sd should have settled
 
 
@@ -36,28 +58,33 @@ def headline_tables(
     summary: xr.Dataset,
     selection: Selection | None = None,
     note: Callable[[str], None] = lambda line: None,
+    names: Sequence[str] = (),
 ) -> list[Table]:
     """The tables of a run, narrowed to a selection.
 
-    Where labs are selected, their tables are shown, where landlords are, theirs, else all tables.
-    Statistics that the summary lacks are of draws that are made again; `note` is called with a line
-    where that takes long, or cannot be done.
+    Where labs are selected, their tables are shown, where landlords are, theirs, else all tables;
+    or those of `names` (of `NAMES`). Statistics that the summary lacks are of draws that are made
+    again; `note` is called with a line where that takes long, or cannot be done.
     """
     reader = Reader(ds, summary, selection or Selection())
-    tables = _tables(reader)
-    return _tables(reader) if reader.asked.answer(note) else tables
+    tables = _tables(reader, names)
+    return _tables(reader, names) if reader.asked.answer(note) else tables
 
 
-def _tables(reader: Reader) -> list[Table]:
-    """The tables of a reader's selection."""
+def _tables(reader: Reader, names: Sequence[str]) -> list[Table]:
+    """The tables of a reader's selection, or those of the names, in their order."""
+    if names:
+        parts = [part for part in PARTS if set(names) & set(part.NAMES)]
+        made = [table for part in parts for table in part.tables(reader) if table.rows]
+        return [table for name in names for table in made if table.name == name]
     selection = reader.selection
     everything = not selection.labs and not selection.landlords
-    tables = token.tables(reader) if everything else []
+    parts = [token] if everything else []
     if everything or selection.labs:
-        tables += [*build.tables(reader), *labs.tables(reader)]
+        parts += [build, labs]
     if everything or selection.landlords:
-        tables += landlords.tables(reader)
-    return [table for table in tables + published.tables(reader) if table.rows]
+        parts += [landlords]
+    return [table for part in (*parts, published) for table in part.tables(reader) if table.rows]
 
 
 def warnings(ds: xr.Dataset) -> list[str]:
@@ -72,10 +99,14 @@ def warnings(ds: xr.Dataset) -> list[str]:
     return [f"{line} {ds.attrs['draws_not_finite_why']}".rstrip()]
 
 
-def quality(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
-    """Remarks on errors, heavy tails and questionable draws."""
+def quality(ds: xr.Dataset, summary: xr.Dataset, selection: Selection | None = None) -> list[str]:
+    """Remarks on errors, heavy tails and questionable draws; of labs, of the selected ones."""
     errors = describe_errors(ds.sizes["draw"], sampler_of(ds))
-    return [errors, *_heavy_tails(ds, summary), *_questionable(ds, summary)]
+    return [
+        errors,
+        *_heavy_tails(ds, summary),
+        *_questionable(ds, summary, selection or Selection()),
+    ]
 
 
 def describe_errors(draws: int, sampler: str) -> str:
@@ -89,25 +120,23 @@ def describe_errors(draws: int, sampler: str) -> str:
     return "±: Monte Carlo standard error, from independent replicates."
 
 
-def _questionable(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
+def _questionable(ds: xr.Dataset, summary: xr.Dataset, selection: Selection) -> list[str]:
     """Remarks on the number and reasons of questionable draws.
 
-    Also on whether they are left out.
+    Also on what they move, or on whether they are left out.
     """
     count, draws = int(ds.attrs["draws_questionable"]), draws_of(ds)
     hours = round(draws * float(summary["training_share_below_zero_mean"]))
     lines = []
     if count and ds.attrs["drop_questionable"]:
         lines.append(
-            f"Questionable draws, left out: {count:,} in which the model does not fit in HBM or pue"
-            " is above the capacity ratio."
+            f"Questionable draws, left out: {count:,} in which a promised speed is out of reach,"
+            " demand exceeds a lab's capacity, or pue is above the capacity ratio."
         )
     elif count:
-        unfit = round(draws * (1.0 - float(summary["fits_in_memory_mean"])))
-        facility = round(draws * float(summary["pue_above_capacity_ratio_mean"]))
         lines.append(
-            f"Questionable draws, kept: {count:,}; in {unfit:,} the model does not fit in HBM, in"
-            f" {facility:,} pue is above the capacity ratio (--drop-questionable leaves them out)."
+            f"Questionable draws, kept: {count:,} of {draws:,}{_reasons_and_moves(ds, selection)}"
+            " (--drop-questionable leaves them out)."
         )
     if hours:
         lines.append(
@@ -115,6 +144,44 @@ def _questionable(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
             " accelerators have."
         )
     return lines
+
+
+def _reasons_and_moves(ds: xr.Dataset, selection: Selection) -> str:
+    """Counts of questionable draws by reason, and shares of draws with and without them.
+
+    "" where draws are neither kept nor can be made again.
+    """
+    moved = {"P(inference margin >= hurdle)": ("p_margin_above_hurdle", "")}
+    for lab, name in display_names(ds, "lab").items():
+        if lab in named_labs(ds) and lab in (selection.labs or (lab,)):
+            moved[f"{name}'s P(paid >= hurdle)"] = ("p_lab_margin_above_hurdle", lab)
+    try:
+        drawn = redraw(ds, [*QUESTIONABLE, "inference_gross_margin", "lab_paid_margin"])
+    except InputError:
+        return ""
+    flags = {name: last(drawn, name) for name in QUESTIONABLE}
+    reasons = {name: flag.reshape(-1, flag.shape[-1]).any(axis=0) for name, flag in flags.items()}
+    some = np.logical_or.reduce([*reasons.values()])
+    kept = "" if some.size == draws_of(ds) else f", of the first {some.size:,} draws"
+    counts = ", in ".join(
+        f"{np.count_nonzero(reasons[name]):,} {what}"
+        for name, what in QUESTIONABLE.items()
+        if reasons[name].any()
+    )
+    indicated, moves = indicators(drawn, [name for name, _ in moved.values()]), []
+    for text, (name, lab) in moved.items():
+        at = [ds["lab"].values.tolist().index(lab)] if lab else []
+        index = (*at, QUARTERS.index(REFERENCE_QUARTER))
+        happens, valid = (values[index] for values in indicated[name])
+        cells = []
+        for known in (valid & ~some, valid):
+            value, error = probability_with_error(happens, known, replicates_of(ds))
+            of = share_of_draws(ds, some.size)
+            cells.append(Cell(float(value), float(error), "1", draws=of))
+        if not any(math.isnan(cell.value) for cell in cells):
+            without, with_them = map(plus_minus, cells)
+            moves.append(f"{text} {without} instead of {with_them} %")
+    return f"; in {counts}{kept}; without them {', '.join(moves)}, {REFERENCE_QUARTER}"
 
 
 def _heavy_tails(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:

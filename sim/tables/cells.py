@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ from sim.statistics.tails import OWNED, WORST_SHARE
 from sim.tables.asked import AskedStatistics
 
 LAST_QUARTER = QUARTERS[-1]
+WIDTH_OF_SD = 3.3  # from p5 to p95, of a normal distribution
 MAX_HEAD = 18  # characters of a name in the head of a column
+SPREAD_DIGITS = 200  # parts of the spread that the digits of a value tell apart
 LARGEST_ERROR_OF_SPREAD = 0.1  # of the sd, where it has settled
 NOT_KEPT = "not kept"  # of a run that cannot be drawn again
 NOT_REPORTED = "not reported"  # of a lab without ARR; any other number that is missing is a nan
@@ -35,7 +38,8 @@ class Cell:
     there is no uncertainty, so that all draws are the same, `draws` is infinite. `missing` and
     `infinite` are shown where there is no number, or no finite one. `worst` is the share of the
     worst draws in it: a handful of draws owns a number that is marked by `*`. It is NaN where it is
-    not known how much they own.
+    not known how much they own. `spread` is the width of the distribution of which it is a
+    statistic: digits beyond a two-hundredth of it say nothing. It is 0 where it is not known.
     """
 
     value: float
@@ -46,9 +50,15 @@ class Cell:
     missing: str = "nan"
     infinite: str = "inf"
     worst: float = 0.0
+    spread: float = 0.0
+
+    def times(self, factor: float) -> Cell:
+        """The cell of a number that is so many times this one."""
+        value, error, spread = (factor * x for x in (self.value, self.error, self.spread))
+        return replace(self, value=value, error=error, spread=spread)
 
     def rounded(self) -> tuple[str, str]:
-        """The value rounded by its error, and the error."""
+        """The value rounded by its error and spread, and the error."""
         value, error = self._rounded()
         return (f"{value}*" if is_owned(self.worst) else value), error
 
@@ -65,7 +75,11 @@ class Cell:
             return f"{100 * self.value:g}", ""
         if self.draws:
             return percentage(self.value, self.error, int(self.draws))
-        return rounded_by(self.value * self.scale, self.error * self.scale)
+        value, error = rounded_by(self.value * self.scale, self.error * self.scale)
+        coarse = self.spread / SPREAD_DIGITS
+        if self.error < coarse:
+            value, _ = rounded_by(self.value * self.scale, coarse * self.scale)
+        return value, error
 
     def data(self) -> dict[str, Any]:
         """The cell for JSON: unscaled, with a text where not finite."""
@@ -101,7 +115,7 @@ class Table:
     Each row begins with a label.
 
     Errors stand below their values, or beside them where the table is `narrow`. A gap follows each
-    of the row numbers in `rules`, which count from 1.
+    of the row numbers in `rules`, which count from 1. `sim show` knows it by its name.
     """
 
     title: str
@@ -110,6 +124,7 @@ class Table:
     remarks: list[str] = field(default_factory=list)
     rules: list[int] = field(default_factory=list)
     narrow: bool = False
+    name: str = ""
 
     def data(self) -> dict[str, Any]:
         """The table for JSON: values unscaled, with errors and units."""
@@ -123,7 +138,7 @@ class Table:
                     cells.append({**row_name, "column": column, **cell.data()})
                 elif cell not in ("", "-"):
                     cells.append({**row_name, "column": column, "text": cell})
-        return {"title": self.title, "cells": cells, "remarks": self.remarks}
+        return {"name": self.name, "title": self.title, "cells": cells, "remarks": self.remarks}
 
 
 def _indices(summary: xr.Dataset) -> dict[str, dict[Any, int]]:
@@ -132,6 +147,28 @@ def _indices(summary: xr.Dataset) -> dict[str, dict[Any, int]]:
         str(dim): {label: i for i, label in enumerate(summary[dim].values.tolist())}
         for dim in summary.dims
     }
+
+
+def _spread(
+    summary: xr.Dataset, indices: dict[str, dict[Any, int]], name: str, at: dict[str, Any]
+) -> float:
+    """Width from p5 to p95 of what a quantile or mean is of; 0 where it is not known."""
+    output, _, statistic = name.rpartition("_")
+    if statistic not in ("quantile", "mean"):
+        return 0.0
+    for suffix, factor in (("_quantile", 1.0), ("_sd", WIDTH_OF_SD)):
+        variable = summary.variables.get(output + suffix)
+        if variable is not None:
+            index = tuple(
+                slice(None) if dim == "quantile" else indices[str(dim)][at[str(dim)]]
+                for dim in variable.dims
+            )
+            values = variable.values[index]
+            low = float(values.min()) if np.ndim(values) else 0.0
+            high = float(values.max())
+            is_finite = math.isfinite(low) and math.isfinite(high)
+            return factor * (high - low) if is_finite else 0.0
+    return 0.0
 
 
 class Reader:
@@ -155,7 +192,7 @@ class Reader:
         missing = NOT_REPORTED if at.get("lab") in self.silent else "nan"
         summary, indices, level = self.summary, self.indices, at.get("quantile")
         if name not in summary or level not in (None, *indices.get("quantile", ())):
-            asked = self.asked.find(name, level)
+            asked = self.asked.find(name, level, at.get("quarter"))
             if asked is None:
                 return Cell(math.nan, math.nan, "", scale, missing=NOT_KEPT)
             summary, indices = asked, _indices(asked)
@@ -163,7 +200,8 @@ class Reader:
         index = tuple(indices[str(dim)][at[str(dim)]] for dim in values.dims)
         value, error = float(values.values[index]), float(errors.values[index])
         unit, worst = str(values.attrs["units"]), self._worst(summary, name, index)
-        return Cell(value, error, unit, scale, draws, missing, infinite, worst)
+        spread = 0.0 if draws else _spread(summary, indices, name, at)
+        return Cell(value, error, unit, scale, draws, missing, infinite, worst, spread)
 
     def _worst(self, summary: xr.Dataset, name: str, index: tuple[int, ...]) -> float:
         """Share of the worst draws in a statistic; 0 of one that is no sum of values.
@@ -208,6 +246,29 @@ class Reader:
             error = self.mean(top - value * bottom)[1] / denominator
         missing = NOT_REPORTED if at.get("lab") in self.silent else "nan"
         return Cell(float(value), float(error), "1", missing=missing)
+
+    def values(
+        self, texts: Sequence[str], levels: Sequence[float | None], unit: str, scale: float = 1.0
+    ) -> list[list[Cell]]:
+        """Statistics of values formed in each draw (`model.values`): a list for each text.
+
+        They are quantiles, and where there is no level means. They are NaN until they are known, as
+        of `cell`.
+        """
+        rows = []
+        for text in texts:
+            value = self.asked.value(text)
+            if value is None:
+                missing = Cell(math.nan, math.nan, unit, scale, missing=NOT_KEPT)
+                rows.append([missing] * len(levels))
+                continue
+            low, high, *found = value.quantiles([0.05, 0.95, *(x for x in levels if x is not None)])
+            is_finite = np.isfinite([low[0], high[0]]).all()
+            spread = high[0] - low[0] if is_finite else 0.0
+            numbers = iter(found)
+            cells = [value.mean() if level is None else next(numbers) for level in levels]
+            rows.append([Cell(*number, unit, scale, spread=spread) for number in cells])
+        return rows
 
     def mean(self, means: NDArray[np.float64]) -> tuple[Any, Any]:
         """Mean and error from means [replicate, ...] of replicates."""

@@ -16,11 +16,14 @@ from sim.statistics.coverage import ComparedFigure, describe_coverage
 from sim.statistics.datasets import json_attribute
 from sim.tables.cells import Cell, Reader, Table
 
+NAMES = {"published": "published figures beside those of the run"}
+
 
 def tables(reader: Reader) -> list[Table]:
     """Published figures of outputs, beside quantiles of the run."""
     heads = ["source, expression", "published", "this run", "p5", "p95"]
     table = Table("Published figures beside this run (%, else in the unit of the output)", heads)
+    table.name = "published"
     statements = json_attribute(reader.ds, "published")
     shown = [statement for statement in statements if _is_shown(reader, statement)]
     figures = []
@@ -31,8 +34,8 @@ def tables(reader: Reader) -> list[Table]:
     if not table.rows:
         return []
     table.remarks = [
-        "This run: the median, or the mean of outputs without stored draws (ARR). Published inputs,"
-        " and figures that contradict one another: sim check.",
+        "This run: the median. Published inputs, and figures that contradict one another: sim"
+        " check.",
         *describe_coverage(figures),
     ]
     return [table]
@@ -99,6 +102,8 @@ def _row(reader: Reader, statement: dict[str, Any]) -> tuple[str, list[Cell | st
         published = f"{low} to {high}"
     else:
         published = value or (f">= {low}" if low else f"<= {high}")
+    labels = f"[{', '.join(statement['labels'])}]" if statement["labels"] else ""
+    text = f"{name}{labels}@{statement['quarter']}"
     cells: list[Cell | str] = [published]
     if f"{name}_quantile" in reader.summary:
         cells += [
@@ -106,6 +111,5 @@ def _row(reader: Reader, statement: dict[str, Any]) -> tuple[str, list[Cell | st
             for level in (0.5, 0.05, 0.95)
         ]
     else:
-        cells += [reader.cell(f"{name}_mean", scale, **at), "-", "-"]
-    labels = f"[{', '.join(statement['labels'])}]" if statement["labels"] else ""
-    return f"{plain(statement['source'])}\n{name}{labels}@{statement['quarter']}", cells
+        cells += reader.values([text], (0.5, 0.05, 0.95), OUTPUTS[name].unit, scale)[0]
+    return f"{plain(statement['source'])}\n{text}", cells

@@ -168,6 +168,8 @@ PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("plot", "base", "margin", "--to", "mine.png"), ("--force",), "mine.png\n"),
     (("schema", "--out", "mine.csv"), ("--force",), "mine.csv\n"),
     (("show", "base", "--landlord", "oracle"), ("--json",), '"tables"'),
+    (("show", "base", "--landlord", "oracle"), ("--csv",), "table,row,column,value,error,unit"),
+    (("show", "base", "--landlord", "oracle"), ("--list",), "the claims of the source document"),
     (("list",), ("--json",), '"state": "whole"'),
     (("rm", "base"), ("--yes",), "removed base-"),
     (("export", "base", "--to", "mine.csv", "--output", "hurdle"), ("--force",), "no such output"),
@@ -211,7 +213,7 @@ def test_rows_that_are_shown_are_those_that_options_name(
     tried: Callable[..., str], monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     shown: list[Any] = []
-    monkeypatch.setattr("sim.cli.run_output.print_run", lambda *given: shown.append(given[-1]))
+    monkeypatch.setattr("sim.cli.run_output.print_run", lambda *given: shown.append(given[3]))
     for number in (1, 2):
         labs, landlords, quarters = ("xai", "meta"), ("oracle", "microsoft"), ("2027Q2", "2027Q1")
         options = [

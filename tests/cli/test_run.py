@@ -66,8 +66,8 @@ def test_run_narrows_tables_to_labs_landlords_and_quarters(invoke: Command) -> N
     tables = {t["title"].split(",")[0]: t for t in json.loads(narrowed.stdout)[0]["tables"]}
     assert {cell["row"] for cell in tables["Labs"]["cells"]} == {"DeepSeek"}
     cells = {cell["column"]: cell for cell in tables["Labs"]["cells"]}
-    assert cells["ARR mean"]["value"] is None
-    assert cells["ARR mean"]["text"] == "not reported"
+    assert cells["paid margin p50"]["value"] is None
+    assert cells["paid margin p50"]["text"] == "not reported"
 
 
 def test_run_refuses_unknown_labs_landlords_and_quarters(invoke: Command, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_files_of_one_name_are_told_apart(invoke: Command, params: Path, tmp_pat
 def test_run_reports_a_parameter_that_set_changes(invoke: Command) -> None:
     key = "utilisation.duty_cycle_online_inference.median"
     done = invoke("run", BASE, "--set", f"{key}=0.6", "--draws", "256", "--no-figures")
-    assert f"{key}: 0.5 -> 0.6" in done.stdout
+    assert f"{key}: 0.38 -> 0.6" in done.stdout
     held = invoke("run", BASE, "--set", "factors.demand=-2", "--draws", "256", "--no-figures")
     assert "\n  factors.demand: set to -2\n" in held.stdout
     view = invoke("check", BASE, "--set", "model.view=accounting")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 
@@ -19,7 +21,7 @@ def test_show_prints_what_run_printed(
     assert (code, errors) == (0, "")
     *tables, last = shown.splitlines()
     assert tables == stored.printed.splitlines()[:-1]
-    assert f"  {ALTERED}: 0.5 -> 0.6" in tables
+    assert f"  {ALTERED}: 0.38 -> 0.6" in tables
     assert tables[0] == "base  1,100 draws, stratified, seed 7, economic view, cost-plus rents"
     assert re.fullmatch(
         r"outputs/base-\w{12}/  started 20\S+ \S+ UTC, took \d+\.\d s  draws stored as float32",
@@ -40,3 +42,31 @@ def test_show_refuses_unknown_rows_and_runs(run_sim: Sim) -> None:
     ]
     code, _, errors = run_sim("show", "bsae")
     assert (code, errors) == (2, "bsae: no such run in outputs/; did you mean 'base'?\n")
+
+
+def test_show_prints_the_tables_that_are_named(run_sim: Sim, stored: StoredRun) -> None:
+    code, out, _ = run_sim("show", "base", "equity", "claims", "--json")
+    assert code == 0
+    assert [table["name"] for table in json.loads(out)["tables"]] == ["equity", "claims"]
+    code, out, _ = run_sim("show", "base", "claims")
+    assert code == 0
+    assert "does not\n" in re.sub(r" +\n", "\n", out)
+    assert "Gross margin (%)" not in out
+    code, out, errors = run_sim("show", "base", "clams")
+    assert (code, out) == (2, "")
+    assert errors == "TABLE: no such table: 'clams'; did you mean 'claims'?\n"
+    code, out, _ = run_sim("show", "base", "--list")
+    assert (code, out.splitlines()[-1].split()[0]) == (0, "claims")
+
+
+def test_show_prints_cells_as_csv(run_sim: Sim, stored: StoredRun) -> None:
+    code, out, errors = run_sim("show", "base", "margins", "--csv")
+    assert (code, errors) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    (cell,) = (row for row in rows if (row["row"], row["column"]) == ("Inference 2026Q4", "p50"))
+    assert cell["table"] == "margins"
+    assert 0.4 < float(cell["value"]) < 0.8
+    assert 0 < float(cell["error"]) < 0.05
+    code, out, errors = run_sim("show", "base", "--csv", "--json")
+    assert (code, out) == (2, "")
+    assert errors == "--csv: cannot stand beside --json\n"

@@ -27,7 +27,7 @@ def test_a_wide_table_continues_below_itself(
     ds: xr.Dataset, summary: xr.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = titled(ds, summary, "Landlords, 2026Q4")
-    for width, parts in ((64, 3), (80, 2), (200, 1)):
+    for width, parts in ((42, 3), (80, 2), (200, 1)):
         console = Console(width=width, record=True, legacy_windows=False)
         monkeypatch.setattr(terminal, "out", console)
         terminal.show(table)

@@ -33,6 +33,23 @@ def of_summary(run: FullRun) -> Estimator:
     return estimate
 
 
+def of_margin(run: FullRun) -> Estimator:
+    """Probabilities of the summary, and of the margin of frontier training."""
+
+    def estimate(key: Key) -> tuple[float, float, float]:
+        if key[0] != "gross_margin":
+            return of_summary(run)(key)
+        summary = sim.summarise(run.ds, ["gross_margin"], at_least=[0.7])
+        where: dict[str, Any] = {"quarter": key[1], "regime": "frontier_training", "at_least": 0.7}
+        value, error = (
+            float(summary[f"gross_margin_exceedance{suffix}"].sel(where))
+            for suffix in ("", "_error")
+        )
+        return value, error, 1.0
+
+    return estimate
+
+
 def of_lab_margin(run: FullRun) -> Estimator:
     """Probabilities of the summary, and of less than some margin."""
 
@@ -109,7 +126,12 @@ def of_exposure(run: FullRun) -> Estimator:
             [x.drop_vars(NAMES, errors="ignore") for x in (pairs, labs, *rows)], "lab"
         )
         total = table.sum("landlord").expand_dims(landlord=["Sum"])
-        means[quantity] = run.mean(xr.concat([table, total], "landlord"))
+        whole = xr.concat([table, total], "landlord")
+        means[quantity] = run.mean(whole)
+        if quantity == "hosted_gw":  # of moments; sums over labs are formed of them
+            sums = run.mean_of_32(whole)
+            is_sum = whole.lab == "All labs"
+            means[quantity]["error"] = xr.where(is_sum, sums.error, means[quantity].error)
 
     def estimate(key: Key) -> tuple[float, float, float]:
         quantity, row, column = key
@@ -123,7 +145,7 @@ def of_exposure(run: FullRun) -> Estimator:
 FORMED = {*GROUPS, "total", "left of served", "left of paid"}
 NAMES = ["lab_name", "landlord_name", "lab_is_china"]  # coordinates that sums lack
 EXPECTED: dict[str, Callable[[FullRun], Estimator]] = {
-    "margin": of_summary,
+    "margin": of_margin,
     "waterfall": of_waterfall,
     "lab_margin": of_lab_margin,
     "payback": of_payback,

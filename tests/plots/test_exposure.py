@@ -12,7 +12,7 @@ from sim.plots import draw
 
 
 def test_exposure_shows_hosted_gigawatts_and_obligations(ds: xr.Dataset, base: Scenario) -> None:
-    some = sim.simulate(base, draws=1_024, keep=["gw", "hosted_gw"])
+    some = sim.simulate(base, draws=1_024, keep=["facility_gw", "hosted_gw"])
     hosted, owed = draw("exposure", some).axes
     mean = some.hosted_gw.sel(quarter="2026Q4").mean("draw").values
     shown = np.ma.filled(hosted.collections[0].get_array(), 0.0)
@@ -36,4 +36,5 @@ def test_exposure_shows_hosted_gigawatts_and_obligations(ds: xr.Dataset, base: S
         ]
     total = hosted.texts[-1].get_text()
     assert total.split("\n")[0] == f"{mean.sum():.2f}"
-    assert len(draw("exposure", ds.drop_vars("gw")).axes) == 1
+    without = ds.drop_vars("facility_gw_replicate_mean")
+    assert len(draw("exposure", without).axes) == 1

@@ -20,7 +20,7 @@ NEEDED = {
     "waterfall": ["unit_cost", "revenue_per_mtok_served", "revenue_per_mtok_paid"],
     "lab_margin": ["lab_paid_margin"],
     "payback": ["payback_months"],
-    "exposure": ["gw"],
+    "exposure": ["facility_gw"],
     "depreciation": ["depreciation_booked", "depreciation_economic", "depreciation_gap"],
 }
 

@@ -24,7 +24,7 @@ RMS_OF_THE_SAME_PICTURE = 3.0
 
 def test_margin_has_a_panel_for_each_margin_with_the_hurdle(ds: xr.Dataset) -> None:
     figure = draw("margin", ds)
-    assert len(figure.axes) == 3
+    assert len(figure.axes) == 4
     for axes in figure.axes:
         hurdle = [line for line in axes.lines if line.get_linestyle() == "--"]
         assert [line.get_xdata()[0] for line in hurdle] == [0.7]  # type: ignore[index]

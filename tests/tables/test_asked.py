@@ -13,7 +13,7 @@ from run_folders import as_stored
 import sim
 from sim import tables
 from sim.parameters.scenario import Scenario
-from sim.tables import asked, build
+from sim.tables import asked, build, labs, published
 from sim.tables.cells import Cell, Reader, Selection, Table
 
 AT = {"lab": "openai", "quarter": "2026Q4"}
@@ -34,6 +34,8 @@ def asking(reader: Reader) -> list[Table]:
 @pytest.fixture
 def one_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "tables", asking)
+    for other in (labs, published):
+        monkeypatch.setattr(other, "tables", lambda reader: [])
 
 
 def cells_of(found: list[Table]) -> list[Cell]:

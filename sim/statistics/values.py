@@ -1,0 +1,153 @@
+"""Draws of values and events (`model.values`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from sim.common.text import nearest
+from sim.model.outputs import PROBABILITIES
+from sim.model.values import Operation, Reference, Tree, dims_of, references
+from sim.statistics.datasets import RELATIONS, indicators
+from sim.statistics.estimators import (
+    mean_with_error,
+    probability_with_error,
+    quantiles_with_error,
+)
+from sim.statistics.replicates import Replicates, replicates_of
+
+Array = NDArray[Any]
+_OPERATORS: dict[str, Any] = {
+    **RELATIONS,
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "negative": np.negative,
+    "abs": np.abs,
+    "log": np.log,
+    "exp": np.exp,
+    "min": np.minimum,
+    "max": np.maximum,
+    "and": np.logical_and,
+    "or": np.logical_or,
+    "not": np.logical_not,
+}
+
+
+def names_needed(trees: Iterable[Tree]) -> list[str]:
+    """The variables of a Dataset from which values and events are formed, each once."""
+    names: dict[str, None] = {}
+    for tree in trees:
+        for reference in references(tree):
+            probability = PROBABILITIES.get(reference.name)
+            names[probability.of if probability else reference.name] = None
+            if probability and isinstance(probability.threshold, str):
+                names |= {"hurdle_margin": None} if "[" not in probability.threshold else {}
+    return list(names)
+
+
+def unknown_labels(tree: Tree, ds: xr.Dataset) -> list[str]:
+    """Labs and landlords of a tree that a Dataset lacks, each with the nearest one that it has."""
+    unknown = []
+    for reference in references(tree):
+        dims = [dim for dim in dims_of(reference.name) if dim != "quarter"]
+        for dim, label in zip(dims, reference.labels, strict=True):
+            known = [str(value) for value in ds[dim].values]
+            if label not in known:
+                hint = nearest(label, known)
+                unknown.append(label + (hint if "did you mean" in hint else ""))
+    return list(dict.fromkeys(unknown))
+
+
+@dataclass(frozen=True)
+class DrawnValue:
+    """Draws of a value or event.
+
+    `draws` [draw] are numbers or truth, `known` [draw] says in which of them nothing in it is NaN.
+    What is the same in every draw has one.
+    """
+
+    draws: Array
+    known: NDArray[np.bool_]
+    replicates: Replicates
+
+    def quantiles(self, levels: Sequence[float]) -> list[tuple[float, float]]:
+        """Quantiles with their errors; NaN where the value is not known in every draw."""
+        if self.draws.size == 1 or not self.known.all():
+            return [self._same()] * len(levels)
+        draws = np.ascontiguousarray(self.draws, dtype=np.float64)
+        found, errors = quantiles_with_error(np.sort(draws), draws, self.replicates, list(levels))
+        return [(float(value), float(error)) for value, error in zip(found, errors, strict=True)]
+
+    def mean(self) -> tuple[float, float]:
+        """The mean with its error, as `quantiles`."""
+        if self.draws.size == 1 or not self.known.all():
+            return self._same()
+        draws = np.ascontiguousarray(self.draws, dtype=np.float64)
+        value, error = mean_with_error(draws, self.replicates)
+        return float(value), float(error)
+
+    def probability(self) -> tuple[float, float]:
+        """The share of draws in which an event happens, and its error.
+
+        It is of the draws in which the event is known; NaN where it is in none.
+        """
+        if self.draws.size == 1 or not self.known.any():
+            return self._same()
+        value, error = probability_with_error(self.draws, self.known, self.replicates)
+        return float(value), float(error)
+
+    def _same(self) -> tuple[float, float]:
+        """What is the same in every draw, without error, or NaN where it is not known."""
+        return (float(self.draws[0]), 0.0) if self.known.all() else (np.nan, np.nan)
+
+
+def draw_value(tree: Tree, ds: xr.Dataset) -> DrawnValue:
+    """The draws of a value or event.
+
+    Raises:
+        KeyError: For a variable that the Dataset lacks.
+        ValueError: For a label that it lacks.
+    """
+    values, known = _evaluate(tree, ds)
+    values, known = np.atleast_1d(values), np.atleast_1d(known)
+    return DrawnValue(values, known & ~np.isnan(values), replicates_of(ds))
+
+
+def _evaluate(tree: Tree, ds: xr.Dataset) -> tuple[Any, Any]:
+    """Values of a tree, and where none of its references is NaN."""
+    if isinstance(tree, Reference):
+        return _reference(tree, ds)
+    if not isinstance(tree, Operation):
+        return np.float64(tree), np.True_
+    operands = [_evaluate(operand, ds) for operand in tree.operands]
+    values, valid = operands[0]
+    apply = _OPERATORS[tree.operator]
+    with np.errstate(all="ignore"):
+        if len(operands) == 1:
+            return apply(values), valid
+        for others, known in operands[1:]:
+            values, valid = apply(values, others), valid & known
+    return values, valid
+
+
+def _reference(reference: Reference, ds: xr.Dataset) -> tuple[Any, Any]:
+    """Draws of an output or input, or the indicator of a probability, at its labels."""
+    name, labels = reference.name, list(reference.labels)
+    index = [
+        ds[dim].values.tolist().index(reference.quarter if dim == "quarter" else labels.pop(0))
+        for dim in dims_of(name)
+    ]
+    if name in PROBABILITIES:
+        happens, valid = indicators(ds, [name])[name]
+        return happens[tuple(index)], np.broadcast_to(valid, happens.shape)[tuple(index)]
+    variable = ds.variables[name]
+    at = dict(zip(dims_of(name), index, strict=True))
+    values = np.asarray(variable.isel({d: i for d, i in at.items() if d in variable.dims}).values)
+    return values, ~np.isnan(values)
