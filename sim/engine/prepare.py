@@ -21,7 +21,7 @@ from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
 
 # Inputs that results always carry: probabilities, tables and figures need them.
-ALWAYS_KEPT = ("hurdle_margin", "lab_is_china", "rpo_busd")
+ALWAYS_KEPT = ("hurdle_margin", "lab_is_china", "rpo_busd", "gw_definition_ratio")
 
 
 def digest(scenario: Scenario, options: RunOptions) -> str:

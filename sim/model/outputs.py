@@ -133,7 +133,7 @@ class LabOutputs:
     # Section 4: margins of labs, bottom-up and top-down.
     lab_unit_margin: A[Array, Output("1", "Lab's inference gross margin at its own price and throughput", _Q, kept="moments")]
     lab_paid_margin: A[Array, Output("1", "Lab's inference gross margin on paid traffic", _Q, kept="draws", missing="arr", unbounded=True)]
-    lab_loaded_margin: A[Array, Output("1", "Lab's inference gross margin with free tier and levies", _Q, kept="draws", missing="arr", unbounded=True)]
+    lab_loaded_margin: A[Array, Output("1", "Lab's inference gross margin with free tier and levies", _Q, kept="moments", missing="arr", unbounded=True)]
     operating_margin: A[Array, Output("1", "Lab's margin after all compute, levies and other operating cost", _Q, kept="moments", missing="arr", unbounded=True)]
 
     # Section 5: was the training run worth it?

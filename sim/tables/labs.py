@@ -195,5 +195,6 @@ def _final_run(reader: Reader) -> str:
     smaller = [name for name, cost in costs.items() if 1e-9 * run.value >= cost]
     if len(smaller) == len(costs):
         return ""
-    but = f"; not of {', '.join(smaller)}, which spend less" if smaller else ""
+    spend = "spends" if len(smaller) == 1 else "spend"
+    but = f"; not of {', '.join(smaller)}, which {spend} less" if smaller else ""
     return f"; of it the final run {plus_minus(run)} bn (mean{but})"
