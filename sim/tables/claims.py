@@ -30,7 +30,8 @@ class Answer:
     `median`, `p5`, `p95` are of the claim's expression in `unit`, `probability` is that of its
     event: each a value and its Monte Carlo error, NaN where there is none. `verdict` is "holds" (a
     probability of 0.8 or more), "does not hold" (0.2 or less), "open", "not in the model", "not in
-    this run", or in tables "not kept" by a run that cannot be drawn again. `others` are texts with source, date and grade.
+    this run", or in tables "not kept" by a run that cannot be drawn again. `others` are texts with
+    source, date and grade.
     """
 
     number: str
