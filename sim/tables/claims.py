@@ -15,7 +15,7 @@ from sim.common.text import plain
 from sim.model.values import parse, references
 from sim.statistics.datasets import json_attribute
 from sim.statistics.values import unknown_labels
-from sim.tables.cells import Cell, Reader, Selection, Table, share_of_draws
+from sim.tables.cells import NOT_KEPT, Cell, Reader, Selection, Table, share_of_draws
 
 NAMES = {"claims": "the claims of the source document, and what of them holds"}
 HOLDS, FAILS = 0.8, 0.2  # probabilities from which on a claim holds, up to which it does not
@@ -29,8 +29,9 @@ class Answer:
 
     `median`, `p5`, `p95` are of the claim's expression in `unit`, `probability` is that of its
     event: each a value and its Monte Carlo error, NaN where there is none. `verdict` is "holds" (a
-    probability of 0.8 or more), "does not hold" (0.2 or less), "open", "not in the model" or "not
-    in this run". `others` are texts with source, date and grade.
+    probability of 0.8 or more), "does not hold" (0.2 or less), "open", "not in the model", "not in
+    this run", or in tables "not kept" by a run that cannot be drawn again. `others` are texts with
+    source, date and grade.
     """
 
     number: str
@@ -126,7 +127,8 @@ def _answer(
         quantiles = reader.values([claim["expression"]], LEVELS, unit, scale)[0]
         numbers = [(scale * cell.value, scale * cell.error) for cell in quantiles]
         cells[:-1] = quantiles
-    if claim["event"] and not unknown and (value := reader.asked.value(claim["event"])):
+    value = reader.asked.value(claim["event"]) if claim["event"] and not unknown else None
+    if value is not None:
         probability = value.probability()
         draws = share_of_draws(reader.ds, value.draws.size) if value.draws.size > 1 else math.inf
         cells[-1] = Cell(*probability, "1", draws=draws)
@@ -137,7 +139,13 @@ def _answer(
     )
     note = f"{NOT_IN_RUN}: {', '.join(unknown)}" if unknown else claim["note"]
     plain_keys = {key: claim[key] for key in ("number", "text", "expression", "unit", "event")}
-    verdict = NOT_IN_RUN if unknown else _verdict(claim["event"], probability[0])
+    verdict = _verdict(probability[0])
+    if not claim["event"]:
+        verdict = NOT_IN_MODEL
+    if unknown:
+        verdict = NOT_IN_RUN
+    elif claim["event"] and value is None:
+        verdict = NOT_KEPT
     answer = Answer(
         **plain_keys,
         note=note,
@@ -151,10 +159,10 @@ def _answer(
     return answer, cells
 
 
-def _verdict(event: str, probability: float) -> str:
-    """A probability in words."""
-    if not event or math.isnan(probability):
-        return NOT_IN_MODEL
+def _verdict(probability: float) -> str:
+    """A probability in words; NaN is that of what the run does not have."""
+    if math.isnan(probability):
+        return NOT_IN_RUN
     if probability >= HOLDS:
         return "holds"
     return "does not hold" if probability <= FAILS else OPEN

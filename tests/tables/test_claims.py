@@ -97,3 +97,13 @@ def test_a_run_without_claims_has_no_table_of_them(ds: xr.Dataset, summary: xr.D
 def test_draws_that_cannot_be_made_again_are_refused(ds: xr.Dataset) -> None:
     with pytest.raises(sim.InputError, match="another version of the model"):
         sim.claims(ds.assign_attrs(digest="0" * 12))
+
+
+def test_what_cannot_be_drawn_again_is_not_said_to_be_outside_the_model(
+    ds: xr.Dataset, summary: xr.Dataset
+) -> None:
+    other, notes = ds.assign_attrs(digest="0" * 12), list[str]()
+    (table,) = tables.headline_tables(other, summary, None, notes.append, ["claims"])
+    rows = {label.split(".")[0]: cells[-1] for label, cells in table.rows}
+    assert (rows["7"], rows["10"], rows["11a"]) == ("open", "not kept", "not in the\nmodel")
+    assert "another version of the model" in notes[0]

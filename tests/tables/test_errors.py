@@ -49,7 +49,9 @@ class Expected:
         known = self.run.summary
         if name not in known or level not in (None, *known["quantile"].values):
             output = name.rpartition("_")[0]
-            known = self.asked.setdefault(output, sim.summarise(self.run.everything, [output]))
+            if output not in self.asked:
+                self.asked[output] = sim.summarise(self.run.everything, [output], tails=[])
+            known = self.asked[output]
         value = known[name]
         where = {dim: label for dim, label in labels.items() if dim in value.dims}
         error = known[f"{name}_error"]
