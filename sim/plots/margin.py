@@ -117,13 +117,14 @@ def _draw_panel(axes: Axes, draws: NDArray[Any], labels: list[str]) -> None:
     """Draw densities and quantiles of a margin [quarter, draw], of a quarter for each label."""
     tidy(axes)
     edges = np.linspace(LOWEST, HIGHEST, BINS + 1)
-    top = 0.0
+    top = under_legend = 0.0
     ends = ENDS[: len(labels)]
     for (quarter, colour, _), label in zip(ends, labels, strict=True):
         values = draws[QUARTERS.index(quarter)]
         counts, _ = np.histogram(values, edges)
         density = counts / (values.size * np.diff(edges))
         top = max(top, float(density.max()))
+        under_legend = max(under_legend, float(density[: BINS // 2].max()))
         axes.stairs(density, edges, color=colour, linewidth=1.6, label=label)
         if quarter == REFERENCE_QUARTER:
             axes.stairs(density, edges, color=colour, fill=True, alpha=0.15)
@@ -137,7 +138,7 @@ def _draw_panel(axes: Axes, draws: NDArray[Any], labels: list[str]) -> None:
         if p50 < LOWEST:
             continue
         axes.plot(p50, below * top, "o", color=colour, markersize=6)
-    axes.set_ylim(-0.30 * top, 1.12 * top)
+    axes.set_ylim(-0.30 * top, (1.12 if under_legend < 0.6 * top else 1.40) * top)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.legend(loc="upper left", frameon=False, fontsize=9, handlelength=1.2)
