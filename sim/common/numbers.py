@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+LARGE = 1e7  # from which on zeros are not counted by eye
+
 
 def significant(value: float, digits: int) -> str:
     """A number to some significant digits, without an exponent if large."""
@@ -16,7 +18,8 @@ def rounded_by(value: float, error: float) -> tuple[str, str]:
     """Round a value by its error, and the error to one digit.
 
     The value has three significant digits where the error is unknown (not finite), and four where
-    it is zero. Both are returned as texts; the error is "" where it is unknown.
+    it is zero. Both are returned as texts, from ten million on with an exponent; the error is ""
+    where it is unknown.
     """
     if not math.isfinite(value):
         return str(value), ""
@@ -25,6 +28,9 @@ def rounded_by(value: float, error: float) -> tuple[str, str]:
     if error <= abs(value) * 1e-12:
         return significant(value, 4), "0"
     digits = -int(f"{error:.0e}".split("e")[1])
+    if digits < 0 and abs(value) >= LARGE:
+        mantissa = max(0, digits + math.floor(math.log10(abs(value))))
+        return f"{value:.{mantissa}e}", f"{error:.0e}"
     if digits < 0:
         return f"{round(value, digits):.0f}", f"{round(error, digits):.0f}"
     return f"{value:.{digits}f}", f"{error:.{digits}f}"
