@@ -277,6 +277,12 @@ class Reader:
                 values = values.take(some, axis)
         return np.ascontiguousarray(values), str(means.attrs["units"])
 
+    def fixed(self, name: str, **at: str) -> float:
+        """A number that is the same in every draw, at the labels of its dims."""
+        values = self.ds.variables[name]
+        index = tuple(self.indices_of_run[str(dim)][at[str(dim)]] for dim in values.dims)
+        return float(values.values[index])
+
     def labels(self, dim: str) -> list[tuple[str, str]]:
         """Ids and display names of the labs or landlords to be shown."""
         chosen = self.selection.labs if dim == "lab" else self.selection.landlords
