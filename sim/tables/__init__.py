@@ -13,8 +13,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sim.model.catalogue import OUTPUTS
-from sim.model.dims import QUARTERS, REFERENCE_QUARTER
-from sim.statistics.datasets import display_names, draws_of, indicators, last, named_labs
+from sim.model.dims import REFERENCE_QUARTER
+from sim.statistics.datasets import display_names, draws_of, last, named_labs
 from sim.statistics.estimators import probability_with_error
 from sim.statistics.replicates import fewest_draws, replicates_of, sampler_of
 from sim.statistics.tails import OWNED, WORST, WORST_SHARE
@@ -171,11 +171,13 @@ def _reasons_and_moves(reader: Reader) -> str:
     "" where draws are neither kept nor can be made again.
     """
     ds, selection = reader.ds, reader.selection
-    moved = {"P(inference margin >= hurdle)": ("p_margin_above_hurdle", "")}
+    at = f"@{REFERENCE_QUARTER} >= hurdle_margin"
+    moved = {"P(inference margin >= hurdle)": f"inference_gross_margin{at}"}
     for lab, name in display_names(ds, "lab").items():
         if lab in named_labs(ds) and lab in (selection.labs or (lab,)):
-            moved[f"{name}'s P(paid >= hurdle)"] = ("p_lab_margin_above_hurdle", lab)
-    drawn = reader.asked.draws([*QUESTIONABLE, "inference_gross_margin", "lab_paid_margin"])
+            moved[f"{name}'s P(paid >= hurdle)"] = f"lab_paid_margin[{lab}]{at}"
+    events = {text: reader.asked.value(event) for text, event in moved.items()}
+    drawn = reader.asked.draws([*QUESTIONABLE])
     if drawn is None:
         return ""
     flags = {name: last(drawn, name) for name in QUESTIONABLE}
@@ -187,11 +189,11 @@ def _reasons_and_moves(reader: Reader) -> str:
         for name, what in QUESTIONABLE.items()
         if reasons[name].any()
     )
-    indicated, moves = indicators(drawn, [name for name, _ in moved.values()]), []
-    for text, (name, lab) in moved.items():
-        at = [ds["lab"].values.tolist().index(lab)] if lab else []
-        index = (*at, QUARTERS.index(REFERENCE_QUARTER))
-        happens, valid = (values[index] for values in indicated[name])
+    moves = []
+    for text, event in events.items():
+        if event is None:
+            continue
+        happens, valid = (np.broadcast_to(x, some.shape) for x in (event.draws, event.known))
         cells = []
         for known in (valid & ~some, valid):
             value, error = probability_with_error(happens, known, replicates_of(ds))

@@ -116,7 +116,9 @@ class AskedStatistics:
             self.drawn = drawn
         known = [name for name in lacking if name in drawn]
         if known:
-            summary = Summary.of(summarise(drawn, known, sorted(self.levels), tails=[]))
+            # Columns are few, and each thread would need memory of its own.
+            found = summarise(drawn, known, sorted(self.levels), tails=[], threads=1)
+            summary = Summary.of(found)
             self.summaries |= dict.fromkeys(known, summary)
         for text, tree in values.items():
             if all(name in drawn for name in names_needed([tree])):
