@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -295,6 +296,8 @@ class Expected:
             "economic - booked": "depreciation_gap", "rent": "rent_received",
             "book value": "net_book_value",
         }  # fmt: skip
+        if column in amounts and row != "total":
+            return self.of_draws(amounts[column], landlord=ids[0], quarter=quarter)
         if column in amounts:
             draws = summed(amounts[column])
             return self.mean(draws, float(draws.max()))
@@ -361,11 +364,17 @@ def is_formed(name: str, row: str, column: str) -> bool:
     )
 
 
+@cache
+def shown_tables(case: str) -> list[Table]:
+    run = full_run(case)
+    return tables.headline_tables(run.ds, run.summary)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_numbers_of_the_tables_are_those_of_the_summary(case: str) -> None:
     run = full_run(case)
     expected = Expected(run)
-    shown = tables.headline_tables(run.ds, run.summary)
+    shown = shown_tables(case)
     assert [table.name for table in shown] == [name for name in tables.NAMES if name != "claims"]
     for table in shown:
         for row, column, cell in cells(table):
@@ -401,7 +410,7 @@ def test_numbers_of_the_remarks_are_those_of_the_summary(case: str) -> None:
     width = float(alone.quantile(0.95) - alone.quantile(0.05))
     known["landlord_margins"] = {plus_minus(Cell(median, error, "1", spread=100 * width))}
     count = 0
-    for table in tables.headline_tables(run.ds, run.summary):
+    for table in shown_tables(case):
         texts = re.findall(r"[-\d.]+ ± [\d.]+", " ".join(table.remarks))
         count += len(texts)
         if texts:
