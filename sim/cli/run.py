@@ -165,7 +165,8 @@ def run(
             documents.append(_document(result, scenario, selection))
         else:
             say(plain(result.folder))
-        columns.append(comparison.compared(result.ds, selection.labs, label))
+        if len(scenarios) > 1:
+            columns.append(comparison.compared(result.ds, selection.labs, label))
     if as_json:
         if len(columns) > 1:
             documents.append({"comparison": comparison.side_by_side(columns).data()})

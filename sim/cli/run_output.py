@@ -84,9 +84,10 @@ def print_run(
     for line in until.remarks(ds):
         terminal.say(f"  {plain(line)}")
     terminal.say()
-    for table in tables.headline_tables(ds, summary, selection, terminal.warn, names):
+    shown, lines = tables.tables_and_remarks(ds, summary, selection, terminal.warn, names)
+    for table in shown:
         terminal.show(table)
-    for line in tables.quality(ds, summary, selection):
+    for line in lines:
         terminal.say(plain(line), "dim")
 
 
@@ -126,7 +127,7 @@ def document(
     from sim.simulation import until
     from sim.statistics.datasets import json_attribute
 
-    shown = tables.headline_tables(ds, summary, selection, terminal.warn, names)
+    shown, lines = tables.tables_and_remarks(ds, summary, selection, terminal.warn, names)
     remarks = [*description.remarks, *until.remarks(ds)]
     names = ("scenario", "digest", "draws", "sampler", "view", "rental_mode", "uncertainty")
     return {
@@ -138,5 +139,5 @@ def document(
         "folder": str(folder),
         **({"until": json_attribute(ds, "until")} if "until" in ds.attrs else {}),
         "tables": [table.data() for table in shown],
-        "remarks": [*remarks, *tables.warnings(ds), *tables.quality(ds, summary, selection)],
+        "remarks": [*remarks, *tables.warnings(ds), *lines],
     }

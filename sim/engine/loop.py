@@ -297,6 +297,7 @@ def available_indicators(prepared: Prepared) -> IndicatorSet:
     columns = {
         name: np.arange(rows.start, rows.stop).reshape(prepared.variables[name].columns.shape)
         for name, rows in prepared.slices.items()
+        if name not in prepared.in_cells
     }
     settings = prepared.scenario.settings
     labs = [party.id for party in prepared.scenario.labs]

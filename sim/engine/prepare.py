@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +18,24 @@ from sim.model.declarations import Output
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER, REGIMES
 from sim.model.inputs import HOST_MATRICES
 from sim.model.outputs import PROBABILITIES
-from sim.model.record_layout import RecordLayout, Variable, layout_of
+from sim.model.record_layout import CELL, RecordLayout, Variable, layout_of
 from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
 
 # Inputs that results always carry: probabilities, tables and figures need them.
 ALWAYS_KEPT = ("hurdle_margin", "lab_is_china", "rpo_busd", "gw_definition_ratio")
+
+
+class Redrawn(NamedTuple):
+    """What is kept of draws that are made again.
+
+    `names` are inputs and outputs, `cells` of some of them the indices of the cells that are kept,
+    along a dim `<name>_cell`. Where `all_finite`, it is known that no draw is bad.
+    """
+
+    names: Sequence[str]
+    cells: Mapping[str, Sequence[tuple[int, ...]]] = {}
+    all_finite: bool = False
 
 
 def digest(scenario: Scenario, options: RunOptions) -> str:
@@ -38,9 +52,7 @@ def digest(scenario: Scenario, options: RunOptions) -> str:
     )
 
 
-def prepare(
-    scenario: Scenario, options: RunOptions, redrawn: Sequence[str] | None = None
-) -> Prepared:
+def prepare(scenario: Scenario, options: RunOptions, redrawn: Redrawn | None = None) -> Prepared:
     """Make the plans of a run.
 
     With `redrawn` they are for the same draws, of which these inputs and outputs are kept in place
@@ -59,25 +71,33 @@ def prepare(
     varying = _varying(kept, plan, layout)
     counted = _counted(layout, varying) if usual else []
     others = _without(moments, counted)
-    checked = [v.name for v in (*others, *counted, *varying)]
+    rules = _rules([*others, *counted, *varying], plan, layout)
+    in_cells: dict[str, Variable] = {}
     if redrawn is not None:
-        kept = select_variables(layout, redrawn)[0]
-        others, counted, varying = [*others, *counted, *varying], [], _varying(kept, plan, layout)
-        others = _without(others, varying)
+        others = [] if redrawn.all_finite else [*others, *counted, *varying]
+        kept = select_variables(layout, redrawn.names)[0]
+        counted, varying = [], _varying(kept, plan, layout)
+        in_cells = {
+            v.name: _some_cells(v, redrawn.cells[v.name])
+            for v in varying
+            if v.name in redrawn.cells
+        }
+        varying = [in_cells.get(v.name, v) for v in varying]
+        free = [np.full(v.columns.shape, ANYTHING, np.int8) for v in varying]
+        rules = [*rules[: len(others)], *free]
     reported = [*others, *counted, *varying]
-    rules = [
-        rule if v.name in checked else np.full_like(rule, ANYTHING)
-        for v, rule in zip(reported, _rules(reported, plan, layout), strict=True)
-    ]
     columns = np.concatenate(
         [np.zeros(0, np.uint64), *(v.columns.ravel().astype(np.uint64) for v in reported)]
     )
+    # Of draws that are made again at once moments are needed beside histograms alone.
+    at_once = redrawn is not None and redrawn.all_finite
+    moments_of = [] if at_once and options.draws <= options.kept_draws else reported
     evaluation = EvaluationPlan(
         sampling=plan.sampling.sampling(options.seed, options.sampler),
         market=scenario.settings.rental_mode == "market",
         accounting=scenario.settings.view == "accounting",
         columns=columns,
-        moments=columns.size,
+        moments=sum(v.columns.size for v in moments_of),
         rules=np.concatenate([np.zeros(0, np.int8), *map(np.ravel, rules)]),
         drop_bad=options.drop_bad,
         drop_questionable=options.drop_questionable,
@@ -90,11 +110,18 @@ def prepare(
         scenario_plan=plan,
         evaluation=evaluation,
         slices=_slices([*counted, *varying]),
-        moment_slices=_slices(reported),
+        moment_slices=_slices(moments_of),
         kept=tuple(v.name for v in varying),
         with_moments=tuple(has_mean) if usual and redrawn is None else (),
         fixed={v.name: plan.template[v.columns] for v in _without(kept, varying)},
+        in_cells=in_cells,
     )
+
+
+def _some_cells(variable: Variable, cells: Sequence[tuple[int, ...]]) -> Variable:
+    """A variable of some of its cells, along a dim of its own."""
+    columns = np.array([variable.columns[cell] for cell in cells], np.int64)
+    return replace(variable, dims=(f"{variable.name}{CELL}",), columns=columns)
 
 
 def _varying(

@@ -110,7 +110,8 @@ class Prepared:
     whose draws are in memory while they are made to its rows of `SimulationState.values`, and
     `fixed` an input that is the same in every draw to its value. Of the variables in `slices`
     results hold the draws of those in `kept`, and only probabilities of the others; of those in
-    `with_moments` they hold moments.
+    `with_moments` they hold moments. `in_cells` are the variables of which only some cells are
+    kept.
     """
 
     scenario: Scenario
@@ -123,11 +124,12 @@ class Prepared:
     kept: tuple[str, ...]
     with_moments: tuple[str, ...]
     fixed: dict[str, Array]
+    in_cells: dict[str, Variable]
 
     @property
     def variables(self) -> dict[str, Variable]:
         """Name -> variable, of every input and output."""
-        return {**self.layout.inputs, **self.layout.outputs}
+        return {**self.layout.inputs, **self.layout.outputs, **self.in_cells}
 
     @property
     def rows(self) -> int:

@@ -16,6 +16,7 @@ from sim.model.inputs import Draw, Lab, Landlord, Scalars, Shocks
 from sim.model.outputs import ENTITIES
 
 Columns = NDArray[np.int64]
+CELL = "_cell"  # ends the name of the dim of a variable of which there are only some cells
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,18 +11,24 @@ import xarray as xr
 
 from sim.common.errors import Fault, InputError, Location
 from sim.engine.loop import run
-from sim.engine.prepare import digest, prepare
+from sim.engine.prepare import Redrawn, digest, prepare
 from sim.engine.state import SimulationState
 from sim.model.blocks import CHUNK
+from sim.model.catalogue import DIMS
+from sim.model.dims import COORDS
 from sim.model.outputs import PROBABILITIES
+from sim.model.record_layout import CELL
 from sim.parameters.options import RunOptions
 from sim.parameters.resolved import scenario_of
 from sim.parameters.scenario import Scenario
 from sim.simulation.dataset import partial_dataset
 from sim.statistics.datasets import PRECISION, is_rounded, json_attribute
 from sim.statistics.scenarios import is_batch
+from sim.statistics.values import cell_label
 
-ATTRIBUTES = ("parameters", "sources", "digest", "draws", "draws_kept", "keep")
+ATTRIBUTES = (
+    "parameters", "sources", "digest", "draws", "draws_kept", "draws_not_finite", "keep",
+)  # fmt: skip
 
 
 def redraw(
@@ -59,21 +65,68 @@ def redraw(
     missing = list(dict.fromkeys(lacking))
     if not missing:
         return ds
-    if np.unique(ds["draw"]).size < ds.sizes["draw"]:
-        raise _error("runs that were joined: draw each again, and join them then")
-    scenario, options = _question(ds, threads)
-    if all(name in ds for name in missing):  # statistics of draws beyond the kept ones are there
-        options = replace(options, draws=int(ds.attrs["draws_kept"]))
-    state = draw_again(scenario, options, missing)
-    drawn = partial_dataset(state, missing)
+    # Statistics of draws beyond the kept ones are there already where the variables are.
+    drawn = _drawn(ds, Redrawn(missing), all(name in ds for name in missing), threads)
     new = [name for name in drawn.data_vars if name in missing or name not in ds]
-    drawn = drawn[new]
-    if not np.array_equal(drawn["draw"], ds["draw"]):
-        drawn = drawn.sel(draw=ds["draw"])
-    result = ds.assign(drawn.data_vars)
+    result = ds.assign(drawn[new].data_vars)
     if not any(is_rounded(result, str(name)) for name in result.data_vars):
         result.attrs.pop(PRECISION, None)
     return result
+
+
+def redraw_cells(
+    ds: xr.Dataset,
+    names: Sequence[str],
+    cells: Mapping[str, Sequence[tuple[str, ...]]],
+    only_kept: bool,
+) -> xr.Dataset:
+    """Make draws of some cells of variables again, as `redraw`; all in one pass.
+
+    Args:
+        ds: As of `redraw`.
+        names: Outputs and inputs that it lacks, or holds rounded.
+        cells: Of some of them the labels of the cells, in the order of their dims.
+        only_kept: Of the draws that the run keeps, without histograms of others.
+
+    Returns:
+        A Dataset with float64 draws of these variables alone, and where the run has more draws than
+        it keeps, unless `only_kept`, their histograms and moments. Variables in `cells` have one
+        dim, `<name>_cell`, with the labels as its coordinate (`statistics.values.cell_label`).
+
+    Raises:
+        InputError, ValueError: As `redraw`.
+    """
+    positions = {dim: ds[dim].values.tolist() for dim in ("lab", "landlord", *COORDS)}
+    indices = {
+        name: [
+            tuple(positions[dim].index(label) for dim, label in zip(DIMS[name], of, strict=True))
+            for of in labels
+        ]
+        for name, labels in cells.items()
+    }
+    drawn = _drawn(ds, Redrawn(names, indices), only_kept)
+    return drawn.assign_coords(
+        {f"{name}{CELL}": [cell_label(of) for of in labels] for name, labels in cells.items()}
+    )
+
+
+def _drawn(
+    ds: xr.Dataset, redrawn: Redrawn, only_kept: bool, threads: int | None = None
+) -> xr.Dataset:
+    """The Dataset of draws that are made again, those of the draws of `ds`.
+
+    Raises:
+        InputError, ValueError: As `redraw`.
+    """
+    if np.unique(ds["draw"]).size < ds.sizes["draw"]:
+        raise _error("runs that were joined: draw each again, and join them then")
+    scenario, options = _question(ds, threads)
+    if only_kept:
+        options = replace(options, draws=int(ds.attrs["draws_kept"]))
+    redrawn = redrawn._replace(all_finite=int(ds.attrs["draws_not_finite"]) == 0)
+    state = run(SimulationState.empty(prepare(scenario, options, redrawn)))
+    drawn = partial_dataset(state, redrawn.names)
+    return drawn if np.array_equal(drawn["draw"], ds["draw"]) else drawn.sel(draw=ds["draw"])
 
 
 def draw_again(
@@ -90,7 +143,7 @@ def draw_again(
         InputError: If they do not fit in memory.
         ValueError: For an unknown name.
     """
-    state = SimulationState.empty(prepare(scenario, options, names))
+    state = SimulationState.empty(prepare(scenario, options, Redrawn(names)))
     return run(state, after=after)
 
 

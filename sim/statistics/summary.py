@@ -127,9 +127,8 @@ def summarise(
 
 def without_value_at_risk(summary: xr.Dataset) -> xr.Dataset:
     """Drop the values at risk of a summary, which repeat its quantiles."""
-    return summary.drop_vars(
-        [name for name, v in summary.data_vars.items() if v.attrs.get("statistic") == "var"]
-    )
+    variables = summary.variables
+    return summary.drop_vars([n for n, v in variables.items() if v.attrs.get("statistic") == "var"])
 
 
 def _as_dataset(ds: Any) -> xr.Dataset:

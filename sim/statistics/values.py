@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sim.common.text import nearest
 from sim.model.outputs import PROBABILITIES
+from sim.model.record_layout import CELL
 from sim.model.values import Operation, Reference, Tree, dims_of, references
 from sim.statistics.datasets import RELATIONS, indicators
 from sim.statistics.estimators import (
@@ -137,17 +138,28 @@ def _evaluate(tree: Tree, ds: xr.Dataset) -> tuple[Any, Any]:
     return values, valid
 
 
+def cell_label(labels: Sequence[str]) -> str:
+    """The label of a cell of a variable, from its labels in the order of the variable's dims."""
+    return ", ".join(labels)
+
+
+def labels_of(reference: Reference) -> tuple[str, ...]:
+    """The labels of a reference, with the quarter, in the order of the variable's dims."""
+    others = iter(reference.labels)
+    dims = dims_of(reference.name)
+    return tuple(str(reference.quarter) if dim == "quarter" else next(others) for dim in dims)
+
+
 def _reference(reference: Reference, ds: xr.Dataset) -> tuple[Any, Any]:
     """Draws of an output or input, or the indicator of a probability, at its labels."""
-    name, labels = reference.name, list(reference.labels)
-    index = [
-        ds[dim].values.tolist().index(reference.quarter if dim == "quarter" else labels.pop(0))
-        for dim in dims_of(name)
-    ]
+    name, dims, labels = reference.name, dims_of(reference.name), labels_of(reference)
+    if f"{name}{CELL}" in ds.dims:
+        dims, labels = (f"{name}{CELL}",), (cell_label(labels),)
+    index = [ds[dim].values.tolist().index(of) for dim, of in zip(dims, labels, strict=True)]
     if name in PROBABILITIES:
         happens, valid = indicators(ds, [name])[name]
         return happens[tuple(index)], np.broadcast_to(valid, happens.shape)[tuple(index)]
     variable = ds.variables[name]
-    at = dict(zip(dims_of(name), index, strict=True))
+    at = dict(zip(dims, index, strict=True))
     values = np.asarray(variable.isel({d: i for d, i in at.items() if d in variable.dims}).values)
     return values, ~np.isnan(values)

@@ -12,11 +12,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sim.common.errors import InputError
 from sim.model.catalogue import OUTPUTS
-from sim.model.dims import QUARTERS, REFERENCE_QUARTER
-from sim.simulation.redraw import redraw
-from sim.statistics.datasets import display_names, draws_of, indicators, last, named_labs
+from sim.model.dims import REFERENCE_QUARTER
+from sim.statistics.datasets import display_names, draws_of, last, named_labs
 from sim.statistics.estimators import probability_with_error
 from sim.statistics.replicates import fewest_draws, replicates_of, sampler_of
 from sim.statistics.tails import OWNED, WORST, WORST_SHARE
@@ -41,6 +39,7 @@ __all__ = [
     "describe_errors",
     "headline_tables",
     "quality",
+    "tables_and_remarks",
     "warnings",
 ]
 PARTS = (token, build, labs, landlords, published, claims)
@@ -69,6 +68,21 @@ def headline_tables(
     reader = Reader(ds, summary, selection or Selection())
     tables = _tables(reader, names)
     return _tables(reader, names) if reader.asked.answer(note) else tables
+
+
+def tables_and_remarks(
+    ds: xr.Dataset,
+    summary: xr.Dataset,
+    selection: Selection | None = None,
+    note: Callable[[str], None] = lambda line: None,
+    names: Sequence[str] = (),
+) -> tuple[list[Table], list[str]]:
+    """`headline_tables` and the remarks of `quality`, of draws that are made again once."""
+    reader = Reader(ds, summary, selection or Selection())
+    shown = _tables(reader, names), _quality(reader)
+    if reader.asked.answer(note):
+        shown = _tables(reader, names), _quality(reader)
+    return shown
 
 
 def _tables(reader: Reader, names: Sequence[str]) -> list[Table]:
@@ -101,12 +115,16 @@ def warnings(ds: xr.Dataset) -> list[str]:
 
 def quality(ds: xr.Dataset, summary: xr.Dataset, selection: Selection | None = None) -> list[str]:
     """Remarks on errors, heavy tails and questionable draws; of labs, of the selected ones."""
+    reader = Reader(ds, summary, selection or Selection())
+    remarks = _quality(reader)
+    return _quality(reader) if reader.asked.answer(lambda line: None) else remarks
+
+
+def _quality(reader: Reader) -> list[str]:
+    """The remarks of `quality`."""
+    ds = reader.ds
     errors = describe_errors(ds.sizes["draw"], sampler_of(ds))
-    return [
-        errors,
-        *_heavy_tails(ds, summary),
-        *_questionable(ds, summary, selection or Selection()),
-    ]
+    return [errors, *_heavy_tails(ds, reader.summary), *_questionable(reader)]
 
 
 def describe_errors(draws: int, sampler: str) -> str:
@@ -120,13 +138,14 @@ def describe_errors(draws: int, sampler: str) -> str:
     return "±: Monte Carlo standard error, from independent replicates."
 
 
-def _questionable(ds: xr.Dataset, summary: xr.Dataset, selection: Selection) -> list[str]:
+def _questionable(reader: Reader) -> list[str]:
     """Remarks on the number and reasons of questionable draws.
 
     Also on what they move, or on whether they are left out.
     """
+    ds = reader.ds
     count, draws = int(ds.attrs["draws_questionable"]), draws_of(ds)
-    hours = round(draws * float(summary["training_share_below_zero_mean"]))
+    hours = round(draws * float(reader.summary["training_share_below_zero_mean"]))
     lines = []
     if count and ds.attrs["drop_questionable"]:
         lines.append(
@@ -135,7 +154,7 @@ def _questionable(ds: xr.Dataset, summary: xr.Dataset, selection: Selection) -> 
         )
     elif count:
         lines.append(
-            f"Questionable draws, kept: {count:,} of {draws:,}{_reasons_and_moves(ds, selection)}"
+            f"Questionable draws, kept: {count:,} of {draws:,}{_reasons_and_moves(reader)}"
             " (--drop-questionable leaves them out)."
         )
     if hours:
@@ -146,18 +165,20 @@ def _questionable(ds: xr.Dataset, summary: xr.Dataset, selection: Selection) -> 
     return lines
 
 
-def _reasons_and_moves(ds: xr.Dataset, selection: Selection) -> str:
+def _reasons_and_moves(reader: Reader) -> str:
     """Counts of questionable draws by reason, and shares of draws with and without them.
 
     "" where draws are neither kept nor can be made again.
     """
-    moved = {"P(inference margin >= hurdle)": ("p_margin_above_hurdle", "")}
+    ds, selection = reader.ds, reader.selection
+    at = f"@{REFERENCE_QUARTER} >= hurdle_margin"
+    moved = {"P(inference margin >= hurdle)": f"inference_gross_margin{at}"}
     for lab, name in display_names(ds, "lab").items():
         if lab in named_labs(ds) and lab in (selection.labs or (lab,)):
-            moved[f"{name}'s P(paid >= hurdle)"] = ("p_lab_margin_above_hurdle", lab)
-    try:
-        drawn = redraw(ds, [*QUESTIONABLE, "inference_gross_margin", "lab_paid_margin"])
-    except InputError:
+            moved[f"{name}'s P(paid >= hurdle)"] = f"lab_paid_margin[{lab}]{at}"
+    events = {text: reader.asked.value(event) for text, event in moved.items()}
+    drawn = reader.asked.draws([*QUESTIONABLE])
+    if drawn is None:
         return ""
     flags = {name: last(drawn, name) for name in QUESTIONABLE}
     reasons = {name: flag.reshape(-1, flag.shape[-1]).any(axis=0) for name, flag in flags.items()}
@@ -168,11 +189,11 @@ def _reasons_and_moves(ds: xr.Dataset, selection: Selection) -> str:
         for name, what in QUESTIONABLE.items()
         if reasons[name].any()
     )
-    indicated, moves = indicators(drawn, [name for name, _ in moved.values()]), []
-    for text, (name, lab) in moved.items():
-        at = [ds["lab"].values.tolist().index(lab)] if lab else []
-        index = (*at, QUARTERS.index(REFERENCE_QUARTER))
-        happens, valid = (values[index] for values in indicated[name])
+    moves = []
+    for text, event in events.items():
+        if event is None:
+            continue
+        happens, valid = (np.broadcast_to(x, some.shape) for x in (event.draws, event.known))
         cells = []
         for known in (valid & ~some, valid):
             value, error = probability_with_error(happens, known, replicates_of(ds))

@@ -2,42 +2,71 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import xarray as xr
 
 from sim.common.errors import InputError
 from sim.model.catalogue import DIMS, OUTPUTS
-from sim.model.values import Tree, parse
-from sim.simulation.redraw import redraw
-from sim.statistics.datasets import REPLICATE_MEAN
+from sim.model.record_layout import CELL
+from sim.model.values import Tree, parse, references
+from sim.simulation.redraw import redraw_cells
+from sim.statistics.datasets import is_rounded
 from sim.statistics.summary import QUANTILES, summarise
-from sim.statistics.values import DrawnValue, draw_value, names_needed
+from sim.statistics.values import DrawnValue, cell_label, draw_value, labels_of, names_needed
 
 STATISTICS = ("mean", "sd", "quantile", "cvar", "finite")
 LONG = 1_000_000  # draws that take seconds
-COLUMNS = 256  # that are drawn again at a time: 0.2 GB with 100,000 draws
+
+Labels = tuple[str, ...]  # of a cell of an output, in the order of its dims
+
+
+class Summary(NamedTuple):
+    """A summary, and the index of each label by dim."""
+
+    data: xr.Dataset
+    indices: dict[str, dict[Any, int]]
+
+    @classmethod
+    def of(cls, data: xr.Dataset) -> Summary:
+        """A summary with its indices."""
+        return cls(data, indices_of(data))
+
+
+def indices_of(ds: xr.Dataset) -> dict[str, dict[Any, int]]:
+    """Dim -> label -> index, of all dims but `draw`."""
+    return {
+        str(dim): {label: i for i, label in enumerate(ds[dim].values.tolist())}
+        for dim in ds.dims
+        if dim != "draw"
+    }
 
 
 class AskedStatistics:
     """Statistics of outputs of a run that its summary lacks.
 
-    Tables are made twice where they ask for some: `lacking` collects what the first ones ask for,
-    by output with the levels of its quantiles, and `lacking_values` values formed in each draw;
-    `answer` draws it again, all together.
+    Tables are made twice where they ask for some: `find` and `value` collect what the first ones
+    ask for, statistics of cells of outputs and values formed in each draw, and `draws` all of some
+    variables; `answer` draws what these need again, in one pass.
     """
 
     def __init__(self, ds: xr.Dataset) -> None:
         self.ds = ds
-        self.lacking: dict[str, set[float]] = {}
-        self.quarters: dict[str, set[str]] = {}  # of the outputs, ever asked for
-        self.summaries: dict[str, xr.Dataset] = {}
+        self.levels: set[float] = {*QUANTILES}
+        self.lacking: dict[str, dict[Labels, None]] = {}  # output -> cells, each once
+        self.summaries: dict[str, Summary] = {}
+        self.lacking_draws: set[str] = set()
+        self.drawn: xr.Dataset | None = None
         self.lacking_values: dict[str, Tree] = {}
         self.values: dict[str, DrawnValue] = {}
 
-    def find(self, name: str, level: float | None, quarter: str | None = None) -> xr.Dataset | None:
-        """The summary with a statistic, such as `arr_quantile`; None where it is not known yet.
+    def find(
+        self, name: str, level: float | None, at: dict[str, Any]
+    ) -> tuple[Summary, dict[str, Any]] | None:
+        """The summary with a statistic, such as `arr_quantile`, and the labels of its dims there.
+
+        `at` are the labels of the output's dims. None where it is not known yet.
 
         Raises:
             KeyError: If it is no statistic of an output.
@@ -45,17 +74,23 @@ class AskedStatistics:
         output, _, statistic = name.rpartition("_")
         if output not in OUTPUTS or statistic not in STATISTICS:
             raise KeyError(name)
-        summary = self.summaries.get(output)
-        levels = {level} if statistic == "quantile" and level is not None else set()
-        quarters = {quarter} if quarter is not None and "quarter" in DIMS[output] else set()
-        if (
-            summary is not None
-            and levels <= set(summary["quantile"].values.tolist())
-            and quarters <= self.quarters.get(output, set())
-        ):
-            return summary if name in summary else None
-        self.lacking.setdefault(output, set()).update(levels)
-        self.quarters.setdefault(output, set()).update(quarters)
+        cell = tuple(str(at[dim]) for dim in DIMS[output])
+        labels = {**at, f"{output}{CELL}": cell_label(cell)}
+        known = self.summaries.get(output)
+        if known is not None and name in known.data:
+            dims = [str(dim) for dim in known.data[name].dims]
+            if all(labels[dim] in known.indices[dim] for dim in dims):
+                return known, labels
+        self.lacking.setdefault(output, {})[cell] = None
+        if level is not None:
+            self.levels.add(level)
+        return None
+
+    def draws(self, names: Sequence[str]) -> xr.Dataset | None:
+        """The run with exact draws of these variables; None where they are not known yet."""
+        if self.drawn is not None and all(n in self.drawn for n in names):
+            return self.drawn
+        self.lacking_draws.update(names)
         return None
 
     def value(self, text: str) -> DrawnValue | None:
@@ -75,54 +110,55 @@ class AskedStatistics:
         """
         lacking, self.lacking = self.lacking, {}
         values, self.lacking_values = self.lacking_values, {}
-        formed = names_needed(values.values())  # of rounded draws the exact ones are taken
-        names = [*lacking, *(name for name in formed if name not in self.ds)]
-        if names and int(self.ds.attrs["draws"]) > LONG:
-            draws = int(self.ds.attrs["draws"])
-            listed = ", ".join(dict.fromkeys(names))
-            note(f"{listed}: a run keeps no draws of it; {draws:,} are made again for the tables")
-        absent: dict[str, str] = {}  # and why
-        levels = sorted({*QUANTILES}.union(*lacking.values()))
-        for group in self._groups(list(lacking)):
-            drawn = self._drawn(group, absent)
-            for name in group:
-                if name in drawn:
-                    some = self._of_quarters(drawn, name)
-                    self.summaries[name] = summarise(some, [name], quantiles=levels)
-        drawn = self._drawn(formed, absent)
+        names, self.lacking_draws = self.lacking_draws, set()
+        drawn = self._draw(lacking, values, names, note)
+        if names:
+            self.drawn = drawn
+        known = [name for name in lacking if name in drawn]
+        if known:
+            # Columns are few, and each thread would need memory of its own.
+            found = summarise(drawn, known, sorted(self.levels), tails=[], threads=1)
+            summary = Summary.of(found)
+            self.summaries |= dict.fromkeys(known, summary)
         for text, tree in values.items():
             if all(name in drawn for name in names_needed([tree])):
                 self.values[text] = draw_value(tree, drawn)
-        if absent:
-            note(f"{', '.join(absent)}: not in the tables. {next(iter(absent.values()))}")
-        return bool(self.summaries or self.values)
+        return bool(self.summaries or self.values or self.drawn)
 
-    def _of_quarters(self, drawn: xr.Dataset, name: str) -> xr.Dataset:
-        """The quarters of an output that were asked for: of others nothing has to be sorted."""
-        if not self.quarters.get(name):
-            return drawn
-        parts = [n for n in drawn.data_vars if n == name or str(n).startswith(f"{name}_")]
-        shared = [n for n in ("replicate_count",) if n in drawn]
-        return drawn[[*parts, *shared]].sel(quarter=sorted(self.quarters[name]))
+    def _draw(
+        self,
+        lacking: dict[str, dict[Labels, None]],
+        values: dict[str, Tree],
+        entire: set[str],
+        note: Callable[[str], None],
+    ) -> xr.Dataset:
+        """The run with draws of what is lacking, as far as it can get them; `note` as of `answer`.
 
-    def _drawn(self, names: list[str], absent: dict[str, str]) -> xr.Dataset:
-        """The run with draws of these variables; those that it cannot get go into `absent`."""
-        try:
-            return redraw(self.ds, names)
-        except InputError as error:
-            absent |= {name: str(error) for name in names if name not in self.ds}
+        Of rounded draws the exact ones are taken. All cells are of what is `entire`, and of
+        probabilities.
+        """
+        found = [reference for tree in values.values() for reference in references(tree)]
+        in_tables = dict.fromkeys([*lacking, *names_needed(values.values())])
+        needed = [*in_tables, *sorted(entire)]
+        names = [n for n in dict.fromkeys(needed) if n not in self.ds or is_rounded(self.ds, n)]
+        cells = {name: {**lacking.get(name, {})} for name in names if name in DIMS}
+        for reference in found:
+            if reference.name in cells:
+                cells[reference.name][labels_of(reference)] = None
+        whole = entire.union(names_needed(tree for tree in found if tree.name not in cells))
+        some = {name: list(labels) for name, labels in cells.items() if name not in whole}
+        if not names:
             return self.ds
-
-    def _groups(self, names: list[str]) -> list[list[str]]:
-        """The outputs in groups of up to `COLUMNS` columns, or of one output."""
-        groups: list[list[str]] = []
-        room = 0
-        for name in names:
-            known = self.ds.variables.get(name + REPLICATE_MEAN)
-            size = COLUMNS if known is None else math.prod(known.shape[1:])
-            if size > room:
-                groups.append([])
-                room = COLUMNS
-            groups[-1].append(name)
-            room -= size
-        return groups
+        draws = int(self.ds.attrs["draws"])
+        absent = [name for name in names if name not in self.ds and name in in_tables]
+        if absent and draws > LONG:
+            listed = ", ".join(absent)
+            note(f"{listed}: a run keeps no draws of it; {draws:,} are made again for the tables")
+        try:
+            drawn = redraw_cells(self.ds, names, some, only_kept=not lacking)
+        except InputError as error:
+            if absent:
+                note(f"{', '.join(absent)}: not in the tables. {error}")
+            return self.ds
+        held = [str(name) for name in drawn.data_vars if name in self.ds]
+        return self.ds.drop_vars(held).assign(drawn.data_vars).assign_coords(drawn.coords)

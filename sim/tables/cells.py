@@ -19,7 +19,7 @@ from sim.model.dims import QUARTERS
 from sim.statistics.datasets import REPLICATE_MEAN, display_names, draws_of, json_attribute, last
 from sim.statistics.moments import mean_of_replicates
 from sim.statistics.tails import OWNED, WORST_SHARE
-from sim.tables.asked import AskedStatistics
+from sim.tables.asked import AskedStatistics, indices_of
 
 LAST_QUARTER = QUARTERS[-1]
 WIDTH_OF_SD = 3.3  # from p5 to p95, of a normal distribution
@@ -141,14 +141,6 @@ class Table:
         return {"name": self.name, "title": self.title, "cells": cells, "remarks": self.remarks}
 
 
-def _indices(summary: xr.Dataset) -> dict[str, dict[Any, int]]:
-    """Dim -> label -> index."""
-    return {
-        str(dim): {label: i for i, label in enumerate(summary[dim].values.tolist())}
-        for dim in summary.dims
-    }
-
-
 def _spread(
     summary: xr.Dataset, indices: dict[str, dict[Any, int]], name: str, at: dict[str, Any]
 ) -> float:
@@ -179,7 +171,7 @@ class Reader:
         self.draws = share_of_draws(ds, draws_of(ds))  # those that are not left out
         paid = last(ds, "lab_paid_margin")[:, 0]
         self.silent = set(ds["lab"].values[np.isnan(paid).all(axis=-1)].tolist())  # without ARR
-        self.indices = _indices(summary)
+        self.indices, self.indices_of_run = indices_of(summary), indices_of(ds)
         self.asked = AskedStatistics(ds)
 
     def cell(
@@ -192,10 +184,10 @@ class Reader:
         missing = NOT_REPORTED if at.get("lab") in self.silent else "nan"
         summary, indices, level = self.summary, self.indices, at.get("quantile")
         if name not in summary or level not in (None, *indices.get("quantile", ())):
-            asked = self.asked.find(name, level, at.get("quarter"))
+            asked = self.asked.find(name, level, at)
             if asked is None:
                 return Cell(math.nan, math.nan, "", scale, missing=NOT_KEPT)
-            summary, indices = asked, _indices(asked)
+            (summary, indices), at = asked
         values, errors = (summary.variables[n] for n in (name, f"{name}_error"))
         index = tuple(indices[str(dim)][at[str(dim)]] for dim in values.dims)
         value, error = float(values.values[index]), float(errors.values[index])
@@ -276,9 +268,20 @@ class Reader:
 
     def replicates(self, name: str, **at: Any) -> tuple[NDArray[np.float64], str]:
         """Means [replicate, ...] of a variable, and its unit."""
-        means = self.ds[name + REPLICATE_MEAN]
-        selected = means.sel({dim: label for dim, label in at.items() if dim in means.dims})
-        return np.ascontiguousarray(selected.values), str(means.attrs["units"])
+        means = self.ds.variables[name + REPLICATE_MEAN]
+        values = means.values
+        for axis, dim in reversed([*enumerate(map(str, means.dims))]):
+            if dim in at:
+                index, chosen = self.indices_of_run[dim], at[dim]
+                some = [index[x] for x in chosen] if isinstance(chosen, list) else index[chosen]
+                values = values.take(some, axis)
+        return np.ascontiguousarray(values), str(means.attrs["units"])
+
+    def fixed(self, name: str, **at: str) -> float:
+        """A number that is the same in every draw, at the labels of its dims."""
+        values = self.ds.variables[name]
+        index = tuple(self.indices_of_run[str(dim)][at[str(dim)]] for dim in values.dims)
+        return float(values.values[index])
 
     def labels(self, dim: str) -> list[tuple[str, str]]:
         """Ids and display names of the labs or landlords to be shown."""

@@ -76,13 +76,12 @@ def _gaps(reader: Reader) -> Table:
     title = f"Who carries the funding gaps, {REFERENCE_QUARTER} (mean, USD bn/yr)"
     table = Table(title, heads, name="gaps")
     at: dict[str, Any] = {"quarter": REFERENCE_QUARTER}
-    shares = reader.ds["host_share_2026"]
     shown = [(i, name) for i, name in reader.labels("lab") if i not in reader.silent]
     for lab, name in shown:
         gap = reader.cell("funding_gap_busd_mean", lab=lab, **at)
         cells: list[Cell | str] = [gap]
         for landlord, _ in landlords:
-            share = float(shares.sel(lab=lab, landlord=landlord))
+            share = reader.fixed("host_share_2026", lab=lab, landlord=landlord)
             laid = replace(
                 gap, **{k: share * getattr(gap, k) for k in ("value", "error", "spread")}
             )

@@ -43,15 +43,14 @@ def _hosting(reader: Reader) -> Table:
     title = f"Who hosts whom, {REFERENCE_QUARTER} (mean, facility GW)"
     heads = [wrap_head(name) for _, name in landlords]
     table = Table(title, ["lab", *heads], name="hosting")
-    captive, shares = reader.ds["captive"], reader.ds["host_share_2026"]
     parents = []
     for lab, lab_name in reader.labels("lab"):
         gw = reader.cell("facility_gw_mean", lab=lab, quarter=REFERENCE_QUARTER)
         cells: list[Cell | str] = []
         for landlord, name in landlords:
-            share = float(shares.sel(lab=lab, landlord=landlord))
+            share = reader.fixed("host_share_2026", lab=lab, landlord=landlord)
             cells.append(gw.times(share) if share else "")
-            if captive.sel(lab=lab, landlord=landlord):
+            if reader.fixed("captive", lab=lab, landlord=landlord):
                 parents.append(f"{lab_name} at {name}")
         table.rows.append((lab_name, cells))
     if not reader.selection.labs:
@@ -180,11 +179,10 @@ def _equity(reader: Reader) -> Table:
     """Annualised revenue over the equity that landlords put into labs, by quarter of 2026."""
     heads = ["lab, landlord, quarter", *(f"p{100 * level:g}" for level in LEVELS)]
     table = Table("ARR over equity put in (x)", heads, narrow=True, name="equity")
-    equity = reader.ds["host_equity_busd"]
     labels: dict[str, str] = {}
     for lab, lab_name in reader.labels("lab"):
         for landlord, name in reader.labels("landlord"):
-            amount = float(equity.sel(lab=lab, landlord=landlord))
+            amount = reader.fixed("host_equity_busd", lab=lab, landlord=landlord)
             if amount and lab not in reader.silent:
                 for quarter in reader.quarters(*QUARTERS[:4]):
                     label = f"{lab_name}, {name}, {quarter}"

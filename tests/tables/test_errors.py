@@ -6,8 +6,10 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 import xarray as xr
 from full_runs import BASE, CASES, FullRun, assert_estimate, full_run
@@ -17,6 +19,7 @@ from sim import tables
 from sim.common.text import words
 from sim.model.dims import LAYERS, REGIMES
 from sim.tables import Cell, Table, comparison
+from sim.tables.asked import Summary
 from sim.tables.cells import WIDTH_OF_SD, plus_minus
 from sim.tables.sweep import tables as sweep_tables
 
@@ -30,7 +33,9 @@ class Expected:
 
     def __init__(self, run: FullRun) -> None:
         self.run = run
-        self.asked: dict[str, xr.Dataset] = {}
+        self.known = Summary.of(run.summary)
+        self.asked: dict[str, Summary] = {}
+        self.means: dict[str, Any] = {}
         self.is_formed = False  # of moments, whose errors are those of 32 replicates
         names = {dim: run.ds[f"{dim}_name"].values.tolist() for dim in ("lab", "landlord")}
         self.ids = {
@@ -46,16 +51,16 @@ class Expected:
     def summary(self, name: str, **labels: Any) -> Number:
         """A statistic at the labels of its dims: of the run, or of all that it could keep."""
         level = labels.get("quantile")
-        known = self.run.summary
-        if name not in known or level not in (None, *known["quantile"].values):
+        known = self.known
+        if name not in known.data or level not in (None, *known.indices["quantile"]):
             output = name.rpartition("_")[0]
             if output not in self.asked:
-                self.asked[output] = sim.summarise(self.run.everything, [output], tails=[])
+                found = sim.summarise(self.run.everything, [output], tails=[])
+                self.asked[output] = Summary.of(found)
             known = self.asked[output]
-        value = known[name]
-        where = {dim: label for dim, label in labels.items() if dim in value.dims}
-        error = known[f"{name}_error"]
-        return float(value.sel(where)), float(error.sel(where)), 0.0
+        value, error = (known.data.variables[n] for n in (name, f"{name}_error"))
+        index = tuple(known.indices[str(dim)][labels[str(dim)]] for dim in value.dims)
+        return float(value.values[index]), float(error.values[index]), 0.0
 
     def value(self, draws: xr.DataArray, level: float) -> Number:
         """A quantile of what is formed in each draw."""
@@ -63,6 +68,25 @@ class Expected:
         summary = sim.summarise(whole, ["values"], quantiles=[level], tails=[])
         quantile, error = summary.values_quantile, summary.values_quantile_error
         return float(quantile.squeeze()), float(error.squeeze()), 0.0
+
+    def of_draws(self, name: str, **at: Any) -> Number:
+        """The mean of an output of the draws with everything kept."""
+        key = f"{name} {at.get('quarter')}"
+        if key not in self.means:
+            draws = self.run.everything[name]
+            if "quarter" in draws.dims:
+                draws = draws.sel(quarter=at["quarter"])
+            mean = self.run.mean(draws)
+            self.means[key] = (
+                {
+                    statistic: np.array(mean[statistic].transpose(*mean["mean"].dims))
+                    for statistic in ("mean", "error")
+                },
+                {dim: mean[dim].values.tolist() for dim in mean["mean"].dims},
+            )
+        found, labels = self.means[key]
+        index = tuple(labels_of.index(at[dim]) for dim, labels_of in labels.items())
+        return float(found["mean"][index]), float(found["error"][index]), 0.0
 
     def mean(self, draws: xr.DataArray, largest: float = 0.0) -> Number:
         """The mean of what is formed in each draw."""
@@ -94,20 +118,19 @@ class Expected:
         if row.startswith("revenue,"):
             kind = "paid" if "paid" in row else "served"
             return self.summary(f"revenue_per_mtok_{kind}_mean", **at)
-        cost = self.run.everything.unit_cost.sel(at)
         if row == "= compute":
-            return self.mean(self.run.everything.compute_cost.sel(at))
+            return self.of_draws("compute_cost", **at)
         if row == "= total":
-            return self.mean(cost.sum("layer"))
+            return self.mean(self.run.everything.unit_cost.sel(at).sum("layer"))
         (layer,) = [layer for layer in LAYERS if words(layer) == row]
-        return self.mean(cost.sel(layer=layer))
+        return self.of_draws("unit_cost", layer=layer, **at)
 
     def regimes(self, row: str, column: str, quarter: str) -> Number:
         (regime,) = [regime for regime in REGIMES if words(regime) == column]
         at: dict[str, Any] = {"quarter": quarter, "regime": regime}
         everything = self.run.everything
-        hour = everything.accelerator_hour_cost.sel(at).isel(layer=slice(0, 11))
         if row == "= a paid hour":
+            hour = everything.accelerator_hour_cost.sel(at).isel(layer=slice(0, 11))
             return self.mean(hour.sum("layer"))
         if row == "active tokens/s, p50":
             if regime == "online_inference":
@@ -122,7 +145,7 @@ class Expected:
             name = "duty_cycle" if row.startswith("duty") else "compute_cost"
             return self.summary(f"{name}_mean", **at)
         (layer,) = [layer for layer in LAYERS if words(layer) == row]
-        return self.mean(hour.sel(layer=layer))
+        return self.of_draws("accelerator_hour_cost", layer=layer, **at)
 
     def answer(self, row: str, column: str, quarter: str) -> Number:
         everything = self.run.everything
@@ -230,9 +253,9 @@ class Expected:
             "at price list": "capacity_revenue",
         }.get(column, "compute_bill_regime")  # fmt: skip
         if name != "compute_bill_regime":
-            return self.mean(everything[name].sel(at))
+            return self.of_draws(name, **at)
         regimes = dict(zip(("training", "fine-tune", "inference"), REGIMES, strict=True))
-        return self.mean(everything[name].sel(at | {"regime": regimes[column.split()[0]]}))
+        return self.of_draws(name, regime=regimes[column.split()[0]], **at)
 
     def training(self, row: str, column: str, _: str) -> Number:
         lab = self.ids["lab"][row]
@@ -254,12 +277,10 @@ class Expected:
         return self.summary(name, lab=lab, quantile=0.5)
 
     def hosting(self, row: str, column: str, quarter: str) -> Number:
-        hosted = self.run.everything.hosted_gw.sel(
-            quarter=quarter, landlord=self.ids["landlord"][column]
-        )
+        at = {"quarter": quarter, "landlord": self.ids["landlord"][column]}
         if row == "all labs":
-            return self.mean(hosted.sum("lab"))
-        return self.mean(hosted.sel(lab=self.ids["lab"][row]))
+            return self.mean(self.run.everything.hosted_gw.sel(at).sum("lab"))
+        return self.of_draws("hosted_gw", lab=self.ids["lab"][row], **at)
 
     def landlords(self, row: str, column: str, quarter: str) -> Number:
         ids = [*self.ids["landlord"].values()] if row == "total" else [self.ids["landlord"][row]]
@@ -275,6 +296,8 @@ class Expected:
             "economic - booked": "depreciation_gap", "rent": "rent_received",
             "book value": "net_book_value",
         }  # fmt: skip
+        if column in amounts and row != "total":
+            return self.of_draws(amounts[column], landlord=ids[0], quarter=quarter)
         if column in amounts:
             draws = summed(amounts[column])
             return self.mean(draws, float(draws.max()))
@@ -341,11 +364,17 @@ def is_formed(name: str, row: str, column: str) -> bool:
     )
 
 
+@cache
+def shown_tables(case: str) -> list[Table]:
+    run = full_run(case)
+    return tables.headline_tables(run.ds, run.summary)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_numbers_of_the_tables_are_those_of_the_summary(case: str) -> None:
     run = full_run(case)
     expected = Expected(run)
-    shown = tables.headline_tables(run.ds, run.summary)
+    shown = shown_tables(case)
     assert [table.name for table in shown] == [name for name in tables.NAMES if name != "claims"]
     for table in shown:
         for row, column, cell in cells(table):
@@ -381,7 +410,7 @@ def test_numbers_of_the_remarks_are_those_of_the_summary(case: str) -> None:
     width = float(alone.quantile(0.95) - alone.quantile(0.05))
     known["landlord_margins"] = {plus_minus(Cell(median, error, "1", spread=100 * width))}
     count = 0
-    for table in tables.headline_tables(run.ds, run.summary):
+    for table in shown_tables(case):
         texts = re.findall(r"[-\d.]+ ± [\d.]+", " ".join(table.remarks))
         count += len(texts)
         if texts:
