@@ -4,7 +4,6 @@ import pickle
 
 import numpy as np
 import pytest
-import xarray as xr
 from conftest import ROOT
 from histogram_datasets import COLUMNS, histograms_of, make_draws, with_histograms
 from hypothesis import given, settings
