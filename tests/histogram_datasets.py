@@ -10,7 +10,6 @@ import xarray as xr
 
 from sim.engine.events import NO_EVENTS, IndicatorSet, indicator_set
 from sim.engine.histograms import CHUNK, Histograms
-from sim.engine.prepare import select_variables
 from sim.model.blocks import replicate_of
 from sim.model.declarations import Output
 from sim.model.record_layout import Variable, layout_of
@@ -57,7 +56,8 @@ def histograms_of(
 def with_histograms(ds: xr.Dataset, scenario: Scenario, kept: int) -> xr.Dataset:
     """The first `kept` draws of a Dataset, and histograms of all."""
     layout = layout_of(len(scenario.labs), len(scenario.landlords))
-    varying = [v for v in select_variables(layout, None)[0] if "draw" in ds[v.name].dims]
+    declared = {**layout.inputs, **layout.outputs}
+    varying = [v for v in declared.values() if v.name in ds and "draw" in ds[v.name].dims]
     store = np.concatenate(
         [np.moveaxis(ds[v.name].values, 0, -1).reshape(v.columns.size, -1) for v in varying]
     )
@@ -76,7 +76,7 @@ def with_histograms(ds: xr.Dataset, scenario: Scenario, kept: int) -> xr.Dataset
     )
     histograms = histograms_of(store, kept, indicators=indicators)
     data = {**variables(histograms, varying), **replicate_moments(store, varying)}
-    return ds.isel(draw=slice(kept)).drop_vars("replicate_count").assign(data)
+    return ds.isel(draw=slice(kept)).drop_vars("replicate_count", errors="ignore").assign(data)
 
 
 def columns_with_histograms(values: np.ndarray, kept: int) -> xr.Dataset:

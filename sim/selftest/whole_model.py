@@ -28,9 +28,7 @@ def checks(scenario: Scenario) -> Iterator[Check]:
     name = "token cost: sum of layers vs total, relative"
     yield at_most(name, float(difference.max()), ROUNDING)
     difference = abs(ds["hosted_gw"].sum("landlord") - ds["facility_gw"])
-    yield at_most(
-        "a lab's facility GW vs the sum over its landlords", float(difference.max()), ROUNDING
-    )
+    yield at_most("lab's facility GW vs sum over its landlords", float(difference.max()), ROUNDING)
     names = ["inference_gross_margin", "gw"]
     point = simulate(scenario, draws=64, keep=names, uncertainty=0.0, bad_draws="keep")
     spreads = [float((point[name].max("draw") - point[name].min("draw")).max()) for name in names]

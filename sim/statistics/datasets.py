@@ -114,9 +114,12 @@ def indicators(
     """Indicators of events and of valid draws, by name of the probability.
 
     Both are Boolean [..., draw] with the dims of `catalogue.probability_dims`. A draw is not valid
-    where a value that is compared is NaN. Unless names are given, all available probabilities.
+    where a value that is compared is NaN. Unless names are given, all probabilities of outputs
+    whose draws are kept; of others a run has counts alone.
     """
     chosen = available_probabilities(ds) if names is None else names
+    if names is None:
+        chosen = [name for name in chosen if PROBABILITIES[name].of in ds]
     return {name: _indicator(ds, name) for name in chosen}
 
 

@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import Any
 
 from sim.common.text import plain
-from sim.model.catalogue import OUTPUTS
+from sim.model.catalogue import DIMS, OUTPUTS
 from sim.model.dims import QUARTERS
 from sim.parameters.consistency import describe_quantity, rounding_interval
 from sim.parameters.fields import JUDGEMENT
@@ -74,24 +74,32 @@ def _is_shown(reader: Reader, statement: dict[str, Any]) -> bool:
         return False
     if statement["total_of"] or statement["quarter"] not in reader.quarters(statement["quarter"]):
         return False
-    if f"{name}_quantile" not in reader.summary and f"{name}_mean" not in reader.summary:
+    usual = json_attribute(reader.ds, "keep") in (None, "headline")
+    # A ratio of which the usual run keeps no draws has no mean either.
+    if not (usual and OUTPUTS[name].kept) and not _is_summarised(reader, name):
         return False
-    dims = _dims(reader, name)
-    chosen = reader.selection.labs or reader.selection.landlords
+    dims = _dims(name)
+    chosen = {"lab": reader.selection.labs, "landlord": reader.selection.landlords}
+    if any(chosen.values()) and not any(chosen[dim] for dim in dims):
+        return False
     known = all(label in dict(reader.labels(dim)) for dim, label in zip(dims, labels, strict=False))
-    return known and len(labels) == len(dims) and bool(labels or not chosen)
+    return known and len(labels) == len(dims)
 
 
-def _dims(reader: Reader, name: str) -> list[str]:
+def _is_summarised(reader: Reader, name: str) -> bool:
+    """Whether the run's summary has quantiles of an output, or its mean."""
+    return f"{name}_quantile" in reader.summary or f"{name}_mean" in reader.summary
+
+
+def _dims(name: str) -> list[str]:
     """The dims of an output to which a statement's labels belong."""
-    statistic = f"{name}_quantile" if f"{name}_quantile" in reader.summary else f"{name}_mean"
-    return [str(d) for d in reader.summary[statistic].dims if d in ("lab", "landlord")]
+    return [dim for dim in DIMS[name] if dim in ("lab", "landlord")]
 
 
 def _row(reader: Reader, statement: dict[str, Any]) -> tuple[str, list[Cell | str]]:
     """Source and expression of a statement, its figure, and the run's."""
     name = statement["output"]
-    at = dict(zip(_dims(reader, name), statement["labels"], strict=True))
+    at = dict(zip(_dims(name), statement["labels"], strict=True))
     at["quarter"] = statement["quarter"]
     scale = 100.0 if OUTPUTS[name].unit == "1" else 1.0
     low, value, high = (

@@ -82,6 +82,7 @@ def with_landlords(scenario: Scenario, count: int) -> Scenario:
         heirs = heirs or [before[before.index(landlord) % count]]
         part = replace(
             host,
+            share_2025=host.share_2025 / len(heirs),
             share_2026=host.share_2026 / len(heirs),
             share_2027=host.share_2027 / len(heirs),
         )
@@ -89,6 +90,7 @@ def with_landlords(scenario: Scenario, count: int) -> Scenario:
             present = hosts.get((lab, heir))
             hosts[lab, heir] = part if present is None else replace(
                 present,
+                share_2025=present.share_2025 + part.share_2025,
                 share_2026=present.share_2026 + part.share_2026,
                 share_2027=present.share_2027 + part.share_2027,
             )  # fmt: skip
@@ -121,9 +123,9 @@ def test_cost_of_a_draw_against_number_of_parties(
     sizes, draws = (PARTIES, 16_384) if benchmark.enabled else ((2, 9), 64)
     scenarios = {size: resize(base, size) for size in sizes}
     for size, scenario in scenarios.items():
-        ds = sim.simulate(scenario, draws=64, keep=["gw", "hosted_gw"], bad_draws="keep")
+        ds = sim.simulate(scenario, draws=64, keep=["facility_gw", "hosted_gw"], bad_draws="keep")
         assert ds.sizes["lab" if kind == "labs" else "landlord"] == size
-        np.testing.assert_allclose(ds["hosted_gw"].sum("landlord"), ds["gw"], rtol=1e-9)
+        np.testing.assert_allclose(ds["hosted_gw"].sum("landlord"), ds["facility_gw"], rtol=1e-9)
 
     def work(scenario: Scenario) -> Callable[[], object]:
         options = run_options(scenario, draws, threads=1, bad_draws="keep")

@@ -42,9 +42,17 @@ def test_version_is_printed(invoke: Command) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["check", BASE], ["run", "--help"], ["describe", "hardware.pue", "--file", BASE]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["check", "nowhere.toml"],
+        ["check", BASE, "--set", "hardware.pue=-1"],
+        ["describe", "hardware.pue", "--file", BASE],
+        ["schema"],
+    ],
 )
 def test_commands_that_run_no_model_import_no_heavy_libraries(arguments: list[str]) -> None:
+    """Files are read, and their faults told, without them; a check of sound files draws."""
     code = (
         "import sys, runpy\n"
         f"sys.argv = ['sim', *{arguments!r}]\n"

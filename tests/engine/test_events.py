@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -133,10 +134,9 @@ def test_events_of_values_on_their_thresholds_are_those_of_the_declaration(
         monkeypatch.setitem(
             PROBABILITIES, name, Probability(new.of, new.meaning, new.relation, level, new.count)
         )
-    for name in ("p_training_worth_it", "p_npv_positive"):
-        monkeypatch.setitem(
-            PROBABILITIES, name, Probability(PROBABILITIES[name].of, "", ">=", LEVEL)
-        )
+    for name, probability in list(PROBABILITIES.items()):
+        if isinstance(probability.threshold, float):  # values lie on LEVEL and beside it
+            monkeypatch.setitem(PROBABILITIES, name, replace(probability, threshold=LEVEL))
     probability_dims.cache_clear()
     rng, draws = np.random.default_rng(labs), 1_700
     names = [] if with_nan == "nowhere" else ["hurdle_margin"]

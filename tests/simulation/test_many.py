@@ -41,7 +41,7 @@ def test_scenarios_share_their_random_numbers(scenarios: dict[str, Scenario]) ->
     assert (margin.sel(scenario="dear power") < margin.sel(scenario="base")).mean() > 0.9
 
 
-@pytest.mark.parametrize("keep", [None, "all", ["gw", "slo_missed", "hurdle_margin"]])
+@pytest.mark.parametrize("keep", [None, "all", ["gw", "speed_unreachable", "hurdle_margin"]])
 def test_summary_of_a_batch_is_that_of_each_scenario(
     scenarios: dict[str, Scenario], keep: Any
 ) -> None:

@@ -165,7 +165,7 @@ def test_too_many_bad_draws_end_the_run_at_once() -> None:
 def test_target_with_kept_bad_draws_has_no_error() -> None:
     ds = simulate_until(
         with_revenue(OFTEN),
-        "p50(lab_paid_margin[openai]@2026Q2) +- 1e-9",
+        "p50(lab_paid_margin[openai]@2026Q4) +- 1e-9",
         2 * STEP,
         bad_draws="keep",
     )
@@ -233,13 +233,14 @@ def test_infinite_value_is_reported_and_not_met(base: Scenario) -> None:
     ]
 
 
-def test_a_mean_that_a_few_draws_own_is_refused_at_once(base: Scenario) -> None:
-    """It stopped at 8,192 draws with an error that held in 12 % of such runs."""
+def test_a_mean_that_a_few_draws_own_is_refused_at_once() -> None:
+    """At twice the spreads; in the base case no mean of a headline is."""
+    wide = sim.load(BASE, set={"model.uncertainty": 2})
     texts = ["mean(compute_cost[online_inference]@2026Q4) +- 0.02", f"{MARGIN} +- 0.02"]
-    ds = simulate_until(base, texts, seed=4)
+    ds = simulate_until(wide, texts, seed=4)
     refused, answered = json.loads(ds.attrs["until"])
     assert not refused["met"]
-    assert refused["refused"].startswith("a few draws carry its variance, which 65,536 draws do")
+    assert refused["refused"].startswith("a few draws carry its variance, which 65,53")
     assert answered["met"]
     first, second = until.remarks(ds)
     assert "NOT ANSWERED, a few draws carry its variance" in first
@@ -265,12 +266,9 @@ def test_runs_that_stop_at_an_error_cover_the_answer(base: Scenario) -> None:
         runs.append(json.loads(ds.attrs["until"]))
     for number, target in enumerate(targets):
         outcomes = [run[number] for run in runs]
-        answered = [outcome for outcome in outcomes if "refused" not in outcome]
-        assert len(answered) in (0, 200), target
-        if answered:
-            values, errors = np.array([(o["value"], o["error"]) for o in answered]).T
-            assert (np.abs(values - values.mean()) <= 1.96 * errors).mean() >= 0.9, target
-    assert sum("refused" in outcome for outcome in runs[0]) == 2
+        assert not any("refused" in outcome for outcome in outcomes), target
+        values, errors = np.array([(o["value"], o["error"]) for o in outcomes]).T
+        assert (np.abs(values - values.mean()) <= 1.96 * errors).mean() >= 0.9, target
 
 
 def test_next_size_follows_from_the_errors() -> None:

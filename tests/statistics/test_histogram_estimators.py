@@ -195,9 +195,18 @@ def test_quantiles_of_arbitrary_draws_increase_from_minimum_to_maximum(
     assert (np.sort(known) == known).all()
 
 
+def kept_draws_between(kept: np.ndarray, first: np.ndarray, second: np.ndarray) -> int:
+    """The most kept draws [row, draw] that lie between two numbers [row] of a row; none of NaN."""
+    return max(
+        abs(int(np.searchsorted(row, x)) - int(np.searchsorted(row, y)))
+        for row, x, y in zip(np.sort(kept), first.ravel(), second.ravel(), strict=True)
+    )
+
+
 def test_summary_from_histograms_agrees_with_that_from_draws(
     base: Scenario, ds: xr.Dataset
 ) -> None:
+    """Quantiles lie in the bin of those of the draws: bins are up to 1.6 kept draws wide."""
     actual, expected = sim.summarise(with_histograms(ds, base, 2_048)), sim.summarise(ds)
     missing = set(expected.data_vars) - set(actual.data_vars)
     assert not missing
@@ -206,6 +215,14 @@ def test_summary_from_histograms_agrees_with_that_from_draws(
         assert actual[name].attrs == expected[name].attrs, name
         if str(name).endswith(("_error", "_worst_share")):
             continue  # errors vary; of the worst draws, test_tails.py says how well they are known
+        output, _, statistic = str(name).rpartition("_")
+        if statistic in ("quantile", "var"):
+            dims = expected[name].dims[1:]
+            kept = ds[output].isel(draw=slice(2_048)).transpose(*dims, "draw")
+            rows = kept.values.reshape(-1, 2_048)
+            for pair in zip(actual[name].values, expected[name].values, strict=True):
+                assert kept_draws_between(rows, *pair) <= 2, name
+            continue
         error = expected[f"{name}_error"].values
         actual_values, expected_values = actual[name].values, expected[name].values
         same = (actual_values == expected_values) | (
@@ -213,7 +230,7 @@ def test_summary_from_histograms_agrees_with_that_from_draws(
         )
         with np.errstate(invalid="ignore"):
             off = np.abs(actual_values - expected_values)
-        near = off <= 0.35 * np.nan_to_num(error, nan=np.inf) + 1e-9 * abs(expected_values)
+        near = off <= 0.2 * np.nan_to_num(error, nan=np.inf) + 1e-9 * abs(expected_values)
         assert (same | near).all(), name
 
 

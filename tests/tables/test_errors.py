@@ -17,6 +17,7 @@ from full_runs import BASE, CASES, FullRun, assert_estimate, full_run
 import sim
 from sim import tables
 from sim.common.text import words
+from sim.model.catalogue import DIMS
 from sim.model.dims import LAYERS, REGIMES
 from sim.tables import Cell, Table, comparison
 from sim.tables.asked import Summary
@@ -340,8 +341,9 @@ class Expected:
         expression = row.split("\n")[1]
         match = re.fullmatch(r"(\w+?)(?:\[(\w+)\])?@(\w+)", expression)
         assert match is not None
-        name, lab, quarter = match.groups()
-        at: dict[str, Any] = {"lab": lab, "quarter": quarter}
+        name, label, quarter = match.groups()
+        parties = [dim for dim in DIMS[name] if dim in ("lab", "landlord")]
+        at: dict[str, Any] = {**dict.fromkeys(parties, label), "quarter": quarter}
         level = {"this run": 0.5, "p5": 0.05, "p95": 0.95}[column]
         return self.summary(f"{name}_quantile", quantile=level, **at)
 

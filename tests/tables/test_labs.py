@@ -53,7 +53,7 @@ def test_a_funding_gap_is_laid_on_the_landlords_of_the_lab(
 
 @pytest.mark.parametrize(
     ("tokens", "said"),
-    [(8e13, r"(mean; not of [\w ,]*DeepSeek, which spend less)"), (8e10, "(mean)"), (8e15, "")],
+    [(8e13, r"(mean; not of DeepSeek, which spends less)"), (8e10, "(mean)"), (8e15, "")],
 )
 def test_the_final_run_is_given_where_it_is_less_than_the_whole(
     params: Path, tokens: float, said: str

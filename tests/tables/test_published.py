@@ -25,11 +25,20 @@ def test_published_figures_are_beside_quantiles_of_the_run(
     for cell, level in zip(arr[1:], (0.5, 0.05, 0.95), strict=True):
         assert isinstance(cell, Cell)
         assert cell.value == pytest.approx(float(drawn.quantile(level)))
+    loaded = "lab_loaded_margin[anthropic]@2026Q3"  # of which neither draws nor moments are kept
+    _, *quantiles = dict(table.rows)[f"pitchbook-anthropic-2026-08\n{loaded}"]
+    drawn = sim.redraw(ds, ["lab_loaded_margin"]).sel(lab="anthropic", quarter="2026Q3")
+    for cell, level in zip(quantiles, (0.5, 0.05, 0.95), strict=True):
+        assert isinstance(cell, Cell)
+        assert cell.value == pytest.approx(float(drawn.lab_loaded_margin.quantile(level)))
     margin = dict(table.rows)["source-document\ninference_gross_margin@2026Q4"]
     assert margin[0] == "70"
     selection = Selection(labs=("xai",), quarters=("2027Q4",))
     (only,) = titled(ds, summary, "Published figures", selection).rows
     assert only[0] == "spacex-call-2026-08\ngw[xai]@2027Q4"
+    selection = Selection(landlords=("neocloud",))  # of a ratio, not in the summary either
+    (only,) = titled(ds, summary, "Published figures", selection).rows
+    assert only[0] == "coreweave-2025-2026\nlandlord_gross_margin[neocloud]@2026Q1"
 
 
 def test_figures_inside_the_intervals_of_the_run_are_counted(
