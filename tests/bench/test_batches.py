@@ -1,6 +1,6 @@
 """Batches and extensions as processes, against the runs that they save.
 
-pytest tests/bench/test_batches.py -n 0 --benchmark-enable -s
+pytest tests/bench/test_batches.py -m long -n 0 --benchmark-enable -s
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from conftest import ROOT
 from pytest_benchmark.fixture import BenchmarkFixture
+
+pytestmark = pytest.mark.long  # a benchmark, of which a small run shows that it works
 
 SCENARIOS = sorted((ROOT / "params" / "scenarios").glob("*.toml"))[:8]
 

@@ -1,6 +1,6 @@
 """Processes of `sim` against the imports of their dependencies, in the same run.
 
-    pytest tests/bench/test_processes.py -n 0 --benchmark-enable -s
+    pytest tests/bench/test_processes.py -m long -n 0 --benchmark-enable -s
 
 A comparable notebook imports numpy, numba, xarray and scipy.stats before its first line, on any
 machine. Wall-clock time depends on the load of the machine, so processor seconds are reported, too.
@@ -23,6 +23,8 @@ import pytest
 from conftest import ROOT
 from notebook import notebook as notebook  # a fixture
 from pytest_benchmark.fixture import BenchmarkFixture
+
+pytestmark = pytest.mark.long  # a benchmark, of which a small run shows that it works
 
 IMPORTS = [sys.executable, "-c", "import numpy, numba, xarray, scipy.stats"]
 BASE = str(ROOT / "params" / "base.toml")

@@ -1,6 +1,6 @@
 """`sim.sample` against NumPy, scipy, OpenTURNS and chaospy, in the same run.
 
-    pytest tests/bench/test_sampling.py -n 0 --benchmark-enable -s
+    pytest tests/bench/test_sampling.py -m long -n 0 --benchmark-enable -s
 
 Forty inputs of six families, ten of them in a Gaussian copula (`sim.selftest.workload`).
 OpenTURNS and chaospy are timed where they are installed.
@@ -31,6 +31,8 @@ from sim.selftest.workload import (
     draw_with_numpy,
     family_of,
 )
+
+pytestmark = pytest.mark.long  # a benchmark, of which a small run shows that it works
 
 
 def by_sim(draws: int, spared: str = "", sampler: str = "stratified") -> Any:

@@ -1,6 +1,6 @@
 """`simulate` against `naive.py`, the notebook a careful user would write, in the same run.
 
-    pytest tests/bench -n 0 --benchmark-enable -s
+    pytest tests/bench -m long -n 0 --benchmark-enable -s
 
 Without `--benchmark-enable` everything runs once with few draws, as a test.
 """
@@ -24,6 +24,8 @@ import sim
 from sim.model.blocks import CHUNK
 from sim.parameters.scenario import Scenario
 from sim.selftest.speed import shortest_times
+
+pytestmark = pytest.mark.long  # a benchmark, of which a small run shows that it works
 
 
 def test_simulate_against_the_notebook(

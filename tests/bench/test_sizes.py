@@ -1,6 +1,6 @@
 """Cost of a draw against the number of labs, landlords and inputs, in the same run.
 
-    pytest tests/bench/test_sizes.py -n 0 --benchmark-enable -s
+    pytest tests/bench/test_sizes.py -m long -n 0 --benchmark-enable -s
 
 An exponent of 1 is linear. It is fitted to all sizes on logarithmic scales, and to the last
 doubling, in which constant costs matter least.
@@ -22,6 +22,8 @@ from sim.parameters.scenario import Hosting, Party, Quantity, Scenario
 from sim.selftest.speed import shortest_times
 from sim.selftest.workload import FAMILIES
 from sim.simulation.simulate import run_engine
+
+pytestmark = pytest.mark.long  # a benchmark, of which a small run shows that it works
 
 PARTIES = (2, 4, 8, 16, 32)
 INPUTS = (10, 30, 100, 300, 1_000, 2_000)

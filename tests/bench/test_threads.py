@@ -1,6 +1,6 @@
 """Evaluation of draws with two threads against one, alternating in the same run.
 
-    pytest tests/bench/test_threads.py -n 0 --benchmark-enable -s
+    pytest tests/bench/test_threads.py -m long -n 0 --benchmark-enable -s
 
 Wall-clock time depends on the load of the machine. Processor seconds do not: threads that do not
 hinder one another use as many as one thread.
@@ -18,6 +18,8 @@ from sim.parameters.options import run_options
 from sim.parameters.scenario import Scenario
 from sim.selftest.speed import shortest_times
 from sim.simulation.simulate import run_engine
+
+pytestmark = pytest.mark.long  # a benchmark, of which a small run shows that it works
 
 
 @pytest.mark.parametrize("kept", ["draws kept", "beyond those kept"])

@@ -1,6 +1,6 @@
 """Two workers of a local cluster against two threads, in the same run.
 
-    pytest tests/bench/test_workers.py -n 0 --benchmark-enable -s
+    pytest tests/bench/test_workers.py -m long -n 0 --benchmark-enable -s
 
 Wall-clock time depends on the load of the machine, so processor seconds are reported, too.
 """
@@ -18,6 +18,8 @@ from sim.engine.dask_backend import connected
 from sim.parameters.options import run_options
 from sim.parameters.scenario import Scenario
 from sim.simulation.simulate import run_engine
+
+pytestmark = pytest.mark.long  # a benchmark, of which a small run shows that it works
 
 pytest.importorskip("distributed")
 

@@ -74,6 +74,7 @@ def test_one_lane_gives_the_bits_of_eight() -> None:
     assert digests_of_one == digests
 
 
+@pytest.mark.long  # plain Python
 def test_one_lane_without_a_compiler_gives_the_same_bits() -> None:
     code = """
 import sim

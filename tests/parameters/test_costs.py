@@ -16,6 +16,8 @@ from sim.common.errors import Fault
 from sim.parameters import document
 from sim.parameters.key_lines import MAX_DEPTH, MOST_ENTRIES, find_key_lines
 
+pytestmark = pytest.mark.long  # it reads files of megabytes
+
 # Beyond 30 times the size of a file: the shipped ones, and the tables that a parser makes of the
 # most keys of a file.
 FLOOR = 32 * 2**20

@@ -20,6 +20,8 @@ from sim.distributions.families import FAMILIES
 from sim.distributions.file_keys import DISTRIBUTION_KEYS
 from sim.parameters.distribution_errors import read_named_distribution
 
+pytestmark = pytest.mark.long  # it reads files by the thousand
+
 DISTRIBUTIONS = (
     *(f'"{family}"' for family in FAMILIES),
     '"scipy.gamma"',

@@ -168,6 +168,7 @@ def test_gaussian_copula_has_the_rank_correlation_of_its_closed_form() -> None:
     assert group["draws"] == 8_192
 
 
+@pytest.mark.long  # it draws by the million
 def test_t_copula_has_the_tails_of_its_closed_form() -> None:
     ds = tied(0.5, copula="t", nu=4)
     assert abs(both_above_median(ds) - (0.25 + math.asin(0.5) / (2 * math.pi))) < 0.002

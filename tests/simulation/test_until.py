@@ -97,6 +97,7 @@ def with_revenue(changes: dict[str, object]) -> Scenario:
     return sim.load(BASE, set=changes)
 
 
+@pytest.mark.long  # it extends runs draw by draw
 @pytest.mark.parametrize(
     ("changes", "options"),
     [

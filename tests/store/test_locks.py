@@ -42,6 +42,7 @@ def test_failed_write_raises_and_leaves_nothing(base: Scenario, tmp_path: Path) 
     assert runs_in(tmp_path) == []
 
 
+@pytest.mark.long  # a dozen runs of three processes
 def test_processes_store_the_same_run_one_after_another(base: Scenario, tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; import sim\n"

@@ -111,6 +111,7 @@ def test_words_of_a_sweep_are_no_formulas_in_its_table(
     assert list(dict.fromkeys(cells)) == ["'=cmd.csv", "'+1.csv", "'-1.csv", "'@a.csv", "plain.csv"]
 
 
+@pytest.mark.long  # it kills sweeps
 def test_killed_sweep_is_resumed_to_the_same_files(tmp_path: Path) -> None:
     over = {LIFE: "3:6:7"}
     full = store_sweep.run(make_plan(over), tmp_path / "full")
