@@ -32,7 +32,7 @@ def worst(base: Scenario) -> dict[str, float]:
 def test_the_worst_margin_of_a_million_draws_is_that_of_a_bad_year(
     worst: dict[str, float],
 ) -> None:
-    """In version 1 of the model one user had 64 accelerators, at a margin below -10,000 %."""
+    """A model that fitted no instance once left 64 accelerators to one user: below -10,000 %."""
     assert worst["inference_gross_margin"] > -10
     assert worst["fine_tune_gross_margin"] > -10
 
