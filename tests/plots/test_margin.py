@@ -31,6 +31,7 @@ def test_margin_has_a_panel_for_each_margin_with_the_hurdle(ds: xr.Dataset) -> N
     assert "hurdle 70 %" in "".join(texts(figure))
 
 
+@pytest.mark.long  # a run of the default size
 def test_the_picture_of_the_readme_is_of_todays_base_case(tmp_path: Path, invoke: Command) -> None:
     """By the commands that the guide for contributors gives."""
     guide = (ROOT / ".github" / "CONTRIBUTING.md").read_text()

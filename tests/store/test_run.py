@@ -175,6 +175,7 @@ def test_fewer_draws_are_those_of_a_run_of_that_size(
     assert manifest.stored_draws(fewer.folder) == TOTAL
 
 
+@pytest.mark.long  # it extends runs
 def test_targets_are_met_from_a_stored_run_or_extend_it(base: Scenario, tmp_path: Path) -> None:
     store_long_run(base, tmp_path, 2 * KEPT)
     easy = until.parse("p50(inference_gross_margin@2026Q4) +- 0.1")
