@@ -7,6 +7,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import pytest
 import xarray as xr
 from conftest import ROOT, Command
 from figure_marks import texts
