@@ -514,7 +514,7 @@ def test_w13_hourly_prices_of_anthropic(point: xr.Dataset, inference: xr.Dataset
     assert electricity == printed(".08778")
     owner = fleet.owner_cost_for_lab(electricity, electricity + capital, 0.85)
     assert owner == printed("1.97853")
-    assert fleet.rent_for_lab(group(Hardware, point), False, owner) == printed("2.96780")
+    assert hardware.rent_per_hour(group(Hardware, point), False, owner) == printed("2.96780")
     for landlord, busd, usd in (("neocloud", "10.712", 3.45489), ("other", "14.071", 4.53827)):
         contract = float(point["rent_busd_per_gw_year"].sel(landlord=landlord))
         assert contract == printed(busd)

@@ -222,7 +222,7 @@ def test_fixed_factors_do_not_change_power_prices(results: Results) -> None:
 
 
 def test_evidence_doubts_ten_gigawatts_in_either_basis(results: Results) -> None:
-    """Model.md 13.8: .38 and .54 in the base case, .05 and .30 here."""
+    """As another implementation has it: .38 and .54 in the base case, .05 and .30 here."""
     for output, share in (("gw", 0.3), ("facility_gw", 0.7)):
         evidence, base = (both_above_10(results, n, output) for n in ("evidence-2026-11", "base"))
         assert evidence < share * base, output

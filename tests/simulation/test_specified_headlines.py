@@ -1,4 +1,4 @@
-"""The headlines of model.md 13.8, which another implementation drew with other numbers.
+"""Headlines that another implementation of the same model drew, with other random numbers.
 
 Ours lie within four errors of the difference of two such runs, and half of the last digit printed.
 """

@@ -24,7 +24,7 @@ from sim.kernels.indices import (
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import absolute, expm1, is_nan, log
 from sim.kernels.simd.vectors import in_any_lane, where
-from sim.model.inputs import Hardware, Lab
+from sim.model.inputs import Lab
 from sim.model.outputs import LabOutputs
 
 TWH_PER_GW_YEAR = HOURS_PER_YEAR / 1000.0
@@ -56,12 +56,6 @@ class HostedGw(NamedTuple):
 def owner_cost_for_lab(electricity: float, owner_cost: float, relative_cost: float) -> float:
     """Owner's levelised cost of an accelerator-hour bought for a lab [USD/h] (6.12)."""
     return electricity + relative_cost * (owner_cost - electricity)
-
-
-@jit
-def rent_for_lab(h: Hardware, market: bool, owner_cost_for_lab: float) -> float:
-    """Rent of a lab's accelerator-hour without a contract [USD/h] (6.13)."""
-    return rent_per_hour(h, market, owner_cost_for_lab)
 
 
 @jit
@@ -219,7 +213,7 @@ def write_bills(world: WorldRecords, market: bool, i: int, per_gw: float) -> Non
             owner = owner_cost_for_lab(
                 electricity, outputs.owner_cost_economic[q, r], lab.relative_cost
             )
-            rent = rent_for_lab(h, market, owner)
+            rent = rent_per_hour(h, market, owner)  # without a contract (6.13)
             share = regime_share(lab.inference_share, fine_tune_share, r)
             full_bill = full_bill_busd(hosted, per_gw, owner, rent)
             bill = share * full_bill
