@@ -95,10 +95,11 @@ def unknown_quarters(quarters: list[str] | None) -> list[Fault]:
 
 
 def announce_compiling() -> None:
-    """Print a notice if the model has yet to be compiled."""
+    """Print a notice if numba has yet to compile the model, in place of what is shipped."""
     from sim.cli.terminal import warn
-    from sim.kernels.cache import cache_lasts, is_compiled
+    from sim.kernels.cache import cache_lasts
+    from sim.kernels.shipped.entries import has_to_compile
 
-    if not is_compiled():
+    if has_to_compile():
         how_often = "once" if cache_lasts() else "as in every run"
         warn(f"Compiling the model for this machine, {how_often} (up to a minute) ...", style="")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent.parent
@@ -15,19 +14,20 @@ _PACKAGE = Path(__file__).parent.parent
 # enter the name of a run by their resolved values.
 _DRAWS = ("model", "distributions", "kernels", "engine", "simulation")
 _KERNELS = ("model", "kernels")
+_SHIPPED = "kernels/shipped/"  # is made of the others
 _FILES = ("statistics", "tables", "plots", "store")
 
 
 @cache
 def source_hash() -> str:
-    """Hash of the code that determines draws, and of numba's version."""
+    """Hash of the code that determines draws."""
     return _hash(_DRAWS)
 
 
 @cache
 def kernels_hash() -> str:
-    """Hash of the code behind compiled kernels, and of numba's version."""
-    return _hash(_KERNELS)
+    """Hash of the code behind compiled kernels."""
+    return _hash(_KERNELS, without=_SHIPPED)
 
 
 @cache
@@ -42,11 +42,16 @@ def package_hash() -> str:
     return _hash(("",))
 
 
-def _hash(folders: tuple[str, ...]) -> str:
-    """Hash of relative paths and contents of Python files below some folders."""
-    digest = hashlib.blake2b(version("numba").encode(), digest_size=8)
+def _hash(folders: tuple[str, ...], without: str = "\0") -> str:
+    """Hash of relative paths and contents of Python files below some folders.
+
+    Whatever the ends of their lines; `without` those of one folder.
+    """
+    digest = hashlib.blake2b(digest_size=8)
     for folder in folders:
         for path in sorted((_PACKAGE / folder).rglob("*.py")):
             name = path.relative_to(_PACKAGE).as_posix()
-            digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+            if not name.startswith(without):
+                content = path.read_bytes().replace(b"\r\n", b"\n")
+                digest.update(name.encode() + b"\0" + content + b"\0")
     return digest.hexdigest()

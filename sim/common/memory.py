@@ -1,4 +1,4 @@
-"""Available memory, and a check that draws fit in it."""
+"""Memory: aligned arrays, what is available, and a check that draws fit in it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,26 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sim.common.errors import Fault, InputError, Location
 
 # Peak memory of simulating, summarising and storing, over the memory of the kept draws: 2.5 at
 # 200,000 and at 1,000,000 draws, rounded up.
 MEMORY_PER_KEPT = 3
+ALIGNMENT = 64  # bytes of a line of the cache
+
+
+def aligned(*shape: int) -> NDArray[np.float64]:
+    """Zeros of a shape, in memory that begins a line of the cache.
+
+    Loads from there are faster.
+    """
+    size = math.prod(shape)
+    memory = np.zeros(size + ALIGNMENT // 8)
+    first = -memory.ctypes.data % ALIGNMENT // 8
+    return memory[first : first + size].reshape(shape)
 
 
 def available_memory() -> float:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from sim.common.errors import RunError
 from sim.engine.state import Array, SimulationState
-from sim.kernels.loop import ANYTHING, BAD, FINITE, run_blocks
+from sim.kernels.shipped.entries import run_blocks
 from sim.model.blocks import BLOCK, REPLICATES, TILE
 from sim.model.dims import COORDS
+from sim.model.evaluation_records import ANYTHING, BAD, FINITE
 from sim.model.record_layout import RecordLayout
 from sim.parameters.scenario import Scenario
 
@@ -100,11 +101,12 @@ def _evaluated(state: SimulationState, draws: NDArray[np.int64]) -> tuple[Array,
         drop_bad=False,  # rows stay in the order of the draws
         drop_questionable=False,
     )
-    space = state.prepared.workspace()
-    values = np.empty((state.prepared.layout.width, BLOCK))
+    width = state.prepared.layout.width
+    space = state.prepared.workspace(plan, width)
+    values = np.empty((width, BLOCK))
     sizes = np.zeros(REPLICATES, np.int64)
     mean, m2 = np.zeros((2, REPLICATES, 0))
-    rows = np.empty((len(draws), state.prepared.layout.width))
+    rows = np.empty((len(draws), width))
     good = np.empty(len(draws), bool)
     status = np.empty(BLOCK, np.int8)
     for block in np.unique(draws // BLOCK):

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.kernels.events import Events
 from sim.model.catalogue import DIMS, probability_dims
+from sim.model.event_records import Events
 from sim.model.outputs import EVERY_THRESHOLD, FIRST_THRESHOLD, PROBABILITIES, Probability
 
 Integers = NDArray[np.int64]

@@ -22,18 +22,17 @@ from numpy.typing import NDArray
 
 from sim.common.threads import in_chunks
 from sim.engine.events import NO_EVENTS, IndicatorSet, counting_order
-from sim.kernels.events import Events, add_events
-from sim.kernels.histograms import (
-    CELLS,
-    Grid,
-    Tiles,
+from sim.kernels.shipped.entries import (
+    add_events,
     add_to_bins,
     choose_edges,
     lay_out,
     take_finite,
 )
 from sim.model.blocks import REPLICATES, TILE, replicate_of
+from sim.model.event_records import Events
 from sim.model.histogram_bins import BINS, COARSE_BINS, PER_COARSE
+from sim.model.histogram_records import CELLS, Grid, Tiles
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -167,7 +166,10 @@ class HistogramPart:
             self.highest, ends, unknown, np.empty(TILE, np.uint32), np.empty(TILE),
         )  # fmt: skip
         order = counting_order(self.events)
-        add_events(values, 0, tiles, unknown, self.events, order, self.happens, self.valid)
+        add_events(
+            values, 0, tiles, unknown, self.events, order, self.happens, self.valid,
+            *np.empty((2, TILE), np.int64),
+        )  # fmt: skip
         return _by_tile(ends)
 
 
@@ -325,11 +327,13 @@ def count_indicators(
     all_happens, all_valid = np.zeros((2, events.needed.size, REPLICATES), np.int64)
 
     def worker() -> Callable[[int], None]:
+        space = np.empty((2, TILE), np.int64)
+
         def count(chunk: int) -> None:
             draws = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
             happens, valid = np.zeros((2, *all_happens.shape), np.int64)
             tiles = _make_tiles(counted[draws], chunk * CHUNK, sampler)
-            add_events(kept, chunk * CHUNK, tiles, unknown, events, order, happens, valid)
+            add_events(kept, chunk * CHUNK, tiles, unknown, events, order, happens, valid, *space)
             with lock:
                 all_happens[:] += happens
                 all_valid[:] += valid

@@ -29,8 +29,9 @@ from sim.engine.state import (
     counted_draws,
     make_room,
 )
-from sim.kernels.loop import ANYTHING, EvaluationPlan, Workspace, run_blocks
+from sim.kernels.shipped.entries import run_blocks
 from sim.model.blocks import BLOCK, CHUNK, REPLICATES, TILE
+from sim.model.evaluation_records import ANYTHING, EvaluationPlan, Workspace
 
 ROUND = 32 * CHUNK  # draws after which results may be stored
 COUNTED = CHUNK // 2  # draws that histograms count at a time: more do not stay in the cache

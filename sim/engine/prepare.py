@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sim.common.fingerprint import source_hash
 from sim.engine.scenario_plan import ScenarioPlan
 from sim.engine.state import Mask, Prepared
-from sim.kernels.loop import ANYTHING, FINITE, NUMBER, EvaluationPlan
 from sim.model.catalogue import hint
 from sim.model.declarations import Output
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER, REGIMES
+from sim.model.evaluation_records import ANYTHING, FINITE, NUMBER, EvaluationPlan
 from sim.model.inputs import HOST_MATRICES
 from sim.model.outputs import PROBABILITIES
 from sim.model.record_layout import CELL, RecordLayout, Variable, layout_of

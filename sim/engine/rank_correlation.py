@@ -15,7 +15,7 @@ from sim.distributions.copulas import at_scores, spearman_of_scores
 from sim.distributions.groups import Group
 from sim.engine.sampling_plan import SamplingPlan, name_hash, own_factor_name
 from sim.engine.scenario_plan import ScenarioPlan
-from sim.kernels.loop import sample_tiles
+from sim.kernels.shipped.entries import sample_tiles
 from sim.model.blocks import BLOCK, REPLICATES, TILE, replicate_of
 from sim.model.dims import OWN_FACTOR
 from sim.model.record_layout import layout_of

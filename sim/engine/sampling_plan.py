@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.common.errors import Fault, InputError, Location
+from sim.common.memory import aligned
 from sim.distributions.base import Distribution
 from sim.distributions.copulas import mixing, score_matrix, t_scale_table, t_score_table
 from sim.distributions.discrete import Steps
@@ -27,14 +28,13 @@ from sim.distributions.quantile_tables import (
     steps_of,
     table_of,
 )
-from sim.kernels.sampling import quantile_tables, quantities, samplers
-from sim.kernels.simd.memory import aligned
+from sim.model import sampling_records as records
 from sim.model.dims import LOADINGS, OWN_FACTOR
 
 SAMPLERS = {
-    "stratified": samplers.STRATIFIED,
-    "random": samplers.RANDOM,
-    "sobol": samplers.SOBOL,
+    "stratified": records.STRATIFIED,
+    "random": records.RANDOM,
+    "sobol": records.SOBOL,
 }
 STANDARD_NORMAL = Normal(family="normal", mean=0.0, sd=1.0)
 _SOBOL_BITS = 32
@@ -100,7 +100,7 @@ class SamplingPlan:
 
     def factor(self, name: str, score: float = math.nan) -> None:
         """A common factor; NaN where its score is drawn."""
-        made = np.zeros((), quantities.FACTOR)
+        made = np.zeros((), records.FACTOR)
         made["name"], made["dimension"], made["score"] = name_hash(name), self.dimension(), score
         self._factors.append(made)
         self._held.append(score)
@@ -111,7 +111,7 @@ class SamplingPlan:
         It is always drawn. Common factors are added before it.
         """
         if name not in self._own_factors:
-            made = np.zeros((), quantities.FACTOR)
+            made = np.zeros((), records.FACTOR)
             made["name"], made["score"] = name_hash(name), math.nan
             self._own_factors[name] = len(self._factors)
             self._factors.append(made)
@@ -129,7 +129,7 @@ class SamplingPlan:
             GroupError: If there is no such dependence between these distributions.
         """
         size = len(group.members)
-        made = np.zeros((), quantities.GROUP)
+        made = np.zeros((), records.GROUP)
         # No input is called like this, so the common variable has draws of its own.
         made["name"] = name_hash(f"correlation\0{group.name}")
         made["first"], made["size"] = len(self._members), size
@@ -170,16 +170,16 @@ class SamplingPlan:
         except TooRoughError as error:
             raise InputError([Fault(Location("distribution"), name, str(error))]) from None
         if isinstance(standard, Steps):
-            made["distribution"] = quantities.STEPS
+            made["distribution"] = records.STEPS
             made["slot"] = self._step_slot(standard, reach)
         elif isinstance(distribution, Normal) and not needs_table(distribution):
-            made["distribution"] = quantities.NORMAL
+            made["distribution"] = records.NORMAL
             made["shift"], made["factor"] = distribution.mean, distribution.sd
         else:
             slot = self._slots.get((standard, reach))
             if slot is None:
                 slot = self._slots[standard, reach] = self._slot(table_of(standard, reach))
-            made["distribution"], made["slot"] = quantities.TABLE, slot
+            made["distribution"], made["slot"] = records.TABLE, slot
             stands_alone = made["own_weight"] == 1.0 and made["member"] < 0
             if stands_alone and self._over_probabilities:
                 made["near"] = self._near_rows(standard)
@@ -204,32 +204,32 @@ class SamplingPlan:
         made["center_column"], made["spread_column"] = center_column, spread_column
         self._late.append(made)
 
-    def sampling(self, seed: int, sampler: str) -> quantities.Sampling:
+    def sampling(self, seed: int, sampler: str) -> records.Sampling:
         """All that was added, as the kernels read it."""
         directions = np.zeros((1, _SOBOL_BITS), np.uint64)
         if sampler == "sobol":
-            directions = direction_numbers(samplers.SOBOL_DIMENSIONS)
+            directions = direction_numbers(records.SOBOL_DIMENSIONS)
             own = [self._factors[index] for index in self._own_factors.values()]
             for i, late in enumerate([*own, *self._groups]):
                 late["dimension"] = self.dimensions + i
-        return quantities.Sampling(
+        return records.Sampling(
             np.uint64(seed),
             SAMPLERS[sampler],
             float(self.uncertainty),
-            np.array(self._factors, quantities.FACTOR),
-            np.array(self._groups, quantities.GROUP),
-            np.array(self._quantities + self._late, quantities.QUANTITY),
-            normal_scores(quantile_tables.OCTAVES, quantile_tables.CELLS_PER_OCTAVE),
+            np.array(self._factors, records.FACTOR),
+            np.array(self._groups, records.GROUP),
+            np.array(self._quantities + self._late, records.QUANTITY),
+            normal_scores(records.OCTAVES, records.CELLS_PER_OCTAVE),
             np.concatenate([np.zeros((0, 4)), *self._cells]),
             np.concatenate([np.zeros(0), *self._steps]),
             np.concatenate([np.zeros(0), *self._mixing]),
             directions,
         )
 
-    def scores(self, draws: int) -> quantities.Scores:
+    def scores(self, draws: int) -> records.Scores:
         """One thread's working space for so many draws, a multiple of 32."""
         own, words, strata, values = (aligned(draws) for _ in range(4))
-        return quantities.Scores(
+        return records.Scores(
             own,
             own.view(np.uint64),
             words.view(np.uint64),
@@ -248,7 +248,7 @@ class SamplingPlan:
         dimension: int = -1,
         own_factor: int = -1,
     ) -> NDArray[np.void]:
-        made = np.zeros((), quantities.QUANTITY)
+        made = np.zeros((), records.QUANTITY)
         made["name"], made["column"] = name_hash(name), column
         made["dimension"] = self.dimension() if dimension < 0 else dimension
         made["member"], made["own_factor"] = self._members.get(name, -1), own_factor
@@ -259,7 +259,7 @@ class SamplingPlan:
         return made
 
     def _slot(self, table: Table) -> NDArray[np.void]:
-        made = np.zeros((), quantile_tables.TABLE_SLOT)
+        made = np.zeros((), records.TABLE_SLOT)
         made["rows"], made["left_end"], made["per_unit"] = table.rows, table.start, table.per_unit
         made["first"] = self._added(table.cells)
         return made
@@ -272,9 +272,7 @@ class SamplingPlan:
 
     def _near_rows(self, distribution: Distribution) -> int:
         if distribution not in self._near:
-            cells = over_probabilities(
-                distribution, quantile_tables.NEAR_OCTAVES, quantile_tables.CELLS_PER_OCTAVE
-            )
+            cells = over_probabilities(distribution, records.NEAR_OCTAVES, records.CELLS_PER_OCTAVE)
             self._near[distribution] = -1 if cells is None else self._added(cells)
         return self._near[distribution]
 
@@ -282,7 +280,7 @@ class SamplingPlan:
         if (distribution, reach) in self._slots:
             return self._slots[distribution, reach]
         table = steps_of(distribution, reach)
-        made = np.zeros((), quantile_tables.TABLE_SLOT)
+        made = np.zeros((), records.TABLE_SLOT)
         made["first"], made["rows"], made["edges"] = (
             self._stepped, len(table.guide) - 1, len(table.edges),
         )  # fmt: skip

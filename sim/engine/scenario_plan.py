@@ -15,7 +15,7 @@ from sim.engine.sampling_plan import (
     factor_name,
     own_factor_name,
 )
-from sim.kernels.sampling import quantities
+from sim.model import sampling_records as records
 from sim.model.declarations import record
 from sim.model.dims import FACTORS, LOADINGS, OWN_FACTOR, QUARTERS, REFERENCE_QUARTER
 from sim.model.inputs import HOST_MATRICES, SPREAD_FROM, Host
@@ -85,7 +85,7 @@ class ScenarioPlan:
             self.sampling.of_columns(
                 name,
                 column,
-                quantities.LOGNORMAL,
+                records.LOGNORMAL,
                 center=distribution.point,
                 spread_column=self._column(".".join(SPREAD_FROM[variable.name])),
                 loads=loads,
@@ -105,7 +105,7 @@ class ScenarioPlan:
             self.sampling.of_columns(
                 f"labs.{lab.id}.{variable.name}",
                 int(column),
-                quantities.LOGNORMAL,
+                records.LOGNORMAL,
                 center_column=self._column("buildout.energisation_delay_quarters"),
                 spread_column=self._column("buildout.energisation_delay_lab_sigma"),
             )
@@ -118,7 +118,7 @@ class ScenarioPlan:
             self.sampling.of_columns(
                 "shocks.capital_crunch",
                 int(variable.columns),
-                quantities.BERNOULLI,
+                records.BERNOULLI,
                 center_column=probability,
             )
         else:

@@ -13,23 +13,16 @@ from numpy.typing import NDArray
 from sim.common.memory import MEMORY_PER_KEPT, check_memory
 from sim.engine.histograms import Histograms
 from sim.engine.scenario_plan import ScenarioPlan
-from sim.kernels.formulas.records import Ledger, WorldRecords
-from sim.kernels.loop import (
+from sim.kernels.shipped.entries import fold_blocks, fold_moments, lanes
+from sim.model.blocks import REPLICATES, SAMPLING_CHUNK
+from sim.model.dims import QUARTERS
+from sim.model.evaluation_records import (
     BAD,
     QUESTIONABLE,
-    SAMPLING_CHUNK,
     EvaluationPlan,
     Workspace,
-    fold_blocks,
-    fold_moments,
+    make_workspace,
 )
-from sim.kernels.sampling.quantities import Scores
-from sim.kernels.simd.memory import aligned, zeros_by_lane
-from sim.kernels.simd.vectors import LANES
-from sim.model.blocks import REPLICATES
-from sim.model.dims import QUARTERS, REGIMES
-from sim.model.inputs import Draw, Lab, Landlord
-from sim.model.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
 from sim.model.record_layout import RecordLayout, Variable
 from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
@@ -136,11 +129,15 @@ class Prepared:
         """The number of rows of `SimulationState.values`."""
         return sum(part.stop - part.start for part in self.slices.values())
 
-    def workspace(self) -> Workspace:
-        """Working space of one thread."""
+    def workspace(self, evaluation: EvaluationPlan | None = None, kept: int = -1) -> Workspace:
+        """Working space of one thread, for the run's plan or another one of `kept` columns."""
         plan = self.scenario_plan
+        if evaluation is None:
+            evaluation, kept = self.evaluation, self.rows
         scores = plan.sampling.scores(SAMPLING_CHUNK)
-        return workspace(self.layout, plan.template, plan.hosts, scores)
+        return make_workspace(
+            evaluation, kept, self.layout, plan.template, plan.hosts, scores, lanes()
+        )
 
     def gives_same_draws(self, other: Prepared) -> bool:
         """Whether draws of the same number have the same bits.
@@ -212,47 +209,6 @@ def counted_draws(status: NDArray[np.int8], plan: EvaluationPlan) -> Mask:
     """Which draws count [draw]: those whose status the plan does not drop."""
     dropped = (BAD if plan.drop_bad else 0) | (QUESTIONABLE if plan.drop_questionable else 0)
     return np.asarray((status & dropped) == 0)
-
-
-def workspace(
-    layout: RecordLayout, template: Array, hosts: NDArray[np.void], scores: Scores
-) -> Workspace:
-    """Working space of one thread, with the `template` [column] and `hosts` in every draw.
-
-    `hosts` are records [lab, landlord], the same in every draw.
-    """
-    inputs = aligned(layout.input_width, scores.own.size + LANES)
-    inputs[:] = template[: layout.input_width, None]
-    columns = aligned(layout.width, LANES)
-    columns[:] = template[:, None]
-    layout.records(columns, HostOutputs)["arr_over_equity"][...] = np.nan  # without equity
-    shape = (layout.labs, layout.landlords)
-    world = WorldRecords(
-        inputs=layout.records(columns, Draw)[0],
-        labs=layout.records(columns, Lab),
-        landlords=layout.records(columns, Landlord),
-        hosts=hosts,
-        outputs=layout.records(columns, World)[0],
-        lab_outputs=layout.records(columns, LabOutputs),
-        landlord_outputs=layout.records(columns, LandlordOutputs),
-        host_outputs=layout.records(columns, HostOutputs),
-        ledger=Ledger(
-            done=zeros_by_lane(*shape),
-            want=zeros_by_lane(*shape),
-            due=zeros_by_lane(layout.labs),
-            buildable=zeros_by_lane(layout.landlords),
-            average=zeros_by_lane(*shape, len(QUARTERS)),
-            measured_over_computed=zeros_by_lane(len(REGIMES)),
-            electricity=zeros_by_lane(len(QUARTERS), len(REGIMES)),
-            upkeep=zeros_by_lane(len(QUARTERS), len(REGIMES)),
-            load=zeros_by_lane(len(QUARTERS), len(REGIMES)),
-            rent=zeros_by_lane(layout.labs, len(QUARTERS)),
-            running_cost=zeros_by_lane(layout.labs, len(QUARTERS)),
-            inference_bill=zeros_by_lane(layout.labs, len(QUARTERS)),
-            closing_bill=zeros_by_lane(layout.labs, len(REGIMES)),
-        ),
-    )
-    return Workspace(inputs, columns, world, scores)
 
 
 def make_room(state: SimulationState, draws: int) -> None:

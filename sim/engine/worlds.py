@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.engine.sampling_plan import SamplingPlan
-from sim.engine.state import workspace
-from sim.kernels.loop import EvaluationPlan, run_blocks
+from sim.kernels.shipped.entries import lanes, run_blocks
 from sim.model.blocks import BLOCK
 from sim.model.declarations import record
+from sim.model.evaluation_records import EvaluationPlan, make_workspace
 from sim.model.inputs import HOST_MATRICES, Host
 from sim.model.record_layout import as_record, layout_of
 
@@ -73,7 +73,8 @@ def evaluate(
         drop_bad=False,
         drop_questionable=False,
     )
-    space = workspace(layout, rows[0], hosts, nothing_sampled.scores(BLOCK))
+    scores = nothing_sampled.scores(BLOCK)
+    space = make_workspace(plan, output_columns.size, layout, rows[0], hosts, scores, lanes())
     kept = np.empty((output_columns.size, rows.shape[0]))
     for start in range(0, rows.shape[0], BLOCK):
         space.inputs[:, :BLOCK] = rows[start : start + BLOCK, : layout.input_width].T

@@ -1,9 +1,8 @@
 """The cache of machine code: files that are checked before they are read.
 
-numba's own cache looks at the file of a function, not at the files of the functions it calls (numba
-issue 1833), and unpickles whatever it finds, so that a flipped bit ends in a crash or in other
-numbers. Here the folder is named by what the machine code depends on, and a file begins with a hash
-of its content, of its own name and of that of the folder.
+Machine code with a flipped bit ends in a crash or in other numbers. So the folder is named by the
+source of the kernels, and a file begins with a hash of its content, of its own name and of that of
+the folder.
 """
 
 from __future__ import annotations
@@ -12,29 +11,20 @@ import atexit
 import contextlib
 import hashlib
 import os
-import pickle
 import re
 import shutil
 import stat
-import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numba
 import platformdirs
-from numba.core.compiler import CompileResult
-from numba.core.serialize import dumps
 
 from sim.common.errors import RunError
 from sim.common.fingerprint import kernels_hash
-from sim.kernels.numba_vectors.availability import LANES
-from sim.kernels.numba_vectors.group import GROUP
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -43,22 +33,10 @@ _FOLDERS_KEPT = 8
 _OURS = re.compile(r"kernels-[0-9a-f]{16}(-\d+)?")
 # Names the temporary folder of a process to those that it starts.
 _TEMPORARY = "TOKEN_ECONOMICS_TEMPORARY_CACHE"
-_LLVMLITE = version("llvmlite")
 _DIGEST = 32  # bytes
 _MOST_BYTES = 1 << 28  # of a file; the largest has 3 MB
 _TEMPORARY_PREFIX, _IN_USE = "token-economics-kernels-", "in-use.lock"
 _UNFINISHED, _UNFINISHED_SECONDS = ".unfinished", 600.0  # after which their process was killed
-
-
-def keep_compiled(dispatcher: Any) -> None:
-    """Let a compiled function of numba keep its machine code in `cache_folder`."""
-    dispatcher._cache = _Entries(dispatcher.py_func, cache_folder())
-
-
-def is_compiled() -> bool:
-    """Whether machine code of this source is cached, or none is needed."""
-    uncompiled = bool(numba.config.DISABLE_JIT)
-    return uncompiled or any(cache_folder().glob("sim.kernels.loop.run_block*.nbc"))
 
 
 def cache_lasts() -> bool:
@@ -103,12 +81,12 @@ def cache_folder() -> Path:
 
 
 def _folder_in(root: Path) -> Path:
-    """Make the folder of this source, by source and number of lanes.
+    """Make the folder of this source.
 
     Raises:
         OSError: If it cannot be written, or others can write to it: they could have their code run.
     """
-    folder = root / (f"kernels-{kernels_hash()}" + ("" if LANES == GROUP else f"-{LANES}"))
+    folder = root / f"kernels-{kernels_hash()}"
     for path in (root, folder):
         path.mkdir(0o700, parents=True, exist_ok=True)
         status = path.stat()
@@ -161,46 +139,6 @@ def _remove_temporary_of_killed() -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-class _Entries:
-    """The cached machine code of a function: what numba's dispatchers ask of a cache."""
-
-    def __init__(self, function: Callable[..., Any], folder: Path) -> None:
-        self.cache_path = str(folder)
-        line = function.__code__.co_firstlineno
-        self._start = folder / f"{function.__module__}.{function.__qualname__}-{line}"
-
-    def load_overload(self, signature: Any, target: Any) -> Any:
-        """The machine code for a signature; None if it has to be compiled."""
-        target.refresh()
-        key = _key(signature, target.codegen())
-        content = _read(self._path(key))
-        if content is None:
-            return None
-        stored_key, result = pickle.loads(content)
-        return CompileResult._rebuild(target, *result) if stored_key == key else None
-
-    def save_overload(self, signature: Any, result: Any) -> None:
-        """Keep the machine code for a signature, if it holds no addresses of this process."""
-        if not result.library.has_dynamic_globals:
-            key = _key(signature, result.library.codegen)
-            _write(self._path(key), dumps((key, result._reduce())))
-
-    def flush(self) -> None:
-        """Remove the machine code for all signatures."""
-        for path in self._start.parent.glob(f"{self._start.name}.*"):
-            path.unlink(missing_ok=True)
-
-    def _path(self, key: tuple[Any, ...]) -> Path:
-        """The file for a signature and machine."""
-        digest = hashlib.blake2b(repr(key).encode(), digest_size=16).hexdigest()
-        return self._start.with_name(f"{self._start.name}.{digest}.nbc")
-
-
-def _key(signature: Any, codegen: Any) -> tuple[Any, ...]:
-    """What machine code depends on, beside its source and numba."""
-    return signature, codegen.magic_tuple(), sys.implementation.cache_tag, _LLVMLITE
-
-
 def _digest(path: Path, content: bytes | memoryview) -> bytes:
     """Hash of the content of a file and of its place."""
     digest = hashlib.blake2b(f"{path.parent.name}/{path.name}\0".encode(), digest_size=_DIGEST)
@@ -208,7 +146,7 @@ def _digest(path: Path, content: bytes | memoryview) -> bytes:
     return digest.digest()
 
 
-def _read(path: Path) -> memoryview | None:
+def read_file(path: Path) -> memoryview | None:
     """The content of a file of the cache.
 
     Returns:
@@ -230,7 +168,7 @@ def _read(path: Path) -> memoryview | None:
     return None
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Write a file of the cache at one stroke; a warning says that it cannot be."""
     _remove_unfinished(path.parent)
     try:

@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.kernels.histograms import Tiles
 from sim.kernels.jit import jit
+from sim.kernels.simd.functions import next_above
 from sim.model.blocks import BLOCK, REPLICATES, TILE
+from sim.model.event_records import Events
+from sim.model.histogram_records import Tiles
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-
-class Events(NamedTuple):
-    """Events: at least `needed` [event] of some comparisons hold in a draw.
-
-    Comparisons `first[event]` to `first[event + 1]` are those of an event. One holds where the
-    value of its column is above (`strict`) or at least a constant, or the value of another column
-    (-1 where it is a constant).
-    """
-
-    first: Integers
-    needed: Integers
-    columns: Integers
-    others: Integers
-    constants: Array
-    strict: NDArray[np.bool_]
 
 
 @jit
 def least_of(events: Events, comparison: int) -> float:
     """The least number for which a comparison with a constant holds."""
     constant = events.constants[comparison]
-    return np.nextafter(constant, np.inf) if events.strict[comparison] else constant
+    return next_above(constant) if events.strict[comparison] else constant
 
 
 @jit
@@ -61,14 +45,16 @@ def add_events(
     order: Integers,
     happens: Integers,
     valid: Integers,
+    hits: Integers,
+    known: Integers,
 ) -> None:
     """Count draws in which events happen, and in which they are known.
 
     Counts go to `happens` and `valid` [event, replicate]. The draws are those that stand in
     `values` [column, draw] from `at` on. `has_nan` [column] says where there may be a NaN. Events
     are counted in this `order`, in which those that need the same values should be neighbours.
+    `hits` and `known` [TILE] are working space.
     """
-    hits, known = np.empty(TILE, np.int64), np.empty(TILE, np.int64)
     draws = tiles.counted.size
     for event in order:
         needed, begin, end = events.needed[event], events.first[event], events.first[event + 1]

@@ -6,58 +6,23 @@ of a block is one (`Tiles.by_sequence`).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.kernels.jit import jit
+from sim.kernels.simd.functions import next_above
 from sim.model.blocks import BLOCK, REPLICATES, TILE
 from sim.model.histogram_bins import BINS, LOWER, NAN, PER_COARSE, UPPER
+from sim.model.histogram_records import CELLS, Grid, Tiles
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
-CELLS = 4096  # of the guide
 _BLOCKS = TILE // BLOCK
 _HALF = CELLS / 2
 _COARSE_BITS = np.uint64(4)
 _ONE, _TWO = np.uint64(1), np.uint64(2)
 _SCALES = tuple(2.0**k for k in range(-3, 5))  # over the range of the middle half of the edges
 _LEAST_SCALE, _LARGEST_SCALE = 1e-300, 1e300
-
-
-class Tiles(NamedTuple):
-    """Which draws there are, from the first of a tile on.
-
-    `counted` [draw] says which count, `every` whether all do. `held` [tile and replicate] is the
-    number of those that count. `by_sequence` says that replicates are taken in turn, draw by draw,
-    and not block by block.
-    """
-
-    counted: NDArray[np.bool_]
-    every: bool
-    held: Integers
-    by_sequence: bool
-
-
-class Grid(NamedTuple):
-    """The bins of every column: (-inf, edge 0], (edge 0, edge 1], ..., (last edge, inf).
-
-    Edges are quantiles of the first draws, so several may be equal; the bin before the first of
-    equal edges holds what the others might. `edges` [column, BINS - 1] are the distinct ones, then
-    +inf; `bins` [column, distinct edge] the bin before each of them. `guide` [column, cell] is the
-    first edge in a cell, or an earlier one, and `steps` [column] the number of halvings that find
-    an edge in a cell. Cells lie densest around `middle`, and half of them within `scale` of it.
-    `at_ends` is the number of bins at either end that have sums.
-    """
-
-    edges: Array
-    bins: NDArray[np.int16]
-    guide: NDArray[np.int16]
-    middle: Array
-    scale: Array
-    steps: Integers
-    at_ends: int
 
 
 @jit
@@ -97,7 +62,7 @@ def choose_edges(ordered: Array, ranks: Integers, edges: Array) -> None:
             edges[edge] = number
             edge += 1
         if ranks[edge - 1] > ranks[first]:
-            edges[first] = np.nextafter(number, -np.inf)
+            edges[first] = -next_above(-number)
 
 
 @jit
@@ -222,7 +187,7 @@ def add_to_bins(
     for column in range(values.shape[0]):
         if tiles.every and _is_constant(values[column]):
             _add_constant(
-                values[column, 0], tiles, grid, column, counts, coarse, special, lowest, highest,
+                values[column], tiles, grid, column, counts, coarse, special, lowest, highest,
                 ends, has_nan, bins,
             )  # fmt: skip
             continue
@@ -273,7 +238,7 @@ def _kind_index(x: float) -> int:
 
 @jit
 def _add_constant(
-    x: float,
+    row: Array,
     tiles: Tiles,
     grid: Grid,
     column: int,
@@ -286,17 +251,18 @@ def _add_constant(
     has_nan: NDArray[np.bool_],
     bins: NDArray[np.uint32],
 ) -> None:
-    """Count a value that is the same in every draw.
+    """Count the values of a row that are all the same.
 
     To the bits of `add_to_bins`.
     """
+    x = row[0]
     if not abs(x) < np.inf:
         kind = _kind_index(x)
         has_nan[column] |= kind == NAN
         for r in range(tiles.held.size):
             special[column, r % REPLICATES, kind] += tiles.held[r]
         return
-    find_bins(np.full(1, x), grid, column, bins)
+    find_bins(row[:1], grid, column, bins)
     bin_index = np.int64(bins[0])
     for r in range(tiles.held.size):
         counts[column, bin_index] += tiles.held[r]

@@ -25,4 +25,3 @@ COST_OF_CAPITAL = _layer("cost_of_capital")
 LANDLORD_MARGIN = _layer("landlord_margin")
 REVENUE_SHARE = _layer("revenue_share")
 SERVING_OVERHEAD = _layer("serving_overhead")
-COMPUTE_LAYERS = min(REVENUE_SHARE, SERVING_OVERHEAD)  # those before the layers of revenue

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar, cast
 
 import numba
 
-from sim.kernels.cache import keep_compiled
+from sim.kernels.numba_cache import keep_compiled
 from sim.kernels.numba_vectors.availability import OPTIONS
 
 Function = TypeVar("Function", bound=Callable[..., Any])

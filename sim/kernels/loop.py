@@ -7,52 +7,25 @@ numbers of a tile depend on the tile alone, so threads and chunks change no bit.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.formulas.world import evaluate, questionable
 from sim.kernels.jit import jit
-from sim.kernels.sampling.quantities import Sampling, Scores, sample
-from sim.kernels.sampling.samplers import SOBOL
+from sim.kernels.sampling.quantities import sample
 from sim.kernels.simd.functions import maximum
 from sim.kernels.simd.memory import by_lane, put_lanes, take_lanes
 from sim.kernels.simd.vectors import GROUP, LANES, add_deviations, sum_where, where
-from sim.model.blocks import BLOCK, REPLICATES, TILE
-from sim.model.inputs import Array
-
-SAMPLING_CHUNK = 256  # draws that are sampled at a time
-GROUPS = BLOCK // GROUP  # of draws whose values stand side by side, in which they are summed
-HALF = GROUP // 2
-QUESTIONABLE, BAD = 1, 2  # bits of a draw's status
-ANYTHING, NUMBER, FINITE = range(3)  # the rule for a column's values; NUMBER excludes NaN only
-
-
-class EvaluationPlan(NamedTuple):
-    """What is sampled, how it is evaluated, and what is kept.
-
-    The same for every draw.
-    """
-
-    sampling: Sampling
-    market: bool  # rents are market prices, else cost plus markup
-    accounting: bool  # the view of costs is that of the books, else the economic one
-    columns: NDArray[np.uint64]  # columns of which there are only moments, then columns to keep
-    moments: int  # number of `columns`, from the first on, of which there are moments
-    rules: NDArray[np.int8]  # [entry of `columns`] ANYTHING, NUMBER or FINITE
-    drop_bad: bool
-    drop_questionable: bool
-
-
-class Workspace(NamedTuple):
-    """Working space of one thread: sampled inputs, and columns of draws."""
-
-    inputs: Array  # [input column, draw]
-    columns: Array  # [column, lane]
-    world: WorldRecords  # the same memory as `columns`, by lane
-    scores: Scores
+from sim.model.blocks import BLOCK, GROUPS, HALF, REPLICATES, TILE
+from sim.model.evaluation_records import (
+    BAD,
+    FINITE,
+    NUMBER,
+    QUESTIONABLE,
+    EvaluationPlan,
+    Workspace,
+)
+from sim.model.sampling_records import SOBOL, Array, Sampling, Scores
 
 
 @jit
@@ -282,13 +255,9 @@ def run_blocks(
     by_sequence = plan.sampling.sampler == SOBOL
     not_kept = plan.columns.size - kept.shape[0]
     moment_columns, kept_columns = plan.columns[: plan.moments], plan.columns[not_kept:]
-    values = work.columns if LANES == GROUP else np.empty((work.columns.shape[0], GROUP))
-    block = np.empty((GROUPS, kept_columns.size, GROUP))
-    violation, doubtful, counted = np.zeros((3, GROUP))
-    centre, sums = np.empty(moment_columns.size), np.empty((2, moment_columns.size, HALF))
-    sequence_columns = moment_columns.size if by_sequence else 0
-    sequence_sizes = np.zeros((GROUPS, GROUP))
-    sequence_mean, sequence_m2 = np.zeros((2, GROUPS, sequence_columns, GROUP))
+    space = work.group
+    values, block, centre = space.values, space.block, space.centre
+    violation, doubtful, counted = space.violation, space.doubtful, space.counted
     for begin in range(0, count, BLOCK):
         row, sampled = begin // BLOCK, begin % work.scores.own.size
         if sampled == 0:
@@ -311,18 +280,19 @@ def run_blocks(
                 added = write_status(violation, doubtful, n, plan, status[at : at + n], counted)
                 if by_sequence:
                     add_to_moments(
-                        values, moment_columns, counted, sequence_sizes[group],
-                        sequence_mean[group], sequence_m2[group],
+                        values, moment_columns, counted, space.sequence_sizes[group],
+                        space.sequence_mean[group], space.sequence_m2[group],
                     )  # fmt: skip
                 elif added > 0.0:
                     add_moments(
-                        values, moment_columns, counted, added, size, centre, sums[0], sums[1]
-                    )
+                        values, moment_columns, counted, added, size, centre, space.sums,
+                        space.squares,
+                    )  # fmt: skip
                 size += added
             if by_sequence:
                 break
             sizes[row] = size
-            finish_moments(centre, sums[0], sums[1], size, mean[row], m2[row])
+            finish_moments(centre, space.sums, space.squares, size, mean[row], m2[row])
             if check_all or not may_break_rules(mean[row, :not_kept], plan.rules):
                 break
             check_all = True  # again, since only single draws show which of them breaks a rule
@@ -331,8 +301,9 @@ def run_blocks(
         if by_sequence and (end % TILE == 0 or end >= count):
             rows = slice(begin // TILE * REPLICATES, (begin // TILE + 1) * REPLICATES)
             close_tile(
-                sequence_sizes, sequence_mean, sequence_m2, sizes[rows], mean[rows], m2[rows]
-            )
+                space.sequence_sizes, space.sequence_mean, space.sequence_m2, sizes[rows],
+                mean[rows], m2[rows],
+            )  # fmt: skip
 
 
 @jit

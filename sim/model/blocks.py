@@ -9,6 +9,10 @@ BLOCK = 32  # draws of a block: strata of a Latin hypercube, or one draw of each
 REPLICATES = 32  # of the Monte Carlo error
 TILE = BLOCK * REPLICATES
 CHUNK = 8 * TILE  # draws that a thread evaluates at a time
+SAMPLING_CHUNK = 256  # draws that are sampled at a time
+GROUP = 8  # draws whose values stand side by side in memory, and numbers of a vector
+GROUPS = BLOCK // GROUP  # of a block, in which draws are summed
+HALF = GROUP // 2
 KEPT_DRAWS = 13 * CHUNK  # draws whose values are kept: a run of 100,000 keeps all of its draws
 
 

@@ -25,6 +25,9 @@ LAYERS = (
     "revenue_share",
     "serving_overhead",
 )
+COMPUTE_LAYERS = LAYERS.index(
+    "revenue_share"
+)  # of an accelerator-hour: those before the layers of revenue
 
 
 # Dims of a fixed length; those of labs and landlords depend on the files.

@@ -12,8 +12,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from sim.common.text import words
-from sim.kernels.indices import COMPUTE_LAYERS
-from sim.model.dims import LAYERS, REFERENCE_QUARTER
+from sim.model.dims import COMPUTE_LAYERS, LAYERS, REFERENCE_QUARTER
 from sim.plots.style import (
     BLUE,
     GREEN,

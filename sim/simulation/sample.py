@@ -20,7 +20,7 @@ from sim.distributions.discrete import Fixed
 from sim.distributions.groups import Group, GroupError
 from sim.engine.rank_correlation import group_correlations
 from sim.engine.sampling_plan import SamplingPlan, factor_name
-from sim.kernels.loop import sample_tiles
+from sim.kernels.shipped.entries import sample_tiles
 from sim.model.blocks import TILE
 from sim.model.dims import FACTORS
 from sim.parameters import options, rules

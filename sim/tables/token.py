@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from sim.common.text import words
-from sim.kernels.indices import COMPUTE_LAYERS
-from sim.model.dims import LAYERS, REFERENCE_QUARTER, REGIMES
+from sim.model.dims import COMPUTE_LAYERS, LAYERS, REFERENCE_QUARTER, REGIMES
 from sim.tables.cells import LAST_QUARTER, Cell, Reader, Table, hurdle_label, plus_minus
 
 NAMES = {

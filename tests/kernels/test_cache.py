@@ -21,7 +21,7 @@ import pytest
 from conftest import ROOT, Command, runs_in
 from faults_at_calls import DONE, FAULTS, INTERRUPTED, NOT_REACHED, run_with_fault
 
-from sim.kernels import cache
+from sim.kernels import cache, numba_cache
 
 pytestmark = pytest.mark.skipif(
     bool(os.environ.get("NUMBA_DISABLE_JIT")), reason="nothing is compiled"
@@ -85,7 +85,7 @@ def call_all(folder: Path) -> tuple[Values, int]:
     values, misses = [], 0
     for function in FUNCTIONS:
         dispatcher: Any = numba.njit(function)
-        dispatcher._cache = cache._Entries(function, folder)
+        dispatcher._cache = numba_cache._Entries(function, folder)
         values.append(tuple(float(dispatcher(argument)) for argument in ARGUMENTS))
         misses += sum(dispatcher.stats.cache_misses.values())
     return values, misses
@@ -167,7 +167,7 @@ def test_fault_at_any_call_in_the_cache_leaves_whole_files_and_changes_no_bit(
         if code == DONE:
             assert computed.read_text() == repr(expected)
         for path in folder.glob("*.nbc"):
-            assert cache._read(path) is not None
+            assert cache.read_file(path) is not None
         if fault != "kill":  # of which the next process removes what is older than ten minutes
             assert not list(folder.glob(f"*{cache._UNFINISHED}"))
         assert call_all(folder)[0] == expected
@@ -202,11 +202,11 @@ def test_no_damage_of_a_file_of_the_kernels_is_read(tmp_path: Path, entries: lis
             path, other = folder / first.name, folder / second.name
             shutil.copyfile(first, path)
             shutil.copyfile(second, other)
-            content = cache._read(path)
+            content = cache.read_file(path)
             assert content is not None
             assert content.nbytes + cache._DIGEST == first.stat().st_size
             damage(random_.choice(KINDS), path, other, random_)
-            assert cache._read(path) is None
+            assert cache.read_file(path) is None
 
 
 def test_an_entry_of_another_source_is_not_read(entries: list[Path]) -> None:
@@ -247,7 +247,7 @@ def test_an_entry_is_written_whole_or_not_at_all(
 ) -> None:
     cache._warn_once.cache_clear()
     path = tmp_path / "f.nbc"
-    cache._write(path, b"old")
+    cache.write_file(path, b"old")
 
     def fail(*_: Any) -> None:
         raise error
@@ -255,13 +255,13 @@ def test_an_entry_is_written_whole_or_not_at_all(
     monkeypatch.setattr(Path, "replace", fail)
     if isinstance(error, OSError):
         with pytest.warns(RuntimeWarning, match="cannot be kept in .*: No space left on device"):
-            cache._write(path, b"new")
+            cache.write_file(path, b"new")
     else:
         with pytest.raises(KeyboardInterrupt):
-            cache._write(path, b"new")
+            cache.write_file(path, b"new")
     monkeypatch.undo()
     assert [*tmp_path.iterdir()] == [path]
-    assert bytes(cache._read(path) or b"") == b"old"
+    assert bytes(cache.read_file(path) or b"") == b"old"
 
 
 def test_what_a_killed_process_was_writing_is_removed_after_a_while(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_what_a_killed_process_was_writing_is_removed_after_a_while(tmp_path: Pa
     for path in (old, new):
         path.write_bytes(b"")
     os.utime(old, (1e9, 1e9))
-    cache._write(tmp_path / "f.nbc", b"")
+    cache.write_file(tmp_path / "f.nbc", b"")
     assert sorted(tmp_path.iterdir()) == [tmp_path / "f.nbc", new]
 
 

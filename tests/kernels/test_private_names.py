@@ -27,7 +27,7 @@ PRIVATE: dict[str, dict[str, set[str]]] = {
             "numba.core.typeconv.Conversion",
             "numba.np.arrayobj.populate_array",
         },
-        "sim/kernels/cache.py": {
+        "sim/kernels/numba_cache.py": {
             "numba.core.compiler.CompileResult",
             "numba.core.dispatcher.Dispatcher._cache",
             "numba.core.serialize.dumps",

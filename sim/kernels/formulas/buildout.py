@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from sim.kernels.formulas.hardware import capex, it_capex, it_power_kw
 from sim.kernels.formulas.paths import quarterly, raised
-from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.indices import QUARTERS, REFERENCE
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import maximum, minimum
 from sim.kernels.simd.vectors import where
 from sim.model.inputs import Draw, Host, Lab, Landlord
 from sim.model.outputs import LabOutputs
+from sim.model.world_records import WorldRecords
 
 # Share of a calendar year's capex, and of the planned additions of 2027, by quarter.
 QUARTER_WEIGHTS = (0.22, 0.24, 0.26, 0.28)

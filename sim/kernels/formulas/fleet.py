@@ -12,7 +12,6 @@ from sim.kernels.formulas.hardware import (
 )
 from sim.kernels.formulas.margins import gross_margin
 from sim.kernels.formulas.paths import quarterly, raised
-from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.indices import (
     FINE_TUNE,
     INFERENCE,
@@ -26,6 +25,7 @@ from sim.kernels.simd.functions import absolute, expm1, is_nan, log
 from sim.kernels.simd.vectors import in_any_lane, where
 from sim.model.inputs import Lab
 from sim.model.outputs import LabOutputs
+from sim.model.world_records import WorldRecords
 
 TWH_PER_GW_YEAR = HOURS_PER_YEAR / 1000.0
 

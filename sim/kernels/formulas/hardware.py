@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.indices import (
     ACCELERATOR_DEPRECIATION,
     COST_OF_CAPITAL,
@@ -30,6 +29,7 @@ from sim.kernels.simd.functions import expm1, is_nan, log1p
 from sim.kernels.simd.vectors import where
 from sim.model.inputs import Hardware, Utilisation
 from sim.model.outputs import World
+from sim.model.world_records import WorldRecords
 
 HOURS_PER_YEAR = 8760.0
 

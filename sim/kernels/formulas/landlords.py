@@ -14,12 +14,12 @@ from sim.kernels.formulas.buildout import (
 )
 from sim.kernels.formulas.hardware import HOURS_PER_YEAR, capex, it_capex, it_power_kw
 from sim.kernels.formulas.margins import lab_levies, lab_opex_ratio
-from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.indices import QUARTERS, REFERENCE
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import is_nan, maximum, minimum
 from sim.kernels.simd.vectors import where
 from sim.model.inputs import Draw, Hardware, Lab, Landlord
+from sim.model.world_records import WorldRecords
 
 
 class Gigawatt(NamedTuple):

@@ -6,7 +6,6 @@ import numpy as np
 
 from sim.kernels.formulas.buildout import accelerators_per_gw
 from sim.kernels.formulas.hardware import HOURS_PER_YEAR, active_load, hourly_cost, it_power_kw
-from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.formulas.unit_cost import goodput, native_seconds
 from sim.kernels.indices import (
     FINE_TUNE,
@@ -21,6 +20,7 @@ from sim.kernels.jit import jit
 from sim.kernels.simd.functions import is_nan
 from sim.kernels.simd.vectors import where
 from sim.model.inputs import Finance, Hardware, Lab, Prices, Workload
+from sim.model.world_records import WorldRecords
 
 
 @jit

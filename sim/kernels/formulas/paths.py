@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.indices import (
     FINE_TUNE,
     INFERENCE,
@@ -14,6 +13,7 @@ from sim.kernels.indices import (
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import exp, expm1, log, log1p, sqrt
 from sim.kernels.simd.vectors import where
+from sim.model.world_records import WorldRecords
 
 
 @jit

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import is_nan, maximum, minimum, power
 from sim.kernels.simd.vectors import where
 from sim.model.inputs import Accelerator, Workload
+from sim.model.world_records import WorldRecords
 
 LARGEST_BATCH = 1e7
 

@@ -13,13 +13,13 @@ from sim.kernels.formulas.hardware import (
     it_power_kw,
 )
 from sim.kernels.formulas.margins import lab_levies
-from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.indices import INFERENCE, QUARTERS, REFERENCE, TRAINING
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import absolute, expm1, is_nan, log, log1p, maximum, minimum, power
 from sim.kernels.simd.vectors import in_any_lane, where
 from sim.model.inputs import Training
 from sim.model.outputs import World
+from sim.model.world_records import WorldRecords
 
 MONTHS_PER_YEAR = 12.0
 CLOSE_ENOUGH = 1e-13  # relative; Newton's last step leaves an error far below it

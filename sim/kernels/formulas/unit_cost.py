@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from sim.kernels.formulas.buildout import accelerators_per_gw
 from sim.kernels.formulas.hardware import active_load, average_power_kw, hourly_cost, it_power_kw
-from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.formulas.throughput import seconds_per_bundle
 from sim.kernels.indices import (
-    COMPUTE_LAYERS,
     FINE_TUNE,
     INFERENCE,
     LAYERS,
@@ -16,8 +14,10 @@ from sim.kernels.indices import (
     TRAINING,
 )
 from sim.kernels.jit import jit
+from sim.model.dims import COMPUTE_LAYERS
 from sim.model.inputs import Utilisation, Workload
 from sim.model.outputs import World
+from sim.model.world_records import WorldRecords
 
 
 @jit

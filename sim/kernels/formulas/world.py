@@ -8,13 +8,13 @@ from sim.kernels.formulas.hardware import write_hourly_cost
 from sim.kernels.formulas.landlords import write_landlords
 from sim.kernels.formulas.margins import write_lab_margins, write_margins
 from sim.kernels.formulas.paths import write_paths
-from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.formulas.throughput import write_throughput
 from sim.kernels.formulas.training import write_training
 from sim.kernels.formulas.unit_cost import write_unit_cost
 from sim.kernels.indices import QUARTERS
 from sim.kernels.jit import jit
 from sim.kernels.simd.vectors import where
+from sim.model.world_records import WorldRecords
 
 
 @jit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.kernels.numba_vectors.group import GROUP
+from sim.model.blocks import GROUP
 
 LANES = GROUP
 UNAVAILABLE = ""  # why there are no vectors, if there are none

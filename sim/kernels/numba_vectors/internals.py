@@ -12,4 +12,5 @@ from numba.np.arrayobj import populate_array
 
 __all__ = ["OPTIONS", "Conversion", "cgutils", "populate_array"]
 DefaultOptions.no_cfunc_wrapper  # noqa: B018 # there, or this import fails
-OPTIONS = {"no_cfunc_wrapper": True}  # of `njit`: nobody calls kernels from C, and it takes time
+# Of `njit`: nobody calls kernels from C, and they allocate nothing.
+OPTIONS = {"no_cfunc_wrapper": True, "_nrt": False}

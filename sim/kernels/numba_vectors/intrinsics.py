@@ -7,7 +7,6 @@ from typing import Any
 from llvmlite import ir
 from numba.extending import intrinsic
 
-from sim.kernels.numba_vectors.group import GROUP
 from sim.kernels.numba_vectors.internals import cgutils, populate_array
 from sim.kernels.numba_vectors.vector_types import (
     BITS,
@@ -17,6 +16,7 @@ from sim.kernels.numba_vectors.vector_types import (
     broadcast,
     types,
 )
+from sim.model.blocks import GROUP
 
 HALF = GROUP // 2
 _HALF_DOUBLES = ir.VectorType(ir.DoubleType(), HALF)
@@ -46,6 +46,26 @@ def select(typingctx: Any, condition: Any, yes: Any, no: Any) -> Any:
         )
 
     return NUMBER(condition, yes, no), code
+
+
+@intrinsic
+def in_all_lanes(typingctx: Any, x: Any) -> Any:
+    """A number in every lane."""
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return context.cast(builder, args[0], x, NUMBER)
+
+    return NUMBER(x), code
+
+
+@intrinsic
+def first_lane(typingctx: Any, x: Any) -> Any:
+    """The number in the first lane."""
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.extract_element(args[0], ir.Constant(_INT32, 0))
+
+    return types.float64(NUMBER), code
 
 
 @intrinsic

@@ -10,8 +10,8 @@ import numba
 from llvmlite import ir
 from numba.extending import lower_builtin, lower_cast, models, register_model, type_callable
 
-from sim.kernels.numba_vectors.group import GROUP
 from sim.kernels.numba_vectors.internals import Conversion
+from sim.model.blocks import GROUP
 
 types: Any = numba.types  # of which half has types itself
 BITS = ir.VectorType(ir.IntType(64), GROUP)

@@ -2,60 +2,30 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sim.kernels.jit import jit
 from sim.kernels.simd.memory import put_lanes, take_lanes, take_rows
 from sim.kernels.simd.vectors import LANES
+from sim.model.sampling_records import (
+    CELLS_PER_OCTAVE,
+    NEAR_OCTAVES,
+    NEAR_ROWS,
+    OCTAVES,
+    SPLIT,
+    Array,
+    Bits,
+    TableSlot,
+)
 
-Array = NDArray[np.float64]
-Bits = NDArray[np.uint64]
-SPLIT = 4  # cells into which one is cut
-
-# Probabilities p of 2^-53 to 1/2 by their exponent and the first bits of their mantissa.
-OCTAVES = 52
-CELLS_PER_OCTAVE = 32
-
-# Octaves on either side of 1/2 in which values follow from probabilities at once, all but 1 of
-# 4,096 draws. Rows of a side: one for what is farther out, the cells, and 1/2 itself.
-NEAR_OCTAVES = 12
-NEAR_ROWS = NEAR_OCTAVES * CELLS_PER_OCTAVE + 2
 _FIRST_CELL = (1023 - 53) * CELLS_PER_OCTAVE
 _FAR_CELLS = (OCTAVES - NEAR_OCTAVES) * CELLS_PER_OCTAVE
 _WITHIN = 47  # bits of a double after those that name its cell
 _MAGNITUDE = np.uint64(0x7FFFFFFFFFFFFFFF)
 _REST = np.uint64((1 << _WITHIN) - 1)
 _ONE = np.uint64(1023 << 52)  # the bits of 1.0
-
-
-class TableSlot(NamedTuple):
-    """Where a table stands among all, and the scores that it spans.
-
-    Its rows, or the numbers of a step table's guide, begin at `first`: `rows` of them side by side
-    from score `left_end` on, `per_unit` to a unit of score. `edges` is the number of a step table's
-    edges.
-    """
-
-    first: int
-    rows: int
-    edges: int
-    left_end: float
-    per_unit: float
-
-
-TABLE_SLOT = np.dtype(
-    (
-        np.record,
-        [
-            *((name, np.int64) for name in ("first", "rows", "edges")),
-            *((name, np.float64) for name in ("left_end", "per_unit")),
-        ],
-    )
-)
 
 
 @jit
@@ -216,7 +186,8 @@ def fill_from_probabilities(
 @jit
 def normal_score(normal: Array, p: float) -> float:
     """The normal score of one probability, as `to_normal_scores` finds it."""
-    mantissa, exponent = math.frexp(p if p < 0.5 else 1.0 - p)
-    position = (2.0 * mantissa - 1.0) * CELLS_PER_OCTAVE
-    row = (exponent + OCTAVES) * CELLS_PER_OCTAVE + np.int64(position)
-    return np.copysign(cubic_of_row(normal, row, position - np.int64(position)), p - 0.5)
+    bits = np.float64(p if p < 0.5 else 1.0 - p).view(np.uint64)
+    row = np.int64(bits >> np.uint64(_WITHIN)) - _FIRST_CELL
+    rest = np.uint64((bits & _REST) | _ONE).view(np.float64)
+    fraction = (rest - 1.0) * CELLS_PER_OCTAVE  # exact
+    return np.copysign(cubic_of_row(normal, row, fraction), p - 0.5)

@@ -7,159 +7,38 @@ of a correlation group are mixtures of the group's scores.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from sim.kernels.jit import jit, jit_not_inlined
-from sim.kernels.sampling.philox import Word
 from sim.kernels.sampling.quantile_tables import (
-    TABLE_SLOT,
-    Array,
-    TableSlot,
     fill_from_probabilities,
     fill_from_table,
     step_value,
     to_normal_scores,
 )
 from sim.kernels.sampling.samplers import (
-    RANDOM,
-    STRATIFIED,
-    Bits,
     fill_random,
     fill_sobol,
     fill_stratified,
 )
-from sim.kernels.simd.functions import exp
+from sim.kernels.simd.functions import exp, log1p, sqrt
 from sim.kernels.simd.memory import put_lanes, take_lanes
 from sim.kernels.simd.vectors import LANES, where
-from sim.model.declarations import Records
-from sim.model.dims import FACTORS, LOADINGS
-
-NORMAL, LOGNORMAL, TABLE, STEPS, BERNOULLI = range(5)
-
-
-class Quantity(NamedTuple):
-    """One sampled quantity, whose values go to `column` of a draw.
-
-    NORMAL is shift + factor z, TABLE shift + factor T(z) for the table in `slot`, both between
-    `low` and `high`; STEPS is the step table in `slot`. LOGNORMAL and BERNOULLI have parameters
-    that differ by draw: a median from `center_column` (`factor` where this is negative) and a sigma
-    from `spread_column`, or a probability from `center_column`. `member` is the index of a member
-    of a correlation group among those of all groups, and -1 of others. The last of `loadings` is on
-    the factor of a lab's own, whose index is `own_factor` (-1: none). `near` is the row at which
-    values over probabilities begin, where nothing but a quantity's own probability determines its
-    value, and else -1.
-    """
-
-    name: np.uint64
-    dimension: int
-    column: int
-    distribution: int
-    member: int
-    own_factor: int
-    center_column: int
-    spread_column: int
-    shift: float
-    factor: float
-    low: float
-    high: float
-    own_weight: float
-    loadings: Array  # [factor], common ones and own
-    slot: TableSlot
-    near: int
-
-
-class Factor(NamedTuple):
-    """A factor, common or of a lab's own, with its fixed score or NaN."""
-
-    name: np.uint64
-    dimension: int
-    score: float
-
-
-class Group(NamedTuple):
-    """A correlation group: `size` members from `first` on, tied by a copula.
-
-    Their scores are mixed by the rows of a lower triangular matrix [size, size] that begins at
-    `mixing`. For a t copula, `name` is that of its common variable, `scale` the table of
-    sqrt(nu / chi-square) over that variable's score, and `score` the table of normal scores over
-    sign(t) sqrt(log(1 + t^2)).
-    """
-
-    name: np.uint64
-    dimension: int
-    first: int
-    size: int
-    mixing: int
-    is_t: bool
-    scale: TableSlot
-    score: TableSlot
-
-
-QUANTITY = np.dtype(
-    (
-        np.record,
-        [
-            ("name", np.uint64),
-            *(
-                (name, np.int64)
-                for name in (
-                    "dimension", "column", "distribution", "member", "own_factor", "center_column",
-                    "spread_column",
-                )
-            ),
-            *((name, np.float64) for name in ("shift", "factor", "low", "high", "own_weight")),
-            ("loadings", np.float64, (len(LOADINGS),)),
-            ("slot", TABLE_SLOT),
-            ("near", np.int64),
-        ],
-    )
-)  # fmt: skip
-FACTOR = np.dtype(
-    (np.record, [("name", np.uint64), ("dimension", np.int64), ("score", np.float64)])
+from sim.model.dims import FACTORS
+from sim.model.sampling_records import (
+    BERNOULLI,
+    NORMAL,
+    RANDOM,
+    STEPS,
+    STRATIFIED,
+    TABLE,
+    Array,
+    Group,
+    Quantity,
+    Sampling,
+    Scores,
+    Word,
 )
-GROUP = np.dtype(
-    (
-        np.record,
-        [
-            ("name", np.uint64),
-            *((name, np.int64) for name in ("dimension", "first", "size", "mixing")),
-            ("is_t", np.bool_),
-            ("scale", TABLE_SLOT),
-            ("score", TABLE_SLOT),
-        ],
-    )
-)
-
-
-class Sampling(NamedTuple):
-    """What is sampled and how; scores are multiplied by `uncertainty`."""
-
-    seed: Word
-    sampler: int
-    uncertainty: float
-    factors: Records[Factor]
-    groups: Records[Group]
-    quantities: Records[Quantity]
-    normal: Array  # [cell, 4]: normal scores of probabilities
-    cells: Array  # [row, 4]: all tables
-    steps: Array  # all step tables
-    mixing: Array  # the matrices of all groups, row by row
-    directions: Bits  # [dimension, bit]: direction numbers of Sobol' sequences
-
-
-class Scores(NamedTuple):
-    """Working space of one thread for a multiple of 32 draws."""
-
-    own: Array  # [draw]
-    own_bits: Bits  # the memory of `own`
-    words: Bits  # [draw]
-    strata: Bits  # [draw]
-    values: Array  # [draw]
-    bits: Bits  # the memory of `values`
-    factors: Array  # [factor, draw]
-    members: Array  # [member, draw]
 
 
 @jit_not_inlined
@@ -229,8 +108,12 @@ def mix(sampling: Sampling, group: Group, first: int, work: Scores) -> None:
         fill_from_table(sampling.cells, group.scale, work.own, work.values, work.words)
         for i in range(group.size):
             for b in range(n):
-                t = members[i, b] * work.values[b]
-                work.own[b] = np.copysign(np.sqrt(np.log1p(t * t)), t)
+                members[i, b] *= work.values[b]
+            for b in range(0, n, LANES):
+                t = take_lanes(members, (group.first + i, b))
+                put_lanes(sqrt(log1p(t * t)), work.own, b)
+            for b in range(n):
+                work.own[b] = np.copysign(work.own[b], members[i, b])
             fill_from_table(sampling.cells, group.score, work.own, members[i], work.words)
 
 

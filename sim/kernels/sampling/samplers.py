@@ -10,16 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.kernels.jit import jit
-from sim.kernels.sampling.philox import Word, fill_words
+from sim.kernels.sampling.philox import fill_words
 from sim.model.blocks import BLOCK
+from sim.model.sampling_records import SOBOL_DIMENSIONS, Bits, Word
 
-RANDOM, STRATIFIED, SOBOL = range(3)
-Bits = NDArray[np.uint64]
 _ONE = np.uint64(1)
 _ONE_POINT = np.uint64(1023 << 52)  # the bits of 1.0
 _MASK = np.uint64(0xFFFFFFFF)
-# Over the 32 points of 1,024 draws no two of the first 8 dimensions have the same first digits.
-SOBOL_DIMENSIONS = 8
 # Counters that no draw has: the seeds of the 32 scramblings of a quantity, and of the 32 shuffles
 # of a group of dimensions.
 _SCRAMBLINGS = np.uint64(0xFFFFFFFF << 32)

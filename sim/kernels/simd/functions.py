@@ -2,8 +2,8 @@
 
 Of numbers by lane, exp and log are sums of a few powers after the exponent is split off (Cody and
 Waite 1980; Tang 1989): errors of one or two units in the last place, and the same bits on every
-machine. Of a single number that Python gives, functions are those of numpy, unless kernels are
-compiled for one lane.
+machine. Of a single number in compiled code they are the same, in the first lane. Python gets
+those of numpy, unless kernels are compiled for one lane.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from numba.extending import overload
 
 from sim.kernels.jit import jit
 from sim.kernels.numba_vectors.availability import LANES
-from sim.kernels.numba_vectors.group import GROUP
 from sim.kernels.simd.vectors import where
+from sim.model.blocks import GROUP
 
 if LANES == GROUP:
+    from sim.kernels.numba_vectors.intrinsics import first_lane, in_all_lanes
     from sim.kernels.numba_vectors.vector_types import NUMBER
     from sim.kernels.simd.eight_lanes import magnitude, nearest, power_of_two, split, square_root
 else:
@@ -133,10 +134,7 @@ def _maximum(a: Any, b: Any) -> Any:
 
 
 def _of_one(of_lanes: Any, of_numpy: Any) -> Callable[[float], float]:
-    """A function of one number: `of_lanes` or `of_numpy`, by type.
-
-    `of_lanes` of numbers by lane, `of_numpy` of floats.
-    """
+    """A function of one number: `of_lanes` in compiled code, `of_numpy` in Python."""
     if LANES == 1:
         return of_lanes
 
@@ -145,16 +143,15 @@ def _of_one(of_lanes: Any, of_numpy: Any) -> Callable[[float], float]:
 
     @overload(function, strict=False)
     def _(x: Any) -> Any:
-        return (lambda x: of_lanes(x)) if x == NUMBER else (lambda x: of_numpy(x))
+        if x == NUMBER:
+            return lambda x: of_lanes(x)
+        return lambda x: first_lane(of_lanes(in_all_lanes(x)))
 
     return function
 
 
 def _of_two(of_lanes: Any, of_numpy: Any) -> Callable[[float, float], float]:
-    """A function of two numbers: `of_lanes` or `of_numpy`, by type.
-
-    `of_lanes` where one is a number by lane, `of_numpy` of floats.
-    """
+    """A function of two numbers: `of_lanes` in compiled code, `of_numpy` in Python."""
     if LANES == 1:
         return of_lanes
 
@@ -163,8 +160,9 @@ def _of_two(of_lanes: Any, of_numpy: Any) -> Callable[[float, float], float]:
 
     @overload(function, strict=False)
     def _(a: Any, b: Any) -> Any:
-        by_lane = NUMBER in (a, b)
-        return (lambda a, b: of_lanes(a, b)) if by_lane else (lambda a, b: of_numpy(a, b))
+        if NUMBER in (a, b):
+            return lambda a, b: of_lanes(a, b)
+        return lambda a, b: first_lane(of_lanes(in_all_lanes(a), in_all_lanes(b)))
 
     return function
 
@@ -184,3 +182,14 @@ power = _of_two(_power, np.power)  # a^b for a >= 0
 def is_nan(x: float) -> bool:
     """Whether it is not a number."""
     return x != x
+
+
+@jit
+def next_above(x: float) -> float:
+    """The least float above x; NaN and infinity stay."""
+    if x == 0.0:
+        return 5e-324
+    if not x < np.inf:
+        return x
+    step = np.int64(1) if x > 0.0 else np.int64(-1)
+    return np.int64(np.float64(x).view(np.int64) + step).view(np.float64)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.kernels.jit import jit_not_inlined
-from sim.kernels.numba_vectors.group import GROUP
+from sim.model.blocks import GROUP
 
 HALF = GROUP // 2
 _MANTISSA = np.int64((1 << 52) - 1)  # bits of a float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.kernels.numba_vectors.availability import LANES, UNAVAILABLE
-from sim.kernels.numba_vectors.group import GROUP
+from sim.model.blocks import GROUP
 
 if LANES == GROUP:
     from sim.kernels.simd.eight_lanes import add_deviations, in_any_lane, sum_where, where

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from naive import MATRICES
 from random_worlds import anywhere
 
+from sim.common.memory import aligned
 from sim.engine import worlds
 from sim.kernels.simd import functions
-from sim.kernels.simd.memory import aligned, by_lane, put_lanes, take_lanes, take_rows
+from sim.kernels.simd.memory import by_lane, put_lanes, take_lanes, take_rows
 from sim.kernels.simd.vectors import (
     GROUP,
     LANES,

@@ -1,0 +1,148 @@
+"""The compiled functions that Python calls: shipped machine code, or else numba's.
+
+A shipped function takes one pointer, to a block of 64-bit numbers: its arguments one after the
+other. A scalar is a number; an array is its size, the bytes of an item, its address, its shape and
+its strides; a record is its address, and a named tuple its members. The manifest describes them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from sim.kernels.shipped.load import Library, library, numba_reason
+from sim.model.blocks import GROUP
+
+_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
+
+
+class Entry:
+    """A compiled function, found when it is first called."""
+
+    def __init__(self, room: str, name: str) -> None:
+        self.room, self.name = room, name
+        self._function: Callable[..., Any] | None = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the function.
+
+        Raises:
+            TypeError: If an argument is not as the shipped function's description says.
+        """
+        if self._function is None:
+            shipped = library()
+            self._function = self.source() if shipped is None else shipped_function(shipped, self)
+        return self._function(*arguments)
+
+    def source(self) -> Callable[..., Any]:
+        """The function that numba compiles."""
+        function: Callable[..., Any] = getattr(importlib.import_module(self.room), self.name)
+        return function
+
+
+run_blocks = Entry("sim.kernels.loop", "run_blocks")
+sample_tiles = Entry("sim.kernels.loop", "sample_tiles")
+fold_moments = Entry("sim.kernels.loop", "fold_moments")
+fold_blocks = Entry("sim.kernels.loop", "fold_blocks")
+take_finite = Entry("sim.kernels.histograms", "take_finite")
+choose_edges = Entry("sim.kernels.histograms", "choose_edges")
+lay_out = Entry("sim.kernels.histograms", "lay_out")
+add_to_bins = Entry("sim.kernels.histograms", "add_to_bins")
+add_events = Entry("sim.kernels.events", "add_events")
+
+
+def all_entries() -> dict[str, Entry]:
+    """Name -> entry, of every compiled function that Python calls."""
+    return {name: value for name, value in globals().items() if isinstance(value, Entry)}
+
+
+def lanes() -> int:
+    """The number of draws that kernels compute side by side: 8, or 1 without numba's vectors."""
+    if library() is not None:
+        return GROUP
+    from sim.kernels.numba_vectors.availability import LANES
+
+    return LANES
+
+
+def has_to_compile() -> bool:
+    """Whether numba has to compile the kernels, which takes up to a minute."""
+    if library() is not None:
+        return False
+    from sim.kernels.numba_cache import is_compiled
+
+    return not is_compiled()
+
+
+def which_kernels() -> str:
+    """The kernels that run, in words."""
+    reason = numba_reason()
+    return "shipped" if not reason else f"compiled by numba ({reason})"
+
+
+def describe_argument(value: Any) -> str:
+    """The numbers by which a block holds an argument, in words.
+
+    Of an array dtype, number of axes, and C where its rows follow one another.
+    """
+    if isinstance(value, tuple):
+        return ", ".join(describe_argument(part) for part in value)
+    if isinstance(value, np.ndarray):
+        kind = f"record of {value.itemsize}" if value.dtype.names else value.dtype.str
+        return f"{kind}[{value.ndim}]" + ("C" if value.flags.c_contiguous else "")
+    if isinstance(value, np.record):
+        return f"record of {value.nbytes}"
+    return "float" if isinstance(value, float) else "integer"
+
+
+def shipped_function(shipped: Library, entry: Entry) -> Callable[..., Any]:
+    """A shipped function as Python calls it."""
+    expected, result = shipped.descriptions[entry.name]
+    call = _FUNCTION(shipped.addresses[entry.name])
+    call.library = shipped  # type: ignore[attr-defined]  # which keeps the code in memory
+
+    def function(*arguments: Any) -> Any:
+        numbers: list[int] = []
+        described = list(_flatten(arguments, numbers))
+        if len(described) != len(expected) or any(map(_differ, described, expected)):
+            raise TypeError(
+                f"{entry.name}: expected {', '.join(expected)}; got {', '.join(described)}"
+            )
+        block = (ctypes.c_uint64 * (1 + len(numbers)))(0, *numbers)
+        status = call(block)
+        if status:
+            raise RuntimeError(f"{entry.name} failed with status {status}")
+        if not result:
+            return None
+        return struct.unpack("d" if result == "float" else "q", bytes(block)[:8])[0]
+
+    return function
+
+
+def _differ(got: str, expected: str) -> bool:
+    """Whether an argument is not as described; rows may follow one another without need."""
+    return got != expected and got != f"{expected}C"
+
+
+def _flatten(values: tuple[Any, ...], numbers: list[int]) -> Iterator[str]:
+    """Append the numbers of arguments, and describe each that is no tuple."""
+    for value in values:
+        if isinstance(value, tuple):
+            yield from _flatten(value, numbers)
+            continue
+        if isinstance(value, np.ndarray):
+            address = value.__array_interface__["data"][0]
+            strides = (stride % 2**64 for stride in value.strides)
+            numbers.extend((value.size, value.itemsize, address, *value.shape, *strides))
+        elif isinstance(value, np.record):
+            numbers.append(value.__array_interface__["data"][0])
+        elif isinstance(value, float):
+            numbers.extend(struct.unpack("Q", struct.pack("d", value)))
+        else:
+            numbers.append(int(value) % 2**64)
+        yield describe_argument(value)
