@@ -170,13 +170,18 @@ class HistogramPart:
         add_events(values, 0, tiles, unknown, self.events, order, self.happens, self.valid)
         return _by_tile(ends)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> HistogramPart:
+        """A copy that shares grid and events, which never change."""
+        return replace(self, **{name: getattr(self, name).copy() for name in COUNTS})
+
 
 @dataclass(slots=True)
 class Histograms:
     """Histograms of all draws that count, kept draws included.
 
     Counts are as in `HistogramPart`. `edges` [column, edge] are those of the bins, and `ends`
-    [replicate, column, end] the sums of the values in the lowest and in the highest bins.
+    [replicate, column, end] the sums of the values in the lowest and in the highest bins;
+    `span_ends` are those of the draws since the last complete span (`model.blocks`).
     """
 
     edges: Array
@@ -191,6 +196,7 @@ class Histograms:
     lowest: Array
     highest: Array
     ends: Array
+    span_ends: Array
 
     @classmethod
     def begin(
@@ -244,6 +250,7 @@ class Histograms:
 
         in_chunks(-(-len(kept) // COLUMNS), threads, worker)
         histograms.fold(_by_tile(ends))
+        histograms.close_span()  # the kept draws are one
         part.happens, part.valid = count_indicators(
             kept, counted, sampler, indicators.events, unknown, threads
         )
@@ -253,7 +260,7 @@ class Histograms:
     def empty_part(self) -> HistogramPart:
         """A part without draws, to which draws are added."""
         counts = _empty_counts(len(self.counts), self.indicators)
-        del counts["ends"]
+        del counts["ends"], counts["span_ends"]
         return HistogramPart(self.grid, self.indicators.events, self.sampler, **counts)
 
     def merge(self, part: HistogramPart) -> None:
@@ -273,7 +280,13 @@ class Histograms:
         """
         with np.errstate(over="ignore", invalid="ignore"):
             for tile in ends.reshape(-1, *self.ends.shape):
-                self.ends += tile
+                self.span_ends += tile
+
+    def close_span(self) -> None:
+        """Add the sums of the draws since the last span to those of all."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.ends += self.span_ends
+        self.span_ends = np.zeros_like(self.ends)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Histograms:
         """A copy that shares edges, grid and events, which never change."""
@@ -340,9 +353,8 @@ def count_indicators(
     return all_happens, all_valid
 
 
-_ACCUMULATED = (
-    "counts", "coarse", "special", "happens", "valid", "lowest", "highest", "ends",
-)  # fmt: skip
+COUNTS = ("counts", "coarse", "special", "happens", "valid", "lowest", "highest")
+_ACCUMULATED = (*COUNTS, "ends", "span_ends")
 
 
 def _empty_counts(columns: int, indicators: IndicatorSet) -> dict[str, Any]:
@@ -357,6 +369,7 @@ def _empty_counts(columns: int, indicators: IndicatorSet) -> dict[str, Any]:
         "lowest": np.full(columns, np.inf),
         "highest": np.full(columns, -np.inf),
         "ends": np.zeros((REPLICATES, columns, len(ENDS))),
+        "span_ends": np.zeros((REPLICATES, columns, len(ENDS))),
     }
 
 

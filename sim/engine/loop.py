@@ -1,7 +1,8 @@
 """The loop over chunks of draws.
 
-Tiles of 1,024 draws are added to the totals in the order of the draws. So a result does not depend
-on threads, on chunks, or on how often the run was extended.
+Tiles of 1,024 draws are added to the totals in the order of the draws: to those of their span, and
+complete spans to those of all (`model.blocks`). So a result does not depend on threads, on chunks,
+on who folds a span, or on how often the run was extended.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sim.engine.events import IndicatorSet, indicator_set
 from sim.engine.histograms import HistogramPart, Histograms, count_indicators
 from sim.engine.state import (
     Array,
+    FoldedDraws,
     Integers,
     Prepared,
     SimulationState,
@@ -37,20 +39,22 @@ COUNTED = CHUNK // 2  # draws that histograms count at a time: more do not stay 
 
 
 class EvaluatedDraws(NamedTuple):
-    """Draws evaluated outside this process: tiles, and values or histograms.
+    """Draws evaluated outside this process.
 
-    `values` [column, draw] are those of draws that are kept, `part` the histograms of others.
+    Of draws that are kept, their tiles and `values` [column, draw]; of others, what each of their
+    spans is up to the last of them, and the histograms of all.
     """
 
     tiles: list[Tile]
-    values: Array | None
-    part: HistogramPart | None
+    values: Array | None = None
+    folded: Sequence[FoldedDraws] = ()
+    part: HistogramPart | None = None
 
 
-# Evaluates draws `begin` ... `end - 1` of a state outside this process. For draws that are not kept
-# it takes empty histograms, to which it adds. It yields complete tiles in the order of the draws.
+# Evaluates the next draws of a state outside this process, up to a number that ends a tile. For
+# draws that are not kept it takes empty histograms, to which it adds. It yields them in order.
 Elsewhere = Callable[
-    ["SimulationState", int, int, HistogramPart | None], Generator[EvaluatedDraws, None, None]
+    ["SimulationState", int, HistogramPart | None], Generator[EvaluatedDraws, None, None]
 ]
 Progress = Callable[[int], None]
 
@@ -109,6 +113,9 @@ def run(
             _begin_histograms(state, threads)
         state.running = completed.copy()
         _evaluate(state, state.running, draws, progress, chunk)  # less than a tile
+    elif state.running is completed:
+        state.running = completed.copy()
+    state.running.close_span()
     return state
 
 
@@ -122,7 +129,8 @@ def rebuild(
     kept = min(completed.draws, prepared.options.kept_draws)
     options = replace(prepared.options, draws=kept)
     state = run(SimulationState.empty(replace(prepared, options=options)), progress)
-    state.prepared, state.completed, state.running = prepared, completed, completed
+    state.prepared, state.completed, state.running = prepared, completed, completed.copy()
+    state.running.close_span()
     return state
 
 
@@ -219,10 +227,12 @@ def _gather(
     begin = totals.draws
     keeps = begin < state.prepared.options.kept_draws
     empty = None if keeps or totals.histograms is None else totals.histograms.empty_part()
-    with closing(elsewhere(state, begin, end, empty)) as results:
+    with closing(elsewhere(state, end, empty)) as results:
         for evaluated in results:
             first = totals.draws
             _fold(state, totals, evaluated.tiles)
+            for folded in evaluated.folded:
+                totals.take(folded, state.prepared.options)
             added = slice(first, totals.draws)
             if evaluated.values is not None:
                 state.values[:, added] = evaluated.values
@@ -241,11 +251,10 @@ def _fold(state: SimulationState, totals: Totals, tiles: Sequence[Tile]) -> None
     An incomplete tile, the last of a run, is added to the running totals only: a longer run goes on
     from complete tiles.
     """
-    options = state.prepared.options
     for tile in tiles:
         if tile.status.size < TILE and totals is state.completed:
             state.running = totals = totals.copy()
-        totals.fold(tile, options.drop_bad)
+        totals.fold(tile, state.prepared.options)
 
 
 def evaluate_tiles(

@@ -9,7 +9,18 @@ BLOCK = 32  # draws of a block: strata of a Latin hypercube, or one draw of each
 REPLICATES = 32  # of the Monte Carlo error
 TILE = BLOCK * REPLICATES
 CHUNK = 8 * TILE  # draws that a thread evaluates at a time
+SPAN = 32 * TILE  # draws whose moments are folded on their own, beyond those that are kept
 KEPT_DRAWS = 13 * CHUNK  # draws whose values are kept: a run of 100,000 keeps all of its draws
+
+
+def ends_span(draws: int, kept: int) -> bool:
+    """Whether a span ends after this number of draws, of which at most `kept` are kept.
+
+    The kept draws are one span, later draws make spans of 32,768. The moments of a span are folded
+    tile by tile, and those of all draws span by span: so wherever a span is evaluated, the order of
+    additions is the same.
+    """
+    return draws == kept or (draws > kept and (draws - kept) % SPAN == 0)
 
 
 def replicate_of(numbers: NDArray[np.int64], sampler: str) -> NDArray[np.int64]:
