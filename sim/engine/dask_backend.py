@@ -22,7 +22,6 @@ from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.fingerprint import package_hash
 from sim.common.text import shown
 from sim.engine import tasks
-from sim.engine.histograms import HistogramPart
 from sim.engine.loop import EvaluatedDraws
 from sim.engine.state import SimulationState
 
@@ -76,9 +75,7 @@ class Cluster:
         """The number of threads of all workers, as of now."""
         return int(sum(self.client.nthreads().values()))
 
-    def __call__(
-        self, state: SimulationState, end: int, part: HistogramPart | None
-    ) -> Generator[EvaluatedDraws, None, None]:
+    def __call__(self, state: SimulationState, end: int) -> Generator[EvaluatedDraws, None, None]:
         """Evaluate the next draws of a state, those before `end`; see `loop.Elsewhere`.
 
         Raises:
@@ -90,7 +87,9 @@ class Cluster:
 
         totals, kept = state.completed, state.prepared.options.kept_draws
         ranges = tasks.cut(totals.draws, end, kept, self.threads)
-        packed = tasks.share_out(totals, state.prepared, part)
+        assert totals.histograms is not None
+        packed = tasks.share_out(totals, state.prepared)
+        empty = totals.histograms.empty_part()
         own = own_fingerprint()
         # The input that all tasks share is itself the result of a task: workers send it to one
         # another, and Dask makes it again where it is lost.
@@ -107,7 +106,7 @@ class Cluster:
                     )
                 if not waiting:
                     return
-                yield self._result(waiting.popleft()).unpack(part)
+                yield self._result(waiting.popleft()).unpack(empty)
         except KilledWorker as error:
             message = (
                 f"cluster: workers died again and again over the same draws: {_first_line(error)}"

@@ -170,9 +170,11 @@ class HistogramPart:
         add_events(values, 0, tiles, unknown, self.events, order, self.happens, self.valid)
         return _by_tile(ends)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> HistogramPart:
-        """A copy that shares grid and events, which never change."""
-        return replace(self, **{name: getattr(self, name).copy() for name in COUNTS})
+    @classmethod
+    def empty(cls, grid: Grid, events: Events, sampler: str) -> HistogramPart:
+        """A part without draws, to which draws are added."""
+        counts = _empty_counts(len(grid.edges), events.needed.size)
+        return cls(grid, events, sampler, **{name: counts[name] for name in COUNTS})
 
 
 @dataclass(slots=True)
@@ -213,7 +215,8 @@ class Histograms:
         """
         edges = np.empty((len(kept), BINS - 1))
         grid = _empty_grid(len(kept), bins_at_ends(int(counted.sum())))
-        histograms = cls(edges, grid, indicators, sampler, **_empty_counts(len(kept), indicators))
+        counts = _empty_counts(len(kept), indicators.events.needed.size)
+        histograms = cls(edges, grid, indicators, sampler, **counts)
         histograms.counts, histograms.coarse = (
             histograms.counts.astype(int),
             histograms.coarse.astype(int),
@@ -259,9 +262,7 @@ class Histograms:
 
     def empty_part(self) -> HistogramPart:
         """A part without draws, to which draws are added."""
-        counts = _empty_counts(len(self.counts), self.indicators)
-        del counts["ends"], counts["span_ends"]
-        return HistogramPart(self.grid, self.indicators.events, self.sampler, **counts)
+        return HistogramPart.empty(self.grid, self.indicators.events, self.sampler)
 
     def merge(self, part: HistogramPart) -> None:
         """Add the counts of a part, in any order of parts."""
@@ -357,9 +358,8 @@ COUNTS = ("counts", "coarse", "special", "happens", "valid", "lowest", "highest"
 _ACCUMULATED = (*COUNTS, "ends", "span_ends")
 
 
-def _empty_counts(columns: int, indicators: IndicatorSet) -> dict[str, Any]:
+def _empty_counts(columns: int, events: int) -> dict[str, Any]:
     """The fields of `_ACCUMULATED` without draws; shapes as in `Histograms`."""
-    events = len(indicators.order)
     return {
         "counts": np.zeros((columns, BINS), np.int32),
         "coarse": np.zeros((columns, REPLICATES, COARSE_BINS), np.int32),

@@ -39,23 +39,15 @@ COUNTED = CHUNK // 2  # draws that histograms count at a time: more do not stay 
 
 
 class EvaluatedDraws(NamedTuple):
-    """Draws evaluated outside this process.
+    """Draws evaluated outside this process: each of their spans up to the last, and histograms."""
 
-    Of draws that are kept, their tiles and `values` [column, draw]; of others, what each of their
-    spans is up to the last of them, and the histograms of all.
-    """
-
-    tiles: list[Tile]
-    values: Array | None = None
-    folded: Sequence[FoldedDraws] = ()
-    part: HistogramPart | None = None
+    folded: Sequence[FoldedDraws]
+    part: HistogramPart
 
 
-# Evaluates the next draws of a state outside this process, up to a number that ends a tile. For
-# draws that are not kept it takes empty histograms, to which it adds. It yields them in order.
-Elsewhere = Callable[
-    ["SimulationState", int, HistogramPart | None], Generator[EvaluatedDraws, None, None]
-]
+# Evaluates the next draws of a state outside this process, up to a number that ends a tile, after
+# those that are kept; yields them in order.
+Elsewhere = Callable[["SimulationState", int], Generator[EvaluatedDraws, None, None]]
 Progress = Callable[[int], None]
 
 
@@ -79,7 +71,8 @@ def run(
             taken over, and the bits are those of a single run.
         chunk: Draws that a thread evaluates at a time; it changes no bit, and neither do threads.
         finished: Called from time to time with the state so far, of complete tiles.
-        elsewhere: Evaluates draws in place of threads, to the same bits.
+        elsewhere: Evaluates draws in place of threads, to the same bits, after those that are kept:
+            these would take longer to come here than they take to evaluate.
 
     Returns:
         `state`.
@@ -97,13 +90,13 @@ def run(
     last = draws // TILE * TILE
     rounds = range(kept_draws + ROUND, last, ROUND) if elsewhere is None else ()
     ends = [min(last, kept_draws), *rounds, last]
-    if draws <= kept_draws and elsewhere is None:
+    if draws <= kept_draws:
         ends = [draws]
     for end in ends:
         if end > kept_draws and completed.histograms is None:
             _begin_histograms(state, threads)
         if end > completed.draws:
-            if elsewhere is None:
+            if elsewhere is None or end <= kept_draws:
                 _evaluate(state, completed, end, progress, chunk)
             else:
                 _gather(state, completed, end, progress, elsewhere, finished)
@@ -224,25 +217,16 @@ def _gather(
     finished: Callable[[SimulationState], None],
 ) -> None:
     """Add draws `totals.draws` ... `end - 1` that `elsewhere` evaluates; see `_evaluate`."""
-    begin = totals.draws
-    keeps = begin < state.prepared.options.kept_draws
-    empty = None if keeps or totals.histograms is None else totals.histograms.empty_part()
-    with closing(elsewhere(state, end, empty)) as results:
+    assert totals.histograms is not None
+    with closing(elsewhere(state, end)) as results:
         for evaluated in results:
             first = totals.draws
-            _fold(state, totals, evaluated.tiles)
             for folded in evaluated.folded:
                 totals.take(folded, state.prepared.options)
-            added = slice(first, totals.draws)
-            if evaluated.values is not None:
-                state.values[:, added] = evaluated.values
-                state.status[added] = np.concatenate([tile.status for tile in evaluated.tiles])
-            if evaluated.part is not None and totals.histograms is not None:
-                totals.histograms.merge(evaluated.part)
+            totals.histograms.merge(evaluated.part)
             if progress is not None:
                 progress(totals.draws - first)
-            if not keeps:
-                finished(state)
+            finished(state)
 
 
 def _fold(state: SimulationState, totals: Totals, tiles: Sequence[Tile]) -> None:

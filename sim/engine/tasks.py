@@ -1,12 +1,11 @@
 """Tasks of a run in other processes: what they are given, and what travels home.
 
-Of draws that are kept, values and tiles travel; of others whole spans, folded, and histograms.
+Of draws that are not kept, spans travel that are folded, and histograms.
 """
 
 from __future__ import annotations
 
 import pickle
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -18,9 +17,11 @@ from numpy.typing import NDArray
 
 from sim.engine.histograms import COUNTS, ENDS, HistogramPart
 from sim.engine.loop import COUNTED, EvaluatedDraws, evaluate_tiles
-from sim.engine.state import Array, FoldedDraws, Moments, Prepared, Tile, Totals
+from sim.engine.state import Array, FoldedDraws, Moments, Prepared, Totals
+from sim.kernels.events import Events
+from sim.kernels.histograms import Grid
 from sim.kernels.loop import Workspace
-from sim.model.blocks import CHUNK, REPLICATES, SPAN, TILE
+from sim.model.blocks import REPLICATES, SPAN
 
 SPANS = 4  # that a task folds at most: they share its histograms, which are as large as two of them
 
@@ -28,15 +29,16 @@ SPANS = 4  # that a task folds at most: they share its histograms, which are as 
 class Shared(NamedTuple):
     """The input that all tasks share.
 
-    Plans, and empty histograms for draws that are not kept. `span` and `ends` are the span so far
-    at draw `begin`, with which the first task goes on.
+    Plans, and what histograms count in. `span` and `ends` are the span so far at draw `begin`, with
+    which the first task goes on.
     """
 
     prepared: Prepared
-    part: HistogramPart | None
+    grid: Grid
+    events: Events
     begin: int
     span: Moments
-    ends: Array | None
+    ends: Array
 
 
 class PackedCounts(NamedTuple):
@@ -66,72 +68,59 @@ class PackedCounts(NamedTuple):
 class Result(NamedTuple):
     """Evaluated draws as they travel; see `EvaluatedDraws`.
 
-    `counts` are the packed counts of a `HistogramPart`, `extremes` its other fields.
+    `counts` are the packed counts of a `HistogramPart`, `extremes` its other arrays.
     """
 
-    tiles: list[Tile]
-    values: Array | None = None
-    folded: Sequence[FoldedDraws] = ()
-    counts: Mapping[str, PackedCounts] = {}
-    extremes: Mapping[str, Array] = {}
+    folded: Sequence[FoldedDraws]
+    counts: Mapping[str, PackedCounts]
+    extremes: Mapping[str, Array]
 
-    def unpack(self, empty: HistogramPart | None) -> EvaluatedDraws:
+    def unpack(self, empty: HistogramPart) -> EvaluatedDraws:
         """The draws; histograms have the grid and events of `empty` ones."""
-        part: HistogramPart | None = None
-        if empty is not None:
-            fields: dict[str, Any] = {name: each.unpack() for name, each in self.counts.items()}
-            part = replace(empty, **fields | dict(self.extremes))
-        return EvaluatedDraws(self.tiles, self.values, self.folded, part)
+        arrays: dict[str, Any] = {name: each.unpack() for name, each in self.counts.items()}
+        return EvaluatedDraws(self.folded, replace(empty, **arrays | dict(self.extremes)))
 
 
 def cut(begin: int, end: int, kept: int, threads: int) -> Iterator[tuple[int, int]]:
-    """Cut draws `begin` ... `end - 1` into the ranges [first, last) of tasks.
+    """Cut draws `begin` ... `end - 1` into the ranges [first, last) of tasks, of whole spans.
 
-    Those that are kept are cut into chunks at most, others into whole spans. Tasks become smaller,
-    so that all `threads` end together.
+    Tasks become smaller, so that all `threads` end together.
     """
-    step, most = (TILE, CHUNK) if begin < kept else (SPAN, SPANS * SPAN)
     while begin < end:
-        share = (end - begin) // (4 * max(1, threads)) // step * step
-        begun = max(begin - kept, 0) % step  # of a span
-        last = min(begin - begun + min(max(share, step), most), end)
-        yield begin, last
+        spans = (end - begin) // (4 * max(1, threads)) // SPAN
+        last = begin - (begin - kept) % SPAN + min(max(spans, 1), SPANS) * SPAN
+        yield begin, min(last, end)
         begin = last
 
 
-def share_out(totals: Totals, prepared: Prepared, part: HistogramPart | None) -> bytes:
-    """Compress the input of tasks that go on from totals; `part` as in `Shared`."""
-    ends = None if totals.histograms is None else totals.histograms.span_ends
-    shared = Shared(prepared, part, totals.draws, totals.span, ends)
-    return zlib.compress(pickle.dumps(shared, protocol=5), level=1)
+def share_out(totals: Totals, prepared: Prepared) -> bytes:
+    """The input of tasks that go on from totals; these are of kept draws at least."""
+    histograms = totals.histograms
+    assert histograms is not None
+    shared = Shared(
+        prepared, histograms.grid, histograms.indicators.events, totals.draws, totals.span,
+        histograms.span_ends,
+    )  # fmt: skip
+    return pickle.dumps(shared, protocol=5)
 
 
 @lru_cache(maxsize=2)
 def _unpack(packed: bytes) -> Shared:
     """The input that was shared out, cached; never change it."""
-    shared: Shared = pickle.loads(zlib.decompress(packed))
+    shared: Shared = pickle.loads(packed)
     return shared
 
 
 def evaluate(packed: bytes, first: int, last: int) -> Result:
-    """Evaluate draws `first` ... `last - 1`, a range of `cut`, with the input of `share_out`.
-
-    Returns:
-        Tiles and values [column, draw] of draws that are kept, spans and histograms of others.
-    """
+    """Evaluate draws `first` ... `last - 1`, a range of `cut`, with the input of `share_out`."""
     shared = _unpack(packed)
     prepared, kept = shared.prepared, shared.prepared.options.kept_draws
-    space = prepared.workspace()
-    if shared.part is None:
-        values = np.empty((prepared.rows, last - first))
-        status = np.empty(last - first, np.int8)
-        tiles = evaluate_tiles(prepared.evaluation, space, first, values, 0, status, None)
-        return Result(tiles, values)
-    part, folded = deepcopy(shared.part), []
+    space, folded = prepared.workspace(), []
     values = np.empty((prepared.rows, min(last - first, COUNTED)))
+    part = HistogramPart.empty(shared.grid, shared.events, prepared.options.sampler)
     while first < last:
         end = min(first - (first - kept) % SPAN + SPAN, last)
-        if first == shared.begin and shared.ends is not None:
+        if first == shared.begin:
             span, ends = deepcopy(shared.span), shared.ends.copy()
         else:
             span = Moments.empty(prepared.evaluation.moments)
@@ -139,10 +128,10 @@ def evaluate(packed: bytes, first: int, last: int) -> Result:
         status = _fold(prepared, space, first, end, values, part, span, ends)
         folded.append(FoldedDraws(span, ends, status))
         first = end
-    fields = {name: getattr(part, name) for name in COUNTS}
-    extremes = {name: fields.pop(name) for name in ("lowest", "highest")}
-    counts = {name: PackedCounts.pack(each) for name, each in fields.items()}
-    return Result([], folded=folded, counts=counts, extremes=extremes)
+    arrays = {name: getattr(part, name) for name in COUNTS}
+    extremes = {name: arrays.pop(name) for name in ("lowest", "highest")}
+    counts = {name: PackedCounts.pack(each) for name, each in arrays.items()}
+    return Result(folded, counts, extremes)
 
 
 def _fold(

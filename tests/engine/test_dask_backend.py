@@ -18,7 +18,7 @@ from conftest import ROOT, Command
 from drawing import stored
 
 import sim
-from sim.engine import dask_backend, loop, tasks
+from sim.engine import dask_backend, loop
 from sim.engine.dask_backend import Cluster, connected
 from sim.engine.prepare import prepare
 from sim.engine.state import SimulationState
@@ -80,7 +80,7 @@ def test_two_workers_give_the_bits_of_threads(
     ds = make_dataset(state)
     xr.testing.assert_identical(ds, dataset_of_threads(base, options))
     assert sum(progress) == draws
-    assert progress[-3:-1] == [SPAN, SPAN]
+    assert progress.count(SPAN) == 2
 
 
 def test_files_of_a_run_on_a_cluster_are_those_of_threads(
@@ -198,10 +198,8 @@ def without_certificate() -> ssl.SSLContext:
 
 @pytest.mark.usefixtures("certificates")
 def test_workers_with_other_code_are_refused(
-    base: Scenario, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = SimulationState.empty(prepare(base, beyond(base, 32)))
-    packed = tasks.share_out(state.completed, state.prepared, None)
     monkeypatch.setattr(dask_backend, "package_hash", lambda: "of-this-process")
     difference = r"other code of this package \(\w+, here of-this-process\)"
     with (
@@ -213,7 +211,7 @@ def test_workers_with_other_code_are_refused(
         pass
     # A worker that joins later refuses its tasks.
     expected = dask_backend.own_fingerprint()
-    task = cluster.client.submit(dask_backend.evaluate, packed, expected, 0, 32)
+    task = cluster.client.submit(dask_backend.evaluate, b"", expected, 0, 32)
     with pytest.raises(sim.RunError, match="a worker has " + difference):
         task.result()
 
