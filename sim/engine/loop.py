@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.common.threads import available_threads, in_chunks
+from sim.common.threads import available_threads, ever_smaller, in_chunks
 from sim.engine.events import IndicatorSet, indicator_set
 from sim.engine.histograms import HistogramPart, Histograms, count_indicators
 from sim.engine.state import (
@@ -157,12 +157,12 @@ def _evaluate(
     prepared = state.prepared
     threads = prepared.options.threads
     begin = totals.draws
-    tiles = math.ceil((end - begin) / TILE)
-    share = tiles // (4 * (threads or available_threads()))
-    size = min(size, max(1, share) * TILE)  # so that no thread is idle for long
     keeps = begin < prepared.options.kept_draws
     if not keeps:
         size = min(size, COUNTED)
+    tiles = math.ceil((end - begin) / TILE)
+    ranges = [*ever_smaller(tiles, size // TILE, threads or available_threads())]
+    size = (ranges[0][1] - ranges[0][0]) * TILE  # the first is the largest
     plan = prepared.evaluation
     lock = threading.Lock()
     waiting: dict[int, list[Tile]] = {}
@@ -191,8 +191,8 @@ def _evaluate(
                 parts.append(part)
 
         def evaluate(chunk: int) -> None:
-            first = begin + chunk * size
-            count = min(size, end - first)
+            first, last = (begin + tile * TILE for tile in ranges[chunk])
+            count = min(last, end) - first
             offset = first if keeps else 0
             own_status = status[offset : offset + count]
             tiles = evaluate_tiles(plan, space, first, values, offset, own_status, part)
@@ -202,7 +202,7 @@ def _evaluate(
 
         return evaluate
 
-    in_chunks(math.ceil((end - begin) / size), threads, worker)
+    in_chunks(len(ranges), threads, worker)
     if totals.histograms is not None:
         for part in parts:
             totals.histograms.merge(part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.common.memory import MEMORY_PER_KEPT, check_memory
+from sim.common.threads import in_chunks
 from sim.engine.histograms import Histograms
 from sim.engine.scenario_plan import ScenarioPlan
 from sim.kernels.formulas.records import Ledger, WorldRecords
@@ -38,6 +40,7 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 EVENT_BYTES = 4  # of a kept draw for each threshold, lab and quarter in a summary: 2, and as much
+ROWS, PAGE = 16, 512  # rows that a thread takes over at a time, and numbers of a page of memory
 BAD_NUMBERS = 500  # bad draws whose numbers are stored, to evaluate them again
 
 
@@ -334,5 +337,20 @@ def make_room(state: SimulationState, draws: int) -> None:
     check_memory(len(state.values) + math.ceil(events * EVENT_BYTES / (8 * MEMORY_PER_KEPT)), room)
     values, status = np.empty((len(state.values), room)), np.zeros(room, np.int8)
     stored = min(state.values.shape[1], room)
-    values[:, :stored], status[:stored] = state.values[:, :stored], state.status[:stored]
+    status[:stored] = state.status[:stored]
+    before = state.values
+
+    def worker() -> Callable[[int], None]:
+        def fill(chunk: int) -> None:
+            """Take over draws of some rows, and touch every page of memory of later ones.
+
+            Threads that touch the same page for the first time would each clear it.
+            """
+            rows = slice(chunk * ROWS, (chunk + 1) * ROWS)
+            values[rows, :stored] = before[rows, :stored]
+            values[rows, stored::PAGE] = 0.0
+
+        return fill
+
+    in_chunks(math.ceil(len(values) / ROWS), state.prepared.options.threads, worker)
     state.values, state.status = values, status

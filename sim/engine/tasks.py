@@ -5,6 +5,7 @@ Of draws that are not kept, spans travel that are folded, and histograms.
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.common.threads import ever_smaller
 from sim.engine.histograms import COUNTS, ENDS, HistogramPart
 from sim.engine.loop import COUNTED, EvaluatedDraws, evaluate_tiles
 from sim.engine.state import Array, FoldedDraws, Moments, Prepared, Totals
@@ -84,13 +86,11 @@ class Result(NamedTuple):
 def cut(begin: int, end: int, kept: int, threads: int) -> Iterator[tuple[int, int]]:
     """Cut draws `begin` ... `end - 1` into the ranges [first, last) of tasks, of whole spans.
 
-    Tasks become smaller, so that all `threads` end together.
+    Of at most `SPANS`, and ever smaller, so that all `threads` end together.
     """
-    while begin < end:
-        spans = (end - begin) // (4 * max(1, threads)) // SPAN
-        last = begin - (begin - kept) % SPAN + min(max(spans, 1), SPANS) * SPAN
-        yield begin, min(last, end)
-        begin = last
+    start = begin - (begin - kept) % SPAN
+    for first, last in ever_smaller(math.ceil((end - start) / SPAN), SPANS, threads):
+        yield max(start + first * SPAN, begin), min(start + last * SPAN, end)
 
 
 def share_out(totals: Totals, prepared: Prepared) -> bytes:

@@ -86,8 +86,9 @@ def test_two_workers_give_the_bits_of_threads(
 def test_files_of_a_run_on_a_cluster_are_those_of_threads(
     base: Scenario, cluster: Cluster, tmp_path: Path
 ) -> None:
-    local = stored(base, tmp_path / "local", draws=2_000, figures=False)
-    remote = stored(base, tmp_path / "remote", draws=2_000, figures=False, elsewhere=cluster)
+    options: dict[str, Any] = {"draws": 12_000, "kept_draws": 8192, "figures": False}
+    local = stored(base, tmp_path / "local", **options)
+    remote = stored(base, tmp_path / "remote", **options, elsewhere=cluster)
     for name in ("run.nc", "summary.csv", "parameters.toml"):
         assert (remote.folder / name).read_bytes() == (local.folder / name).read_bytes(), name
 
@@ -133,8 +134,9 @@ def test_a_run_can_move_from_a_cluster_to_threads_and_back(
 
 @pytest.mark.usefixtures("certificates")
 def test_simulate_takes_the_address_of_a_cluster(base: Scenario, cluster: Cluster) -> None:
-    ds = sim.simulate(base, draws=3_000, cluster=address(cluster))
-    xr.testing.assert_identical(ds, sim.simulate(base, draws=3_000))
+    options: dict[str, Any] = {"draws": 12_000, "kept_draws": 8192}
+    ds = sim.simulate(base, **options, cluster=address(cluster))
+    xr.testing.assert_identical(ds, sim.simulate(base, **options))
 
 
 def ports_of(cluster: Cluster) -> set[int]:
