@@ -40,9 +40,12 @@ def make_draws(n: int, seed: int = 1) -> np.ndarray:
 
 
 def histograms_of(
-    values: np.ndarray, kept: int, indicators: IndicatorSet = NO_EVENTS
+    values: np.ndarray, kept: int, indicators: IndicatorSet = NO_EVENTS, closed: bool = True
 ) -> Histograms:
-    """Histograms of draws [column, draw], with bins from the first `kept`."""
+    """Histograms of draws [column, draw], with bins from the first `kept`.
+
+    Unless `closed`, more draws can follow those after the kept ones, as of the same span.
+    """
     counted = np.ones(values.shape[1], bool)
     histograms = Histograms.begin(values[:, :kept], counted[:kept], "stratified", indicators)
     part = histograms.empty_part()
@@ -50,6 +53,8 @@ def histograms_of(
         chunk = slice(first, first + CHUNK)
         histograms.fold(part.add(values[:, chunk], counted[chunk], first))
     histograms.merge(part)
+    if closed:
+        histograms.close_span()
     return histograms
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from typing import Any, TypeVar
 
@@ -22,6 +22,18 @@ def available_threads() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every platform
         return os.cpu_count() or 1
+
+
+def ever_smaller(items: int, most: int, threads: int) -> Iterator[tuple[int, int]]:
+    """Cut items into ranges [first, last), ever smaller, so that all `threads` end together.
+
+    A range has at most `most` items.
+    """
+    first = 0
+    while first < items:
+        last = first + min(max((items - first) // (2 * max(threads, 1)), 1), most)
+        yield first, last
+        first = last
 
 
 def in_chunks(

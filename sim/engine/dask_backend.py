@@ -9,41 +9,34 @@ Dask repeats its tasks on another one. `distributed` is imported only where an a
 from __future__ import annotations
 
 import logging
-import math
-import pickle
-import zlib
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from copy import deepcopy
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
-
-import numpy as np
 
 from sim.common.environment import processor
 from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.fingerprint import package_hash
 from sim.common.text import shown
-from sim.engine.histograms import HistogramPart
-from sim.engine.loop import EvaluatedDraws, evaluate_tiles
-from sim.engine.state import Prepared, SimulationState, Tile
-from sim.model.blocks import CHUNK, TILE
+from sim.engine import tasks
+from sim.engine.loop import EvaluatedDraws
+from sim.engine.state import SimulationState
 
 MOST_LOCAL = 256  # processes of `local:N`
-# Histograms that a task returns are as large as the tiles of some 10,000 draws. So tasks of draws
-# that are not kept have several chunks; the others have one, and return its values.
-CHUNKS_BEYOND = 8
 NO_WORKER_TIMEOUT = 600.0  # seconds without any worker after which a run fails
 _POLL_INTERVAL = 10.0  # seconds between checks that there are workers
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
 # An interrupt from the terminal reaches all processes of a command; only this one handles it.
 _UNINTERRUPTED = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
-_WITHOUT_PAGES: dict[str, list[str]] = {
-    f"distributed.{role}.http.routes": [] for role in ("scheduler", "worker")
+# Without a dashboard, Dask's web servers still listen, and workers record a hundred times a second
+# what they do, which takes a tenth of their time.
+_LOCAL_CONFIG: dict[str, Any] = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.worker.profile.enabled": False,
 }
 
 
@@ -86,10 +79,8 @@ class Cluster:
         """The number of threads of all workers, as of now."""
         return int(sum(self.client.nthreads().values()))
 
-    def __call__(
-        self, state: SimulationState, begin: int, end: int, part: HistogramPart | None
-    ) -> Generator[EvaluatedDraws, None, None]:
-        """Evaluate draws `begin` ... `end - 1` of a state; see `loop.Elsewhere`.
+    def __call__(self, state: SimulationState, end: int) -> Generator[EvaluatedDraws, None, None]:
+        """Evaluate the next draws of a state, those before `end`; see `loop.Elsewhere`.
 
         Raises:
             RunError: If a worker fails or has other code, workers die repeatedly over one task, or
@@ -98,12 +89,11 @@ class Cluster:
         import dask
         from distributed import CancelledError, KilledWorker
 
-        tiles = math.ceil((end - begin) / TILE)
-        share = max(1, tiles // (4 * max(1, self.threads)))  # so that no worker is idle for long
-        most = CHUNK if part is None else CHUNKS_BEYOND * CHUNK
-        size = min(most, share * TILE)
-        starts = iter(range(begin, end, size))
-        packed = _pack(state.prepared, part)
+        totals, kept = state.completed, state.prepared.options.kept_draws
+        ranges = tasks.cut(totals.draws, end, kept, self.threads)
+        assert totals.histograms is not None
+        packed = tasks.share_out(totals, state.prepared)
+        empty = totals.histograms.empty_part()
         own = own_fingerprint()
         # The input that all tasks share is itself the result of a task: workers send it to one
         # another, and Dask makes it again where it is lost.
@@ -114,14 +104,13 @@ class Cluster:
             while True:
                 # Workers hold results until their turn comes, so that few are in memory here.
                 free_slots = 2 * max(1, self.threads) + 2 - len(waiting)
-                for _, first in zip(range(free_slots), starts, strict=False):
-                    last = min(first + size, end)
+                for _, (first, last) in zip(range(free_slots), ranges, strict=False):
                     waiting.append(
                         self.client.submit(evaluate, shared, own, first, last, pure=False)
                     )
                 if not waiting:
                     return
-                yield self._result(waiting.popleft())
+                yield self._result(waiting.popleft()).unpack(empty)
         except KilledWorker as error:
             message = (
                 f"cluster: workers died again and again over the same draws: {_first_line(error)}"
@@ -134,7 +123,7 @@ class Cluster:
         finally:
             self.client.cancel([*waiting, shared])
 
-    def _result(self, future: Any) -> EvaluatedDraws:
+    def _result(self, future: Any) -> tasks.Result:
         """Wait for the result of a task.
 
         Raises:
@@ -144,8 +133,8 @@ class Cluster:
         waited = 0.0
         while True:
             try:
-                evaluated: EvaluatedDraws = future.result(timeout=_POLL_INTERVAL)
-                return evaluated
+                result: tasks.Result = future.result(timeout=_POLL_INTERVAL)
+                return result
             except TimeoutError:
                 waited = 0.0 if self.threads else waited + _POLL_INTERVAL
             except OSError as error:
@@ -156,43 +145,15 @@ class Cluster:
                 raise RunError(f"cluster: there has been no worker for {waited:.0f} s")
 
 
-def evaluate(packed: bytes, expected: Fingerprint, first: int, last: int) -> EvaluatedDraws:
-    """Evaluate draws `first` ... `last - 1` on a worker; see `_pack`.
-
-    Returns:
-        The tiles of the draws, with their values [column, draw] where they are kept, else with
-        their histograms, whose grid is left empty.
+def evaluate(packed: bytes, expected: Fingerprint, first: int, last: int) -> tasks.Result:
+    """Evaluate draws `first` ... `last - 1` on a worker; see `tasks.evaluate`.
 
     Raises:
         RunError: If code or libraries of this process differ from those of the run.
     """
     if different := own_fingerprint().describe_difference(expected):
         raise RunError(f"cluster: a worker has {different}")
-    prepared, empty = _unpack(packed)
-    part = deepcopy(empty)
-    plan, space = prepared.evaluation, prepared.workspace()
-    values = np.empty((prepared.rows, min(last - first, CHUNK)))
-    tiles: list[Tile] = []
-    for begin in range(first, last, CHUNK):  # a single chunk where values are kept
-        status = np.empty(min(last - begin, CHUNK), np.int8)
-        tiles += evaluate_tiles(plan, space, begin, values, 0, status, part)
-    if part is None:
-        return EvaluatedDraws(tiles, values, None)
-    grid = part.grid  # not sent: the process that merges parts has it
-    bare = grid._replace(edges=grid.edges[:0], bins=grid.bins[:0], guide=grid.guide[:0])
-    return EvaluatedDraws(tiles, None, replace(part, grid=bare))
-
-
-def _pack(prepared: Prepared, part: HistogramPart | None) -> bytes:
-    """Compress the input that all tasks share: plans, and empty histograms."""
-    return zlib.compress(pickle.dumps((prepared, part), protocol=5), level=1)
-
-
-@lru_cache(maxsize=2)
-def _unpack(packed: bytes) -> tuple[Prepared, HistogramPart | None]:
-    """The plans and histograms of `_pack`, cached; never change them."""
-    unpacked: tuple[Prepared, HistogramPart | None] = pickle.loads(zlib.decompress(packed))
-    return unpacked
+    return tasks.evaluate(packed, first, last)
 
 
 def address_fault(address: Any) -> str | None:
@@ -258,9 +219,8 @@ def connected(address: str | None, caller: str = "--cluster") -> Iterator[Cluste
         stack.enter_context(distributed.utils.silence_logging_cmgr(logging.CRITICAL))
         try:
             if kind == "local":
-                # Without a dashboard, Dask's web servers still listen: pages they have none, nor
-                # have those of workers that are started again later.
-                stack.enter_context(dask.config.set(_WITHOUT_PAGES))
+                # While connected, so that workers that are started again have it, too.
+                stack.enter_context(dask.config.set(_LOCAL_CONFIG))
                 local_cluster = distributed.LocalCluster(
                     n_workers=int(rest), threads_per_worker=1, processes=True, memory_limit=0,
                     security=security, dashboard_address="127.0.0.1:0",

@@ -172,13 +172,20 @@ class HistogramPart:
         )  # fmt: skip
         return _by_tile(ends)
 
+    @classmethod
+    def empty(cls, grid: Grid, events: Events, sampler: str) -> HistogramPart:
+        """A part without draws, to which draws are added."""
+        counts = _empty_counts(len(grid.edges), events.needed.size)
+        return cls(grid, events, sampler, **{name: counts[name] for name in COUNTS})
+
 
 @dataclass(slots=True)
 class Histograms:
     """Histograms of all draws that count, kept draws included.
 
     Counts are as in `HistogramPart`. `edges` [column, edge] are those of the bins, and `ends`
-    [replicate, column, end] the sums of the values in the lowest and in the highest bins.
+    [replicate, column, end] the sums of the values in the lowest and in the highest bins;
+    `span_ends` are those of the draws since the last complete span (`model.blocks`).
     """
 
     edges: Array
@@ -193,6 +200,7 @@ class Histograms:
     lowest: Array
     highest: Array
     ends: Array
+    span_ends: Array
 
     @classmethod
     def begin(
@@ -209,7 +217,8 @@ class Histograms:
         """
         edges = np.empty((len(kept), BINS - 1))
         grid = _empty_grid(len(kept), bins_at_ends(int(counted.sum())))
-        histograms = cls(edges, grid, indicators, sampler, **_empty_counts(len(kept), indicators))
+        counts = _empty_counts(len(kept), indicators.events.needed.size)
+        histograms = cls(edges, grid, indicators, sampler, **counts)
         histograms.counts, histograms.coarse = (
             histograms.counts.astype(int),
             histograms.coarse.astype(int),
@@ -246,6 +255,7 @@ class Histograms:
 
         in_chunks(-(-len(kept) // COLUMNS), threads, worker)
         histograms.fold(_by_tile(ends))
+        histograms.close_span()  # the kept draws are one
         part.happens, part.valid = count_indicators(
             kept, counted, sampler, indicators.events, unknown, threads
         )
@@ -254,9 +264,7 @@ class Histograms:
 
     def empty_part(self) -> HistogramPart:
         """A part without draws, to which draws are added."""
-        counts = _empty_counts(len(self.counts), self.indicators)
-        del counts["ends"]
-        return HistogramPart(self.grid, self.indicators.events, self.sampler, **counts)
+        return HistogramPart.empty(self.grid, self.indicators.events, self.sampler)
 
     def merge(self, part: HistogramPart) -> None:
         """Add the counts of a part, in any order of parts."""
@@ -275,7 +283,13 @@ class Histograms:
         """
         with np.errstate(over="ignore", invalid="ignore"):
             for tile in ends.reshape(-1, *self.ends.shape):
-                self.ends += tile
+                self.span_ends += tile
+
+    def close_span(self) -> None:
+        """Add the sums of the draws since the last span to those of all."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.ends += self.span_ends
+        self.span_ends = np.zeros_like(self.ends)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Histograms:
         """A copy that shares edges, grid and events, which never change."""
@@ -344,14 +358,12 @@ def count_indicators(
     return all_happens, all_valid
 
 
-_ACCUMULATED = (
-    "counts", "coarse", "special", "happens", "valid", "lowest", "highest", "ends",
-)  # fmt: skip
+COUNTS = ("counts", "coarse", "special", "happens", "valid", "lowest", "highest")
+_ACCUMULATED = (*COUNTS, "ends", "span_ends")
 
 
-def _empty_counts(columns: int, indicators: IndicatorSet) -> dict[str, Any]:
+def _empty_counts(columns: int, events: int) -> dict[str, Any]:
     """The fields of `_ACCUMULATED` without draws; shapes as in `Histograms`."""
-    events = len(indicators.order)
     return {
         "counts": np.zeros((columns, BINS), np.int32),
         "coarse": np.zeros((columns, REPLICATES, COARSE_BINS), np.int32),
@@ -361,6 +373,7 @@ def _empty_counts(columns: int, indicators: IndicatorSet) -> dict[str, Any]:
         "lowest": np.full(columns, np.inf),
         "highest": np.full(columns, -np.inf),
         "ends": np.zeros((REPLICATES, columns, len(ENDS))),
+        "span_ends": np.zeros((REPLICATES, columns, len(ENDS))),
     }
 
 

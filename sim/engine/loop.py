@@ -1,7 +1,8 @@
 """The loop over chunks of draws.
 
-Tiles of 1,024 draws are added to the totals in the order of the draws. So a result does not depend
-on threads, on chunks, or on how often the run was extended.
+Tiles of 1,024 draws are added to the totals in the order of the draws: to those of their span, and
+complete spans to those of all (`model.blocks`). So a result does not depend on threads, on chunks,
+on who folds a span, or on how often the run was extended.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.common.threads import available_threads, in_chunks
+from sim.common.threads import available_threads, ever_smaller, in_chunks
 from sim.engine.events import IndicatorSet, indicator_set
 from sim.engine.histograms import HistogramPart, Histograms, count_indicators
 from sim.engine.state import (
     Array,
+    FoldedDraws,
     Integers,
     Prepared,
     SimulationState,
@@ -38,21 +40,15 @@ COUNTED = CHUNK // 2  # draws that histograms count at a time: more do not stay 
 
 
 class EvaluatedDraws(NamedTuple):
-    """Draws evaluated outside this process: tiles, and values or histograms.
+    """Draws evaluated outside this process: each of their spans up to the last, and histograms."""
 
-    `values` [column, draw] are those of draws that are kept, `part` the histograms of others.
-    """
-
-    tiles: list[Tile]
-    values: Array | None
-    part: HistogramPart | None
+    folded: Sequence[FoldedDraws]
+    part: HistogramPart
 
 
-# Evaluates draws `begin` ... `end - 1` of a state outside this process. For draws that are not kept
-# it takes empty histograms, to which it adds. It yields complete tiles in the order of the draws.
-Elsewhere = Callable[
-    ["SimulationState", int, int, HistogramPart | None], Generator[EvaluatedDraws, None, None]
-]
+# Evaluates the next draws of a state outside this process, up to a number that ends a tile, after
+# those that are kept; yields them in order.
+Elsewhere = Callable[["SimulationState", int], Generator[EvaluatedDraws, None, None]]
 Progress = Callable[[int], None]
 
 
@@ -76,7 +72,8 @@ def run(
             taken over, and the bits are those of a single run.
         chunk: Draws that a thread evaluates at a time; it changes no bit, and neither do threads.
         finished: Called from time to time with the state so far, of complete tiles.
-        elsewhere: Evaluates draws in place of threads, to the same bits.
+        elsewhere: Evaluates draws in place of threads, to the same bits, after those that are kept:
+            these would take longer to come here than they take to evaluate.
 
     Returns:
         `state`.
@@ -94,13 +91,13 @@ def run(
     last = draws // TILE * TILE
     rounds = range(kept_draws + ROUND, last, ROUND) if elsewhere is None else ()
     ends = [min(last, kept_draws), *rounds, last]
-    if draws <= kept_draws and elsewhere is None:
+    if draws <= kept_draws:
         ends = [draws]
     for end in ends:
         if end > kept_draws and completed.histograms is None:
             _begin_histograms(state, threads)
         if end > completed.draws:
-            if elsewhere is None:
+            if elsewhere is None or end <= kept_draws:
                 _evaluate(state, completed, end, progress, chunk)
             else:
                 _gather(state, completed, end, progress, elsewhere, finished)
@@ -110,6 +107,9 @@ def run(
             _begin_histograms(state, threads)
         state.running = completed.copy()
         _evaluate(state, state.running, draws, progress, chunk)  # less than a tile
+    elif state.running is completed:
+        state.running = completed.copy()
+    state.running.close_span()
     return state
 
 
@@ -123,7 +123,8 @@ def rebuild(
     kept = min(completed.draws, prepared.options.kept_draws)
     options = replace(prepared.options, draws=kept)
     state = run(SimulationState.empty(replace(prepared, options=options)), progress)
-    state.prepared, state.completed, state.running = prepared, completed, completed
+    state.prepared, state.completed, state.running = prepared, completed, completed.copy()
+    state.running.close_span()
     return state
 
 
@@ -157,12 +158,12 @@ def _evaluate(
     prepared = state.prepared
     threads = prepared.options.threads
     begin = totals.draws
-    tiles = math.ceil((end - begin) / TILE)
-    share = tiles // (4 * (threads or available_threads()))
-    size = min(size, max(1, share) * TILE)  # so that no thread is idle for long
     keeps = begin < prepared.options.kept_draws
     if not keeps:
         size = min(size, COUNTED)
+    tiles = math.ceil((end - begin) / TILE)
+    ranges = [*ever_smaller(tiles, size // TILE, threads or available_threads())]
+    size = (ranges[0][1] - ranges[0][0]) * TILE  # the first is the largest
     plan = prepared.evaluation
     lock = threading.Lock()
     waiting: dict[int, list[Tile]] = {}
@@ -191,8 +192,8 @@ def _evaluate(
                 parts.append(part)
 
         def evaluate(chunk: int) -> None:
-            first = begin + chunk * size
-            count = min(size, end - first)
+            first, last = (begin + tile * TILE for tile in ranges[chunk])
+            count = min(last, end) - first
             offset = first if keeps else 0
             own_status = status[offset : offset + count]
             tiles = evaluate_tiles(plan, space, first, values, offset, own_status, part)
@@ -202,7 +203,7 @@ def _evaluate(
 
         return evaluate
 
-    in_chunks(math.ceil((end - begin) / size), threads, worker)
+    in_chunks(len(ranges), threads, worker)
     if totals.histograms is not None:
         for part in parts:
             totals.histograms.merge(part)
@@ -217,23 +218,16 @@ def _gather(
     finished: Callable[[SimulationState], None],
 ) -> None:
     """Add draws `totals.draws` ... `end - 1` that `elsewhere` evaluates; see `_evaluate`."""
-    begin = totals.draws
-    keeps = begin < state.prepared.options.kept_draws
-    empty = None if keeps or totals.histograms is None else totals.histograms.empty_part()
-    with closing(elsewhere(state, begin, end, empty)) as results:
+    assert totals.histograms is not None
+    with closing(elsewhere(state, end)) as results:
         for evaluated in results:
             first = totals.draws
-            _fold(state, totals, evaluated.tiles)
-            added = slice(first, totals.draws)
-            if evaluated.values is not None:
-                state.values[:, added] = evaluated.values
-                state.status[added] = np.concatenate([tile.status for tile in evaluated.tiles])
-            if evaluated.part is not None and totals.histograms is not None:
-                totals.histograms.merge(evaluated.part)
+            for folded in evaluated.folded:
+                totals.take(folded, state.prepared.options)
+            totals.histograms.merge(evaluated.part)
             if progress is not None:
                 progress(totals.draws - first)
-            if not keeps:
-                finished(state)
+            finished(state)
 
 
 def _fold(state: SimulationState, totals: Totals, tiles: Sequence[Tile]) -> None:
@@ -242,11 +236,10 @@ def _fold(state: SimulationState, totals: Totals, tiles: Sequence[Tile]) -> None
     An incomplete tile, the last of a run, is added to the running totals only: a longer run goes on
     from complete tiles.
     """
-    options = state.prepared.options
     for tile in tiles:
         if tile.status.size < TILE and totals is state.completed:
             state.running = totals = totals.copy()
-        totals.fold(tile, options.drop_bad)
+        totals.fold(tile, state.prepared.options)
 
 
 def evaluate_tiles(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -11,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.common.memory import MEMORY_PER_KEPT, check_memory
+from sim.common.threads import in_chunks
 from sim.engine.histograms import Histograms
 from sim.engine.scenario_plan import ScenarioPlan
 from sim.kernels.shipped.entries import fold_blocks, fold_moments, lanes
-from sim.model.blocks import REPLICATES, SAMPLING_CHUNK
+from sim.model.blocks import REPLICATES, SAMPLING_CHUNK, ends_span
 from sim.model.dims import QUARTERS
 from sim.model.evaluation_records import (
     BAD,
@@ -31,17 +33,18 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 EVENT_BYTES = 4  # of a kept draw for each threshold, lab and quarter in a summary: 2, and as much
+ROWS, PAGE = 16, 512  # rows that a thread takes over at a time, and numbers of a page of memory
 BAD_NUMBERS = 500  # bad draws whose numbers are stored, to evaluate them again
 
 
 @dataclass
-class Totals:
-    """Moments, histograms and numbers of the draws so far.
+class Moments:
+    """Moments of draws, and the spread of the means of their blocks.
 
     `count`, `mean` and `m2` (sum of squared deviations) are moments by replicate, over the draws
-    that count, of every variable that is evaluated for the run. `histograms` of the variables whose
-    draws are in memory exist once there are more draws than are kept. `draws`, `bad` and
-    `questionable` are numbers of draws, `bad_numbers` the numbers of the first bad ones.
+    that count, of every variable that is evaluated for the run. `block_numbers` are the number of
+    blocks and the sum of their weights, `block_mean` and `block_m2` the weighted mean of their
+    means, and the weighted sum of squared deviations from it.
     """
 
     count: Integers  # [replicate]
@@ -50,6 +53,47 @@ class Totals:
     block_numbers: Array  # [2]
     block_mean: Array  # [column]
     block_m2: Array  # [column]
+
+    @classmethod
+    def empty(cls, columns: int) -> Moments:
+        """Moments without draws, for this number of columns."""
+        shape = (REPLICATES, columns)
+        return Moments(
+            np.zeros(REPLICATES, np.int64), np.zeros(shape), np.zeros(shape), np.zeros(2),
+            np.zeros(columns), np.zeros(columns),
+        )  # fmt: skip
+
+    def add_tile(self, tile: Tile) -> None:
+        """Add the draws of a tile, after those so far."""
+        with np.errstate(invalid="ignore", over="ignore"):  # from values that are not finite
+            fold_moments(self.count, self.mean, self.m2, tile.sizes, tile.mean, tile.m2)
+            fold_blocks(self.block_numbers, self.block_mean, self.block_m2, tile.sizes, tile.mean)
+
+    def add(self, more: Moments) -> None:
+        """Add the moments of more draws, after those so far (Chan et al. 1979)."""
+        if not more.block_numbers[0]:
+            return
+        with np.errstate(invalid="ignore", over="ignore"):
+            fold_moments(self.count, self.mean, self.m2, more.count, more.mean, more.m2)
+            before = self.block_numbers[1]
+            self.block_numbers += more.block_numbers
+            weight = more.block_numbers[1] / self.block_numbers[1]
+            apart = more.block_mean - self.block_mean
+            self.block_mean += apart * weight
+            self.block_m2 += more.block_m2 + apart * apart * (before * weight)
+
+
+@dataclass
+class Totals(Moments):
+    """Moments, histograms and numbers of the draws so far.
+
+    The moments are those of complete spans (`model.blocks`), and `span` those of the draws since.
+    `histograms` of the variables whose draws are in memory exist once there are more draws than
+    are kept. `draws`, `bad` and `questionable` are numbers of draws, `bad_numbers` the numbers of
+    the first bad ones.
+    """
+
+    span: Moments
     draws: int = 0
     bad: int = 0
     questionable: int = 0
@@ -59,30 +103,44 @@ class Totals:
     @classmethod
     def empty(cls, columns: int) -> Totals:
         """Totals without draws, for this number of columns."""
-        shape = (REPLICATES, columns)
-        moments = np.zeros(shape), np.zeros(shape)
-        return cls(
-            np.zeros(REPLICATES, np.int64), *moments, np.zeros(2), np.zeros(columns),
-            np.zeros(columns),
-        )  # fmt: skip
+        return cls(**vars(Moments.empty(columns)), span=Moments.empty(columns))
 
     def copy(self) -> Totals:
         """A copy that does not change with these totals."""
         return deepcopy(self)
 
-    def fold(self, tile: Tile, drop_bad: bool) -> None:
-        """Add the next tile; `drop_bad` says that bad draws do not count."""
-        with np.errstate(invalid="ignore", over="ignore"):  # from values that are not finite
-            fold_moments(self.count, self.mean, self.m2, tile.sizes, tile.mean, tile.m2)
-            fold_blocks(self.block_numbers, self.block_mean, self.block_m2, tile.sizes, tile.mean)
-        bad = (tile.status & BAD) != 0
-        self.bad += int(bad.sum())
-        self.questionable += int((((tile.status & QUESTIONABLE) != 0) & ~(bad & drop_bad)).sum())
-        numbers = self.draws + np.flatnonzero(bad)
-        self.bad_numbers = np.concatenate([self.bad_numbers, numbers])[:BAD_NUMBERS]
+    def fold(self, tile: Tile, options: RunOptions) -> None:
+        """Add the next tile."""
+        self.span.add_tile(tile)
         if self.histograms is not None and tile.ends is not None:
             self.histograms.fold(tile.ends)
-        self.draws += tile.status.size
+        self._count(tile.status, options)
+
+    def take(self, folded: FoldedDraws, options: RunOptions) -> None:
+        """Add the next draws, which are folded into the span so far."""
+        self.span = deepcopy(folded.span)  # what was received cannot be written to
+        if self.histograms is not None:
+            self.histograms.span_ends = folded.ends.copy()
+        self._count(folded.status, options)
+
+    def _count(self, status: NDArray[np.int8], options: RunOptions) -> None:
+        """Count the next draws, whose moments are added; they may end a span."""
+        bad = (status & BAD) != 0
+        self.bad += int(bad.sum())
+        dropped = bad & options.drop_bad
+        self.questionable += int((((status & QUESTIONABLE) != 0) & ~dropped).sum())
+        numbers = self.draws + np.flatnonzero(bad)
+        self.bad_numbers = np.concatenate([self.bad_numbers, numbers])[:BAD_NUMBERS]
+        self.draws += status.size
+        if ends_span(self.draws, options.kept_draws):
+            self.close_span()
+
+    def close_span(self) -> None:
+        """Add the draws since the last span to the moments of all."""
+        self.add(self.span)
+        self.span = Moments.empty(len(self.block_mean))
+        if self.histograms is not None:
+            self.histograms.close_span()
 
 
 class Tile(NamedTuple):
@@ -93,6 +151,14 @@ class Tile(NamedTuple):
     m2: Array  # [replicate, column]
     status: NDArray[np.int8]  # [draw]
     ends: Array | None  # [replicate, column, end], sums for histograms
+
+
+class FoldedDraws(NamedTuple):
+    """A span up to the last of some draws, and the statuses of these draws."""
+
+    span: Moments
+    ends: Array  # [replicate, column, end], sums for histograms
+    status: NDArray[np.int8]  # [draw]
 
 
 @dataclass(frozen=True)
@@ -161,8 +227,8 @@ class SimulationState:
     """The state of a run: kept draws, and totals of all draws.
 
     `values` are the kept draws of the kept variables, `status` the flags QUESTIONABLE and BAD of
-    these draws. `running` are the totals of all draws, `completed` those of complete tiles, from
-    which a longer run goes on.
+    these draws. `running` are the totals of all draws, with no span left open, `completed` those of
+    complete tiles, from which a longer run goes on.
     """
 
     prepared: Prepared
@@ -227,5 +293,20 @@ def make_room(state: SimulationState, draws: int) -> None:
     check_memory(len(state.values) + math.ceil(events * EVENT_BYTES / (8 * MEMORY_PER_KEPT)), room)
     values, status = np.empty((len(state.values), room)), np.zeros(room, np.int8)
     stored = min(state.values.shape[1], room)
-    values[:, :stored], status[:stored] = state.values[:, :stored], state.status[:stored]
+    status[:stored] = state.status[:stored]
+    before = state.values
+
+    def worker() -> Callable[[int], None]:
+        def fill(chunk: int) -> None:
+            """Take over draws of some rows, and touch every page of memory of later ones.
+
+            Threads that touch the same page for the first time would each clear it.
+            """
+            rows = slice(chunk * ROWS, (chunk + 1) * ROWS)
+            values[rows, :stored] = before[rows, :stored]
+            values[rows, stored::PAGE] = 0.0
+
+        return fill
+
+    in_chunks(math.ceil(len(values) / ROWS), state.prepared.options.threads, worker)
     state.values, state.status = values, status

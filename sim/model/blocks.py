@@ -13,7 +13,18 @@ SAMPLING_CHUNK = 256  # draws that are sampled at a time
 GROUP = 8  # draws whose values stand side by side in memory, and numbers of a vector
 GROUPS = BLOCK // GROUP  # of a block, in which draws are summed
 HALF = GROUP // 2
+SPAN = 32 * TILE  # draws whose moments are folded on their own, beyond those that are kept
 KEPT_DRAWS = 13 * CHUNK  # draws whose values are kept: a run of 100,000 keeps all of its draws
+
+
+def ends_span(draws: int, kept: int) -> bool:
+    """Whether a span ends after this number of draws, of which at most `kept` are kept.
+
+    The kept draws are one span, later draws make spans of 32,768. The moments of a span are folded
+    tile by tile, and those of all draws span by span: so wherever a span is evaluated, the order of
+    additions is the same.
+    """
+    return draws == kept or (draws > kept and (draws - kept) % SPAN == 0)
 
 
 def replicate_of(numbers: NDArray[np.int64], sampler: str) -> NDArray[np.int64]:

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from sim.common.fingerprint import source_hash
 from sim.engine.histograms import Histograms
 from sim.engine.prepare import digest
-from sim.engine.state import Prepared, SimulationState, Totals
+from sim.engine.state import Moments, Prepared, SimulationState, Totals
 from sim.store.arrays import read_arrays, save_arrays
 from sim.store.manifest import STATE
 
 _MOMENTS = ("count", "mean", "m2", "block_numbers", "block_mean", "block_m2")
 _NUMBERS = ("draws", "bad", "questionable")
 _HISTOGRAM_PREFIX = "histograms."
+_SPAN_PREFIX = "span."
 _QUESTION = ("digest", "source", "kept_draws")
 
 
@@ -45,6 +46,7 @@ def save(state: SimulationState, folder: Path) -> bool:
     arrays: dict[str, NDArray[Any]] = {
         **_question(state.prepared),
         **{name: np.array(getattr(completed, name)) for name in (*_NUMBERS, *_MOMENTS)},
+        **{_SPAN_PREFIX + name: getattr(completed.span, name) for name in _MOMENTS},
         "bad_numbers": completed.bad_numbers,
         **{_HISTOGRAM_PREFIX + name: part for name, part in histograms.items()},
     }
@@ -74,6 +76,7 @@ def restore(prepared: Prepared, folder: Path) -> Totals | None:
 def _read_totals(arrays: dict[str, NDArray[Any]]) -> Totals:
     """The totals of completed tiles."""
     moments: dict[str, Any] = {name: arrays[name] for name in _MOMENTS}
+    span: dict[str, Any] = {name: arrays[_SPAN_PREFIX + name] for name in _MOMENTS}
     numbers: dict[str, Any] = {name: int(arrays[name]) for name in _NUMBERS}
     histograms = {
         name.removeprefix(_HISTOGRAM_PREFIX): part
@@ -81,7 +84,7 @@ def _read_totals(arrays: dict[str, NDArray[Any]]) -> Totals:
         if name.startswith(_HISTOGRAM_PREFIX)
     }
     return Totals(
-        **moments, **numbers, bad_numbers=arrays["bad_numbers"],
+        **moments, **numbers, span=Moments(**span), bad_numbers=arrays["bad_numbers"],
         histograms=Histograms.from_arrays(histograms),
     )  # fmt: skip
 

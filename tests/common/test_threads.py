@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sim.common.threads import in_chunks, map_in_threads
+from sim.common.threads import ever_smaller, in_chunks, map_in_threads
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
@@ -15,6 +15,18 @@ def test_every_chunk_is_done_once(threads: int) -> None:
     done: list[int] = []
     in_chunks(5, threads, lambda: done.append)
     assert sorted(done) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 16])
+def test_ranges_cover_all_items_and_become_smaller_until_they_are_single(threads: int) -> None:
+    for items in (1, 2, 98, 1_000):
+        ranges = [*ever_smaller(items, 8, threads)]
+        assert [item for first, last in ranges for item in range(first, last)] == [*range(items)]
+        sizes = [last - first for first, last in ranges]
+        assert sizes == sorted(sizes, reverse=True)
+        assert sizes[0] <= 8
+        assert sizes[-1] == 1
+    assert [*ever_smaller(0, 8, threads)] == []
 
 
 def test_chunks_of_two_threads_are_done_side_by_side() -> None:

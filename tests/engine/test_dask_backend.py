@@ -22,6 +22,7 @@ from sim.engine import dask_backend, loop
 from sim.engine.dask_backend import Cluster, connected
 from sim.engine.prepare import prepare
 from sim.engine.state import SimulationState
+from sim.model.blocks import SPAN
 from sim.parameters.options import RunOptions, run_options
 from sim.parameters.scenario import Scenario
 from sim.simulation.dataset import make_dataset
@@ -72,37 +73,39 @@ def dataset_of_threads(base: Scenario, options: RunOptions) -> xr.Dataset:
 def test_two_workers_give_the_bits_of_threads(
     base: Scenario, cluster: Cluster, changes: dict[str, Any]
 ) -> None:
-    options = beyond(base, 20_000, **changes)
+    draws = 8192 + 2 * SPAN + 1_300
+    options = beyond(base, draws, **changes)
     progress: list[int] = []
     state = run_engine(base, options, progress=progress.append, elsewhere=cluster)
     ds = make_dataset(state)
     xr.testing.assert_identical(ds, dataset_of_threads(base, options))
-    assert sum(progress) == 20_000
-    assert len(progress) > 2
+    assert sum(progress) == draws
+    assert progress.count(SPAN) == 2
 
 
 def test_files_of_a_run_on_a_cluster_are_those_of_threads(
     base: Scenario, cluster: Cluster, tmp_path: Path
 ) -> None:
-    local = stored(base, tmp_path / "local", draws=2_000, figures=False)
-    remote = stored(base, tmp_path / "remote", draws=2_000, figures=False, elsewhere=cluster)
+    options: dict[str, Any] = {"draws": 12_000, "kept_draws": 8192, "figures": False}
+    local = stored(base, tmp_path / "local", **options)
+    remote = stored(base, tmp_path / "remote", **options, elsewhere=cluster)
     for name in ("run.nc", "summary.csv", "parameters.toml"):
         assert (remote.folder / name).read_bytes() == (local.folder / name).read_bytes(), name
 
 
 def test_a_killed_worker_changes_no_bit(base: Scenario, cluster: Cluster) -> None:
     victim = sorted(cluster.client.run(os.getpid).values())[0]
-    options = beyond(base, 30_000)
+    options = beyond(base, 8192 + 3 * SPAN + 1_300)
     progress: list[int] = []
 
     def kill(draws: int) -> None:
         """Kill a worker while draws that are not kept are evaluated."""
         progress.append(draws)
-        if len(progress) == 10:
+        if draws == SPAN and SPAN not in progress[:-1]:
             os.kill(victim, signal.SIGKILL)
 
     state = run_engine(base, options, progress=kill, elsewhere=cluster)
-    assert len(progress) > 10
+    assert progress.count(SPAN) == 3
     assert victim not in cluster.client.run(os.getpid).values()
     xr.testing.assert_identical(make_dataset(state), dataset_of_threads(base, options))
 
@@ -111,7 +114,7 @@ def test_a_killed_worker_changes_no_bit(base: Scenario, cluster: Cluster) -> Non
 def test_a_run_can_move_from_a_cluster_to_threads_and_back(
     base: Scenario, cluster: Cluster, tmp_path: Path, begins_on_cluster: bool
 ) -> None:
-    first, extended = beyond(base, 12_000), beyond(base, 18_000)
+    first, extended = beyond(base, 12_000), beyond(base, 8192 + SPAN + 2_000)
     saved: list[int] = []
 
     def save(state: SimulationState) -> None:
@@ -131,8 +134,9 @@ def test_a_run_can_move_from_a_cluster_to_threads_and_back(
 
 @pytest.mark.usefixtures("certificates")
 def test_simulate_takes_the_address_of_a_cluster(base: Scenario, cluster: Cluster) -> None:
-    ds = sim.simulate(base, draws=3_000, cluster=address(cluster))
-    xr.testing.assert_identical(ds, sim.simulate(base, draws=3_000))
+    options: dict[str, Any] = {"draws": 12_000, "kept_draws": 8192}
+    ds = sim.simulate(base, **options, cluster=address(cluster))
+    xr.testing.assert_identical(ds, sim.simulate(base, **options))
 
 
 def ports_of(cluster: Cluster) -> set[int]:
@@ -196,9 +200,8 @@ def without_certificate() -> ssl.SSLContext:
 
 @pytest.mark.usefixtures("certificates")
 def test_workers_with_other_code_are_refused(
-    base: Scenario, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packed = dask_backend._pack(prepare(base, beyond(base, 32)), None)
     monkeypatch.setattr(dask_backend, "package_hash", lambda: "of-this-process")
     difference = r"other code of this package \(\w+, here of-this-process\)"
     with (
@@ -210,7 +213,7 @@ def test_workers_with_other_code_are_refused(
         pass
     # A worker that joins later refuses its tasks.
     expected = dask_backend.own_fingerprint()
-    task = cluster.client.submit(dask_backend.evaluate, packed, expected, 0, 32)
+    task = cluster.client.submit(dask_backend.evaluate, b"", expected, 0, 32)
     with pytest.raises(sim.RunError, match="a worker has " + difference):
         task.result()
 

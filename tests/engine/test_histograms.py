@@ -102,6 +102,7 @@ def test_parts_merge_in_any_order_to_the_same_bits() -> None:
         merged.merge(pickle.loads(pickle.dumps(part)))
     for chunk in chunks:
         merged.fold(ends[chunk])
+    merged.close_span()
     assert_same_bits(merged, expected)
 
 
@@ -109,12 +110,13 @@ def test_restored_histograms_have_the_same_bits_and_can_be_continued() -> None:
     values = make_draws(3 * CHUNK)
     counted = np.ones(values.shape[1], bool)
     uninterrupted = histograms_of(values, CHUNK)
-    interrupted = histograms_of(values[:, : 2 * CHUNK], CHUNK)
+    interrupted = histograms_of(values[:, : 2 * CHUNK], CHUNK, closed=False)
     restored = Histograms.from_arrays(interrupted.to_arrays())
     assert_same_bits(restored, interrupted)
     part = restored.empty_part()
     restored.fold(part.add(values[:, 2 * CHUNK :], counted[2 * CHUNK :], 2 * CHUNK))
     restored.merge(part)
+    restored.close_span()
     assert_same_bits(restored, uninterrupted)
 
 
