@@ -15,6 +15,7 @@ from sim.engine.sampling_plan import (
     factor_name,
     own_factor_name,
 )
+from sim.kernels.formulas.records import Contract, Contracts, Span
 from sim.kernels.sampling import quantities
 from sim.model.declarations import record
 from sim.model.dims import FACTORS, LOADINGS, OWN_FACTOR, QUARTERS, REFERENCE_QUARTER
@@ -136,4 +137,34 @@ def hosts(scenario: Scenario) -> NDArray[np.void]:
             host = scenario.hosts.get((lab.id, landlord.id))
             if host is not None:
                 records[i, k] = tuple(getattr(host, field) for field in HOST_MATRICES)
+    return records
+
+
+def contracts(hosts: NDArray[np.void]) -> Contracts:
+    """List the pairs of `hosts` [lab, landlord] in which the landlord hosts the lab in any year."""
+    shares = hosts["share_2025"] + hosts["share_2026"] + hosts["share_2027"]
+    labs, landlords = np.nonzero(shares > 0)
+    numbers = np.arange(labs.size)
+    order = np.argsort(landlords, kind="stable")
+    return Contracts(
+        by_lab=_records(Contract, numbers, labs, landlords),
+        of_lab=_spans(labs, len(hosts)),
+        by_landlord=_records(Contract, numbers[order], labs[order], landlords[order]),
+        of_landlord=_spans(landlords, hosts.shape[1]),
+        hosts=hosts[labs, landlords],
+    )
+
+
+def _spans(parties: NDArray[np.int64], count: int) -> NDArray[np.void]:
+    """Records of `Span` [party] in a list that is sorted by party."""
+    ends = np.cumsum(np.bincount(parties, minlength=count))
+    return _records(Span, np.array([0, *ends[:-1]]), ends)
+
+
+def _records(group: type, *fields: NDArray[np.int64]) -> NDArray[np.void]:
+    """Records of a group of positions for kernels."""
+    kind = np.dtype([(name, np.uint64) for name in group.__annotations__])
+    records = np.zeros(len(fields[0]), as_record(kind))
+    for name, values in zip(kind.names or (), fields, strict=True):
+        records[name] = values
     return records

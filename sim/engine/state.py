@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sim.common.memory import MEMORY_PER_KEPT, check_memory
 from sim.engine.histograms import Histograms
-from sim.engine.scenario_plan import ScenarioPlan
+from sim.engine.scenario_plan import ScenarioPlan, contracts
 from sim.kernels.formulas.records import Ledger, WorldRecords
 from sim.kernels.loop import (
     BAD,
@@ -226,22 +226,24 @@ def workspace(
     columns = aligned(layout.width, LANES)
     columns[:] = template[:, None]
     layout.records(columns, HostOutputs)["arr_over_equity"][...] = np.nan  # without equity
-    shape = (layout.labs, layout.landlords)
+    listed = contracts(hosts)
+    of_contracts = len(listed.by_lab)
     world = WorldRecords(
         inputs=layout.records(columns, Draw)[0],
         labs=layout.records(columns, Lab),
         landlords=layout.records(columns, Landlord),
         hosts=hosts,
+        contracts=listed,
         outputs=layout.records(columns, World)[0],
         lab_outputs=layout.records(columns, LabOutputs),
         landlord_outputs=layout.records(columns, LandlordOutputs),
         host_outputs=layout.records(columns, HostOutputs),
         ledger=Ledger(
-            done=zeros_by_lane(*shape),
-            want=zeros_by_lane(*shape),
+            done=zeros_by_lane(of_contracts),
+            want=zeros_by_lane(of_contracts),
             due=zeros_by_lane(layout.labs),
             buildable=zeros_by_lane(layout.landlords),
-            average=zeros_by_lane(*shape, len(QUARTERS)),
+            average=zeros_by_lane(of_contracts, len(QUARTERS)),
             measured_over_computed=zeros_by_lane(len(REGIMES)),
             electricity=zeros_by_lane(len(QUARTERS), len(REGIMES)),
             upkeep=zeros_by_lane(len(QUARTERS), len(REGIMES)),
