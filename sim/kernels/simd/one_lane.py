@@ -92,6 +92,12 @@ def split(x: float) -> Any:
 
 
 @jit_not_inlined
+def sum_of_lanes(x: float) -> float:
+    """The number itself."""
+    return x
+
+
+@jit_not_inlined
 def sum_where(values: Array, column: np.uint64, counted: Array) -> float:
     """Sum a row of values [column, draw] over draws that count.
 
