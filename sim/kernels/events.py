@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.kernels.histograms import Tiles
-from sim.kernels.jit import jit
+from sim.kernels.jit import jit, jit_allocating
 from sim.kernels.simd.memory import take_lanes
 from sim.kernels.simd.vectors import LANES, sum_of_lanes, where
 from sim.model.blocks import BLOCK, REPLICATES, TILE
@@ -88,7 +88,7 @@ def _add_joint(
         valid[block % REPLICATES] += np.int64(known_count)
 
 
-@jit
+@jit_allocating
 def add_events(
     values: Array,
     at: int,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.kernels.jit import jit
+from sim.kernels.jit import jit, jit_allocating
 from sim.model.blocks import BLOCK, REPLICATES, TILE
 from sim.model.histogram_bins import BINS, LOWER, NAN, PER_COARSE, UPPER
 
@@ -271,7 +271,7 @@ def _kind_index(x: float) -> int:
     return NAN if x != x else LOWER if x < 0.0 else UPPER
 
 
-@jit
+@jit_allocating
 def _add_constant(
     x: float,
     tiles: Tiles,

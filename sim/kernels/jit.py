@@ -29,9 +29,17 @@ def jit_not_inlined(function: Function) -> Function:
     return _compiled(function, "never")
 
 
-def _compiled(function: Function, inline: Literal["always", "never"]) -> Function:
+def jit_allocating(function: Function) -> Function:
+    """`jit_not_inlined` of a function that makes arrays."""
+    return _compiled(function, "never", _nrt=True)
+
+
+def _compiled(
+    function: Function, inline: Literal["always", "never"], **options: bool
+) -> Function:
     """The function as a dispatcher of numba that is cached."""
-    compiled = numba.njit(nogil=True, error_model="numpy", inline=inline, **OPTIONS)(function)
+    options = OPTIONS | options if OPTIONS else {}
+    compiled = numba.njit(nogil=True, error_model="numpy", inline=inline, **options)(function)
     if not config.DISABLE_JIT:
         keep_compiled(compiled)
     return cast(Function, compiled)

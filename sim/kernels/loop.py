@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sim.kernels.formulas.records import WorldRecords
 from sim.kernels.formulas.world import evaluate, questionable
-from sim.kernels.jit import jit
+from sim.kernels.jit import jit, jit_allocating
 from sim.kernels.sampling.quantities import Sampling, Scores, sample
 from sim.kernels.sampling.samplers import SOBOL
 from sim.kernels.simd.functions import maximum
@@ -23,7 +23,7 @@ from sim.kernels.simd.vectors import GROUP, LANES, add_deviations, sum_where, wh
 from sim.model.blocks import BLOCK, REPLICATES, TILE
 from sim.model.inputs import Array
 
-SAMPLING_CHUNK = 256  # draws that are sampled at a time
+SAMPLING_CHUNK = 512  # draws that are sampled at a time
 GROUPS = BLOCK // GROUP  # of draws whose values stand side by side, in which they are summed
 HALF = GROUP // 2
 QUESTIONABLE, BAD = 1, 2  # bits of a draw's status
@@ -258,7 +258,7 @@ def close_tile(
     squares[:] = 0.0
 
 
-@jit
+@jit_allocating
 def run_blocks(
     plan: EvaluationPlan,
     work: Workspace,
