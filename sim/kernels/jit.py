@@ -34,9 +34,7 @@ def jit_allocating(function: Function) -> Function:
     return _compiled(function, "never", _nrt=True)
 
 
-def _compiled(
-    function: Function, inline: Literal["always", "never"], **options: bool
-) -> Function:
+def _compiled(function: Function, inline: Literal["always", "never"], **options: bool) -> Function:
     """The function as a dispatcher of numba that is cached."""
     options = OPTIONS | options if OPTIONS else {}
     compiled = numba.njit(nogil=True, error_model="numpy", inline=inline, **options)(function)

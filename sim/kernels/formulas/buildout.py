@@ -256,7 +256,9 @@ def fill_averages(world: WorldRecords) -> None:
     for i in range(len(world.labs)):
         for c in range(contracts.of_lab[i].begin, contracts.of_lab[i].end):
             k = contracts.by_lab[c].landlord
-            before = host_share(contracts.hosts[c], -1) * facility_per_stated * world.labs[i].gw_2025q4
+            before = (
+                host_share(contracts.hosts[c], -1) * facility_per_stated * world.labs[i].gw_2025q4
+            )
             for q in range(QUARTERS):
                 after = world.host_outputs[i, k].hosted_gw[q]
                 world.ledger.average[c, q] = average_stock(before, after)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from sim.model.declarations import Records
 from sim.model.inputs import Array, Draw, Host, Lab, Landlord
 from sim.model.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
@@ -35,16 +33,16 @@ class Ledger(NamedTuple):
 class Contract(NamedTuple):
     """A lab and a landlord that hosts it in some year; numbered by lab, then landlord."""
 
-    number: np.uint64
-    lab: np.uint64
-    landlord: np.uint64
+    number: int
+    lab: int
+    landlord: int
 
 
 class Span(NamedTuple):
     """Where the contracts of a lab or landlord stand in a list: `begin` ... `end - 1`."""
 
-    begin: np.uint64
-    end: np.uint64
+    begin: int
+    end: int
 
 
 class Contracts(NamedTuple):
