@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import next_above
+from sim.kernels.simd.memory import take_lanes
+from sim.kernels.simd.vectors import LANES, sum_of_lanes, where
 from sim.model.blocks import BLOCK, REPLICATES, TILE
 from sim.model.event_records import Events
 from sim.model.histogram_records import Tiles
@@ -28,11 +30,46 @@ def _add_above(row: Array, least: float, total: Integers) -> None:
 
     Those of each block of 32 draws are added to `total` [replicate].
     """
-    for block in range(-(-row.size // BLOCK)):
-        count = np.int64(0)
-        for i in range(block * BLOCK, min((block + 1) * BLOCK, row.size)):
-            count += np.int64(row[i] >= least)
-        total[block % REPLICATES] += count
+    for block in range(row.size // BLOCK):
+        begin = block * BLOCK
+        count = where(take_lanes(row, begin) >= least, 1.0, 0.0)
+        for i in range(begin + LANES, begin + BLOCK, LANES):
+            count = count + where(take_lanes(row, i) >= least, 1.0, 0.0)
+        total[block % REPLICATES] += np.int64(sum_of_lanes(count))
+    for i in range(row.size // BLOCK * BLOCK, row.size):
+        total[row.size // BLOCK % REPLICATES] += np.int64(row[i] >= least)
+
+
+@jit
+def _add_joint(
+    values: Array, at: int, draws: int, events: Events, event: int, happens: Integers,
+    valid: Integers,
+) -> None:  # fmt: skip
+    """Count the draws in which an event of several comparisons happens and is known.
+
+    They are complete blocks from `at` of `values` [column, draw] on, and all of them count. Counts
+    are added to `happens` and `valid` [replicate].
+    """
+    first, end, needed = events.first[event], events.first[event + 1], events.needed[event]
+    for block in range(draws // BLOCK):
+        happen_count, known_count = 0.0, 0.0
+        for i in range(at + block * BLOCK, at + (block + 1) * BLOCK, LANES):
+            value = take_lanes(values, (events.columns[first], i))
+            hits, known = where(value == value, 0.0, 0.0), where(value == value, 1.0, 0.0)
+            for k in range(first, end):
+                value = take_lanes(values, (events.columns[k], i))
+                bound = where(value == value, events.constants[k], np.nan)
+                if events.others[k] >= 0:
+                    bound = take_lanes(values, (events.others[k], i))
+                passes = value > bound
+                if not events.strict[k]:
+                    passes = value >= bound
+                hits = hits + where(passes, 1.0, 0.0)
+                known = where((value == value) & (bound == bound), known, 0.0)
+            happen_count += sum_of_lanes(where(hits >= needed, known, 0.0))
+            known_count += sum_of_lanes(known)
+        happens[block % REPLICATES] += np.int64(happen_count)
+        valid[block % REPLICATES] += np.int64(known_count)
 
 
 @jit
@@ -62,10 +99,13 @@ def add_events(
         for k in range(begin, end):
             all_known &= not has_nan[events.columns[k]]
             all_known &= events.others[k] < 0 or not has_nan[events.others[k]]
+        simple = end == begin + 1 and events.others[begin] < 0 and not tiles.by_sequence
+        if tiles.every and not simple and not tiles.by_sequence and draws % BLOCK == 0:
+            _add_joint(values, at, draws, events, event, happens[event], valid[event])
+            continue
         if all_known:
             for r in range(tiles.held.size):
                 valid[event, r % REPLICATES] += tiles.held[r]
-        simple = end == begin + 1 and events.others[begin] < 0 and not tiles.by_sequence
         if simple and tiles.every:
             row = values[events.columns[begin], at : at + draws]
             _add_above(row, least_of(events, begin), happens[event])

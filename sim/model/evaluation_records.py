@@ -12,9 +12,9 @@ from sim.model.blocks import GROUP, GROUPS, HALF
 from sim.model.dims import QUARTERS, REGIMES
 from sim.model.inputs import Draw, Lab, Landlord
 from sim.model.outputs import HostOutputs, LabOutputs, LandlordOutputs, World
-from sim.model.record_layout import RecordLayout
+from sim.model.record_layout import RecordLayout, as_record
 from sim.model.sampling_records import SOBOL, Array, Sampling, Scores
-from sim.model.world_records import Ledger, WorldRecords
+from sim.model.world_records import Contract, Contracts, Ledger, Span, WorldRecords
 
 QUESTIONABLE, BAD = 1, 2  # bits of a draw's status
 ANYTHING, NUMBER, FINITE = range(3)  # the rule for a column's values; NUMBER excludes NaN only
@@ -94,22 +94,25 @@ def make_workspace(
     columns = aligned(layout.width, lanes)
     columns[:] = template[:, None]
     layout.records(columns, HostOutputs)["arr_over_equity"][...] = np.nan  # without equity
-    shape, quarters, regimes = (layout.labs, layout.landlords), len(QUARTERS), len(REGIMES)
+    quarters, regimes = len(QUARTERS), len(REGIMES)
+    listed = contracts(hosts)
+    of_contracts = len(listed.by_lab)
     world = WorldRecords(
         inputs=layout.records(columns, Draw)[0],
         labs=layout.records(columns, Lab),
         landlords=layout.records(columns, Landlord),
         hosts=hosts,
+        contracts=listed,
         outputs=layout.records(columns, World)[0],
         lab_outputs=layout.records(columns, LabOutputs),
         landlord_outputs=layout.records(columns, LandlordOutputs),
         host_outputs=layout.records(columns, HostOutputs),
         ledger=Ledger(
-            done=by_lane(*shape),
-            want=by_lane(*shape),
+            done=by_lane(of_contracts),
+            want=by_lane(of_contracts),
             due=by_lane(layout.labs),
             buildable=by_lane(layout.landlords),
-            average=by_lane(*shape, quarters),
+            average=by_lane(of_contracts, quarters),
             measured_over_computed=by_lane(regimes),
             electricity=by_lane(quarters, regimes),
             upkeep=by_lane(quarters, regimes),
@@ -135,3 +138,33 @@ def make_workspace(
         sequence_m2=aligned(GROUPS, in_sequences, GROUP),
     )
     return Workspace(inputs, columns, world, scores, group)
+
+
+def contracts(hosts: NDArray[np.void]) -> Contracts:
+    """List the pairs of `hosts` [lab, landlord] in which the landlord hosts the lab in any year."""
+    shares = hosts["share_2025"] + hosts["share_2026"] + hosts["share_2027"]
+    labs, landlords = np.nonzero(shares > 0)
+    numbers = np.arange(labs.size)
+    order = np.argsort(landlords, kind="stable")
+    return Contracts(
+        by_lab=_records(Contract, numbers, labs, landlords),
+        of_lab=_spans(labs, len(hosts)),
+        by_landlord=_records(Contract, numbers[order], labs[order], landlords[order]),
+        of_landlord=_spans(landlords, hosts.shape[1]),
+        hosts=hosts[labs, landlords],
+    )
+
+
+def _spans(parties: NDArray[np.int64], count: int) -> NDArray[np.void]:
+    """Records of `Span` [party] in a list that is sorted by party."""
+    ends = np.cumsum(np.bincount(parties, minlength=count))
+    return _records(Span, np.array([0, *ends[:-1]]), ends)
+
+
+def _records(group: type, *fields: NDArray[np.int64]) -> NDArray[np.void]:
+    """Records of a group of positions for kernels."""
+    kind = np.dtype([(name, np.uint64) for name in group.__annotations__])
+    records = np.zeros(len(fields[0]), as_record(kind))
+    for name, values in zip(kind.names or (), fields, strict=True):
+        records[name] = values
+    return records

@@ -14,6 +14,7 @@ import sim
 from sim.engine.rank_correlation import describe_correlations
 from sim.engine.scenario_plan import ScenarioPlan
 from sim.model.declarations import declared, subgroups
+from sim.model.evaluation_records import contracts
 from sim.model.inputs import ARR_POINTS, DERIVED_LAB_FIELDS, Lab, Landlord, Scalars
 from sim.model.record_layout import layout_of
 from sim.parameters.scenario import Scenario
@@ -83,6 +84,26 @@ def test_hosts_have_shares_of_2025_and_equity(base: Scenario) -> None:
     own = hosts[labs.index("meta"), landlords.index("meta")]
     assert (own["share_2025"], own["share_2026"]) == (0.83, 0.83)  # none is given
     assert hosts[labs.index("meta"), landlords.index("oracle")]["equity_busd"] == 0
+
+
+def test_contracts_list_the_pairs_of_a_lab_and_its_hosts(base: Scenario) -> None:
+    """By lab and by landlord, in the order of both; of other pairs no kernel sums anything."""
+    hosts = plan_of(base).hosts
+    listed = contracts(hosts)
+    pairs = [(int(c["lab"]), int(c["landlord"])) for c in listed.by_lab]
+    hosting = sum(hosts[year] for year in ("share_2025", "share_2026", "share_2027")) > 0
+    assert pairs == list(zip(*np.nonzero(hosting), strict=True))
+    assert 0 < len(pairs) < hosts.size
+    assert (listed.hosts == hosts[hosting]).all()
+    for i, span in enumerate(listed.of_lab):
+        assert {lab for lab, _ in pairs[int(span["begin"]) : int(span["end"])]} <= {i}
+    assert listed.of_lab["end"][-1] == listed.of_landlord["end"][-1] == len(pairs)
+    for k, span in enumerate(listed.of_landlord):
+        own = listed.by_landlord[int(span["begin"]) : int(span["end"])]
+        assert own["lab"].tolist() == np.flatnonzero(hosting[:, k]).tolist()
+        assert [pairs[int(number)] for number in own["number"]] == [
+            (lab, k) for lab in own["lab"].tolist()
+        ]
 
 
 def test_gigawatts_and_revenue_of_a_lab_are_tied_by_its_own_factor(base: Scenario) -> None:

@@ -88,15 +88,6 @@ def host_share(host: Host, quarter: int) -> float:
 
 
 @jit
-def is_host(host: Host) -> bool:
-    """Whether a landlord hosts a lab in any year.
-
-    All hosting of other pairs stays 0.
-    """
-    return host.share_2025 + host.share_2026 + host.share_2027 > 0.0
-
-
-@jit
 def is_western(lab: Lab) -> bool:
     """Whether a lab draws on the western power cap (6.5)."""
     return lab.lab_is_china == 0.0
@@ -105,7 +96,7 @@ def is_western(lab: Lab) -> bool:
 @jit
 def open_2027(world: WorldRecords) -> None:
     """Write 2026, and landlords' capex; reset the ledger (6.1, 6.4, 6.6b, 6.17)."""
-    labs, landlords, hosts, ledger = world.labs, world.landlords, world.hosts, world.ledger
+    labs, landlords, ledger, contracts = world.labs, world.landlords, world.ledger, world.contracts
     for q in range(REFERENCE + 1):
         world.outputs.power_scale[q] = 1.0
         world.outputs.power_binds[q] = 0.0
@@ -121,12 +112,11 @@ def open_2027(world: WorldRecords) -> None:
     for i in range(len(labs)):
         lab = world.lab_outputs[i]
         write_2026(labs[i], lab, world.inputs.buildout.gw_definition_ratio)
-        for k in range(len(landlords)):
-            ledger.done[i, k] = 0.0
-            if not is_host(hosts[i, k]):
-                continue
+        for c in range(contracts.of_lab[i].begin, contracts.of_lab[i].end):
+            k = contracts.by_lab[c].landlord
+            ledger.done[c] = 0.0
             for q in range(REFERENCE + 1):
-                hosted = host_share(hosts[i, k], q) * lab.facility_gw[q]
+                hosted = host_share(contracts.hosts[c], q) * lab.facility_gw[q]
                 world.host_outputs[i, k].hosted_gw[q] = hosted
 
 
@@ -154,19 +144,18 @@ def fund_quarter(world: WorldRecords, quarter: int, usd_per_gw: float) -> None:
 @jit
 def limit_by_capex(world: WorldRecords, quarter: int) -> None:
     """Write what labs want, and the share that capex leaves (6.5)."""
-    hosts, ledger = world.hosts, world.ledger
+    ledger, contracts = world.ledger, world.contracts
     facility_per_stated = world.inputs.buildout.gw_definition_ratio
     for k in range(len(world.landlords)):
         built = 0.0
         wanted = 0.0
-        for i in range(len(world.labs)):
-            if not is_host(hosts[i, k]):
-                continue
-            wish = facility_per_stated * ledger.due[i] * hosts[i, k].share_2027
-            want = maximum(wish - ledger.done[i, k], 0.0)
-            ledger.want[i, k] = want
+        for at in range(contracts.of_landlord[k].begin, contracts.of_landlord[k].end):
+            c, i = contracts.by_landlord[at].number, contracts.by_landlord[at].lab
+            wish = facility_per_stated * ledger.due[i] * contracts.hosts[c].share_2027
+            want = maximum(wish - ledger.done[c], 0.0)
+            ledger.want[c] = want
             wanted += want
-            built += ledger.done[i, k]
+            built += ledger.done[c]
         funded = scale(ledger.buildable[k] - built, wanted)
         world.landlord_outputs[k].capex_scale[REFERENCE + quarter] = funded
         world.landlord_outputs[k].capex_binds[REFERENCE + quarter] = where(funded < 1.0, 1.0, 0.0)
@@ -175,16 +164,16 @@ def limit_by_capex(world: WorldRecords, quarter: int) -> None:
 @jit
 def limit_by_power(world: WorldRecords, quarter: int) -> float:
     """Share that the power cap leaves of western labs' funded wants [1] (6.5)."""
-    labs, hosts, ledger = world.labs, world.hosts, world.ledger
+    ledger, contracts = world.ledger, world.contracts
     built = 0.0
     wanted = 0.0
-    for i in range(len(labs)):
-        western = where(is_western(labs[i]), 1.0, 0.0)
-        for k in range(len(world.landlords)):
-            if is_host(hosts[i, k]):
-                funded = world.landlord_outputs[k].capex_scale[REFERENCE + quarter]
-                built += western * ledger.done[i, k]
-                wanted += western * ledger.want[i, k] * funded
+    for i in range(len(world.labs)):
+        western = where(is_western(world.labs[i]), 1.0, 0.0)
+        for c in range(contracts.of_lab[i].begin, contracts.of_lab[i].end):
+            k = contracts.by_lab[c].landlord
+            funded = world.landlord_outputs[k].capex_scale[REFERENCE + quarter]
+            built += western * ledger.done[c]
+            wanted += western * ledger.want[c] * funded
     cap = world.inputs.buildout.power_additions_cap_gw_per_year
     return scale(cap * quarter / 4.0 - built, wanted)
 
@@ -192,27 +181,27 @@ def limit_by_power(world: WorldRecords, quarter: int) -> float:
 @jit
 def build_quarter(world: WorldRecords, quarter: int, power_scale: float) -> None:
     """Build what both limits leave, and write what each withholds (6.6, 6.6a, 6.6b)."""
-    labs, hosts, ledger = world.labs, world.hosts, world.ledger
+    ledger, contracts = world.ledger, world.contracts
     facility_per_stated = world.inputs.buildout.gw_definition_ratio
     q = REFERENCE + quarter
-    for i in range(len(labs)):
+    for i in range(len(world.labs)):
         lab = world.lab_outputs[i]
-        powered = where(is_western(labs[i]), power_scale, 1.0)
+        powered = where(is_western(world.labs[i]), power_scale, 1.0)
         at_reference = lab.facility_gw[REFERENCE]
         added = 0.0
         by_capex = 0.0
         by_power = 0.0
-        for k in range(len(world.landlords)):
-            if not is_host(hosts[i, k]):
-                continue
-            want = ledger.want[i, k]
+        for c in range(contracts.of_lab[i].begin, contracts.of_lab[i].end):
+            k = contracts.by_lab[c].landlord
+            want = ledger.want[c]
             funded = world.landlord_outputs[k].capex_scale[q]
-            done = ledger.done[i, k] + want * funded * powered
-            ledger.done[i, k] = done
+            done = ledger.done[c] + want * funded * powered
+            ledger.done[c] = done
             added += done
             by_capex += want * (1.0 - funded)
             by_power += want * funded * (1.0 - powered)
-            world.host_outputs[i, k].hosted_gw[q] = hosts[i, k].share_2026 * at_reference + done
+            hosted = contracts.hosts[c].share_2026 * at_reference + done
+            world.host_outputs[i, k].hosted_gw[q] = hosted
         lab.facility_gw[q] = at_reference + added
         lab.gw[q] = lab.gw[REFERENCE] + added / facility_per_stated
         lab.withheld_by_capex_gw = by_capex / facility_per_stated
@@ -222,6 +211,7 @@ def build_quarter(world: WorldRecords, quarter: int, power_scale: float) -> None
 @jit
 def close_2027(world: WorldRecords, left_by_crunch: float, per_gw: float) -> None:
     """Write what crunch and delay withhold, accelerators, and totals (6.6a, 6.6b)."""
+    contracts = world.contracts
     for q in range(QUARTERS):
         world.outputs.total_gw[q] = 0.0
     for i in range(len(world.labs)):
@@ -233,9 +223,8 @@ def close_2027(world: WorldRecords, left_by_crunch: float, per_gw: float) -> Non
         for q in range(QUARTERS):
             lab.accelerators[q] = lab.facility_gw[q] * per_gw
             world.outputs.total_gw[q] += lab.gw[q]
-        for k in range(len(world.landlords)):
-            if not is_host(world.hosts[i, k]):
-                continue
+        for c in range(contracts.of_lab[i].begin, contracts.of_lab[i].end):
+            k = contracts.by_lab[c].landlord
             landlord = world.landlord_outputs[k]
             for q in range(QUARTERS):
                 landlord.hosted_gw_landlord[q] += world.host_outputs[i, k].hosted_gw[q]
@@ -263,16 +252,16 @@ def average_gw(lab: Lab, outputs: LabOutputs, quarter: int, facility_per_stated:
 @jit
 def fill_averages(world: WorldRecords) -> None:
     """Write hosted gigawatts on average over each quarter (6.7, 6.17)."""
-    facility_per_stated = world.inputs.buildout.gw_definition_ratio
+    facility_per_stated, contracts = world.inputs.buildout.gw_definition_ratio, world.contracts
     for i in range(len(world.labs)):
-        for k in range(len(world.landlords)):
-            host = world.hosts[i, k]
-            if not is_host(host):
-                continue
-            before = host_share(host, -1) * facility_per_stated * world.labs[i].gw_2025q4
+        for c in range(contracts.of_lab[i].begin, contracts.of_lab[i].end):
+            k = contracts.by_lab[c].landlord
+            before = (
+                host_share(contracts.hosts[c], -1) * facility_per_stated * world.labs[i].gw_2025q4
+            )
             for q in range(QUARTERS):
                 after = world.host_outputs[i, k].hosted_gw[q]
-                world.ledger.average[i, k, q] = average_stock(before, after)
+                world.ledger.average[c, q] = average_stock(before, after)
                 before = after
 
 

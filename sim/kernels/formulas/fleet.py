@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sim.kernels.formulas.buildout import accelerators_per_gw, average_gw, is_host
+import numpy as np
+
+from sim.kernels.formulas.buildout import accelerators_per_gw, average_gw
 from sim.kernels.formulas.hardware import (
     HOURS_PER_YEAR,
     it_power_kw,
     rent_per_hour,
 )
-from sim.kernels.formulas.margins import gross_margin
+from sim.kernels.formulas.margins import gross_margin, reports_revenue
 from sim.kernels.formulas.paths import quarterly, raised
 from sim.kernels.indices import (
     FINE_TUNE,
@@ -22,7 +24,7 @@ from sim.kernels.indices import (
 )
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import absolute, expm1, is_nan, log
-from sim.kernels.simd.vectors import in_any_lane, where
+from sim.kernels.simd.vectors import where
 from sim.model.inputs import Lab
 from sim.model.outputs import LabOutputs
 from sim.model.world_records import WorldRecords
@@ -63,14 +65,13 @@ def hosted_by_price(world: WorldRecords, i: int, quarter: int, closing: bool) ->
     """A lab's gigawatts by what they cost, on average over a quarter or as it closes (6.8, 5.3)."""
     zero = 0.0 * world.labs[i].gw_2025q4  # of lanes, so that the sums have one type from the first
     captive, rented, contracts = zero, zero, zero
-    for k in range(len(world.landlords)):
-        host = world.hosts[i, k]
-        if not is_host(host):
-            continue
+    for c in range(world.contracts.of_lab[i].begin, world.contracts.of_lab[i].end):
+        k = world.contracts.by_lab[c].landlord
+        host = world.contracts.hosts[c]
         if closing:
             hosted = world.host_outputs[i, k].hosted_gw[quarter]
         else:
-            hosted = world.ledger.average[i, k, quarter]
+            hosted = world.ledger.average[c, quarter]
         outside = hosted * (1.0 - host.captive)
         contract = world.landlords[k].rent_busd_per_gw_year
         without = is_nan(contract)
@@ -151,7 +152,7 @@ def write_arr(lab: Lab, outputs: LabOutputs) -> None:
     """Write a lab's annualised revenue, at quarter ends and on average (6.10, 6.11).
 
     Through the published points; between them it grows at one rate, then with the lab's growth.
-    NaN where it reports none, without a logarithm where that is so in all lanes.
+    NaN where it reports none.
     """
     points = (
         lab.arr_2026q1_busd,
@@ -160,7 +161,7 @@ def write_arr(lab: Lab, outputs: LabOutputs) -> None:
         lab.arr_2026q4_busd,
     )
     before = lab.arr_2025q4_busd
-    if not in_any_lane(before > 0.0):
+    if not reports_revenue(lab):
         for q in range(QUARTERS):
             outputs.arr[q] = before
             outputs.average_arr[q] = before
@@ -242,7 +243,7 @@ def write_tokens(world: WorldRecords, i: int, per_gw: float) -> None:
     inputs, outputs = world.inputs, world.outputs
     h, lab, fleet = inputs.hardware, world.labs[i], world.lab_outputs[i]
     paid_share = 1.0 - lab.lab_free_token_share
-    it_per_facility = 1.0 / h.facility_capacity_ratio
+    it_per_facility, reports = 1.0 / h.facility_capacity_ratio, reports_revenue(lab)
     for q in range(QUARTERS):
         gw = average_gw(lab, fleet, q, inputs.buildout.gw_definition_ratio)
         paid_s = outputs.paid_seconds_per_token[q, INFERENCE]
@@ -255,6 +256,12 @@ def write_tokens(world: WorldRecords, i: int, per_gw: float) -> None:
         fleet.lab_unit_margin[q] = gross_margin(world.ledger.inference_bill[i, q], full_revenue)
         revenue = lab.inference_share * paid_share * full_revenue
         fleet.capacity_revenue[q] = revenue
+        if not reports:
+            fleet.arr_capacity_ratio[q] = np.nan
+            fleet.tokens_demanded_per_s[q] = np.nan
+            fleet.implied_duty[q] = np.nan
+            fleet.demand_exceeds_capacity[q] = 0.0
+            continue
         ratio = fleet.average_arr[q] / revenue
         duty = implied_duty(outputs.duty_cycle[q, INFERENCE], ratio)
         fleet.arr_capacity_ratio[q] = ratio

@@ -10,10 +10,9 @@ from sim.kernels.formulas.buildout import (
     accelerators_per_gw,
     average_stock,
     host_share,
-    is_host,
 )
 from sim.kernels.formulas.hardware import HOURS_PER_YEAR, capex, it_capex, it_power_kw
-from sim.kernels.formulas.margins import lab_levies, lab_opex_ratio
+from sim.kernels.formulas.margins import lab_levies, lab_opex_ratio, reports_revenue
 from sim.kernels.indices import QUARTERS, REFERENCE
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import is_nan, maximum, minimum
@@ -81,6 +80,12 @@ def write_coverage(world: WorldRecords) -> None:
     """
     for i in range(len(world.labs)):
         lab = world.lab_outputs[i]
+        if not reports_revenue(world.labs[i]):
+            for q in range(QUARTERS):
+                lab.coverage[q] = np.nan
+                lab.shortfall[q] = np.nan
+                lab.funding_gap_busd[q] = np.nan
+            continue
         for q in range(QUARTERS):
             bill = lab.compute_bill[q]
             revenue = revenue_for_compute(world.inputs, world.labs[i], lab.average_arr[q])
@@ -107,7 +112,7 @@ def write_flows(world: WorldRecords) -> None:
 
     `relative` gigawatts are weighted by the relative cost of the lab that they were bought for.
     """
-    hardware, hosts, ledger = world.inputs.hardware, world.hosts, world.ledger
+    hardware, ledger, contracts = world.inputs.hardware, world.ledger, world.contracts
     g = gigawatt(hardware)
     economic = economic_rate(g, hardware)
     for k in range(len(world.landlords)):
@@ -121,11 +126,10 @@ def write_flows(world: WorldRecords) -> None:
             rented = 0.0
             rent = 0.0
             running = 0.0
-            for i in range(len(world.labs)):
-                if not is_host(hosts[i, k]):
-                    continue
-                average = ledger.average[i, k, q]
-                outside = average * (1.0 - hosts[i, k].captive)
+            for at in range(contracts.of_landlord[k].begin, contracts.of_landlord[k].end):
+                c, i = contracts.by_landlord[at].number, contracts.by_landlord[at].lab
+                average = ledger.average[c, q]
+                outside = average * (1.0 - contracts.hosts[c].captive)
                 relative_cost = world.labs[i].relative_cost
                 relative += relative_cost * average
                 relative_rented += relative_cost * outside
@@ -152,7 +156,7 @@ def write_flows(world: WorldRecords) -> None:
 @jit
 def write_book_values(world: WorldRecords) -> None:
     """Write net book values, and interest on debt behind rented capacity (7.5, 7.10, 7.11)."""
-    inputs, outputs, hosts, ledger = world.inputs, world.outputs, world.hosts, world.ledger
+    inputs, outputs, ledger, contracts = world.inputs, world.outputs, world.ledger, world.contracts
     g = gigawatt(inputs.hardware)
     opening = inputs.finance.opening_nbv_fraction
     facility_per_stated = inputs.buildout.gw_definition_ratio
@@ -162,10 +166,9 @@ def write_book_values(world: WorldRecords) -> None:
         for q in range(QUARTERS):
             landlord.net_book_value[q] = 0.0
             landlord.interest_busd[q] = 0.0
-        for i in range(len(world.labs)):
-            host = hosts[i, k]
-            if not is_host(host):
-                continue
+        for at in range(contracts.of_landlord[k].begin, contracts.of_landlord[k].end):
+            c, i = contracts.by_landlord[at].number, contracts.by_landlord[at].lab
+            host = contracts.hosts[c]
             values = world.host_outputs[i, k]
             relative_cost = world.labs[i].relative_cost
             hosted = host_share(host, -1) * facility_per_stated * world.labs[i].gw_2025q4
@@ -174,7 +177,7 @@ def write_book_values(world: WorldRecords) -> None:
                 before = value
                 purchased = (values.hosted_gw[q] - hosted) * outputs.capex_per_gw[q]
                 hosted = values.hosted_gw[q]
-                depreciated = ledger.average[i, k, q] * booked * outputs.cost_index[q] / 4.0
+                depreciated = ledger.average[c, q] * booked * outputs.cost_index[q] / 4.0
                 value = value + relative_cost * (purchased - depreciated)
                 values.net_book_value_by_lab[q] = value
                 landlord.net_book_value[q] += value

@@ -18,7 +18,7 @@ from sim.kernels.indices import (
 )
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import is_nan
-from sim.kernels.simd.vectors import where
+from sim.kernels.simd.vectors import in_any_lane, where
 from sim.model.inputs import Finance, Hardware, Lab, Prices, Workload
 from sim.model.world_records import WorldRecords
 
@@ -148,6 +148,15 @@ def lab_opex_ratio(f: Finance, lab: Lab) -> float:
 
 
 @jit
+def reports_revenue(lab: Lab) -> bool:
+    """Whether a lab reports ARR in some lane.
+
+    Where it does not, all that follows from revenue is NaN, and need not be computed (6.11).
+    """
+    return in_any_lane(lab.arr_2025q4_busd > 0.0)
+
+
+@jit
 def write_lab_margins(world: WorldRecords) -> None:
     """Write margins of labs, and gross margins of the three regimes (4.8-4.10, 4.13)."""
     outputs, inputs = world.outputs, world.inputs
@@ -159,6 +168,13 @@ def write_lab_margins(world: WorldRecords) -> None:
         free = world.labs[i].lab_free_token_share
         levies = lab_levies(inputs.prices, world.labs[i])
         opex = lab_opex_ratio(inputs.finance, world.labs[i])
+        if not reports_revenue(world.labs[i]):
+            for q in range(QUARTERS):
+                lab.lab_paid_margin[q] = np.nan
+                lab.lab_loaded_margin[q] = np.nan
+                lab.operating_margin[q] = np.nan
+            lab.training_margin = np.nan
+            continue
         for q in range(QUARTERS):
             bill, arr = lab.compute_bill_regime[q, INFERENCE], lab.average_arr[q]
             lab.lab_paid_margin[q] = lab_paid_margin(bill, free, arr)

@@ -12,13 +12,13 @@ from sim.kernels.formulas.hardware import (
     hourly_cost,
     it_power_kw,
 )
-from sim.kernels.formulas.margins import lab_levies
+from sim.kernels.formulas.margins import lab_levies, reports_revenue
 from sim.kernels.indices import INFERENCE, QUARTERS, REFERENCE, TRAINING
 from sim.kernels.jit import jit
 from sim.kernels.simd.functions import absolute, expm1, is_nan, log, log1p, maximum, minimum, power
 from sim.kernels.simd.vectors import in_any_lane, where
 from sim.model.inputs import Training
-from sim.model.outputs import World
+from sim.model.outputs import LabOutputs, World
 from sim.model.world_records import WorldRecords
 
 MONTHS_PER_YEAR = 12.0
@@ -214,6 +214,20 @@ def generation(world: WorldRecords, i: int, relative_cost_growth: float) -> Gene
 
 
 @jit
+def write_no_returns(lab: LabOutputs) -> None:
+    """Write that a lab which reports no revenue has no returns either: NaN."""
+    lab.lifetime_gross_profit_busd = np.nan
+    lab.training_moic = np.nan
+    lab.training_moic_final_run = np.nan
+    lab.training_npv_busd = np.nan
+    lab.payback_months = np.nan
+    lab.sustainable_growth_per_generation = np.nan
+    lab.sustainable_growth_annual = np.nan
+    lab.external_funding_share = np.nan
+    lab.required_margin = np.nan
+
+
+@jit
 def write_training(world: WorldRecords, accounting: bool) -> None:
     """Write the final run, and each lab's generation (5.2, 5.3b, 5.5, 5.7a, 5.1-5.9)."""
     inputs, outputs = world.inputs, world.outputs
@@ -238,13 +252,16 @@ def write_training(world: WorldRecords, accounting: bool) -> None:
     for i in range(len(world.labs)):
         lab = world.lab_outputs[i]
         g = generation(world, i, relative)
+        lab.generation_cost_busd = g.cost
+        lab.final_run_share = outputs.run_cost_usd / 1e9 / g.cost
+        if not reports_revenue(world.labs[i]):
+            write_no_returns(lab)
+            continue
         profit = gross_profit(g, g.life_years)
         moic = profit / g.cost
         growth = sustainable_growth(moic, t.reinvestment_share)
         earned = credited_share(t) * lab.arr[REFERENCE]
         reinvested = t.reinvestment_share * earned * accumulated(g.revenue_growth, g.life_years)
-        lab.generation_cost_busd = g.cost
-        lab.final_run_share = outputs.run_cost_usd / 1e9 / g.cost
         lab.lifetime_gross_profit_busd = profit
         lab.training_moic = moic
         lab.training_moic_final_run = profit / (outputs.run_cost_usd / 1e9)

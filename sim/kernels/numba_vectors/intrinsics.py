@@ -262,7 +262,7 @@ def load_rows(typingctx: Any, table: Any, rows: Any, first: Any) -> Any:
 def type_by_lane(kind: Any) -> Any:
     """The type by lane of one whose last axis is the lane.
 
-    Records of floats, which have no lanes, keep their type.
+    Records of numbers, which have no lanes, keep their type.
     """
     if isinstance(kind, types.BaseNamedTuple):
         members = [type_by_lane(member) for member in kind.types]
@@ -275,7 +275,7 @@ def type_by_lane(kind: Any) -> Any:
         nested.aligned = False
         return nested
     if isinstance(kind, types.Record):
-        if all(isinstance(field.type, types.Float) for field in kind.fields.values()):
+        if all(isinstance(field.type, types.Number) for field in kind.fields.values()):
             return kind
         fields = [
             (name, {"type": type_by_lane(field.type), "offset": field.offset})

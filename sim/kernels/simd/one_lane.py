@@ -92,21 +92,26 @@ def split(x: float) -> Any:
 
 
 @jit_not_inlined
+def sum_of_lanes(x: float) -> float:
+    """The number itself."""
+    return x
+
+
+@jit_not_inlined
 def sum_where(values: Array, column: np.uint64, counted: Array) -> float:
     """Sum a row of values [column, draw] over draws that count.
 
     Of halves, quarters, then neighbours.
     """
-    terms = np.zeros(GROUP)
-    for i in range(GROUP):
-        if counted[i] > 0.0:
-            terms[i] = values[column, i]
-    width = GROUP // 2
-    while width > 0:
-        for i in range(width):
-            terms[i] += terms[i + width]
-        width //= 2
-    return terms[0]
+    total = 0.0
+    for i in range(2):
+        halves = 0.0
+        for k in range(i, HALF, 2):
+            low = values[column, k] if counted[k] > 0.0 else 0.0
+            high = values[column, k + HALF] if counted[k + HALF] > 0.0 else 0.0
+            halves = low + high if k == i else halves + (low + high)
+        total = halves if i == 0 else total + halves
+    return total
 
 
 @jit_not_inlined

@@ -6,9 +6,21 @@ from sim.kernels.numba_vectors.availability import LANES, UNAVAILABLE
 from sim.model.blocks import GROUP
 
 if LANES == GROUP:
-    from sim.kernels.simd.eight_lanes import add_deviations, in_any_lane, sum_where, where
+    from sim.kernels.simd.eight_lanes import (
+        add_deviations,
+        in_any_lane,
+        sum_of_lanes,
+        sum_where,
+        where,
+    )
 else:
-    from sim.kernels.simd.one_lane import add_deviations, in_any_lane, sum_where, where
+    from sim.kernels.simd.one_lane import (
+        add_deviations,
+        in_any_lane,
+        sum_of_lanes,
+        sum_where,
+        where,
+    )
 
 __all__ = [
     "GROUP",
@@ -16,6 +28,7 @@ __all__ = [
     "UNAVAILABLE",
     "add_deviations",
     "in_any_lane",
+    "sum_of_lanes",
     "sum_where",
     "where",
 ]
