@@ -16,9 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.statistics.datasets import share
+from sim.statistics.order_statistics import OrderStatistics, Range
 from sim.statistics.replicates import RANDOM, Replicates, standard_error
+from sim.statistics.sums import AT_MOST, EXCESS, SHORTFALL, SQUARE, VALUE, sum_terms
 
 Array = NDArray[np.float64]
+Ordered = Array | OrderStatistics  # draws [..., value] in ascending order
 ROUNDING = 1e-9  # 0.07 of 100 draws are 7, and 7.000000000000001 in floats
 # Standard deviations of a share to either side over which the slope of quantiles is taken: with few
 # it is noisy, with many it is that of another part of the distribution.
@@ -41,21 +44,23 @@ def mean_with_error(values: Array, replicates: Replicates, pooled: int = 0) -> t
     In all estimators the last `pooled` dims before `draw` are pooled with it: their values belong
     to the replicate of their draw, and are not independent.
     """
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         mean = flattened(values, pooled).mean(axis=-1)
-        return mean, standard_error(_pool(replicates.means(values), pooled), replicates)
+        means = replicates.means_of_term(values, VALUE, 0.0, pooled)
+        return mean, standard_error(means, replicates)
 
 
 def sd_with_error(values: Array, replicates: Replicates, pooled: int = 0) -> tuple[Array, Array]:
     """Standard deviation [...] of draws [..., draw] and its standard error."""
     flat = flattened(values, pooled)
+    draws = flat.shape[-1]
     with np.errstate(invalid="ignore", over="ignore"):
         centre = flat.mean(axis=-1)
         sd = np.full(centre.shape, math.nan)
-        if flat.shape[-1] > 1:
-            sd = flat.std(axis=-1, ddof=1)
-        squares = (values - _expand(centre, values)) ** 2
-        return sd, sd_error(sd, _pool(replicates.means(squares), pooled), replicates)
+        if draws > 1:
+            sd = np.sqrt(sum_terms(flat, SQUARE, centre) / (draws - 1))
+        squares = replicates.means_of_term(values, SQUARE, centre, pooled)
+        return sd, sd_error(sd, squares, replicates)
 
 
 def sd_error(sd: Array, squares: Array, replicates: Replicates) -> Array:
@@ -68,7 +73,7 @@ def sd_error(sd: Array, squares: Array, replicates: Replicates) -> Array:
     return np.where((sd == 0.0) & replicates.enough, 0.0, error)
 
 
-def _quantiles(ordered: Array, levels: Sequence[float]) -> Array:
+def _quantiles(ordered: Ordered, levels: Sequence[float]) -> Array:
     """Quantiles [level, ...] of sorted draws [..., value], linear between order statistics.
 
     Infinite draws stay infinite.
@@ -87,21 +92,35 @@ def _quantiles(ordered: Array, levels: Sequence[float]) -> Array:
     return np.stack(quantiles)
 
 
-def _tail_means(ordered: Array, levels: Sequence[float]) -> Array:
+def tail_range(n: int, level: float) -> Range:
+    """The ranks of the draws of a tail, whole draws of `n`: the first, and that after the last."""
+    if level <= 0.5:
+        return 0, max(1, math.ceil(level * n - ROUNDING))
+    return min(n - 1, math.floor(level * n + ROUNDING)), n
+
+
+def _tail_means(ordered: Ordered, levels: Sequence[float]) -> Array:
     """Tail means [level, ...] of sorted draws [..., value], over whole draws."""
-    n = ordered.shape[-1]
-    means = []
+    ranges = [tail_range(ordered.shape[-1], level) for level in levels]
+    return np.stack([ordered[..., begin:end].mean(axis=-1) for begin, end in ranges])
+
+
+def ranges_needed(
+    n: int, draws: int, quantiles: Sequence[float], tails: Sequence[float]
+) -> list[Range]:
+    """The ranks of `n` values of `draws` draws that quantiles and tail means are taken from."""
+    ranges = [tail_range(n, level) for level in tails]
+    levels = [*quantiles, *tails]
+    for level in quantiles:
+        levels += [bound for reach in _reaches(draws, level) for bound in _span(level, reach)]
     for level in levels:
-        if level <= 0.5:
-            means.append(ordered[..., : max(1, math.ceil(level * n - ROUNDING))].mean(axis=-1))
-        else:
-            first = min(n - 1, math.floor(level * n + ROUNDING))
-            means.append(ordered[..., first:].mean(axis=-1))
-    return np.stack(means)
+        low = math.floor(level * (n - 1))
+        ranges.append((low, min(low + 2, n)))
+    return ranges
 
 
 def quantiles_with_error(
-    ordered: Array,
+    ordered: Ordered,
     values: Array,
     replicates: Replicates,
     levels: Sequence[float],
@@ -120,7 +139,7 @@ def quantiles_with_error(
 
 
 def _quantile_error(
-    ordered: Array,
+    ordered: Ordered,
     values: Array,
     replicates: Replicates,
     level: float,
@@ -133,20 +152,33 @@ def _quantile_error(
     the rise of the quantiles over one sd of a share where that is infinite. 0 within an atom. NaN
     where less than one draw is expected beyond the quantile.
     """
-    beyond = replicates.draws * min(level, 1 - level)
+    draws = replicates.draws
+    beyond = draws * min(level, 1 - level)
     if not replicates.enough or beyond < 1:  # nothing is known beyond the outer draws
         return np.full(quantile.shape, math.nan)
-    spread = math.sqrt(level * (1 - level) / replicates.draws)
-    shares = _pool(replicates.means(values <= _expand(quantile, values)), pooled)
-    below = standard_error(shares, replicates)
+    spread, reach = _reaches(draws, level)
+    below = standard_error(
+        replicates.means_of_term(values, AT_MOST, quantile, pooled), replicates
+    )
     # All replicates may agree on a share (one stratified input, a level at the edge of a stratum);
     # the quantile still lies anywhere between two draws.
-    below = np.sqrt((below**2 + 0.5 / replicates.draws**2) * (1 + 1 / beyond**2))
-    rise, run = _rise(ordered, level, slope_reach(beyond) * spread)
+    below = np.sqrt((below**2 + 0.5 / draws**2) * (1 + 1 / beyond**2))
+    rise, run = _rise(ordered, level, reach)
     with np.errstate(over="ignore", invalid="ignore"):
         error = below * rise / run
     # Where the slope is infinite, only the nearest order statistics bound the quantile.
     return np.where(np.isfinite(error), error, _rise(ordered, level, spread)[0] / 2)
+
+
+def _reaches(draws: int, level: float) -> tuple[float, float]:
+    """One standard deviation of the share of draws up to a quantile, and the reach of its slope."""
+    spread = math.sqrt(level * (1 - level) / draws)
+    return spread, slope_reach(draws * min(level, 1 - level)) * spread
+
+
+def _span(level: float, reach: float) -> tuple[float, float]:
+    """The levels `level` ± `reach`, from 0 to 1."""
+    return max(level - reach, 0.0), min(level + reach, 1.0)
 
 
 def quantile_influence(values: Array, level: float) -> Array:
@@ -155,27 +187,21 @@ def quantile_influence(values: Array, level: float) -> Array:
     The mean of these over draws moves with the quantile: its standard error is that of the
     quantile.
     """
-    ordered = np.sort(values)
-    spread = math.sqrt(level * (1 - level) / values.size)
-    rise, run = _rise(ordered, level, slope_reach(values.size * min(level, 1 - level)) * spread)
+    ordered = OrderStatistics(values, ranges_needed(values.size, values.size, [level], ()))
+    rise, run = _rise(ordered, level, _reaches(values.size, level)[1])
     return np.asarray((values > _quantiles(ordered, [level])[0]) * (rise / run))
 
 
-def _expand(numbers: Array, values: NDArray[Any]) -> Array:
-    """Numbers [...] reshaped to broadcast against draws [..., pooled, draw]."""
-    return numbers.reshape(*numbers.shape, *(1,) * (values.ndim - numbers.ndim))
-
-
-def _rise(ordered: Array, level: float, reach: float) -> tuple[Array, float]:
+def _rise(ordered: Ordered, level: float, reach: float) -> tuple[Array, float]:
     """Rise [...] of quantiles over `level` ± `reach`, and the levels' distance."""
-    levels = [max(level - reach, 0.0), min(level + reach, 1.0)]
-    low, high = _quantiles(ordered, levels)
+    first, last = _span(level, reach)
+    low, high = _quantiles(ordered, [first, last])
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.where(low == high, 0.0, high - low), levels[1] - levels[0]
+        return np.where(low == high, 0.0, high - low), last - first
 
 
 def tail_means_with_error(
-    ordered: Array,
+    ordered: Ordered,
     values: Array,
     replicates: Replicates,
     levels: Sequence[float],
@@ -193,11 +219,9 @@ def tail_means_with_error(
             errors.append(np.full(quantile.shape, math.nan))
             continue
         with np.errstate(invalid="ignore", over="ignore"):
-            excess = values - _expand(quantile, values)
-            if level <= 0.5:
-                np.negative(excess, out=excess)
-            np.maximum(excess, 0.0, out=excess)
-            mean = _pool(replicates.means(excess), pooled) / min(level, 1 - level)
+            term = SHORTFALL if level <= 0.5 else EXCESS
+            mean = replicates.means_of_term(values, term, quantile, pooled)
+            mean = mean / min(level, 1 - level)
         errors.append(standard_error(mean, replicates) * tail_factor(in_tail))
     with np.errstate(invalid="ignore"):
         return _tail_means(ordered, levels), np.stack(errors)
