@@ -157,9 +157,7 @@ def _quantile_error(
     if not replicates.enough or beyond < 1:  # nothing is known beyond the outer draws
         return np.full(quantile.shape, math.nan)
     spread, reach = _reaches(draws, level)
-    below = standard_error(
-        replicates.means_of_term(values, AT_MOST, quantile, pooled), replicates
-    )
+    below = standard_error(replicates.means_of_term(values, AT_MOST, quantile, pooled), replicates)
     # All replicates may agree on a share (one stratified input, a level at the edge of a stratum);
     # the quantile still lies anywhere between two draws.
     below = np.sqrt((below**2 + 0.5 / draws**2) * (1 + 1 / beyond**2))

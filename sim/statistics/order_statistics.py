@@ -37,7 +37,9 @@ class OrderStatistics:
         if count < FEWEST or sum(end - begin for begin, end in self.ranges) > MOST_SORTED * count:
             self.ranges = [(0, count)]
         self.shape = values.shape
-        self._starts = np.cumsum([0, *(end - begin for begin, end in self.ranges)]).tolist()
+        self._starts: list[int] = np.cumsum(
+            [0, *(end - begin for begin, end in self.ranges)]
+        ).tolist()
         known = np.empty((math.prod(values.shape[:-1]), self._starts[-1]))
         _sort_ranges(values.reshape(-1, count), self.ranges, known)
         self._known = known.reshape(*values.shape[:-1], -1)

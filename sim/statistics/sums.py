@@ -59,9 +59,7 @@ def sum_squared_deviations(values: Array, weight: Array) -> Array:
     rows, _ = _rows(values, 0.0)
     leaves, pairs = _pairwise_tree(rows.shape[1])
     stack, products = np.empty(STACK), np.empty(rows.shape[1])
-    sums = [
-        add_squared_deviations(row, weight, leaves, pairs, stack, products) for row in rows
-    ]
+    sums = [add_squared_deviations(row, weight, leaves, pairs, stack, products) for row in rows]
     return np.array(sums).reshape(values.shape[:-1])
 
 
@@ -75,8 +73,8 @@ def form_term(values: Array, term: int, number: Any) -> NDArray[Any]:
     if term == SQUARE:
         return np.asarray(apart**2)
     if term == DISTANCE:
-        return np.abs(apart)
-    return np.maximum(apart if term == EXCESS else -apart, 0.0)
+        return np.asarray(np.abs(apart))
+    return np.asarray(np.maximum(apart if term == EXCESS else -apart, 0.0))
 
 
 def _rows(values: Array, numbers: Array | float) -> tuple[Array, list[float]]:
