@@ -90,20 +90,25 @@ def _count_blocks(row: Array, number: float, sums: Array) -> None:
 
 
 @jit
-def sum_by_block(row: Array, term: int, number: float, sums: Array) -> None:
-    """Write the sums [block] of a term of the draws of each block of 32; the last may have less."""
-    if term == VALUE:
-        _add_blocks(row, VALUE, number, sums)
-    elif term == SQUARE:
-        _add_blocks(row, SQUARE, number, sums)
-    elif term == EXCESS:
-        _add_blocks(row, EXCESS, number, sums)
-    elif term == SHORTFALL:
-        _add_blocks(row, SHORTFALL, number, sums)
-    elif term == AT_MOST:
-        _count_blocks(row, number, sums)
-    else:
-        _add_blocks(row, DISTANCE, number, sums)
+def sum_by_block(rows: Array, term: int, numbers: Array, sums: Array) -> None:
+    """Write the sums [row, block] of a term of draws [row, draw] and numbers [row].
+
+    A block is 32 draws; the last may have less.
+    """
+    for k in range(rows.shape[0]):
+        row, number, own = rows[k], numbers[k], sums[k]
+        if term == VALUE:
+            _add_blocks(row, VALUE, number, own)
+        elif term == SQUARE:
+            _add_blocks(row, SQUARE, number, own)
+        elif term == EXCESS:
+            _add_blocks(row, EXCESS, number, own)
+        elif term == SHORTFALL:
+            _add_blocks(row, SHORTFALL, number, own)
+        elif term == AT_MOST:
+            _count_blocks(row, number, own)
+        else:
+            _add_blocks(row, DISTANCE, number, own)
 
 
 @jit
@@ -123,47 +128,52 @@ def _add_leaves(
 
 @jit
 def add_up(
-    row: Array, term: int, number: float, leaves: Integers, pairs: Integers, stack: Array
-) -> float:
-    """Add up a term of the draws of a row.
+    rows: Array,
+    term: int,
+    numbers: Array,
+    leaves: Integers,
+    pairs: Integers,
+    stack: Array,
+    sums: Array,
+) -> None:
+    """Write the sums [row] of a term of draws [row, draw] and numbers [row].
 
     `leaves` [leaf + 1] are the bounds of leaves, `pairs` [leaf] how many sums are complete after
     each; `stack` is working space.
     """
-    if term == VALUE:
-        return _add_leaves(row, VALUE, number, leaves, pairs, stack)
-    if term == SQUARE:
-        return _add_leaves(row, SQUARE, number, leaves, pairs, stack)
-    return _add_leaves(row, DISTANCE, number, leaves, pairs, stack)
-
-
-@jit
-def weigh(row: Array, weight: Array, products: Array) -> None:
-    """Write the products of values and weights."""
-    for i in range(row.size):
-        products[i] = weight[i] * row[i]
-
-
-@jit
-def weigh_deviations(row: Array, weight: Array, mean: float, products: Array) -> None:
-    """Write the squares of weighted deviations from a mean."""
-    for i in range(row.size):
-        deviation = weight[i] * (row[i] - mean)
-        products[i] = deviation * deviation
+    for k in range(rows.shape[0]):
+        if term == VALUE:
+            sums[k] = _add_leaves(rows[k], VALUE, numbers[k], leaves, pairs, stack)
+        elif term == SQUARE:
+            sums[k] = _add_leaves(rows[k], SQUARE, numbers[k], leaves, pairs, stack)
+        else:
+            sums[k] = _add_leaves(rows[k], DISTANCE, numbers[k], leaves, pairs, stack)
 
 
 @jit
 def add_squared_deviations(
-    row: Array, weight: Array, leaves: Integers, pairs: Integers, stack: Array, products: Array
-) -> float:
-    """Add up the squared weighted deviations of values from their weighted mean.
+    rows: Array,
+    weight: Array,
+    leaves: Integers,
+    pairs: Integers,
+    stack: Array,
+    products: Array,
+    sums: Array,
+) -> None:
+    """Write the sums [row] of squared weighted deviations of values [row, value].
 
-    `products` [value] and `stack` are working space, the others as in `add_up`.
+    They are deviations from the weighted mean of a row. `products` [value] and `stack` are working
+    space, the others as in `add_up`.
     """
-    weigh(row, weight, products)
-    mean = _add_leaves(products, VALUE, 0.0, leaves, pairs, stack)
-    weigh_deviations(row, weight, mean, products)
-    return _add_leaves(products, VALUE, 0.0, leaves, pairs, stack)
+    for k in range(rows.shape[0]):
+        row = rows[k]
+        for i in range(row.size):
+            products[i] = weight[i] * row[i]
+        mean = _add_leaves(products, VALUE, 0.0, leaves, pairs, stack)
+        for i in range(row.size):
+            deviation = weight[i] * (row[i] - mean)
+            products[i] = deviation * deviation
+        sums[k] = _add_leaves(products, VALUE, 0.0, leaves, pairs, stack)
 
 
 @jit

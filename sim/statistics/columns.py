@@ -8,13 +8,14 @@ with the same draws are evaluated once.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from sim.common.threads import map_in_threads
 from sim.statistics.datasets import last
 
 Array = NDArray[np.float64]
@@ -50,11 +51,17 @@ class Columns(NamedTuple):
         return np.asarray(self.draws[np.unravel_index(position, self.shape)])
 
 
-class Part(NamedTuple):
-    """Some columns of a variable."""
+Key = tuple[str, int]  # of a column: its variable, and its position there
+Kind = tuple[bool, ...]  # what decides, beside its draws, which statistics a column has
+Evaluate = Callable[[Array, int, Kind], Statistics]  # of draws, the number of pooled dims, a kind
 
-    name: str
-    positions: list[int]
+
+class Part(NamedTuple):
+    """Some columns of one kind, with draws of the shape `inner` [pooled dims, draw]."""
+
+    columns: list[Key]
+    inner: tuple[int, ...]
+    kind: Kind
 
 
 def pooled_last(values: NDArray[Any], dims: Iterable[str], pool: Sequence[str]) -> Columns:
@@ -72,18 +79,16 @@ def pooled_last(values: NDArray[Any], dims: Iterable[str], pool: Sequence[str]) 
 class DrawnVariables:
     """Variables with draws, and which of their columns are copies of others."""
 
-    def __init__(self, ds: xr.Dataset, kinds: Mapping[str, object], pool: Sequence[str]) -> None:
-        """Find the columns of variables.
-
-        `kinds` maps their names to what decides, beside draws, which statistics they have.
-        """
+    def __init__(self, ds: xr.Dataset, kinds: Mapping[str, Kind], pool: Sequence[str]) -> None:
+        """Find the columns of variables, of these kinds by name; `pool` are the dims to pool."""
+        self.kinds = kinds
         self.columns: dict[str, Columns] = {}
-        self._source: dict[str, list[tuple[str, int]]] = {}  # of each column: itself, or an equal
-        seen: dict[object, list[tuple[str, int]]] = {}
+        self._sources: dict[str, list[Key]] = {}  # of each column: itself, or an equal one
+        seen: dict[object, list[Key]] = {}
         for name, kind in kinds.items():
             dims = [str(dim) for dim in ds.variables[name].dims if dim != "draw"]
             columns = self.columns[name] = pooled_last(last(ds, name), dims, pool)
-            self._source[name] = [
+            self._sources[name] = [
                 self._first_equal(columns.column(k), (name, k), kind, seen)
                 for k in range(math.prod(columns.shape))
             ]
@@ -91,10 +96,10 @@ class DrawnVariables:
     def _first_equal(
         self,
         own: NDArray[Any],
-        key: tuple[str, int],
-        kind: object,
-        seen: dict[object, list[tuple[str, int]]],
-    ) -> tuple[str, int]:
+        key: Key,
+        kind: Kind,
+        seen: dict[object, list[Key]],
+    ) -> Key:
         """The first column with the same draws and kind, or this one, which `seen` then holds."""
         step = max(own.shape[-1] // FINGERPRINT, 1)
         others = seen.setdefault((kind, own.dtype, own.shape, own[..., ::step].tobytes()), [])
@@ -104,55 +109,70 @@ class DrawnVariables:
         others.append(key)
         return key
 
-    def parts(self, name: str) -> list[Part]:
-        """The columns of a variable that are no copies, in parts that fit in the cache.
+    def evaluate(self, evaluate: Evaluate, threads: int | None) -> dict[str, Statistics]:
+        """Statistics of the variables by name, in their shapes, from those of parts."""
 
-        One part, and without columns, where the variable has none.
-        """
-        own = [k for k, source in enumerate(self._source[name]) if source == (name, k)]
-        columns = self.columns[name]
-        draws = math.prod(columns.draws.shape[len(columns.shape) :])
-        size = max(PART_BYTES // (8 * max(draws, 1)), 1)
-        begins = range(0, len(own) or not self._source[name], size)
-        return [Part(name, own[k : k + size]) for k in begins]
+        def statistics_of(part: Part) -> Statistics:
+            return evaluate(self._draws(part), len(part.inner) - 1, part.kind)
 
-    def draws(self, part: Part) -> Array:
+        parts = self._parts()
+        results = map_in_threads(statistics_of, parts, threads)
+        columns = {
+            key: (statistics, k)
+            for part, statistics in zip(parts, results, strict=True)
+            for k, key in enumerate(part.columns)
+        }
+        joined: dict[str, Statistics] = {}
+        for name, sources in self._sources.items():
+            if sources:
+                joined[name] = self._join(name, [columns[key] for key in sources])
+            else:  # a dim without labels
+                draws, pooled = self.columns[name].draws, self.columns[name].pooled
+                joined[name] = evaluate(draws.astype(np.float64), pooled, self.kinds[name])
+        return joined
+
+    def _parts(self) -> list[Part]:
+        """The columns that are no copies, in parts that fit in the cache."""
+        alike: dict[tuple[Kind, tuple[int, ...]], list[Key]] = {}
+        for name, sources in self._sources.items():
+            columns = self.columns[name]
+            inner = columns.draws.shape[len(columns.shape) :]
+            own = [(name, k) for k, source in enumerate(sources) if source == (name, k)]
+            alike.setdefault((self.kinds[name], inner), []).extend(own)
+        parts = []
+        for (kind, inner), keys in alike.items():
+            size = max(PART_BYTES // (8 * math.prod(inner)), 1)
+            parts += [Part(keys[k : k + size], inner, kind) for k in range(0, len(keys), size)]
+        return parts
+
+    def _draws(self, part: Part) -> Array:
         """Draws [column, pooled dims, draw] of a part, in one order in memory.
 
         So sums do not depend on the source of the draws.
         """
-        columns = self.columns[part.name]
-        draws = np.empty((len(part.positions), *columns.draws.shape[len(columns.shape) :]))
-        for row, position in zip(draws, part.positions, strict=True):
-            row[...] = columns.column(position)
+        draws = np.empty((len(part.columns), *part.inner))
+        for row, (name, position) in zip(draws, part.columns, strict=True):
+            row[...] = self.columns[name].column(position)
         return draws
 
-    def join(self, name: str, statistics: Sequence[tuple[Part, Statistics]]) -> Statistics:
-        """Statistics of a variable, in its shape, from those of the parts of all variables."""
-        where = {
-            (part.name, position): (values, k)
-            for part, values in statistics
-            for k, position in enumerate(part.positions)
-        }
-        sources = [where[source] for source in self._source[name]]
+    def _join(self, name: str, sources: list[tuple[Statistics, int]]) -> Statistics:
+        """Statistics of a variable, in its shape, from those of its columns.
+
+        `sources` [column] are statistics [..., column], and the column that is meant.
+        """
         shape = self.columns[name].shape
-        template = next((values for values, _ in sources), None) or next(
-            values for part, values in statistics if part.name == name
-        )
 
         def gather(statistic: str, field: int) -> Any:
             """One array of a statistic [..., dims that remain]."""
-            joined: Any = template[statistic][field]
-            if joined is None:
+            arrays: list[Any] = [(values[statistic][field], k) for values, k in sources]
+            if arrays[0][0] is None:
                 return None
-            if sources:
-                columns: list[Any] = [(values[statistic][field], k) for values, k in sources]
-                joined = np.stack([array[..., k] for array, k in columns], axis=-1)
+            joined = np.stack([array[..., k] for array, k in arrays], axis=-1)
             return joined.reshape((*joined.shape[:-1], *shape))
 
         return {
             statistic: Estimate(*(gather(statistic, field) for field in range(3)))
-            for statistic in template
+            for statistic in sources[0][0]
         }
 
 

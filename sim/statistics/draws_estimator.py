@@ -38,10 +38,14 @@ class DrawsEstimator:
         flat = flattened(self.draws, self.pooled)
         n = flat.shape[-1]
         quantiles, tails, _ = self.levels
-        ranges = ranges_needed(n, self.replicates.draws, quantiles, tails)
         ends = [worst_draws(n), *(tail_size(n, level) for level in tails)]
-        ranges += [(n // 2, n // 2 + 1), (0, max(ends)), (n - max(ends), n)]
-        return OrderStatistics(flat, ranges)
+        return OrderStatistics(
+            flat,
+            [
+                *ranges_needed(n, self.replicates.draws, tuple(quantiles), tuple(tails)),
+                (n // 2, n // 2 + 1), (0, max(ends)), (n - max(ends), n),
+            ],
+        )  # fmt: skip
 
     def mean_with_error(self) -> Pair:
         """Mean [...] and its standard error."""

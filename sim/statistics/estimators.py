@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from sim.statistics.datasets import share
 from sim.statistics.order_statistics import OrderStatistics, Range
-from sim.statistics.replicates import RANDOM, Replicates, standard_error
+from sim.statistics.replicates import RANDOM, Replicates, pool_dims, standard_error
 from sim.statistics.sums import AT_MOST, EXCESS, SHORTFALL, SQUARE, VALUE, sum_terms
 
 Array = NDArray[np.float64]
@@ -26,11 +27,6 @@ ROUNDING = 1e-9  # 0.07 of 100 draws are 7, and 7.000000000000001 in floats
 # Standard deviations of a share to either side over which the slope of quantiles is taken: with few
 # it is noisy, with many it is that of another part of the distribution.
 LEAST_REACH, MOST_REACH = 2.0, 4.0
-
-
-def _pool(by_replicate: Array, pooled: int) -> Array:
-    """Mean over the last `pooled` dims before `replicate`."""
-    return np.asarray(by_replicate.mean(axis=tuple(range(-1 - pooled, -1))))
 
 
 def flattened(values: NDArray[Any], pooled: int = 0) -> NDArray[Any]:
@@ -79,17 +75,14 @@ def _quantiles(ordered: Ordered, levels: Sequence[float]) -> Array:
     Infinite draws stay infinite.
     """
     n = ordered.shape[-1]
-    quantiles = []
-    for level in levels:
-        position = level * (n - 1)
-        low = math.floor(position)
-        weight = position - low
-        below, above = ordered[..., low], ordered[..., min(low + 1, n - 1)]
-        with np.errstate(invalid="ignore"):
-            between = below + weight * (above - below)
-        exact = (below == above) | np.isneginf(below)
-        quantiles.append(np.where(exact, below, between) if weight else below)
-    return np.stack(quantiles)
+    position = np.array(levels) * (n - 1)
+    low = np.floor(position).astype(np.int64)
+    weight = position - low
+    below, above = ordered[..., low], ordered[..., np.minimum(low + 1, n - 1)]
+    with np.errstate(invalid="ignore"):
+        between = below + weight * (above - below)
+    exact = (below == above) | np.isneginf(below) | (weight == 0.0)
+    return np.moveaxis(np.where(exact, below, between), -1, 0)
 
 
 def tail_range(n: int, level: float) -> Range:
@@ -105,8 +98,9 @@ def _tail_means(ordered: Ordered, levels: Sequence[float]) -> Array:
     return np.stack([ordered[..., begin:end].mean(axis=-1) for begin, end in ranges])
 
 
+@lru_cache(maxsize=16)
 def ranges_needed(
-    n: int, draws: int, quantiles: Sequence[float], tails: Sequence[float]
+    n: int, draws: int, quantiles: tuple[float, ...], tails: tuple[float, ...]
 ) -> list[Range]:
     """The ranks of `n` values of `draws` draws that quantiles and tail means are taken from."""
     ranges = [tail_range(n, level) for level in tails]
@@ -129,43 +123,47 @@ def quantiles_with_error(
     """Quantiles [level, ...] of draws [..., draw] and their standard errors.
 
     `ordered` [..., value] are the same draws, flattened over the pooled dims and sorted.
+
+    The error is that of the share of draws up to the quantile, times the slope of the quantiles;
+    half the rise of the quantiles over one sd of a share where that is infinite. 0 within an atom.
+    NaN where less than one draw is expected beyond the quantile.
     """
-    quantiles = _quantiles(ordered, levels)
-    errors = [
-        _quantile_error(ordered, values, replicates, level, quantile, pooled)
-        for level, quantile in zip(levels, quantiles, strict=True)
-    ]
-    return quantiles, np.stack(errors)
-
-
-def _quantile_error(
-    ordered: Ordered,
-    values: Array,
-    replicates: Replicates,
-    level: float,
-    quantile: Array,
-    pooled: int,
-) -> Array:
-    """Standard error of a quantile [...] of draws [..., draw].
-
-    It is the error of the share of draws up to the quantile, times the slope of the quantiles; half
-    the rise of the quantiles over one sd of a share where that is infinite. 0 within an atom. NaN
-    where less than one draw is expected beyond the quantile.
-    """
-    draws = replicates.draws
-    beyond = draws * min(level, 1 - level)
-    if not replicates.enough or beyond < 1:  # nothing is known beyond the outer draws
-        return np.full(quantile.shape, math.nan)
-    spread, reach = _reaches(draws, level)
-    below = standard_error(replicates.means_of_term(values, AT_MOST, quantile, pooled), replicates)
+    n = replicates.draws
+    beyond = [n * min(level, 1 - level) for level in levels]
+    # Nothing is known beyond the outer draws.
+    known = [k for k, draws in enumerate(beyond) if replicates.enough and draws >= 1]
+    steep, near = ([_span(levels[k], _reaches(n, levels[k])[one]) for k in known] for one in (1, 0))
+    bounds = [bound for span in (*steep, *near) for bound in span]
+    quantiles = _quantiles(ordered, [*levels, *bounds])
+    quantiles, ends = quantiles[: len(levels)], quantiles[len(levels) :]
+    errors = np.full(quantiles.shape, math.nan)
+    if not known:
+        return quantiles, errors
+    shares = [replicates.means_of_term(values, AT_MOST, quantiles[k], pooled) for k in known]
+    below = standard_error(np.stack(shares), replicates)
+    ones = (1,) * (quantiles.ndim - 1)
     # All replicates may agree on a share (one stratified input, a level at the edge of a stratum);
     # the quantile still lies anywhere between two draws.
-    below = np.sqrt((below**2 + 0.5 / draws**2) * (1 + 1 / beyond**2))
-    rise, run = _rise(ordered, level, reach)
+    few = np.array([1 + 1 / beyond[k] ** 2 for k in known]).reshape(-1, *ones)
+    below = np.sqrt((below**2 + 0.5 / n**2) * few)
+    runs = np.array([last - first for first, last in steep]).reshape(-1, *ones)
     with np.errstate(over="ignore", invalid="ignore"):
-        error = below * rise / run
+        rises = np.where(ends[::2] == ends[1::2], 0.0, ends[1::2] - ends[::2])
+        error = below * rises[: len(known)] / runs
     # Where the slope is infinite, only the nearest order statistics bound the quantile.
-    return np.where(np.isfinite(error), error, _rise(ordered, level, spread)[0] / 2)
+    errors[known] = np.where(np.isfinite(error), error, rises[len(known) :] / 2)
+    return quantiles, errors
+
+
+def quantile_influence(values: Array, level: float) -> Array:
+    """First-order shift [draw] of a quantile by each draw, but for a constant.
+
+    The mean of these over draws moves with the quantile: its standard error is that of the
+    quantile.
+    """
+    ordered = OrderStatistics(values, ranges_needed(values.size, values.size, (level,), ()))
+    rise, run = _rise(ordered, level, _reaches(values.size, level)[1])
+    return np.asarray((values > _quantiles(ordered, [level])[0]) * (rise / run))
 
 
 def _reaches(draws: int, level: float) -> tuple[float, float]:
@@ -177,17 +175,6 @@ def _reaches(draws: int, level: float) -> tuple[float, float]:
 def _span(level: float, reach: float) -> tuple[float, float]:
     """The levels `level` ± `reach`, from 0 to 1."""
     return max(level - reach, 0.0), min(level + reach, 1.0)
-
-
-def quantile_influence(values: Array, level: float) -> Array:
-    """First-order shift [draw] of a quantile by each draw, but for a constant.
-
-    The mean of these over draws moves with the quantile: its standard error is that of the
-    quantile.
-    """
-    ordered = OrderStatistics(values, ranges_needed(values.size, values.size, [level], ()))
-    rise, run = _rise(ordered, level, _reaches(values.size, level)[1])
-    return np.asarray((values > _quantiles(ordered, [level])[0]) * (rise / run))
 
 
 def _rise(ordered: Ordered, level: float, reach: float) -> tuple[Array, float]:
@@ -210,19 +197,18 @@ def tail_means_with_error(
     `ordered` [..., value] are the same draws, sorted. To first order a tail mean moves with the
     mean excess over the quantile where the tail begins, and not with the quantile itself.
     """
-    errors = []
-    for level, quantile in zip(levels, _quantiles(ordered, levels), strict=True):
-        in_tail = replicates.draws * min(level, 1 - level)
-        if in_tail < 1:
-            errors.append(np.full(quantile.shape, math.nan))
-            continue
-        with np.errstate(invalid="ignore", over="ignore"):
+    quantiles = _quantiles(ordered, levels)
+    errors = np.full(quantiles.shape, math.nan)
+    in_tail = [replicates.draws * min(level, 1 - level) for level in levels]
+    for k, level in enumerate(levels):
+        if in_tail[k] >= 1:
             term = SHORTFALL if level <= 0.5 else EXCESS
-            mean = replicates.means_of_term(values, term, quantile, pooled)
-            mean = mean / min(level, 1 - level)
-        errors.append(standard_error(mean, replicates) * tail_factor(in_tail))
+            with np.errstate(invalid="ignore", over="ignore"):
+                excess = replicates.means_of_term(values, term, quantiles[k], pooled)
+                excess = excess / min(level, 1 - level)
+            errors[k] = standard_error(excess, replicates) * tail_factor(in_tail[k])
     with np.errstate(invalid="ignore"):
-        return _tail_means(ordered, levels), np.stack(errors)
+        return _tail_means(ordered, levels), errors
 
 
 def slope_reach(beyond: float) -> float:
@@ -253,7 +239,7 @@ def probability_with_error(
         return value, _wilson(_binomial(value, known * replicates.draws), known * replicates.draws)
     with np.errstate(invalid="ignore", divide="ignore"):
         events, valid_share = (
-            _pool(replicates.means(flags), pooled) for flags in (happens & valid, valid)
+            pool_dims(replicates.means(flags), pooled) for flags in (happens & valid, valid)
         )
         error = _share_error(events, valid_share, value, known, replicates)
         return value, _wilson(error, known * replicates.draws)

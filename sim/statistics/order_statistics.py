@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,33 +38,36 @@ class OrderStatistics:
         if count < FEWEST or sum(end - begin for begin, end in self.ranges) > MOST_SORTED * count:
             self.ranges = [(0, count)]
         self.shape = values.shape
-        self._starts: list[int] = np.cumsum(
-            [0, *(end - begin for begin, end in self.ranges)]
-        ).tolist()
+        self._begins = np.array([begin for begin, _ in self.ranges], np.int64)
+        self._starts = np.cumsum([0, *(end - begin for begin, end in self.ranges)])
         known = np.empty((math.prod(values.shape[:-1]), self._starts[-1]))
         _sort_ranges(values.reshape(-1, count), self.ranges, known)
         self._known = known.reshape(*values.shape[:-1], -1)
 
-    def __getitem__(self, key: tuple[object, int | slice]) -> Array:
-        """Draws by rank, as of a sorted array.
+    def __getitem__(self, key: tuple[Any, Any]) -> Array:
+        """Draws by rank, as of a sorted array: a rank, an array of ranks, or a slice.
 
         Raises:
             IndexError: For ranks that are not known.
         """
-        chosen, count = key[1], self.shape[-1]
-        if not isinstance(chosen, slice):
-            first = self._position(chosen % count, 1)
-            return np.asarray(self._known[..., first])
-        begin, end, _ = chosen.indices(count)
-        first = self._position(begin, end - begin)
-        return self._known[..., first : first + end - begin]
+        ranks = key[1]
+        if isinstance(ranks, slice):
+            begin, end, _ = ranks.indices(self.shape[-1])
+            if begin >= end:
+                return self._known[..., :0]
+            first, last = self._positions(np.array([begin, end - 1])).tolist()
+            if last - first != end - 1 - begin:
+                raise IndexError(f"ranks {begin} to {end - 1} are not all known")
+            return self._known[..., first : first + end - begin]
+        return np.asarray(self._known[..., self._positions(np.asarray(ranks) % self.shape[-1])])
 
-    def _position(self, rank: int, size: int) -> int:
-        """Where the draws of `size` ranks from one on begin in memory."""
-        for (begin, end), start in zip(self.ranges, self._starts, strict=False):
-            if begin <= rank and rank + size <= end:
-                return start + rank - begin
-        raise IndexError(f"ranks {rank} to {rank + size - 1} are not known")
+    def _positions(self, ranks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where the draws of these ranks stand in memory."""
+        which = np.searchsorted(self._begins, ranks, "right") - 1
+        positions = np.asarray(self._starts[which] + ranks - self._begins[which])
+        if (which < 0).any() or (positions >= self._starts[which + 1]).any():
+            raise IndexError("not all of these ranks are known")
+        return positions
 
 
 def _merge(ranges: Iterable[Range], gap: int) -> list[Range]:
@@ -80,63 +84,63 @@ def _merge(ranges: Iterable[Range], gap: int) -> list[Range]:
 def _sort_ranges(rows: Array, ranges: Sequence[Range], known: Array) -> None:
     """Write the draws of rows [row, draw] with the ranks of ranges, in order, to `known`."""
     count = rows.shape[1]
-    taken, inside = np.empty(count), np.empty(TILE, np.int64)
+    brackets = None if ranges == [(0, count)] else _Brackets(count, ranges)
     for row, own in zip(rows, known, strict=True):
-        row = np.ascontiguousarray(row, dtype=np.float64)
-        if ranges == [(0, count)] or not _sort_by_sample(row, ranges, own, taken, inside):
-            ordered = np.sort(row)
+        draws = np.ascontiguousarray(row, dtype=np.float64)
+        if brackets is None or not brackets.sort(draws, own):
+            ordered = np.sort(draws)
             np.concatenate([ordered[begin:end] for begin, end in ranges], out=own)
             if math.isnan(ordered[-1]):
                 own[:] = math.nan
 
 
-def _sort_by_sample(
-    row: Array, ranges: Sequence[Range], known: Array, taken: Array, inside: NDArray[np.int64]
-) -> bool:
-    """Write the draws with the ranks of ranges; False where a sample does not tell them.
+class _Brackets:
+    """Bounds around the draws of ranges, by a sample of the draws."""
 
-    `taken` [draw] and `inside` [1,024] are working space.
-    """
-    count = row.size
-    sample = np.sort(row[:: _sampling_step(count)])
-    bounds = _bounds(sample, ranges, count)
-    below = np.empty(len(bounds[0]) + 1, np.int64)
-    ordered = taken[: take_between(row, *bounds, below, taken, inside)]
-    if below[-1]:
-        known[:] = math.nan
-        return True
-    ordered.sort()
-    first = np.searchsorted(ordered, bounds[0])
-    last = np.searchsorted(ordered, bounds[1], "right")
-    start = 0
-    for (begin, end), low, high, smaller in zip(
-        ranges, first.tolist(), last.tolist(), below.tolist(), strict=False
-    ):
-        if begin < smaller or end - smaller > high - low:
-            return False
-        known[start : start + end - begin] = ordered[low + begin - smaller : low + end - smaller]
-        start += end - begin
-    return True
+    def __init__(self, count: int, ranges: Sequence[Range]) -> None:
+        """Choose the sample, and which draws of it are bounds.
 
+        A larger sample takes longer to sort, and leaves fewer draws to be sorted. Its step is odd,
+        for draws that come in turn.
+        """
+        self.ranges = ranges
+        self.step = int(count / (6 * count) ** (2 / 3)) | 1
+        size = -(-count // self.step)
+        begins, ends = np.array(ranges, np.float64).T
 
-def _sampling_step(count: int) -> int:
-    """Every how many draws one is in the sample; odd, for draws that come in turn.
-
-    A larger sample takes longer to sort, and leaves fewer draws to be sorted.
-    """
-    return int(count / (6 * count) ** (2 / 3)) | 1
-
-
-def _bounds(sample: Array, ranges: Sequence[Range], count: int) -> tuple[Array, Array]:
-    """The lower and upper bounds [range] of the draws of ranges, by a sorted sample."""
-    size = sample.size
-    low, high = np.full((2, len(ranges)), math.inf)
-    low[:] = -math.inf
-    for k, (begin, end) in enumerate(ranges):
-        for rank, side, bound in ((begin, -1, low), (end, 1, high)):
+        def position(rank: Array, side: int) -> NDArray[np.int64]:
+            """The position in the sample of a bound beyond draws with these ranks [range]."""
             level = rank / count
-            reach = REACH * math.sqrt(level * (1 - level) * size) + 1
-            position = math.floor(level * size + side * reach)
-            if 0 <= position < size:
-                bound[k] = sample[position]
-    return low, high
+            reach = REACH * np.sqrt(level * (1 - level) * size) + 1
+            return np.asarray(np.floor(level * size + side * reach), np.int64)
+
+        # A draw of -inf stands before the sample, and one of inf behind it.
+        self.low = np.maximum(position(begins, -1) + 1, 0)
+        self.high = np.minimum(position(ends, 1) + 1, size + 1)
+        self.sample = np.full(size + 2, math.inf)
+        self.sample[0] = -math.inf
+        self.below = np.empty(len(ranges) + 1, np.int64)
+        self.taken, self.inside = np.empty(count), np.empty(TILE, np.int64)
+
+    def sort(self, row: Array, known: Array) -> bool:
+        """Write the draws [draw] with the ranks of the ranges; False if the sample misled."""
+        self.sample[1:-1] = row[:: self.step]
+        self.sample[1:-1].sort()
+        low, high = self.sample[self.low], self.sample[self.high]
+        size = take_between(row, low, high, self.below, self.taken, self.inside)
+        ordered = self.taken[:size]
+        *below, unknown = self.below.tolist()
+        if unknown:
+            known[:] = math.nan
+            return True
+        ordered.sort()
+        first = np.searchsorted(ordered, low).tolist()
+        last = np.searchsorted(ordered, high, "right").tolist()
+        start = 0
+        for k, (begin, end) in enumerate(self.ranges):
+            if begin < below[k] or end - below[k] > last[k] - first[k]:
+                return False
+            shift = first[k] - below[k]
+            known[start : start + end - begin] = ordered[begin + shift : end + shift]
+            start += end - begin
+        return True

@@ -21,7 +21,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sim.model.blocks import BLOCK, REPLICATES
-from sim.statistics.sums import form_term, sum_squared_deviations, sum_terms_by_block
+from sim.statistics.sums import (
+    VALUE,
+    count_by_block,
+    form_term,
+    sum_squared_deviations,
+    sum_terms_by_block,
+)
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -78,19 +84,15 @@ class Replicates:
             return np.asarray(
                 np.add.reduceat(sorted_values, starts, axis=-1, dtype=float) / self.count
             )
-        size = values.shape[-1] // count if self.sampler == SOBOL else BLOCK
-        full = values.shape[-1] // size * size
-        if self.sampler == SOBOL:
-            full = size * count
-            total = values[..., :full].reshape(*values.shape[:-1], size, count)
-            sums = total.sum(axis=-2, dtype=float)
-            sums[..., : values.shape[-1] - full] += values[..., full:]
-        else:
-            blocks = values[..., :full].reshape(*values.shape[:-1], full // size, size)
-            sums = blocks.sum(axis=-1, dtype=float)
-            if full < values.shape[-1]:
-                last = values[..., full:].sum(axis=-1, dtype=float)
-                sums = np.concatenate([sums, last[..., None]], axis=-1)
+        if self.sampler != SOBOL:
+            flags = values.dtype == bool
+            sums = count_by_block(values) if flags else sum_terms_by_block(values, VALUE)
+            return np.asarray(sums / self.count)
+        size = values.shape[-1] // count
+        full = size * count
+        total = values[..., :full].reshape(*values.shape[:-1], size, count)
+        sums = total.sum(axis=-2, dtype=float)
+        sums[..., : values.shape[-1] - full] += values[..., full:]
         return np.asarray(sums / self.count)
 
     def means_of_term(self, values: Array, term: int, numbers: Array | float, pooled: int) -> Array:
@@ -104,7 +106,14 @@ class Replicates:
             means = sum_terms_by_block(values, term, each) / self.count
         else:
             means = self.means(form_term(values, term, each[..., None]))
-        return np.asarray(means.mean(axis=tuple(range(-1 - pooled, -1))))
+        return pool_dims(means, pooled)
+
+
+def pool_dims(by_replicate: Array, pooled: int) -> Array:
+    """Mean [..., replicate] over the last `pooled` dims before `replicate`."""
+    if not pooled:
+        return by_replicate
+    return np.asarray(by_replicate.mean(axis=tuple(range(-1 - pooled, -1))))
 
 
 def replicated(draws: int, sampler: str) -> Replicates:

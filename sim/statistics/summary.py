@@ -17,7 +17,7 @@ from sim.common.text import nearest
 from sim.common.threads import map_in_threads
 from sim.model.catalogue import OUTPUTS
 from sim.statistics import estimators, scenarios
-from sim.statistics.columns import DrawnVariables, Part, Statistics
+from sim.statistics.columns import DrawnVariables, Kind
 from sim.statistics.datasets import (
     BIN_COUNT,
     PRECISION,
@@ -124,7 +124,7 @@ def _variables(
     """
     replicates = replicates_of(ds)
     probabilities = available_probabilities(ds)
-    drawn: dict[str, tuple[bool, bool, bool]] = {}
+    drawn: dict[str, Kind] = {}
     others: dict[str, Callable[[], Iterable[tuple[str, Any]]]] = {}
     chosen = _default_names(ds) if names is None else names
     for name in chosen:
@@ -141,21 +141,15 @@ def _variables(
         if names is None or name in names:
             others[name] = partial(statistics_of_probability, ds, name, replicates, dims)
     columns = DrawnVariables(ds, drawn, dims)
-    parts = [part for name in drawn for part in columns.parts(name)]
-
-    def evaluate(part: Part) -> Statistics:
-        """Statistics of the columns of a part."""
-        pooled = columns.columns[part.name].pooled
-        return statistics_of_draws(
-            columns.draws(part), replicates, pooled, levels, drawn[part.name]
+    evaluate = partial(statistics_of_draws, replicates=replicates, levels=levels)
+    listed = dict(
+        zip(
+            others, map_in_threads(lambda task: list(task()), others.values(), threads), strict=True
         )
-
-    of_parts = list(zip(parts, map_in_threads(evaluate, parts, threads), strict=True))
-    listed = {name: list(task()) for name, task in others.items()}
-    for name in drawn:
-        own_dims = columns.columns[name].dims
-        joined = columns.join(name, of_parts)
-        listed[name] = list(variables_of(name, own_dims, joined, levels, ds.variables[name].attrs))
+    )
+    for name, statistics in columns.evaluate(evaluate, threads).items():
+        own_dims, attrs = columns.columns[name].dims, ds.variables[name].attrs
+        listed[name] = list(variables_of(name, own_dims, statistics, levels, attrs))
     order = dict.fromkeys([*chosen, *probabilities])
     return dict(itertools.chain.from_iterable(listed[name] for name in order if name in listed))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sim.model.catalogue import OUTPUTS, probability_dims
 from sim.model.outputs import PROBABILITIES
 from sim.statistics import estimators
-from sim.statistics.columns import Estimate, Statistics, pooled_last
+from sim.statistics.columns import Estimate, Kind, Statistics, pooled_last
 from sim.statistics.datasets import (
     HAPPENS,
     REPLICATE_M2,
@@ -82,7 +82,7 @@ def _statistic(
         )
 
 
-def kind_of(ds: xr.Dataset, name: str) -> tuple[bool, bool, bool]:
+def kind_of(ds: xr.Dataset, name: str) -> Kind:
     """What decides which statistics a variable has.
 
     Whether it is Boolean, whether it is an unbounded ratio, and whether it may be infinite then.
@@ -95,11 +95,7 @@ def kind_of(ds: xr.Dataset, name: str) -> tuple[bool, bool, bool]:
 
 
 def statistics_of_draws(
-    draws: Array,
-    replicates: Replicates,
-    pooled: int,
-    levels: Levels,
-    kind: tuple[bool, bool, bool],
+    draws: Array, pooled: int, kind: Kind, replicates: Replicates, levels: Levels
 ) -> Statistics:
     """Statistics [..., column] of draws [column, pooled dims, draw], see `variables_of`."""
     flag, unbounded, _ = kind
@@ -139,7 +135,7 @@ def statistics_of_histogram(
 
 
 def _order_statistics(
-    estimator: DrawsEstimator | HistogramEstimator, levels: Levels, kind: tuple[bool, bool, bool]
+    estimator: DrawsEstimator | HistogramEstimator, levels: Levels, kind: Kind
 ) -> Statistics:
     """Probabilities, quantiles and tail means; none but P(finite) of a Boolean.
 

@@ -35,32 +35,43 @@ STACK = 64  # sums of halves that wait for the other half, at most
 
 def sum_terms(values: Array, term: int, numbers: Array | float = 0.0) -> Array:
     """Sums [...] of a term of draws [..., draw] and numbers [...]."""
-    rows, each = _rows(values, numbers)
-    leaves, pairs = _pairwise_tree(rows.shape[1])
-    stack = np.empty(STACK)
-    sums = [
-        add_up(row, term, number, leaves, pairs, stack)
-        for row, number in zip(rows, each, strict=True)
-    ]
-    return np.array(sums).reshape(values.shape[:-1])
+    rows, sums = _rows(values), np.empty(values.shape[:-1])
+    tree = _pairwise_tree(rows.shape[1])
+    add_up(rows, term, _for_each(numbers, sums.shape), *tree, np.empty(STACK), sums.reshape(-1))
+    return sums
 
 
 def sum_terms_by_block(values: Array, term: int, numbers: Array | float = 0.0) -> Array:
     """Sums [..., block] of a term of draws [..., draw] and numbers [...], in blocks of 32."""
-    rows, each = _rows(values, numbers)
+    rows, shape = _rows(values), values.shape[:-1]
     sums = np.empty((len(rows), -(-rows.shape[1] // BLOCK)))
-    for row, number, own in zip(rows, each, sums, strict=True):
-        sum_by_block(row, term, number, own)
-    return sums.reshape(*values.shape[:-1], -1)
+    sum_by_block(rows, term, _for_each(numbers, shape), sums)
+    return sums.reshape(*shape, -1)
+
+
+def count_by_block(flags: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """How many of each 32 flags [..., draw] are True [..., block]; the last block may have less.
+
+    Eight flags are added at a time, as the bytes of a word: four words make a block.
+    """
+    *shape, draws = flags.shape
+    blocks = -(-draws // BLOCK)
+    if draws < blocks * BLOCK:
+        padded = np.zeros((*shape, blocks * BLOCK), bool)
+        padded[..., :draws] = flags
+        flags = padded
+    words = np.ascontiguousarray(flags).view(np.uint64).reshape(*shape, blocks, 4)
+    by_byte = words[..., 0] + words[..., 1] + words[..., 2] + words[..., 3]
+    return np.asarray((by_byte * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
 def sum_squared_deviations(values: Array, weight: Array) -> Array:
     """Sums [...] of squared weighted deviations of values [..., value] from their weighted mean."""
-    rows, _ = _rows(values, 0.0)
-    leaves, pairs = _pairwise_tree(rows.shape[1])
-    stack, products = np.empty(STACK), np.empty(rows.shape[1])
-    sums = [add_squared_deviations(row, weight, leaves, pairs, stack, products) for row in rows]
-    return np.array(sums).reshape(values.shape[:-1])
+    rows, sums = _rows(values), np.empty(values.shape[:-1])
+    tree = _pairwise_tree(rows.shape[1])
+    space = np.empty(STACK), np.empty(rows.shape[1])
+    add_squared_deviations(rows, weight, *tree, *space, sums.reshape(-1))
+    return sums
 
 
 def form_term(values: Array, term: int, number: Any) -> NDArray[Any]:
@@ -77,10 +88,16 @@ def form_term(values: Array, term: int, number: Any) -> NDArray[Any]:
     return np.asarray(np.maximum(apart if term == EXCESS else -apart, 0.0))
 
 
-def _rows(values: Array, numbers: Array | float) -> tuple[Array, list[float]]:
-    """Draws as rows [row, draw] that are contiguous in memory, and a number for each."""
-    rows = np.ascontiguousarray(values, dtype=np.float64).reshape(-1, values.shape[-1])
-    return rows, np.broadcast_to(numbers, values.shape[:-1]).ravel().tolist()
+def _rows(values: Array) -> Array:
+    """Draws as rows [row, draw] that are contiguous in memory."""
+    return np.ascontiguousarray(values, dtype=np.float64).reshape(-1, values.shape[-1])
+
+
+def _for_each(numbers: Array | float, shape: tuple[int, ...]) -> Array:
+    """A number for each row, of numbers in this shape or one for all."""
+    each = np.empty(shape)
+    each[...] = numbers
+    return each.reshape(-1)
 
 
 @lru_cache(maxsize=64)
