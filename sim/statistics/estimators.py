@@ -231,15 +231,19 @@ def probability_with_error(
 
     `happens` and `valid` are Boolean [..., draw].
     """
-    value = share(flattened(happens, pooled), flattened(valid, pooled))
+    if valid.all():
+        known, counted = np.ones(happens.shape[: happens.ndim - 1 - pooled]), happens
+    else:
+        known, counted = valid.mean(axis=tuple(range(-1 - pooled, 0))), happens & valid
+    value = share(flattened(counted, pooled), flattened(valid, pooled))
     if not replicates.enough:
         return value, np.full(value.shape, math.nan)
-    known = valid.mean(axis=tuple(range(-1 - pooled, 0)))
     if replicates.sampler == RANDOM and not pooled:
         return value, _wilson(_binomial(value, known * replicates.draws), known * replicates.draws)
     with np.errstate(invalid="ignore", divide="ignore"):
-        events, valid_share = (
-            pool_dims(replicates.means(flags), pooled) for flags in (happens & valid, valid)
+        events = pool_dims(replicates.means(counted), pooled)
+        valid_share = (
+            np.ones(()) if counted is happens else pool_dims(replicates.means(valid), pooled)
         )
         error = _share_error(events, valid_share, value, known, replicates)
         return value, _wilson(error, known * replicates.draws)

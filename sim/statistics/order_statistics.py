@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 Range = tuple[int, int]  # ranks from the first to before the last
 FEWEST = 4_096  # draws, below which all are sorted
 MOST_SORTED = 0.5  # of the draws, above which all are sorted
+NEAR = 64  # as a share of the draws, between ranges: nearer ones are one
 REACH = 4.0  # standard deviations of a share, within which a sample is trusted
 
 
@@ -34,7 +35,7 @@ class OrderStatistics:
     def __init__(self, values: Array, ranges: Iterable[Range]) -> None:
         """Order the draws `values` [..., draw] in ranges of ranks."""
         count = values.shape[-1]
-        self.ranges = _merge(ranges, 0)
+        self.ranges = _merge(ranges, count // NEAR)
         if count < FEWEST or sum(end - begin for begin, end in self.ranges) > MOST_SORTED * count:
             self.ranges = [(0, count)]
         self.shape = values.shape
