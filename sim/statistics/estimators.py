@@ -31,7 +31,8 @@ LEAST_REACH, MOST_REACH = 2.0, 4.0
 
 def flattened(values: NDArray[Any], pooled: int = 0) -> NDArray[Any]:
     """Draws [..., draw] with the last `pooled` dims merged into `draw`."""
-    return values.reshape(*values.shape[: values.ndim - 1 - pooled], -1)
+    lead = values.ndim - 1 - pooled
+    return values.reshape(*values.shape[:lead], math.prod(values.shape[lead:]))
 
 
 def mean_with_error(values: Array, replicates: Replicates, pooled: int = 0) -> tuple[Array, Array]:
@@ -102,10 +103,13 @@ def _tail_means(ordered: Ordered, levels: Sequence[float]) -> Array:
 def ranges_needed(
     n: int, draws: int, quantiles: tuple[float, ...], tails: tuple[float, ...]
 ) -> list[Range]:
-    """The ranks of `n` values of `draws` draws that quantiles and tail means are taken from."""
+    """The ranks of `n` values of `draws` draws that quantiles and tail means are taken from.
+
+    Of both, with the errors of the quantiles at which tails begin.
+    """
     ranges = [tail_range(n, level) for level in tails]
     levels = [*quantiles, *tails]
-    for level in quantiles:
+    for level in tuple(levels):
         levels += [bound for reach in _reaches(draws, level) for bound in _span(level, reach)]
     for level in levels:
         low = math.floor(level * (n - 1))

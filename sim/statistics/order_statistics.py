@@ -43,7 +43,7 @@ class OrderStatistics:
         self._starts = np.cumsum([0, *(end - begin for begin, end in self.ranges)])
         known = np.empty((math.prod(values.shape[:-1]), self._starts[-1]))
         _sort_ranges(values.reshape(-1, count), self.ranges, known)
-        self._known = known.reshape(*values.shape[:-1], -1)
+        self._known = known.reshape(*values.shape[:-1], known.shape[1])
 
     def __getitem__(self, key: tuple[Any, Any]) -> Array:
         """Draws by rank, as of a sorted array: a rank, an array of ranks, or a slice.

@@ -46,7 +46,7 @@ def sum_terms_by_block(values: Array, term: int, numbers: Array | float = 0.0) -
     rows, shape = _rows(values), values.shape[:-1]
     sums = np.empty((len(rows), -(-rows.shape[1] // BLOCK)))
     sum_by_block(rows, term, _for_each(numbers, shape), sums)
-    return sums.reshape(*shape, -1)
+    return sums.reshape(*shape, sums.shape[1])
 
 
 def count_by_block(flags: NDArray[np.bool_]) -> NDArray[np.uint64]:
