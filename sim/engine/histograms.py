@@ -26,6 +26,7 @@ from sim.kernels.shipped.entries import (
     add_events,
     add_to_bins,
     choose_edges,
+    find_nan,
     lay_out,
     take_finite,
 )
@@ -149,9 +150,10 @@ class HistogramPart:
     highest: Array
 
     def add(self, values: Array, counted: Mask, first: int) -> Array:
-        """Count values [column, draw] of draws from number `first` on.
+        """Count values [row, draw] of draws from number `first` on.
 
-        `first` begins a tile of 1,024 draws. `counted` [draw] is False for draws that are left out.
+        The last rows are the columns of the histograms; events may need others before them. `first`
+        begins a tile of 1,024 draws. `counted` [draw] is False for draws that are left out.
 
         Returns:
             Sums of the values in the bins at the ends [tile, replicate, column, end], to be folded
@@ -159,11 +161,13 @@ class HistogramPart:
         """
         values = np.ascontiguousarray(values)
         tiles = _make_tiles(counted, first, self.sampler)
-        ends = np.zeros((len(values), tiles.held.size, len(ENDS)))
+        ends = np.zeros((len(self.counts), tiles.held.size, len(ENDS)))
         unknown = np.zeros(len(values), np.bool_)
+        others = len(values) - len(self.counts)
+        find_nan(values[:others], unknown[:others])
         add_to_bins(
-            values, tiles, self.grid, self.counts, self.coarse, self.special, self.lowest,
-            self.highest, ends, unknown, np.empty(TILE, np.uint32), np.empty(TILE),
+            values[others:], tiles, self.grid, self.counts, self.coarse, self.special, self.lowest,
+            self.highest, ends, unknown[others:], np.empty(TILE, np.uint32), np.empty(TILE),
         )  # fmt: skip
         order = counting_order(self.events)
         add_events(
@@ -210,11 +214,14 @@ class Histograms:
         sampler: str,
         indicators: IndicatorSet = NO_EVENTS,
         threads: int | None = None,
+        others: int = 0,
     ) -> Histograms:
-        """The histograms of the kept draws [column, draw], which determine the bins.
+        """The histograms of the kept draws [row, draw], which determine the bins.
 
-        `counted` [draw] is False for draws that are left out. `threads` change no bit.
+        `others` are the first rows, which events need and which have no histograms. `counted`
+        [draw] is False for draws that are left out. `threads` change no bit.
         """
+        in_memory, kept = kept, kept[others:]
         edges = np.empty((len(kept), BINS - 1))
         grid = _empty_grid(len(kept), bins_at_ends(int(counted.sum())))
         counts = _empty_counts(len(kept), indicators.events.needed.size)
@@ -225,7 +232,8 @@ class Histograms:
         )
         part = histograms.empty_part()
         tiles = _make_tiles(counted, 0, sampler)
-        unknown = np.zeros(len(kept), np.bool_)
+        unknown = np.zeros(len(in_memory), np.bool_)
+        find_nan(in_memory[:others], unknown[:others])
         ends = np.zeros((len(kept), tiles.held.size, len(ENDS)))
 
         def worker() -> Callable[[int], None]:
@@ -248,7 +256,7 @@ class Histograms:
                 add_to_bins(
                     kept[columns], tiles, columns_grid, part.counts[columns], part.coarse[columns],
                     part.special[columns], histograms.lowest[columns], histograms.highest[columns],
-                    ends[columns], unknown[columns], bins, space,
+                    ends[columns], unknown[others:][columns], bins, space,
                 )  # fmt: skip
 
             return begin_columns
@@ -257,7 +265,7 @@ class Histograms:
         histograms.fold(_by_tile(ends))
         histograms.close_span()  # the kept draws are one
         part.happens, part.valid = count_indicators(
-            kept, counted, sampler, indicators.events, unknown, threads
+            in_memory, counted, sampler, indicators.events, unknown, threads
         )
         histograms.merge(part)
         return histograms

@@ -280,9 +280,11 @@ def evaluate_tiles(
 
 def _begin_histograms(state: SimulationState, threads: int | None) -> None:
     """Make histograms of the kept draws, before later ones."""
+    prepared = state.prepared
+    others = [rows for name, rows in prepared.slices.items() if name not in prepared.kept]
     state.completed.histograms = Histograms.begin(
-        state.values, state.counted, state.prepared.options.sampler,
-        available_indicators(state.prepared), threads,
+        state.values, state.counted, prepared.options.sampler, available_indicators(prepared),
+        threads, sum(rows.stop - rows.start for rows in others),
     )  # fmt: skip
 
 

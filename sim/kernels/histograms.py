@@ -161,6 +161,20 @@ def _is_constant(row: Array) -> bool:
 
 
 @jit
+def find_nan(values: Array, has_nan: NDArray[np.bool_]) -> None:
+    """Set `has_nan` [column] where a value [column, draw] is NaN."""
+    for column in range(values.shape[0]):
+        row = values[column]
+        for begin in range(0, row.size, TILE):
+            found = False
+            for i in range(begin, min(begin + TILE, row.size)):
+                found |= row[i] != row[i]
+            if found:
+                has_nan[column] = True
+                break
+
+
+@jit
 def add_to_bins(
     values: Array,
     tiles: Tiles,

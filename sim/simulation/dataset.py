@@ -141,8 +141,11 @@ def _histograms(state: SimulationState, names: Collection[str]) -> Variables:
     if state.running.histograms is None:
         return {}
     prepared = state.prepared
-    in_memory = [prepared.variables[name] for name in prepared.slices]
-    histograms = histogram_variables.variables(state.running.histograms, in_memory)
+    kept, others = (
+        [prepared.variables[name] for name in prepared.slices if (name in prepared.kept) == is_kept]
+        for is_kept in (True, False)
+    )
+    histograms = histogram_variables.variables(state.running.histograms, kept, others)
     sources = {name: name for name in prepared.kept}
     sources |= {name: probability.of for name, probability in PROBABILITIES.items()}
     chosen = {

@@ -23,11 +23,14 @@ SUFFIXES = (
 )  # fmt: skip
 
 
-def variables(histograms: Histograms, drawn_variables: Sequence[Variable]) -> dict[str, Any]:
+def variables(
+    histograms: Histograms, kept: Sequence[Variable], others: Sequence[Variable] = ()
+) -> dict[str, Any]:
     """Variables of a Dataset with histograms: name -> (dims, values, attributes).
 
-    `drawn_variables` are those that the columns of the histograms belong to, in order. Each has,
-    with its own dims as `...` and its unit where values are meant:
+    `kept` are those that the columns of the histograms belong to, in order; `others` are those of
+    which there are counts of events alone. Each of `kept` has, with its own dims as `...` and its
+    unit where values are meant:
 
     - `<name>_bin_edge` [..., edge]: bin k lies between edges k and k + 1; the first edge is the
       smallest value, the last one the largest,
@@ -43,7 +46,7 @@ def variables(histograms: Histograms, drawn_variables: Sequence[Variable]) -> di
     edges = np.column_stack([histograms.lowest, histograms.edges, histograms.highest])
     data: dict[str, Any] = {}
     first = 0
-    for variable in drawn_variables:
+    for variable in kept:
         columns = slice(first, first + variable.columns.size)
         first = columns.stop
         unit, meaning = variable.declaration.unit, variable.declaration.meaning
@@ -68,7 +71,7 @@ def variables(histograms: Histograms, drawn_variables: Sequence[Variable]) -> di
                 attrs["bins"] = histograms.grid.at_ends
             dims = (*lead, *variable.dims, dim)
             data[f"{variable.name}_{suffix}"] = dims, values.reshape(shape), attrs
-    shapes = {variable.name: variable.columns.shape for variable in drawn_variables}
+    shapes = {variable.name: variable.columns.shape for variable in (*kept, *others)}
     for name, chosen, shape in histograms.indicators.by_name(shapes):
         happens, valid = (
             counts[chosen].reshape(*shape, REPLICATES)

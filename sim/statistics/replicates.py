@@ -21,6 +21,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sim.model.blocks import BLOCK, REPLICATES
+from sim.statistics.sums import (
+    VALUE,
+    count_by_block,
+    form_term,
+    sum_squared_deviations,
+    sum_terms_by_block,
+)
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -77,20 +84,36 @@ class Replicates:
             return np.asarray(
                 np.add.reduceat(sorted_values, starts, axis=-1, dtype=float) / self.count
             )
-        size = values.shape[-1] // count if self.sampler == SOBOL else BLOCK
-        full = values.shape[-1] // size * size
-        if self.sampler == SOBOL:
-            full = size * count
-            total = values[..., :full].reshape(*values.shape[:-1], size, count)
-            sums = total.sum(axis=-2, dtype=float)
-            sums[..., : values.shape[-1] - full] += values[..., full:]
-        else:
-            blocks = values[..., :full].reshape(*values.shape[:-1], full // size, size)
-            sums = blocks.sum(axis=-1, dtype=float)
-            if full < values.shape[-1]:
-                last = values[..., full:].sum(axis=-1, dtype=float)
-                sums = np.concatenate([sums, last[..., None]], axis=-1)
+        if self.sampler != SOBOL:
+            flags = values.dtype == bool
+            sums = count_by_block(values) if flags else sum_terms_by_block(values, VALUE)
+            return np.asarray(sums / self.count)
+        size = values.shape[-1] // count
+        full = size * count
+        total = values[..., :full].reshape(*values.shape[:-1], size, count)
+        sums = total.sum(axis=-2, dtype=float)
+        sums[..., : values.shape[-1] - full] += values[..., full:]
         return np.asarray(sums / self.count)
+
+    def means_of_term(self, values: Array, term: int, numbers: Array | float, pooled: int) -> Array:
+        """Means [..., replicate] of a term (`sim.statistics.sums`) of draws and numbers [...].
+
+        The last `pooled` dims before `draw` are pooled with it.
+        """
+        each = np.reshape(numbers, np.shape(numbers) + (1,) * pooled)
+        in_blocks = self.order is None and self.sampler not in (RANDOM, SOBOL)
+        if in_blocks and len(self.count) == -(-values.shape[-1] // BLOCK):
+            means = sum_terms_by_block(values, term, each) / self.count
+        else:
+            means = self.means(form_term(values, term, each[..., None]))
+        return pool_dims(means, pooled)
+
+
+def pool_dims(by_replicate: Array, pooled: int) -> Array:
+    """Mean [..., replicate] over the last `pooled` dims before `replicate`."""
+    if not pooled:
+        return by_replicate
+    return np.asarray(by_replicate.mean(axis=tuple(range(-1 - pooled, -1))))
 
 
 def replicated(draws: int, sampler: str) -> Replicates:
@@ -159,9 +182,5 @@ def standard_error(by_replicate: Array, replicates: Replicates) -> Array:
         return np.full(by_replicate.shape[:-1], math.nan)
     n = len(replicates.count)
     weight = replicates.count / replicates.draws
-    # One order in memory: NumPy sums over the last axis in another order than over others.
-    values = np.ascontiguousarray(by_replicate)
-    with np.errstate(invalid="ignore", over="ignore"):  # draws that are not finite
-        deviation = weight * (values - (weight * values).sum(axis=-1, keepdims=True))
-        variance = (deviation**2).sum(axis=-1) * (n / (n - 1))
+    variance = sum_squared_deviations(by_replicate, weight) * (n / (n - 1))
     return np.asarray(np.sqrt(variance))

@@ -17,6 +17,7 @@ from sim.common.text import nearest
 from sim.common.threads import map_in_threads
 from sim.model.catalogue import OUTPUTS
 from sim.statistics import estimators, scenarios
+from sim.statistics.columns import DrawnVariables, Kind
 from sim.statistics.datasets import (
     BIN_COUNT,
     PRECISION,
@@ -25,14 +26,16 @@ from sim.statistics.datasets import (
     has_histogram,
     last,
 )
+from sim.statistics.draws_estimator import Levels
 from sim.statistics.moments import mean_of_moments
 from sim.statistics.replicates import replicates_of
 from sim.statistics.summary_variables import (
-    Levels,
+    kind_of,
     statistics_of_draws,
     statistics_of_histogram,
     statistics_of_moments,
     statistics_of_probability,
+    variables_of,
 )
 
 Array = NDArray[np.float64]
@@ -94,25 +97,7 @@ def summarise(
             part = scenarios.of_scenario(ds, scenario)
             parts[scenario] = summarise(part, names, quantiles, tails, at_least, dims, threads)
         return scenarios.concat_scenarios(parts)
-    replicates = replicates_of(ds)
-    probabilities = available_probabilities(ds)
-    levels = quantiles, tails, at_least
-    tasks: list[Callable[[], Iterable[tuple[str, Any]]]] = []
-    for name in _default_names(ds) if names is None else names:
-        if has_histogram(ds, name):
-            tasks.append(partial(statistics_of_histogram, ds, name, levels, dims))
-        elif name in ds and "draw" in ds.variables[name].dims:
-            tasks.append(partial(statistics_of_draws, ds, name, replicates, levels, dims))
-        elif name + REPLICATE_MEAN in ds:
-            tasks.append(partial(statistics_of_moments, ds, name, dims))
-        elif name not in probabilities:
-            known = list(dict.fromkeys([*_default_names(ds), *probabilities, *_numeric_names(ds)]))
-            raise KeyError(f"'{name}' has no draws in this Dataset{nearest(name, known)}")
-    for name in probabilities:
-        if names is None or name in names:
-            tasks.append(partial(statistics_of_probability, ds, name, replicates, dims))
-    statistics = map_in_threads(lambda task: list(task()), tasks, threads)
-    variables = dict(itertools.chain.from_iterable(statistics))
+    variables = _variables(ds, names, (quantiles, tails, at_least), dims, threads)
     coords = {
         name: c
         for name, c in ds.coords.items()
@@ -123,6 +108,50 @@ def summarise(
     coords = {n: c for n, c in coords.items() if set(getattr(c, "dims", (n,))) <= used}
     attrs = {name: value for name, value in ds.attrs.items() if name not in OF_DRAWS}
     return xr.Dataset(variables, coords, attrs)
+
+
+def _variables(
+    ds: xr.Dataset,
+    names: Sequence[str] | None,
+    levels: Levels,
+    dims: Sequence[str],
+    threads: int | None,
+) -> dict[str, Any]:
+    """The variables of a summary: name -> (dims, values, attributes).
+
+    Raises:
+        KeyError, ValueError: As `summarise`.
+    """
+    replicates = replicates_of(ds)
+    probabilities = available_probabilities(ds)
+    drawn: dict[str, Kind] = {}
+    others: dict[str, Callable[[], Iterable[tuple[str, Any]]]] = {}
+    chosen = _default_names(ds) if names is None else names
+    for name in chosen:
+        if has_histogram(ds, name):
+            others[name] = partial(statistics_of_histogram, ds, name, levels, dims)
+        elif name in ds and "draw" in ds.variables[name].dims:
+            drawn[name] = kind_of(ds, name)
+        elif name + REPLICATE_MEAN in ds:
+            others[name] = partial(statistics_of_moments, ds, name, dims)
+        elif name not in probabilities:
+            known = list(dict.fromkeys([*_default_names(ds), *probabilities, *_numeric_names(ds)]))
+            raise KeyError(f"'{name}' has no draws in this Dataset{nearest(name, known)}")
+    for name in probabilities:
+        if names is None or name in names:
+            others[name] = partial(statistics_of_probability, ds, name, replicates, dims)
+    columns = DrawnVariables(ds, drawn, dims)
+    evaluate = partial(statistics_of_draws, replicates=replicates, levels=levels)
+    listed = dict(
+        zip(
+            others, map_in_threads(lambda task: list(task()), others.values(), threads), strict=True
+        )
+    )
+    for name, statistics in columns.evaluate(evaluate, threads).items():
+        own_dims, attrs = columns.columns[name].dims, ds.variables[name].attrs
+        listed[name] = list(variables_of(name, own_dims, statistics, levels, attrs))
+    order = dict.fromkeys([*chosen, *probabilities])
+    return dict(itertools.chain.from_iterable(listed[name] for name in order if name in listed))
 
 
 def without_value_at_risk(summary: xr.Dataset) -> xr.Dataset:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,23 +13,16 @@ from numpy.typing import NDArray
 from sim.model.catalogue import OUTPUTS, probability_dims
 from sim.model.outputs import PROBABILITIES
 from sim.statistics import estimators
+from sim.statistics.columns import Estimate, Kind, Statistics, pooled_last
 from sim.statistics.datasets import (
     HAPPENS,
-    RELATIONS,
     REPLICATE_M2,
     REPLICATE_MEAN,
     VALID,
     indicators,
-    last,
 )
-from sim.statistics.estimators import (
-    flattened,
-    probability_with_error,
-    quantiles_with_error,
-    sd_with_error,
-    share_with_error,
-    tail_means_with_error,
-)
+from sim.statistics.draws_estimator import DrawsEstimator, Levels
+from sim.statistics.estimators import probability_with_error, share_with_error
 from sim.statistics.histogram_estimators import HistogramEstimator
 from sim.statistics.moments import (
     mean_of_moments,
@@ -39,29 +31,10 @@ from sim.statistics.moments import (
     weighted_sum,
 )
 from sim.statistics.replicates import Replicates, sampler_of
-from sim.statistics.tails import WORST, WORST_SHARE, worst_share
+from sim.statistics.tails import WORST, WORST_SHARE
 
 Array = NDArray[np.float64]
-Pair = tuple[Array, Array]  # values and their standard errors
 Variables = Iterator[tuple[str, Any]]  # name, and (dims, values, attributes)
-Levels = tuple[Sequence[float], Sequence[float], Sequence[float]]  # quantiles, tails, at_least
-
-
-def _pooled_last(
-    values: NDArray[Any], dims: Iterable[str], pool: Sequence[str]
-) -> tuple[NDArray[Any], list[str], int]:
-    """Move the dims to pool next to `draw`, the last dim.
-
-    `dims` are the dims of `values` without `draw`.
-
-    Returns:
-        The draws [..., pooled dims, draw], the dims that remain, and the number of pooled dims.
-    """
-    names = list(dims)
-    remaining = [dim for dim in names if dim not in pool]
-    pooled = [dim for dim in names if dim in pool]
-    order = [names.index(dim) for dim in (*remaining, *pooled)]
-    return values.transpose(*order, len(names)), remaining, len(pooled)
 
 
 def with_error(
@@ -109,132 +82,123 @@ def _statistic(
         )
 
 
-class _DrawsEstimator:
-    """Statistics of draws [..., pooled dims, draw]; same methods as `HistogramEstimator`."""
+def kind_of(ds: xr.Dataset, name: str) -> Kind:
+    """What decides which statistics a variable has.
 
-    def __init__(self, draws: Array, replicates: Replicates, pooled: int) -> None:
-        self.draws, self.replicates, self.pooled = draws, replicates, pooled
-
-    @cached_property
-    def ordered(self) -> Array:
-        """The draws [..., value] sorted; all NaN where one is NaN."""
-        ordered = np.sort(flattened(self.draws, self.pooled), axis=-1)
-        ordered[np.isnan(ordered[..., -1])] = math.nan
-        return np.asarray(ordered)
-
-    def worst_share(self, power: int = 1, tail: float | None = None) -> Array:
-        middle = self.ordered[..., self.ordered.shape[-1] // 2]
-        return worst_share(self.ordered, middle, power, tail)
-
-    def quantiles_with_error(self, levels: Sequence[float]) -> Pair:
-        return quantiles_with_error(self.ordered, self.draws, self.replicates, levels, self.pooled)
-
-    def tail_means_with_error(self, levels: Sequence[float]) -> Pair:
-        return tail_means_with_error(self.ordered, self.draws, self.replicates, levels, self.pooled)
-
-    def probability_with_error(self, relation: str, number: float) -> Pair:
-        return self._share(RELATIONS[relation](self.draws, number))
-
-    def finite_with_error(self) -> Pair:
-        return self._share(np.isfinite(self.draws))
-
-    def _share(self, happens: NDArray[np.bool_]) -> Pair:
-        valid = ~np.isnan(self.draws)
-        return probability_with_error(happens, valid, self.replicates, self.pooled)
+    Whether it is Boolean, whether it is an unbounded ratio, and whether it may be infinite then.
+    """
+    flag = name in OUTPUTS and OUTPUTS[name].kind == "bool"
+    if name in ds.variables:
+        flag = ds.variables[name].dtype == bool
+    unbounded = _is_unbounded(name)
+    return flag, unbounded, unbounded and OUTPUTS[name].may_be_infinite
 
 
 def statistics_of_draws(
-    ds: xr.Dataset, name: str, replicates: Replicates, levels: Levels, pool: Sequence[str]
-) -> Variables:
-    """Statistics of a variable from its draws.
-
-    The dims of `pool` are pooled with `draw`.
-
-    Yields pairs of a name and (dims, values, attributes), for each statistic and its error.
-    """
-    variable = ds.variables[name]
-    attrs = _attrs(name, variable.attrs)
-    all_dims = [str(dim) for dim in variable.dims if dim != "draw"]
-    draws, dims, pooled = _pooled_last(last(ds, name), all_dims, pool)
-    # One order in memory, so that sums do not depend on the source of the draws.
-    draws = np.ascontiguousarray(draws, dtype=np.float64)
-    estimator = _DrawsEstimator(draws, replicates, pooled)
-    flag = variable.dtype == bool
-    if not _is_unbounded(name):
+    draws: Array, pooled: int, kind: Kind, replicates: Replicates, levels: Levels
+) -> Statistics:
+    """Statistics [..., column] of draws [column, pooled dims, draw], see `variables_of`."""
+    flag, unbounded, _ = kind
+    estimator = DrawsEstimator(draws, replicates, pooled, levels)
+    statistics: Statistics = {}
+    if not unbounded:
         shares = (None, None) if flag else (estimator.worst_share(1), estimator.worst_share(2))
-        value, error = estimators.mean_with_error(draws, replicates, pooled)
-        yield from _statistic(name, "mean", dims, value, error, attrs, shares[0])
-        value, error = sd_with_error(draws, replicates, pooled)
-        yield from _statistic(name, "sd", dims, value, error, attrs, shares[1])
-    yield from _order_statistics(name, dims, estimator, levels, attrs, flag)
+        statistics["mean"] = Estimate(*estimator.mean_with_error(), shares[0])
+        statistics["sd"] = Estimate(*estimator.sd_with_error(), shares[1])
+    return statistics | _order_statistics(estimator, levels, kind)
 
 
 def statistics_of_histogram(
     ds: xr.Dataset, name: str, levels: Levels, pool: Sequence[str]
 ) -> Variables:
-    """Statistics of a variable from its histograms; yields as `statistics_of_draws`.
+    """Statistics of a variable from its histograms; yields as `variables_of`.
 
     Raises:
         ValueError: For quantiles, tails or levels over pooled dims.
     """
-    attrs = _attrs(name, ds.variables[name].attrs if name in ds else {})
+    attrs = ds.variables[name].attrs if name in ds else {}
     estimator = HistogramEstimator(ds, name)
     pooled = [dim for dim in estimator.dims if dim in pool]
-    flag = name in OUTPUTS and OUTPUTS[name].kind == "bool"
-    if not _is_unbounded(name):
+    kind = flag, unbounded, _ = kind_of(ds, name)
+    if not unbounded:
         shares: tuple[Array | None, Array | None] = (None, None)
         if not flag and not pooled:
             shares = (estimator.worst_share(1), estimator.worst_share(2))
         yield from statistics_of_moments(ds, name, pool, shares)
-    if pooled and not flag and (any(levels) or _is_unbounded(name)):
+    if pooled and not flag and (any(levels) or unbounded):
         raise ValueError(
             f"dims: '{name}' holds {estimator.draws:,} draws in bins, of which no statistics over"
             f" {' and '.join(pooled)} together are known; keep its draws, or ask for fewer"
         )
-    yield from _order_statistics(name, estimator.dims, estimator, levels, attrs, flag)
+    statistics = _order_statistics(estimator, levels, kind)
+    yield from variables_of(name, estimator.dims, statistics, levels, attrs)
 
 
 def _order_statistics(
-    name: str,
-    dims: Sequence[str],
-    estimator: _DrawsEstimator | HistogramEstimator,
-    levels: Levels,
-    attrs: Mapping[str, str],
-    flag: bool,
-) -> Variables:
-    """Probabilities, quantiles and tail means; none of a Boolean `flag`.
+    estimator: DrawsEstimator | HistogramEstimator, levels: Levels, kind: Kind
+) -> Statistics:
+    """Probabilities, quantiles and tail means; none but P(finite) of a Boolean.
 
-    Yields as `statistics_of_draws`; value at risk repeats the quantiles at which tails begin.
+    Quantiles are those of all levels at which quantiles are asked for or tails begin.
     """
-    quantiles, tails, at_least = levels
-    unbounded = _is_unbounded(name)
-    if unbounded and OUTPUTS[name].may_be_infinite:
-        finite = {"units": "1", "long_name": f"P(finite): {attrs['long_name']}"}
-        yield from _statistic(name, "finite", dims, *estimator.finite_with_error(), finite)
+    _, tails, at_least = levels
+    flag, unbounded, may_be_infinite = kind
+    statistics: Statistics = {}
+    if may_be_infinite:
+        statistics["finite"] = Estimate(*estimator.finite_with_error())
     if flag:
-        return
+        return statistics
     if len(at_least):
         pairs = [estimator.probability_with_error(">=", level) for level in at_least]
-        value, error = (np.stack(part) for part in zip(*pairs, strict=True))
-        exceeds = {"units": "1", "long_name": f"P(at least this level): {attrs['long_name']}"}
-        yield from _statistic(name, "exceedance", ["at_least", *dims], value, error, exceeds)
-    needed = list(dict.fromkeys([*quantiles, *tails]))  # the default tails are among the quantiles
-    if not needed:
-        return
-    value, error = estimator.quantiles_with_error(needed)
-    for statistic, dim, chosen_levels in (
-        ("quantile", "quantile", quantiles),
-        ("var", "tail", tails),
-    ):
-        chosen = [needed.index(level) for level in chosen_levels]
-        if chosen:
-            yield from _statistic(
-                name, statistic, [dim, *dims], value[chosen], error[chosen], attrs
-            )
+        stacked = (np.stack(part) for part in zip(*pairs, strict=True))
+        statistics["exceedance"] = Estimate(*stacked)
+    needed = _quantiles_needed(levels)
+    if needed:
+        statistics["quantile"] = Estimate(*estimator.quantiles_with_error(needed))
     if not unbounded and len(tails):
-        value, error = estimator.tail_means_with_error(tails)
         worst = np.stack([estimator.worst_share(1, level) for level in tails])
-        yield from _statistic(name, "cvar", ["tail", *dims], value, error, attrs, worst)
+        statistics["cvar"] = Estimate(*estimator.tail_means_with_error(tails), worst)
+    return statistics
+
+
+def _quantiles_needed(levels: Levels) -> list[float]:
+    """The levels of quantiles, then those of tails that are not among them."""
+    return list(dict.fromkeys([*levels[0], *levels[1]]))
+
+
+def variables_of(
+    name: str,
+    dims: Sequence[str],
+    statistics: Statistics,
+    levels: Levels,
+    attributes: Mapping[Any, Any],
+) -> Variables:
+    """Variables of statistics of draws or histograms, in the shape of `dims`.
+
+    Value at risk repeats the quantiles at which tails begin.
+
+    Yields pairs of a name and (dims, values, attributes), for each statistic and its error.
+    """
+    attrs = _attrs(name, attributes)
+    meaning = attrs["long_name"]
+    needed = _quantiles_needed(levels)
+    for statistic, (value, error, worst) in statistics.items():
+        if statistic == "quantile":
+            for part, dim, chosen_levels in (
+                ("quantile", "quantile", levels[0]),
+                ("var", "tail", levels[1]),
+            ):
+                rows = [needed.index(level) for level in chosen_levels]
+                if rows:
+                    pair = value[rows], error[rows]
+                    yield from _statistic(name, part, [dim, *dims], *pair, attrs)
+            continue
+        lead = {"exceedance": ["at_least"], "cvar": ["tail"]}.get(statistic, [])
+        own = attrs
+        if statistic in ("finite", "exceedance"):
+            event = "finite" if statistic == "finite" else "at least this level"
+            own = {"units": "1", "long_name": f"P({event}): {meaning}"}
+        yield from _statistic(name, statistic, [*lead, *dims], value, error, own, worst)
 
 
 def _is_unbounded(name: str) -> bool:
@@ -252,15 +216,15 @@ def statistics_of_probability(
 ) -> Variables:
     """A declared probability and its error, from draws or counts.
 
-    Yields as `statistics_of_draws`.
+    Yields as `variables_of`.
     """
     attrs = {"units": "1", "long_name": PROBABILITIES[name].meaning}
     if name + HAPPENS in ds:
         yield from _counted_probability(ds, name, pool, attrs)
         return
     happens, valid = indicators(ds, [name])[name]
-    happens, dims, pooled = _pooled_last(happens, probability_dims(name), pool)
-    valid = _pooled_last(valid, probability_dims(name), pool)[0]
+    happens, dims, pooled = pooled_last(happens, probability_dims(name), pool)
+    valid = pooled_last(valid, probability_dims(name), pool).draws
     value, error = probability_with_error(happens, valid, replicates, pooled)
     yield from with_error(name, dims, value, error, attrs, name, "probability")
 
@@ -270,7 +234,7 @@ def _counted_probability(
 ) -> Variables:
     """A declared probability and its error, from counts by replicate.
 
-    Yields as `statistics_of_draws`.
+    Yields as `variables_of`.
     """
     variable = ds.variables[name + HAPPENS]
     all_dims = [str(dim) for dim in variable.dims if dim != "replicate"]
@@ -296,7 +260,7 @@ def statistics_of_moments(
 ) -> Variables:
     """Mean and sd of a variable with errors, from moments by replicate.
 
-    Yields as `statistics_of_draws`; values along the dims of `pool` are treated as draws. `shares`
+    Yields as `variables_of`; values along the dims of `pool` are treated as draws. `shares`
     are those of the worst draws in mean and sd.
     """
     variable = ds.variables[name + REPLICATE_MEAN]

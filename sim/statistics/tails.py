@@ -11,6 +11,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.statistics.order_statistics import OrderStatistics
+
 Array = NDArray[np.float64]
 WORST = 0.0003  # share of the draws that are called the worst
 WORST_SHARE = "_worst_share"  # suffix of variables of a summary
@@ -28,26 +30,44 @@ def worst_draws(draws: float) -> int:
     return max(1, math.floor(WORST * draws + ROUNDING))
 
 
-def worst_share(ordered: Array, centre: Array, power: int = 1, tail: float | None = None) -> Array:
+def tail_size(draws: int, tail: float) -> int:
+    """The number of draws in the tail of that level."""
+    return max(1, round(min(tail, 1 - tail) * draws))
+
+
+def worst_share(
+    ordered: Array | OrderStatistics,
+    centre: Array,
+    power: int = 1,
+    tail: float | None = None,
+    total: Array | None = None,
+) -> Array:
     """Share [...] that the worst draws have in a statistic of sorted draws [..., value].
 
     The worst are those furthest from `centre` [...], and their share is that in the sum over all
     draws of the distance from it to the `power`: 1 for a mean, 2 for an sd. With a level `tail`,
-    the sum is over the draws of that tail. 0 where all draws are equal; NaN where a draw is not
-    finite.
+    the sum is over the draws of that tail. `total` [...] is that sum, where it is known. 0 where
+    all draws are equal; NaN where a draw is not finite.
     """
-    n = ordered.shape[-1]
+    draws = size = ordered.shape[-1]
+    first = 0
     if tail is not None:
-        size = max(1, round(min(tail, 1 - tail) * n))
-        ordered = ordered[..., :size] if tail <= 0.5 else ordered[..., -size:]
-    k = min(worst_draws(n), ordered.shape[-1])
+        size = tail_size(draws, tail)
+        first = 0 if tail <= 0.5 else draws - size
+    k = min(worst_draws(draws), size)
+
+    def distance(begin: int, end: int) -> Array:
+        """Distances [..., draw] of the draws from the centre, to the power."""
+        return np.asarray(np.abs(ordered[..., begin:end] - centre[..., None]) ** power)
+
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        distance = np.abs(ordered - centre[..., None]) ** power
+        last = first + size
         ends = np.concatenate(
-            [distance[..., :k], distance[..., max(k, distance.shape[-1] - k) :]], -1
+            [distance(first, first + k), distance(max(first + k, last - k), last)], -1
         )
         worst = np.sort(ends, axis=-1)[..., -k:].sum(axis=-1)
-        total = distance.sum(axis=-1)
+        if total is None:
+            total = distance(first, last).sum(axis=-1)
         return np.where(total == 0.0, 0.0, worst / total)
 
 

@@ -161,6 +161,37 @@ def test_a_sampled_hurdle_is_compared_draw_by_draw() -> None:
     np.testing.assert_array_equal(events, (happens & valid).sum(axis=-1))
 
 
+def test_rows_that_only_events_need_have_no_bins() -> None:
+    """Nor do they change those of others, and NaN in them are seen."""
+    values = make_draws(3_000)
+    values[0, 2_500] = np.nan  # beyond the kept draws
+    counted = np.random.default_rng(3).random(3_000) < 0.9
+    counted[2_500] = True
+    columns = {"gw": np.arange(len(values)).reshape(-1, 1)}
+    labs = [f"lab{k}" for k in range(len(values))]
+    indicators = indicator_set(columns, {}, labs, [], [0.5])
+    both = []
+    for others in (0, 4):
+        histograms = Histograms.begin(
+            values[:, :1_024], counted[:1_024], "stratified", indicators, others=others
+        )
+        part = histograms.empty_part()
+        histograms.fold(part.add(values[:, 1_024:], counted[1_024:], 1_024))
+        histograms.merge(part)
+        both.append(histograms.to_arrays())
+    everything, some = both
+    assert len(some["counts"]) == len(values) - 4
+    for name, array in some.items():
+        expected = everything[name]
+        if name in ("edges", "counts", "coarse", "special", "lowest", "highest"):
+            expected = expected[4:]
+        elif name == "ends":
+            expected = expected[:, 4:]
+        assert array.tobytes() == np.ascontiguousarray(expected).tobytes(), name
+    first = some["valid"][0].sum()
+    assert first == (counted & ~np.isnan(values[0])).sum() < counted.sum()
+
+
 @pytest.mark.parametrize("sampler", ["stratified", "sobol"])
 @pytest.mark.parametrize("left_out", [0.0, 0.1])
 def test_events_are_counted_by_replicate_and_without_nan(sampler: str, left_out: float) -> None:

@@ -98,9 +98,14 @@ def example_arguments() -> dict[str, tuple[Any, ...]]:
             rows, tiles, grid, counts, coarse, special, floats, floats, special.astype(float),
             flags, np.zeros(TILE, np.uint32), floats,
         ),
+        "find_nan": (rows, flags),
         "add_events": (
             rows, 0, tiles, flags, events, integers, by_replicate, by_replicate, integers, integers,
         ),
+        "sum_by_block": (rows, 0, floats, rows),
+        "add_up": (rows, 0, floats, integers, integers, floats, floats),
+        "add_squared_deviations": (rows, floats, integers, integers, floats, floats, floats),
+        "take_between": (floats, floats, floats, integers, floats, integers),
     }  # fmt: skip
 
 

@@ -53,7 +53,12 @@ take_finite = Entry("sim.kernels.histograms", "take_finite")
 choose_edges = Entry("sim.kernels.histograms", "choose_edges")
 lay_out = Entry("sim.kernels.histograms", "lay_out")
 add_to_bins = Entry("sim.kernels.histograms", "add_to_bins")
+find_nan = Entry("sim.kernels.histograms", "find_nan")
 add_events = Entry("sim.kernels.events", "add_events")
+sum_by_block = Entry("sim.kernels.order_statistics", "sum_by_block")
+add_up = Entry("sim.kernels.order_statistics", "add_up")
+add_squared_deviations = Entry("sim.kernels.order_statistics", "add_squared_deviations")
+take_between = Entry("sim.kernels.order_statistics", "take_between")
 
 
 def all_entries() -> dict[str, Entry]:
