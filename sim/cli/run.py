@@ -118,18 +118,17 @@ def run(
     scenarios = load_scenarios(files, set_, faults)
     _check_against(scenarios, lab, landlord, targets.get("until"))
 
-    from sim.store.figures_process import FiguresProcess  # which imports matplotlib meanwhile
-
-    figures_process = None
-    if not no_figures:
-        figures_process = context.with_resource(FiguresProcess(given["threads"]))
     from sim.cli import terminal
     from sim.engine.dask_backend import connected
     from sim.parameters.options import RunOptions
     from sim.parameters.scenario import labels_of
     from sim.store import run as store_run
+    from sim.store.figures_process import FiguresProcess
     from sim.tables import comparison
 
+    figures_process = None
+    if not no_figures:  # begun after these imports, which it has then, and before any thread
+        figures_process = context.with_resource(FiguresProcess(given["threads"]))
     selection = run_output.select(lab, landlord, quarter)
     elsewhere = context.with_resource(connected(cluster))  # until the command ends
     if elsewhere is not None and elsewhere.remark:
