@@ -27,7 +27,6 @@ MOST_COMPRESSED = 1100  # times that deflate makes bytes fewer: 1,032 at most
 MOST_UNWRITTEN = 1 << 28  # bytes of a variable that is NaN, of which nothing is written
 SMALL = 2048  # bytes of a variable that are not worth compressing
 _FILTERS = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-_ZLIB_HEADER = b"\x78\x01"
 _TEXT, _REFERENCES = h5py.string_dtype(), h5py.vlen_dtype(h5py.ref_dtype)
 _TEXT_TYPES, _REFERENCE_TYPES = (
     (h5py.h5t.py_create(dtype, logical=True), h5py.h5t.py_create(dtype))
@@ -115,10 +114,8 @@ def _write(ds: xr.Dataset, group: h5py.Group, dim_count: int, pool: Executor) ->
     dimension scale of HDF5, to which every variable refers. Chunks of draws are compressed in
     `pool` meanwhile.
     """
-    variables, attributes = xr.conventions.encode_dataset_coordinates(ds)
-    for variable in variables.values():
-        variable.encoding = {"_FillValue": None}
-    variables, attributes = xr.conventions.cf_encoder(variables, attributes)
+    decoded, attributes = xr.conventions.encode_dataset_coordinates(ds)
+    variables = {name: _encode(variable, name) for name, variable in decoded.items()}
     # Compression takes most of the time, and releases the lock of the interpreter.
     compressed = {
         name: [(offset, pool.submit(_compress, chunk)) for offset, chunk in _chunks(variable)]
@@ -148,6 +145,14 @@ def _write(ds: xr.Dataset, group: h5py.Group, dim_count: int, pool: Executor) ->
         _write_chunks(item, compressed.pop(name, ()))
     _write_attributes(group, attributes)
     return dim_count + len(scales)
+
+
+def _encode(variable: xr.Variable, name: Any) -> xr.Variable:
+    """The variable as CF conventions have it: times as numbers; numbers are so already."""
+    if variable.dtype.kind in "fiu":
+        return variable
+    variable.encoding = {"_FillValue": None}
+    return xr.conventions.encode_cf_variable(variable, name=name)
 
 
 def _create(group: h5py.Group, name: str, variable: xr.Variable) -> h5py.Dataset:
@@ -191,7 +196,7 @@ def _chunks(variable: xr.Variable) -> Iterator[tuple[tuple[int, ...], NDArray[An
             if draws.dtype.kind == "f" and np.isnan(draws[0]) and np.isnan(draws).all():
                 continue
             offset = (*column[:axis], first, *column[axis:])
-            yield offset, np.pad(draws, (0, size - draws.size))
+            yield offset, draws if draws.size == size else np.pad(draws, (0, size - draws.size))
 
 
 def _compress(draws: NDArray[Any]) -> bytes:
@@ -203,14 +208,11 @@ def _compress(draws: NDArray[Any]) -> bytes:
     """
     strategy = zlib.Z_RLE if draws.dtype.kind == "f" else zlib.Z_DEFAULT_STRATEGY
     planes = np.ascontiguousarray(draws).view(np.uint8).reshape(-1, draws.itemsize).T
-    parts, checksum = [_ZLIB_HEADER], 1
-    for i, plane in enumerate(planes):
-        data = plane.tobytes()
-        code = zlib.compressobj(1, zlib.DEFLATED, -15, 9, strategy)
-        end = zlib.Z_FINISH if i == len(planes) - 1 else zlib.Z_FULL_FLUSH
-        parts += [code.compress(data), code.flush(end)]
-        checksum = zlib.adler32(data, checksum)
-    return b"".join([*parts, checksum.to_bytes(4, "big")])
+    code = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, strategy)
+    parts = []
+    for plane in planes:
+        parts += [code.compress(plane.tobytes()), code.flush(zlib.Z_FULL_FLUSH)]
+    return b"".join([*parts, code.flush()])
 
 
 def _write_chunks(
