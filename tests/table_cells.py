@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import xarray as xr
 
-from sim import tables
-from sim.tables import Cell, Selection, Table
+from sim.tables import headline as tables
+from sim.tables.table import Cell, Selection, Table
 
 
 def titled(

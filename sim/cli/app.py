@@ -123,22 +123,27 @@ class _Output(io.FileIO):
 
 
 @contextmanager
-def _without_dask() -> Iterator[None]:
-    """Hide Dask from xarray, which would import it.
+def _without_unused() -> Iterator[None]:
+    """Hide Dask and pyarrow from xarray and pandas, which would import them.
 
-    xarray does so to see whether arrays are Dask's.
-
-    The import takes a tenth of a short run. Dask is not hidden with `--cluster`, which uses it.
+    xarray does so to see whether arrays are Dask's, pandas to keep texts in Arrow's arrays. The
+    imports take a tenth of a short run. Nothing is hidden that the command may use: Dask with
+    `--cluster`, pyarrow in `sim export`.
     """
     modules: dict[str, Any] = sys.modules
-    if "xarray" in modules or any(word.startswith("--cluster") for word in sys.argv):
-        yield
-        return
-    modules["dask"] = None  # as if not installed
+    used = {
+        "dask": any(word.startswith("--cluster") for word in sys.argv),
+        "pyarrow": "export" in sys.argv,
+    }
+    hidden = [name for name in used if not used[name] and name not in modules]
+    if "xarray" in modules or "pandas" in modules:
+        hidden = []
+    modules.update(dict.fromkeys(hidden))  # None: as if not installed
     try:
         yield
     finally:
-        del modules["dask"]
+        for name in hidden:
+            del modules[name]
 
 
 def run_command() -> None:
@@ -149,7 +154,7 @@ def run_command() -> None:
     atexit.register(gc.freeze)  # Python searches all again when it ends: another tenth
     _prepare_streams()
     try:
-        with _without_dask():
+        with _without_unused():
             app()
     except InputError as error:
         printing.complain(error)

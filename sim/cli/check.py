@@ -51,18 +51,18 @@ def check(files: Files, set_: Set = None) -> None:
 
 def _describe_coverage(scenario: Scenario) -> Iterator[str]:
     """Lines on how many published figures lie inside the intervals of a few thousand draws."""
-    from sim.simulation.simulate import simulate
+    from sim.engine.draws import draw_arrays
     from sim.statistics import coverage
 
     names = coverage.variables_of(scenario)
     if not names:
         return
     try:
-        ds = simulate(scenario, draws=DRAWS, keep=names)
+        draws = draw_arrays(scenario, DRAWS, names)
     except RunError as error:
         yield f"note: published figures are not held against draws: {error}"
         return
-    yield from coverage.describe_coverage(coverage.compare_figures(scenario, ds))
+    yield from coverage.describe_coverage(coverage.compare_figures(scenario, draws))
 
 
 def _wrapped(line: str) -> str:

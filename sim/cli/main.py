@@ -17,7 +17,12 @@ def main() -> None:
     output has closed it.
     """
     try:
+        import os
         import signal
+
+        # BLAS starts a thread for each processor, which spin for an eighth of a short run; here it
+        # has small matrices alone. In another number of threads it may add in another order.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
         def interrupt(*_: object) -> None:
             raise _Interrupt

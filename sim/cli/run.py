@@ -24,11 +24,12 @@ from sim.cli.printing import say, say_json
 from sim.cli.stored_runs import print_note
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import paragraph, plain
+from sim.tables.table import Selection
 
 if TYPE_CHECKING:
     from sim.parameters.scenario import Scenario
     from sim.store.run import Run
-    from sim.tables import Selection
+    from sim.tables.table import Headline
 
 
 def run(
@@ -117,18 +118,17 @@ def run(
     scenarios = load_scenarios(files, set_, faults)
     _check_against(scenarios, lab, landlord, targets.get("until"))
 
-    from sim.store.figures_process import FiguresProcess  # which imports matplotlib meanwhile
-
-    figures_process = None
-    if not no_figures:
-        figures_process = context.with_resource(FiguresProcess(given["threads"]))
     from sim.cli import terminal
     from sim.engine.dask_backend import connected
     from sim.parameters.options import RunOptions
     from sim.parameters.scenario import labels_of
     from sim.store import run as store_run
+    from sim.store.figures_process import FiguresProcess
     from sim.tables import comparison
 
+    figures_process = None
+    if not no_figures:  # begun after these imports, which it has then, and before any thread
+        figures_process = context.with_resource(FiguresProcess(given["threads"]))
     selection = run_output.select(lab, landlord, quarter)
     elsewhere = context.with_resource(connected(cluster))  # until the command ends
     if elsewhere is not None and elsewhere.remark:
@@ -148,6 +148,7 @@ def run(
                 out,
                 options,
                 figures=not no_figures,
+                tables=True,
                 force=force,
                 progress=bar.advance,
                 sized=bar.total,
@@ -181,9 +182,9 @@ def _print_warnings(result: Run, name: str, targets: bool) -> None:
 
     With `targets` also those of `--until` that are not met.
     """
-    from sim import tables
     from sim.cli import terminal
     from sim.simulation.until import warnings
+    from sim.tables import headline as tables
 
     lines = [*tables.warnings(result.ds)]
     lines += [f"the figure {n} could not be drawn: {why}" for n, why in result.undrawn.items()]
@@ -200,11 +201,21 @@ def _print_result(result: Run, scenario: Scenario, selection: Selection, label: 
 
     if label is None:
         description = run_output.describe_scenario(scenario)
-        run_output.print_run(result.ds, result.summary, description, selection)
+        run_output.print_run(_headline(result, selection), description)
     else:
         text = f": {paragraph(scenario.description)}" if scenario.description else ""
         terminal.say(f"{plain(label)}{text}", "bold")
     run_output.print_folder(result.folder, f"{result.seconds:.1f} s", _stored_draws(result))
+
+
+def _headline(result: Run, selection: Selection) -> Headline:
+    """What is printed of a run, narrowed to a selection."""
+    from sim.cli import terminal
+    from sim.tables.headline import make_headline
+
+    if result.headline is not None and selection == Selection():
+        return result.headline
+    return make_headline(result.ds, result.summary, selection, terminal.warn)
 
 
 def _stored_draws(result: Run) -> str:
@@ -222,7 +233,7 @@ def _stored_draws(result: Run) -> str:
 def _document(result: Run, scenario: Scenario, selection: Selection) -> dict[str, Any]:
     """A run for JSON, with whether and how it was stored."""
     description = run_output.describe_scenario(scenario)
-    document = run_output.document(result.ds, result.summary, description, selection, result.folder)
+    document = run_output.document(_headline(result, selection), description, result.folder)
     return {**document, "stored": result.stored, "drawn": result.drawn}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from sim.cli.printing import say
 from sim.common.text import paragraph, plain
+from sim.tables.table import Selection
 
 if TYPE_CHECKING:
-    import xarray as xr
-
-    from sim.parameters.scenario import Override, Scenario
-    from sim.tables import Selection, Table
+    from sim.parameters.override import Override
+    from sim.parameters.scenario import Scenario
+    from sim.tables.table import Headline, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def describe_manifest(manifest: dict[str, Any]) -> Description:
 
     It is empty where an earlier version did not store it.
     """
-    from sim.parameters.scenario import Override
+    from sim.parameters.override import Override
 
     overrides = tuple(Override(**override) for override in manifest.get("overrides", []))
     remarks = tuple(manifest.get("remarks", []))
@@ -52,28 +53,17 @@ def select(
     labs: list[str] | None, landlords: list[str] | None, quarters: list[str] | None
 ) -> Selection:
     """The selection of options that may be repeated, each name once."""
-    from sim.tables import Selection
-
     return Selection(*(tuple(dict.fromkeys(names or ())) for names in (labs, landlords, quarters)))
 
 
-def print_run(
-    ds: xr.Dataset,
-    summary: xr.Dataset,
-    description: Description,
-    selection: Selection,
-    names: Sequence[str] = (),
-) -> None:
-    """Print what a run is, its tables, or those of the names, and remarks on its draws."""
-    from sim import tables
+def print_run(headline: Headline, description: Description) -> None:
+    """Print what a run is, its tables, and remarks on its draws."""
     from sim.cli import terminal
-    from sim.simulation import until
-    from sim.statistics.datasets import describe_settings
 
+    of = headline.attributes
     terminal.say_headed(
-        ds.attrs["scenario"],
-        f"{ds.attrs['draws']:,} draws, {ds.attrs['sampler']}, seed {ds.attrs['seed']},"
-        f" {describe_settings(ds)}",
+        of["scenario"],
+        f"{of['draws']:,} draws, {of['sampler']}, seed {of['seed']}, {headline.settings}",
     )
     if description.text:
         terminal.say(paragraph(description.text))
@@ -81,13 +71,12 @@ def print_run(
         terminal.say(f"  {override}")
     for remark in description.remarks:
         terminal.say(f"  note: {plain(remark)}")
-    for line in until.remarks(ds):
+    for line in headline.targets:
         terminal.say(f"  {plain(line)}")
     terminal.say()
-    shown, lines = tables.tables_and_remarks(ds, summary, selection, terminal.warn, names)
-    for table in shown:
+    for table in headline.tables:
         terminal.show(table)
-    for line in lines:
+    for line in headline.remarks:
         terminal.say(plain(line), "dim")
 
 
@@ -113,31 +102,20 @@ def print_csv(shown: Sequence[Table]) -> None:
     say(lines.getvalue().rstrip("\n"))
 
 
-def document(
-    ds: xr.Dataset,
-    summary: xr.Dataset,
-    description: Description,
-    selection: Selection,
-    folder: Path,
-    names: Sequence[str] = (),
-) -> dict[str, Any]:
+def document(headline: Headline, description: Description, folder: Path) -> dict[str, Any]:
     """What `print_run` prints, for JSON."""
-    from sim import tables
-    from sim.cli import terminal
-    from sim.simulation import until
-    from sim.statistics.datasets import json_attribute
-
-    shown, lines = tables.tables_and_remarks(ds, summary, selection, terminal.warn, names)
-    remarks = [*description.remarks, *until.remarks(ds)]
+    of = headline.attributes
     names = ("scenario", "digest", "draws", "sampler", "view", "rental_mode", "uncertainty")
     return {
-        **{name: ds.attrs[name] for name in names},
-        "seed": int(ds.attrs["seed"]),
-        "draws_not_finite": ds.attrs["draws_not_finite"],
-        "draws_questionable": ds.attrs["draws_questionable"],
+        **{name: of[name] for name in names},
+        "seed": int(of["seed"]),
+        "draws_not_finite": of["draws_not_finite"],
+        "draws_questionable": of["draws_questionable"],
         "overrides": [asdict(override) for override in description.overrides],
         "folder": str(folder),
-        **({"until": json_attribute(ds, "until")} if "until" in ds.attrs else {}),
-        "tables": [table.data() for table in shown],
-        "remarks": [*remarks, *tables.warnings(ds), *lines],
-    }
+        **({"until": json.loads(of["until"])} if "until" in of else {}),
+        "tables": [table.data() for table in headline.tables],
+        "remarks": [
+            *description.remarks, *headline.targets, *headline.warnings, *headline.remarks
+        ],
+    }  # fmt: skip

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sim.cli import run_output
 from sim.cli.options import Labs, Landlords, Quarters, unknown_names, unknown_quarters
 from sim.cli.printing import say, say_json
-from sim.cli.stored_runs import Out, Run, find_run, note_origin
+from sim.cli.stored_runs import Out, Run, find_run, note_origin, print_note
 from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.text import nearest, plain
-from sim.store import folders, reader
+from sim.store import folders, reader, tables_file
+from sim.store import manifest as manifests
+from sim.tables.table import Headline, Selection
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,58 +37,91 @@ def show(
     as_list: Annotated[bool, typer.Option("--list", help="List the tables.")] = False,
 ) -> None:
     """Print the tables of a stored run, as sim run does, or those that are named."""
-    from sim import tables
-
-    _check_names(names or [])
     if as_json and as_csv:
         raise InputError([Fault(Location("--csv"), "", "cannot stand beside --json")])
     if as_list:
-        for name, shows in tables.NAMES.items():
+        from sim.tables.headline import NAMES
+
+        _check_names(names or [])
+        for name, shows in NAMES.items():
             say(f"{name:<18}{shows}")
         return
+    selection = run_output.select(lab, landlord, quarter)
     folder = find_run(run, out)
-    with reader.open_run_folder(folder) as (ds, summary, manifest):
-        _check_selection(ds, lab, landlord, quarter)
-        other_version = note_origin(folder, manifest)
-        from sim.cli import terminal
-        from sim.statistics.datasets import PRECISION
+    headline = None
+    if selection == Selection():
+        headline, manifest = _read_headline(folder, names or [])
+    if headline is None:
+        _check_names(names or [])
+        headline, manifest = _make_headline(folder, selection, names or [])
+    from sim.cli import terminal
 
-        selection = run_output.select(lab, landlord, quarter)
-        try:
-            description = run_output.describe_manifest(manifest)
-            for line in tables.warnings(ds):
-                text = f"{plain(ds.attrs['scenario'])}: {plain(line)}"
-                terminal.warn(text)
-            if as_csv:
-                chosen = names or ()
-                run_output.print_csv(
-                    tables.headline_tables(ds, summary, selection, terminal.warn, chosen)
-                )
-                return
-            if as_json:
-                document = run_output.document(
-                    ds, summary, description, selection, folder, names or ()
-                )
-                document["model"] = other_version or "this"
-                say_json(document)
-                return
-            run_output.print_run(ds, summary, description, selection, names or ())
-        except (KeyError, AttributeError, TypeError, ValueError) as error:
-            if not other_version:
-                raise
-            message = f"{folder}: this version cannot make its tables: it lacks {error}"
-            message = plain(message)
-            raise RunError(message) from error
+    for line in headline.warnings:
+        terminal.warn(f"{plain(manifest['scenario'])}: {plain(line)}")
+    description = run_output.describe_manifest(manifest)
+    if as_csv:
+        run_output.print_csv(headline.tables)
+    elif as_json:
+        model = manifests.other_version(manifest) or "this"
+        say_json({**run_output.document(headline, description, folder), "model": model})
+    else:
+        run_output.print_run(headline, description)
         started = str(manifest.get("started", ""))[:16].replace("T", " ")
         seconds = manifest.get("duration_s")
         note = f"started {started} UTC, took {seconds:.1f} s" if seconds else ""
-        precision = "draws stored as float32" if PRECISION in ds.attrs else ""
+        precision = "draws stored as float32" if manifest.get("precision") else ""
         run_output.print_folder(folder, note, precision)
+
+
+def _read_headline(folder: Path, names: list[str]) -> tuple[Headline | None, dict[str, Any]]:
+    """The stored tables of a run whose files are verified, and its manifest.
+
+    None where they were not stored, are damaged, which is noted, or lack one of the names.
+    """
+    manifest, file = reader.open_verified(folder)
+    file.close()
+    headline, reason = tables_file.read(folder, manifest)
+    if reason:
+        print_note(f"{folder / manifests.TABLES}: {reason}: its tables are made anew")
+    if headline is not None and names:
+        by_name = {table.name: table for table in headline.tables}
+        if not by_name.keys() >= set(names):
+            return None, manifest
+        headline = headline._replace(tables=[by_name[name] for name in names])
+    if headline is not None:
+        note_origin(folder, manifest)
+    return headline, manifest
+
+
+def _make_headline(
+    folder: Path, selection: Selection, names: list[str]
+) -> tuple[Headline, dict[str, Any]]:
+    """The tables of a run, made of its draws, and its manifest.
+
+    Raises:
+        InputError: For labs, landlords or quarters that it does not have.
+        RunError: If they cannot be made of a run of another version.
+    """
+    from sim.cli import terminal
+    from sim.statistics.datasets import PRECISION
+    from sim.tables.headline import make_headline
+
+    with reader.open_run_folder(folder) as (ds, summary, manifest):
+        _check_selection(ds, selection)
+        from_elsewhere = note_origin(folder, manifest)
+        manifest.setdefault("precision", ds.attrs.get(PRECISION))
+        try:
+            return make_headline(ds, summary, selection, terminal.warn, names), manifest
+        except (KeyError, AttributeError, TypeError, ValueError) as error:
+            if not from_elsewhere:
+                raise
+            message = f"{folder}: this version cannot make its tables: it lacks {error}"
+            raise RunError(plain(message)) from error
 
 
 def _check_names(names: list[str]) -> None:
     """Refuse names of tables that do not exist."""
-    from sim.tables import NAMES
+    from sim.tables.headline import NAMES
 
     faults = [
         Fault(Location("TABLE"), "", f"no such table: '{name}'{nearest(name, list(NAMES))}")
@@ -96,12 +132,11 @@ def _check_names(names: list[str]) -> None:
         raise InputError(faults)
 
 
-def _check_selection(
-    ds: xr.Dataset, lab: list[str] | None, landlord: list[str] | None, quarter: list[str] | None
-) -> None:
+def _check_selection(ds: xr.Dataset, selection: Selection) -> None:
     """Refuse labs, landlords and quarters that the run does not have."""
-    faults = unknown_quarters(quarter)
-    for dim, names in (("lab", lab), ("landlord", landlord)):
-        faults += unknown_names(f"--{dim}", names, [str(label) for label in ds[dim].values])
+    faults = unknown_quarters(list(selection.quarters))
+    for dim, names in (("lab", selection.labs), ("landlord", selection.landlords)):
+        known = [str(label) for label in ds[dim].values]
+        faults += unknown_names(f"--{dim}", list(names), known)
     if faults:
         raise InputError(faults)

@@ -161,8 +161,8 @@ def _document(plan: SweepPlan, result: Sweep) -> dict[str, Any]:
 
 def _print_result(plan: SweepPlan, result: Sweep) -> None:
     """Print a sweep: its options, tables, remarks and folder."""
-    from sim import tables
     from sim.cli import terminal
+    from sim.tables import headline as tables
     from sim.tables.sweep import tables as sweep_tables
 
     first, points = plan.grid.scenarios[0], len(plan.grid.scenarios)

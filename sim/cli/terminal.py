@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sim.common.text import plain, plain_lines
-from sim.tables.cells import NOT_REPORTED, Cell, Table
+from sim.tables.table import NOT_REPORTED, Cell, Table
 
 if TYPE_CHECKING:
     from rich.progress import Progress

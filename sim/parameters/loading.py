@@ -17,7 +17,8 @@ from sim.parameters.document import Document, read_toml
 from sim.parameters.key_lines import MAX_DEPTH, find_too_deep, split_key, too_deep
 from sim.parameters.merged_files import MergedFiles
 from sim.parameters.merging import merge
-from sim.parameters.scenario import Override, Scenario
+from sim.parameters.override import Override
+from sim.parameters.scenario import Scenario
 from sim.parameters.validation import build_scenario
 
 PARTY_FOLDERS = ("labs", "landlords")

@@ -16,7 +16,7 @@ from sim.parameters import correlation_groups, sweep_axes
 from sim.parameters.document import Document
 from sim.parameters.fields import GROUPS, HOST_FIELDS, JUDGEMENT
 from sim.parameters.locations import Key
-from sim.parameters.scenario import Override
+from sim.parameters.override import Override
 
 # Keys that change no number.
 TEXT_KEYS = frozenset({"format", "extends", "description", "unit", "source", "note", "as_of"})

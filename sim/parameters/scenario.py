@@ -10,10 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sim.common.text import distinct_labels, in_words, paragraph, plain, shorten
+from sim.common.text import distinct_labels, paragraph, plain, shorten
 from sim.distributions.base import Distribution
 from sim.distributions.groups import Group
 from sim.model.declarations import Field
+from sim.parameters.override import Override
 from sim.parameters.sweep_axes import Axis
 
 _WIDTH = 100  # of the lines of a scenario's text
@@ -145,21 +146,6 @@ class Claim:
     event: str
     note: str
     others: tuple[OtherSource, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Override:
-    """A number that an overlay or `--set` changed."""
-
-    key: str
-    before: Any
-    after: Any
-    by: str
-
-    def __str__(self) -> str:
-        if self.before is None:
-            return f"{plain(self.key)}: set to {in_words(self.after)}"
-        return f"{plain(self.key)}: {in_words(self.before)} -> {in_words(self.after)}"
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from sim.parameters import claims, correlation_groups, published, rules, sweep_a
 from sim.parameters.document import Document
 from sim.parameters.fields import GROUPS, LAB_FIELDS, LANDLORD_FIELDS
 from sim.parameters.merged_files import MergedFiles
+from sim.parameters.override import Override
 from sim.parameters.parties import read_hosts, read_parties
 from sim.parameters.quantities import read_quantities
-from sim.parameters.scenario import Override, Party, Quantity, Scenario
+from sim.parameters.scenario import Party, Quantity, Scenario
 
 TOP_KEYS = (
     "format", "extends", "description", "run", "model", "factors", "correlation", "labs",

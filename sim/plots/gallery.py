@@ -7,8 +7,8 @@ from pathlib import Path
 import xarray as xr
 
 
-def draw(ds: xr.Dataset, folder: Path, which: slice = slice(None)) -> dict[str, str]:
-    """Draw every figure of a run, or some of them.
+def draw(ds: xr.Dataset, folder: Path) -> dict[str, str]:
+    """Draw every figure of a run.
 
     Returns:
         The figures that failed, each with its error; they do not keep the others from being drawn.
@@ -20,7 +20,7 @@ def draw(ds: xr.Dataset, folder: Path, which: slice = slice(None)) -> dict[str, 
 
     folder.mkdir(exist_ok=True)
     undrawn = {}
-    for name in list(plots.FIGURES)[which]:
+    for name in plots.FIGURES:
         try:
             plots.save(plots.draw(name, ds), folder / f"{name}.png")
         except OSError:

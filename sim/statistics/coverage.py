@@ -5,11 +5,12 @@ Nine in ten is what a calibrated interval of 90 % holds. All of them would be to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from sim.model.catalogue import parse_expression
@@ -18,9 +19,10 @@ from sim.parameters import consistency
 from sim.parameters.consistency import describe_quantity, find_unknown_labels, write_statement
 from sim.parameters.fields import JUDGEMENT
 from sim.parameters.scenario import Scenario, Statement
-from sim.statistics.expressions import Expression, select_draws
 
 LEVELS = (0.05, 0.95)
+# Name -> what has `dims` and `values`: a Dataset, or what the engine's `draw_arrays` returns.
+Draws = Mapping[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,10 @@ def variables_of(scenario: Scenario) -> list[str]:
     return list(dict.fromkeys(names[0] for names in parsed if names is not None))
 
 
-def compare_figures(scenario: Scenario, ds: xr.Dataset) -> list[ComparedFigure]:
+def compare_figures(scenario: Scenario, draws: Draws) -> list[ComparedFigure]:
     """Every graded figure beside the quantiles of its quantity.
 
-    `ds` has the draws of `variables_of`. Figures of labs or landlords that are not in the run are
+    `draws` are those of `variables_of`. Figures of labs or landlords that are not in the run are
     left out, and so are those of quantities that are missing in some draws.
     """
     figures = []
@@ -67,10 +69,10 @@ def compare_figures(scenario: Scenario, ds: xr.Dataset) -> list[ComparedFigure]:
         grade = scenario.sources[statement.source].get("grade", JUDGEMENT)
         if grade == JUDGEMENT or find_unknown_labels(scenario, statement):
             continue
-        draws = draws_of(ds, statement)
-        if np.isnan(draws).any():
+        values = draws_of(draws, statement)
+        if np.isnan(values).any():
             continue
-        p5, p95 = np.quantile(draws, LEVELS)
+        p5, p95 = np.quantile(values, LEVELS)
         figures.append(
             ComparedFigure(
                 describe_quantity(statement),
@@ -84,15 +86,15 @@ def compare_figures(scenario: Scenario, ds: xr.Dataset) -> list[ComparedFigure]:
     return figures
 
 
-def draws_of(ds: xr.Dataset, statement: Statement) -> NDArray[np.float64]:
+def draws_of(draws: Draws, statement: Statement) -> NDArray[np.float64]:
     """The draws [draw] of the quantity of a statement; one number where it is fixed."""
 
     def add_rows(name: str, labels: tuple[str, ...], quarter: str | None) -> NDArray[np.float64]:
         rows: list[tuple[str, ...]] = [(label,) for label in statement.total_of] or [labels]
-        draws = [_draws_of_row(ds, name, row, quarter) for row in rows]
-        return np.asarray(np.sum(draws, axis=0))
+        parts = [_draws_of_row(draws, name, row, quarter) for row in rows]
+        return np.asarray(np.sum(parts, axis=0))
 
-    draws = add_rows(statement.output, statement.labels, statement.quarter)
+    values = add_rows(statement.output, statement.labels, statement.quarter)
     for text, combine in (
         (statement.less, np.subtract),
         (statement.times, np.multiply),
@@ -101,17 +103,32 @@ def draws_of(ds: xr.Dataset, statement: Statement) -> NDArray[np.float64]:
         parsed = parse_expression(text) if text else None
         if parsed is not None:
             with np.errstate(all="ignore"):
-                draws = combine(draws, add_rows(*parsed))
-    return draws
+                values = combine(values, add_rows(*parsed))
+    return values
 
 
 def _draws_of_row(
-    ds: xr.Dataset, name: str, labels: tuple[str, ...], quarter: str | None
+    draws: Draws, name: str, labels: tuple[str, ...], quarter: str | None
 ) -> NDArray[np.float64]:
-    """The draws of a variable at its labels; a year is the mean of its quarters."""
+    """The draws [draw] of a variable at its labels; a year is the mean of its quarters."""
+    variable = draws[name]
+    known = {dim: list(map(str, draws[dim].values)) for dim in variable.dims if dim != "draw"}
+    dims = [dim for dim in known if dim != "quarter"]
+    # A lab and a landlord may share a name: then the first dim is the first label's.
+    at = next(
+        dict(zip(dims, ordered, strict=True))
+        for ordered in itertools.permutations(labels)
+        if all(label in known[dim] for dim, label in zip(dims, ordered, strict=True))
+    )
     quarters = [q for q in QUARTERS if q[:4] == quarter] if quarter in YEARS else [quarter]
-    draws = [select_draws(Expression(name, "", name, labels, one), ds) for one in quarters]
-    return np.asarray(np.mean(draws, axis=0))
+    parts = []
+    for one in quarters:
+        chosen = {**at, "quarter": one}
+        index = tuple(
+            slice(None) if dim == "draw" else known[dim].index(chosen[dim]) for dim in variable.dims
+        )
+        parts.append(np.ascontiguousarray(variable.values[index], dtype=np.float64))
+    return np.asarray(np.mean(parts, axis=0))
 
 
 def describe_coverage(figures: Sequence[ComparedFigure]) -> Iterator[str]:

@@ -1,7 +1,8 @@
-"""A second process that draws figures of runs.
+"""A second process that draws figures of runs, while this one summarises and writes files.
 
-It is started before there is anything to draw, so that matplotlib, whose import takes half of a
-short run, is imported when it is needed.
+It is a copy of this process (`fork`), with the libraries that this one has imported; where that is
+not safe, a new one. It is started before there is anything to draw, and imports matplotlib
+meanwhile.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _PICKLE = ".draws.pickle"  # in the folder of figures, until the other process has read it
-SHARE = 5  # of the seven figures; this process draws the others once files are written
 
 
 class FiguresProcess:
@@ -32,7 +33,10 @@ class FiguresProcess:
     def __init__(self, threads: int | None = None) -> None:
         self._pool: ProcessPoolExecutor | None = None
         if (threads or available_threads()) > 1:
-            context = multiprocessing.get_context("spawn")
+            # A copy of other threads' locks would be locked for ever; other systems' own libraries
+            # do not bear copies at all.
+            is_safe = sys.platform == "linux" and threading.active_count() == 1
+            context = multiprocessing.get_context("fork" if is_safe else "spawn")
             self._pool = ProcessPoolExecutor(1, context, initializer=_begin)
             try:
                 self._pool.submit(_import_plots)
@@ -67,40 +71,34 @@ class FiguresProcess:
             # The pool would hold a copy of all draws while it sends them; a file is a stream.
             with pickled.open("wb") as file:
                 pickle.dump(ds, file, protocol=pickle.HIGHEST_PROTOCOL)
-            first = self._pool.submit(_draw_pickled, pickled)
+            drawing = self._pool.submit(_draw_pickled, pickled)
         except BrokenProcessPool:
             pickled.unlink()
             return lambda: _draw(ds, folder)
 
-        def rest() -> dict[str, str]:
-            undrawn = _draw(ds, folder, slice(SHARE, None)) | _result_of(first, ds, folder)
-            pickled.unlink(missing_ok=True)  # of a process that was killed
-            return undrawn
+        def wait() -> dict[str, str]:
+            try:
+                return drawing.result()
+            except BrokenProcessPool:  # it was killed: the system was short of memory, say
+                pickled.unlink(missing_ok=True)
+                return _draw(ds, folder)
 
-        return rest
-
-
-def _result_of(first: Future[dict[str, str]], ds: xr.Dataset, folder: Path) -> dict[str, str]:
-    """Result of the process, whose share is drawn here if killed."""
-    try:
-        return first.result()
-    except BrokenProcessPool:  # the system was short of memory, say
-        return _draw(ds, folder, slice(SHARE))
+        return wait
 
 
 def _draw_pickled(pickled: Path) -> dict[str, str]:
-    """Draw the share of this process in the folder of a pickled Dataset, which is removed."""
+    """Draw all figures in the folder of a pickled Dataset, which is removed."""
     with pickled.open("rb") as file:
         ds = pickle.load(file)
     pickled.unlink()
-    return _draw(ds, pickled.parent, slice(SHARE))
+    return _draw(ds, pickled.parent)
 
 
-def _draw(ds: xr.Dataset, folder: Path, figures: slice = slice(None)) -> dict[str, str]:
-    """Draw some of the figures; those that failed, each with the reason."""
-    from sim.plots import gallery  # which imports xarray: the process is started first
+def _draw(ds: xr.Dataset, folder: Path) -> dict[str, str]:
+    """Draw all figures; those that failed, each with the reason."""
+    from sim.plots import gallery  # which imports matplotlib: the process is started first
 
-    return gallery.draw(ds, folder, figures)
+    return gallery.draw(ds, folder)
 
 
 def _begin() -> None:

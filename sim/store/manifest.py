@@ -23,9 +23,10 @@ NAME = "manifest.json"
 DATA, SWEPT = "run.nc", "sweep.nc"  # of a run, of a sweep
 FIGURES = "figures"
 STATE = "state.npz"  # of a run and of its checkpoint
+TABLES = "tables.json"  # what is printed of a run
 FORMAT = 3  # of a run folder; higher numbers are refused
 FILES = frozenset(
-    {DATA, NAME, "summary.csv", "parameters.toml", FIGURES, STATE, SWEPT, "sweep.csv"}
+    {DATA, NAME, "summary.csv", "parameters.toml", FIGURES, STATE, TABLES, SWEPT, "sweep.csv"}
 )
 MOST_BYTES = 1 << 25  # of a manifest; usual ones have 0.1 MB
 _TYPES = {"scenario": str, "digest": str, "draws": int, "seed": int, "sampler": str}

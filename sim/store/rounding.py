@@ -25,19 +25,23 @@ def rounded(ds: xr.Dataset) -> xr.Dataset:
     """
     variables: dict[str, xr.Variable] = {}
     for name, variable in ds.data_vars.items():
-        if "draw" in variable.dims and variable.dtype == np.float64 and _fits(variable.values):
-            attrs = {**variable.attrs, PRECISION: ROUNDED}
-            values = variable.values.astype(np.float32)  # in the same order in memory
-            variables[str(name)] = xr.Variable(variable.dims, values, attrs)
+        if "draw" in variable.dims and variable.dtype == np.float64:
+            with np.errstate(over="ignore"):
+                values = variable.values.astype(np.float32)  # in the same order in memory
+            if _fits(variable.values, values):
+                attrs = {**variable.attrs, PRECISION: ROUNDED}
+                variables[str(name)] = xr.Variable(variable.dims, values, attrs)
     result = ds.assign(variables)
     return result.assign_attrs({PRECISION: ABOUT} if variables else {})
 
 
-def _fits(values: NDArray[np.float64]) -> bool:
+def _fits(values: NDArray[np.float64], rounded: NDArray[np.float32]) -> bool:
     """Whether all numbers are within the range of float32: 0, or of usual size, or not finite."""
-    sizes = np.abs(values)
-    sizes = sizes[(sizes > 0) & (sizes < np.inf)]
-    return not sizes.size or bool(sizes.min() >= NORMAL.tiny and sizes.max() <= NORMAL.max)
+    sizes = np.abs(rounded)
+    small, large = sizes < NORMAL.tiny, np.isinf(sizes)
+    return not (small.any() and values[small].any()) and not (
+        large.any() and np.isfinite(values[large]).any()
+    )
 
 
 def without_copies(ds: xr.Dataset) -> xr.Dataset:

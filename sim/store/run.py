@@ -41,10 +41,13 @@ from sim.simulation.until import (
 )
 from sim.statistics import expressions
 from sim.statistics.summary import summarise, without_value_at_risk
-from sim.store import checkpoint, locks, manifest, run_files
+from sim.store import checkpoint, locks, manifest, run_files, tables_file
 from sim.store.figures_process import FiguresProcess
 from sim.store.run_files import iso_time
 from sim.store.stored_run import StoredRun
+from sim.tables.asked import LONG
+from sim.tables.headline import make_headline
+from sim.tables.table import Headline
 
 STORED_EVERY = 5.0  # least number of seconds between two checkpoints
 _JOURNAL, _MOST_JOURNAL = "interruptions.json", 1 << 20  # bytes
@@ -56,7 +59,8 @@ class Run:
 
     `stored` is false where the folder keeps a run of more draws. `reused` is the number of draws
     that were stored before and not evaluated again. Draws of a run that was read are rounded
-    (`simulation.redraw`). `undrawn` holds the figures that failed, each with the reason.
+    (`simulation.redraw`). `undrawn` holds the figures that failed, each with the reason. `headline`
+    is what is printed of it, where that was stored.
     """
 
     folder: Path
@@ -66,6 +70,7 @@ class Run:
     stored: bool = True
     reused: int = 0
     undrawn: dict[str, str] = field(default_factory=dict)
+    headline: Headline | None = None
 
     @property
     def drawn(self) -> int:
@@ -97,6 +102,7 @@ def run(
     first_draws: int | None = None,
     max_draws: int = MAX_DRAWS,
     figures: bool = True,
+    tables: bool = False,
     force: bool = False,
     progress: Callable[[int], None] = lambda draws: None,
     sized: Callable[[int], None] = lambda draws: None,
@@ -116,7 +122,8 @@ def run(
     `progress` is called with numbers of draws done, `sized` with every new total number of draws,
     `stage` with the name of each later stage, `note` with what was wrong in the folder. `elsewhere`
     evaluates draws in place of threads (`dask_backend.connected`), `figures_process` draws the
-    figures in place of this process.
+    figures in place of this process. With `tables` those of a run of up to a million draws are
+    stored, too: of more draws, those that they need again take long.
 
     Raises:
         InputError: For a name that begins with a dot, or for a folder that cannot be written to,
@@ -127,8 +134,9 @@ def run(
     folder = out / f"{scenario.name}-{own_digest}"
     stored_run = StoredRun(folder, own_digest, note)
     work = _Work(
-        scenario, stored_run, options, time.time(), stage, figures, elsewhere, figures_process
-    )
+        scenario, stored_run, options, time.time(), stage, figures, tables, elsewhere,
+        figures_process,
+    )  # fmt: skip
     try:
         check_folder(out)
     except InputError:
@@ -163,6 +171,7 @@ class _Work:
     started: float
     stage: Callable[[str], None]
     figures: bool
+    tables: bool
     elsewhere: loop.Elsewhere | None
     figures_process: FiguresProcess | None
     saved: float = field(default_factory=time.monotonic)
@@ -189,7 +198,11 @@ class _Work:
         if contents is None:
             return None
         ds, summary, about = contents
+        headline, _ = tables_file.read(self.folder, about)
         ds.attrs.pop("until", None)  # of other targets with the same draws
+        if headline is not None:
+            headline.attributes.pop("until", None)
+            headline = None if targets else headline._replace(targets=[])
         if targets:
             refused = refuse_targets(targets, self.scenario, self.options)
             needed = expressions.draws_needed((target.expression for target in targets), ds)
@@ -206,7 +219,8 @@ class _Work:
                 undrawn = self._draw_figures(exact, staging / manifest.FIGURES)()
                 manifest.bind_figures(about, staging)
         draws = int(about["draws"])
-        return Run(self.folder, ds, summary, time.time() - self.started, True, draws, undrawn)
+        seconds = time.time() - self.started
+        return Run(self.folder, ds, summary, seconds, True, draws, undrawn, headline)
 
     def _draw_figures(self, ds: xr.Dataset, folder: Path) -> Callable[[], dict[str, str]]:
         """Begin to draw all figures; returns as `FiguresProcess.draw`."""
@@ -272,8 +286,9 @@ class _Work:
         if self.in_memory:
             summary = self._summarise(ds)
             return Run(self.folder, ds, summary, time.time() - self.started, False, stored)
-        summary, undrawn = self._store(state, ds)
-        return Run(self.folder, ds, summary, time.time() - self.started, True, stored, undrawn)
+        summary, undrawn, headline = self._store(state, ds)
+        seconds = time.time() - self.started
+        return Run(self.folder, ds, summary, seconds, True, stored, undrawn, headline)
 
     def _summarise(self, ds: xr.Dataset) -> xr.Dataset:
         """The summary that is stored."""
@@ -292,25 +307,31 @@ class _Work:
             raise locks.write_error(self.folder, error) from error
         self.saved = time.monotonic()
 
-    def _store(self, state: SimulationState, ds: xr.Dataset) -> tuple[xr.Dataset, dict[str, str]]:
+    def _store(
+        self, state: SimulationState, ds: xr.Dataset
+    ) -> tuple[xr.Dataset, dict[str, str], Headline | None]:
         """Write all files, and replace the folder by them.
 
         Returns:
-            The summary, and the figures that failed, each with the reason.
+            The summary, the figures that failed, each with the reason, and what is printed.
         """
         undrawn: dict[str, str] = {}
+        headline = None
         with locks.atomic_directory(self.folder, self.stored.note) as staging:
             drawing = None
             if self.figures:
                 drawing = self._draw_figures(ds, staging / manifest.FIGURES)
             summary = self._summarise(ds)
             self.stage("files")
-            run_files.write_netcdf(
+            precision = run_files.write_netcdf(
                 ds, staging / manifest.DATA, summary=summary, threads=self.options.threads
             )
             run_files.write_csv(summary, staging / "summary.csv")
             run_files.write_parameters(self.scenario, staging / "parameters.toml")
             checkpoint.save(state, staging)
+            if self.tables and state.draws <= LONG:
+                headline = make_headline(ds, summary, note=self.stored.note)
+                tables_file.write(headline, staging)
             if drawing is not None:
                 self.stage("pictures")
                 undrawn = drawing()
@@ -319,7 +340,8 @@ class _Work:
             about = (
                 run_files.run_manifest(self.scenario, self.options, ds, self.started)
                 | interruptions
+                | {"precision": precision}
             )
             manifest.write(about, staging)
         checkpoint.forget(self.unfinished)
-        return summary, undrawn
+        return summary, undrawn, headline

@@ -19,7 +19,7 @@ from sim.parameters.options import RunOptions
 from sim.parameters.resolved import as_tables
 from sim.parameters.scenario import Scenario
 from sim.simulation.sweep import SweepPlan
-from sim.statistics.datasets import json_attribute
+from sim.statistics.datasets import PRECISION, json_attribute
 from sim.statistics.tidy import COLUMNS, tidy_rows
 from sim.store import netcdf, rounding
 
@@ -31,10 +31,13 @@ def write_parameters(scenario: Scenario, path: Path) -> None:
 
 def write_netcdf(
     ds: xr.Dataset, path: Path, *, summary: xr.Dataset | None = None, threads: int | None = None
-) -> None:
+) -> str:
     """Write a Dataset as netCDF-4, and a summary in the group `summary`.
 
     Draws are rounded to float32, and left out where they are NaN or copies.
+
+    Returns:
+        The precision of draws in words; "" where none are rounded.
 
     Raises:
         OSError: If the file cannot be written.
@@ -42,6 +45,7 @@ def write_netcdf(
     groups = {} if summary is None else {"summary": summary}
     stored = rounding.without_copies(rounding.rounded(ds))
     path.write_bytes(netcdf.image(stored, threads, **groups))
+    return str(stored.attrs.get(PRECISION, ""))
 
 
 def write_csv(summary: xr.Dataset, path: Path) -> None:

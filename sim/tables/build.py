@@ -7,7 +7,8 @@ from typing import Any
 
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER
 from sim.statistics.datasets import named_labs
-from sim.tables.cells import LAST_QUARTER, Cell, Reader, Table, plus_minus
+from sim.tables.cells import LAST_QUARTER, Reader
+from sim.tables.table import Cell, Table, plus_minus
 
 NAMES = {
     "gigawatt": "dollars and tokens of a gigawatt, facility and IT",

@@ -15,7 +15,8 @@ from sim.common.text import plain
 from sim.model.values import parse, references
 from sim.statistics.datasets import json_attribute
 from sim.statistics.values import unknown_labels
-from sim.tables.cells import NOT_KEPT, Cell, Reader, Selection, Table, share_of_draws
+from sim.tables.cells import Reader, share_of_draws
+from sim.tables.table import NOT_KEPT, Cell, Selection, Table
 
 NAMES = {"claims": "the claims of the source document, and what of them holds"}
 HOLDS, FAILS = 0.8, 0.2  # probabilities from which on a claim holds, up to which it does not

@@ -17,7 +17,8 @@ from sim.statistics.datasets import display_names, last
 from sim.statistics.estimators import probability_with_error, quantiles_with_error
 from sim.statistics.paired import quantile_difference_error, share_difference_error
 from sim.statistics.replicates import Replicates, replicates_by, replicates_of, sampler_of
-from sim.tables.cells import LAST_QUARTER, Cell, Table, share_of_draws, wrap_head
+from sim.tables.cells import LAST_QUARTER, share_of_draws
+from sim.tables.table import Cell, Table, wrap_head
 
 Integers = NDArray[np.int64]
 DRAWN = (

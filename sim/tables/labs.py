@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from sim.model.dims import REFERENCE_QUARTER, REGIMES
-from sim.tables.cells import Cell, Reader, Table, hurdle_label, plus_minus, wrap_head
+from sim.tables.cells import Reader, hurdle_label
+from sim.tables.table import Cell, Table, plus_minus, wrap_head
 
 NAMES = {
     "labs": "a line for each lab: tokens/s, margins, gigawatts, duty, funding gap",

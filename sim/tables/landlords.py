@@ -8,7 +8,8 @@ from typing import Any
 
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER
 from sim.statistics.summary import mean_with_error
-from sim.tables.cells import Cell, Reader, Table, plus_minus, wrap_head
+from sim.tables.cells import Reader
+from sim.tables.table import Cell, Table, plus_minus, wrap_head
 
 NAMES = {
     "hosting": "gigawatts of labs by landlord",

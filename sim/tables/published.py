@@ -14,7 +14,8 @@ from sim.parameters.published import GRADES
 from sim.parameters.scenario import Statement
 from sim.statistics.coverage import ComparedFigure, describe_coverage
 from sim.statistics.datasets import json_attribute
-from sim.tables.cells import Cell, Reader, Table
+from sim.tables.cells import Reader
+from sim.tables.table import Cell, Table
 
 NAMES = {"published": "published figures beside those of the run"}
 

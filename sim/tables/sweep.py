@@ -10,7 +10,7 @@ import xarray as xr
 from sim.common.text import in_words
 from sim.simulation.sweep import keys, read_expressions, scale, shown_unit, unit
 from sim.statistics.expressions import Expression
-from sim.tables.cells import Cell, Table
+from sim.tables.table import Cell, Table
 
 
 def cell(ds: xr.Dataset, expression: Expression, point: tuple[int, ...]) -> Cell:

@@ -7,7 +7,8 @@ from typing import Any
 
 from sim.common.text import words
 from sim.model.dims import COMPUTE_LAYERS, LAYERS, REFERENCE_QUARTER, REGIMES
-from sim.tables.cells import LAST_QUARTER, Cell, Reader, Table, hurdle_label, plus_minus
+from sim.tables.cells import LAST_QUARTER, Reader, hurdle_label
+from sim.tables.table import Cell, Table, plus_minus
 
 NAMES = {
     "margins": "gross margins of the reference lab",

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.long  # a benchmark, of which a small run shows that it
 IMPORTS = [sys.executable, "-c", "import numpy, numba, xarray, scipy.stats"]
 BASE = str(ROOT / "params" / "base.toml")
 NO_FIGURES = "--no-figures"
+MOST_BYTES = 60_000_000  # of a run of 100,000 draws without figures
 
 
 class Cost(NamedTuple):
@@ -93,15 +94,24 @@ def sim_process(tmp_path: Path) -> Sim:
 
 
 def test_processes_against_the_imports(benchmark: BenchmarkFixture, sim_process: Sim) -> None:
-    draws, times = ("10000", 5) if benchmark.enabled else ("64", 1)
+    draws, times = ("20000", 5) if benchmark.enabled else ("64", 1)
+    stored = sim_process.folder()
     works: dict[str, tuple[Callable[[], object], str]] = {
-        "sim --help": (lambda: sim_process("--help"), "0.35"),
+        "sim --help": (lambda: sim_process("--help"), "0.35 s"),
+        "sim describe": (lambda: sim_process("describe", "hardware.pue"), "0.5 s"),
+        "sim check": (lambda: sim_process("check", BASE), "0.5 s"),
+        "sim show of 100,000 draws": (
+            lambda: sim_process("show", "base", "--out", str(stored)),
+            "1 s",
+        ),
         f"sim run --draws {draws} --no-figures": (
             lambda: sim_process.run(draws, NO_FIGURES),
-            "1.5",
+            "1.0 times",
         ),
-        f"sim run --draws {draws}": (lambda: sim_process.run(draws), "2.5"),
+        f"sim run --draws {draws}": (lambda: sim_process.run(draws), "1.8 times"),
     }
+    many = "100000" if benchmark.enabled else "64"
+    sim_process("run", BASE, "--draws", many, "--out", str(stored), NO_FIGURES)
     if benchmark.enabled:
         sim_process.run(draws)  # compile, and cache the fonts
     else:
@@ -116,6 +126,19 @@ def test_processes_against_the_imports(benchmark: BenchmarkFixture, sim_process:
     print(f"\nimporting numpy, numba, xarray, scipy.stats: {imports.clock:.2f} s, best of {times}")
     for label, cost in results.items():
         print(f"{label}: {cost.relative_to(imports)}; target: {works[label][1]} at most")
+
+
+def test_a_run_of_100_000_draws_takes_60_megabytes_and_is_shown_from_disk(
+    sim_process: Sim,
+) -> None:
+    """Asserted, unlike speed: it does not depend on the machine."""
+    out = sim_process.folder()
+    sim_process("run", BASE, "--draws", "100000", "--out", str(out), NO_FIGURES)
+    (run,) = out.glob("base-*")
+    sizes = {path.name: path.stat().st_size for path in run.iterdir()}
+    print(f"\n100,000 draws: {sum(sizes.values()) / 1e6:.1f} MB; target: 60 MB at most")
+    assert sum(sizes.values()) <= MOST_BYTES, sizes
+    assert "tables.json" in sizes
 
 
 @pytest.mark.long

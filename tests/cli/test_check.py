@@ -71,7 +71,7 @@ def test_check_says_why_figures_are_not_counted(
     def fail(*_: object, **__: object) -> None:
         raise sim.RunError("draws are not finite")
 
-    monkeypatch.setattr("sim.simulation.simulate.simulate", fail)
+    monkeypatch.setattr("sim.engine.draws.draw_arrays", fail)
     done = invoke("check", BASE)
     assert done.returncode == 0
     reason = "note: published figures are not held against draws: draws are not finite"

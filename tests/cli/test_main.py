@@ -40,45 +40,6 @@ def test_version_is_printed(invoke: Command) -> None:
     assert invoke("--version").stdout.startswith("sim 0.")
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        ["run", "--help"],
-        ["check", "nowhere.toml"],
-        ["check", BASE, "--set", "hardware.pue=-1"],
-        ["describe", "hardware.pue", "--file", BASE],
-        ["schema"],
-    ],
-)
-def test_commands_that_run_no_model_import_no_heavy_libraries(arguments: list[str]) -> None:
-    """Files are read, and their faults told, without them; a check of sound files draws."""
-    code = (
-        "import sys, runpy\n"
-        f"sys.argv = ['sim', *{arguments!r}]\n"
-        "try:\n    runpy.run_module('sim', run_name='__main__')\nexcept SystemExit: pass\n"
-        "heavy = {'numba', 'matplotlib', 'xarray', 'scipy.stats', 'h5py'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
-
-
-def test_a_run_without_figures_imports_neither_matplotlib_nor_the_whole_of_scipy(
-    tmp_path: Path,
-) -> None:
-    code = (
-        "import sys, runpy\n"
-        f"sys.argv = ['sim', 'run', {BASE!r}, '--draws', '64', '--no-figures']\n"
-        "try:\n    runpy.run_module('sim', run_name='__main__')\nexcept SystemExit: pass\n"
-        "slow = {'matplotlib', 'scipy.stats', 'distributed'} & set(sys.modules)\n"
-        "assert not slow, slow\n"
-    )
-    subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, timeout=60, cwd=tmp_path
-    )
-    assert runs_in(tmp_path / "outputs")
-
-
 def test_set_reads_a_value_as_toml_or_else_as_text() -> None:
     faults: list[Fault] = []
     given = ("a.b=1e3", "c=economic", "d=[1, 2]", "e=1\nf=2", f"g={'1' * 5000}", f"h={'[' * 3000}")

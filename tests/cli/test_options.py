@@ -19,7 +19,8 @@ from sim.common.errors import RunError
 from sim.engine import dask_backend
 from sim.store import run as store_run
 from sim.store import sweep as store_sweep
-from sim.tables import Selection
+from sim.tables.headline import make_headline
+from sim.tables.table import Headline, Selection
 
 BASE = str(ROOT / "params" / "base.toml")
 UNTIL = ("--until", "p50(tps_decode) +- 20")
@@ -213,7 +214,12 @@ def test_rows_that_are_shown_are_those_that_options_name(
     tried: Callable[..., str], monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     shown: list[Any] = []
-    monkeypatch.setattr("sim.cli.run_output.print_run", lambda *given: shown.append(given[3]))
+
+    def make(*given: Any) -> Headline:
+        shown.append(given[2])
+        return make_headline(*given)
+
+    monkeypatch.setattr("sim.tables.headline.make_headline", make)
     for number in (1, 2):
         labs, landlords, quarters = ("xai", "meta"), ("oracle", "microsoft"), ("2027Q2", "2027Q1")
         options = [

@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
+from conftest import runs_in
 from stored_runs import ALTERED, NARROW, Sim, StoredRun
 
 import sim
@@ -70,3 +72,25 @@ def test_show_prints_cells_as_csv(run_sim: Sim, stored: StoredRun) -> None:
     code, out, errors = run_sim("show", "base", "--csv", "--json")
     assert (code, out) == (2, "")
     assert errors == "--csv: cannot stand beside --json\n"
+
+
+def test_show_prints_stored_tables_and_makes_damaged_ones_anew(
+    run_sim: Sim, stored: StoredRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder,) = runs_in(Path("outputs"))
+    with monkeypatch.context() as patch:
+        patch.setattr("sim.store.reader.open_run_folder", None)  # draws are not looked at
+        code, shown, errors = run_sim("show", "base")
+        assert (code, errors) == (0, "")
+        assert run_sim("show", "base", "labs", "--csv")[1].startswith("table,row,column,value")
+        document = json.loads(run_sim("show", "base", "--json")[1])
+        assert document["folder"] == str(folder)
+    path = folder / "tables.json"
+    path.write_text(path.read_text().replace("GW", "MW"))
+    code, anew, errors = run_sim("show", "base")
+    assert (code, anew) == (0, shown)
+    assert errors == (
+        f"note: {path}: damaged, or changed since it was written: manifest.json has another"
+        " checksum: its tables are made anew\n"
+    )
+    assert json.loads(run_sim("show", "base", "--json")[1]) == document

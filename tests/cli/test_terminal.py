@@ -9,9 +9,9 @@ import xarray as xr
 from rich.console import Console
 from table_cells import titled
 
-from sim import tables
 from sim.cli import terminal
-from sim.tables import Cell, Selection, Table
+from sim.tables import headline as tables
+from sim.tables.table import Cell, Selection, Table
 
 
 def test_dashes_replace_repeated_not_reported_cells_and_no_nan(printed: Console) -> None:

@@ -15,7 +15,6 @@ from conftest import ROOT, Command, runs_in
 from drawing import drawn, stored
 
 import sim
-from sim import tables
 from sim.engine import draw_quality
 from sim.model.blocks import replicate_of
 from sim.model.record_layout import layout_of
@@ -23,6 +22,7 @@ from sim.parameters.scenario import Scenario
 from sim.simulation.dataset import make_dataset
 from sim.statistics.datasets import indicators
 from sim.tables import comparison
+from sim.tables import headline as tables
 
 BASE = ROOT / "params" / "base.toml"
 OFTEN = {"labs.openai.arr_2026q4_busd": {"family": "normal", "mean": 46, "sd": 30}}  # 6 % below 0

@@ -9,7 +9,7 @@ import xarray as xr
 import sim
 from sim.parameters.scenario import Scenario
 from sim.statistics.tails import OWNED, WORST_SHARE
-from sim.tables import quality
+from sim.tables.headline import quality
 
 SEEDS = range(1, 11)  # of 100,000 draws each
 MARGINS = ("inference_gross_margin", "loaded_gross_margin", "fine_tune_gross_margin")

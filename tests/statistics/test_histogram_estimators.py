@@ -21,7 +21,7 @@ from sim.statistics.estimators import (
 from sim.statistics.expressions import evaluate
 from sim.statistics.histogram_estimators import HistogramEstimator
 from sim.statistics.replicates import replicated
-from sim.tables import headline_tables
+from sim.tables.headline import headline_tables
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 SMOOTH = ("normal", "lognormal", "heavy tails", "an atom at its lower end", "infinity")

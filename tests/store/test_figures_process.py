@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import sim
 from sim.parameters.scenario import Scenario
 from sim.plots import FIGURES, gallery
 from sim.store import figures_process
-from sim.store.figures_process import SHARE, FiguresProcess
+from sim.store.figures_process import FiguresProcess
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +38,16 @@ def artist() -> Iterator[FiguresProcess]:
         yield process
 
 
-def test_both_processes_draw_their_share_to_the_same_bytes(
-    artist: FiguresProcess, ds: xr.Dataset, tmp_path: Path
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_process_draws_to_the_same_bytes_whether_copied_or_new(
+    monkeypatch: pytest.MonkeyPatch, ds: xr.Dataset, tmp_path: Path, threads: int
 ) -> None:
-    assert 0 < SHARE < len(FIGURES)
-    assert artist.draw(ds, tmp_path / "two processes")() == {}
+    monkeypatch.setattr("threading.active_count", lambda: threads)
+    with FiguresProcess() as artist:
+        (process,) = _processes(artist)
+        is_copy = threads == 1 and sys.platform == "linux"
+        assert type(process).__name__ == ("ForkProcess" if is_copy else "SpawnProcess")
+        assert artist.draw(ds, tmp_path / "two processes")() == {}
     assert gallery.draw(ds, tmp_path / "one process") == {}
     for name in FIGURES:
         files = [tmp_path / folder / f"{name}.png" for folder in ("one process", "two processes")]

@@ -13,13 +13,14 @@ from drawing import stored
 from run_folders import as_stored
 
 import sim
-from sim import tables
 from sim.engine.loop import run
 from sim.engine.state import SimulationState
 from sim.parameters.scenario import Scenario
 from sim.simulation import redraw
 from sim.tables import asked, build, labs, published
-from sim.tables.cells import Cell, Reader, Selection, Table
+from sim.tables import headline as tables
+from sim.tables.cells import Reader
+from sim.tables.table import Cell, Selection, Table
 
 # Plans that are below zero in many draws: values that are not finite, and draws left out.
 OFTEN = {
@@ -115,7 +116,7 @@ def test_what_another_model_did_not_keep_is_said_to_be_missing(
     assert "another version of the model made this run" in line
 
 
-def test_tables_and_remarks_draw_again_once_and_only_what_they_show(
+def test_a_headline_draws_again_once_and_only_what_they_show(
     ds: xr.Dataset, summary: xr.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     states: list[SimulationState] = []
@@ -126,7 +127,7 @@ def test_tables_and_remarks_draw_again_once_and_only_what_they_show(
 
     monkeypatch.setattr(redraw, "run", run_and_note)
     for run_ds in (ds, as_stored(ds)):
-        shown, remarks = tables.tables_and_remarks(run_ds, summary)
+        *_, shown, remarks = tables.make_headline(run_ds, summary)
         (state,) = states
         # 100,000 draws of them stay below a quarter of a gigabyte; no moments are added up.
         assert state.prepared.rows < 312

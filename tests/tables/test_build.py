@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from table_cells import titled
 
-from sim.tables import Cell
+from sim.tables.table import Cell
 
 
 def test_the_plan_is_the_sum_of_what_was_built_and_withheld(

@@ -8,9 +8,9 @@ import math
 import pytest
 import xarray as xr
 
-from sim import tables
 from sim.common.numbers import percentage, rounded_by
-from sim.tables import Cell
+from sim.tables import headline as tables
+from sim.tables.table import Cell
 
 
 @pytest.mark.parametrize(

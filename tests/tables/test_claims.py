@@ -10,10 +10,10 @@ import xarray as xr
 from rich.console import Console
 
 import sim
-from sim import tables
 from sim.cli import terminal
-from sim.tables import Cell, Selection
+from sim.tables import headline as tables
 from sim.tables.claims import Answer
+from sim.tables.table import Cell, Selection
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,13 @@ import xarray as xr
 from rich.console import Console
 
 import sim
-from sim import tables
 from sim.cli import terminal
 from sim.parameters.scenario import Scenario
 from sim.statistics.replicates import replicated
-from sim.tables import Cell, comparison
+from sim.tables import comparison
+from sim.tables import headline as tables
 from sim.tables.comparison import Measure
+from sim.tables.table import Cell
 
 
 def test_side_by_side_table_matches_the_golden_text(

@@ -15,14 +15,15 @@ import xarray as xr
 from full_runs import BASE, CASES, FullRun, assert_estimate, full_run
 
 import sim
-from sim import tables
 from sim.common.text import words
 from sim.model.catalogue import DIMS
 from sim.model.dims import LAYERS, REGIMES
-from sim.tables import Cell, Table, comparison
+from sim.tables import comparison
+from sim.tables import headline as tables
 from sim.tables.asked import Summary
-from sim.tables.cells import WIDTH_OF_SD, plus_minus
+from sim.tables.cells import WIDTH_OF_SD
 from sim.tables.sweep import tables as sweep_tables
+from sim.tables.table import Cell, Table, plus_minus
 
 Number = tuple[float, float, float]  # value, error, largest term
 SAMPLED = "Oracle"  # its obligations are sampled (`full_runs.SAMPLED_RPO`)

@@ -13,10 +13,11 @@ from conftest import ROOT
 from rich.console import Console
 
 import sim
-from sim import tables
 from sim.cli import terminal
 from sim.parameters.scenario import Scenario
-from sim.tables import Cell, Selection, comparison
+from sim.tables import comparison
+from sim.tables import headline as tables
+from sim.tables.table import Cell, Selection
 
 BASE = ROOT / "params" / "base.toml"
 INPUTS = (

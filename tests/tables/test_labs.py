@@ -13,7 +13,7 @@ from table_cells import cell_at, titled
 
 import sim
 from sim.cli import terminal
-from sim.tables import Cell, Selection
+from sim.tables.table import Cell, Selection
 
 
 def test_a_lab_has_a_line_from_its_tokens_to_its_funding_gap(

@@ -11,7 +11,7 @@ import xarray as xr
 from table_cells import cell_at, titled
 
 import sim
-from sim.tables import Cell, Selection
+from sim.tables.table import Cell, Selection
 
 
 def test_landlords_have_their_books_and_their_exposure_to_labs(

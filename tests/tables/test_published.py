@@ -7,7 +7,7 @@ import xarray as xr
 from table_cells import titled
 
 import sim
-from sim.tables import Cell, Selection
+from sim.tables.table import Cell, Selection
 
 
 def test_published_figures_are_beside_quantiles_of_the_run(

@@ -9,7 +9,7 @@ import xarray as xr
 from table_cells import cell_at, titled
 
 import sim
-from sim.tables import Cell
+from sim.tables.table import Cell
 
 
 def test_cost_layers_sum_to_the_printed_totals(ds: xr.Dataset, summary: xr.Dataset) -> None:
