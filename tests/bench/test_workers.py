@@ -1,4 +1,4 @@
-"""Two workers of a local cluster against two threads, in the same run.
+"""Two workers of a local cluster against two threads, and what travels home, in the same run.
 
     pytest tests/bench/test_workers.py -m long -n 0 --benchmark-enable -s
 
@@ -8,13 +8,18 @@ Wall-clock time depends on the load of the machine, so processor seconds are rep
 from __future__ import annotations
 
 import os
+import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from sim.engine.dask_backend import connected
+from sim.engine.histograms import HistogramPart
+from sim.engine.loop import EvaluatedDraws
+from sim.engine.state import SimulationState
+from sim.model.blocks import CHUNK
 from sim.parameters.options import run_options
 from sim.parameters.scenario import Scenario
 from sim.simulation.simulate import run_engine
@@ -59,6 +64,36 @@ def test_two_workers_against_two_threads(benchmark: BenchmarkFixture, base: Scen
         ratio = worker_processor_seconds / thread_processor_seconds
         print(
             f"\n{draws:,} draws on {os.cpu_count()} processors: two threads {threads:.1f} s, two"
-            f" workers {workers:.1f} s: {workers / threads:.2f} times as long, with"
-            f" {ratio:.2f} times the processor seconds"
+            f" workers {workers:.1f} s: {workers / threads:.2f} times as long (target: 1.1 at"
+            f" most), with {ratio:.2f} times the processor seconds"
         )
+
+
+def test_bytes_that_travel_home(benchmark: BenchmarkFixture, base: Scenario) -> None:
+    """Of a draw that is kept, and of one beyond those kept, as workers pickle their results."""
+    draws, kept = (1_000_000, 8 * CHUNK) if benchmark.enabled else (3 * CHUNK, CHUNK)
+    options = run_options(base, draws, kept_draws=kept)
+    travelled = {True: [0, 0], False: [0, 0]}  # whether kept -> bytes and draws
+
+    with connected("local:2") as cluster:
+        assert cluster is not None
+
+        def counted(
+            state: SimulationState, begin: int, end: int, part: HistogramPart | None
+        ) -> Generator[EvaluatedDraws, None, None]:
+            sums = travelled[part is None]
+            sums[1] += end - begin
+            for evaluated in cluster(state, begin, end, part):
+                sums[0] += len(pickle.dumps(evaluated, protocol=5))
+                yield evaluated
+
+        done = benchmark.pedantic(
+            run_engine, args=(base, options), kwargs={"elsewhere": counted}, rounds=1
+        )
+    assert done.draws == draws
+    of_kept, beyond = (size / max(1, number) for size, number in travelled.values())
+    assert beyond > 0
+    print(
+        f"\n{draws:,} draws on two workers: {beyond:,.0f} bytes a draw beyond those kept (target:"
+        f" 200 at most), {of_kept:,.0f} of one that is kept"
+    )
