@@ -65,6 +65,9 @@ def text_of(report: dict[str, Any], peers: list[str], draws: int, threads: int) 
             f" {report[f'{peer} differs by']:.0e}: {other / clock:.1f} times as long by the clock,"
             f" {used / processor:.1f} times the processor seconds (microseconds by chunk: {each})"
         )
+    compiled = [s for name, s in report["compiling"].items() if name.startswith("jax")]
+    if compiled:
+        lines.append(f"JAX compiles for {min(compiled):.0f} processor seconds, for each chunk")
     return "\n".join(lines)
 
 
