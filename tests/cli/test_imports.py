@@ -30,7 +30,7 @@ WATCHED = (
     "rich",
 )  # fmt: skip; pydantic is not among them: typer imports it to read any argument
 FILES = {"numpy", "scipy.special"}  # parameter files are read with these
-KERNELS = {"numba", "llvmlite"}
+KERNELS = {"llvmlite"}
 DATASETS = {"pandas", "xarray", "h5py", "rich"}
 RUN = FILES | KERNELS | DATASETS
 SHOW = {"rich", "numpy"}
