@@ -74,11 +74,12 @@ def _document(
 ) -> dict[str, Any]:
     """The results of all parts for JSON."""
     from sim.common.environment import versions
-    from sim.kernels.simd.vectors import UNAVAILABLE
+    from sim.kernels.shipped.entries import lanes, which_kernels
 
     return {
         "versions": versions(),
-        "vector_extension": UNAVAILABLE or "available",
+        "kernels": which_kernels(),
+        "lanes": lanes(),
         "scenario": scenario,
         "parts": [
             {"title": title, "checks": [check.data() for check in checks]}
@@ -90,13 +91,13 @@ def _document(
 
 
 def _machine() -> list[str]:
-    """Lines on what is tested: processor, versions, and whether vectors are unavailable.
+    """Lines on what is tested: processor, versions, and how kernels were compiled.
 
     Draws one by one take 5 to 7 times as long as eight side by side.
     """
     from sim.common.environment import versions
     from sim.common.threads import available_threads
-    from sim.kernels.simd.vectors import UNAVAILABLE
+    from sim.kernels.shipped.entries import lanes, which_kernels
 
     version = versions()
     libraries = ("numpy", "scipy", "numba", "llvmlite", "xarray")
@@ -105,7 +106,8 @@ def _machine() -> list[str]:
         f" {available_threads()} threads, {version['processor']}",
         ", ".join(f"{name} {version[name]}" for name in libraries),
     ]
-    if UNAVAILABLE:
+    lines.append(f"kernels: {which_kernels()}")
+    if lanes() == 1:
         lines.append("numba's vector extension is unavailable: the same bits, about 6 times slower")
     return lines
 

@@ -221,7 +221,8 @@ class Histograms:
         `others` are the first rows, which events need and which have no histograms. `counted`
         [draw] is False for draws that are left out. `threads` change no bit.
         """
-        in_memory, kept = kept, kept[others:]
+        in_memory = np.ascontiguousarray(kept)
+        kept = in_memory[others:]
         edges = np.empty((len(kept), BINS - 1))
         grid = _empty_grid(len(kept), bins_at_ends(int(counted.sum())))
         counts = _empty_counts(len(kept), indicators.events.needed.size)
@@ -345,6 +346,7 @@ def count_indicators(
         Numbers of draws [event, replicate] in which an event happens, and in which its values are
         not NaN.
     """
+    kept = np.ascontiguousarray(kept)
     order, lock = counting_order(events), threading.Lock()
     all_happens, all_valid = np.zeros((2, events.needed.size, REPLICATES), np.int64)
 

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.common.threads import ever_smaller
-from sim.engine.histograms import COUNTS, ENDS, HistogramPart
+from sim.engine.histograms import COUNTS, HistogramPart
 from sim.engine.loop import COUNTED, EvaluatedDraws, evaluate_tiles
 from sim.engine.state import Array, FoldedDraws, Moments, Prepared, Totals
-from sim.model.blocks import REPLICATES, SPAN
+from sim.model.blocks import SPAN
 from sim.model.evaluation_records import Workspace
 from sim.model.event_records import Events
 from sim.model.histogram_records import Grid
@@ -124,7 +124,7 @@ def evaluate(packed: bytes, first: int, last: int) -> Result:
             span, ends = deepcopy(shared.span), shared.ends.copy()
         else:
             span = Moments.empty(prepared.evaluation.moments)
-            ends = np.zeros((REPLICATES, prepared.rows, len(ENDS)))
+            ends = np.zeros_like(shared.ends)
         status = _fold(prepared, space, first, end, values, part, span, ends)
         folded.append(FoldedDraws(span, ends, status))
         first = end

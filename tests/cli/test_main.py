@@ -94,7 +94,7 @@ def python(code: str, **streams: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], text=True, timeout=60, **given)
 
 
-@pytest.mark.parametrize("module", ["signal", "typer", "numba"])
+@pytest.mark.parametrize("module", ["signal", "typer", "llvmlite"])
 def test_an_interruption_of_imports_is_one_line_and_130(module: str) -> None:
     """Where a module is imported; `exec` stands for what libraries do while they are."""
     code = f"""

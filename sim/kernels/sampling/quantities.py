@@ -110,7 +110,7 @@ def mix(sampling: Sampling, group: Group, first: int, work: Scores) -> None:
             for b in range(n):
                 members[i, b] *= work.values[b]
             for b in range(0, n, LANES):
-                t = take_lanes(members, (group.first + i, b))
+                t = take_lanes(members, (i, b))
                 put_lanes(sqrt(log1p(t * t)), work.own, b)
             for b in range(n):
                 work.own[b] = np.copysign(work.own[b], members[i, b])

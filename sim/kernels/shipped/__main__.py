@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sim.kernels.shipped.build import build, write
+from sim.kernels.shipped.build import build, check_versions, write
 
 match sys.argv[1:]:
     case ["build"]:
+        try:
+            check_versions()
+        except (RuntimeError, OSError) as error:
+            sys.exit(str(error))
         build()
     case ["build", folder]:
         build(Path(folder))

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "SIM_KERNELS": "numba",
 }
+OLDEST = Path(__file__).parents[3] / ".ci" / "oldest.txt"  # of a checkout
 PLAIN_FUNCTIONS = {"memcpy", "memset", "memmove"}  # of every C library, or an intrinsic
 EXAMPLE = layout_of(2, 2)
 
@@ -107,6 +109,25 @@ def example_arguments() -> dict[str, tuple[Any, ...]]:
         "add_squared_deviations": (rows, floats, integers, integers, floats, floats, floats),
         "take_between": (floats, floats, floats, integers, floats, integers),
     }  # fmt: skip
+
+
+def check_versions() -> None:
+    """Check that the versions of libraries are those with which kernels are shipped.
+
+    They are the oldest that the package allows: LLVM reads bitcode of earlier releases, and not of
+    later ones.
+
+    Raises:
+        RuntimeError: If they are others.
+    """
+    lines = OLDEST.read_text(encoding="utf-8").splitlines()
+    needed = {line for line in lines if line and not line.startswith("#")}
+    found = {f"{name}=={version(name)}" for name in ("llvmlite", "numba", "numpy")}
+    if found != needed:
+        raise RuntimeError(
+            f"expected {', '.join(sorted(needed))}; found {', '.join(sorted(found))}."
+            f" In an environment of its own: pip install -e . -c {OLDEST.parent.name}/{OLDEST.name}"
+        )
 
 
 def build(folder: Path = FOLDER) -> None:
