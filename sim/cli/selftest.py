@@ -100,13 +100,15 @@ def _machine() -> list[str]:
     from sim.kernels.shipped.entries import lanes, which_kernels
 
     version = versions()
-    libraries = ("numpy", "scipy", "numba", "llvmlite", "xarray")
+    libraries = ("numpy", "scipy", "llvmlite", "xarray")
     lines = [
         f"sim {version['token-economics-sim']}, Python {version['python']},"
         f" {available_threads()} threads, {version['processor']}",
+        f"kernels {which_kernels()}",
         ", ".join(f"{name} {version[name]}" for name in libraries),
     ]
-    lines.append(f"kernels: {which_kernels()}")
+    if which_kernels() == "shipped":
+        lines[1:] = [f"{lines[1]}, {lines[2]}"]
     if lanes() == 1:
         lines.append("numba's vector extension is unavailable: the same bits, about 6 times slower")
     return lines

@@ -42,8 +42,9 @@ from sim.cli.selftest import _machine
 print("\\n".join(_machine()))
 """
     )
-    *_, kernels, line = run(code, SIM_KERNELS="numba")
-    assert kernels == "kernels: compiled by numba (SIM_KERNELS is set)"
+    _, kernels, _, line = run(code, SIM_KERNELS="numba")
+    assert kernels.startswith("kernels compiled by numba ")
+    assert kernels.endswith(" (SIM_KERNELS is set)")
     assert line == "numba's vector extension is unavailable: the same bits, about 6 times slower"
-    *_, line = run(code)
-    assert line == "kernels: shipped"
+    _, line = run(code)
+    assert line.startswith("kernels shipped, numpy ")

@@ -11,6 +11,7 @@ import ctypes
 import importlib
 import struct
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ def has_to_compile() -> bool:
 def which_kernels() -> str:
     """The kernels that run, in words."""
     reason = numba_reason()
-    return "shipped" if not reason else f"compiled by numba ({reason})"
+    return f"compiled by numba {version('numba')} ({reason})" if reason else "shipped"
 
 
 def describe_argument(value: Any) -> str:
