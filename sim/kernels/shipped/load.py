@@ -105,20 +105,9 @@ def load(folder: Path = FOLDER) -> Library:
     manifest, bitcode = read_shipped(folder)
     if manifest["source"] != kernels_hash():
         raise NotUsableError("their source has changed (python -m sim.kernels.shipped build)")
-    try:
-        import llvmlite.binding as llvm
+    machine = host_machine()
+    import llvmlite.binding as llvm
 
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        machine = llvm.Target.from_default_triple().create_target_machine(
-            cpu=llvm.get_host_cpu_name(),
-            features=llvm.get_host_cpu_features().flatten(),
-            opt=3,
-            reloc="pic",
-            codemodel="default",
-        )
-    except (ImportError, OSError, RuntimeError, AttributeError) as error:
-        raise NotUsableError(f"no machine code for this processor: {error}") from None
     path = cache_folder() / f"shipped-{_key(llvm, machine, manifest)}.o"
     cached = read_file(path)
     try:
@@ -133,6 +122,28 @@ def load(folder: Path = FOLDER) -> Library:
         name: (entry["arguments"], entry["result"]) for name, entry in manifest["entries"].items()
     }
     return Library(found[0], descriptions, found[1])
+
+
+def host_machine() -> Any:
+    """The processor at hand, as llvmlite makes machine code for it.
+
+    Raises:
+        NotUsableError: If it cannot.
+    """
+    try:
+        import llvmlite.binding as llvm
+
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        return llvm.Target.from_default_triple().create_target_machine(
+            cpu=llvm.get_host_cpu_name(),
+            features=llvm.get_host_cpu_features().flatten(),
+            opt=3,
+            reloc="pic",
+            codemodel="default",
+        )
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:
+        raise NotUsableError(f"no machine code for this processor: {error}") from None
 
 
 def read_shipped(folder: Path) -> tuple[dict[str, Any], bytes]:
