@@ -15,6 +15,7 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from conftest import ROOT, Command
+from kernel_bits import run
 
 from sim.common.errors import InputError
 from sim.common.fingerprint import kernels_hash
@@ -186,6 +187,18 @@ def test_an_argument_of_another_kind_is_refused() -> None:
             by_block(wrong, 0, np.zeros(2), sums)
     with pytest.raises(TypeError, match="sum_by_block: expected"):
         by_block(draws, 0, np.zeros(2))
+
+
+def test_numba_is_imported_by_no_run_sample_or_summary() -> None:
+    code = """
+import sys
+import sim
+base = sim.load("params/base.toml")
+sim.summarise(sim.simulate(base, draws=9_000, kept_draws=8_192))
+sim.sample({"x": {"family": "normal", "mean": 0, "sd": 1}}, draws=64)
+print("numba" in sys.modules, "llvmlite" in sys.modules)
+"""
+    assert run(code) == ["False True"]
 
 
 def test_the_environment_chooses_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
