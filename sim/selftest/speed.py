@@ -9,11 +9,11 @@ from typing import Any
 from sim.common.threads import available_threads
 from sim.engine.state import SimulationState
 from sim.kernels.shipped.load import (
-    FOLDER,
     host_machine,
     library,
     make_machine_code,
-    read_shipped,
+    read_bitcode,
+    read_manifest,
 )
 from sim.model.blocks import CHUNK
 from sim.parameters.options import run_options
@@ -47,7 +47,7 @@ def checks(scenario: Scenario | None) -> Iterator[Check]:
     if scenario is not None:
         yield from _time_model(scenario)
     if library() is not None:
-        _, bitcode = read_shipped(FOLDER)
+        bitcode = read_bitcode(read_manifest())
         (seconds,) = shortest_times(lambda: make_machine_code(bitcode, host_machine()), times=1)
         yield Check(
             "machine code of the kernels, made once: s",

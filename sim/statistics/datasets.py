@@ -127,6 +127,10 @@ def _indicator(ds: xr.Dataset, name: str) -> tuple[Array, Array]:
     """Indicators [..., draw] of one probability: its event and valid draws."""
     probability = PROBABILITIES[name]
     values = last(ds, probability.of)
+    axis = 0 if probability.count == "each" else DIMS[probability.of].index("lab")
+    if probability.count == "all named":
+        labs = ds["lab"].values.tolist()
+        values = values.take([labs.index(lab) for lab in named_labs(ds)], axis=axis)
     valid: Array = ~np.isnan(values)
     threshold: Any = probability.threshold
     if threshold == EVERY_THRESHOLD:
@@ -139,11 +143,8 @@ def _indicator(ds: xr.Dataset, name: str) -> tuple[Array, Array]:
     passes: Array = RELATIONS[probability.relation](values, threshold)
     if probability.count == "each":
         return passes, valid
-    axis = DIMS[probability.of].index("lab")
     if probability.count == "all named":
-        labs = ds["lab"].values.tolist()
-        indices = [labs.index(lab) for lab in named_labs(ds)]
-        happens: Any = passes.take(indices, axis=axis).all(axis=axis)
+        happens: Any = passes.all(axis=axis)
     else:
         happens = _at_least_two(passes, axis)
     return np.asarray(happens), np.asarray(valid.all(axis=axis))

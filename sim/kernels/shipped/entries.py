@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import re
 import struct
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sim.kernels.shipped.load import Library, library, numba_reason
 from sim.model.blocks import GROUP
 
+_BITS = 2**64 - 1
+_WRONG = -(2**20)  # fewer arguments than can be
+_AS_FLOAT, _AS_NUMBER = struct.Struct("d"), struct.Struct("Q")
 _FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
 
 
@@ -109,17 +113,16 @@ def describe_argument(value: Any) -> str:
 def shipped_function(shipped: Library, entry: Entry) -> Callable[..., Any]:
     """A shipped function as Python calls it."""
     expected, result = shipped.descriptions[entry.name]
+    leaves = [_leaf(text) for text in expected]
     call = _FUNCTION(shipped.addresses[entry.name])
     call.library = shipped  # type: ignore[attr-defined]  # which keeps the code in memory
 
     def function(*arguments: Any) -> Any:
-        numbers: list[int] = []
-        described = list(_flatten(arguments, numbers))
-        if len(described) != len(expected) or any(map(_differ, described, expected)):
-            raise TypeError(
-                f"{entry.name}: expected {', '.join(expected)}; got {', '.join(described)}"
-            )
-        block = (ctypes.c_uint64 * (1 + len(numbers)))(0, *numbers)
+        numbers: list[int] = [0]  # the result
+        if _flatten(arguments, iter(leaves), numbers) != len(leaves):
+            got = ", ".join(describe_argument(value) for value in arguments)
+            raise TypeError(f"{entry.name}: expected {', '.join(expected)}; got {got}")
+        block = (ctypes.c_uint64 * len(numbers))(*numbers)
         status = call(block)
         if status:
             raise RuntimeError(f"{entry.name} failed with status {status}")
@@ -130,25 +133,68 @@ def shipped_function(shipped: Library, entry: Entry) -> Callable[..., Any]:
     return function
 
 
-def _differ(got: str, expected: str) -> bool:
-    """Whether an argument is not as described; rows may follow one another without need."""
-    return got != expected and got != f"{expected}C"
+class _Leaf(NamedTuple):
+    """What an argument has to be that is no tuple, as its description says.
+
+    `kind` is the dtype of an array, the size of an array's or a single record, or "float" or
+    "integer".
+    """
+
+    kind: np.dtype[Any] | int | str
+    axes: int  # of an array, else -1
+    contiguous: bool
 
 
-def _flatten(values: tuple[Any, ...], numbers: list[int]) -> Iterator[str]:
-    """Append the numbers of arguments, and describe each that is no tuple."""
+def _leaf(text: str) -> _Leaf:
+    """What `describe_argument` describes by a text."""
+    described = re.fullmatch(r"(record of )?([^\[]+)(?:\[(\d)\](C?))?", text)
+    assert described is not None, text
+    record, kind, axes, contiguous = described.groups()
+    if axes is None:
+        return _Leaf(int(kind) if record else kind, -1, False)
+    return _Leaf(int(kind) if record else np.dtype(kind), int(axes), contiguous == "C")
+
+
+def _flatten(values: tuple[Any, ...], leaves: Iterator[_Leaf], numbers: list[int]) -> int:
+    """Append the numbers of arguments.
+
+    Returns:
+        How many there are that are no tuples; less than 0 if one is not as its leaf says.
+    """
+    count = 0
     for value in values:
         if isinstance(value, tuple):
-            yield from _flatten(value, numbers)
+            count += _flatten(value, leaves, numbers)
             continue
+        leaf = next(leaves, None)
+        if leaf is None:
+            return _WRONG
         if isinstance(value, np.ndarray):
-            address = value.__array_interface__["data"][0]
-            strides = (stride % 2**64 for stride in value.strides)
-            numbers.extend((value.size, value.itemsize, address, *value.shape, *strides))
+            kind = value.itemsize if value.dtype.names else value.dtype
+            if value.ndim != leaf.axes or kind != leaf.kind:
+                return _WRONG
+            if leaf.contiguous and not value.flags.c_contiguous:
+                return _WRONG
+            numbers += (value.size, value.itemsize, value.__array_interface__["data"][0])
+            numbers += value.shape
+            numbers += [stride & _BITS for stride in value.strides]
         elif isinstance(value, np.record):
+            if leaf.axes >= 0 or value.nbytes != leaf.kind:
+                return _WRONG
             numbers.append(value.__array_interface__["data"][0])
         elif isinstance(value, float):
-            numbers.extend(struct.unpack("Q", struct.pack("d", value)))
+            if leaf.axes >= 0 or leaf.kind != "float":  # to numpy "float" is a dtype
+                return _WRONG
+            numbers.append(_float_bits(value))
         else:
-            numbers.append(int(value) % 2**64)
-        yield describe_argument(value)
+            if leaf.axes >= 0 or leaf.kind != "integer":
+                return _WRONG
+            numbers.append(int(value) & _BITS)
+        count += 1
+    return count
+
+
+def _float_bits(value: float) -> int:
+    """The bits of a float as a number."""
+    bits: int = _AS_NUMBER.unpack(_AS_FLOAT.pack(value))[0]
+    return bits

@@ -102,7 +102,7 @@ def load(folder: Path = FOLDER) -> Library:
     Raises:
         NotUsableError: If they are of another source, damaged, or not for this llvmlite or machine.
     """
-    manifest, bitcode = read_shipped(folder)
+    manifest = read_manifest(folder)
     if manifest["source"] != kernels_hash():
         raise NotUsableError("their source has changed (python -m sim.kernels.shipped build)")
     machine = host_machine()
@@ -111,7 +111,10 @@ def load(folder: Path = FOLDER) -> Library:
     path = cache_folder() / f"shipped-{_key(llvm, machine, manifest)}.o"
     cached = read_file(path)
     try:
-        code = make_machine_code(bitcode, machine) if cached is None else bytes(cached)
+        if cached is None:
+            code = make_machine_code(read_bitcode(manifest, folder), machine)
+        else:
+            code = bytes(cached)
         found = _link(code, machine, list(manifest["entries"]))
     except (RuntimeError, OSError, AttributeError) as error:
         version = ".".join(map(str, llvm.llvm_version_info))
@@ -146,30 +149,45 @@ def host_machine() -> Any:
         raise NotUsableError(f"no machine code for this processor: {error}") from None
 
 
-def read_shipped(folder: Path) -> tuple[dict[str, Any], bytes]:
-    """The manifest and the bitcode of a folder.
+def read_manifest(folder: Path = FOLDER) -> dict[str, Any]:
+    """What is known of the bitcode of a folder.
 
     Raises:
-        NotUsableError: If one is missing, cannot be read, or is not what was written.
+        NotUsableError: If it is missing, cannot be read, or is not what was written.
     """
+    content = _read(folder / MANIFEST)
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        compressed = (folder / BITCODE).read_bytes()
-    except OSError as error:
-        name = Path(str(error.filename)).name
-        raise NotUsableError(f"{name} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise NotUsableError(f"{MANIFEST} is damaged") from None
-    try:
-        if hashlib.sha256(compressed).hexdigest() != manifest["sha256"]:
-            raise NotUsableError(f"{BITCODE} is damaged")
-        bitcode = lzma.LZMADecompressor(memlimit=1 << 28).decompress(compressed, _MOST_BYTES)
+        manifest: dict[str, Any] = json.loads(content)
         for entry in manifest["entries"].values():
             entry["arguments"], entry["result"]
-        manifest["source"]
-    except (lzma.LZMAError, KeyError, TypeError, AttributeError):
+        manifest["source"], manifest["sha256"]
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise NotUsableError(f"{MANIFEST} is damaged") from None
-    return manifest, bitcode
+    return manifest
+
+
+def read_bitcode(manifest: dict[str, Any], folder: Path = FOLDER) -> bytes:
+    """The bitcode of a folder with this manifest.
+
+    Raises:
+        NotUsableError: If it is missing, cannot be read, or is not what was written.
+    """
+    compressed = _read(folder / BITCODE)
+    if hashlib.sha256(compressed).hexdigest() != manifest["sha256"]:
+        raise NotUsableError(f"{BITCODE} is damaged")
+    return lzma.LZMADecompressor(memlimit=1 << 28).decompress(compressed, _MOST_BYTES)
+
+
+def _read(path: Path) -> bytes:
+    """A file that is shipped.
+
+    Raises:
+        NotUsableError: If it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NotUsableError(f"{path.name} cannot be read: {error.strerror}") from None
 
 
 def make_machine_code(bitcode: bytes, machine: Any) -> bytes:

@@ -36,7 +36,7 @@ def machine_code() -> bytes:
 @pytest.fixture
 def folder(tmp_path: Path, machine_code: bytes, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of what is shipped, of which the machine code is at hand, and an empty cache."""
-    _, shipped = load.read_shipped(FOLDER)
+    shipped = load.read_bitcode(load.read_manifest())
     make = load.make_machine_code
 
     def make_once(bitcode: bytes, machine: Any) -> bytes:
@@ -148,21 +148,21 @@ def test_other_processors_take_the_same_file() -> None:
     llvm.initialize_all_asmprinters()
     target = llvm.Target.from_triple("aarch64-unknown-linux-gnu")
     machine = target.create_target_machine(opt=3, reloc="pic")
-    _, bitcode = load.read_shipped(FOLDER)
+    bitcode = load.read_bitcode(load.read_manifest())
     code = load.make_machine_code(bitcode, machine)
     assert code[:4] == b"\x7fELF"
     assert int.from_bytes(code[18:20], "little") == 183  # EM_AARCH64
 
 
 def test_what_is_shipped_is_of_this_source_and_small() -> None:
-    manifest, _ = load.read_shipped(FOLDER)
+    manifest = load.read_manifest()
     assert manifest["source"] == kernels_hash(), "run python -m sim.kernels.shipped build"
     assert (FOLDER / BITCODE).stat().st_size < 400_000
     assert set(manifest["entries"]) == set(entries.all_entries())
 
 
 def test_kernels_are_shipped_by_the_oldest_libraries_that_the_package_allows() -> None:
-    manifest, _ = load.read_shipped(FOLDER)
+    manifest = load.read_manifest()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for line in build.OLDEST.read_text().splitlines():
         if line.startswith("#"):
