@@ -41,14 +41,13 @@ class Redrawn(NamedTuple):
 def digest(scenario: Scenario, options: RunOptions) -> str:
     """The digest that names a run.
 
-    It depends on parameters, code, seed, sampler, uncertainty, kept variables and dropped draws,
-    and not on the number of draws.
+    It depends on parameters, code, seed, sampler, uncertainty and dropped draws, and neither on the
+    number of draws nor on which variables are kept.
     """
     usual = options.bad_draws == "fail" and not options.drop_questionable
     dropped = [] if usual else [options.bad_draws, options.drop_questionable]
-    kept = "headline" if options.keep is None else options.keep
     return scenario.digest(
-        source_hash(), options.seed, options.sampler, kept, options.uncertainty, *dropped
+        source_hash(), options.seed, options.sampler, options.uncertainty, *dropped
     )
 
 

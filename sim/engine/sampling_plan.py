@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +38,17 @@ SAMPLERS = {
     "sobol": records.SOBOL,
 }
 STANDARD_NORMAL = Normal(family="normal", mean=0.0, sd=1.0)
+COMMON_VARIABLE = "correlation\0"  # begins the name of that of a t copula; no input is called so
 _SOBOL_BITS = 32
 Array = NDArray[np.float64]
+
+
+class Sampled(NamedTuple):
+    """A sampled input: its loadings on the common factors and on one of a lab's own, by name."""
+
+    loads: tuple[float, ...]
+    dimension: int
+    own_factor: str
 
 
 def name_hash(name: str) -> int:
@@ -97,6 +107,7 @@ class SamplingPlan:
         self._slots: dict[tuple[Distribution, float], NDArray[np.void]] = {}
         self._near: dict[Distribution, int] = {}
         self._members: dict[str, int] = {}
+        self.sampled: dict[str, Sampled] = {}  # by full name, in the order in which they are added
 
     def factor(self, name: str, score: float = math.nan) -> None:
         """A common factor; NaN where its score is drawn."""
@@ -130,8 +141,7 @@ class SamplingPlan:
         """
         size = len(group.members)
         made = np.zeros((), records.GROUP)
-        # No input is called like this, so the common variable has draws of its own.
-        made["name"] = name_hash(f"correlation\0{group.name}")
+        made["name"] = name_hash(f"{COMMON_VARIABLE}{group.name}")
         made["first"], made["size"] = len(self._members), size
         made["mixing"] = sum(part.size for part in self._mixing)
         made["is_t"] = group.copula == "t"
@@ -254,6 +264,8 @@ class SamplingPlan:
         made["member"], made["own_factor"] = self._members.get(name, -1), own_factor
         made["center_column"] = made["spread_column"] = made["near"] = -1
         made["low"], made["high"] = -math.inf, math.inf
+        own_name = [*self._own_factors][own_factor - len(self._held)] if own_factor >= 0 else ""
+        self.sampled[name] = Sampled(tuple(loads), int(made["dimension"]), own_name)
         made["own_weight"] = math.sqrt(max(0.0, 1.0 - math.fsum(load**2 for load in loads)))
         made["loadings"] = (*loads, *[0.0] * (len(LOADINGS) - len(loads)))
         return made

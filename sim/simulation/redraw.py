@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
-from sim.common.errors import Fault, InputError, Location
 from sim.engine.loop import run
-from sim.engine.prepare import Redrawn, digest, prepare
+from sim.engine.prepare import Redrawn, prepare
 from sim.engine.state import SimulationState
-from sim.model.blocks import CHUNK
 from sim.model.catalogue import DIMS
 from sim.model.dims import COORDS
 from sim.model.outputs import PROBABILITIES
 from sim.model.record_layout import CELL
 from sim.parameters.options import RunOptions
-from sim.parameters.resolved import scenario_of
 from sim.parameters.scenario import Scenario
 from sim.simulation.dataset import partial_dataset
-from sim.statistics.datasets import PRECISION, is_rounded, json_attribute
-from sim.statistics.scenarios import is_batch
+from sim.simulation.origin import origin_error, run_of
+from sim.simulation.scores import FACTOR, factor_scores
+from sim.statistics.datasets import PRECISION, is_rounded
 from sim.statistics.values import cell_label
-
-ATTRIBUTES = (
-    "parameters", "sources", "digest", "draws", "draws_kept", "draws_not_finite", "keep",
-)  # fmt: skip
 
 
 def redraw(
@@ -42,8 +35,8 @@ def redraw(
 
     Args:
         ds: What `simulate` or `open_run` gives, or some of its draws.
-        names: Outputs, inputs or probabilities; unless given the variables of which `ds` holds
-            rounded draws.
+        names: Outputs, inputs, probabilities, or scores of common factors such as `factor.demand`;
+            unless given the variables of which `ds` holds rounded draws.
         threads: All processors unless given; changes no number.
 
     Returns:
@@ -60,6 +53,9 @@ def redraw(
         names = [str(name) for name in ds.data_vars if is_rounded(ds, str(name))]
     if isinstance(names, str):
         raise ValueError(f"names: expected a list of names, got '{names}'")
+    factors = [name for name in names if name.startswith(FACTOR) and name not in ds]
+    if factors:
+        ds = ds.assign(factor_scores(ds, factors, threads))
     lacking = [name for name in names if name not in ds or is_rounded(ds, name)]
     lacking = [PROBABILITIES[name].of if name in PROBABILITIES else name for name in lacking]
     missing = list(dict.fromkeys(lacking))
@@ -119,8 +115,8 @@ def _drawn(
         InputError, ValueError: As `redraw`.
     """
     if np.unique(ds["draw"]).size < ds.sizes["draw"]:
-        raise _error("runs that were joined: draw each again, and join them then")
-    scenario, options = _question(ds, threads)
+        raise origin_error("runs that were joined: draw each again, and join them then")
+    scenario, options = run_of(ds, threads)
     if only_kept:
         options = replace(options, draws=int(ds.attrs["draws_kept"]))
     redrawn = redrawn._replace(all_finite=int(ds.attrs["draws_not_finite"]) == 0)
@@ -145,39 +141,3 @@ def draw_again(
     """
     state = SimulationState.empty(prepare(scenario, options, Redrawn(names)))
     return run(state, after=after)
-
-
-def _question(ds: xr.Dataset, threads: int | None) -> tuple[Scenario, RunOptions]:
-    """Scenario and options of the run that a Dataset holds.
-
-    Raises:
-        InputError: As `redraw`.
-    """
-    if is_batch(ds):
-        raise _error("a Dataset of several scenarios: take one with of_scenario")
-    lacking = [name for name in ATTRIBUTES if name not in ds.attrs]
-    if lacking:
-        raise _error(f"no Dataset of simulate of this version: it lacks the attribute {lacking[0]}")
-    attrs = ds.attrs
-    kept = math.ceil(int(attrs["draws_kept"]) / CHUNK) * CHUNK
-    try:
-        parameters, sources = json_attribute(ds, "parameters"), json_attribute(ds, "sources")
-        scenario = scenario_of(parameters, sources, str(attrs["scenario"]))
-        options = RunOptions.of(
-            scenario, int(attrs["draws"]), int(attrs["seed"]), str(attrs["sampler"]),
-            json_attribute(ds, "keep"), float(attrs["uncertainty"]), threads,
-            str(attrs["bad_draws"]), bool(attrs["drop_questionable"]), kept,
-        )  # fmt: skip
-        same = digest(scenario, options) == attrs["digest"]
-    except (InputError, ValueError, KeyError, TypeError, AttributeError):
-        same = False
-    if not same:
-        raise _error(
-            "another version of the model made this run: what it does not hold cannot be drawn"
-            " again; run it anew"
-        )
-    return scenario, options
-
-
-def _error(message: str) -> InputError:
-    return InputError([Fault(Location("redraw"), "", message)])

@@ -19,7 +19,7 @@ from sim.distributions.base import Distribution
 from sim.distributions.discrete import Fixed
 from sim.distributions.groups import Group, GroupError
 from sim.engine.rank_correlation import group_correlations
-from sim.engine.sampling_plan import SamplingPlan, factor_name
+from sim.engine.sampling_plan import COMMON_VARIABLE, SamplingPlan, factor_name
 from sim.kernels.shipped.entries import sample_tiles
 from sim.model.blocks import TILE
 from sim.model.dims import FACTORS
@@ -66,7 +66,7 @@ def sample(
         change it. Under "sobol" it depends on the position of the name as well, and in a t copula
         on the number of names: add new inputs at the end. The attribute `correlation` is JSON
         text: every group with the rank correlations of its draws, and for kind "pearson" those
-        of values, with standard errors.
+        of values, with standard errors. `causes` names the independent scores behind the draws.
 
     Raises:
         InputError: For invalid distributions, loadings, groups or options, with all faults; or if
@@ -131,12 +131,28 @@ def sample(
         for name, distribution in distributions.items()
     }
     attrs: dict[str, Any] = {"seed": str(seed), "sampler": sampler, "draws": int(draws)}
+    attrs["causes"] = json.dumps(_causes(plan, loads, groups))
     if groups:
         samples = {name: store[column] for name, column in columns.items()}
         attrs["correlation"] = json.dumps(
             group_correlations(groups, distributions, samples, int(seed), sampler)
         )
     return xr.Dataset(data, {"draw": pd.RangeIndex(int(draws))}, attrs)
+
+
+def _causes(
+    plan: SamplingPlan, loads: Mapping[str, Mapping[str, float]], groups: Sequence[Group]
+) -> dict[str, int]:
+    """The names of the independent scores, each with its dimension of Sobol' sequences."""
+    used = {factor for loading in loads.values() for factor, load in loading.items() if load}
+    factors = {factor_name(name): i for i, name in enumerate(FACTORS) if name in used}
+    inputs = {name: sampled.dimension for name, sampled in plan.sampled.items()}
+    common = {
+        f"{COMMON_VARIABLE}{group.name}": plan.dimensions + i
+        for i, group in enumerate(groups)
+        if group.copula == "t"
+    }
+    return {**factors, **inputs, **common}
 
 
 def _read_input(

@@ -126,7 +126,7 @@ def test_draws_made_again_are_those_of_one_scenario_of_a_batch(base: Scenario) -
 
 @pytest.mark.parametrize(
     ("attribute", "value"),
-    [("digest", "0" * 12), ("seed", "2"), ("parameters", "{}"), ("keep", '["gw"]')],
+    [("digest", "0" * 12), ("seed", "2"), ("parameters", "{}")],
 )
 def test_a_dataset_of_another_model_is_refused(attribute: str, value: str) -> None:
     ds = simulate("stratified", draws=64).assign_attrs({attribute: value})

@@ -1,0 +1,1 @@
+"""Why a number is what it is: comparison, attribution, sensitivity, one world step by step."""

@@ -1,0 +1,129 @@
+"""Independent scores behind draws: what a spread can be shared among."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from sim.common.errors import Fault, InputError, Location
+from sim.engine.sampling_plan import COMMON_VARIABLE, factor_name
+from sim.engine.scores import ScorePlans, draw_independent
+from sim.model.dims import FACTORS, OWN_FACTOR
+from sim.simulation.origin import run_of
+
+Array = NDArray[np.float64]
+FACTOR = "factor."  # begins the name of the score of a common factor: factor.demand
+CAUSES = "causes"  # attribute of what `sample` gives
+
+
+@dataclass(frozen=True)
+class Causes:
+    """Independent standard normal scores `values` [cause, draw], from which all inputs are made.
+
+    `names` are those of common factors (`factor.demand`), of labs' own factors (`labs.xai.own`), of
+    inputs by their full names, for the part that is theirs alone, and of the common variables of
+    t copulas (`correlation.chips`).
+    """
+
+    names: tuple[str, ...]
+    values: Array
+
+
+def draw_causes(ds: xr.Dataset, threads: int | None = None, draws: int | None = None) -> Causes:
+    """Make the independent scores behind the draws of a Dataset again, by their names.
+
+    Args:
+        ds: What `simulate`, `open_run` or `sample` gives, or some of its draws.
+        threads: All processors unless given; changes no number.
+        draws: Of the first draws alone.
+
+    Raises:
+        InputError: For a Dataset of another origin or version.
+    """
+    if CAUSES in ds.attrs:
+        dimensions: Mapping[str, int] = json.loads(ds.attrs[CAUSES])
+        seed, sampler = int(ds.attrs["seed"]), str(ds.attrs["sampler"])
+    else:
+        scenario, options = run_of(ds, threads)
+        if options.uncertainty == 0.0:
+            raise InputError(
+                [Fault(Location("uncertainty"), "", "is 0: every draw is the same world")]
+            )
+        dimensions, seed, sampler = ScorePlans(scenario).dimensions, options.seed, options.sampler
+    values = _of_draws(
+        lambda count: draw_independent(dimensions, count, seed, sampler, threads), ds, draws
+    )
+    return Causes(tuple(map(_public_name, dimensions)), values)
+
+
+def draw_input_scores(ds: xr.Dataset, threads: int | None = None) -> Causes:
+    """Make the normal scores of the sampled inputs of a run again, as dependent as the inputs are.
+
+    Raises:
+        InputError: For a Dataset that is none of `simulate` of this version.
+    """
+    scenario, options = run_of(ds, threads)
+    plans = ScorePlans(scenario)
+    values = _of_draws(
+        lambda count: plans.draw_inputs(count, options.seed, options.sampler, threads), ds, None
+    )
+    return Causes(plans.inputs, values)
+
+
+def factor_scores(
+    ds: xr.Dataset, names: Sequence[str], threads: int | None = None
+) -> dict[str, xr.Variable]:
+    """The scores of common factors, `factor.demand`, as variables with dim `draw`.
+
+    Raises:
+        InputError: For a Dataset of another origin or version.
+        ValueError: For an unknown factor.
+    """
+    for name in names:
+        if name.removeprefix(FACTOR) not in FACTORS:
+            known = ", ".join(FACTOR + factor for factor in FACTORS)
+            raise ValueError(f"unknown factor '{name}': expected {known}")
+    scenario, options = run_of(ds, threads)
+    attrs = {"units": "1", "long_name": "Standard normal score of a common factor"}
+    result = {}
+    for name in names:
+        factor = name.removeprefix(FACTOR)
+        if factor in scenario.factors:
+            result[name] = xr.Variable((), scenario.factors[factor], attrs)
+            continue
+        dimension = {factor_name(factor): FACTORS.index(factor)}
+        values = _of_draws(
+            lambda count, of=dimension: draw_independent(  # type: ignore[misc]
+                of, count, options.seed, options.sampler, threads
+            ),
+            ds, None,
+        )  # fmt: skip
+        result[name] = xr.Variable("draw", values[0], attrs)
+    return result
+
+
+def _public_name(name: str) -> str:
+    """The name of a cause in tables, from that behind its random numbers."""
+    if name.startswith(COMMON_VARIABLE):
+        return f"correlation.{name.removeprefix(COMMON_VARIABLE)}"
+    if name.startswith("factors."):
+        return FACTOR + name.removeprefix("factors.")
+    return name
+
+
+def is_own_factor(name: str) -> bool:
+    """Whether a cause is a lab's own factor."""
+    return name.startswith("labs.") and name.endswith(f".{OWN_FACTOR}")
+
+
+def _of_draws(draw: Callable[[int], Array], ds: xr.Dataset, first: int | None) -> Array:
+    """Rows [.., draw] of the draws of a Dataset, from a function that makes the first ones."""
+    numbers = ds["draw"].values[:first] if "draw" in ds.coords else np.arange(ds.sizes["draw"])
+    values = draw(int(numbers.max()) + 1)
+    whole = numbers.size == values.shape[-1] and (numbers == np.arange(numbers.size)).all()
+    return values if whole else np.ascontiguousarray(values[:, numbers])

@@ -1,0 +1,217 @@
+"""WORLD: what a command reads, a parameter file, a stored run or a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.common.errors import Fault, InputError, Location
+from sim.common.shipped import shipped_parameters
+from sim.store import folders, manifest
+from sim.store.locks import ignore
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from sim.parameters.options import RunOptions
+    from sim.parameters.scenario import Scenario
+
+LATEST = "latest"
+FILE_FOLDERS = ("params", "params/scenarios")  # in which `bear` is bear.toml
+DEFAULT = "params/base.toml"
+
+
+@dataclass(frozen=True)
+class World:
+    """Draws of a scenario: stored in a folder, or made in memory when they are first asked for.
+
+    `label` names it in tables. `folder` is None where nothing is stored.
+    """
+
+    label: str
+    scenario: Scenario
+    options: RunOptions
+    folder: Path | None = None
+    progress: Callable[[int], None] | None = None
+    _drawn: list[xr.Dataset] = field(default_factory=list, repr=False, compare=False)
+
+    def dataset(self) -> xr.Dataset:
+        """The draws as `open_run` or `simulate` gives them.
+
+        Raises:
+            InputError: If the stored run cannot be read, or the draws do not fit in memory.
+            RunError: If too many draws are bad.
+        """
+        if not self._drawn:
+            if self.folder is not None:
+                from sim.store.reader import open_run
+
+                self._drawn.append(open_run(self.folder))
+            else:
+                from sim.simulation.dataset import make_dataset
+                from sim.simulation.simulate import run_engine
+
+                state = run_engine(self.scenario, self.options, progress=self.progress)
+                self._drawn.append(make_dataset(state))
+        return self._drawn[0]
+
+    def draws_of(self, names: Sequence[str]) -> xr.Dataset:
+        """The draws with exact ones of these inputs, outputs, and scores of factors.
+
+        Raises:
+            InputError: As `redraw`.
+        """
+        from sim.simulation.redraw import redraw
+
+        return redraw(self.dataset(), names, self.options.threads)
+
+
+def open_world(
+    world: str | Path | Scenario | xr.Dataset | None = None,
+    out: str | Path = folders.OUTPUTS,
+    *,
+    set: Mapping[str, Any] | None = None,
+    note: Callable[[str], None] = ignore,
+    progress: Callable[[int], None] | None = None,
+    **options: Any,
+) -> World:
+    """Find what a command works on.
+
+    Args:
+        world: A parameter file (a path that ends in .toml), a run (its folder, the folder's name,
+            the beginning of its name), a name (`base`: the run of params/base.toml as it stands,
+            `bear`: of params/scenarios/bear.toml, or what `sim run --name` gave), `latest`, a
+            scenario, or a Dataset of one. None is params/base.toml of the current folder, else the
+            shipped one, which is noted.
+        out: The folder that holds the runs.
+        set: Changes on top of a file, by dotted key.
+        note: Called with what the user should know.
+        progress: Called with numbers of draws, where some are made.
+        options: `draws`, `seed`, `sampler`, `threads` of `simulate`, for what is drawn.
+
+    Returns:
+        The world; a file is answered from the store where its run is there.
+
+    Raises:
+        InputError: If there is no such file or run, or several runs; or for options and changes
+            that a stored run cannot have.
+    """
+    from sim.parameters.options import run_options
+    from sim.parameters.scenario import Scenario
+
+    given = {name: value for name, value in options.items() if value is not None}
+    if world is None:
+        world = _default_file(note)
+    if isinstance(world, Scenario):
+        if set:
+            raise _error("--set", "a scenario in memory: load its file with these changes")
+        return World(
+            world.name, world, run_options(world, **given, caller="options"), None, progress
+        )
+    if not isinstance(world, str | Path):
+        return _of_dataset(world, set, given)
+    if world == LATEST:
+        return _of_folder(_latest(Path(out), note), set, given, note)
+    path = _file_of(str(world), Path(out), note)
+    if path is None:
+        return _of_folder(folders.find(world, Path(out), note), set, given, note)
+    from sim.parameters.loading import load
+
+    scenario = load(path, set)
+    found = World(
+        scenario.name, scenario, run_options(scenario, **given, caller="options"), None, progress
+    )
+    folder = _stored(found, Path(out))
+    return found if folder is None else replace(found, folder=folder)
+
+
+def _default_file(note: Callable[[str], None]) -> Path:
+    """The file of commands without a WORLD, which is noted."""
+    path = Path(DEFAULT)
+    if not path.is_file():
+        path = shipped_parameters() / "base.toml"
+        note(f"no WORLD given, and no {DEFAULT} here: the shipped base case")
+    else:
+        note(f"no WORLD given: {path}")
+    return path
+
+
+def _file_of(text: str, out: Path, note: Callable[[str], None]) -> Path | None:
+    """The parameter file that a text names; None where it names a run.
+
+    A run that bears exactly this name comes first.
+    """
+    if text.endswith(".toml") and not folders.is_run(Path(text)):
+        return Path(text)
+    if Path(text).name != text or folders.is_run(Path(text)) or folders.is_run(out / text):
+        return None
+    here = [Path(folder, f"{text}.toml") for folder in FILE_FOLDERS]
+    for path in here:
+        if path.is_file():
+            return path
+    known = [path.name for path in folders.run_folders(out)] if out.is_dir() else []
+    if any(name.startswith(text) for name in known):
+        return None
+    shipped = shipped_parameters()
+    for path in (shipped / f"{text}.toml", shipped / "scenarios" / f"{text}.toml"):
+        if path.is_file():
+            note(f"no run and no file '{text}' here: the shipped {path.name}")
+            return path
+    return None
+
+
+def _latest(out: Path, note: Callable[[str], None]) -> Path:
+    """The folder of the run that was started last."""
+    rows = [row for row in folders.listed(out, note) if row["state"] == "whole"]
+    if not rows:
+        raise InputError([Fault(Location(LATEST), "", f"no runs in {out}/")])
+    return Path(rows[-1]["folder"])
+
+
+def _stored(world: World, out: Path) -> Path | None:
+    """The folder of the stored run of a scenario and its options, if it has its draws."""
+    from sim.engine.prepare import digest
+
+    folder = out / f"{world.scenario.name}-{digest(world.scenario, world.options)}"
+    return folder if manifest.stored_draws(folder) == world.options.draws else None
+
+
+def _of_folder(
+    folder: Path,
+    set: Mapping[str, Any] | None,
+    given: Mapping[str, Any],
+    note: Callable[[str], None],
+) -> World:
+    """The world of a stored run."""
+    from sim.store.reader import open_run_folder
+
+    with open_run_folder(folder) as (ds, _, about):
+        if text := manifest.other_version(about):
+            note(f"{folder.name}: {text}")
+        ds.load()
+    return replace(_of_dataset(ds, set, given), label=folder.name, folder=folder)
+
+
+def _of_dataset(ds: xr.Dataset, set: Mapping[str, Any] | None, given: Mapping[str, Any]) -> World:
+    """The world of a Dataset of one scenario.
+
+    Raises:
+        InputError: For changes, or for options that it does not have.
+    """
+    from sim.simulation.origin import run_of
+
+    if set:
+        raise _error("--set", "a run is drawn already: name its parameter file to change it")
+    scenario, options = run_of(ds, given.get("threads"))
+    for name in ("draws", "seed", "sampler"):
+        if name in given and given[name] != getattr(options, name):
+            has = getattr(options, name)
+            message = f"the run has {name} {has}: name its parameter file to draw it otherwise"
+            raise _error(f"--{name}", message)
+    return World(scenario.name, scenario, options, None, None, [ds])
+
+
+def _error(option: str, message: str) -> InputError:
+    return InputError([Fault(Location(option), "", message)])
