@@ -8,6 +8,7 @@ Shapley value"; a product counts half for either of its causes, which is Shapley
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +50,7 @@ def share_variance(causes: Array, targets: Array, replicates: Replicates) -> Sha
     jackknife over groups of independent replicates.
     """
     sums = [_sums(causes, targets, at) for at in _groups(replicates)]
-    total = _Sums(*(np.sum([getattr(s, f) for s in sums], axis=0) for f in _Sums.__slots__))
+    total = _Sums(*(np.sum([getattr(s, f) for s in sums], axis=0) for f in _FIELDS))
     linear = _solve(total)
     first = np.argsort(-np.max(linear**2, axis=1))[: min(PAIRED, len(causes))]
     residuals = targets - targets.mean(axis=1, keepdims=True) - linear.T @ causes
@@ -58,7 +59,7 @@ def share_variance(causes: Array, targets: Array, replicates: Replicates) -> Sha
     estimates = []
     for left_out in range(len(parts)):
         kept = np.arange(len(parts)) != left_out
-        rest = _Sums(*(getattr(total, f) - getattr(sums[left_out], f) for f in _Sums.__slots__))
+        rest = _Sums(*(getattr(total, f) - getattr(sums[left_out], f) for f in _FIELDS))
         estimates.append(_fit(rest, parts, linear, kept, first)[:3])
     if len(parts) < 2 or not replicates.enough:
         nothing = [np.full(part.shape, np.nan) for part in whole[:3]]
@@ -71,8 +72,7 @@ def share_variance(causes: Array, targets: Array, replicates: Replicates) -> Sha
 class _Sums:
     """Sums over some draws: of products of causes, with targets, of squares, and the draws."""
 
-    __slots__ = ("count", "cross", "products", "square", "sum_causes", "sum_targets")
-    count: Array
+    count: float
     cross: Array
     products: Array
     square: Array
@@ -80,10 +80,13 @@ class _Sums:
     sum_targets: Array
 
 
+_FIELDS = ("count", "cross", "products", "square", "sum_causes", "sum_targets")
+
+
 def _sums(causes: Array, targets: Array, at: slice | Integers) -> _Sums:
     s, q = causes[:, at], targets[:, at]
     return _Sums(
-        np.float64(s.shape[1]), s @ q.T, s @ s.T, (q**2).sum(axis=1), s.sum(axis=1), q.sum(axis=1)
+        float(s.shape[1]), s @ q.T, s @ s.T, (q**2).sum(axis=1), s.sum(axis=1), q.sum(axis=1)
     )
 
 
@@ -101,7 +104,7 @@ def _solve(of: _Sums) -> Array:
 def _products(
     causes: Array, residuals: Array, first: Integers, at: slice | Integers
 ) -> tuple[Array, Array, Array]:
-    """Sums over draws of residuals times polynomials: [2, cause, target], [target, first, first]."""
+    """Sums of residuals times polynomials, [2, cause, target] and [target, first, first]."""
     s, r = causes[:, at], residuals[:, at]
     columns = np.ascontiguousarray(r.T)
     linear = s @ columns
@@ -121,7 +124,7 @@ def _fit(
     kept: NDArray[np.bool_],
     first: Integers,
 ) -> tuple[Array, Array, Array, Array]:
-    """Shares, slopes, explained shares and shares of pairs, of the groups of draws that are kept."""
+    """Shares, slopes, explained shares and shares of pairs, of the groups that are kept."""
     n = float(of.count)
     variance = of.square / n - (of.sum_targets / n) ** 2
     linear = _solve(of)
@@ -162,7 +165,7 @@ def _groups(replicates: Replicates) -> list[slice | Integers]:
         step = draws / groups
         unit = BLOCK if count < draws else 1
         ends = [min(draws, round(step * i / unit) * unit) for i in range(groups)] + [draws]
-        slices = [slice(a, b) for a, b in zip(ends, ends[1:], strict=False) if b > a]
+        slices = [slice(a, b) for a, b in itertools.pairwise(ends) if b > a]
         if replicates.order is None:
             return list(slices)
         return [replicates.order[part] for part in slices]
