@@ -30,7 +30,8 @@ class Shares:
     `values` and `errors` [cause, target]; `slopes` and `slope_errors` are standardised linear
     coefficients. `explained` [target] is the sum of all shares. `order` are the causes of which
     products were formed, and `pairs` [target, cause, cause] the variance of each product of two of
-    them, unbiased.
+    them, unbiased. `left_out` [group, cause, target] are the shares without each group of draws:
+    the error of a sum of shares is the jackknife's over them (`jackknife_error`).
     """
 
     values: Array
@@ -41,6 +42,7 @@ class Shares:
     explained_errors: Array
     order: Integers
     pairs: Array
+    left_out: Array
 
 
 def share_variance(causes: Array, targets: Array, replicates: Replicates) -> Shares:
@@ -49,23 +51,34 @@ def share_variance(causes: Array, targets: Array, replicates: Replicates) -> Sha
     Estimates are free of the bias that squares of noisy coefficients have. Errors are those of a
     jackknife over groups of independent replicates.
     """
-    sums = [_sums(causes, targets, at) for at in _groups(replicates)]
+    sums = [_sums(causes, targets, at) for at in groups_of(replicates)]
     total = _Sums(*(np.sum([getattr(s, f) for s in sums], axis=0) for f in _FIELDS))
     linear = _solve(total)
     first = np.argsort(-np.max(linear**2, axis=1))[: min(PAIRED, len(causes))]
     residuals = targets - targets.mean(axis=1, keepdims=True) - linear.T @ causes
-    parts = [_products(causes, residuals, first, at) for at in _groups(replicates)]
+    parts = [_products(causes, residuals, first, at) for at in groups_of(replicates)]
     whole = _fit(total, parts, linear, np.ones(len(parts), bool), first)
     estimates = []
-    for left_out in range(len(parts)):
-        kept = np.arange(len(parts)) != left_out
-        rest = _Sums(*(getattr(total, f) - getattr(sums[left_out], f) for f in _FIELDS))
+    for group in range(len(parts)):
+        kept = np.arange(len(parts)) != group
+        rest = _Sums(*(getattr(total, f) - getattr(sums[group], f) for f in _FIELDS))
         estimates.append(_fit(rest, parts, linear, kept, first)[:3])
+    left_out = [np.array(part) for part in zip(*estimates, strict=True)]
     if len(parts) < 2 or not replicates.enough:
-        nothing = [np.full(part.shape, np.nan) for part in whole[:3]]
+        errors = [np.full(part.shape, np.nan) for part in whole[:3]]
     else:
-        nothing = [_jackknife(np.array(part)) for part in zip(*estimates, strict=True)]
-    return Shares(whole[0], nothing[0], whole[1], nothing[1], whole[2], nothing[2], first, whole[3])
+        errors = [jackknife_error(part) for part in left_out]
+    return Shares(
+        values=whole[0],
+        errors=errors[0],
+        slopes=whole[1],
+        slope_errors=errors[1],
+        explained=whole[2],
+        explained_errors=errors[2],
+        order=first,
+        pairs=whole[3],
+        left_out=left_out[0],
+    )
 
 
 @dataclass
@@ -149,15 +162,15 @@ def _fit(
         )
 
 
-def _jackknife(estimates: Array) -> Array:
-    """Standard errors of estimates [group left out, ...]."""
+def jackknife_error(estimates: Array) -> Array:
+    """Standard errors [...] of an estimate, from those without each group of draws [group, ...]."""
     n = len(estimates)
     return np.asarray(
         np.sqrt((n - 1) / n * ((estimates - estimates.mean(axis=0)) ** 2).sum(axis=0))
     )
 
 
-def _groups(replicates: Replicates) -> list[slice | Integers]:
+def groups_of(replicates: Replicates) -> list[slice | Integers]:
     """The draws of groups of replicates: slices where these are neighbours."""
     draws, count = replicates.draws, len(replicates.count)
     groups = max(1, min(GROUPS, count))

@@ -1,0 +1,382 @@
+"""What drives an output: shares of its spread, of its worst draws, or of an event.
+
+Methods: shares among independent causes by regression (`analysis.regression`), what learning an
+input alone tells (`analysis.first_order`), on ranks by default, since the variance of a margin need
+not exist. Exact Shapley effects by pick-freeze: `analysis.shapley`; of dependent inputs as they are
+given: `analysis.dependent`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+from sim.analysis.first_order import first_order
+from sim.analysis.regression import groups_of, jackknife_error, share_variance
+from sim.common.errors import Fault, InputError, Location
+from sim.model.catalogue import DIMS
+from sim.model.dims import REFERENCE_QUARTER
+from sim.model.values import ValueSyntaxError, parse_event, parse_value
+from sim.simulation.redraw import redraw
+from sim.simulation.scores import CAUSES, Causes, draw_causes, draw_input_scores
+from sim.statistics.datasets import json_attribute
+from sim.statistics.replicates import Replicates, replicates_of
+from sim.statistics.tails import tail_index
+from sim.statistics.values import draw_value, names_needed
+
+Array = NDArray[np.float64]
+SCALES = ("rank", "raw")
+LARGEST_INDEX = 0.5  # of a tail: the variance exists below it
+WORST_TAIL = 0.05
+CLEAR = 2.0  # standard errors from zero, from which on an index is told apart from it
+SHARED, UNKNOWN = "shared", "no source"  # in place of the grade of a source
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What is explained: `values` [draw], and the event behind "what learning tells"."""
+
+    label: str
+    values: Array
+    event: NDArray[np.bool_]
+    event_text: str
+    tail: NDArray[np.bool_]
+
+
+def sensitivity(
+    ds: xr.Dataset,
+    output: str | Sequence[str],
+    *,
+    tail: float | None = None,
+    when: str | None = None,
+    scale: str = "rank",
+    threads: int | None = None,
+) -> xr.Dataset:
+    """Share the spread of outputs among the independent causes behind a run's draws.
+
+    Args:
+        ds: What `simulate`, `open_run` or `sample` gives. Variables that were added to it, such as
+            a formula of inputs, are outputs as well.
+        output: A value (`inference_gross_margin@2026Q4`), a list of values, or the name of a
+            variable with further dims, of which each cell is one.
+        tail: 5 for what drives the worst twentieth, 95 for the best; any level in percent.
+        when: An event; shares are then of its variance, 1 where it happens and 0 elsewhere.
+        scale: "rank", normal scores of ranks; "raw" for the variance of the values, which is
+            refused where the tail index says that it need not exist.
+        threads: All processors unless given; changes no number.
+
+    Returns:
+        A Dataset with dim `cause` and, for several outputs, `output` or the dims of the variable.
+        `share` (1), of the variance, sums with `remainder` to 1; `slope` is that of the target's
+        normal score per sd of the cause; `tells` (1) is the first-order index of the event in
+        `attrs["event"]` and `moves` (1) by how much learning the cause alone would move its
+        `probability`; `tail_score` (sd) is the mean score of the cause in the worst twentieth, or
+        in the tail. Each has an `..._error`, a Monte Carlo standard error. Coordinates are `kind`,
+        `grade` and `year` of the source of a cause that is an input. Shares by grade and year are
+        `share_by_grade`, `share_by_year`.
+
+    Raises:
+        InputError: For an unknown output, one that is the same in every draw or not known in all,
+            too few draws, or a raw scale of an infinite variance.
+    """
+    if scale not in SCALES:
+        raise _error("scale", f"expected {' or '.join(SCALES)}, got '{scale}'")
+    if tail is not None and not 0 < tail < 100:
+        raise _error("tail", f"expected a level between 0 and 100 percent, got {tail:g}")
+    if tail is not None and when is not None:
+        raise _error("when", "cannot stand beside tail")
+    texts, dims = _outputs(ds, output)
+    ds, targets = _targets(ds, texts, tail, when, scale, threads)
+    causes, scores, given = _causes(ds, threads)
+    replicates = replicates_of(ds)
+    needed = 2 * len(causes.names) + 1
+    if ds.sizes["draw"] < needed:
+        raise _error(
+            "draws", f"{ds.sizes['draw']:,} are too few for {len(causes.names)} causes: at least"
+            f" {needed:,} are needed",
+        )  # fmt: skip
+    result = _measure(causes, scores, targets, replicates)
+    _add_grades(result, ds, causes.names)
+    result.attrs |= {
+        "event": targets[0].event_text if len(targets) == 1 else "",
+        "scale": "event" if when else "tail" if tail is not None else scale,
+        "tail": 5.0 if tail is None else float(tail),
+        "draws": ds.sizes["draw"],
+        "causes_given": int(given),
+        "scenario": str(ds.attrs.get("scenario", "")),
+    }
+    return _with_dims(result, texts, dims, ds)
+
+
+def _measure(
+    causes: Causes, scores: Array, targets: list[_Target], replicates: Replicates
+) -> xr.Dataset:
+    """All indices of targets, with dims cause and target."""
+    events = np.array([target.event for target in targets], float)
+    shares = share_variance(
+        causes.values, np.array([target.values for target in targets]), replicates
+    )
+    tells, tells_error = first_order(scores, events, replicates)
+    probability = events.mean(axis=1)
+    spread = probability * (1 - probability)
+    moves = np.sqrt(np.maximum(tells, 0.0) * spread)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moves_error = np.where(moves > 0, spread * tells_error / (2 * moves), np.nan)
+        noise = np.sqrt(spread * tells_error)  # of an index of zero
+        moves_error = np.fmin(moves_error, noise)
+    tail_score, tail_error = _tail_scores(scores, targets, replicates)
+    of = ("cause", "target")
+    left_out = shares.left_out.sum(axis=1)
+    return xr.Dataset(
+        {
+            "share": (of, shares.values, _attrs("Share of the variance", "1")),
+            "share_error": (of, shares.errors),
+            "slope": (of, shares.slopes, _attrs("Change of the score per sd", "1")),
+            "slope_error": (of, shares.slope_errors),
+            "tells": (of, tells, _attrs("First-order index of the event", "1")),
+            "tells_error": (of, tells_error),
+            "moves": (of, moves, _attrs("Move of the probability", "1")),
+            "moves_error": (of, moves_error),
+            "tail_score": (of, tail_score, _attrs("Mean score in the tail", "sd")),
+            "tail_score_error": (of, tail_error),
+            "remainder": ("target", 1 - shares.explained, _attrs("Not shared out", "1")),
+            "remainder_error": ("target", jackknife_error(left_out)),
+            "probability": ("target", probability, _attrs("Probability of the event", "1")),
+            "share_without": (("group", *of), shares.left_out),
+        },
+        {"cause": list(causes.names), "target": [target.label for target in targets]},
+    )
+
+
+def _attrs(name: str, unit: str) -> dict[str, str]:
+    return {"long_name": name, "units": unit}
+
+
+def _outputs(ds: xr.Dataset, output: str | Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """The values that are asked for, and the dims of the variable that they are cells of."""
+    if not isinstance(output, str):
+        if not output:
+            raise _error("output", "expected at least one value")
+        return list(output), ("output",)
+    name = output.strip()
+    dims = DIMS.get(name)
+    if name in ds.variables:
+        dims = tuple(str(dim) for dim in ds.variables[name].dims if dim != "draw")
+    if not dims:
+        return [name], ()
+    labels = [ds[dim].values.tolist() for dim in dims]
+    texts = []
+    for cell in np.ndindex(*map(len, labels)):
+        at = {d: str(of[i]) for d, of, i in zip(dims, labels, cell, strict=True)}
+        others = ", ".join(label for dim, label in at.items() if dim != "quarter")
+        quarter = f"@{at['quarter']}" if "quarter" in at else ""
+        texts.append(f"{name}[{others}]{quarter}" if others else f"{name}{quarter}")
+    return texts, dims
+
+
+def _targets(
+    ds: xr.Dataset,
+    texts: list[str],
+    tail: float | None,
+    when: str | None,
+    scale: str,
+    threads: int | None,
+) -> tuple[xr.Dataset, list[_Target]]:
+    """The Dataset with draws of what is asked for, and what is explained."""
+    trees = {}
+    for text in texts:
+        if text in ds.variables:
+            continue  # a variable of the user's own, or an output without dims
+        try:
+            trees[text] = parse_value(text)
+        except ValueSyntaxError as error:
+            raise _error("output", str(error), text) from None
+    events = [when or _default_event(ds, text) for text in texts]
+    parsed = {}
+    for event in filter(None, events):
+        try:
+            parsed[event] = parse_event(event)
+        except ValueSyntaxError as error:
+            raise _error("when", str(error), event) from None
+    names = names_needed([*trees.values(), *parsed.values()])
+    if "parameters" in ds.attrs:
+        ds = redraw(ds, names, threads)
+    targets = []
+    for text, event in zip(texts, events, strict=True):
+        values = _draws(ds, text, trees.get(text))
+        if event:
+            found = draw_value(parsed[event], ds)
+            happens = np.broadcast_to(found.draws & found.known, values.shape)
+        else:
+            happens = values >= np.median(values)
+            event = f"{text} >= its median"
+        level = WORST_TAIL if tail is None else tail / 100
+        edge = np.quantile(values, level, method="inverted_cdf")
+        in_tail = values <= edge if level <= 0.5 else values >= edge
+        explained = _explained(values, happens, in_tail, tail, when, scale, text)
+        targets.append(_Target(text, explained, happens, event, in_tail))
+    return ds, targets
+
+
+def _draws(ds: xr.Dataset, text: str, tree: Any) -> Array:
+    """The draws of a value.
+
+    Raises:
+        InputError: If they are not known, or all the same.
+    """
+    if tree is None:
+        variable = ds.variables[text]
+        if variable.dims != ("draw",):
+            raise _error("output", "is the same in every draw, or has further dims", text)
+        values = np.asarray(variable.values, float)
+    else:
+        found = draw_value(tree, ds)
+        values = np.asarray(np.where(found.known, found.draws, np.nan), float)
+        values = np.broadcast_to(values, (ds.sizes["draw"],))
+    if missing := int(np.isnan(values).sum()):
+        raise _error("output", f"is not known in {missing:,} of {values.size:,} draws", text)
+    if values.min() == values.max():
+        raise _error("output", "is the same in every draw: nothing drives it", text)
+    return values
+
+
+def _default_event(ds: xr.Dataset, text: str) -> str:
+    """The event of an output that has a hurdle: that it reaches it; "" of others."""
+    name = text.split("[")[0].split("@")[0].strip()
+    if "margin" in name and "hurdle" not in name and name in DIMS:
+        return f"{text} >= hurdle_margin"
+    return ""
+
+
+def _explained(
+    values: Array,
+    happens: NDArray[np.bool_],
+    in_tail: NDArray[np.bool_],
+    tail: float | None,
+    when: str | None,
+    scale: str,
+    text: str,
+) -> Array:
+    """What is explained, with mean 0: an event, a tail, normal scores of ranks, or values."""
+    if when is not None:
+        if happens.all() or not happens.any():
+            raise _error("when", "happens in every draw, or in none: nothing drives it", when)
+        return happens - happens.mean()
+    if tail is not None:
+        return in_tail - in_tail.mean()
+    if scale == "rank":
+        return np.asarray(ndtri((rankdata(values) - 0.5) / values.size))
+    index = tail_index(values)
+    if not index < LARGEST_INDEX:
+        found = f"tail index {index:.2f}" if np.isfinite(index) else "draws that are not finite"
+        message = f"its variance need not exist ({found}): take the scale rank, or a --tail"
+        raise _error("scale", message, text)
+    return (values - values.mean()) / values.std()
+
+
+def _causes(ds: xr.Dataset, threads: int | None) -> tuple[Causes, Array, bool]:
+    """Independent causes, the scores that one learns [cause, draw], and if they are as given.
+
+    Of a Dataset of unknown origin the causes are the normal scores of its variables.
+    """
+    if CAUSES in ds.attrs:
+        causes = draw_causes(ds, threads)
+        scores = causes.values.copy()
+        for i, name in enumerate(causes.names):
+            if name in ds.variables and ds.variables[name].dims == ("draw",):
+                scores[i] = _normal_scores(ds.variables[name].values)
+        return causes, scores, False
+    if "parameters" in ds.attrs:
+        causes = draw_causes(ds, threads)
+        inputs = draw_input_scores(ds, threads)
+        scores = causes.values.copy()
+        rows = {name: i for i, name in enumerate(causes.names)}
+        scores[[rows[name] for name in inputs.names]] = inputs.values
+        return causes, scores, False
+    raise _error(
+        "causes", "the Dataset is none of simulate or sample: what its inputs are is not known"
+    )
+
+
+def _normal_scores(values: Array) -> Array:
+    return np.asarray(ndtri((rankdata(values) - 0.5) / values.size))
+
+
+def _tail_scores(
+    scores: Array, targets: list[_Target], replicates: Replicates
+) -> tuple[Array, Array]:
+    """Mean scores [cause, target] in the tail of each target, and their errors."""
+    parts = groups_of(replicates)
+    tails = np.array([target.tail for target in targets], float)
+    count = np.array([tails[:, at].sum(axis=1) for at in parts])
+    sums = np.array([scores[:, at] @ tails[:, at].T for at in parts])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = sums.sum(axis=0) / count.sum(axis=0)
+        without = (sums.sum(axis=0) - sums) / (count.sum(axis=0) - count)[:, None]
+    if len(parts) < 2 or not replicates.enough:
+        return value, np.full(value.shape, np.nan)
+    return value, jackknife_error(without)
+
+
+def _add_grades(result: xr.Dataset, ds: xr.Dataset, names: Sequence[str]) -> None:
+    """Add kind, grade and year of the source of each cause, and shares by grade and by year."""
+    quantities = json_attribute(ds, "parameters", {}).get("quantities", {})
+    sources = json_attribute(ds, "sources", {})
+    grades, years, kinds = [], [], []
+    for name in names:
+        entry = quantities.get(name)
+        is_input = entry is not None or CAUSES in ds.attrs and name in ds.variables
+        kinds.append("input" if is_input else "shared")
+        source = entry.get("source", "") if entry else ""
+        grade = sources.get(source, {}).get("grade", source) if entry else ""
+        grades.append(grade or (UNKNOWN if is_input else SHARED))
+        as_of = str(entry.get("as_of", "")) if entry else ""
+        years.append(as_of[:4] or ("undated" if is_input else SHARED))
+    result.coords["kind"] = ("cause", kinds)
+    result.coords["grade"] = ("cause", grades)
+    result.coords["year"] = ("cause", years)
+    for key, labels in (("grade", grades), ("year", years)):
+        known = sorted(set(labels), key=lambda label: (label == SHARED, label))
+        chosen = np.array([[label == of for label in labels] for of in known], float)
+        shares = np.tensordot(chosen, result["share"].values, 1)
+        without = np.einsum("kc,gct->gkt", chosen, result["share_without"].values)
+        result.coords[f"by_{key}"] = known
+        result[f"share_by_{key}"] = ((f"by_{key}", "target"), shares, _attrs("Share", "1"))
+        result[f"share_by_{key}_error"] = ((f"by_{key}", "target"), jackknife_error(without))
+
+
+def _with_dims(
+    result: xr.Dataset, texts: list[str], dims: tuple[str, ...], ds: xr.Dataset
+) -> xr.Dataset:
+    """The result with the dims of the outputs in place of `target`."""
+    result = result.drop_vars("share_without")
+    if not dims:
+        return result.isel(target=0, drop=True).assign_attrs(output=texts[0])
+    if dims == ("output",):
+        return result.rename(target="output")
+    labels = [ds[dim].values.tolist() for dim in dims]
+    of = result.drop_vars("target")
+    variables = {}
+    for name, variable in of.variables.items():
+        if "target" not in variable.dims:
+            variables[name] = variable
+            continue
+        axis = variable.dims.index("target")
+        shape = (*variable.shape[:axis], *map(len, labels), *variable.shape[axis + 1 :])
+        new = (*variable.dims[:axis], *dims, *variable.dims[axis + 1 :])
+        variables[name] = xr.Variable(new, variable.values.reshape(shape), variable.attrs)
+    coords = {**{n: variables[n] for n in of.coords}, **dict(zip(dims, labels, strict=True))}
+    data = {n: v for n, v in variables.items() if n not in of.coords}
+    return xr.Dataset(data, coords, result.attrs)
+
+
+def _error(argument: str, message: str, key: str = "") -> InputError:
+    return InputError([Fault(Location(argument), key, message)])
