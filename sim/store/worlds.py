@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,6 +37,11 @@ class World:
     folder: Path | None = None
     progress: Callable[[int], None] | None = None
     _drawn: list[xr.Dataset] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether its draws are in memory."""
+        return bool(self._drawn)
 
     def dataset(self) -> xr.Dataset:
         """The draws as `open_run` or `simulate` gives them.
@@ -98,6 +104,27 @@ def open_world(
         InputError: If there is no such file or run, or several runs; or for options and changes
             that a stored run cannot have.
     """
+    found = find_world(world, out, set=set, note=note, progress=progress, **options)
+    if isinstance(found, World):
+        return found
+    return _of_folder(found, set, {k: v for k, v in options.items() if v is not None}, note)
+
+
+def find_world(
+    world: str | Path | Scenario | xr.Dataset | None,
+    out: str | Path = folders.OUTPUTS,
+    *,
+    set: Mapping[str, Any] | None = None,
+    note: Callable[[str], None] = ignore,
+    progress: Callable[[int], None] | None = None,
+    **options: Any,
+) -> World | Path:
+    """As `open_world`, but of a run that is named the folder alone, which is not opened.
+
+    Raises:
+        InputError: If there is no such file or run, or several runs; or for options that are
+            impossible.
+    """
     from sim.parameters.options import run_options
     from sim.parameters.scenario import Scenario
 
@@ -113,18 +140,33 @@ def open_world(
     if not isinstance(world, str | Path):
         return _of_dataset(world, set, given)
     if world == LATEST:
-        return _of_folder(_latest(Path(out), note), set, given, note)
+        return _latest(Path(out), note)
     path = _file_of(str(world), Path(out), note)
     if path is None:
-        return _of_folder(folders.find(world, Path(out), note), set, given, note)
+        return folders.find(world, Path(out), note)
     from sim.parameters.loading import load
 
     scenario = load(path, set)
-    found = World(
-        scenario.name, scenario, run_options(scenario, **given, caller="options"), None, progress
-    )
+    checked = run_options(scenario, **given, caller="options")
+    found = World(scenario.name, scenario, checked, None, progress)
     folder = _stored(found, Path(out))
+    if folder is None and not str(world).endswith(".toml"):
+        _note_others(found, path, Path(out), note)
     return found if folder is None else replace(found, folder=folder)
+
+
+def _note_others(world: World, path: Path, out: Path, note: Callable[[str], None]) -> None:
+    """Note that a name is drawn in memory although runs of that name are stored."""
+    names = [folder.name for folder in folders.run_folders(out)] if out.is_dir() else []
+    others = [name for name in names if name.rpartition("-")[0] == world.scenario.name]
+    if others:
+        number = "a run" if len(others) == 1 else f"{len(others)} runs"
+        example = others[0] if len(others) == 1 else "sim list shows them"
+        note(
+            f"{world.scenario.name} is {path} as it stands, drawn in memory:"
+            f" {world.options.draws:,} draws; {number} of other draws or parameters"
+            f" {'is' if len(others) == 1 else 'are'} stored ({example})"
+        )
 
 
 def _default_file(note: Callable[[str], None]) -> Path:
@@ -147,6 +189,8 @@ def _file_of(text: str, out: Path, note: Callable[[str], None]) -> Path | None:
         return Path(text)
     if Path(text).name != text or folders.is_run(Path(text)) or folders.is_run(out / text):
         return None
+    if folders.named(text, out):
+        return None
     here = [Path(folder, f"{text}.toml") for folder in FILE_FOLDERS]
     for path in here:
         if path.is_file():
@@ -164,10 +208,11 @@ def _file_of(text: str, out: Path, note: Callable[[str], None]) -> Path | None:
 
 def _latest(out: Path, note: Callable[[str], None]) -> Path:
     """The folder of the run that was started last."""
-    rows = [row for row in folders.listed(out, note) if row["state"] == "whole"]
-    if not rows:
-        raise InputError([Fault(Location(LATEST), "", f"no runs in {out}/")])
-    return Path(rows[-1]["folder"])
+    for row in reversed(folders.listed(out, note)):
+        folder = Path(row["folder"])
+        if row["state"] == "whole" and manifest.DATA in manifest.read(folder)["checksums"]:
+            return folder
+    raise _error(LATEST, f"no runs in {out}{os.sep}")
 
 
 def _stored(world: World, out: Path) -> Path | None:
