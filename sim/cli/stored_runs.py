@@ -58,6 +58,27 @@ def open_world(
     return worlds.open_world(world, out, set=changes, note=print_note, **options)
 
 
+def find_world(
+    world: str | None,
+    out: Path,
+    set_: list[str] | None = None,
+    draws: str | None = None,
+    seed: str | None = None,
+    sampler: str | None = None,
+    threads: str | None = None,
+) -> Path | World:
+    """As `open_world`: the folder of what is stored, which is not opened, else the world.
+
+    Raises:
+        InputError: Likewise.
+    """
+    from sim.store import worlds
+
+    changes, options = _read_options(set_, draws, seed, sampler, threads)
+    found = worlds.find_world(world, out, set=changes, note=print_note, **options)
+    return found if isinstance(found, Path) else found.folder or found
+
+
 def _read_options(
     set_: list[str] | None,
     draws: str | None,

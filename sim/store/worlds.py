@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.common.errors import Fault, InputError, Location
 from sim.common.shipped import shipped_parameters
+from sim.parameters.document import NO_SCENARIOS, SCENARIO_FOLDERS
 from sim.store import folders, manifest
 from sim.store.locks import ignore
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from sim.parameters.scenario import Scenario
 
 LATEST = "latest"
-FILE_FOLDERS = ("params", "params/scenarios")  # in which `bear` is bear.toml
 DEFAULT = "params/base.toml"
+ENDING = ".toml"  # of a parameter file
 
 
 @dataclass(frozen=True)
@@ -125,34 +126,59 @@ def find_world(
         InputError: If there is no such file or run, or several runs; or for options that are
             impossible.
     """
-    from sim.parameters.options import run_options
-    from sim.parameters.scenario import Scenario
-
     given = {name: value for name, value in options.items() if value is not None}
     if world is None:
         world = _default_file(note)
-    if isinstance(world, Scenario):
-        if set:
-            raise _error("--set", "a scenario in memory: load its file with these changes")
-        return World(
-            world.name, world, run_options(world, **given, caller="options"), None, progress
-        )
     if not isinstance(world, str | Path):
-        return _of_dataset(world, set, given)
-    if world == LATEST:
-        return _latest(Path(out), note)
-    path = _file_of(str(world), Path(out), note)
+        return _in_memory(world, set, given, progress)
+    path = None if world == LATEST else _file_of(str(world), Path(out), note)
     if path is None:
-        return folders.find(world, Path(out), note)
+        if world == LATEST:
+            folder = _latest(Path(out), note)
+        else:
+            folder = folders.find(world, Path(out), note, _names_of_files())
+        if set or given:
+            _check_drawn(manifest.read(folder), set, given)
+        return folder
     from sim.parameters.loading import load
+    from sim.parameters.options import run_options
 
     scenario = load(path, set)
     checked = run_options(scenario, **given, caller="options")
     found = World(scenario.name, scenario, checked, None, progress)
-    folder = _stored(found, Path(out))
-    if folder is None and not str(world).endswith(".toml"):
+    stored = _stored(found, Path(out))
+    if stored is None and not str(world).endswith(ENDING):
         _note_others(found, path, Path(out), note)
-    return found if folder is None else replace(found, folder=folder)
+    return replace(found, folder=stored)
+
+
+def _in_memory(
+    world: Scenario | xr.Dataset,
+    set: Mapping[str, Any] | None,
+    given: Mapping[str, Any],
+    progress: Callable[[int], None] | None,
+) -> World:
+    """The world of a scenario or of a Dataset of one.
+
+    Raises:
+        InputError: For changes, or for options that it cannot have.
+    """
+    from sim.parameters.options import run_options
+    from sim.parameters.scenario import Scenario
+
+    if not isinstance(world, Scenario):
+        return _of_dataset(world, set, given)
+    if set:
+        raise _error("--set", "a scenario in memory: load its file with these changes")
+    return World(world.name, world, run_options(world, **given, caller="options"), None, progress)
+
+
+def _names_of_files() -> list[str]:
+    """Names by which parameter files are known here, and `latest`."""
+    shipped = shipped_parameters()
+    parts = [*SCENARIO_FOLDERS, shipped, shipped / "scenarios"]
+    stems = [path.stem for part in parts for path in sorted(part.glob(f"*{ENDING}"))]
+    return [*dict.fromkeys(stem for stem in stems if stem not in NO_SCENARIOS), LATEST]
 
 
 def _note_others(world: World, path: Path, out: Path, note: Callable[[str], None]) -> None:
@@ -185,13 +211,13 @@ def _file_of(text: str, out: Path, note: Callable[[str], None]) -> Path | None:
 
     A run that bears exactly this name comes first.
     """
-    if text.endswith(".toml") and not folders.is_run(Path(text)):
+    if text.endswith(ENDING) and not folders.is_run(Path(text)):
         return Path(text)
     if Path(text).name != text or folders.is_run(Path(text)) or folders.is_run(out / text):
         return None
     if folders.named(text, out):
         return None
-    here = [Path(folder, f"{text}.toml") for folder in FILE_FOLDERS]
+    here = [folder / f"{text}{ENDING}" for folder in SCENARIO_FOLDERS]
     for path in here:
         if path.is_file():
             return path
@@ -199,7 +225,7 @@ def _file_of(text: str, out: Path, note: Callable[[str], None]) -> Path | None:
     if any(name.startswith(text) for name in known):
         return None
     shipped = shipped_parameters()
-    for path in (shipped / f"{text}.toml", shipped / "scenarios" / f"{text}.toml"):
+    for path in (shipped / f"{text}{ENDING}", shipped / "scenarios" / f"{text}{ENDING}"):
         if path.is_file():
             note(f"no run and no file '{text}' here: the shipped {path.name}")
             return path
@@ -247,15 +273,25 @@ def _of_dataset(ds: xr.Dataset, set: Mapping[str, Any] | None, given: Mapping[st
     """
     from sim.simulation.origin import run_of
 
+    scenario, options = run_of(ds, given.get("threads"))
+    _check_drawn(asdict(options), set, given)
+    return World(scenario.name, scenario, options, None, None, [ds])
+
+
+def _check_drawn(
+    about: Mapping[str, Any], set: Mapping[str, Any] | None, given: Mapping[str, Any]
+) -> None:
+    """Refuse changes, and options that a run does not have; `about` holds those that it has.
+
+    Raises:
+        InputError: For either.
+    """
     if set:
         raise _error("--set", "a run is drawn already: name its parameter file to change it")
-    scenario, options = run_of(ds, given.get("threads"))
     for name in ("draws", "seed", "sampler"):
-        if name in given and given[name] != getattr(options, name):
-            has = getattr(options, name)
-            message = f"the run has {name} {has}: name its parameter file to draw it otherwise"
+        if name in given and given[name] != about[name]:
+            message = f"the run has {name} {about[name]}: name its parameter file to draw it anew"
             raise _error(f"--{name}", message)
-    return World(scenario.name, scenario, options, None, None, [ds])
 
 
 def _error(option: str, message: str) -> InputError:
