@@ -1,4 +1,4 @@
-"""`sim plot`: figures of a stored run."""
+"""`sim plot`: figures of a run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sim.cli.options import Draws, Sampler, Seed, Set, Threads
 from sim.cli.printing import say
-from sim.cli.stored_runs import Out, Run, find_run, note_origin, print_note
+from sim.cli.stored_runs import Out, WorldArgument, draw, find_world, note_origin, print_note
 from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.targets import names_folder, replacing, target_fault
 from sim.common.text import nearest, plain
@@ -22,7 +23,7 @@ ENDINGS = (".png", ".pdf", ".svg")
 
 
 def plot(
-    run: Run,
+    world: WorldArgument = None,
     figures: Annotated[
         list[str] | None,
         typer.Argument(metavar="FIGURE", help="Figures, e.g. margin (default: all)."),
@@ -31,14 +32,19 @@ def plot(
         str | None,
         typer.Option(
             metavar="PATH",
-            help="A folder, made if missing (default: figures/ of the run), or for one figure a"
-            " .png, .pdf or .svg.",
+            help="A folder, or for one figure a .png, .pdf or .svg (default: figures/ of the run)."
+            " A folder that is missing is made.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files of --to.")] = False,
     out: Out = folders.OUTPUTS,
+    set_: Set = None,
+    draws: Draws = None,
+    seed: Seed = None,
+    sampler: Sampler = None,
+    threads: Threads = None,
 ) -> None:
-    """Redraw figures of a stored run."""
+    """Draw figures of a run, or of a parameter file, which is drawn in memory."""
     from sim import plots  # matplotlib is slow to import
     from sim.simulation.redraw import redraw
 
@@ -57,21 +63,28 @@ def plot(
     if to is not None:
         paths = {name: Path(to) if to_file else Path(to, f"{name}.png") for name in names}
     for path in dict.fromkeys(paths.values()):
-        if fault := target_fault(path, force, make_folder=not to_file):
+        if fault := target_fault(path, force, make_folder=True):
             faults.append(Fault(Location("--to"), "", fault))
     if faults:
         raise InputError(faults)
-    folder = find_run(run, out)
-    with reader.open_run_folder(folder) as (ds, _, manifest):
-        other_version = note_origin(folder, manifest)
-        ds.load()
-    if not other_version:  # otherwise of the rounded draws
-        ds = redraw(ds)
-    if to is not None:
+    found = find_world(world, out, set_, draws, seed, sampler, threads)
+    other_version = ""
+    if isinstance(found, Path):
+        with reader.open_run_folder(found) as (ds, _, manifest):
+            other_version = note_origin(found, manifest)
+            ds.load()
+        if not other_version:  # otherwise of the rounded draws
+            ds = redraw(ds)
+    elif to is None:
+        message = f"missing: {plain(found.label)} is drawn in memory, and has no folder"
+        raise InputError([Fault(Location("--to"), "", message)])
+    else:
+        ds = draw(found).dataset()
+    if to is not None or not isinstance(found, Path):
         undrawn = _draw(ds, paths)
     else:
-        paths = {name: folder / manifests.FIGURES / f"{name}.png" for name in names}
-        undrawn = _draw_in_run(ds, folder, manifest, names)
+        paths = {name: found / manifests.FIGURES / f"{name}.png" for name in names}
+        undrawn = _draw_in_run(ds, found, manifest, names)
     for name, path in paths.items():
         if name not in undrawn:
             say(plain(path))

@@ -68,7 +68,10 @@ def show(
             say(f"{name:<18}{shows}")
         return
     selection = run_output.select(lab, landlord, quarter)
-    found = find_world(world, out, set_, draws, seed, sampler, threads)
+    try:
+        found = find_world(world, out, set_, draws, seed, sampler, threads)
+    except InputError as error:
+        raise _if_table(world, error) from None
     if not isinstance(found, Path):
         _check_names(names or [])
         _show_in_memory(found, selection, names or [], as_json, as_csv)
@@ -96,6 +99,16 @@ def show(
         note = f"started {started} UTC, took {seconds:.1f} s" if seconds else ""
         precision = "draws stored as float32" if manifest.get("precision") else ""
         run_output.print_folder(folder, note, precision)
+
+
+def _if_table(world: str | None, error: InputError) -> InputError:
+    """The error of a WORLD that is not there, or that it is the name of a table."""
+    from sim.tables.headline import NAMES
+
+    if world is None or world not in NAMES:
+        return error
+    message = f"is a table: expected a WORLD before it, as in sim show latest {world}"
+    return InputError([Fault(Location(world), "", message)])
 
 
 def _show_in_memory(

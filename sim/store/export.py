@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -18,6 +18,12 @@ from numpy.typing import NDArray
 
 from sim.common.errors import Fault, InputError, Location
 from sim.common.targets import replacing, target_fault
+from sim.model.catalogue import hint, quantities
+from sim.model.dims import FACTORS
+from sim.model.values import Tree, ValueSyntaxError, parse_value
+from sim.simulation.scores import FACTOR
+from sim.statistics.datasets import PRECISION
+from sim.statistics.values import draw_value, names_needed, unknown_labels
 
 DRAWS_AT_ONCE = 8192  # a chunk of `run.nc`
 DIMS = ("lab", "landlord", "regime", "layer", "quarter")
@@ -33,6 +39,68 @@ class Column:
     unit: str
     meaning: str
     labels: dict[str, str] = field(default_factory=dict)  # by dim
+
+
+def parse_outputs(texts: Sequence[str], faults: list[Fault]) -> dict[str, Tree | None]:
+    """What is exported, by its text: None for all of a variable, else the tree of a value.
+
+    Variables are outputs, inputs (`pue` or `hardware.pue`) and scores of factors; values are such
+    as `gw[openai]@2027Q4 / 2`. Faults are added to `faults`.
+    """
+    known = {**quantities(), **dict.fromkeys(FACTOR + factor for factor in FACTORS)}
+    parsed: dict[str, Tree | None] = {}
+    for text in texts:
+        name = _without_table(text)
+        if name in known:
+            parsed[name] = None
+        elif not set(text) & set("[@+-*/( "):
+            message = f"no such output: '{text}'{hint(name, list(known))}"
+            faults.append(Fault(Location("--output"), "", message))
+        else:
+            try:
+                parsed[text] = parse_value(text)
+            except ValueSyntaxError as error:
+                faults.append(Fault(Location("--output"), "", str(error)))
+    return parsed
+
+
+def _without_table(text: str) -> str:
+    """The name of an input without its table, where that is the right one."""
+    table, _, name = text.rpartition(".")
+    return name if table and quantities().get(name, ("", (), ""))[2] == table else text
+
+
+def variables_of(parsed: Mapping[str, Tree | None]) -> list[str]:
+    """The variables of a Dataset that an export needs, each once."""
+    whole = [name for name, tree in parsed.items() if tree is None]
+    return list(dict.fromkeys([*whole, *names_needed(filter(None, parsed.values()))]))
+
+
+def choose(ds: xr.Dataset, parsed: Mapping[str, Tree | None]) -> xr.Dataset:
+    """The variables and values that are exported, each with draws, in the order asked for.
+
+    Raises:
+        InputError: For a lab or landlord that the run does not have.
+    """
+    chosen: dict[str, xr.Variable] = {}
+    for text, tree in parsed.items():
+        if tree is None:
+            chosen[text] = ds.variables[text]
+        else:
+            if unknown := unknown_labels(tree, ds):
+                raise InputError([Fault(Location("--output"), text, f"no such {unknown[0]}")])
+            values = np.broadcast_to(draw_value(tree, ds).draws, ds.sizes["draw"])
+            chosen[text] = xr.Variable("draw", values, {"long_name": text})
+        if "draw" not in chosen[text].dims:  # an input that is the same in every draw
+            same = chosen[text]
+            values = np.broadcast_to(same.values, (ds.sizes["draw"], *same.shape))
+            chosen[text] = xr.Variable(("draw", *same.dims), values, same.attrs)
+    dims = {dim for variable in chosen.values() for dim in variable.dims}
+    coords = {name: c for name, c in ds.coords.items() if set(c.dims) <= dims}
+    attrs = dict(ds.attrs)
+    if not any(PRECISION in variable.attrs for variable in chosen.values()):
+        attrs.pop(PRECISION, None)
+    return xr.Dataset(chosen, coords, attrs)
 
 
 def columns(ds: xr.Dataset) -> list[Column]:

@@ -158,7 +158,7 @@ def test_every_writer_has_one_rule_of_what_it_replaces(
     [
         (("--format", "parqet"), "--format: unknown format 'parqet'; did you mean 'parquet'?"),
         ((), "--format: missing: expected csv, parquet or zarr, or a --to that ends so"),
-        (("--to", "a/b.csv"), "--to: a: no such folder"),
+        (("--to", "/dev/null/b.csv"), "--to: /dev/null: is no folder"),
         (
             ("--to", "b.csv", "--output", "gww"),
             "--output: no such output: 'gww'; did you mean 'gw'?",

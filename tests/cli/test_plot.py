@@ -34,10 +34,10 @@ def test_plot_redraws_named_figures(run_sim: Sim) -> None:
 def test_plot_refuses_unknown_figures_and_unwritable_files(
     run_sim: Sim, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, out, errors = run_sim("plot", "base", "margn", "--to", "a/b.png")
+    code, out, errors = run_sim("plot", "base", "margn", "--to", "/dev/null/b.png")
     assert (code, out) == (2, "")
     assert errors.splitlines() == [
-        "--to: a: no such folder",
+        "--to: /dev/null: is no folder",
         "FIGURE: no such figure: 'margn'; did you mean 'margin'?",
     ]
     assert "one file, and 7 figures" in run_sim("plot", "base", "--to", "all.png")[2]
