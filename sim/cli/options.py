@@ -23,6 +23,26 @@ Set = Annotated[
         help="Change a parameter: group.name.key=value; may be repeated.",
     ),
 ]
+Draws = Annotated[
+    str | None,
+    typer.Option(metavar="N", help="Number of draws, e.g. 1e6 (default: as the file says)."),
+]
+Seed = Annotated[
+    str | None,
+    typer.Option(metavar="N", help="Seed of the random numbers (default: as the file says)."),
+]
+Sampler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="stratified, random or sobol, which gains for few inputs only (default: as the"
+        " file says).",
+    ),
+]
+Threads = Annotated[
+    str | None,
+    typer.Option(metavar="N", help="Number of threads; results do not depend on it."),
+]
 Labs = Annotated[
     list[str] | None, typer.Option(metavar="ID", help="Show this lab's rows; may be repeated.")
 ]
@@ -73,6 +93,31 @@ def parse_number(text: str | None) -> Any:
     except ValueError:
         return text
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
+def draw_options(
+    draws: str | None,
+    seed: str | None,
+    sampler: str | None,
+    threads: str | None,
+    faults: list[Fault],
+    **others: Any,
+) -> dict[str, Any]:
+    """The options of draws as numbers, and others as they are; faults are added to `faults`."""
+    from sim.parameters.options import option_faults
+
+    options = {
+        "draws": parse_number(draws),
+        "seed": parse_number(seed),
+        "sampler": sampler,
+        "threads": parse_number(threads),
+        **others,
+    }
+    faults += [
+        Fault(Location(f"--{name.replace('_', '-')}"), "", message)
+        for name, message in option_faults(**options).items()
+    ]
+    return options
 
 
 def unknown_names(option: str, names: list[str] | None, known: Sequence[str]) -> list[Fault]:

@@ -9,12 +9,17 @@ import typer
 
 from sim.cli import run_output
 from sim.cli.options import (
+    Draws,
     Files,
     Labs,
     Landlords,
     Quarters,
+    Sampler,
+    Seed,
     Set,
+    Threads,
     announce_compiling,
+    draw_options,
     load_scenarios,
     parse_number,
     unknown_names,
@@ -35,26 +40,10 @@ if TYPE_CHECKING:
 def run(
     context: typer.Context,
     files: Files,
-    draws: Annotated[
-        str | None,
-        typer.Option(metavar="N", help="Number of draws, e.g. 1e6 (default: as the file says)."),
-    ] = None,
-    seed: Annotated[
-        str | None,
-        typer.Option(metavar="N", help="Seed of the random numbers (default: as the file says)."),
-    ] = None,
-    sampler: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="stratified, random or sobol, which gains for few inputs only (default: as the"
-            " file says).",
-        ),
-    ] = None,
-    threads: Annotated[
-        str | None,
-        typer.Option(metavar="N", help="Number of threads; results do not depend on it."),
-    ] = None,
+    draws: Draws = None,
+    seed: Seed = None,
+    sampler: Sampler = None,
+    threads: Threads = None,
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -113,7 +102,7 @@ def run(
     Several files end in one table side by side; sim show prints all tables of one.
     """
     faults = unknown_quarters(quarter)
-    given = _draw_options(draws, seed, sampler, threads, bad_draws, faults)
+    given = draw_options(draws, seed, sampler, threads, faults, bad_draws=bad_draws)
     targets = _until_options(until, max_draws, given["draws"], faults)
     faults += _cluster_faults(cluster, threads)
     scenarios = load_scenarios(files, set_, faults)
@@ -258,31 +247,6 @@ def _check_against(
             check_all(targets, scenario, faults)
     if faults:
         raise InputError(faults)
-
-
-def _draw_options(
-    draws: str | None,
-    seed: str | None,
-    sampler: str | None,
-    threads: str | None,
-    bad_draws: str,
-    faults: list[Fault],
-) -> dict[str, Any]:
-    """The options of draws as numbers; their faults are added to `faults`."""
-    from sim.parameters.options import option_faults
-
-    options = {
-        "draws": parse_number(draws),
-        "seed": parse_number(seed),
-        "sampler": sampler,
-        "threads": parse_number(threads),
-        "bad_draws": bad_draws,
-    }
-    faults += [
-        Fault(Location(f"--{name.replace('_', '-')}"), "", message)
-        for name, message in option_faults(**options).items()
-    ]
-    return options
 
 
 def _cluster_faults(address: str | None, threads: str | None) -> list[Fault]:

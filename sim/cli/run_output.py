@@ -102,7 +102,7 @@ def print_csv(shown: Sequence[Table]) -> None:
     say(lines.getvalue().rstrip("\n"))
 
 
-def document(headline: Headline, description: Description, folder: Path) -> dict[str, Any]:
+def document(headline: Headline, description: Description, folder: Path | None) -> dict[str, Any]:
     """What `print_run` prints, for JSON."""
     of = headline.attributes
     names = ("scenario", "digest", "draws", "sampler", "view", "rental_mode", "uncertainty")
@@ -112,7 +112,7 @@ def document(headline: Headline, description: Description, folder: Path) -> dict
         "draws_not_finite": of["draws_not_finite"],
         "draws_questionable": of["draws_questionable"],
         "overrides": [asdict(override) for override in description.overrides],
-        "folder": str(folder),
+        "folder": None if folder is None else str(folder),
         **({"until": json.loads(of["until"])} if "until" in of else {}),
         "tables": [table.data() for table in headline.tables],
         "remarks": [

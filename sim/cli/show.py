@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli import run_output
-from sim.cli.options import Labs, Landlords, Quarters, unknown_names, unknown_quarters
+from sim.cli.options import (
+    Draws,
+    Labs,
+    Landlords,
+    Quarters,
+    Sampler,
+    Seed,
+    Set,
+    Threads,
+    unknown_names,
+    unknown_quarters,
+)
 from sim.cli.printing import say, say_json
-from sim.cli.stored_runs import Out, Run, find_run, note_origin, print_note
+from sim.cli.stored_runs import Out, WorldArgument, draw, find_world, note_origin, print_note
 from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.text import nearest, plain
 from sim.store import folders, reader, tables_file
@@ -19,6 +30,8 @@ from sim.tables.table import Headline, Selection
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from sim.store.worlds import World
 Tables = Annotated[
     list[str] | None,
     typer.Argument(metavar="[TABLE]...", help="Names of tables, e.g. claims; all unless given."),
@@ -26,9 +39,14 @@ Tables = Annotated[
 
 
 def show(
-    run: Run,
+    world: WorldArgument = None,
     names: Tables = None,
     out: Out = folders.OUTPUTS,
+    set_: Set = None,
+    draws: Draws = None,
+    seed: Seed = None,
+    sampler: Sampler = None,
+    threads: Threads = None,
     lab: Labs = None,
     landlord: Landlords = None,
     quarter: Quarters = None,
@@ -36,7 +54,10 @@ def show(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print their cells as CSV.")] = False,
     as_list: Annotated[bool, typer.Option("--list", help="List the tables.")] = False,
 ) -> None:
-    """Print the tables of a stored run, as sim run does, or those that are named."""
+    """Print the tables of a run, as sim run does, or those that are named.
+
+    A parameter file is answered from the store, or drawn in memory.
+    """
     if as_json and as_csv:
         raise InputError([Fault(Location("--csv"), "", "cannot stand beside --json")])
     if as_list:
@@ -47,8 +68,12 @@ def show(
             say(f"{name:<18}{shows}")
         return
     selection = run_output.select(lab, landlord, quarter)
-    folder = find_run(run, out)
-    headline = None
+    found = find_world(world, out, set_, draws, seed, sampler, threads)
+    if not isinstance(found, Path):
+        _check_names(names or [])
+        _show_in_memory(found, selection, names or [], as_json, as_csv)
+        return
+    folder, headline = found, None
     if selection == Selection():
         headline, manifest = _read_headline(folder, names or [])
     if headline is None:
@@ -71,6 +96,34 @@ def show(
         note = f"started {started} UTC, took {seconds:.1f} s" if seconds else ""
         precision = "draws stored as float32" if manifest.get("precision") else ""
         run_output.print_folder(folder, note, precision)
+
+
+def _show_in_memory(
+    world: World, selection: Selection, names: list[str], as_json: bool, as_csv: bool
+) -> None:
+    """Print the tables of a world that is not stored.
+
+    Raises:
+        InputError: For labs, landlords or quarters that it does not have.
+    """
+    from sim.cli import terminal
+    from sim.statistics.summary import summarise
+    from sim.tables.headline import make_headline
+
+    ds = draw(world).dataset()
+    _check_selection(ds, selection)
+    summary = summarise(ds, threads=world.options.threads)
+    headline = make_headline(ds, summary, selection, terminal.warn, names)
+    for line in headline.warnings:
+        terminal.warn(f"{plain(world.label)}: {plain(line)}")
+    description = run_output.describe_scenario(world.scenario)
+    if as_csv:
+        run_output.print_csv(headline.tables)
+    elif as_json:
+        say_json({**run_output.document(headline, description, None), "model": "this"})
+    else:
+        run_output.print_run(headline, description)
+        terminal.say("drawn in memory: sim run stores it", "dim")
 
 
 def _read_headline(folder: Path, names: list[str]) -> tuple[Headline | None, dict[str, Any]]:

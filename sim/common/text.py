@@ -58,15 +58,19 @@ def nearest(word: str, known: Iterator[str] | tuple[str, ...] | list[str]) -> st
     `; did you mean 'x'?` where a known word is similar, else `; known: x, y` where at most twelve
     words are known, else "".
     """
-    import difflib
-
     candidates = list(known)
-    similar = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
-    if similar:
-        return f"; did you mean '{similar[0]}'?"
+    if similar := most_similar(word, candidates):
+        return f"; did you mean '{similar}'?"
     if 0 < len(candidates) <= 12:
         return f"; known: {', '.join(candidates)}"
     return ""
+
+
+def most_similar(word: str, known: Sequence[str]) -> str:
+    """The known word that is most like an unknown one; "" where none is."""
+    import difflib
+
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.6)), "")
 
 
 def shown(value: Any) -> str:

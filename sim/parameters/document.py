@@ -12,13 +12,15 @@ from typing import Any
 
 from sim.common.errors import Fault, Location
 from sim.common.regular_files import read_regular
-from sim.common.text import nearest
+from sim.common.text import most_similar
 from sim.parameters.key_lines import LimitError, find_key_lines, find_too_deep, too_deep
 from sim.parameters.locations import Key, Locations
 
 MOST_BYTES = 32 * 2**20  # of a parameter file
 MOST_CACHED = 64 * 2**10  # characters of a text that is kept, parsed, for the next scenario
 NOWHERE = Location("")
+SCENARIO_FOLDERS = (Path("params"), Path("params/scenarios"))  # in which `bear` is bear.toml
+NO_SCENARIOS = ("sources", "published", "claims")  # files beside base.toml that are none
 
 
 @dataclass
@@ -113,10 +115,22 @@ def _describe_missing(path: Path) -> str:
     """The message for a file that is not there, with the nearest name."""
     if path.is_symlink():
         return "no such file: a link that leads nowhere"
-    siblings = [p.stem for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-    hint = nearest(path.stem, siblings)
-    hint = hint.replace("'?", ".toml'?") if "did you mean" in hint else ""
-    return f"no such file{hint}"
+    known = _known_files(path)
+    stem = path.stem if path.stem in known else most_similar(path.stem, list(known))
+    return f"no such file; did you mean '{known[stem]}'?" if stem else "no such file"
+
+
+def _known_files(path: Path) -> dict[str, str]:
+    """Parameter files that could have been meant by one that is not there: stem -> how to name it.
+
+    Those beside it, and those of `params/` here, of which the last two folders come second.
+    """
+    known: dict[str, str] = {}
+    for folder in (path.parent, *SCENARIO_FOLDERS):
+        for file in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
+            if file.stem not in NO_SCENARIOS:
+                known.setdefault(file.stem, file.name if folder == path.parent else str(file))
+    return known
 
 
 def _parse(text: str) -> tuple[dict[str, Any], list[tuple[Key, int]]]:

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -52,11 +52,18 @@ def run_folders(out: Path) -> list[Path]:
         raise fault(out, f"{reason or error}: expected the folder in which runs are") from error
 
 
-def find(run: str | Path, out: Path = OUTPUTS, note: Callable[[str], None] = ignore) -> Path:
+def find(
+    run: str | Path,
+    out: Path = OUTPUTS,
+    note: Callable[[str], None] = ignore,
+    others: Sequence[str] = (),
+) -> Path:
     """Find the folder of a run.
 
-    `run` is its path, or for one in `out` its name, scenario, or the beginning of its name. What
-    killed processes left is settled first; `note` is called with what stood in the way.
+    `run` is its path, or for one in `out` its folder's name, the name that `sim run --name` gave,
+    its scenario, or the beginning of its folder's name. What killed processes left is settled
+    first; `note` is called with what stood in the way. `others` are names of what is no run and
+    could have been meant.
 
     Raises:
         InputError: If there is none, or several.
@@ -65,12 +72,14 @@ def find(run: str | Path, out: Path = OUTPUTS, note: Callable[[str], None] = ign
     leftovers.recover(out if folder.name == name else folder.parent, note)
     if is_run(folder):
         return folder
-    names = [path.name for path in run_folders(out)] if folder.name == name else []
+    is_named = folder.name == name and not (others and not out.is_dir())
+    names = [path.name for path in run_folders(out)] if is_named else []
     scenarios = {run_name: run_name.rpartition("-")[0] for run_name in names}
     same_name = [run_name for run_name in names if run_name == name]
     same_scenario = [run_name for run_name in names if scenarios[run_name] == name]
     same_beginning = [run_name for run_name in names if name and run_name.startswith(name)]
-    matches = same_name or same_scenario or same_beginning
+    same_given = [path.name for path in named(name, out)] if names and not same_name else []
+    matches = same_name or same_given or same_scenario or same_beginning
     if len(matches) == 1:
         return out / matches[0]
     if matches:
@@ -79,9 +88,26 @@ def find(run: str | Path, out: Path = OUTPUTS, note: Callable[[str], None] = ign
         raise fault(folder, f"a {kind} that is no run: expected one with manifest.json and run.nc")
     if folder.name != name:
         raise fault(folder, "no such run folder")
-    hint = nearest(name, [*scenarios.values(), *names])
+    given = list(filter(None, (given_name(out / run_name) for run_name in names)))
+    hint = nearest(name, list(dict.fromkeys([*others, *scenarios.values(), *given, *names])))
     hint = hint if "did you mean" in hint else nearest(name, names)
-    raise InputError([Fault(Location(name), "", f"no such run in {out}{os.sep}{hint}")])
+    what = f"no such file, and no such run in {out}" if others else f"no such run in {out}"
+    raise InputError([Fault(Location(name), "", f"{what}{os.sep}{hint}")])
+
+
+def given_name(folder: Path) -> str:
+    """The name that `sim run --name` gave to a run; "" without one."""
+    try:
+        return str(manifest.read(folder).get("name") or "")
+    except InputError:
+        return ""
+
+
+def named(name: str, out: Path) -> list[Path]:
+    """The folders of the runs in a folder to which `sim run --name` gave this name."""
+    if not name or not out.is_dir():
+        return []
+    return [folder for folder in run_folders(out) if given_name(folder) == name]
 
 
 def _kind(path: Path) -> str:
@@ -152,6 +178,7 @@ def _row(name: str, folder: Path, about: dict[str, Any], state: str, why: str) -
     model = "this" if about.get("source") == source_hash() else "other"
     return {
         "run": name,
+        "name": about.get("name") or None,
         "folder": str(folder),
         **{key: about.get(key) for key in copied},
         "bytes": _size(folder),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.common.errors import Fault, InputError, Location
 from sim.common.shipped import shipped_parameters
+from sim.parameters.document import NO_SCENARIOS, SCENARIO_FOLDERS
 from sim.store import folders, manifest
 from sim.store.locks import ignore
 
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from sim.parameters.scenario import Scenario
 
 LATEST = "latest"
-FILE_FOLDERS = ("params", "params/scenarios")  # in which `bear` is bear.toml
 DEFAULT = "params/base.toml"
+ENDING = ".toml"  # of a parameter file
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class World:
     folder: Path | None = None
     progress: Callable[[int], None] | None = None
     _drawn: list[xr.Dataset] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether its draws are in memory."""
+        return bool(self._drawn)
 
     def dataset(self) -> xr.Dataset:
         """The draws as `open_run` or `simulate` gives them.
@@ -98,33 +105,94 @@ def open_world(
         InputError: If there is no such file or run, or several runs; or for options and changes
             that a stored run cannot have.
     """
-    from sim.parameters.options import run_options
-    from sim.parameters.scenario import Scenario
+    found = find_world(world, out, set=set, note=note, progress=progress, **options)
+    if isinstance(found, World):
+        return found
+    return _of_folder(found, set, {k: v for k, v in options.items() if v is not None}, note)
 
+
+def find_world(
+    world: str | Path | Scenario | xr.Dataset | None,
+    out: str | Path = folders.OUTPUTS,
+    *,
+    set: Mapping[str, Any] | None = None,
+    note: Callable[[str], None] = ignore,
+    progress: Callable[[int], None] | None = None,
+    **options: Any,
+) -> World | Path:
+    """As `open_world`, but of a run that is named the folder alone, which is not opened.
+
+    Raises:
+        InputError: If there is no such file or run, or several runs; or for options that are
+            impossible.
+    """
     given = {name: value for name, value in options.items() if value is not None}
     if world is None:
         world = _default_file(note)
-    if isinstance(world, Scenario):
-        if set:
-            raise _error("--set", "a scenario in memory: load its file with these changes")
-        return World(
-            world.name, world, run_options(world, **given, caller="options"), None, progress
-        )
     if not isinstance(world, str | Path):
-        return _of_dataset(world, set, given)
-    if world == LATEST:
-        return _of_folder(_latest(Path(out), note), set, given, note)
-    path = _file_of(str(world), Path(out), note)
+        return _in_memory(world, set, given, progress)
+    path = None if world == LATEST else _file_of(str(world), Path(out), note)
     if path is None:
-        return _of_folder(folders.find(world, Path(out), note), set, given, note)
+        if world == LATEST:
+            folder = _latest(Path(out), note)
+        else:
+            folder = folders.find(world, Path(out), note, _names_of_files())
+        if set or given:
+            _check_drawn(manifest.read(folder), set, given)
+        return folder
     from sim.parameters.loading import load
+    from sim.parameters.options import run_options
 
     scenario = load(path, set)
-    found = World(
-        scenario.name, scenario, run_options(scenario, **given, caller="options"), None, progress
-    )
-    folder = _stored(found, Path(out))
-    return found if folder is None else replace(found, folder=folder)
+    checked = run_options(scenario, **given, caller="options")
+    found = World(scenario.name, scenario, checked, None, progress)
+    stored = _stored(found, Path(out))
+    if stored is None and not str(world).endswith(ENDING):
+        _note_others(found, path, Path(out), note)
+    return replace(found, folder=stored)
+
+
+def _in_memory(
+    world: Scenario | xr.Dataset,
+    set: Mapping[str, Any] | None,
+    given: Mapping[str, Any],
+    progress: Callable[[int], None] | None,
+) -> World:
+    """The world of a scenario or of a Dataset of one.
+
+    Raises:
+        InputError: For changes, or for options that it cannot have.
+    """
+    from sim.parameters.options import run_options
+    from sim.parameters.scenario import Scenario
+
+    if not isinstance(world, Scenario):
+        return _of_dataset(world, set, given)
+    if set:
+        raise _error("--set", "a scenario in memory: load its file with these changes")
+    return World(world.name, world, run_options(world, **given, caller="options"), None, progress)
+
+
+def _names_of_files() -> list[str]:
+    """Names by which parameter files are known here, and `latest`."""
+    shipped = shipped_parameters()
+    parts = [*SCENARIO_FOLDERS, shipped, shipped / "scenarios"]
+    stems = [path.stem for part in parts for path in sorted(part.glob(f"*{ENDING}"))]
+    return [*dict.fromkeys(stem for stem in stems if stem not in NO_SCENARIOS), LATEST]
+
+
+def _note_others(world: World, path: Path, out: Path, note: Callable[[str], None]) -> None:
+    """Note that a name is drawn in memory although runs of that name are stored."""
+    names = [folder.name for folder in folders.run_folders(out)] if out.is_dir() else []
+    others = [name for name in names if name.rpartition("-")[0] == world.scenario.name]
+    if others:
+        number = "a run" if len(others) == 1 else f"{len(others)} runs"
+        example = others[0] if len(others) == 1 else "sim list shows them"
+        note(
+            f"{world.scenario.name} is {path} as it stands, drawn in memory:"
+            f" {world.options.draws:,} draws; {number} of other draws or parameters"
+            f" {'is' if len(others) == 1 else 'are'} stored ({example})"
+        )
 
 
 def _default_file(note: Callable[[str], None]) -> Path:
@@ -143,11 +211,13 @@ def _file_of(text: str, out: Path, note: Callable[[str], None]) -> Path | None:
 
     A run that bears exactly this name comes first.
     """
-    if text.endswith(".toml") and not folders.is_run(Path(text)):
+    if text.endswith(ENDING) and not folders.is_run(Path(text)):
         return Path(text)
     if Path(text).name != text or folders.is_run(Path(text)) or folders.is_run(out / text):
         return None
-    here = [Path(folder, f"{text}.toml") for folder in FILE_FOLDERS]
+    if folders.named(text, out):
+        return None
+    here = [folder / f"{text}{ENDING}" for folder in SCENARIO_FOLDERS]
     for path in here:
         if path.is_file():
             return path
@@ -155,7 +225,7 @@ def _file_of(text: str, out: Path, note: Callable[[str], None]) -> Path | None:
     if any(name.startswith(text) for name in known):
         return None
     shipped = shipped_parameters()
-    for path in (shipped / f"{text}.toml", shipped / "scenarios" / f"{text}.toml"):
+    for path in (shipped / f"{text}{ENDING}", shipped / "scenarios" / f"{text}{ENDING}"):
         if path.is_file():
             note(f"no run and no file '{text}' here: the shipped {path.name}")
             return path
@@ -164,10 +234,11 @@ def _file_of(text: str, out: Path, note: Callable[[str], None]) -> Path | None:
 
 def _latest(out: Path, note: Callable[[str], None]) -> Path:
     """The folder of the run that was started last."""
-    rows = [row for row in folders.listed(out, note) if row["state"] == "whole"]
-    if not rows:
-        raise InputError([Fault(Location(LATEST), "", f"no runs in {out}/")])
-    return Path(rows[-1]["folder"])
+    for row in reversed(folders.listed(out, note)):
+        folder = Path(row["folder"])
+        if row["state"] == "whole" and manifest.DATA in manifest.read(folder)["checksums"]:
+            return folder
+    raise _error(LATEST, f"no runs in {out}{os.sep}")
 
 
 def _stored(world: World, out: Path) -> Path | None:
@@ -202,15 +273,25 @@ def _of_dataset(ds: xr.Dataset, set: Mapping[str, Any] | None, given: Mapping[st
     """
     from sim.simulation.origin import run_of
 
+    scenario, options = run_of(ds, given.get("threads"))
+    _check_drawn(asdict(options), set, given)
+    return World(scenario.name, scenario, options, None, None, [ds])
+
+
+def _check_drawn(
+    about: Mapping[str, Any], set: Mapping[str, Any] | None, given: Mapping[str, Any]
+) -> None:
+    """Refuse changes, and options that a run does not have; `about` holds those that it has.
+
+    Raises:
+        InputError: For either.
+    """
     if set:
         raise _error("--set", "a run is drawn already: name its parameter file to change it")
-    scenario, options = run_of(ds, given.get("threads"))
     for name in ("draws", "seed", "sampler"):
-        if name in given and given[name] != getattr(options, name):
-            has = getattr(options, name)
-            message = f"the run has {name} {has}: name its parameter file to draw it otherwise"
+        if name in given and given[name] != about[name]:
+            message = f"the run has {name} {about[name]}: name its parameter file to draw it anew"
             raise _error(f"--{name}", message)
-    return World(scenario.name, scenario, options, None, None, [ds])
 
 
 def _error(option: str, message: str) -> InputError:
