@@ -222,8 +222,11 @@ def _text(scenario: Scenario, name: str) -> str:
 
 def _describe(quantity: Quantity) -> str:
     """Median, and the range from p5 to p95."""
-    with np.errstate(all="ignore"):
-        low, middle, high = quantity.distribution.quantile(_MARKED)
+    try:
+        with np.errstate(all="ignore"):
+            low, middle, high = quantity.distribution.quantile(_MARKED)
+    except NotImplementedError:  # its parameters are in other inputs
+        return in_words(quantity.given)
     if low == high:
         return format_number(float(middle), 3)
     low, middle, high = (format_number(float(x), 3) for x in (low, middle, high))

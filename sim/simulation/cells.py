@@ -1,4 +1,4 @@
-"""Draws of a few values of a scenario, and nothing else: for worlds that are made by the hundred."""
+"""Draws of a few values of a scenario and nothing else, for worlds made by the hundred."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ from sim.parameters.scenario import Scenario
 from sim.statistics.values import DrawnValue, cell_label, draw_value, labels_of, names_needed
 
 
-def draw_values(
-    scenario: Scenario, options: RunOptions, trees: Sequence[Tree]
-) -> list[DrawnValue]:
+def draw_values(scenario: Scenario, options: RunOptions, trees: Sequence[Tree]) -> list[DrawnValue]:
     """Draw values and events (`model.values`) of a scenario, in all kept draws.
 
     No draw is left out, so that draws of several scenarios pair by their number: values that are
@@ -39,7 +37,7 @@ def draw_values(
     cells: dict[str, dict[tuple[str, ...], None]] = {}
     for tree in trees:
         for reference in references(tree):
-            if reference.name in DIMS and DIMS[reference.name]:
+            if DIMS.get(reference.name):
                 cells.setdefault(reference.name, {})[labels_of(reference)] = None
     names = names_needed(trees)
     indices = {
@@ -55,9 +53,7 @@ def draw_values(
     data = {
         name: ((*prepared.variables[name].dims, "draw"), state.kept(name, slice(None)))
         for name in prepared.kept
-    } | {
-        name: (prepared.variables[name].dims, values) for name, values in prepared.fixed.items()
-    }
+    } | {name: (prepared.variables[name].dims, values) for name, values in prepared.fixed.items()}
     coords = {
         "draw": np.arange(options.draws),
         **labels,
