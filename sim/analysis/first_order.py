@@ -55,7 +55,7 @@ def first_order(scores: Array, targets: Array, replicates: Replicates) -> tuple[
 
 
 def _index(count: Array, sums: Array, square: Array | float) -> Array:
-    """The index [...] from counts and sums of a target by bin [..., bin], and its sum of squares."""
+    """The index [...] from counts and sums of a target [..., bin], and its sum of squares."""
     draws = count.sum(axis=-1)
     mean = sums.sum(axis=-1) / draws
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -64,4 +64,4 @@ def _index(count: Array, sums: Array, square: Array | float) -> Array:
         between = (count * means**2).sum(axis=-1) - draws * mean**2
         bins = (count > 0).sum(axis=-1)
         within = (total - between) / (draws - bins)
-        return np.asarray((between - (bins - 1) * within) / (total - 0.0))
+        return np.asarray((between - (bins - 1) * within) / total)

@@ -8,7 +8,6 @@ given: `analysis.dependent`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +22,6 @@ from sim.analysis.first_order import first_order
 from sim.analysis.regression import groups_of, jackknife_error, share_variance
 from sim.common.errors import Fault, InputError, Location
 from sim.model.catalogue import DIMS
-from sim.model.dims import REFERENCE_QUARTER
 from sim.model.values import ValueSyntaxError, parse_event, parse_value
 from sim.simulation.redraw import redraw
 from sim.simulation.scores import CAUSES, Causes, draw_causes, draw_input_scores
@@ -269,9 +267,9 @@ def _explained(
     if when is not None:
         if happens.all() or not happens.any():
             raise _error("when", "happens in every draw, or in none: nothing drives it", when)
-        return happens - happens.mean()
+        return np.asarray(happens - happens.mean())
     if tail is not None:
-        return in_tail - in_tail.mean()
+        return np.asarray(in_tail - in_tail.mean())
     if scale == "rank":
         return np.asarray(ndtri((rankdata(values) - 0.5) / values.size))
     index = tail_index(values)
@@ -279,7 +277,7 @@ def _explained(
         found = f"tail index {index:.2f}" if np.isfinite(index) else "draws that are not finite"
         message = f"its variance need not exist ({found}): take the scale rank, or a --tail"
         raise _error("scale", message, text)
-    return (values - values.mean()) / values.std()
+    return np.asarray((values - values.mean()) / values.std())
 
 
 def _causes(ds: xr.Dataset, threads: int | None) -> tuple[Causes, Array, bool]:
@@ -333,13 +331,13 @@ def _add_grades(result: xr.Dataset, ds: xr.Dataset, names: Sequence[str]) -> Non
     grades, years, kinds = [], [], []
     for name in names:
         entry = quantities.get(name)
-        is_input = entry is not None or CAUSES in ds.attrs and name in ds.variables
+        is_input = entry is not None or (CAUSES in ds.attrs and name in ds.variables)
         kinds.append("input" if is_input else "shared")
         source = entry.get("source", "") if entry else ""
         grade = sources.get(source, {}).get("grade", source) if entry else ""
         grades.append(grade or (UNKNOWN if is_input else SHARED))
-        as_of = str(entry.get("as_of", "")) if entry else ""
-        years.append(as_of[:4] or ("undated" if is_input else SHARED))
+        date = entry.get("as_of") or sources.get(source, {}).get("date") if entry else None
+        years.append(str(date or "")[:4] or ("undated" if is_input else SHARED))
     result.coords["kind"] = ("cause", kinds)
     result.coords["grade"] = ("cause", grades)
     result.coords["year"] = ("cause", years)
@@ -364,7 +362,7 @@ def _with_dims(
         return result.rename(target="output")
     labels = [ds[dim].values.tolist() for dim in dims]
     of = result.drop_vars("target")
-    variables = {}
+    variables: dict[Any, xr.Variable] = {}
     for name, variable in of.variables.items():
         if "target" not in variable.dims:
             variables[name] = variable
@@ -373,7 +371,8 @@ def _with_dims(
         shape = (*variable.shape[:axis], *map(len, labels), *variable.shape[axis + 1 :])
         new = (*variable.dims[:axis], *dims, *variable.dims[axis + 1 :])
         variables[name] = xr.Variable(new, variable.values.reshape(shape), variable.attrs)
-    coords = {**{n: variables[n] for n in of.coords}, **dict(zip(dims, labels, strict=True))}
+    coords: dict[Any, Any] = {n: variables[n] for n in of.coords}
+    coords |= dict(zip(dims, labels, strict=True))
     data = {n: v for n, v in variables.items() if n not in of.coords}
     return xr.Dataset(data, coords, result.attrs)
 

@@ -1,0 +1,338 @@
+"""Two worlds side by side, paired draw by draw, and to which edit each difference is due.
+
+Differences are between draws with the same random numbers, so that they are the effect of the edits
+alone. Attribution: `analysis.attribution`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from sim.analysis.attribution import Attribution, Point, Subset, attribute
+from sim.common.errors import Fault, InputError, Location
+from sim.common.threads import available_threads
+from sim.model.dims import QUARTERS, REFERENCE_QUARTER
+from sim.model.values import Tree, ValueSyntaxError, is_event, parse, parse_event, parse_value
+from sim.model.values import references as references_of
+from sim.parameters.edits import Edit, apply_edits, find_edits, group_edits
+from sim.parameters.options import RunOptions
+from sim.parameters.scenario import Scenario
+from sim.simulation.cells import draw_values
+from sim.statistics.estimators import (
+    mean_with_error,
+    probability_with_error,
+    quantile_influence,
+    quantiles_with_error,
+)
+from sim.statistics.paired import quantile_difference_error, share_difference_error
+from sim.statistics.replicates import Replicates, replicated, standard_error
+
+Array = NDArray[np.float64]
+LAST = QUARTERS[-1]
+_STATISTIC = re.compile(r"\s*(mean|median|P|p\d+(?:\.\d+)?)\s*\((.*)\)\s*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A statistic of a value in every draw: its text, kind (quantile, mean, P) and level."""
+
+    text: str
+    kind: str
+    level: float
+    tree: Tree
+    unit: str
+
+    def of(self, draws: Array, replicates: Replicates) -> tuple[float, float]:
+        """The statistic of draws, and its error."""
+        value: Any
+        error: Any
+        if self.kind == "quantile":
+            found = quantiles_with_error(np.sort(draws), draws, replicates, [self.level])
+            return float(found[0][0]), float(found[1][0])
+        if self.kind == "P":
+            happens = draws != 0
+            value, error = probability_with_error(happens, np.ones_like(happens), replicates)
+        else:
+            value, error = mean_with_error(draws, replicates)
+        return float(value), float(error)
+
+    def difference_error(self, first: Array, second: Array, pairs: Replicates) -> float:
+        """The error of the difference of the statistic between draws in pairs."""
+        if np.array_equal(first, second):
+            return 0.0
+        if self.kind == "quantile":
+            return quantile_difference_error(first, second, pairs, self.level)
+        if self.kind == "P":
+            return share_difference_error(first != 0, second != 0, pairs, moved=True)
+        return float(standard_error(pairs.means(second - first), pairs))
+
+    def point(self, draws: Array, replicates: Replicates) -> tuple[float, Array]:
+        """The statistic, and its deviations by replicate, whose mean moves with it."""
+        value, _ = self.of(draws, replicates)
+        if self.kind == "quantile":
+            return value, replicates.means(quantile_influence(draws, self.level))
+        return value, replicates.means(np.asarray(draws, float)) - value
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two worlds: statistics of both with errors, and what the difference is due to.
+
+    `data` has the dim `measure`: `first`, `second`, `difference`, each with its `..._error`, and
+    `p_above`, the share of draws in which the second world's value is above the first's (NaN of
+    probabilities); `same` says that no draw differs. With `attribution` it has the dim `edit` as
+    well: `part` and `part_error` (of order and sampling), `first_in`, `last_in`, and
+    `interaction` along `pair`.
+    """
+
+    first: str
+    second: str
+    edits: list[Edit]
+    data: xr.Dataset
+    attribution: Attribution | None
+    draws: int
+
+    def _repr_html_(self) -> str:
+        frame = self.data[["first", "second", "difference", "difference_error"]].to_dataframe()
+        return str(frame.to_html())
+
+
+def parse_measure(text: str, option: str = "--output") -> Measure:
+    """Read a statistic, `p50(VALUE)`, `mean(VALUE)`, `P(EVENT)`; a value alone is its median.
+
+    Raises:
+        InputError: For another text.
+    """
+    match = _STATISTIC.fullmatch(text)
+    try:
+        if match is None:
+            return Measure(f"p50({text})", "quantile", 0.5, parse_value(text), _unit(text))
+        word, inside = match.groups()
+        if word == "P":
+            return Measure(text, "P", np.nan, parse_event(inside), "1")
+        tree = parse_value(inside)
+    except ValueSyntaxError as error:
+        raise InputError([Fault(Location(option), text, str(error))]) from None
+    if word == "mean":
+        return Measure(text, "mean", np.nan, tree, _unit(inside))
+    level = 0.5 if word == "median" else float(word[1:]) / 100
+    if not 0 < level < 1:
+        message = f"expected a level between 0 and 100, got {word}"
+        raise InputError([Fault(Location(option), text, message)])
+    return Measure(text, "quantile", level, tree, _unit(inside))
+
+
+def _unit(text: str) -> str:
+    """The unit of an output or input; that of a formula is not known."""
+    from sim.model.catalogue import quantities
+
+    tree = parse(text)
+    if is_event(tree):
+        return "1"
+    found = [reference.name for reference in references_of(tree)]
+    return quantities()[found[0]][0] if len(found) == 1 and found[0] in quantities() else ""
+
+
+def headline_measures(
+    scenario: Scenario, labs: Sequence[str] = (), quarters: Sequence[str] = ()
+) -> list[Measure]:
+    """The statistics of the headline: margins, and of named or given labs gigawatts and margins."""
+    chosen = list(labs or scenario.settings.named_labs)
+    at = list(quarters or (REFERENCE_QUARTER, LAST))
+    texts = []
+    for quarter in at:
+        margin = f"inference_gross_margin@{quarter}"
+        if quarter == at[0]:
+            texts += [f"p5({margin})", f"p50({margin})", f"p95({margin})"]
+        else:
+            texts.append(f"p50({margin})")
+        texts += [f"P({margin} >= hurdle_margin)", f"p50(loaded_gross_margin@{quarter})",
+                  f"p50(fine_tune_gross_margin@{quarter})"]  # fmt: skip
+    for lab in chosen:
+        texts += [f"p50(gw[{lab}]@{quarter})" for quarter in at]
+        silent = f"labs.{lab}.arr_2026q4_busd" not in scenario.quantities
+        if not silent:
+            texts += [f"p50(lab_paid_margin[{lab}]@{at[0]})",
+                      f"P(lab_paid_margin[{lab}]@{at[0]} >= hurdle_margin)",
+                      f"p50(training_moic[{lab}])"]  # fmt: skip
+    if len(chosen) == 2:
+        limit = scenario.settings.thresholds_gw[0]
+        both = " and ".join(f"gw[{lab}]@{at[-1]} > {limit:g}" for lab in chosen)
+        texts.append(f"P({both})")
+    return [parse_measure(text) for text in texts]
+
+
+def compare(
+    first: Scenario,
+    second: Scenario,
+    options: RunOptions,
+    measures: Sequence[Measure] | None = None,
+    *,
+    groups: Mapping[str, Collection[str]] | None = None,
+    attributed: bool = True,
+    labels: tuple[str, str] | None = None,
+    progress: Callable[[int], None] = lambda worlds: None,
+) -> Comparison:
+    """Compare two scenarios under common random numbers, and attribute the differences.
+
+    Args:
+        first: The reference.
+        second: What is compared with it.
+        options: Of the draws of both.
+        measures: Statistics to compare; those of the headline unless given.
+        groups: Names of groups, each with patterns of the edits that it joins.
+        attributed: Whether differences are shared among the edits.
+        labels: Names of both.
+        progress: Called with the number of worlds drawn since the last call.
+
+    Returns:
+        The comparison, from the draws that a run keeps. Parts sum to the difference.
+
+    Raises:
+        InputError: For a measure that one of them lacks, or a group without edits.
+    """
+    chosen = list(measures) if measures is not None else headline_measures(first)
+    common = {party.id for party in first.labs} & {party.id for party in second.labs}
+    edits = group_edits(find_edits(first, second), groups or {})
+    # Two worlds side by side use two processors better than one world on both.
+    processors = options.threads or available_threads()
+    together = 2 if processors > 1 and attributed and len(edits) > 1 else 1
+    single = _with_threads(options, max(1, processors // together))
+    trees = [measure.tree for measure in chosen]
+    _check_labels(chosen, common, first, second)
+    draws = [
+        [_numbers(value, single) for value in draw_values(of, single, trees)]
+        for of in (first, second)
+    ]
+    replicates = replicated(min(options.draws, options.kept_draws), options.sampler)
+    data, moved = _differences(chosen, draws, replicates)
+    found = None
+    if attributed and edits and moved.any():
+        numbers = [measure for measure, moves in zip(chosen, moved, strict=True) if moves]
+        known = {frozenset[int](): draws[0], frozenset(range(len(edits))): draws[1]}
+
+        def value(subset: Subset) -> Point:
+            scenario = apply_edits(first, second, [edits[i] for i in sorted(subset)])
+            drawn = known.get(subset)
+            if drawn is not None:
+                of = [part for part, moves in zip(drawn, moved, strict=True) if moves]
+            else:
+                trees = [measure.tree for measure in numbers]
+                of = [_numbers(part, single) for part in draw_values(scenario, single, trees)]
+            points = [m.point(d, replicates) for m, d in zip(numbers, of, strict=True)]
+            return Point(np.array([p[0] for p in points]), np.array([p[1] for p in points]))
+
+        found = attribute(value, len(edits), threads=together, progress=progress)
+        data = _with_parts(data, found, edits, moved, replicates)
+    names = labels or (first.name, second.name)
+    return Comparison(*names, edits, data, found, replicates.draws)
+
+
+def _with_threads(options: RunOptions, threads: int) -> RunOptions:
+    from dataclasses import replace
+
+    return replace(options, threads=threads)
+
+
+def _numbers(value: Any, options: RunOptions) -> Array:
+    """The draws of a value as numbers [draw], NaN where it is not known; events are 0 or 1."""
+    numbers = np.where(value.known, value.draws, np.nan)
+    count = min(options.draws, options.kept_draws)
+    return np.ascontiguousarray(np.broadcast_to(numbers.astype(float), (count,)))
+
+
+def _check_labels(
+    measures: Sequence[Measure], labs: Collection[str], first: Scenario, second: Scenario
+) -> None:
+    """Refuse measures of labs or landlords that one of the scenarios lacks."""
+    known = set(labs) | {p.id for p in first.landlords} & {p.id for p in second.landlords}
+    faults = []
+    for measure in measures:
+        for reference in references_of(measure.tree):
+            for label in reference.labels:
+                is_party = label in {p.id for s in (first, second) for p in (*s.labs, *s.landlords)}
+                dims = _party_dims(reference.name)
+                if dims and label not in known:
+                    where = "both worlds" if is_party else "either world"
+                    message = f"'{label}' is not in {where}"
+                    faults.append(Fault(Location("--output"), measure.text, message))
+    if faults:
+        raise InputError(faults)
+
+
+def _party_dims(name: str) -> list[str]:
+    from sim.model.values import dims_of
+
+    return [dim for dim in dims_of(name) if dim in ("lab", "landlord")]
+
+
+def _differences(
+    measures: Sequence[Measure], draws: list[list[Array]], replicates: Replicates
+) -> tuple[xr.Dataset, NDArray[np.bool_]]:
+    """Statistics of both worlds, their differences, and which of these can be shared out."""
+    rows: dict[str, list[Any]] = {
+        name: []
+        for name in (
+            "first", "first_error", "second", "second_error", "difference", "difference_error",
+            "p_above", "p_above_error", "same",
+        )
+    }  # fmt: skip
+    for measure, first, second in zip(measures, *draws, strict=True):
+        same = np.array_equal(first, second, equal_nan=True)
+        values = [measure.of(of, replicates) for of in (first, second)]
+        above = (np.nan, np.nan)
+        if measure.kind != "P" and not same:
+            found = probability_with_error(second > first, np.ones(first.size, bool), replicates)
+            above = float(found[0]), float(found[1])
+        with np.errstate(invalid="ignore"):
+            difference = values[1][0] - values[0][0]
+            error = 0.0 if same else measure.difference_error(first, second, replicates)
+        cells = (*values[0], *values[1], difference, error, *above, same)
+        for name, cell in zip(rows, cells, strict=True):
+            rows[name].append(cell)
+    data = xr.Dataset(
+        {name: ("measure", np.array(cells)) for name, cells in rows.items()},
+        {
+            "measure": [measure.text for measure in measures],
+            "unit": ("measure", [measure.unit for measure in measures]),
+        },
+    )
+    moved = ~data["same"].values & np.isfinite(data["difference"].values)
+    return data, moved
+
+
+def _with_parts(
+    data: xr.Dataset,
+    found: Attribution,
+    edits: Sequence[Edit],
+    moved: NDArray[np.bool_],
+    replicates: Replicates,
+) -> xr.Dataset:
+    """The comparison with parts of each difference by edit; NaN where it is not shared out."""
+    sampling = standard_error(found.deviations, replicates)
+    parts = {
+        "part": found.parts,
+        "part_error": np.hypot(found.order_errors, sampling),
+        "order_error": found.order_errors,
+        "first_in": found.first,
+        "last_in": found.last,
+    }
+    variables: dict[str, Any] = {}
+    for name, values in parts.items():
+        entire = np.full((len(edits), moved.size), np.nan)
+        entire[:, moved] = values
+        entire[:, data["same"].values] = 0.0
+        variables[name] = (("edit", "measure"), entire)
+    interactions = np.full((len(found.pairs), moved.size), np.nan)
+    interactions[:, moved] = found.interactions
+    variables["interaction"] = (("pair", "measure"), interactions)
+    pairs = [f"{edits[a].name} x {edits[b].name}" for a, b in found.pairs]
+    coords = {"edit": [edit.name for edit in edits], "pair": pairs}
+    return data.assign(variables).assign_coords(coords)
