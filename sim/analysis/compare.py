@@ -75,10 +75,11 @@ class Measure:
 
     def point(self, draws: Array, replicates: Replicates) -> tuple[float, Array]:
         """The statistic, and its deviations by replicate, whose mean moves with it."""
-        value, _ = self.of(draws, replicates)
         if self.kind == "quantile":
+            value = float(np.quantile(draws, self.level))
             return value, replicates.means(quantile_influence(draws, self.level))
-        return value, replicates.means(np.asarray(draws, float)) - value
+        value = float(draws.mean())
+        return value, replicates.means(draws) - value
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from sim.engine.loop import run
 from sim.engine.prepare import Redrawn, prepare
 from sim.engine.state import SimulationState
 from sim.model.catalogue import DIMS
 from sim.model.dims import COORDS
-from sim.model.record_layout import CELL
-from sim.model.values import Tree, references
+from sim.model.outputs import PROBABILITIES
+from sim.model.values import Reference, Tree, references
 from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
-from sim.statistics.values import DrawnValue, cell_label, draw_value, labels_of, names_needed
+from sim.statistics.replicates import replicated
+from sim.statistics.values import DrawnValue, form_value, labels_of, names_needed
 
 
 def draw_values(scenario: Scenario, options: RunOptions, trees: Sequence[Tree]) -> list[DrawnValue]:
@@ -27,8 +28,10 @@ def draw_values(scenario: Scenario, options: RunOptions, trees: Sequence[Tree]) 
     not finite stay as they are. It takes the time of the draws, and some ten milliseconds.
 
     Raises:
-        ValueError: For a label that the scenario lacks.
+        ValueError: For a label that the scenario lacks, or a declared probability: say its event.
     """
+    if named := [r.name for t in trees for r in references(t) if r.name in PROBABILITIES]:
+        raise ValueError(f"say the event of {named[0]}")
     labels = {
         **{dim: list(of) for dim, of in COORDS.items()},
         "lab": [party.id for party in scenario.labs],
@@ -50,16 +53,25 @@ def draw_values(scenario: Scenario, options: RunOptions, trees: Sequence[Tree]) 
     options = replace(options, draws=min(options.draws, options.kept_draws))
     prepared = prepare(scenario, options, Redrawn(names, indices, all_finite=True))
     state = run(SimulationState.empty(prepared))
-    data = {
-        name: ((*prepared.variables[name].dims, "draw"), state.kept(name, slice(None)))
-        for name in prepared.kept
-    } | {name: (prepared.variables[name].dims, values) for name, values in prepared.fixed.items()}
-    coords = {
-        "draw": np.arange(options.draws),
-        **labels,
-        "threshold": list(scenario.settings.thresholds_gw),
-        **{f"{name}{CELL}": [cell_label(of) for of in wanted] for name, wanted in cells.items()},
-    }
-    attrs = {"sampler": options.sampler, "named_labs": list(scenario.settings.named_labs)}
-    ds = xr.Dataset(data, coords, attrs)
-    return [draw_value(tree, ds) for tree in trees]
+    replicates = replicated(options.draws, options.sampler)
+
+    def read(reference: Reference) -> tuple[Any, Any]:
+        name = reference.name
+        if name in prepared.fixed:
+            at = tuple(
+                labels[dim].index(of)
+                for dim, of in zip(prepared.variables[name].dims, labels_of(reference), strict=True)
+            )
+            values = np.asarray(prepared.fixed[name][at], float)
+        elif name in cells:
+            values = state.kept(name, slice(None))[[*cells[name]].index(labels_of(reference))]
+        else:
+            values = state.kept(name, slice(None))
+            at = tuple(
+                labels[dim].index(of)
+                for dim, of in zip(prepared.variables[name].dims, labels_of(reference), strict=True)
+            )
+            values = values[at]
+        return values, ~np.isnan(values)
+
+    return [form_value(tree, read, replicates) for tree in trees]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,18 +116,28 @@ def draw_value(tree: Tree, ds: xr.Dataset) -> DrawnValue:
         KeyError: For a variable that the Dataset lacks.
         ValueError: For a label that it lacks.
     """
-    values, known = _evaluate(tree, ds)
+    return form_value(tree, lambda reference: _reference(reference, ds), replicates_of(ds))
+
+
+def form_value(
+    tree: Tree, read: Callable[[Reference], tuple[Any, Any]], replicates: Replicates
+) -> DrawnValue:
+    """The draws of a value or event, from those of its references.
+
+    `read` gives the draws of a reference, and where they are known.
+    """
+    values, known = _evaluate(tree, read)
     values, known = np.atleast_1d(values), np.atleast_1d(known)
-    return DrawnValue(values, known & ~np.isnan(values), replicates_of(ds))
+    return DrawnValue(values, known & ~np.isnan(values), replicates)
 
 
-def _evaluate(tree: Tree, ds: xr.Dataset) -> tuple[Any, Any]:
+def _evaluate(tree: Tree, read: Callable[[Reference], tuple[Any, Any]]) -> tuple[Any, Any]:
     """Values of a tree, and where none of its references is NaN."""
     if isinstance(tree, Reference):
-        return _reference(tree, ds)
+        return read(tree)
     if not isinstance(tree, Operation):
         return np.float64(tree), np.True_
-    operands = [_evaluate(operand, ds) for operand in tree.operands]
+    operands = [_evaluate(operand, read) for operand in tree.operands]
     values, valid = operands[0]
     apply = _OPERATORS[tree.operator]
     with np.errstate(all="ignore"):
