@@ -84,6 +84,13 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder in which run folders are made.")] = Path(
         "outputs"
     ),
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Name of the run, by which other commands find it."),
+    ] = None,
+    no_store: Annotated[
+        bool, typer.Option("--no-store", help="Store nothing: print tables and warnings only.")
+    ] = False,
     set_: Set = None,
     lab: Labs = None,
     landlord: Landlords = None,
@@ -105,6 +112,7 @@ def run(
     given = draw_options(draws, seed, sampler, threads, faults, bad_draws=bad_draws)
     targets = _until_options(until, max_draws, given["draws"], faults)
     faults += _cluster_faults(cluster, threads)
+    faults += _store_faults(name, no_store, len(files))
     scenarios = load_scenarios(files, set_, faults)
     _check_against(scenarios, lab, landlord, targets.get("until"))
 
@@ -112,12 +120,15 @@ def run(
     from sim.engine.dask_backend import connected
     from sim.parameters.options import RunOptions
     from sim.parameters.scenario import labels_of
+    from sim.store import folders
     from sim.store import run as store_run
     from sim.store.figures_process import FiguresProcess
     from sim.tables import comparison
 
     figures_process = None
-    if not no_figures:  # begun after these imports, which it has then, and before any thread
+    if not (
+        no_figures or no_store
+    ):  # begun after these imports, which it has then, and before any thread
         figures_process = context.with_resource(FiguresProcess(given["threads"]))
     selection = run_output.select(lab, landlord, quarter)
     elsewhere = context.with_resource(connected(cluster))  # until the command ends
@@ -133,28 +144,30 @@ def run(
         counted = f"{label} {number}/{len(scenarios)}" if len(scenarios) > 1 else label
         options = RunOptions.of(scenario, drop_questionable=drop_questionable, **given)
         with terminal.watch(not print_tables, counted, options.draws) as bar:
-            result = store_run.run(
-                scenario,
-                out,
-                options,
-                figures=not no_figures,
-                tables=True,
-                force=force,
-                progress=bar.advance,
-                sized=bar.total,
-                stage=bar.stage,
-                note=print_note,
-                elsewhere=elsewhere,
-                figures_process=figures_process,
-                **targets,
-            )
+            given_bar: dict[str, Any] = {
+                "progress": bar.advance,
+                "sized": bar.total,
+                "stage": bar.stage,
+            }
+            if no_store:
+                result = store_run.draw(
+                    scenario, options, elsewhere=elsewhere, **given_bar, **targets
+                )
+            else:
+                result = store_run.run(
+                    scenario, out, options, figures=not no_figures, tables=True, force=force,
+                    note=print_note, elsewhere=elsewhere, figures_process=figures_process,
+                    **given_bar, **targets,
+                )  # fmt: skip
+        if name is not None and result.folder is not None:
+            folders.give_name(result.folder, name, print_note)
         # The remarks of a single run that is printed say whether the targets of --until are met.
         _print_warnings(result, label, targets=not print_tables or len(scenarios) > 1)
         if print_tables:
             _print_result(result, scenario, selection, None if len(scenarios) == 1 else label)
         elif as_json:
             documents.append(_document(result, scenario, selection))
-        else:
+        elif result.folder is not None:
             say(plain(result.folder))
         if len(scenarios) > 1:
             columns.append(comparison.compared(result.ds, selection.labs, label))
@@ -195,7 +208,10 @@ def _print_result(result: Run, scenario: Scenario, selection: Selection, label: 
     else:
         text = f": {paragraph(scenario.description)}" if scenario.description else ""
         terminal.say(f"{plain(label)}{text}", "bold")
-    run_output.print_folder(result.folder, f"{result.seconds:.1f} s", _stored_draws(result))
+    if result.folder is None:
+        terminal.say(f"nothing is stored: {result.seconds:.1f} s", "dim")
+    else:
+        run_output.print_folder(result.folder, f"{result.seconds:.1f} s", _stored_draws(result))
 
 
 def _headline(result: Run, selection: Selection) -> Headline:
@@ -247,6 +263,23 @@ def _check_against(
             check_all(targets, scenario, faults)
     if faults:
         raise InputError(faults)
+
+
+def _store_faults(name: str | None, no_store: bool, files: int) -> list[Fault]:
+    """Faults of the options of the store."""
+    if name is None:
+        return []
+    from sim.store.run_names import name_fault
+    from sim.store.worlds import LATEST, names_of_files
+
+    message = name_fault(name)
+    if not message and name in names_of_files() and name != LATEST:
+        message = f"'{name}' means the parameter file of that name: expected another"
+    if files > 1:
+        message = f"one name, and {files} files: expected one"
+    if no_store:
+        message = "has no effect with --no-store"
+    return [Fault(Location("--name"), "", message)] if message else []
 
 
 def _cluster_faults(address: str | None, threads: str | None) -> list[Fault]:

@@ -150,6 +150,13 @@ class RunOptions:
         )
 
     @property
+    def kept_names(self) -> str | list[str]:
+        """What `keep` asks for: "headline", "all", or names in order, each once."""
+        if self.keep is None or self.keep in ("headline", "all"):
+            return "headline" if self.keep is None else str(self.keep)
+        return sorted({self.keep} if isinstance(self.keep, str) else set(self.keep))
+
+    @property
     def drop_bad(self) -> bool:
         """Whether draws that are not finite are left out."""
         return self.bad_draws != "keep"

@@ -7,6 +7,7 @@ interrupted.
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ _MOMENTS = ("count", "mean", "m2", "block_numbers", "block_mean", "block_m2")
 _NUMBERS = ("draws", "bad", "questionable")
 _HISTOGRAM_PREFIX = "histograms."
 _SPAN_PREFIX = "span."
-_QUESTION = ("digest", "source", "kept_draws")
+_QUESTION = ("digest", "source", "kept_draws", "keep")
 
 
 def save(state: SimulationState, folder: Path) -> bool:
@@ -56,9 +57,11 @@ def save(state: SimulationState, folder: Path) -> bool:
 
 
 def _question(prepared: Prepared) -> dict[str, NDArray[Any]]:
-    """What determines the draws of a run: its digest, the model's code, how many are kept."""
-    values = (digest(prepared.scenario, prepared.options), source_hash())
-    return dict(zip(_QUESTION, map(np.array, (*values, prepared.options.kept_draws)), strict=True))
+    """What determines the totals of a run: its digest, the model's code, and what is kept."""
+    options = prepared.options
+    kept = (options.kept_draws, json.dumps(options.kept_names))
+    values = (digest(prepared.scenario, options), source_hash(), *kept)
+    return dict(zip(_QUESTION, map(np.array, values), strict=True))
 
 
 def restore(prepared: Prepared, folder: Path) -> Totals | None:

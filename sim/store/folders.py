@@ -19,7 +19,7 @@ from sim.common.text import nearest
 from sim.store import leftovers, locks, manifest
 from sim.store.locks import hidden_sibling, ignore, is_locked, lock_of
 from sim.store.manifest import DATA, FILES, SWEPT, fault
-from sim.store.run_names import several_runs
+from sim.store.run_names import given_name, several_runs
 
 OUTPUTS = Path("outputs")
 _MOST_NAMED = 12
@@ -95,19 +95,32 @@ def find(
     raise InputError([Fault(Location(name), "", f"{what}{os.sep}{hint}")])
 
 
-def given_name(folder: Path) -> str:
-    """The name that `sim run --name` gave to a run; "" without one."""
-    try:
-        return str(manifest.read(folder).get("name") or "")
-    except InputError:
-        return ""
-
-
 def named(name: str, out: Path) -> list[Path]:
     """The folders of the runs in a folder to which `sim run --name` gave this name."""
     if not name or not out.is_dir():
         return []
     return [folder for folder in run_folders(out) if given_name(folder) == name]
+
+
+def give_name(folder: Path, name: str, note: Callable[[str], None] = ignore) -> None:
+    """Call a run so, by its manifest; another run of the same folder that was called so is not.
+
+    `note` is called with that one.
+
+    Raises:
+        RunError: If a manifest cannot be written.
+    """
+    others = [path for path in named(name, folder.parent) if path.name != folder.name]
+    for path, given in [(folder, name), *((other, None) for other in others)]:
+        with locks.exclusive_lock(path, note):
+            about = manifest.read(path)
+            if about.get("name") != given:
+                try:
+                    manifest.save(about | {"name": given}, path)
+                except OSError as error:
+                    raise locks.write_error(path, error) from error
+    for path in others:
+        note(f"the name {name} was of {path.name}: now it is of {folder.name}")
 
 
 def _kind(path: Path) -> str:

@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ from sim.simulation.until import (
 )
 from sim.statistics import expressions
 from sim.statistics.summary import summarise, without_value_at_risk
-from sim.store import checkpoint, locks, manifest, run_files, tables_file
+from sim.store import checkpoint, locks, manifest, run_files, run_names, tables_file
 from sim.store.figures_process import FiguresProcess
 from sim.store.run_files import iso_time
 from sim.store.stored_run import StoredRun
@@ -57,13 +57,13 @@ _JOURNAL, _MOST_JOURNAL = "interruptions.json", 1 << 20  # bytes
 class Run:
     """A finished run: its folder, draws, summary, and duration in seconds.
 
-    `stored` is false where the folder keeps a run of more draws. `reused` is the number of draws
-    that were stored before and not evaluated again. Draws of a run that was read are rounded
-    (`simulation.redraw`). `undrawn` holds the figures that failed, each with the reason. `headline`
-    is what is printed of it, where that was stored.
+    `folder` is None where nothing is stored, and `stored` is false where the folder keeps a run of
+    more draws. `reused` is the number of draws that were stored before and not evaluated again.
+    Draws of a run that was read are rounded (`simulation.redraw`). `undrawn` holds the figures that
+    failed, each with the reason. `headline` is what is printed of it, where that was stored.
     """
 
-    folder: Path
+    folder: Path | None
     ds: xr.Dataset
     summary: xr.Dataset
     seconds: float
@@ -116,8 +116,8 @@ def run(
     A run of the same number of draws is read from the folder, one of fewer draws is extended, and
     an interrupted one is resumed; all to the bits of a single run. The draws that are kept are
     evaluated again then, since they are stored rounded. Fewer draws than are stored are evaluated
-    in memory, and the folder is not changed. Files of the folder that are damaged or of another run
-    are made anew. With targets in `until`, draws are added until they are met, `first_draws` first
+    in memory, and the folder is not changed. As many draws of which other variables are kept
+    replace it. Files of the folder that are damaged or of another run are made anew. With targets in `until`, draws are added until they are met, `first_draws` first
     and `max_draws` at most; `options.draws` is not used. `force` evaluates all draws again.
     `progress` is called with numbers of draws done, `sized` with every new total number of draws,
     `stage` with the name of each later stage, `note` with what was wrong in the folder. `elsewhere`
@@ -132,7 +132,7 @@ def run(
     """
     own_digest = digest(scenario, options)
     folder = out / f"{scenario.name}-{own_digest}"
-    stored_run = StoredRun(folder, own_digest, note)
+    stored_run = StoredRun(folder, own_digest, options.kept_names, note)
     work = _Work(
         scenario, stored_run, options, time.time(), stage, figures, tables, elsewhere,
         figures_process,
@@ -154,6 +154,32 @@ def run(
         work.in_memory = stored_run.draws > most
         before = None if force or work.in_memory else work.resume(most, progress)
         return work.simulate(before, until, max_draws, first_draws, progress, sized)
+
+
+def draw(
+    scenario: Scenario,
+    options: RunOptions,
+    *,
+    until: Sequence[Target] = (),
+    first_draws: int | None = None,
+    max_draws: int = MAX_DRAWS,
+    progress: Callable[[int], None] = lambda draws: None,
+    sized: Callable[[int], None] = lambda draws: None,
+    stage: Callable[[str], None] = lambda name: None,
+    elsewhere: loop.Elsewhere | None = None,
+) -> Run:
+    """Simulate a scenario as `run` does, without a folder: nothing is read or written.
+
+    Raises:
+        InputError: If the kept draws do not fit in memory.
+        RunError: If too many draws are bad.
+    """
+    nowhere = StoredRun(Path(), "", options.kept_names, locks.ignore)
+    work = _Work(
+        scenario, nowhere, options, time.time(), stage, figures=False, tables=False,
+        elsewhere=elsewhere, figures_process=None, in_memory=True,
+    )  # fmt: skip
+    return replace(work.simulate(None, until, max_draws, first_draws, progress, sized), folder=None)
 
 
 @dataclass
@@ -337,10 +363,12 @@ class _Work:
                 undrawn = drawing()
             self.stored.copy_into(staging, None if self.figures else state.draws)
             interruptions = {"interruptions": self.journal} if len(self.journal) > 1 else {}
+            name = run_names.given_name(self.folder)
             about = (
                 run_files.run_manifest(self.scenario, self.options, ds, self.started)
                 | interruptions
                 | {"precision": precision}
+                | ({"name": name} if name else {})
             )
             manifest.write(about, staging)
         checkpoint.forget(self.unfinished)

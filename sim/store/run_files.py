@@ -63,6 +63,7 @@ def run_manifest(
     return _common(scenario, options, ds, started) | {
         "draws": int(ds.attrs["draws"]),
         "draws_not_finite": int(ds.attrs["draws_not_finite"]),
+        "kept": options.kept_names,
         "draws_not_finite_why": ds.attrs["draws_not_finite_why"],
         "draws_questionable": int(ds.attrs["draws_questionable"]),
         **({"until": json_attribute(ds, "until")} if "until" in ds.attrs else {}),

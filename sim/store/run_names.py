@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from sim.common.errors import Fault, InputError, Location
-from sim.common.text import in_words
+from sim.common.text import in_words, plain
 from sim.store import manifest
+from sim.store.leftovers import RUN_NAME
 
-_MOST_NAMED, _MOST_CHANGES = 12, 3
+_MOST_NAMED, _MOST_CHANGES, _LONGEST_NAME = 12, 3, 100
 
 
 def several_runs(name: str, runs: Sequence[Path]) -> InputError:
@@ -32,6 +33,25 @@ def several_runs(name: str, runs: Sequence[Path]) -> InputError:
         rest = f"and {len(runs) - len(shown)} more: sim list names all"
         faults.append(Fault(Location(f"{shown[-1].name}, ..."), "", rest))
     return InputError(faults)
+
+
+def given_name(folder: Path) -> str:
+    """The name that `sim run --name` gave to a run; "" without one."""
+    try:
+        return str(manifest.read(folder).get("name") or "")
+    except InputError:
+        return ""
+
+
+def name_fault(name: str) -> str:
+    """Why a run cannot be called so; "" where it can."""
+    if not name or name != plain(name).strip() or len(name) > _LONGEST_NAME:
+        return f"expected a name of at most {_LONGEST_NAME} characters"
+    if Path(name).name != name or name.startswith(".") or name.endswith(".toml"):
+        return f"'{name}' looks like a path: expected a name such as higher-rent"
+    if name == "latest" or RUN_NAME.fullmatch(name):
+        return f"'{name}' means another run: expected a name such as higher-rent"
+    return ""
 
 
 def source_file(about: dict[str, Any]) -> str:

@@ -19,13 +19,15 @@ from sim.store import checkpoint, leftovers, locks, manifest, reader
 
 @dataclass
 class StoredRun:
-    """The run in a folder, which should have this digest.
+    """The run in a folder, which should have this digest, and keep draws of these variables.
 
-    `note` is called once with each file that is damaged or of another run.
+    `kept` is that of `RunOptions.kept_names`: runs that differ in it alone share a folder. `note`
+    is called once with each file that is damaged or of another run.
     """
 
     folder: Path
     digest: str
+    kept: str | list[str]
     note: Callable[[str], None]
     noted: set[str] = field(default_factory=set)
 
@@ -63,7 +65,7 @@ class StoredRun:
             expected = self.digest, manifest.FORMAT, files_hash()
             if (about["digest"], about["format"], about["code"]) != expected:
                 return None
-            if draws is not None and about["draws"] != draws:
+            if about["kept"] != self.kept or draws not in (None, about["draws"]):
                 return None
             if writable and self._damage(about):
                 return None

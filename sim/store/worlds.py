@@ -136,7 +136,7 @@ def find_world(
         if world == LATEST:
             folder = _latest(Path(out), note)
         else:
-            folder = folders.find(world, Path(out), note, _names_of_files())
+            folder = folders.find(world, Path(out), note, names_of_files())
         if set or given:
             _check_drawn(manifest.read(folder), set, given)
         return folder
@@ -173,7 +173,7 @@ def _in_memory(
     return World(world.name, world, run_options(world, **given, caller="options"), None, progress)
 
 
-def _names_of_files() -> list[str]:
+def names_of_files() -> list[str]:
     """Names by which parameter files are known here, and `latest`."""
     shipped = shipped_parameters()
     parts = [*SCENARIO_FOLDERS, shipped, shipped / "scenarios"]
