@@ -88,9 +88,9 @@ def sensitivity(
         `attrs["event"]` and `moves` (1) by how much learning the cause alone would move its
         `probability`; `tail_score` (sd) is the mean score of the cause in the worst twentieth, or
         in the tail. `low` and `high` are the medians of the output where the cause is in its
-        lowest and highest tenth, of the twenty largest causes. Each has an `..._error`, a Monte Carlo standard error. Coordinates are `kind`,
-        `grade` and `year` of the source of a cause that is an input. Shares by grade and year are
-        `share_by_grade`, `share_by_year`.
+        lowest and highest tenth, of the twenty largest causes. Each has an `..._error`, a Monte
+        Carlo standard error. Coordinates are `kind`, `grade` and `year` of the source of a cause
+        that is an input. Shares by grade and year are `share_by_grade`, `share_by_year`.
 
     Raises:
         InputError: For an unknown output, one that is the same in every draw or not known in all,
