@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,13 +41,17 @@ _STATISTIC = re.compile(r"\s*(mean|median|P|p\d+(?:\.\d+)?)\s*\((.*)\)\s*", re.D
 
 @dataclass(frozen=True)
 class Measure:
-    """A statistic of a value in every draw: its text, kind (quantile, mean, P) and level."""
+    """A statistic of a value in every draw: its text, kind (quantile, mean, P) and level.
+
+    `label` names it in tables.
+    """
 
     text: str
     kind: str
     level: float
     tree: Tree
     unit: str
+    label: str = ""
 
     def of(self, draws: Array, replicates: Replicates) -> tuple[float, float]:
         """The statistic of draws, and its error."""
@@ -145,29 +149,33 @@ def headline_measures(
     scenario: Scenario, labs: Sequence[str] = (), quarters: Sequence[str] = ()
 ) -> list[Measure]:
     """The statistics of the headline: margins, and of named or given labs gigawatts and margins."""
-    chosen = list(labs or scenario.settings.named_labs)
+    names = {lab.id: lab.name for lab in scenario.labs}
+    chosen = [lab for lab in labs or scenario.settings.named_labs if lab in names]
     at = list(quarters or (REFERENCE_QUARTER, LAST))
-    texts = []
+    texts: dict[str, str] = {}  # statistic -> label
     for quarter in at:
         margin = f"inference_gross_margin@{quarter}"
         if quarter == at[0]:
-            texts += [f"p5({margin})", f"p50({margin})", f"p95({margin})"]
-        else:
-            texts.append(f"p50({margin})")
-        texts += [f"P({margin} >= hurdle_margin)", f"p50(loaded_gross_margin@{quarter})",
-                  f"p50(fine_tune_gross_margin@{quarter})"]  # fmt: skip
+            texts[f"p5({margin})"] = f"Inference margin {quarter}, p5"
+        texts[f"p50({margin})"] = f"Inference margin {quarter}, p50"
+        if quarter == at[0]:
+            texts[f"p95({margin})"] = f"Inference margin {quarter}, p95"
+        texts[f"P({margin} >= hurdle_margin)"] = f"P(inference margin >= hurdle) {quarter}"
+        texts[f"p50(loaded_gross_margin@{quarter})"] = f"Loaded margin {quarter}"
+        texts[f"p50(fine_tune_gross_margin@{quarter})"] = f"Fine-tune margin {quarter}"
     for lab in chosen:
-        texts += [f"p50(gw[{lab}]@{quarter})" for quarter in at]
-        silent = f"labs.{lab}.arr_2026q4_busd" not in scenario.quantities
-        if not silent:
-            texts += [f"p50(lab_paid_margin[{lab}]@{at[0]})",
-                      f"P(lab_paid_margin[{lab}]@{at[0]} >= hurdle_margin)",
-                      f"p50(training_moic[{lab}])"]  # fmt: skip
+        name = names[lab]
+        texts |= {f"p50(gw[{lab}]@{quarter})": f"{name}, GW {quarter}" for quarter in at}
+        if f"labs.{lab}.arr_2026q4_busd" in scenario.quantities:
+            paid = f"lab_paid_margin[{lab}]@{at[0]}"
+            texts[f"p50({paid})"] = f"{name}, paid margin {at[0]}"
+            texts[f"P({paid} >= hurdle_margin)"] = f"{name}, P(paid >= hurdle) {at[0]}"
+            texts[f"p50(training_moic[{lab}])"] = f"{name}, training multiple"
     if len(chosen) == 2:
         limit = scenario.settings.thresholds_gw[0]
         both = " and ".join(f"gw[{lab}]@{at[-1]} > {limit:g}" for lab in chosen)
-        texts.append(f"P({both})")
-    return [parse_measure(text) for text in texts]
+        texts[f"P({both})"] = f"P(both > {limit:g} GW) {at[-1]}"
+    return [replace(parse_measure(text), label=label) for text, label in texts.items()]
 
 
 def compare(
@@ -205,7 +213,7 @@ def compare(
     # Two worlds side by side use two processors better than one world on both.
     processors = options.threads or available_threads()
     together = 2 if processors > 1 and attributed and len(edits) > 1 else 1
-    single = _with_threads(options, max(1, processors // together))
+    single = replace(options, threads=max(1, processors // together))
     trees = [measure.tree for measure in chosen]
     _check_labels(chosen, common, first, second)
     draws = [
@@ -234,12 +242,6 @@ def compare(
         data = _with_parts(data, found, edits, moved, replicates)
     names = labels or (first.name, second.name)
     return Comparison(*names, edits, data, found, replicates.draws)
-
-
-def _with_threads(options: RunOptions, threads: int) -> RunOptions:
-    from dataclasses import replace
-
-    return replace(options, threads=threads)
 
 
 def _numbers(value: Any, options: RunOptions) -> Array:
@@ -303,6 +305,7 @@ def _differences(
         {
             "measure": [measure.text for measure in measures],
             "unit": ("measure", [measure.unit for measure in measures]),
+            "label": ("measure", [measure.label or measure.text for measure in measures]),
         },
     )
     moved = ~data["same"].values & np.isfinite(data["difference"].values)

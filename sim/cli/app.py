@@ -18,6 +18,7 @@ import typer.core
 
 from sim.cli import (
     check,
+    compare,
     describe,
     export,
     help,
@@ -94,6 +95,7 @@ app.command()(run.run)
 app.command()(sweep.sweep)
 app.command("list")(list.list_)
 app.command()(show.show)
+app.command()(compare.compare)
 app.command()(sensitivity.sensitivity)
 app.command()(plot.plot)
 app.command()(export.export)

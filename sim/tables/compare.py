@@ -1,0 +1,118 @@
+"""Tables of two worlds: side by side, the edits, and to which of them a difference is due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from sim.tables.table import Cell, Table, wrap_head
+
+SAME = "same"
+MOST_EDITS = 20  # that are listed unless all are asked for
+MOST_PARTS = 12
+MOST_PAIRS = 3
+LEAST_INTERACTION = 0.02  # of the sum of the parts' sizes, from which on a pair is named
+
+
+def side_by_side(first: str, second: str, data: xr.Dataset, draws: int) -> Table:
+    """Both worlds and their paired difference, a row for each statistic."""
+    heads = ["", wrap_head(first), wrap_head(second), "difference", "P(second\n> first)"]
+    table = Table(f"{second} against {first}", heads, name="comparison", narrow=True)
+    for i in range(data.sizes["measure"]):
+        unit = str(data["unit"].values[i])
+        text = str(data["measure"].values[i])
+        is_share = unit == "1"
+        scale = 100.0 if is_share else 1.0
+        of = {n: float(data[n].values[i]) for n in data.data_vars if data[n].dims == ("measure",)}
+        shares = draws if text.startswith("P(") else 0
+        row: list[Cell | str] = [
+            Cell(of[n], of[f"{n}_error"], unit, scale, draws=shares) for n in ("first", "second")
+        ]
+        if of["same"]:
+            row += [SAME, ""]
+        else:
+            row.append(Cell(of["difference"], of["difference_error"], unit, scale))
+            above = Cell(of["p_above"], of["p_above_error"], "1", draws=draws)
+            row.append("" if np.isnan(of["p_above"]) else above)
+        suffix = " (%)" if is_share else f" ({unit})" if unit not in ("", "x") else ""
+        label = str(data["label"].values[i])
+        table.rows.append((label if unit == "GW" else f"{label}{suffix}", row))
+    table.remarks = [
+        "Medians unless said. Both worlds have the same random numbers: a difference is the effect"
+        " of the edits, and its error that of the pair. P(second > first), in %: of the value, draw"
+        f" by draw. {SAME}: identical in every draw; no edit reaches it."
+    ]
+    return table
+
+
+def edits_table(edits: Sequence[Any], all_edits: bool = False) -> Table:
+    """What differs between two worlds, before and after (`parameters.edits.Edit`)."""
+    table = Table(f"What differs: {len(edits)} edits", ["edit", "before", "after"], name="edits")
+    for edit in edits if all_edits else edits[:MOST_EDITS]:
+        group = f"{len(edit.keys)} edits" if len(edit.keys) > 1 and not edit.after else ""
+        cells = [group or edit.before or "-", edit.after or "-"]
+        table.rows.append((edit.name, [*map(_folded, cells)]))
+    if len(edits) > len(table.rows):
+        table.remarks.append(f"And {len(edits) - len(table.rows)} more: --all lists them.")
+    table.remarks.append("Median, and in brackets p5 to p95.")
+    return table
+
+
+def _folded(text: str) -> str:
+    import textwrap
+
+    return "\n".join(textwrap.wrap(text, 26)) or text
+
+
+def attribution_table(
+    data: xr.Dataset, measure: int, orders: int, worlds: int, all_edits: bool = False
+) -> Table:
+    """The parts of the difference of one statistic, the largest first."""
+    of = data.isel(measure=measure)
+    unit, label = str(of["unit"].values), str(of["label"].values)
+    scale = 100.0 if unit == "1" else 1.0
+    shown_unit = {"1": " (percentage points)", "x": "", "": ""}.get(unit, f" ({unit})")
+    heads = ["edit", "part", "made first", "made last"]
+    title = f"Why {label} differs{shown_unit}"
+    table = Table(title, heads, name="attribution", narrow=True)
+    parts = of["part"].values
+    order = np.argsort(-np.abs(parts), kind="stable")
+    acting = [i for i in order if parts[i] != 0.0 or of["last_in"].values[i] != 0.0]
+    shown = acting if all_edits else acting[:MOST_PARTS]
+    for i in shown:
+        cells: list[Cell | str] = [
+            Cell(float(parts[i]), float(of["part_error"].values[i]), unit, scale),
+            *(Cell(float(of[n].values[i]), float("nan"), unit, scale)
+              for n in ("first_in", "last_in")),
+        ]  # fmt: skip
+        table.rows.append((str(data["edit"].values[i]), cells))
+    rest = [i for i in acting if i not in shown]
+    if rest:
+        total = Cell(float(parts[rest].sum()), float("nan"), unit, scale)
+        table.rows.append((f"{len(rest)} other edits", [total, "", ""]))
+    table.rules.append(len(table.rows))
+    whole = Cell(float(of["difference"]), float(of["difference_error"]), unit, scale)
+    table.rows.append(("= difference", [whole, "", ""]))
+    silent = len(parts) - len(acting)
+    if silent:
+        table.remarks.append(f"{silent} edits do not reach it, in whatever order.")
+    size = float(np.abs(parts).sum())
+    values = of["interaction"].values
+    strongest = [
+        p for p in np.argsort(-np.abs(values)) if abs(values[p]) > LEAST_INTERACTION * size
+    ]
+    if strongest:
+        named = ", ".join(
+            f"{data['pair'].values[p]} {scale * values[p]:+.3g}" for p in strongest[:MOST_PAIRS]
+        )
+        table.remarks.append(f"Together beyond their parts (interaction): {named}.")
+    how = f"{orders} orders drawn at random" if orders else "all orders"
+    table.remarks.insert(
+        0,
+        f"Part: the mean effect of an edit over {how} ({worlds:,} worlds, Shapley); parts sum to"
+        " the difference. Made first: alone; made last: after all others.",
+    )
+    return table
