@@ -217,7 +217,7 @@ def test_draws_that_are_not_those_of_the_run_are_refused(
     """Of what is not stored itself, the smallest output that is stands for all."""
     stored = as_stored(simulate("stratified"))
     sim.redraw(stored, asked)
-    values = stored[differs].values.reshape(-1)
-    values[-1] = np.nextafter(values[-1], np.float32(np.inf))
+    last = (-1,) * stored[differs].ndim
+    stored[differs].values[last] = np.nextafter(stored[differs].values[last], np.float32(np.inf))
     with pytest.raises(sim.InputError, match=f"draws of {differs} that are made again are not"):
         sim.redraw(stored, asked)
