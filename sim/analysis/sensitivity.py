@@ -26,7 +26,14 @@ from sim.model.values import ValueSyntaxError, parse_event, parse_value
 from sim.simulation.redraw import redraw
 from sim.simulation.scores import CAUSES, Causes, draw_causes, draw_input_scores
 from sim.statistics.datasets import json_attribute
-from sim.statistics.replicates import Replicates, replicates_of
+from sim.statistics.estimators import quantiles_with_error
+from sim.statistics.replicates import (
+    Replicates,
+    numbers_of,
+    replicates_by,
+    replicates_of,
+    sampler_of,
+)
 from sim.statistics.tails import tail_index
 from sim.statistics.values import draw_value, names_needed
 
@@ -34,15 +41,18 @@ Array = NDArray[np.float64]
 SCALES = ("rank", "raw")
 LARGEST_INDEX = 0.5  # of a tail: the variance exists below it
 WORST_TAIL = 0.05
+TENTH = -float(ndtri(0.1))  # score, beyond which a tenth of the draws lie
+SWINGS = 20  # causes of which the medians of outputs at their ends are taken
 CLEAR = 2.0  # standard errors from zero, from which on an index is told apart from it
 SHARED, UNKNOWN = "shared", "no source"  # in place of the grade of a source
 
 
 @dataclass(frozen=True)
 class _Target:
-    """What is explained: `values` [draw], and the event behind "what learning tells"."""
+    """What is explained: `values` [draw] of `draws`, and the event behind what learning tells."""
 
     label: str
+    draws: Array
     values: Array
     event: NDArray[np.bool_]
     event_text: str
@@ -77,9 +87,10 @@ def sensitivity(
         normal score per sd of the cause; `tells` (1) is the first-order index of the event in
         `attrs["event"]` and `moves` (1) by how much learning the cause alone would move its
         `probability`; `tail_score` (sd) is the mean score of the cause in the worst twentieth, or
-        in the tail. Each has an `..._error`, a Monte Carlo standard error. Coordinates are `kind`,
-        `grade` and `year` of the source of a cause that is an input. Shares by grade and year are
-        `share_by_grade`, `share_by_year`.
+        in the tail. `low` and `high` are the medians of the output where the cause is in its
+        lowest and highest tenth, of the twenty largest causes. Each has an `..._error`, a Monte
+        Carlo standard error. Coordinates are `kind`, `grade` and `year` of the source of a cause
+        that is an input. Shares by grade and year are `share_by_grade`, `share_by_year`.
 
     Raises:
         InputError: For an unknown output, one that is the same in every draw or not known in all,
@@ -102,6 +113,7 @@ def sensitivity(
             f" {needed:,} are needed",
         )  # fmt: skip
     result = _measure(causes, scores, targets, replicates)
+    _add_swings(result, scores, targets, ds)
     _add_grades(result, ds, causes.names)
     result.attrs |= {
         "event": targets[0].event_text if len(targets) == 1 else "",
@@ -220,7 +232,7 @@ def _targets(
         edge = np.quantile(values, level, method="inverted_cdf")
         in_tail = values <= edge if level <= 0.5 else values >= edge
         explained = _explained(values, happens, in_tail, tail, when, scale, text)
-        targets.append(_Target(text, explained, happens, event, in_tail))
+        targets.append(_Target(text, values, explained, happens, event, in_tail))
     return ds, targets
 
 
@@ -322,6 +334,25 @@ def _tail_scores(
     if len(parts) < 2 or not replicates.enough:
         return value, np.full(value.shape, np.nan)
     return value, jackknife_error(without)
+
+
+def _add_swings(result: xr.Dataset, scores: Array, targets: list[_Target], ds: xr.Dataset) -> None:
+    """Add medians of outputs where a cause is in its lowest and in its highest tenth."""
+    numbers, sampler = numbers_of(ds), sampler_of(ds)
+    shape = result["share"].shape
+    swings = {name: np.full(shape, np.nan) for name in ("low", "low_error", "high", "high_error")}
+    for j, target in enumerate(targets):
+        for i in np.argsort(-result["share"].values[:, j])[:SWINGS]:
+            for name, chosen in (("low", scores[i] < -TENTH), ("high", scores[i] > TENTH)):
+                draws = np.ascontiguousarray(target.draws[chosen])
+                if draws.size < 2:
+                    continue
+                replicates = replicates_by(numbers[chosen], sampler)
+                found = quantiles_with_error(np.sort(draws), draws, replicates, [0.5])
+                swings[name][i, j] = found[0][0]
+                swings[f"{name}_error"][i, j] = found[1][0]
+    for name, values in swings.items():
+        result[name] = (("cause", "target"), values)
 
 
 def _add_grades(result: xr.Dataset, ds: xr.Dataset, names: Sequence[str]) -> None:

@@ -29,6 +29,7 @@ from sim.cli import (
     run,
     schema,
     selftest,
+    sensitivity,
     show,
     sweep,
 )
@@ -93,6 +94,7 @@ app.command()(run.run)
 app.command()(sweep.sweep)
 app.command("list")(list.list_)
 app.command()(show.show)
+app.command()(sensitivity.sensitivity)
 app.command()(plot.plot)
 app.command()(export.export)
 app.command()(rm.rm)

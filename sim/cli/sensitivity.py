@@ -1,0 +1,94 @@
+"""`sim sensitivity`: what drives an output."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sim.cli.options import Draws, Sampler, Seed, Set, Threads
+from sim.cli.printing import say_json
+from sim.cli.stored_runs import Json, Out, WorldArgument, draw, open_world
+from sim.common.errors import Fault, InputError, Location
+from sim.common.text import plain
+from sim.store import folders
+
+DEFAULT_OUTPUT = "inference_gross_margin@2026Q4"
+
+
+def sensitivity(
+    world: WorldArgument = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="VALUE",
+            help=f"What to explain, e.g. gw[openai]@2027Q4 (default: {DEFAULT_OUTPUT}); may be"
+            " repeated.",
+        ),
+    ] = None,
+    tail: Annotated[
+        float | None,
+        typer.Option(metavar="5|95", help="What drives the lowest 5 %, or the highest."),
+    ] = None,
+    when: Annotated[
+        str | None,
+        typer.Option(metavar="EVENT", help="What decides an event, e.g. 'gw[xai]@2027Q4 > 5'."),
+    ] = None,
+    scale: Annotated[
+        str, typer.Option(metavar="rank|raw", help="Explain the variance of ranks, or of values.")
+    ] = "rank",
+    all_: Annotated[bool, typer.Option("--all", help="Show all causes.")] = False,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="PICTURE", help="Draw the shares: a .png, .pdf or .svg."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing --to.")] = False,
+    set_: Set = None,
+    draws: Draws = None,
+    seed: Seed = None,
+    sampler: Sampler = None,
+    threads: Threads = None,
+    out: Out = folders.OUTPUTS,
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print cells as CSV.")] = False,
+) -> None:
+    """Say what drives the spread of an output, its worst draws, or an event.
+
+    From the draws that are there: nothing is drawn twice.
+    """
+    from sim.cli import pictures, run_output, terminal
+
+    if as_json and as_csv:
+        raise InputError([Fault(Location("--csv"), "", "cannot stand beside --json")])
+    path = pictures.check_target(to, force)
+    found = draw(open_world(world, out, set_, draws, seed, sampler, threads), as_json or as_csv)
+    from sim.analysis import sensitivity as analysis
+    from sim.tables.sensitivity import sensitivity_tables
+
+    results = [
+        analysis.sensitivity(
+            found.dataset(), text, tail=tail, when=when, scale=scale,
+            threads=found.options.threads,
+        )
+        for text in output or [DEFAULT_OUTPUT]
+    ]  # fmt: skip
+    for result in results:
+        if result["share"].ndim > 1:
+            message = "has several cells: say which, e.g. gw[openai]@2027Q4"
+            raise InputError([Fault(Location("--output"), str(result.attrs["output"]), message)])
+    tables = [t for result in results for t in sensitivity_tables(result, all_ or as_json)]
+    about = {"world": found.label, "draws": results[0].attrs["draws"]}
+    if as_json:
+        say_json({"version": 1, **about, "tables": [table.data() for table in tables]})
+    elif as_csv:
+        run_output.print_csv(tables)
+    else:
+        terminal.say_headed(found.label, f"{about['draws']:,} draws")
+        terminal.say()
+        for table in tables:
+            terminal.show(table)
+    if path is not None:
+        from sim.plots.sensitivity import sensitivity_figure
+
+        pictures.write(sensitivity_figure(results[0]), path)
+        terminal.say(plain(path))
