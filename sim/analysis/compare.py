@@ -160,7 +160,7 @@ def headline_measures(
         texts[f"p50({margin})"] = f"Inference margin {quarter}, p50"
         if quarter == at[0]:
             texts[f"p95({margin})"] = f"Inference margin {quarter}, p95"
-        texts[f"P({margin} >= hurdle_margin)"] = f"P(inference margin >= hurdle) {quarter}"
+        texts[f"P({margin} >= hurdle_margin)"] = f"P(inference >= hurdle) {quarter}"
         texts[f"p50(loaded_gross_margin@{quarter})"] = f"Loaded margin {quarter}"
         texts[f"p50(fine_tune_gross_margin@{quarter})"] = f"Fine-tune margin {quarter}"
     for lab in chosen:
@@ -169,7 +169,7 @@ def headline_measures(
         if f"labs.{lab}.arr_2026q4_busd" in scenario.quantities:
             paid = f"lab_paid_margin[{lab}]@{at[0]}"
             texts[f"p50({paid})"] = f"{name}, paid margin {at[0]}"
-            texts[f"P({paid} >= hurdle_margin)"] = f"{name}, P(paid >= hurdle) {at[0]}"
+            texts[f"P({paid} >= hurdle_margin)"] = f"{name}, P(paid >= hurdle)"
             texts[f"p50(training_moic[{lab}])"] = f"{name}, training multiple"
     if len(chosen) == 2:
         limit = scenario.settings.thresholds_gw[0]

@@ -34,6 +34,7 @@ from sim.cli import (
     show,
     sweep,
 )
+from sim.cli.unknown_command import unknown_command
 from sim.common.errors import InputError, RunError
 from sim.common.text import plain
 
@@ -47,6 +48,13 @@ class PlainUsage(typer.core.TyperGroup):
         """As of every group."""
         with _plain_usage_errors():
             return super().make_context(*arguments, **options)
+
+    def resolve_command(self, ctx: Any, args: Any) -> Any:
+        """As of every group; of a command that does not exist it is said what could be meant."""
+        name = str(args[0])
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            raise unknown_command(name, self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """As of every group; here the options of its commands are read."""
@@ -86,21 +94,22 @@ def sim(
     """Monte Carlo simulation of AI-lab token economics, from the substation to the token."""
 
 
-app.command()(init.init)
-app.command("help")(help.help_)
-app.command()(check.check)
-app.command()(describe.describe)
-app.command()(schema.schema)
-app.command()(run.run)
-app.command()(sweep.sweep)
-app.command("list")(list.list_)
-app.command()(show.show)
-app.command()(compare.compare)
-app.command()(sensitivity.sensitivity)
-app.command()(plot.plot)
-app.command()(export.export)
-app.command()(rm.rm)
-app.command()(selftest.selftest)
+app.command(rich_help_panel="Files")(init.init)
+app.command(rich_help_panel="Files")(check.check)
+app.command(rich_help_panel="Files")(describe.describe)
+app.command(rich_help_panel="Files")(schema.schema)
+app.command("help", rich_help_panel="Files")(help.help_)
+app.command(rich_help_panel="Draw")(run.run)
+app.command(rich_help_panel="Draw")(sweep.sweep)
+app.command("list", rich_help_panel="Store")(list.list_)
+app.command(rich_help_panel="Store")(show.show)
+app.command(rich_help_panel="Store")(export.export)
+app.command(rich_help_panel="Store")(rm.rm)
+app.command(rich_help_panel="Read")(sensitivity.sensitivity)
+app.command(rich_help_panel="Read")(compare.compare)
+app.command(rich_help_panel="Read")(sensitivity.sensitivity)
+app.command(rich_help_panel="Show")(plot.plot)
+app.command(rich_help_panel="Show")(selftest.selftest)
 
 
 class _Output(io.FileIO):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -114,7 +115,10 @@ def compare(
     assert found is not None
     if as_json:
         about = {"worlds": labels, "draws": found.draws, "seed": options.seed}
-        say_json({"version": 1, **about, "tables": [table.data() for table in shown]})
+        edits = [asdict(edit) for edit in found.edits]
+        say_json(
+            {"version": 1, **about, "edits": edits, "tables": [table.data() for table in shown]}
+        )
     elif as_csv:
         run_output.print_csv(shown)
     else:
@@ -155,8 +159,6 @@ def _open(
     if not set_:
         message = "expected two worlds, or one file with --set"
         raise InputError([Fault(Location("sim compare"), "", message)])
-    from dataclasses import replace
-
     world = worlds[0] if worlds else None
     pair = [open_world(world, out, changes, **options) for changes in (None, set_)]
     return [pair[0], replace(pair[1], label=f"{pair[1].label} edited")]
@@ -164,8 +166,6 @@ def _open(
 
 def _common_options(worlds: list[World], draws: str | None) -> Any:
     """Options of the draws of all worlds: those of the first, fewer draws unless given."""
-    from dataclasses import replace
-
     from sim.cli.options import draw_options
 
     faults: list[Fault] = []

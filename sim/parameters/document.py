@@ -115,12 +115,12 @@ def _describe_missing(path: Path) -> str:
     """The message for a file that is not there, with the nearest name."""
     if path.is_symlink():
         return "no such file: a link that leads nowhere"
-    known = _known_files(path)
+    known = known_files(path)
     stem = path.stem if path.stem in known else most_similar(path.stem, list(known))
     return f"no such file; did you mean '{known[stem]}'?" if stem else "no such file"
 
 
-def _known_files(path: Path) -> dict[str, str]:
+def known_files(path: Path) -> dict[str, str]:
     """Parameter files that could have been meant by one that is not there: stem -> how to name it.
 
     Those beside it, and those of `params/` here, of which the last two folders come second.

@@ -55,7 +55,7 @@ def partial_dataset(state: SimulationState, names: Collection[str]) -> xr.Datase
     coordinates and attributes of the run.
     """
     data = (
-        _draws(state, names)
+        counted_draws(state, names)
         | {name: _fixed(state.prepared, name) for name in state.prepared.fixed}
         | _matrices(state.prepared.scenario)
         | _moments(state, names)
@@ -65,7 +65,7 @@ def partial_dataset(state: SimulationState, names: Collection[str]) -> xr.Datase
     return xr.Dataset(data, _coordinates(state), _attributes(state))
 
 
-def _draws(state: SimulationState, names: Collection[str]) -> Variables:
+def counted_draws(state: SimulationState, names: Collection[str]) -> Variables:
     """Counted draws [draw, ...] of the variables whose draws are kept."""
     counted = slice(None) if state.counted.all() else state.counted
     data: Variables = {}

@@ -7,17 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from sim.engine.loop import run
 from sim.engine.prepare import Redrawn, prepare
 from sim.engine.state import SimulationState
-from sim.model.catalogue import DIMS
+from sim.model.catalogue import DIMS, OUTPUTS
 from sim.model.dims import COORDS
 from sim.model.outputs import PROBABILITIES
 from sim.model.record_layout import CELL
 from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
-from sim.simulation.dataset import partial_dataset
+from sim.simulation.dataset import counted_draws, partial_dataset
 from sim.simulation.origin import origin_error, run_of
 from sim.simulation.scores import FACTOR, factor_scores
 from sim.statistics.datasets import PRECISION, is_rounded
@@ -45,8 +46,8 @@ def redraw(
         moments. Other variables are as they were; nothing is drawn where none is missing.
 
     Raises:
-        InputError: For a Dataset that another version of the model made, or that is none of
-            `simulate` of one scenario.
+        InputError: For a Dataset that another version of the model made, that is none of
+            `simulate` of one scenario, or of which the draws are not those that it holds rounded.
         ValueError: For an unknown name.
     """
     if names is None:
@@ -63,6 +64,7 @@ def redraw(
         return ds
     # Statistics of draws beyond the kept ones are there already where the variables are.
     drawn = _drawn(ds, Redrawn(missing), all(name in ds for name in missing), threads)
+    _check_draws(ds, drawn, [name for name in missing if name in ds])
     new = [name for name in drawn.data_vars if name in missing or name not in ds]
     result = ds.assign(drawn[new].data_vars)
     if not any(is_rounded(result, str(name)) for name in result.data_vars):
@@ -111,6 +113,8 @@ def _drawn(
 ) -> xr.Dataset:
     """The Dataset of draws that are made again, those of the draws of `ds`.
 
+    Where `ds` holds rounded draws, one variable of them is made again too, and compared.
+
     Raises:
         InputError, ValueError: As `redraw`.
     """
@@ -120,9 +124,50 @@ def _drawn(
     if only_kept:
         options = replace(options, draws=int(ds.attrs["draws_kept"]))
     redrawn = redrawn._replace(all_finite=int(ds.attrs["draws_not_finite"]) == 0)
-    state = run(SimulationState.empty(prepare(scenario, options, redrawn)))
+    witness = _witness(ds, redrawn.names)
+    asked = redrawn._replace(names=[*redrawn.names, *witness])
+    state = run(SimulationState.empty(prepare(scenario, options, asked)))
     drawn = partial_dataset(state, redrawn.names)
-    return drawn if np.array_equal(drawn["draw"], ds["draw"]) else drawn.sel(draw=ds["draw"])
+    same = np.array_equal(drawn["draw"], ds["draw"])
+    if witness:
+        draws = xr.Dataset(counted_draws(state, witness), {"draw": drawn["draw"]})
+        _check_draws(ds, draws if same else draws.sel(draw=ds["draw"]), witness)
+    return drawn if same else drawn.sel(draw=ds["draw"])
+
+
+def _witness(ds: xr.Dataset, names: Sequence[str]) -> list[str]:
+    """The output of fewest columns that a Dataset holds rounded, and that is not made again.
+
+    From it follows whether this code makes the draws that are stored.
+    """
+    held = [name for name in map(str, ds.data_vars) if name in OUTPUTS and name not in names]
+    rounded = [name for name in held if is_rounded(ds, name)]
+    return sorted(rounded, key=lambda name: ds.variables[name].size)[:1]
+
+
+def _check_draws(ds: xr.Dataset, drawn: xr.Dataset, names: Sequence[str]) -> None:
+    """Refuse draws that were made again and, rounded, are not the bits that a Dataset holds.
+
+    Raises:
+        InputError: With the first variable that differs.
+    """
+    for name in names:
+        if not is_rounded(ds, name):
+            continue
+        stored = ds.variables[name]
+        with np.errstate(over="ignore"):
+            again = drawn.variables[name].transpose(*stored.dims).values.astype(np.float32)
+        if not _same_bits(again, stored.values):
+            raise origin_error(
+                f"draws of {name} that are made again are not those that are stored: other code,"
+                " or another type of processor, made this run; run it anew"
+            )
+
+
+def _same_bits(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
+    """Whether arrays hold the same bits; NaN is NaN, whatever its bits."""
+    same = first.view(np.uint32) == second.view(np.uint32)
+    return bool(same.all() or (same | (np.isnan(first) & np.isnan(second))).all())
 
 
 def draw_again(

@@ -117,7 +117,8 @@ def run(
     an interrupted one is resumed; all to the bits of a single run. The draws that are kept are
     evaluated again then, since they are stored rounded. Fewer draws than are stored are evaluated
     in memory, and the folder is not changed. As many draws of which other variables are kept
-    replace it. Files of the folder that are damaged or of another run are made anew. With targets in `until`, draws are added until they are met, `first_draws` first
+    replace it. Files of the folder that are damaged or of another run are made anew. With targets
+    in `until`, draws are added until they are met, `first_draws` first
     and `max_draws` at most; `options.draws` is not used. `force` evaluates all draws again.
     `progress` is called with numbers of draws done, `sized` with every new total number of draws,
     `stage` with the name of each later stage, `note` with what was wrong in the folder. `elsewhere`

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import xarray as xr
 from sim.tables.table import Cell, Table, wrap_head
 
 SAME = "same"
+KEPT_GROUPS = ("factors", "correlation", "labs", "landlords")
 MOST_EDITS = 20  # that are listed unless all are asked for
 MOST_PARTS = 12
 MOST_PAIRS = 3
@@ -20,7 +22,9 @@ LEAST_INTERACTION = 0.02  # of the sum of the parts' sizes, from which on a pair
 def side_by_side(first: str, second: str, data: xr.Dataset, draws: int) -> Table:
     """Both worlds and their paired difference, a row for each statistic."""
     heads = ["", wrap_head(first), wrap_head(second), "difference", "P(second\n> first)"]
-    table = Table(f"{second} against {first}", heads, name="comparison", narrow=True)
+    table = Table(
+        f"{second} against {first} (shares and margins in %)", heads, name="comparison", narrow=True
+    )
     for i in range(data.sizes["measure"]):
         unit = str(data["unit"].values[i])
         text = str(data["measure"].values[i])
@@ -37,9 +41,9 @@ def side_by_side(first: str, second: str, data: xr.Dataset, draws: int) -> Table
             row.append(Cell(of["difference"], of["difference_error"], unit, scale))
             above = Cell(of["p_above"], of["p_above_error"], "1", draws=draws)
             row.append("" if np.isnan(of["p_above"]) else above)
-        suffix = " (%)" if is_share else f" ({unit})" if unit not in ("", "x") else ""
         label = str(data["label"].values[i])
-        table.rows.append((label if unit == "GW" else f"{label}{suffix}", row))
+        has_unit = unit in ("", "1", "x") or unit in label.split()
+        table.rows.append((label if has_unit else f"{label} ({unit})", row))
     table.remarks = [
         "Medians unless said. Both worlds have the same random numbers: a difference is the effect"
         " of the edits, and its error that of the pair. P(second > first), in %: of the value, draw"
@@ -54,17 +58,25 @@ def edits_table(edits: Sequence[Any], all_edits: bool = False) -> Table:
     for edit in edits if all_edits else edits[:MOST_EDITS]:
         group = f"{len(edit.keys)} edits" if len(edit.keys) > 1 and not edit.after else ""
         cells = [group or edit.before or "-", edit.after or "-"]
-        table.rows.append((edit.name, [*map(_folded, cells)]))
+        table.rows.append((short_name(edit.name), [*map(_folded, cells)]))
     if len(edits) > len(table.rows):
         table.remarks.append(f"And {len(edits) - len(table.rows)} more: --all lists them.")
     table.remarks.append("Median, and in brackets p5 to p95.")
     return table
 
 
-def _folded(text: str) -> str:
-    import textwrap
+def short_name(edit: str) -> str:
+    """The name of an edit without its group, where that is not needed to tell it."""
+    parts = edit.split(".")
+    return parts[-1] if len(parts) == 2 and parts[0] not in KEPT_GROUPS else edit
 
-    return "\n".join(textwrap.wrap(text, 26)) or text
+
+def _short_pair(pair: str) -> str:
+    return " x ".join(short_name(edit) for edit in pair.split(" x "))
+
+
+def _folded(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, 24)) or text
 
 
 def attribution_table(
@@ -88,7 +100,7 @@ def attribution_table(
             *(Cell(float(of[n].values[i]), float("nan"), unit, scale)
               for n in ("first_in", "last_in")),
         ]  # fmt: skip
-        table.rows.append((str(data["edit"].values[i]), cells))
+        table.rows.append((short_name(str(data["edit"].values[i])), cells))
     rest = [i for i in acting if i not in shown]
     if rest:
         total = Cell(float(parts[rest].sum()), float("nan"), unit, scale)
@@ -106,7 +118,8 @@ def attribution_table(
     ]
     if strongest:
         named = ", ".join(
-            f"{data['pair'].values[p]} {scale * values[p]:+.3g}" for p in strongest[:MOST_PAIRS]
+            f"{_short_pair(str(data['pair'].values[p]))} {scale * values[p]:+.3g}"
+            for p in strongest[:MOST_PAIRS]
         )
         table.remarks.append(f"Together beyond their parts (interaction): {named}.")
     how = f"{orders} orders drawn at random" if orders else "all orders"

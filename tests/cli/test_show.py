@@ -43,7 +43,10 @@ def test_show_refuses_unknown_rows_and_runs(run_sim: Sim) -> None:
         "--quarter: no such quarter: '2028Q1'; expected 2026Q1 to 2027Q4",
     ]
     code, _, errors = run_sim("show", "bsae")
-    assert (code, errors) == (2, "bsae: no such file, and no such run in outputs/; did you mean 'base'?\n")
+    assert (code, errors) == (
+        2,
+        "bsae: no such file, and no such run in outputs/; did you mean 'base'?\n",
+    )
 
 
 def test_show_prints_the_tables_that_are_named(run_sim: Sim, stored: StoredRun) -> None:

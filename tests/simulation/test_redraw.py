@@ -205,3 +205,19 @@ def test_a_state_is_rebuilt_from_its_totals(base: Scenario) -> None:
         np.testing.assert_array_equal(
             getattr(longer.running, name), getattr(at_once.running, name), err_msg=name
         )
+
+
+@pytest.mark.parametrize(
+    ("asked", "differs"),
+    [(["gw"], "gw"), (["arr"], "tps_decode"), (["pue"], "tps_decode"), (None, "gw")],
+)
+def test_draws_that_are_not_those_of_the_run_are_refused(
+    asked: list[str] | None, differs: str
+) -> None:
+    """Of what is not stored itself, the smallest output that is stands for all."""
+    stored = as_stored(simulate("stratified"))
+    sim.redraw(stored, asked)
+    last = (-1,) * stored[differs].ndim
+    stored[differs].values[last] = np.nextafter(stored[differs].values[last], np.float32(np.inf))
+    with pytest.raises(sim.InputError, match=f"draws of {differs} that are made again are not"):
+        sim.redraw(stored, asked)
