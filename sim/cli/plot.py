@@ -70,7 +70,7 @@ def plot(
     found = find_world(world, out, set_, draws, seed, sampler, threads)
     other_version = ""
     if isinstance(found, Path):
-        with reader.open_run_folder(found) as (ds, _, manifest):
+        with reader.open_run_folder(found, with_summary=False) as (ds, _, manifest):
             other_version = note_origin(found, manifest)
             ds.load()
         if not other_version:  # otherwise of the rounded draws

@@ -42,23 +42,35 @@ def open_run(run: str | Path, out: str | Path = OUTPUTS) -> xr.Dataset:
         UserWarning: If another version of the model made the run.
     """
     folder = find(run, Path(out))
-    with open_run_folder(folder) as (ds, _, about):
-        try:
-            ds.load()
-        except (MemoryError, KeyboardInterrupt):
-            raise
-        except Exception as error:
-            raise _unreadable(folder, error) from error
+    ds, about = read_draws(folder)
     if text := manifest.other_version(about):
         warnings.warn(f"{folder}: {text}", stacklevel=2)
     return ds
 
 
+def read_draws(folder: Path) -> tuple[xr.Dataset, dict[str, Any]]:
+    """The draws of a run in memory, and its manifest.
+
+    Raises:
+        InputError: As `open_run`, of a folder.
+    """
+    with open_run_folder(folder, with_summary=False) as (ds, _, about):
+        try:
+            return ds.load(), about
+        except (MemoryError, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            raise _unreadable(folder, error) from error
+
+
 @contextmanager
-def open_run_folder(folder: Path) -> Iterator[tuple[xr.Dataset, xr.Dataset, dict[str, Any]]]:
+def open_run_folder(
+    folder: Path, with_summary: bool = True
+) -> Iterator[tuple[xr.Dataset, xr.Dataset, dict[str, Any]]]:
     """Open draws, summary and manifest of a run while the block lasts.
 
-    Draws are read when they are used.
+    Draws are read when they are used; the summary takes as long as all others, and is empty unless
+    it is asked for.
 
     Raises:
         InputError: As `open_run`, of a folder.
@@ -76,7 +88,8 @@ def open_run_folder(folder: Path) -> Iterator[tuple[xr.Dataset, xr.Dataset, dict
             raise _unreadable(folder, error) from error
         with data:
             try:
-                ds, summary = with_copies(dataset(data)), dataset(data["summary"])
+                ds = with_copies(dataset(data))
+                summary = dataset(data["summary"]) if with_summary else ds[[]]
             except MemoryError:
                 raise
             except Exception as error:

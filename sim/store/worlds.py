@@ -256,12 +256,11 @@ def _of_folder(
     note: Callable[[str], None],
 ) -> World:
     """The world of a stored run."""
-    from sim.store.reader import open_run_folder
+    from sim.store.reader import read_draws
 
-    with open_run_folder(folder) as (ds, _, about):
-        if text := manifest.other_version(about):
-            note(f"{folder.name}: {text}")
-        ds.load()
+    ds, about = read_draws(folder)
+    if text := manifest.other_version(about):
+        note(f"{folder.name}: {text}")
     return replace(_of_dataset(ds, set, given), label=folder.name, folder=folder)
 
 

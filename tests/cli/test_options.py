@@ -149,12 +149,29 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("show", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
     (("show", "base"), ("--landlord", "nobody"), "no such landlord: 'nobody'"),
     (("show", "base"), ("--quarter", "2031Q1"), "no such quarter: '2031Q1'"),
-    (("show", "base"), ("--out", OTHER), f"no such run in {OTHER}/"),
+    (("show", "base-"), ("--out", OTHER), f"no such run in {OTHER}/"),
+    *(
+        (command, (option, value), sign)
+        for command in (
+            ("show", "base"),
+            ("plot", "base", "margin", "--to", "n.png"),
+            ("export", "base", "--to", "n.csv"),
+        )
+        for option, value, sign in (
+            ("--draws", "1e3", "--draws: the run has draws 1100"),
+            ("--seed", "77", "--seed: the run has seed 7"),
+            ("--sampler", "sobol", "--sampler: the run has sampler stratified"),
+            ("--set", f"{KEY}=1.3", "--set: a run is drawn already"),
+            ("--threads", "0", "--threads: expected a whole number"),
+        )
+    ),
     (("list",), ("--out", OTHER), f"no runs in {OTHER}/"),
+    (("rm", "--yes"), ("--older-than", "week"), "--older-than: expected a time such as"),
+    (("rm", "--yes"), ("--keep-last", "x"), "--keep-last: expected a whole number of runs"),
     (("rm", "base", "--yes"), ("--out", OTHER), f"no such run in {OTHER}/"),
-    (("plot", "base", "margin"), ("--out", OTHER), f"no such run in {OTHER}/"),
+    (("plot", "base-", "margin"), ("--out", OTHER), f"no such run in {OTHER}/"),
     (("plot", "base", "margn"), ("--to", "/dev/null/b.png"), "--to: /dev/null: is no folder"),
-    (("export", "base", "--format", "csv"), ("--out", OTHER), f"no such run in {OTHER}/"),
+    (("export", "base-", "--format", "csv"), ("--out", OTHER), f"no such run in {OTHER}/"),
     (("export", "base", "--format", "csv"), ("--to", "/dev/null/b.csv"), "/dev/null: is no folder"),
     (("export", "base"), ("--format", "XML"), "unknown format 'XML'"),
     (("export", "base", "--to", "y.csv"), ("--output", "gww"), "no such output: 'gww'"),
@@ -173,6 +190,7 @@ PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("show", "base", "--landlord", "oracle"), ("--list",), "the claims of the source document"),
     (("list",), ("--json",), '"state": "whole"'),
     (("rm", "base"), ("--yes",), "removed base-"),
+    (("rm", "base"), ("--dry-run",), "would remove base-"),
     (("export", "base", "--to", "mine.csv", "--output", "hurdle"), ("--force",), "no such output"),
     (("describe", "--file", BASE, "hardware.pue"), ("--json",), '"unit"'),
     (("describe", "--file", BASE, "hardware.pue"), ("--correlations",), "No correlation group"),
@@ -251,7 +269,7 @@ def test_every_option_of_every_command_is_tried_here() -> None:
     for command, table in (("run", RUN), ("sweep", SWEEP)):
         tried[command] |= {word for arguments, _ in table for word in arguments if word[0] == "-"}
         tried[command] |= {"--quiet", "--json"}
-    tried["run"] |= set(SELECTING)
+    tried["run"] |= {*SELECTING, "--name", "--no-store"}  # the last two in test_run
     for (command, *_), option, _ in [*NAMED, *PRINTED]:
         tried.setdefault(command, set()).add(option[0])
     for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]

@@ -51,6 +51,69 @@ def test_run_json_holds_draws_and_tables(invoke: Command) -> None:
     assert document["tables"][0]["title"] == "Gross margin (%)"
 
 
+def test_a_run_is_found_by_its_name_until_another_is_called_so(
+    invoke: Command, tmp_path: Path
+) -> None:
+    small = ("--draws", "64", "--no-figures", "--quiet", "--name", "trial")
+    first = invoke("run", BASE, *small).stdout.strip()
+    assert invoke("show", "trial", "--json").stdout.count(f'"folder": "{first}"') == 1
+    again = ("run", BASE, "--draws", "96", "--no-figures", "--quiet")
+    assert invoke(*again).stdout.strip() == first  # it grows, and keeps its name
+    assert [row["name"] for row in json.loads(invoke("list", "--json").stdout)] == ["trial"]
+    done = invoke("run", BASE, *small, "--seed", "9")
+    second = done.stdout.strip()
+    names = [Path(run).name for run in (first, second)]
+    assert done.stderr == f"note: the name trial was of {names[0]}: now it is of {names[1]}\n"
+    assert sim.open_run("trial", tmp_path / "outputs").attrs["seed"] == "9"
+    lines = invoke("list").stdout
+    assert lines.count("named trial") == 1
+    assert invoke("rm", "trial", "--yes").stdout == f"removed {names[1]}\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--name", "bear"), "--name: 'bear' means the parameter file of that name"),
+        (("--name", "latest"), "--name: 'latest' means another run"),
+        (("--name", "a/b"), "--name: 'a/b' looks like a path"),
+        (("--name", ""), "--name: expected a name of at most 100 characters"),
+        (("--name", "a", BASE), "--name: one name, and 2 files"),
+        (("--name", "a", "--no-store"), "--name: has no effect with --no-store"),
+    ],
+)
+def test_a_name_that_could_mean_something_else_is_refused(
+    invoke: Command, tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    done = invoke("run", BASE, "--draws", "64", *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_a_store_prints_the_same_and_leaves_nothing(
+    invoke: Command, tmp_path: Path
+) -> None:
+    options = ("run", BASE, "--draws", "640", "--no-figures")
+    done = invoke(*options, "--no-store")
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
+    stored = invoke(*options)
+    assert done.stdout.splitlines()[:-1] == stored.stdout.splitlines()[:-1]
+    assert done.stderr == stored.stderr
+    (document,) = json.loads(invoke(*options, "--no-store", "--json").stdout)
+    assert (document["folder"], document["stored"]) == (None, False)
+
+
+def test_labs_and_landlords_are_named_by_id_or_by_display_name(invoke: Command) -> None:
+    options = ("run", BASE, "--draws", "64", "--no-figures", "--json")
+    by_id = ("--lab", "google_deepmind", "--landlord", "coreweave")
+    by_name = ("--lab", "Google deepmind", "--landlord", "CoreWeave")
+    expected = json.loads(invoke(*options, *by_id).stdout)
+    assert json.loads(invoke(*options, *by_name).stdout)[0]["tables"] == expected[0]["tables"]
+    done = invoke("show", "latest", "--lab", "Google Depmind")
+    assert done.stderr.endswith("no such lab: 'Google Depmind'; did you mean 'Google DeepMind'?\n")
+
+
 def test_run_narrows_tables_to_labs_landlords_and_quarters(invoke: Command) -> None:
     done = invoke(
         "run", BASE, "--draws", "512", "--no-figures", "--lab", "xai", "--lab", "openai",
