@@ -14,7 +14,7 @@ from sim.cli.stored_runs import Json, Out, print_note
 from sim.common.errors import InputError
 from sim.common.text import finite, plain
 from sim.store import folders, manifest
-from sim.store.run_names import source_file
+from sim.store.run_names import describe_difference, source_file
 
 
 def list_(out: Out = folders.OUTPUTS, as_json: Json = False) -> None:
@@ -84,10 +84,13 @@ def _files_of_one_name(rows: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def _remarks(row: dict[str, Any], files: dict[str, str]) -> list[str]:
-    """Remarks on a run: damage, another model version, its scenario, its file."""
+    """Remarks on a run: damage, another model version, its name, how it differs from its file."""
     remarks = [f"{row['state']}: {row['why']}"] if row["state"] != "whole" else []
     if row["model"] == "other":
         remarks.append("from another version of the model")
+    name = f"named {row['name']}" if row["name"] else ""
+    difference = describe_difference(row["files"], row["set"])
+    remarks += ["; ".join(filter(None, (name, difference)))] if name or difference else []
     if row["scenario"] and not row["run"].startswith(f"{row['scenario']}-"):
         remarks.append(f"scenario {row['scenario']}")
     if row["run"] in files:

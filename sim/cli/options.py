@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -127,6 +127,20 @@ def unknown_names(option: str, names: list[str] | None, known: Sequence[str]) ->
         for name in names or ()
         if name not in known
     ]
+
+
+def party_ids(
+    option: str, names: Sequence[str] | None, known: Mapping[str, str], faults: list[Fault]
+) -> list[str]:
+    """Ids of labs or landlords that are named by id or by display name, in any case.
+
+    `known` holds the display name of each id. A fault for each other name is added to `faults`.
+    """
+    ids = {name.casefold(): party for party, name in known.items()}
+    ids |= {party.casefold(): party for party in known}
+    unknown = [name for name in names or () if name.casefold() not in ids]
+    faults += unknown_names(option, unknown, [*known, *known.values()])
+    return [ids[name.casefold()] for name in names or () if name.casefold() in ids]
 
 
 def unknown_quarters(quarters: list[str] | None) -> list[Fault]:

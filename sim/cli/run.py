@@ -22,7 +22,7 @@ from sim.cli.options import (
     draw_options,
     load_scenarios,
     parse_number,
-    unknown_names,
+    party_ids,
     unknown_quarters,
 )
 from sim.cli.printing import say, say_json
@@ -114,7 +114,7 @@ def run(
     faults += _cluster_faults(cluster, threads)
     faults += _store_faults(name, no_store, len(files))
     scenarios = load_scenarios(files, set_, faults)
-    _check_against(scenarios, lab, landlord, targets.get("until"))
+    lab, landlord = _check_against(scenarios, lab, landlord, targets.get("until"))
 
     from sim.cli import terminal
     from sim.engine.dask_backend import connected
@@ -248,14 +248,17 @@ def _check_against(
     lab: list[str] | None,
     landlord: list[str] | None,
     targets: list[Any] | None,
-) -> None:
-    """Refuse labs, landlords and targets that the scenarios lack.
+) -> tuple[list[str], list[str]]:
+    """The ids of labs and landlords that are named.
 
-    The targets are those of `--until`.
+    Raises:
+        InputError: For labs, landlords and targets of `--until` that the scenarios lack.
     """
-    labs = [party.id for scenario in scenarios for party in scenario.labs]
-    landlords = [party.id for scenario in scenarios for party in scenario.landlords]
-    faults = unknown_names("--lab", lab, labs) + unknown_names("--landlord", landlord, landlords)
+    faults: list[Fault] = []
+    labs = {party.id: party.name for scenario in scenarios for party in scenario.labs}
+    landlords = {party.id: party.name for scenario in scenarios for party in scenario.landlords}
+    lab_ids = party_ids("--lab", lab, labs, faults)
+    landlord_ids = party_ids("--landlord", landlord, landlords, faults)
     if targets:
         from sim.simulation.until import check_all
 
@@ -263,6 +266,7 @@ def _check_against(
             check_all(targets, scenario, faults)
     if faults:
         raise InputError(faults)
+    return lab_ids, landlord_ids
 
 
 def _store_faults(name: str | None, no_store: bool, files: int) -> list[Fault]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,7 @@ from sim.cli.options import (
     Seed,
     Set,
     Threads,
-    unknown_names,
+    party_ids,
     unknown_quarters,
 )
 from sim.cli.printing import say, say_json
@@ -26,6 +27,7 @@ from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.text import nearest, plain
 from sim.store import folders, reader, tables_file
 from sim.store import manifest as manifests
+from sim.store.run_names import chain_of, changes_by_set, describe_difference
 from sim.tables.table import Headline, Selection
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from sim.store.worlds import World
 Tables = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[TABLE]...", help="Names of tables, e.g. claims; all unless given."),
+    typer.Argument(metavar="TABLE", help="Names of tables, e.g. claims; all unless given."),
 ]
 
 
@@ -99,6 +101,10 @@ def show(
         note = f"started {started} UTC, took {seconds:.1f} s" if seconds else ""
         precision = "draws stored as float32" if manifest.get("precision") else ""
         run_output.print_folder(folder, note, precision)
+        name = f"named {manifest['name']}" if manifest.get("name") else ""
+        difference = describe_difference(chain_of(manifest), changes_by_set(manifest))
+        if name or difference:
+            terminal.say("; ".join(filter(None, (name, difference))), "dim")
 
 
 def _if_table(world: str | None, error: InputError) -> InputError:
@@ -124,7 +130,7 @@ def _show_in_memory(
     from sim.tables.headline import make_headline
 
     ds = draw(world).dataset()
-    _check_selection(ds, selection)
+    selection = _check_selection(ds, selection)
     summary = summarise(ds, threads=world.options.threads)
     headline = make_headline(ds, summary, selection, terminal.warn, names)
     for line in headline.warnings:
@@ -173,7 +179,7 @@ def _make_headline(
     from sim.tables.headline import make_headline
 
     with reader.open_run_folder(folder) as (ds, summary, manifest):
-        _check_selection(ds, selection)
+        selection = _check_selection(ds, selection)
         from_elsewhere = note_origin(folder, manifest)
         manifest.setdefault("precision", ds.attrs.get(PRECISION))
         try:
@@ -198,11 +204,19 @@ def _check_names(names: list[str]) -> None:
         raise InputError(faults)
 
 
-def _check_selection(ds: xr.Dataset, selection: Selection) -> None:
-    """Refuse labs, landlords and quarters that the run does not have."""
+def _check_selection(ds: xr.Dataset, selection: Selection) -> Selection:
+    """The selection with ids of labs and landlords, which may be named by their display names.
+
+    Raises:
+        InputError: For labs, landlords and quarters that the run does not have.
+    """
+    from sim.statistics.datasets import display_names
+
     faults = unknown_quarters(list(selection.quarters))
+    ids = {}
     for dim, names in (("lab", selection.labs), ("landlord", selection.landlords)):
-        known = [str(label) for label in ds[dim].values]
-        faults += unknown_names(f"--{dim}", list(names), known)
+        found = party_ids(f"--{dim}", names, display_names(ds, dim), faults)
+        ids[f"{dim}s"] = tuple(dict.fromkeys(found))
     if faults:
         raise InputError(faults)
+    return replace(selection, **ids)

@@ -23,7 +23,7 @@ WORLD_HELP = (
     "A parameter file (.toml), a run (its folder, its name or the beginning of it), the name of a"
     " file of params/ (base, bear), or latest. Default: params/base.toml."
 )
-WorldArgument = Annotated[str | None, typer.Argument(metavar="[WORLD]", help=WORLD_HELP)]
+WorldArgument = Annotated[str | None, typer.Argument(metavar="WORLD", help=WORLD_HELP)]
 Out = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 

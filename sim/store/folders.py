@@ -19,7 +19,7 @@ from sim.common.text import nearest
 from sim.store import leftovers, locks, manifest
 from sim.store.locks import hidden_sibling, ignore, is_locked, lock_of
 from sim.store.manifest import DATA, FILES, SWEPT, fault
-from sim.store.run_names import given_name, several_runs
+from sim.store.run_names import chain_of, changes_by_set, given_name, several_runs
 
 OUTPUTS = Path("outputs")
 _MOST_NAMED = 12
@@ -194,6 +194,8 @@ def _row(name: str, folder: Path, about: dict[str, Any], state: str, why: str) -
         "name": about.get("name") or None,
         "folder": str(folder),
         **{key: about.get(key) for key in copied},
+        "files": chain_of(about),
+        "set": changes_by_set(about),
         "bytes": _size(folder),
         "model": model if about else None,
         "state": state,

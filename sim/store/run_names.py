@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from sim.common.text import in_words, plain
 from sim.store import manifest
 from sim.store.leftovers import RUN_NAME
 
+SET = "--set"  # what changed a parameter, in a manifest
 _MOST_NAMED, _MOST_CHANGES, _LONGEST_NAME = 12, 3, 100
 
 
@@ -61,6 +62,38 @@ def source_file(about: dict[str, Any]) -> str:
     # Those that extend each other stand before those of labs and landlords, the root first.
     same = [path for path in paths if Path(path).stem == name and not _is_party(Path(path))]
     return same[-1] if same else ""
+
+
+def chain_of(about: dict[str, Any]) -> list[str]:
+    """The parameter files that a run was made of, each extending the next, by its manifest.
+
+    Without those of labs and landlords.
+    """
+    files = about.get("files")
+    paths = [path for path in files if isinstance(path, str)] if isinstance(files, list) else []
+    return [path for path in paths if not _is_party(Path(path))][::-1]
+
+
+def changes_by_set(about: dict[str, Any]) -> dict[str, Any]:
+    """The keys that `--set` changed, with their values, by the manifest of a run."""
+    entries = about.get("overrides")
+    changes = [entry for entry in entries if isinstance(entry, dict)] if entries else []
+    return {
+        str(entry.get("key")): entry.get("after") for entry in changes if entry.get("by") == SET
+    }
+
+
+def describe_difference(chain: Sequence[str], changes: Mapping[str, Any]) -> str:
+    """How a run differs from its file, in words: the files that this extends, and `--set`.
+
+    Of more than three changes, the number of the others. "" where it does not differ.
+    """
+    texts = [" on ".join(Path(path).name for path in chain)] if len(chain) > 1 else []
+    shown = list(changes.items())[:_MOST_CHANGES]
+    sets = [f"{SET} {key}={in_words(value)}" for key, value in shown]
+    if len(changes) > len(shown):
+        sets.append(f"and {len(changes) - len(shown)} more")
+    return ", ".join([*texts, *sets])
 
 
 def _is_party(path: Path) -> bool:
