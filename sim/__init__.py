@@ -29,11 +29,15 @@ if TYPE_CHECKING:
     from sim.simulation.until import simulate_until as simulate_until
     from sim.statistics.scenarios import of_scenario as of_scenario
     from sim.statistics.summary import summarise as summarise
+    from sim.store.analyses import compare as compare
+    from sim.store.analyses import sensitivity as sensitivity
     from sim.store.reader import open_run as open_run
     from sim.tables.claims import claims as claims
 
 _HOMES = {
     "claims": "sim.tables.claims",
+    "compare": "sim.store.analyses",
+    "sensitivity": "sim.store.analyses",
     "load": "sim.parameters.loading",
     "open_run": "sim.store.reader",
     "of_scenario": "sim.statistics.scenarios",
@@ -55,12 +59,14 @@ __all__ = [
     "Scenario",
     "__version__",
     "claims",
+    "compare",
     "load",
     "of_scenario",
     "open_run",
     "plots",
     "redraw",
     "sample",
+    "sensitivity",
     "simulate",
     "simulate_many",
     "simulate_until",

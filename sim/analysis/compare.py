@@ -156,21 +156,21 @@ def headline_measures(
     for quarter in at:
         margin = f"inference_gross_margin@{quarter}"
         if quarter == at[0]:
-            texts[f"p5({margin})"] = f"Inference margin {quarter}, p5"
-        texts[f"p50({margin})"] = f"Inference margin {quarter}, p50"
+            texts[f"p5({margin})"] = f"Inference {quarter} p5"
+        texts[f"p50({margin})"] = f"Inference {quarter}"
         if quarter == at[0]:
-            texts[f"p95({margin})"] = f"Inference margin {quarter}, p95"
-        texts[f"P({margin} >= hurdle_margin)"] = f"P(inference >= hurdle) {quarter}"
-        texts[f"p50(loaded_gross_margin@{quarter})"] = f"Loaded margin {quarter}"
-        texts[f"p50(fine_tune_gross_margin@{quarter})"] = f"Fine-tune margin {quarter}"
+            texts[f"p95({margin})"] = f"Inference {quarter} p95"
+        texts[f"P({margin} >= hurdle_margin)"] = f"P(>= hurdle) {quarter}"
+        texts[f"p50(loaded_gross_margin@{quarter})"] = f"Loaded {quarter}"
+        texts[f"p50(fine_tune_gross_margin@{quarter})"] = f"Fine-tune {quarter}"
     for lab in chosen:
         name = names[lab]
-        texts |= {f"p50(gw[{lab}]@{quarter})": f"{name}, GW {quarter}" for quarter in at}
+        texts |= {f"p50(gw[{lab}]@{quarter})": f"{name} GW {quarter}" for quarter in at}
         if f"labs.{lab}.arr_2026q4_busd" in scenario.quantities:
             paid = f"lab_paid_margin[{lab}]@{at[0]}"
-            texts[f"p50({paid})"] = f"{name}, paid margin {at[0]}"
-            texts[f"P({paid} >= hurdle_margin)"] = f"{name}, P(paid >= hurdle)"
-            texts[f"p50(training_moic[{lab}])"] = f"{name}, training multiple"
+            texts[f"p50({paid})"] = f"{name} paid margin"
+            texts[f"P({paid} >= hurdle_margin)"] = f"{name} P(>= hurdle)"
+            texts[f"p50(training_moic[{lab}])"] = f"{name} training multiple"
     if len(chosen) == 2:
         limit = scenario.settings.thresholds_gw[0]
         both = " and ".join(f"gw[{lab}]@{at[-1]} > {limit:g}" for lab in chosen)

@@ -135,7 +135,7 @@ def compare(
         if found.attribution is None:
             message = "no difference to draw: no edit moves a number"
             raise InputError([Fault(Location("--to"), "", message)])
-        pictures.write(attribution_figure(found.data, *labels[:2], found.draws), path)
+        pictures.write(attribution_figure(found.data, found.first, found.second, found.draws), path)
         if not quiet:
             terminal.say(plain(path))
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.targets import names_folder, replacing, target_fault
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 ENDINGS = (".png", ".pdf", ".svg")
 
 
@@ -30,8 +28,8 @@ def check_target(to: str | None, force: bool) -> Path | None:
     return path
 
 
-def write(figure: Figure, path: Path) -> None:
-    """Write a picture whole, or not at all.
+def write(figure: Any, path: Path) -> None:
+    """Write a picture, a figure of matplotlib, whole or not at all.
 
     Raises:
         RunError: If it cannot be written.

@@ -1,20 +1,25 @@
-"""The model for given inputs, with nothing sampled: for tests, and to trace a single world."""
+"""Single worlds: the model for given inputs, and all inputs and outputs of one draw."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.engine.loop import evaluate_tiles
+from sim.engine.prepare import Redrawn, prepare
 from sim.engine.sampling_plan import SamplingPlan
 from sim.kernels.shipped.entries import lanes, run_blocks
-from sim.model.blocks import BLOCK
+from sim.model.blocks import BLOCK, TILE
 from sim.model.declarations import record
 from sim.model.evaluation_records import EvaluationPlan, make_workspace
 from sim.model.inputs import HOST_MATRICES, Host
 from sim.model.record_layout import as_record, layout_of
+from sim.parameters.options import RunOptions
+from sim.parameters.scenario import Scenario
 
 Array = NDArray[np.float64]
 
@@ -88,3 +93,28 @@ def evaluate(
         begin += variable.columns.size
         results[variable.name] = np.moveaxis(values.reshape(*variable.columns.shape, draws), -1, 0)
     return results
+
+
+def draw_world(scenario: Scenario, options: RunOptions, number: int) -> dict[str, Array]:
+    """Evaluate one draw of a scenario again, to the bits of its run.
+
+    Args:
+        scenario: The scenario.
+        options: Of the run, of which the number of draws does not matter.
+        number: The number of the draw, from 0 on.
+
+    Returns:
+        Every input and output by its short name, [...] with the dims of its declaration.
+    """
+    options = replace(options, draws=number + 1, keep="all")
+    layout = layout_of(len(scenario.labs), len(scenario.landlords))
+    names = [*layout.inputs, *layout.outputs]
+    prepared = prepare(scenario, options, Redrawn(names, all_finite=True))
+    first = number // TILE * TILE
+    kept, status = np.empty((prepared.rows, TILE)), np.empty(number - first + 1, np.int8)
+    evaluate_tiles(prepared.evaluation, prepared.workspace(), first, kept, 0, status, None)
+    values = dict(prepared.fixed)
+    for name in prepared.kept:
+        columns = kept[prepared.slices[name], number - first]
+        values[name] = columns.reshape(prepared.variables[name].columns.shape)
+    return {name: values[name] for name in names}

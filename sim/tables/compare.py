@@ -45,7 +45,8 @@ def side_by_side(first: str, second: str, data: xr.Dataset, draws: int) -> Table
         has_unit = unit in ("", "1", "x") or unit in label.split()
         table.rows.append((label if has_unit else f"{label} ({unit})", row))
     table.remarks = [
-        "Medians unless said. Both worlds have the same random numbers: a difference is the effect"
+        "Inference, loaded and fine-tune margin of the reference lab; medians unless said."
+        " Both worlds have the same random numbers: a difference is the effect"
         " of the edits, and its error that of the pair. P(second > first), in %: of the value, draw"
         f" by draw. {SAME}: identical in every draw; no edit reaches it."
     ]
@@ -54,7 +55,8 @@ def side_by_side(first: str, second: str, data: xr.Dataset, draws: int) -> Table
 
 def edits_table(edits: Sequence[Any], all_edits: bool = False) -> Table:
     """What differs between two worlds, before and after (`parameters.edits.Edit`)."""
-    table = Table(f"What differs: {len(edits)} edits", ["edit", "before", "after"], name="edits")
+    count = "one edit" if len(edits) == 1 else f"{len(edits)} edits"
+    table = Table(f"What differs: {count}", ["edit", "before", "after"], name="edits")
     for edit in edits if all_edits else edits[:MOST_EDITS]:
         group = f"{len(edit.keys)} edits" if len(edit.keys) > 1 and not edit.after else ""
         cells = [group or edit.before or "-", edit.after or "-"]
@@ -88,7 +90,7 @@ def attribution_table(
     scale = 100.0 if unit == "1" else 1.0
     shown_unit = {"1": " (percentage points)", "x": "", "": ""}.get(unit, f" ({unit})")
     heads = ["edit", "part", "made first", "made last"]
-    title = f"Why {label} differs{shown_unit}"
+    title = f"Why it differs: {label}{shown_unit}"
     table = Table(title, heads, name="attribution", narrow=True)
     parts = of["part"].values
     order = np.argsort(-np.abs(parts), kind="stable")

@@ -1,0 +1,123 @@
+"""Analyses of worlds that are named as on the command line: by file, run, name, or in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.common.errors import Fault, InputError, Location
+from sim.store.folders import OUTPUTS
+from sim.store.worlds import open_world
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from sim.analysis.compare import Comparison
+    from sim.parameters.scenario import Scenario
+
+COMPARED_DRAWS = 20_000  # of each world, unless others are asked for
+
+
+def compare(
+    first: str | Path | Scenario | xr.Dataset,
+    second: str | Path | Scenario | xr.Dataset,
+    outputs: Sequence[str] | None = None,
+    *,
+    groups: Mapping[str, Collection[str]] | None = None,
+    labs: Sequence[str] = (),
+    attributed: bool = True,
+    draws: int | None = None,
+    seed: int | None = None,
+    sampler: str | None = None,
+    threads: int | None = None,
+    out: str | Path = OUTPUTS,
+) -> Comparison:
+    """Compare two worlds draw by draw, and share each difference among the edits.
+
+    Args:
+        first: The reference: a file, a run, a name, a scenario, or a Dataset of one.
+        second: What is compared with it.
+        outputs: Statistics such as `p50(inference_gross_margin@2026Q4)` or `P(EVENT)`; those of the
+            headline unless given.
+        groups: Names of groups of edits, each with the keys or patterns that it joins.
+        labs: Labs of the headline, by id; the named ones unless given.
+        attributed: Whether differences are shared among edits.
+        draws: Of each world; 20,000, or fewer where one has fewer, unless given.
+        seed: Of both; that of the first unless given.
+        sampler: Likewise.
+        threads: All processors unless given; changes no number.
+        out: The folder that holds the runs.
+
+    Returns:
+        Edits, and a Dataset with statistics, differences, parts, and their errors
+        (`analysis.compare.Comparison`).
+
+    Raises:
+        InputError: For worlds, statistics or groups that do not exist.
+    """
+    from sim.analysis import compare as analysis
+
+    options: dict[str, Any] = {"seed": seed, "sampler": sampler, "threads": threads}
+    worlds = [open_world(world, out, **options) for world in (first, second)]
+    count = draws or min(COMPARED_DRAWS, *(world.options.draws for world in worlds))
+    measures = [analysis.parse_measure(text, "outputs") for text in outputs or ()]
+    if not measures:
+        measures = analysis.headline_measures(worlds[0].scenario, labs)
+    return analysis.compare(
+        worlds[0].scenario,
+        worlds[1].scenario,
+        replace(worlds[0].options, draws=count),
+        measures,
+        groups=groups,
+        attributed=attributed,
+        labels=(worlds[0].label, worlds[1].label),
+    )
+
+
+def sensitivity(
+    world: str | Path | Scenario | xr.Dataset | None = None,
+    output: str | Sequence[str] = "inference_gross_margin@2026Q4",
+    *,
+    tail: float | None = None,
+    when: str | None = None,
+    scale: str = "rank",
+    threads: int | None = None,
+    out: str | Path = OUTPUTS,
+    **options: Any,
+) -> xr.Dataset:
+    """Say what drives an output: shares of its spread, its tail, or an event, among causes.
+
+    Args:
+        world: A file, a run, a name, a scenario, or a Dataset of `simulate`, `open_run` or
+            `sample`; params/base.toml unless given.
+        output: A value, a list of values, or a variable, of which each cell is one.
+        tail: 5 for the worst twentieth, 95 for the best, any level in percent.
+        when: An event whose probability is explained.
+        scale: "rank", or "raw" for the variance of the values themselves.
+        threads: All processors unless given; changes no number.
+        out: The folder that holds the runs.
+        options: `draws`, `seed`, `sampler`, of a world that is drawn.
+
+    Returns:
+        As `analysis.sensitivity.sensitivity`.
+
+    Raises:
+        InputError: For a world, output or event that does not exist, or too few draws.
+    """
+    from sim.analysis.sensitivity import sensitivity as analyse
+
+    ds = _dataset(world, out, threads, options)
+    return analyse(ds, output, tail=tail, when=when, scale=scale, threads=threads)
+
+
+def _dataset(world: Any, out: str | Path, threads: int | None, options: Any) -> xr.Dataset:
+    """The draws of a world; a Dataset as it is, with what was added to it."""
+    if isinstance(world, str | Path) or world is None or not hasattr(world, "data_vars"):
+        return open_world(world, out, threads=threads, **options).dataset()
+    if options:
+        name = next(iter(options))
+        raise InputError([Fault(Location(name), "", "a Dataset is drawn already")])
+    ds: xr.Dataset = world
+    return ds
