@@ -16,7 +16,7 @@ from sim.cli.options import (
     Set,
     Threads,
     announce_compiling,
-    unknown_names,
+    party_ids,
     unknown_quarters,
 )
 from sim.cli.printing import say_json
@@ -92,9 +92,10 @@ def compare(
     path = pictures.check_target(to, force)
     opened = _open(worlds or [], out, set_, seed, sampler, threads)
     first = opened[0]
-    known = [party.id for world in opened for party in world.scenario.labs]
-    if unknown := unknown_names("--lab", lab, known):
-        raise InputError(unknown)
+    known = {party.id: party.name for world in opened for party in world.scenario.labs}
+    lab = party_ids("--lab", lab, known, faults)
+    if faults:
+        raise InputError(faults)
     options = _common_options(opened, draws)
     measures = [analysis.parse_measure(text) for text in output] if output else None
     if measures is None:

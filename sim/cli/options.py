@@ -20,7 +20,8 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change a parameter: group.name.key=value; may be repeated.",
+        help="Change a parameter: group.name.key=value, or of every lab"
+        " labs.*.gw_2026q4.sigma=0.2; may be repeated.",
     ),
 ]
 Draws = Annotated[

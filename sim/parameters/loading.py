@@ -20,6 +20,7 @@ from sim.parameters.merging import merge
 from sim.parameters.override import Override
 from sim.parameters.scenario import Scenario
 from sim.parameters.validation import build_scenario
+from sim.parameters.wildcards import expand_wildcards
 
 PARTY_FOLDERS = ("labs", "landlords")
 MOST_EXTENDED = 50  # files that extend one another
@@ -33,7 +34,8 @@ def load(path: str | Path, set: Mapping[str, Any] | None = None) -> Scenario:
 
     Args:
         path: A TOML file (see `params/base.toml`).
-        set: Changes on top, by dotted key: `{"hardware.pue.median": 1.15}`.
+        set: Changes on top, by dotted key: `{"hardware.pue.median": 1.15}`. A part that is `*`
+            stands for every table there: `labs.*.gw_2026q4.sigma`.
 
     Returns:
         The validated scenario.
@@ -112,6 +114,8 @@ def _load(path: Path, changes: dict[str, Any], faults: list[Fault]) -> Scenario 
     overrides: list[Override] = []
     for _, document in chain[1:]:
         merge(merged, document, overrides)
+    if chain:
+        changes = expand_wildcards(changes, merged.data, faults)
     merge(merged, _document_of_changes(changes, faults), overrides)
     if not chain:
         return None
