@@ -29,15 +29,19 @@ if TYPE_CHECKING:
     from sim.simulation.until import simulate_until as simulate_until
     from sim.statistics.scenarios import of_scenario as of_scenario
     from sim.statistics.summary import summarise as summarise
+    from sim.store.analyses import cite as cite
     from sim.store.analyses import compare as compare
     from sim.store.analyses import sensitivity as sensitivity
+    from sim.store.analyses import trace as trace
     from sim.store.reader import open_run as open_run
     from sim.tables.claims import claims as claims
 
 _HOMES = {
     "claims": "sim.tables.claims",
+    "cite": "sim.store.analyses",
     "compare": "sim.store.analyses",
     "sensitivity": "sim.store.analyses",
+    "trace": "sim.store.analyses",
     "load": "sim.parameters.loading",
     "open_run": "sim.store.reader",
     "of_scenario": "sim.statistics.scenarios",
@@ -58,6 +62,7 @@ __all__ = [
     "RunError",
     "Scenario",
     "__version__",
+    "cite",
     "claims",
     "compare",
     "load",
@@ -72,6 +77,7 @@ __all__ = [
     "simulate_until",
     "summarise",
     "sweep",
+    "trace",
 ]
 
 

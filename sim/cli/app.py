@@ -18,6 +18,7 @@ import typer.core
 
 from sim.cli import (
     check,
+    cite,
     compare,
     describe,
     export,
@@ -33,6 +34,7 @@ from sim.cli import (
     sensitivity,
     show,
     sweep,
+    trace,
 )
 from sim.cli.unknown_command import unknown_command
 from sim.common.errors import InputError, RunError
@@ -107,6 +109,8 @@ app.command(rich_help_panel="Store")(export.export)
 app.command(rich_help_panel="Store")(rm.rm)
 app.command(rich_help_panel="Read")(compare.compare)
 app.command(rich_help_panel="Read")(sensitivity.sensitivity)
+app.command(rich_help_panel="Read")(trace.trace)
+app.command(rich_help_panel="Read")(cite.cite)
 app.command(rich_help_panel="Show")(plot.plot)
 app.command(rich_help_panel="Show")(selftest.selftest)
 

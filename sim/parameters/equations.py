@@ -37,7 +37,7 @@ def equations() -> dict[str, Equation]:
             statements = _statements(block)
             for statement, number in zip(statements, _numbers(statements), strict=True):
                 _file(Equation(section, number, statement), found, named)
-        else:
+        elif section[:1].isdigit():  # others name outputs, and define none
             for name in re.findall(r"`([a-z]\w*)", block):
                 named.setdefault(name, Equation(section, "", " ".join(block.split())))
     return {

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from sim.common.errors import Fault, InputError, Location
 from sim.store.folders import OUTPUTS
-from sim.store.worlds import open_world
+from sim.store.worlds import World, open_world
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from sim.analysis.compare import Comparison
+    from sim.analysis.trace import Trace
     from sim.parameters.scenario import Scenario
 
 COMPARED_DRAWS = 20_000  # of each world, unless others are asked for
@@ -121,3 +122,84 @@ def _dataset(world: Any, out: str | Path, threads: int | None, options: Any) -> 
         raise InputError([Fault(Location(name), "", "a Dataset is drawn already")])
     ds: xr.Dataset = world
     return ds
+
+
+def trace(
+    world: str | Path | Scenario | xr.Dataset | None = None,
+    draw: int | None = None,
+    at: str | None = None,
+    *,
+    labs: Sequence[str] = (),
+    quarters: Sequence[str] = (),
+    threads: int | None = None,
+    out: str | Path = OUTPUTS,
+    **options: Any,
+) -> Trace:
+    """Evaluate one world of a run again, step by step, as `analysis.trace.trace`.
+
+    Args:
+        world: A file, a run, a name, a scenario, or a Dataset of one; params/base.toml unless
+            given.
+        draw: The number of the draw.
+        at: In its place `p1(VALUE)`, `median(VALUE)`, `min(VALUE)` or `max(VALUE)`.
+        labs: Labs whose outputs are shown; the named ones unless given.
+        quarters: Quarters that are shown; 2026Q4 unless given.
+        threads: All processors unless given.
+        out: The folder that holds the runs.
+        options: `draws`, `seed`, `sampler`, of a world that is drawn.
+
+    Raises:
+        InputError: For a world or draw that does not exist, or another `at`.
+    """
+    from sim.analysis.trace import trace as analyse
+
+    ds = _dataset(world, out, threads, options)
+    return analyse(ds, draw, at, labs=labs, quarters=quarters, threads=threads)
+
+
+def cite(
+    world: str | Path | Scenario | xr.Dataset | None = None,
+    form: str = "text",
+    out: str | Path = OUTPUTS,
+) -> str:
+    """The sources that a world relies on, and the world itself, to be cited.
+
+    Args:
+        world: As of `compare`; params/base.toml unless given.
+        form: "text", "bibtex" or "csl-json".
+        out: The folder that holds the runs.
+
+    Raises:
+        InputError: For a world that does not exist.
+        ValueError: For another format.
+    """
+    from sim.parameters.citations import cite as write
+
+    return write(citation_of(open_world(world, out)), form)
+
+
+def citation_of(world: World) -> dict[str, Any]:
+    """What a citation of a world names (`parameters.citations.cite`)."""
+    from importlib.metadata import version
+
+    from sim.engine.prepare import digest
+    from sim.store import manifest
+
+    scenario, options = world.scenario, world.options
+    inputs: dict[str, list[str]] = {}
+    for name, quantity in scenario.quantities.items():
+        inputs.setdefault(quantity.source, []).append(name)
+    for (lab, landlord), host in scenario.hosts.items():
+        inputs.setdefault(host.source, []).append(f"labs.{lab}.host.{landlord}")
+    stored = manifest.read(world.folder) if world.folder is not None else {}
+    return {
+        "sources": scenario.sources_used(),
+        "inputs": inputs,
+        "scenario": scenario.name,
+        "digest": digest(scenario, options),
+        "draws": options.draws,
+        "seed": options.seed,
+        "sampler": options.sampler,
+        "version": version("token-economics-sim"),
+        "started": stored.get("started", ""),
+    }
