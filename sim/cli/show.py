@@ -100,11 +100,11 @@ def show(
         seconds = manifest.get("duration_s")
         note = f"started {started} UTC, took {seconds:.1f} s" if seconds else ""
         precision = "draws stored as float32" if manifest.get("precision") else ""
-        run_output.print_folder(folder, note, precision)
         name = f"named {manifest['name']}" if manifest.get("name") else ""
         difference = describe_difference(chain_of(manifest), changes_by_set(manifest))
         if name or difference:
             terminal.say("; ".join(filter(None, (name, difference))), "dim")
+        run_output.print_folder(folder, note, precision)
 
 
 def _if_table(world: str | None, error: InputError) -> InputError:

@@ -76,7 +76,7 @@ def test_commands_name_a_damaged_file_and_leave_it_alone(run_sim: Sim, command: 
 
 def test_help_of_every_command_fits_80_columns(invoke: Command) -> None:
     names = list(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-    assert len(names) == 13
+    assert len(names) >= 13
     for name in names:
         done = invoke(name, "--help")
         assert done.returncode == 0

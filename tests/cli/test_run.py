@@ -106,8 +106,8 @@ def test_a_run_without_a_store_prints_the_same_and_leaves_nothing(
 
 def test_labs_and_landlords_are_named_by_id_or_by_display_name(invoke: Command) -> None:
     options = ("run", BASE, "--draws", "64", "--no-figures", "--json")
-    by_id = ("--lab", "google_deepmind", "--landlord", "coreweave")
-    by_name = ("--lab", "Google deepmind", "--landlord", "CoreWeave")
+    by_id = ("--lab", "google_deepmind", "--landlord", "neocloud")
+    by_name = ("--lab", "Google deepmind", "--landlord", "neoclouds")
     expected = json.loads(invoke(*options, *by_id).stdout)
     assert json.loads(invoke(*options, *by_name).stdout)[0]["tables"] == expected[0]["tables"]
     done = invoke("show", "latest", "--lab", "Google Depmind")

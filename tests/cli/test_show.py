@@ -21,7 +21,8 @@ def test_show_prints_what_run_printed(
     monkeypatch.setattr(sim.simulation.simulate.loop, "run", None)  # nothing is drawn again
     code, shown, errors = run_sim("show", "base", *NARROW)
     assert (code, errors) == (0, "")
-    *tables, last = shown.splitlines()
+    *tables, difference, last = shown.splitlines()
+    assert difference == f"--set {ALTERED}=0.6"
     assert tables == stored.printed.splitlines()[:-1]
     assert f"  {ALTERED}: 0.38 -> 0.6" in tables
     assert tables[0] == "base  1,100 draws, stratified, seed 7, economic view, cost-plus rents"
