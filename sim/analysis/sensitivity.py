@@ -20,13 +20,14 @@ from scipy.stats import rankdata
 
 from sim.analysis.first_order import first_order
 from sim.analysis.grades import add_grades
-from sim.analysis.regression import groups_of, share_variance
+from sim.analysis.regression import groups_of, jackknife_error, share_variance
 from sim.analysis.targets import Target, read_outputs, read_targets, target_error
 from sim.common.errors import InputError
 from sim.model.catalogue import DIMS
 from sim.model.dims import REFERENCE_QUARTER
 from sim.simulation.scores import CAUSES, Causes, draw_causes, draw_input_scores
 from sim.statistics.datasets import named_labs
+from sim.statistics.estimators import quantiles_with_error
 from sim.statistics.replicates import (
     Replicates,
     numbers_of,
