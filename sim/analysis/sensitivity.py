@@ -8,8 +8,8 @@ given: `analysis.dependent`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,14 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from sim.analysis.first_order import first_order
+from sim.analysis.grades import add_grades
 from sim.analysis.regression import groups_of, jackknife_error, share_variance
-from sim.common.errors import Fault, InputError, Location
+from sim.analysis.targets import Target, read_outputs, read_targets, target_error
+from sim.common.errors import InputError
 from sim.model.catalogue import DIMS
-from sim.model.values import ValueSyntaxError, parse_event, parse_value
-from sim.simulation.redraw import redraw
+from sim.model.dims import REFERENCE_QUARTER
 from sim.simulation.scores import CAUSES, Causes, draw_causes, draw_input_scores
-from sim.statistics.datasets import json_attribute
+from sim.statistics.datasets import named_labs
 from sim.statistics.estimators import quantiles_with_error
 from sim.statistics.replicates import (
     Replicates,
@@ -34,29 +35,11 @@ from sim.statistics.replicates import (
     replicates_of,
     sampler_of,
 )
-from sim.statistics.tails import tail_index
-from sim.statistics.values import draw_value, names_needed
 
 Array = NDArray[np.float64]
 SCALES = ("rank", "raw")
-LARGEST_INDEX = 0.5  # of a tail: the variance exists below it
-WORST_TAIL = 0.05
 TENTH = -float(ndtri(0.1))  # score, beyond which a tenth of the draws lie
 SWINGS = 20  # causes of which the medians of outputs at their ends are taken
-CLEAR = 2.0  # standard errors from zero, from which on an index is told apart from it
-SHARED, UNKNOWN = "shared", "no source"  # in place of the grade of a source
-
-
-@dataclass(frozen=True)
-class _Target:
-    """What is explained: `values` [draw] of `draws`, and the event behind what learning tells."""
-
-    label: str
-    draws: Array
-    values: Array
-    event: NDArray[np.bool_]
-    event_text: str
-    tail: NDArray[np.bool_]
 
 
 def sensitivity(
@@ -97,24 +80,24 @@ def sensitivity(
             too few draws, or a raw scale of an infinite variance.
     """
     if scale not in SCALES:
-        raise _error("scale", f"expected {' or '.join(SCALES)}, got '{scale}'")
+        raise target_error("scale", f"expected {' or '.join(SCALES)}, got '{scale}'")
     if tail is not None and not 0 < tail < 100:
-        raise _error("tail", f"expected a level between 0 and 100 percent, got {tail:g}")
+        raise target_error("tail", f"expected a level between 0 and 100 percent, got {tail:g}")
     if tail is not None and when is not None:
-        raise _error("when", "cannot stand beside tail")
-    texts, dims = _outputs(ds, output)
-    ds, targets = _targets(ds, texts, tail, when, scale, threads)
+        raise target_error("when", "cannot stand beside tail")
+    texts, dims = read_outputs(ds, output)
+    ds, targets = read_targets(ds, texts, tail, when, scale, threads)
     causes, scores, given = _causes(ds, threads)
     replicates = replicates_of(ds)
     needed = 2 * len(causes.names) + 1
     if ds.sizes["draw"] < needed:
-        raise _error(
+        raise target_error(
             "draws", f"{ds.sizes['draw']:,} are too few for {len(causes.names)} causes: at least"
             f" {needed:,} are needed",
         )  # fmt: skip
     result = _measure(causes, scores, targets, replicates)
     _add_swings(result, scores, targets, ds)
-    _add_grades(result, ds, causes.names)
+    add_grades(result, ds, causes.names)
     result.attrs |= {
         "event": targets[0].event_text if len(targets) == 1 else "",
         "scale": "event" if when else "tail" if tail is not None else scale,
@@ -126,8 +109,45 @@ def sensitivity(
     return _with_dims(result, texts, dims, ds)
 
 
+def share_by_grade(ds: xr.Dataset, output: str) -> list[str]:
+    """On what grades of sources the spread of an output rests, a line for each named cell.
+
+    Of the reference quarter, the named labs, and online inference.
+
+    Raises:
+        InputError: As `sensitivity`.
+    """
+    labels = {
+        "quarter": [REFERENCE_QUARTER],
+        "regime": ["online_inference"],
+        "lab": named_labs(ds),
+        "landlord": [str(name) for name in ds["landlord"].values[:1]],
+        "layer": ["accelerator_depreciation"],
+    }
+    lines = []
+    dims = DIMS[output]
+    for cell in itertools.product(*(labels[dim] for dim in dims)):
+        at = dict(zip(dims, cell, strict=True))
+        others = ", ".join(label for dim, label in at.items() if dim != "quarter")
+        text = output + (f"[{others}]" if others else "")
+        text += f"@{at['quarter']}" if "quarter" in at else ""
+        try:
+            result = sensitivity(ds, text)
+        except InputError as error:
+            lines.append(f"{text}: {error.faults[0].message}")
+            continue
+        shares = ", ".join(
+            f"{grade} {100 * float(share):.0f} %"
+            for grade, share in zip(
+                result["by_grade"].values, result["share_by_grade"].values, strict=True
+            )
+        )
+        lines.append(f"{text}: {shares}")
+    return lines
+
+
 def _measure(
-    causes: Causes, scores: Array, targets: list[_Target], replicates: Replicates
+    causes: Causes, scores: Array, targets: list[Target], replicates: Replicates
 ) -> xr.Dataset:
     """All indices of targets, with dims cause and target."""
     events = np.array([target.event for target in targets], float)
@@ -170,128 +190,6 @@ def _attrs(name: str, unit: str) -> dict[str, str]:
     return {"long_name": name, "units": unit}
 
 
-def _outputs(ds: xr.Dataset, output: str | Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
-    """The values that are asked for, and the dims of the variable that they are cells of."""
-    if not isinstance(output, str):
-        if not output:
-            raise _error("output", "expected at least one value")
-        return list(output), ("output",)
-    name = output.strip()
-    dims = DIMS.get(name)
-    if name in ds.variables:
-        dims = tuple(str(dim) for dim in ds.variables[name].dims if dim != "draw")
-    if not dims:
-        return [name], ()
-    labels = [ds[dim].values.tolist() for dim in dims]
-    texts = []
-    for cell in np.ndindex(*map(len, labels)):
-        at = {d: str(of[i]) for d, of, i in zip(dims, labels, cell, strict=True)}
-        others = ", ".join(label for dim, label in at.items() if dim != "quarter")
-        quarter = f"@{at['quarter']}" if "quarter" in at else ""
-        texts.append(f"{name}[{others}]{quarter}" if others else f"{name}{quarter}")
-    return texts, dims
-
-
-def _targets(
-    ds: xr.Dataset,
-    texts: list[str],
-    tail: float | None,
-    when: str | None,
-    scale: str,
-    threads: int | None,
-) -> tuple[xr.Dataset, list[_Target]]:
-    """The Dataset with draws of what is asked for, and what is explained."""
-    trees = {}
-    for text in texts:
-        if text in ds.variables:
-            continue  # a variable of the user's own, or an output without dims
-        try:
-            trees[text] = parse_value(text)
-        except ValueSyntaxError as error:
-            raise _error("output", str(error), text) from None
-    events = [when or _default_event(ds, text) for text in texts]
-    parsed = {}
-    for event in filter(None, events):
-        try:
-            parsed[event] = parse_event(event)
-        except ValueSyntaxError as error:
-            raise _error("when", str(error), event) from None
-    names = names_needed([*trees.values(), *parsed.values()])
-    if "parameters" in ds.attrs:
-        ds = redraw(ds, names, threads)
-    targets = []
-    for text, event in zip(texts, events, strict=True):
-        values = _draws(ds, text, trees.get(text))
-        if event:
-            found = draw_value(parsed[event], ds)
-            happens = np.broadcast_to(found.draws & found.known, values.shape)
-        else:
-            happens = values >= np.median(values)
-            event = f"{text} >= its median"
-        level = WORST_TAIL if tail is None else tail / 100
-        edge = np.quantile(values, level, method="inverted_cdf")
-        in_tail = values <= edge if level <= 0.5 else values >= edge
-        explained = _explained(values, happens, in_tail, tail, when, scale, text)
-        targets.append(_Target(text, values, explained, happens, event, in_tail))
-    return ds, targets
-
-
-def _draws(ds: xr.Dataset, text: str, tree: Any) -> Array:
-    """The draws of a value.
-
-    Raises:
-        InputError: If they are not known, or all the same.
-    """
-    if tree is None:
-        variable = ds.variables[text]
-        if variable.dims != ("draw",):
-            raise _error("output", "is the same in every draw, or has further dims", text)
-        values = np.asarray(variable.values, float)
-    else:
-        found = draw_value(tree, ds)
-        values = np.asarray(np.where(found.known, found.draws, np.nan), float)
-        values = np.broadcast_to(values, (ds.sizes["draw"],))
-    if missing := int(np.isnan(values).sum()):
-        raise _error("output", f"is not known in {missing:,} of {values.size:,} draws", text)
-    if values.min() == values.max():
-        raise _error("output", "is the same in every draw: nothing drives it", text)
-    return values
-
-
-def _default_event(ds: xr.Dataset, text: str) -> str:
-    """The event of an output that has a hurdle: that it reaches it; "" of others."""
-    name = text.split("[")[0].split("@")[0].strip()
-    if "margin" in name and "hurdle" not in name and name in DIMS:
-        return f"{text} >= hurdle_margin"
-    return ""
-
-
-def _explained(
-    values: Array,
-    happens: NDArray[np.bool_],
-    in_tail: NDArray[np.bool_],
-    tail: float | None,
-    when: str | None,
-    scale: str,
-    text: str,
-) -> Array:
-    """What is explained, with mean 0: an event, a tail, normal scores of ranks, or values."""
-    if when is not None:
-        if happens.all() or not happens.any():
-            raise _error("when", "happens in every draw, or in none: nothing drives it", when)
-        return np.asarray(happens - happens.mean())
-    if tail is not None:
-        return np.asarray(in_tail - in_tail.mean())
-    if scale == "rank":
-        return np.asarray(ndtri((rankdata(values) - 0.5) / values.size))
-    index = tail_index(values)
-    if not index < LARGEST_INDEX:
-        found = f"tail index {index:.2f}" if np.isfinite(index) else "draws that are not finite"
-        message = f"its variance need not exist ({found}): take the scale rank, or a --tail"
-        raise _error("scale", message, text)
-    return np.asarray((values - values.mean()) / values.std())
-
-
 def _causes(ds: xr.Dataset, threads: int | None) -> tuple[Causes, Array, bool]:
     """Independent causes, the scores that one learns [cause, draw], and if they are as given.
 
@@ -311,7 +209,7 @@ def _causes(ds: xr.Dataset, threads: int | None) -> tuple[Causes, Array, bool]:
         rows = {name: i for i, name in enumerate(causes.names)}
         scores[[rows[name] for name in inputs.names]] = inputs.values
         return causes, scores, False
-    raise _error(
+    raise target_error(
         "causes", "the Dataset is none of simulate or sample: what its inputs are is not known"
     )
 
@@ -321,7 +219,7 @@ def _normal_scores(values: Array) -> Array:
 
 
 def _tail_scores(
-    scores: Array, targets: list[_Target], replicates: Replicates
+    scores: Array, targets: list[Target], replicates: Replicates
 ) -> tuple[Array, Array]:
     """Mean scores [cause, target] in the tail of each target, and their errors."""
     parts = groups_of(replicates)
@@ -336,7 +234,7 @@ def _tail_scores(
     return value, jackknife_error(without)
 
 
-def _add_swings(result: xr.Dataset, scores: Array, targets: list[_Target], ds: xr.Dataset) -> None:
+def _add_swings(result: xr.Dataset, scores: Array, targets: list[Target], ds: xr.Dataset) -> None:
     """Add medians of outputs where a cause is in its lowest and in its highest tenth."""
     numbers, sampler = numbers_of(ds), sampler_of(ds)
     shape = result["share"].shape
@@ -353,33 +251,6 @@ def _add_swings(result: xr.Dataset, scores: Array, targets: list[_Target], ds: x
                 swings[f"{name}_error"][i, j] = found[1][0]
     for name, values in swings.items():
         result[name] = (("cause", "target"), values)
-
-
-def _add_grades(result: xr.Dataset, ds: xr.Dataset, names: Sequence[str]) -> None:
-    """Add kind, grade and year of the source of each cause, and shares by grade and by year."""
-    quantities = json_attribute(ds, "parameters", {}).get("quantities", {})
-    sources = json_attribute(ds, "sources", {})
-    grades, years, kinds = [], [], []
-    for name in names:
-        entry = quantities.get(name)
-        is_input = entry is not None or (CAUSES in ds.attrs and name in ds.variables)
-        kinds.append("input" if is_input else "shared")
-        source = entry.get("source", "") if entry else ""
-        grade = sources.get(source, {}).get("grade", source) if entry else ""
-        grades.append(grade or (UNKNOWN if is_input else SHARED))
-        date = entry.get("as_of") or sources.get(source, {}).get("date") if entry else None
-        years.append(str(date or "")[:4] or ("undated" if is_input else SHARED))
-    result.coords["kind"] = ("cause", kinds)
-    result.coords["grade"] = ("cause", grades)
-    result.coords["year"] = ("cause", years)
-    for key, labels in (("grade", grades), ("year", years)):
-        known = sorted(set(labels), key=lambda label: (label == SHARED, label))
-        chosen = np.array([[label == of for label in labels] for of in known], float)
-        shares = np.tensordot(chosen, result["share"].values, 1)
-        without = np.einsum("kc,gct->gkt", chosen, result["share_without"].values)
-        result.coords[f"by_{key}"] = known
-        result[f"share_by_{key}"] = ((f"by_{key}", "target"), shares, _attrs("Share", "1"))
-        result[f"share_by_{key}_error"] = ((f"by_{key}", "target"), jackknife_error(without))
 
 
 def _with_dims(
@@ -406,7 +277,3 @@ def _with_dims(
     coords |= dict(zip(dims, labels, strict=True))
     data = {n: v for n, v in variables.items() if n not in of.coords}
     return xr.Dataset(data, coords, result.attrs)
-
-
-def _error(argument: str, message: str, key: str = "") -> InputError:
-    return InputError([Fault(Location(argument), key, message)])

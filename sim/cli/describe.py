@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sim.cli.options import Set, load_scenarios
 from sim.cli.printing import say, say_json
+from sim.cli.stored_runs import Out
+from sim.store import folders
+
+if TYPE_CHECKING:
+    from sim.parameters.scenario import Scenario
 
 
 def describe(
@@ -24,9 +29,19 @@ def describe(
             "--correlations", help="Show correlations of inputs, as requested and as sampled."
         ),
     ] = False,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORLD", help="Say on what grades of sources an output rests in this world."
+        ),
+    ] = None,
+    out: Out = folders.OUTPUTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Describe inputs and outputs: meaning, unit, distribution, its density, source."""
+    """Describe inputs and outputs: meaning, unit, formula or distribution, source.
+
+    Of an output also the inputs on which it depends. Without names, all of them are listed.
+    """
     from sim.parameters import describe as describing
     from sim.parameters import describe_text
 
@@ -43,11 +58,43 @@ def describe(
         return
     if names:
         entries = describing.describe_quantities(scenario, names)
-    else:
-        entries = describing.list_inputs(scenario)
+        _add_dependence(scenario, entries)
+        if run is not None:
+            _add_grades(entries, run, out)
+        if as_json:
+            say_json(entries)
+        else:
+            say("\n\n".join(map(describe_text.format_description, entries)))
+        return
+    inputs = [*describing.list_inputs(scenario), *describing.list_hosts(scenario)]
+    outputs = describing.list_outputs()
     if as_json:
-        say_json(entries)
-    elif names:
-        say("\n\n".join(map(describe_text.format_description, entries)))
+        say_json([*inputs, *outputs])
     else:
-        say(describe_text.format_list(entries))
+        say(describe_text.format_list(inputs, outputs))
+
+
+def _add_dependence(scenario: Scenario, entries: list[dict[str, Any]]) -> None:
+    """Add to outputs the inputs on which they depend."""
+    outputs = [entry for entry in entries if "kept" in entry]
+    if outputs:
+        from sim.analysis.dependence import find_dependence
+
+        found = find_dependence(scenario)
+        for entry in outputs:
+            entry["depends_on"] = list(found[entry["name"]])
+
+
+def _add_grades(entries: list[dict[str, Any]], run: str, out: Path) -> None:
+    """Add to outputs on what grades of sources their spread rests, at the reference quarter.
+
+    Raises:
+        InputError: If there is no such world.
+    """
+    from sim.analysis.sensitivity import share_by_grade
+    from sim.cli.stored_runs import draw, open_world
+
+    ds = draw(open_world(run, out)).dataset()
+    for entry in entries:
+        if "kept" in entry:
+            entry["rests_on"] = share_by_grade(ds, entry["name"])

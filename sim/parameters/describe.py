@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,9 @@ from sim.model.outputs import (
     PROBABILITIES,
     Probability,
 )
+from sim.parameters.equations import equations
 from sim.parameters.fields import GROUPS, LAB_FIELDS, LANDLORD_FIELDS
-from sim.parameters.scenario import Quantity, Scenario
+from sim.parameters.scenario import Hosting, Quantity, Scenario
 
 LEVELS = {"p1": 0.01, "p5": 0.05, "median": 0.5, "p95": 0.95, "p99": 0.99}
 LISTED = ("median", "p5", "p95")
@@ -47,6 +49,8 @@ def describe_quantities(scenario: Scenario, names: Sequence[str]) -> list[dict[s
 
 
 def _describe(scenario: Scenario, full_name: str) -> dict[str, Any]:
+    if full_name in (hosts := _hosts(scenario)):
+        return _describe_host(scenario, full_name, hosts[full_name])
     if full_name in scenario.quantities:
         return _describe_input(scenario, scenario.quantities[full_name])
     if full_name in PROBABILITIES:
@@ -105,6 +109,56 @@ def list_inputs(scenario: Scenario) -> list[dict[str, Any]]:
     return rows
 
 
+def list_hosts(scenario: Scenario) -> list[dict[str, Any]]:
+    """Who houses whom: name, unit, share of 2026 and grade of each pair of lab and landlord."""
+    return [
+        {
+            "name": name,
+            "unit": "1",
+            "value": host.share_2026,
+            "grade": str(scenario.sources.get(host.source, {}).get("grade", "")),
+        }
+        for name, host in _hosts(scenario).items()
+    ]
+
+
+def list_outputs() -> list[dict[str, Any]]:
+    """Every output, in the order of the model: name, unit, meaning, and number of its equation."""
+    return [
+        {
+            "name": name,
+            "unit": output.unit,
+            "meaning": output.meaning,
+            "equation": equations()[name].number,
+        }
+        for name, output in OUTPUTS.items()
+    ]
+
+
+def _hosts(scenario: Scenario) -> dict[str, Hosting]:
+    """What landlords are to labs, by the name of its table."""
+    return {f"labs.{lab}.host.{landlord}": of for (lab, landlord), of in scenario.hosts.items()}
+
+
+def _describe_host(scenario: Scenario, name: str, host: Hosting) -> dict[str, Any]:
+    """Describe what a landlord is to a lab: its numbers, with their source."""
+    return {
+        "name": name,
+        "unit": "1",
+        "meaning": "Shares of the lab's gigawatts that the landlord houses, and what ties them",
+        "host": {
+            "share_2025": host.share_2025,
+            "share_2026": host.share_2026,
+            "share_2027": host.share_2027,
+            "captive": host.captive,
+            "rpo_share": host.rpo_share,
+            "equity_busd": host.equity_busd,
+        },
+        "source": {"id": host.source, **scenario.sources.get(host.source, {})},
+        "note": host.note,
+    }
+
+
 def sampled_distribution(scenario: Scenario, quantity: Quantity) -> Distribution:
     """The distribution of a quantity, complete where its spread is shared.
 
@@ -128,7 +182,7 @@ def _find_full_name(scenario: Scenario, name: str, faults: list[Fault]) -> str:
     An unknown name comes back as it is, and is added to `faults`.
     """
     inputs = [*scenario.quantities, *find_missing(scenario)]
-    known = [*inputs, *OUTPUTS, *PROBABILITIES]
+    known = [*inputs, *OUTPUTS, *PROBABILITIES, *_hosts(scenario)]
     if name in known:
         return name
     same = [full for full in inputs if full.split(".")[-1] == name]
@@ -170,6 +224,7 @@ def _describe_output(name: str) -> dict[str, Any]:
         "kept": output.kept,
         "may_be_infinite": output.may_be_infinite,
         "unbounded": output.unbounded,
+        "equation": asdict(equations()[name]),
     }
 
 

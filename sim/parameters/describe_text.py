@@ -27,11 +27,13 @@ def format_description(data: Mapping[str, Any]) -> str:
         pairs = _probability_lines(data)
     elif "missing" in data:
         pairs = _missing_lines(data)
+    elif "host" in data:
+        pairs = _host_lines(data)
     else:
         pairs = _output_lines(data) if "dims" in data else _input_lines(data)
     lines = [f"{data['name']}  [{data['unit']}]", *textwrap.wrap(data["meaning"], WIDTH)]
     for label, text in pairs:
-        if label == "picture":
+        if label in ("picture", "formula"):
             lines += ["", *(f"  {line}".rstrip() for line in text.split("\n")), ""]
             continue
         head = f"  {label:<{LABEL_WIDTH}}"
@@ -50,6 +52,26 @@ def _output_lines(data: Mapping[str, Any]) -> Iterator[Line]:
         yield "", "may be infinite"
     if data["unbounded"]:
         yield "", "has quantiles and probabilities, and no mean, which may not exist"
+    equation = data["equation"]
+    number = f", equation ({equation['number']})" if equation["number"] else ""
+    yield "section", f"{equation['section']}{number} (sim help model)"
+    is_code = "\n" in equation["text"] or "=" in equation["text"]
+    yield ("formula" if is_code else "in words"), equation["text"]
+    if "depends_on" in data:
+        names = data["depends_on"]
+        yield "depends on", f"{len(names)} inputs: {', '.join(names)}"
+    for line in data.get("rests_on", []):
+        yield "rests on", line
+
+
+def _host_lines(data: Mapping[str, Any]) -> Iterator[Line]:
+    """Lines on what a landlord is to a lab."""
+    for key, value in data["host"].items():
+        yield key, in_words(value)
+    source = data["source"]
+    yield "source", f"{source['id']}, grade {source.get('grade', 'none')}"
+    if data["note"]:
+        yield "note", data["note"]
 
 
 def _probability_lines(data: Mapping[str, Any]) -> Iterator[Line]:
@@ -162,10 +184,12 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2g} %"
 
 
-def format_list(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The list of all inputs, grouped, a line each.
+def format_list(
+    rows: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]] = ()
+) -> str:
+    """The list of all inputs, grouped, then of outputs, a line each.
 
-    `rows` are those of `describe.list_inputs`.
+    `rows` are those of `describe.list_inputs` and `list_hosts`, `outputs` of `list_outputs`.
     """
     lines, last = [], ""
     head = f"  {'':<33}{'unit':<14}{'median':>8} {'p5 to p95':<17}grade"
@@ -182,6 +206,8 @@ def format_list(rows: Sequence[Mapping[str, Any]]) -> str:
         grade = {"judgement": "J"}.get(row["grade"], row["grade"])
         lines.append(f"  {name:<33}{row['unit']:<14}{middle:>8} {spread:<21}{grade}")
 
+    lines += ["", "outputs", f"  {'':<38}{'unit':<19}equation"] if outputs else []
+    lines += [f"  {of['name']:<38}{of['unit']:<19}{of['equation']}".rstrip() for of in outputs]
     legend = "Grades: A first-party, B research or press, C secondary, J judgement."
     return "\n".join([*lines[1:], "", legend])
 
