@@ -61,7 +61,7 @@ def test_a_name_belongs_to_the_run_that_got_it_last(folder: Path) -> None:
     notes: list[str] = []
     folders.give_name(folder, "trial", notes.append)
     assert folders.find("trial", folder.parent) == folder
-    with pytest.raises(sim.InputError, match="no such run in .*did you mean 'trial'"):
+    with pytest.raises(sim.InputError, match="did you mean 'trial'"):
         folders.find("trail", folder.parent)
     folders.give_name(other, "trial", notes.append)
     assert notes == [f"the name trial was of {folder.name}: now it is of {other.name}"]
