@@ -19,7 +19,15 @@ from sim.analysis.attribution import Attribution, Point, Subset, attribute
 from sim.common.errors import Fault, InputError, Location
 from sim.common.threads import available_threads
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER
-from sim.model.values import Tree, ValueSyntaxError, is_event, parse, parse_event, parse_value
+from sim.model.values import (
+    Tree,
+    ValueSyntaxError,
+    is_event,
+    parse,
+    parse_event,
+    parse_value,
+    with_ids,
+)
 from sim.model.values import references as references_of
 from sim.parameters.edits import Edit, apply_edits, find_edits, group_edits
 from sim.parameters.options import RunOptions
@@ -109,12 +117,17 @@ class Comparison:
         return str(frame.to_html())
 
 
-def parse_measure(text: str, option: str = "--output") -> Measure:
+def parse_measure(
+    text: str, option: str = "--output", names: Mapping[str, str] | None = None
+) -> Measure:
     """Read a statistic, `p50(VALUE)`, `mean(VALUE)`, `P(EVENT)`; a value alone is its median.
+
+    `names` holds the ids of labs and landlords by their display names.
 
     Raises:
         InputError: For another text.
     """
+    text = with_ids(text, names or {})
     match = _STATISTIC.fullmatch(text)
     try:
         if match is None:
@@ -132,6 +145,11 @@ def parse_measure(text: str, option: str = "--output") -> Measure:
         message = f"expected a level between 0 and 100, got {word}"
         raise InputError([Fault(Location(option), text, message)])
     return Measure(text, "quantile", level, tree, _unit(inside))
+
+
+def party_names(scenario: Scenario) -> dict[str, str]:
+    """The id of each display name of a lab or landlord."""
+    return {party.name: party.id for party in (*scenario.labs, *scenario.landlords)}
 
 
 def _unit(text: str) -> str:

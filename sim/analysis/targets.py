@@ -14,8 +14,9 @@ from scipy.stats import rankdata
 
 from sim.common.errors import Fault, InputError, Location
 from sim.model.catalogue import DIMS
-from sim.model.values import ValueSyntaxError, parse_event, parse_value
+from sim.model.values import ValueSyntaxError, parse_event, parse_value, with_ids
 from sim.simulation.redraw import redraw
+from sim.statistics.datasets import display_names
 from sim.statistics.tails import tail_index
 from sim.statistics.values import draw_value, names_needed
 
@@ -68,6 +69,9 @@ def read_targets(
 ) -> tuple[xr.Dataset, list[Target]]:
     """The Dataset with draws of what is asked for, and what is explained."""
     trees = {}
+    names = party_names(ds)
+    texts[:] = [text if text in ds.variables else with_ids(text, names) for text in texts]
+    when = when and with_ids(when, names)
     for text in texts:
         if text in ds.variables:
             continue  # a variable of the user's own, or an output without dims
@@ -156,6 +160,12 @@ def _explained(
         message = f"its variance need not exist ({found}): take the scale rank, or a --tail"
         raise target_error("scale", message, text)
     return np.asarray((values - values.mean()) / values.std())
+
+
+def party_names(ds: xr.Dataset) -> dict[str, str]:
+    """The id of each display name of a lab or landlord of a run."""
+    dims = [dim for dim in ("lab", "landlord") if f"{dim}_name" in ds.coords]
+    return {name: of for dim in dims for of, name in display_names(ds, dim).items()}
 
 
 def target_error(argument: str, message: str, key: str = "") -> InputError:

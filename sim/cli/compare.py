@@ -182,6 +182,11 @@ def _common_options(worlds: list[World], draws: str | None) -> Any:
     return replace(first, draws=int(count))
 
 
+def _names_of_labs(worlds: list[World]) -> dict[str, str]:
+    """Display names of all labs, by id."""
+    return {party.id: party.name for world in worlds for party in world.scenario.labs}
+
+
 DRAWS = 20_000  # by which differences are attributed, unless others are asked for
 
 

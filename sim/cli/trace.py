@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.options import Draws, Labs, Quarters, Sampler, Seed, Set, Threads, unknown_quarters
+from sim.cli.options import (
+    Draws,
+    Labs,
+    Quarters,
+    Sampler,
+    Seed,
+    Set,
+    Threads,
+    party_ids,
+    unknown_quarters,
+)
 from sim.cli.printing import say_json
 from sim.cli.stored_runs import Json, Out, WorldArgument, draw, open_world
 from sim.common.errors import Fault, InputError, Location
@@ -57,14 +67,14 @@ def trace(
         at = "median(inference_gross_margin@2026Q4)"
     found = draw(open_world(world, out, set_, draws, seed, sampler, threads), as_json or as_csv)
     from sim.analysis import trace as analysis
-    from sim.cli.options import unknown_names
     from sim.tables import trace as tables
 
-    known = [party.id for party in found.scenario.labs]
-    if unknown := unknown_names("--lab", lab, known):
-        raise InputError(unknown)
+    names = {party.id: party.name for party in found.scenario.labs}
+    labs = party_ids("--lab", lab, names, faults)
+    if faults:
+        raise InputError(faults)
     result = analysis.trace(
-        found.dataset(), number, at, labs=lab or (), quarters=quarter or (),
+        found.dataset(), number, at, labs=labs, quarters=quarter or (),
         threads=found.options.threads,
     )  # fmt: skip
     shown = [

@@ -8,17 +8,19 @@ probability, or is made of events by `and`, `or` and `not`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sim.common.text import nearest
 from sim.model.catalogue import DIMS, hint, probability_dims, quantities
-from sim.model.dims import COORDS, QUARTERS, REFERENCE_QUARTER
+from sim.model.dims import COORDS, FACTORS, QUARTERS, REFERENCE_QUARTER
 from sim.model.inputs import HOST_MATRICES
 from sim.model.outputs import EVERY_THRESHOLD, PROBABILITIES
 
 RELATIONS = (">=", "<=", ">", "<")
+FACTOR = "factor."  # begins the name of a common factor's score: factor.demand
 CONNECTIVES = ("and", "or", "not")
+MOST_FRACTION = 1.5  # a margin or share that is compared with more is meant in percent
 FUNCTIONS = {"min": 2, "max": 2, "abs": 1, "log": 1, "exp": 1}  # fewest operands
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
@@ -112,9 +114,25 @@ def dims_of(name: str) -> tuple[str, ...]:
     """
     if name in PROBABILITIES:
         return probability_dims(name)
+    if name.removeprefix(FACTOR) in FACTORS and name.startswith(FACTOR):
+        return ()
     if name in DIMS:
         return DIMS[name]
     return _MATRICES[name] if name in _MATRICES else quantities()[name][1]
+
+
+def refuse_percent(name: str, number: float) -> None:
+    """Refuse a number of percent that is compared with a margin or share, which are fractions.
+
+    Raises:
+        ValueSyntaxError: For a number above 1.5, which neither reaches.
+    """
+    unit = quantities()[name][0] if name in quantities() else ""
+    is_fraction = unit == "1" and ("margin" in name or "share" in name or "duty_cycle" in name)
+    if is_fraction and number > MOST_FRACTION:
+        fraction = f"{number / 100:.2f}" if number == int(number) else f"{number / 100:g}"
+        message = f"'{name}' is a fraction of 1, got {number:g}: fractions: {fraction}"
+        raise ValueSyntaxError(message)
 
 
 class _Parser:
@@ -233,6 +251,10 @@ class _Parser:
     def _of_values(self, operator: str, *operands: Tree) -> Tree:
         if any(map(is_event, operands)):
             raise ValueSyntaxError(f"'{operator}' takes values, got an event in {self.text!r}")
+        if operator in RELATIONS:
+            for value, other in (operands, operands[::-1]):
+                if isinstance(value, Reference) and isinstance(other, float):
+                    refuse_percent(value.name, other)
         return Operation(operator, operands)
 
 
@@ -255,7 +277,8 @@ def _check(reference: Reference, text: str) -> None:
     try:
         dims = dims_of(name)
     except KeyError:
-        known = [*DIMS, *quantities(), *_MATRICES, *PROBABILITIES]
+        factors = [FACTOR + factor for factor in FACTORS]
+        known = [*DIMS, *quantities(), *_MATRICES, *PROBABILITIES, *factors]
         raise ValueSyntaxError(f"unknown output or input '{name}'{hint(name, known)}") from None
     if name in PROBABILITIES and PROBABILITIES[name].threshold == EVERY_THRESHOLD:
         of = PROBABILITIES[name].of
@@ -279,3 +302,17 @@ def _check(reference: Reference, text: str) -> None:
     for dim, label in zip(others, labels, strict=True):
         if dim in COORDS and label not in COORDS[dim]:
             raise ValueSyntaxError(f"unknown {dim} '{label}'{nearest(label, COORDS[dim])}")
+
+
+def with_ids(text: str, names: Mapping[str, str]) -> str:
+    """A value or event in which labs and landlords stand by their ids.
+
+    `names` holds the id of each display name. Labels in brackets may be either, and display names
+    in any case: `gw[Google DeepMind]@2027Q4`.
+    """
+    ids = {name.casefold(): label for name, label in names.items()}
+
+    def label(part: str) -> str:
+        return ids.get(" ".join(part.split()).casefold(), part.strip())
+
+    return re.sub(r"\[([^\]]*)\]", lambda m: f"[{', '.join(map(label, m[1].split(',')))}]", text)

@@ -14,9 +14,10 @@ from sim.engine.state import SimulationState
 from sim.model.catalogue import DIMS
 from sim.model.dims import COORDS
 from sim.model.outputs import PROBABILITIES
-from sim.model.values import Reference, Tree, references
+from sim.model.values import FACTOR, Reference, Tree, references
 from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
+from sim.simulation.scores import draw_factor
 from sim.statistics.replicates import replicated
 from sim.statistics.values import DrawnValue, form_value, labels_of, names_needed
 
@@ -42,7 +43,13 @@ def draw_values(scenario: Scenario, options: RunOptions, trees: Sequence[Tree]) 
         for reference in references(tree):
             if DIMS.get(reference.name):
                 cells.setdefault(reference.name, {})[labels_of(reference)] = None
-    names = names_needed(trees)
+    needed = names_needed(trees)
+    names = [name for name in needed if not name.startswith(FACTOR)]
+    factors = {
+        name: draw_factor(scenario, options, name.removeprefix(FACTOR))
+        for name in needed
+        if name.startswith(FACTOR)
+    }
     indices = {
         name: [
             tuple(labels[dim].index(label) for dim, label in zip(DIMS[name], of, strict=True))
@@ -57,7 +64,9 @@ def draw_values(scenario: Scenario, options: RunOptions, trees: Sequence[Tree]) 
 
     def read(reference: Reference) -> tuple[Any, Any]:
         name = reference.name
-        if name in prepared.fixed:
+        if name in factors:
+            values = factors[name]
+        elif name in prepared.fixed:
             at = tuple(
                 labels[dim].index(of)
                 for dim, of in zip(prepared.variables[name].dims, labels_of(reference), strict=True)

@@ -16,11 +16,12 @@ from sim.model.catalogue import DIMS, OUTPUTS
 from sim.model.dims import COORDS
 from sim.model.outputs import PROBABILITIES
 from sim.model.record_layout import CELL
+from sim.model.values import FACTOR
 from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
 from sim.simulation.dataset import counted_draws, partial_dataset
 from sim.simulation.origin import origin_error, run_of
-from sim.simulation.scores import FACTOR, factor_scores
+from sim.simulation.scores import factor_scores
 from sim.statistics.datasets import PRECISION, is_rounded
 from sim.statistics.values import cell_label
 

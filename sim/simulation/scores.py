@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -14,10 +14,12 @@ from sim.common.errors import Fault, InputError, Location
 from sim.engine.sampling_plan import COMMON_VARIABLE, factor_name
 from sim.engine.scores import ScorePlans, draw_independent
 from sim.model.dims import FACTORS, OWN_FACTOR
+from sim.model.values import FACTOR
+from sim.parameters.options import RunOptions
+from sim.parameters.scenario import Scenario
 from sim.simulation.origin import run_of
 
 Array = NDArray[np.float64]
-FACTOR = "factor."  # begins the name of the score of a common factor: factor.demand
 CAUSES = "causes"  # attribute of what `sample` gives
 
 
@@ -93,18 +95,27 @@ def factor_scores(
     result = {}
     for name in names:
         factor = name.removeprefix(FACTOR)
-        if factor in scenario.factors:
-            result[name] = xr.Variable((), scenario.factors[factor], attrs)
-            continue
-        dimension = {factor_name(factor): FACTORS.index(factor)}
-        values = _of_draws(
-            lambda count, of=dimension: draw_independent(  # type: ignore[misc]
-                of, count, options.seed, options.sampler, threads
-            ),
-            ds, None,
-        )  # fmt: skip
-        result[name] = xr.Variable("draw", values[0], attrs)
+        values = draw_factor(scenario, replace(options, threads=threads), factor, _count(ds))
+        held = factor in scenario.factors
+        numbers = _numbers(ds)
+        result[name] = (
+            xr.Variable((), values[0], attrs)
+            if held
+            else xr.Variable("draw", values[numbers], attrs)
+        )
     return result
+
+
+def draw_factor(
+    scenario: Scenario, options: RunOptions, factor: str, draws: int | None = None
+) -> Array:
+    """The scores [draw] of a common factor in the first draws; one where it is held."""
+    if factor in scenario.factors:
+        return np.array([scenario.factors[factor]])
+    dimension = {factor_name(factor): FACTORS.index(factor)}
+    count = draws or min(options.draws, options.kept_draws)
+    scores = draw_independent(dimension, count, options.seed, options.sampler, options.threads)
+    return np.asarray(scores[0])
 
 
 def _public_name(name: str) -> str:
@@ -121,9 +132,20 @@ def is_own_factor(name: str) -> bool:
     return name.startswith("labs.") and name.endswith(f".{OWN_FACTOR}")
 
 
+def _numbers(ds: xr.Dataset) -> NDArray[np.int64]:
+    """The numbers of the draws of a Dataset."""
+    if "draw" not in ds.coords:
+        return np.arange(ds.sizes["draw"])
+    return np.asarray(ds["draw"].values, np.int64)
+
+
+def _count(ds: xr.Dataset) -> int:
+    return int(_numbers(ds).max()) + 1
+
+
 def _of_draws(draw: Callable[[int], Array], ds: xr.Dataset, first: int | None) -> Array:
     """Rows [.., draw] of the draws of a Dataset, from a function that makes the first ones."""
-    numbers = ds["draw"].values[:first] if "draw" in ds.coords else np.arange(ds.sizes["draw"])
+    numbers = _numbers(ds)[:first]
     values = draw(int(numbers.max()) + 1)
     whole = numbers.size == values.shape[-1] and (numbers == np.arange(numbers.size)).all()
     return values if whole else np.ascontiguousarray(values[:, numbers])

@@ -23,6 +23,7 @@ from sim.model.catalogue import DIMS, OUTPUTS, hint, parse_expression
 from sim.model.declarations import Output
 from sim.model.dims import COORDS, REFERENCE_QUARTER
 from sim.model.outputs import PROBABILITIES
+from sim.model.values import ValueSyntaxError, refuse_percent
 from sim.statistics.datasets import BLOCK_M2, RELATIONS, REPLICATE_M2, REPLICATE_MEAN, has_histogram
 from sim.statistics.estimators import (
     mean_with_error,
@@ -93,6 +94,11 @@ def parse(text: str, location: str = "expression") -> Expression:
     parts = parse_expression(inside)
     if parts is None:
         raise error(SHAPE)
+    if relation:
+        try:
+            refuse_percent(parts[0], number)
+        except ValueSyntaxError as fault:
+            raise error(str(fault)) from None
     names = {"p": "quantile"}
     return Expression(stripped, names.get(word, word), *parts, number, relation)
 

@@ -63,7 +63,8 @@ def compare(
     options: dict[str, Any] = {"seed": seed, "sampler": sampler, "threads": threads}
     worlds = [open_world(world, out, **options) for world in (first, second)]
     count = draws or min(COMPARED_DRAWS, *(world.options.draws for world in worlds))
-    measures = [analysis.parse_measure(text, "outputs") for text in outputs or ()]
+    names = analysis.party_names(worlds[0].scenario)
+    measures = [analysis.parse_measure(text, "outputs", names) for text in outputs or ()]
     if not measures:
         measures = analysis.headline_measures(worlds[0].scenario, labs)
     return analysis.compare(

@@ -20,8 +20,7 @@ from sim.common.errors import Fault, InputError, Location
 from sim.common.targets import replacing, target_fault
 from sim.model.catalogue import hint, quantities
 from sim.model.dims import FACTORS
-from sim.model.values import Tree, ValueSyntaxError, parse_value
-from sim.simulation.scores import FACTOR
+from sim.model.values import FACTOR, Tree, ValueSyntaxError, parse_value
 from sim.statistics.datasets import PRECISION
 from sim.statistics.values import draw_value, names_needed, unknown_labels
 
