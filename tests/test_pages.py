@@ -34,7 +34,9 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 def run_command(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a line of a page as a shell would; `sim` in this process."""
     words = shlex.split(line)
-    found = [sorted(map(str, Path().glob(word))) if "*" in word else [word] for word in words]
+    found = [
+        (sorted(map(str, Path().glob(word))) or [word]) if "*" in word else [word] for word in words
+    ]
     arguments = [name for names in found for name in names]
     if arguments[0] != "sim":
         subprocess.run(arguments, check=True, timeout=60)

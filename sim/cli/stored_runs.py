@@ -18,7 +18,6 @@ from sim.store import manifest as manifests
 if TYPE_CHECKING:
     from sim.store.worlds import World
 RUN_HELP = "A run: its folder, or the beginning of its name in --out."
-Run = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)]
 WORLD_HELP = (
     "A parameter file (.toml), a run (its folder, its name or the beginning of it), the name of a"
     " file of params/ (base, bear), or latest. Default: params/base.toml."

@@ -57,12 +57,12 @@ def assert_plain(done: subprocess.CompletedProcess[str], *texts: str, code: int 
 
 def test_run_and_show_print_names_as_they_are(run_nasty: Sim, scenario: Path) -> None:
     again = run_nasty("run", f"params/{FILE}.toml", "--draws", "64", "--out", OUT, "--no-figures")
-    stored = run_nasty("show", FILE, "--out", OUT)
+    stored = run_nasty("show", f"{FILE}-", "--out", OUT)
     for done in (again, stored):
         assert_plain(done, FILE, DESCRIPTION, NAME, f"correlation.{NAME}.kind: set", OUT)
         named = [line for line in done.stdout.splitlines() if line.startswith(f" {NAME[:20]}")]
         assert len(named) >= 8  # rows of the lab and of the landlord
-    document = json.loads(run_nasty("show", FILE, "--out", OUT, "--json").stdout)
+    document = json.loads(run_nasty("show", f"{FILE}-", "--out", OUT, "--json").stdout)
     assert document["scenario"] == FILE  # data are as they were typed
     assert document["folder"].startswith(f"{OUT}/{FILE}-")
 
@@ -110,10 +110,12 @@ def test_sweep_prints_names_as_they_are(run_nasty: Sim) -> None:
 
 def test_plot_export_init_and_schema_print_paths_as_they_are(run_nasty: Sim) -> None:
     to = f"to[/red]{CONTROLS}"
-    done = run_nasty("plot", FILE, "margin", "--out", OUT, "--to", f"{to}/{HARMLESS}.png")
-    assert_plain(done, f"to[/red]{CONTROLS}: no such folder", code=2)
-    assert_plain(run_nasty("plot", FILE, "margin", "--out", OUT, "--to", to), f"{to}/margin.png")
-    one = ("export", FILE, "--out", OUT, "--output", "tps_decode", "--format", "csv")
+    done = run_nasty("plot", f"{FILE}-", "margin", "--out", OUT, "--to", f"{to}/{HARMLESS}.png")
+    assert_plain(done, f"{to}/{HARMLESS}.png")
+    assert_plain(
+        run_nasty("plot", f"{FILE}-", "margin", "--out", OUT, "--to", to), f"{to}/margin.png"
+    )
+    one = ("export", f"{FILE}-", "--out", OUT, "--output", "tps_decode", "--format", "csv")
     assert_plain(run_nasty(*one, "--to", f"{to}/"), f"{to}/{FILE}-")
     assert_plain(run_nasty(*one, "--to", f"{to}/"), f"{to}/{FILE}-", "--force replaces it", code=2)
     assert_plain(run_nasty("schema", "--out", f"{to}/a/"), f"{to}/a/schema.json")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import runs_in
-from run_folders import read_files
+from run_folders import change_manifest, read_files
 from stored_runs import Sim
 
 
@@ -66,3 +66,26 @@ def test_rm_of_a_link_removes_the_link_alone(run_sim: Sim) -> None:
     assert (code, out) == (0, f"removed {folder.name}: a link alone; {moved} stays\n")
     assert runs_in(Path("outputs")) == []
     assert read_files(moved) == before
+
+
+def test_rm_of_old_runs_keeps_the_last_and_those_with_a_name(run_sim: Sim) -> None:
+    (folder,) = runs_in(Path("outputs"))
+    for number, name in enumerate((None, "mine")):
+        old = shutil.copytree(folder, Path("outputs") / f"base-{number:012}")
+        change_manifest(old, started=f"2026-01-0{number + 1}T00:00:00+00:00", name=name)
+    both = ("rm", "--keep-last", "1", "--older-than", "7d")
+    line = f"would remove base-{'0' * 12}: "
+    code, out, errors = run_sim(*both, "--dry-run")
+    assert (code, out.startswith(line), len(out.splitlines())) == (0, True, 1)
+    assert errors == "note: runs that have a name stay: mine\n"
+    assert run_sim(*both)[0] == 2  # there is no terminal to ask on
+    assert len(runs_in(Path("outputs"))) == 3
+    assert run_sim(*both, "--yes")[:2] == (0, f"removed base-{'0' * 12}\n")
+    assert run_sim(*both, "--yes")[:2] == (0, "no run to remove in outputs/\n")
+    assert folder.is_dir()
+    code, _, errors = run_sim("rm", "--yes")
+    assert (code, errors) == (
+        2,
+        "sim rm: missing RUN: expected runs, --older-than or --keep-last\n",
+    )
+    assert run_sim("rm", folder.name, "--keep-last", "0", "--yes")[0] == 2

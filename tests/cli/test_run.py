@@ -51,23 +51,17 @@ def test_run_json_holds_draws_and_tables(invoke: Command) -> None:
     assert document["tables"][0]["title"] == "Gross margin (%)"
 
 
-def test_a_run_is_found_by_its_name_until_another_is_called_so(
+def test_a_run_is_found_by_its_name_which_stays_when_it_grows(
     invoke: Command, tmp_path: Path
 ) -> None:
-    small = ("--draws", "64", "--no-figures", "--quiet", "--name", "trial")
-    first = invoke("run", BASE, *small).stdout.strip()
-    assert invoke("show", "trial", "--json").stdout.count(f'"folder": "{first}"') == 1
-    again = ("run", BASE, "--draws", "96", "--no-figures", "--quiet")
-    assert invoke(*again).stdout.strip() == first  # it grows, and keeps its name
-    assert [row["name"] for row in json.loads(invoke("list", "--json").stdout)] == ["trial"]
-    done = invoke("run", BASE, *small, "--seed", "9")
-    second = done.stdout.strip()
-    names = [Path(run).name for run in (first, second)]
-    assert done.stderr == f"note: the name trial was of {names[0]}: now it is of {names[1]}\n"
-    assert sim.open_run("trial", tmp_path / "outputs").attrs["seed"] == "9"
-    lines = invoke("list").stdout
-    assert lines.count("named trial") == 1
-    assert invoke("rm", "trial", "--yes").stdout == f"removed {names[1]}\n"
+    small = ("run", BASE, "--no-figures", "--quiet", "--draws")
+    folder = invoke(*small, "64", "--name", "trial").stdout.strip()
+    assert invoke(*small, "96").stdout.strip() == folder
+    assert json.loads(invoke("list", "--json").stdout)[0]["name"] == "trial"
+    assert sim.open_run("trial", tmp_path / "outputs").attrs["draws"] == 96
+    assert invoke("list").stdout.count("named trial") == 1
+    assert invoke("show", "trial").stdout.splitlines()[-2] == "named trial"
+    assert invoke("rm", "trial", "--yes").stdout == f"removed {Path(folder).name}\n"
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,8 @@ def test_an_overlay_of_an_unreadable_base_has_the_fault_of_the_base(folder: Fold
 
 
 def test_a_missing_folder_is_refused(folder: Folder) -> None:
-    assert ("nowhere/base.toml", 0, "", "no such file") in folder.faults("nowhere/base.toml")
+    message = "no such file; did you mean 'params/base.toml'?"
+    assert ("nowhere/base.toml", 0, "", message) in folder.faults("nowhere/base.toml")
 
 
 def test_a_missing_folder_is_a_single_fault(folder: Folder) -> None:

@@ -56,6 +56,21 @@ def test_find_explains_why_no_run_matches(
         sim.open_run(run)
 
 
+def test_a_name_belongs_to_the_run_that_got_it_last(folder: Path) -> None:
+    other = Path(shutil.copytree(folder, folder.with_name("base-000000000000")))
+    notes: list[str] = []
+    folders.give_name(folder, "trial", notes.append)
+    assert folders.find("trial", folder.parent) == folder
+    with pytest.raises(sim.InputError, match="did you mean 'trial'"):
+        folders.find("trail", folder.parent)
+    folders.give_name(other, "trial", notes.append)
+    assert notes == [f"the name trial was of {folder.name}: now it is of {other.name}"]
+    assert folders.find("trial", folder.parent) == other
+    assert [row["name"] for row in folders.listed(folder.parent)] == ["trial", None]
+    for path in (folder, other):  # whose manifests are still whole
+        assert sim.open_run(path).attrs["draws"] == DRAWS
+
+
 def test_missing_folder_of_runs_is_named(tmp_path: Path) -> None:
     with pytest.raises(sim.InputError, match="nowhere: no such folder"):
         sim.open_run("base", tmp_path / "nowhere")

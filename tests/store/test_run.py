@@ -262,3 +262,22 @@ def test_checkpoint_of_fewer_draws_than_are_stored_is_removed(
         assert unfinished.exists()
     assert [row["run"] for row in folders.listed(tmp_path)] == [run.folder.name]
     assert not unfinished.exists()
+
+
+@pytest.mark.long
+def test_runs_that_keep_other_variables_share_a_folder_and_no_answer(
+    base: Scenario, tmp_path: Path
+) -> None:
+    """The last one of as many draws or more is stored, and totals of one serve no other."""
+    options = {"draws": KEPT + 1_024, "kept_draws": KEPT, "figures": False}
+    first = stored(base, tmp_path, **options)
+    other = stored(base, tmp_path, keep=["arr"], **options)
+    assert (other.folder, other.reused) == (first.folder, 0)
+    assert "arr" in other.ds
+    assert "gw" not in other.ds
+    assert stored(base, tmp_path, keep="arr", **options).drawn == 0
+    fewer = stored(base, tmp_path, draws=64, figures=False)
+    assert (fewer.stored, "gw" in fewer.ds) == (False, True)
+    longer = stored(base, tmp_path, **{**options, "draws": KEPT + 2_048})
+    assert longer.reused == 0
+    xr.testing.assert_identical(longer.ds, sim.simulate(base, draws=KEPT + 2_048, kept_draws=KEPT))
