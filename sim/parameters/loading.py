@@ -185,7 +185,9 @@ def _add_and_remove(
     """
     for folder in PARTY_FOLDERS:
         tables = merged.data.get(folder)
-        for party, table in list(tables.items()) if isinstance(tables, dict) else ():
+        if not isinstance(tables, dict):
+            continue
+        for party, table in list(tables.items()):
             if not isinstance(table, dict):
                 continue
             if "remove" not in table:
