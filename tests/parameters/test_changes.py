@@ -55,9 +55,9 @@ def test_a_note_that_says_why_partners_stay_is_an_answer(folder: Folder) -> None
     note = "Partners stay: not the mix, the machine"
     assert moves_of(folder, SMALLER.format(note))[SIZE].explained
     assert list(warnings(folder.load("overlay.toml"))) == []
-    # That of the file below answers for its own move alone.
+    # That of the file below answers for its own number alone, and goes with it.
     folder.change(f"{SIZE}.note", f'note = "{note}"')
-    bare = f'[{SIZE}]\nmedian = 1.22e11\nsource = "judgement"\n'
+    bare = f"[{SIZE}]\nmedian = 1.22e11\n"
     assert not moves_of(folder, bare)[SIZE].explained
 
 
