@@ -69,9 +69,9 @@ def read_targets(
 ) -> tuple[xr.Dataset, list[Target]]:
     """The Dataset with draws of what is asked for, and what is explained."""
     trees = {}
-    names = party_names(ds)
-    texts[:] = [text if text in ds.variables else with_ids(text, names) for text in texts]
-    when = when and with_ids(when, names)
+    ids = party_names(ds)
+    texts[:] = [text if text in ds.variables else with_ids(text, ids) for text in texts]
+    when = when and with_ids(when, ids)
     for text in texts:
         if text in ds.variables:
             continue  # a variable of the user's own, or an output without dims

@@ -56,6 +56,44 @@ Quarters = Annotated[
     typer.Option(metavar="2027Q4", help="Show this quarter; may be repeated."),
 ]
 
+Errors = Annotated[
+    bool,
+    typer.Option(
+        "--errors",
+        help="Show every Monte Carlo error, not only those above a hundredth of the spread.",
+    ),
+]
+Csv = Annotated[bool, typer.Option("--csv", help="Print cells as CSV.")]
+
+
+def check_tables(option: str, names: Sequence[str]) -> None:
+    """Refuse names of tables that do not exist.
+
+    Raises:
+        InputError: With the nearest name of each.
+    """
+    if not names:
+        return
+    from sim.tables.named import NAMES  # NumPy, which the headline does not need
+
+    faults = [
+        Fault(Location(option), "", f"no such table: '{name}'{nearest(name, list(NAMES))}")
+        for name in names
+        if name not in NAMES
+    ]
+    if faults:
+        raise InputError(faults)
+
+
+def refuse_both(as_json: bool, as_csv: bool) -> None:
+    """Refuse `--csv` beside `--json`.
+
+    Raises:
+        InputError: If both are given.
+    """
+    if as_json and as_csv:
+        raise InputError([Fault(Location("--csv"), "", "cannot stand beside --json")])
+
 
 def load_scenarios(
     files: list[Path], assignments: list[str] | None, faults: list[Fault]

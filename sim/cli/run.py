@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,9 @@ import typer
 
 from sim.cli import run_output
 from sim.cli.options import (
+    Csv,
     Draws,
+    Errors,
     Files,
     Labs,
     Landlords,
@@ -19,22 +22,24 @@ from sim.cli.options import (
     Set,
     Threads,
     announce_compiling,
+    check_tables,
     draw_options,
     load_scenarios,
     parse_number,
     party_ids,
+    refuse_both,
     unknown_quarters,
 )
 from sim.cli.printing import say, say_json
 from sim.cli.stored_runs import print_note
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import paragraph, plain
-from sim.tables.table import Selection
+from sim.tables.table import HEADLINE, ODD, Selection
 
 if TYPE_CHECKING:
     from sim.parameters.scenario import Scenario
     from sim.store.run import Run
-    from sim.tables.table import Headline
+    from sim.tables.table import Headline, Table
 
 
 def run(
@@ -95,19 +100,33 @@ def run(
     lab: Labs = None,
     landlord: Landlords = None,
     quarter: Quarters = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Print this table, too (sim show --list has the names); may be repeated.",
+        ),
+    ] = None,
+    errors: Errors = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the headline and tables as JSON.")
+    ] = False,
+    as_csv: Csv = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print only the folders of the results.")
     ] = False,
     no_figures: Annotated[bool, typer.Option("--no-figures", help="Make no figures.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Redraw stored runs.")] = False,
 ) -> None:
-    """Simulate parameter files: print tables, store data and figures.
+    """Simulate parameter files: print a headline, store data and figures.
 
     A stored run is reused or extended; an interrupted one is resumed.
 
-    Several files end in one table side by side; sim show prints all tables of one.
+    Several files end in one table side by side. sim show prints the headline and tables of a run.
     """
+    refuse_both(as_json, as_csv)
+    names = table or []
+    check_tables("--table", names)
     faults = unknown_quarters(quarter)
     given = draw_options(draws, seed, sampler, threads, faults, bad_draws=bad_draws)
     targets = _until_options(until, max_draws, given["draws"], faults)
@@ -134,11 +153,12 @@ def run(
     elsewhere = context.with_resource(connected(cluster))  # until the command ends
     if elsewhere is not None and elsewhere.remark:
         terminal.warn(elsewhere.remark)
-    print_tables = not quiet and not as_json
+    print_tables = not quiet and not as_json and not as_csv
     if not quiet:
         announce_compiling()
     columns = []
     documents = []
+    cells: list[Table] = []
     labels = labels_of(scenarios)
     for number, (label, scenario) in enumerate(zip(labels, scenarios, strict=True), start=1):
         counted = f"{label} {number}/{len(scenarios)}" if len(scenarios) > 1 else label
@@ -164,9 +184,12 @@ def run(
         # The remarks of a single run that is printed say whether the targets of --until are met.
         _print_warnings(result, label, targets=not print_tables or len(scenarios) > 1)
         if print_tables:
-            _print_result(result, scenario, selection, None if len(scenarios) == 1 else label)
+            several = None if len(scenarios) == 1 else label
+            _print_result(result, scenario, selection, several, names, errors)
         elif as_json:
-            documents.append(_document(result, scenario, selection))
+            documents.append(_document(result, scenario, selection, names))
+        elif as_csv:
+            cells += _csv_tables(result, selection, names, label if len(scenarios) > 1 else "")
         elif result.folder is not None:
             say(plain(result.folder))
         if len(scenarios) > 1:
@@ -175,6 +198,8 @@ def run(
         if len(columns) > 1:
             documents.append({"comparison": comparison.side_by_side(columns).data()})
         say_json(documents)
+    elif as_csv:
+        run_output.print_csv(cells)
     elif print_tables and len(columns) > 1:
         terminal.say()
         terminal.show(comparison.side_by_side(columns))
@@ -187,41 +212,85 @@ def _print_warnings(result: Run, name: str, targets: bool) -> None:
     """
     from sim.cli import terminal
     from sim.simulation.until import warnings
-    from sim.tables import headline as tables
+    from sim.tables import oddities
 
-    lines = [*tables.warnings(result.ds)]
+    lines = [*oddities.warnings(result.ds)]
     lines += [f"the figure {n} could not be drawn: {why}" for n, why in result.undrawn.items()]
     for line in [*lines, *(warnings(result.ds) if targets else [])]:
         terminal.warn(f"{plain(name)}: {plain(line)}")
 
 
-def _print_result(result: Run, scenario: Scenario, selection: Selection, label: str | None) -> None:
-    """Print all tables of a run and its folder.
+def _print_result(
+    result: Run,
+    scenario: Scenario,
+    selection: Selection,
+    label: str | None,
+    names: list[str],
+    errors: bool,
+) -> None:
+    """Print the headline of a run with its folder, and tables by name.
 
-    With a label, by which it is told from other runs, its description stands for the tables.
+    With a label, by which it is told from other runs, its description stands for the headline.
     """
     from sim.cli import terminal
 
+    folder = "" if result.folder is None else f"{result.folder}/"
+    notes = (f"{result.seconds:.1f} s", _stored_draws(result) if folder else "nothing is stored")
     if label is None:
+        from sim.cli.headline import print_headline
+
         description = run_output.describe_scenario(scenario)
-        run_output.print_run(_headline(result, selection), description)
+        headline = _headline(result, selection)
+        print_headline(headline, description, folder, *notes, errors=errors)
     else:
+        headline = None
         text = f": {paragraph(scenario.description)}" if scenario.description else ""
         terminal.say(f"{plain(label)}{text}", "bold")
-    if result.folder is None:
-        terminal.say(f"nothing is stored: {result.seconds:.1f} s", "dim")
-    else:
-        run_output.print_folder(result.folder, f"{result.seconds:.1f} s", _stored_draws(result))
+        if folder:
+            terminal.say_headed(folder, "  ".join(filter(None, notes)), unbroken=True)
+        else:
+            terminal.say("  ".join(notes), "dim")
+    shown = _tables(result, selection, names, headline)
+    if shown:
+        terminal.say()
+    for table in shown:
+        terminal.show(table, errors)
 
 
 def _headline(result: Run, selection: Selection) -> Headline:
     """What is printed of a run, narrowed to a selection."""
     from sim.cli import terminal
-    from sim.tables.headline import make_headline
+    from sim.store.headline import make_headline
 
     if result.headline is not None and selection == Selection():
         return result.headline
     return make_headline(result.ds, result.summary, selection, terminal.warn)
+
+
+def _tables(
+    result: Run, selection: Selection, names: list[str], headline: Headline | None = None
+) -> list[Table]:
+    """The tables of a run that are named, beside its headline."""
+    if not names:
+        return []
+    from sim.cli import terminal
+    from sim.tables.named import make_tables, odd_table
+
+    others = [name for name in names if name not in (HEADLINE, ODD)]
+    shown = []
+    if ODD in names:
+        shown = [odd_table((headline or _headline(result, selection)).remarks)]
+    if others:
+        shown += make_tables(result.ds, result.summary, selection, terminal.warn, others)
+    return shown
+
+
+def _csv_tables(result: Run, selection: Selection, names: list[str], label: str) -> list[Table]:
+    """The tables of a run for CSV; with a label, which is then part of their names."""
+    headline = _headline(result, selection)
+    shown = [*headline.tables, *_tables(result, selection, names, headline)]
+    prefix = f"{label}: " if label else ""
+    return [replace(table, name=f"{prefix}{table.name}") for table in shown]
 
 
 def _stored_draws(result: Run) -> str:
@@ -236,10 +305,14 @@ def _stored_draws(result: Run) -> str:
     return "; ".join(notes)
 
 
-def _document(result: Run, scenario: Scenario, selection: Selection) -> dict[str, Any]:
+def _document(
+    result: Run, scenario: Scenario, selection: Selection, names: list[str]
+) -> dict[str, Any]:
     """A run for JSON, with whether and how it was stored."""
     description = run_output.describe_scenario(scenario)
-    document = run_output.document(_headline(result, selection), description, result.folder)
+    headline = _headline(result, selection)
+    tables = _tables(result, selection, names, headline)
+    document = run_output.document(headline, description, result.folder, tables)
     return {**document, "stored": result.stored, "drawn": result.drawn}
 
 

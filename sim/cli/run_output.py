@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.cli.printing import say
-from sim.common.text import paragraph, plain
 from sim.tables.table import Selection
 
 if TYPE_CHECKING:
@@ -56,8 +55,8 @@ def select(
     return Selection(*(tuple(dict.fromkeys(names or ())) for names in (labs, landlords, quarters)))
 
 
-def print_run(headline: Headline, description: Description) -> None:
-    """Print what a run is, its tables, and remarks on its draws."""
+def print_tables(headline: Headline, tables: Sequence[Table], errors: bool) -> None:
+    """Print tables below the name of their run; `errors` as of `terminal.show`."""
     from sim.cli import terminal
 
     of = headline.attributes
@@ -65,19 +64,9 @@ def print_run(headline: Headline, description: Description) -> None:
         of["scenario"],
         f"{of['draws']:,} draws, {of['sampler']}, seed {of['seed']}, {headline.settings}",
     )
-    if description.text:
-        terminal.say(paragraph(description.text))
-    for override in description.overrides:
-        terminal.say(f"  {override}")
-    for remark in description.remarks:
-        terminal.say(f"  note: {plain(remark)}")
-    for line in headline.targets:
-        terminal.say(f"  {plain(line)}")
     terminal.say()
-    for table in headline.tables:
-        terminal.show(table)
-    for line in headline.remarks:
-        terminal.say(plain(line), "dim")
+    for table in tables:
+        terminal.show(table, errors)
 
 
 def print_folder(folder: Path, *notes: str) -> None:
@@ -102,11 +91,14 @@ def print_csv(shown: Sequence[Table]) -> None:
     say(lines.getvalue().rstrip("\n"))
 
 
-def document(headline: Headline, description: Description, folder: Path | None) -> dict[str, Any]:
-    """What `print_run` prints, for JSON."""
+def document(
+    headline: Headline, description: Description, folder: Path | None, tables: Sequence[Table] = ()
+) -> dict[str, Any]:
+    """The headline of a run and further tables, for JSON; keys as of `sim help results`."""
     of = headline.attributes
     names = ("scenario", "digest", "draws", "sampler", "view", "rental_mode", "uncertainty")
     return {
+        "version": 1,
         **{name: of[name] for name in names},
         "seed": int(of["seed"]),
         "draws_not_finite": of["draws_not_finite"],
@@ -114,7 +106,7 @@ def document(headline: Headline, description: Description, folder: Path | None) 
         "overrides": [asdict(override) for override in description.overrides],
         "folder": None if folder is None else str(folder),
         **({"until": json.loads(of["until"])} if "until" in of else {}),
-        "tables": [table.data() for table in headline.tables],
+        "tables": [table.data() for table in (*headline.tables, *tables)],
         "remarks": [
             *description.remarks, *headline.targets, *headline.warnings, *headline.remarks
         ],

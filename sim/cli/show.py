@@ -1,8 +1,8 @@
-"""`sim show`: the tables of a stored run."""
+"""`sim show`: the headline and tables of a run."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +10,9 @@ import typer
 
 from sim.cli import run_output
 from sim.cli.options import (
+    Csv,
     Draws,
+    Errors,
     Labs,
     Landlords,
     Quarters,
@@ -18,17 +20,19 @@ from sim.cli.options import (
     Seed,
     Set,
     Threads,
+    check_tables,
     party_ids,
+    refuse_both,
     unknown_quarters,
 )
 from sim.cli.printing import say, say_json
 from sim.cli.stored_runs import Out, WorldArgument, draw, find_world, note_origin, print_note
 from sim.common.errors import Fault, InputError, Location, RunError
-from sim.common.text import nearest, plain
+from sim.common.text import plain
 from sim.store import folders, reader, tables_file
 from sim.store import manifest as manifests
 from sim.store.run_names import chain_of, changes_by_set, describe_difference
-from sim.tables.table import Headline, Selection
+from sim.tables.table import HEADLINE, ODD, Headline, Selection, Table
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,7 +40,10 @@ if TYPE_CHECKING:
     from sim.store.worlds import World
 Tables = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TABLE", help="Names of tables, e.g. claims; all unless given."),
+    typer.Argument(
+        metavar="TABLE",
+        help="Names of tables (--list has them), e.g. claims; the headline unless given.",
+    ),
 ]
 
 
@@ -53,19 +60,20 @@ def show(
     landlord: Landlords = None,
     quarter: Quarters = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print their cells as CSV.")] = False,
+    as_csv: Csv = False,
+    errors: Errors = False,
     as_list: Annotated[bool, typer.Option("--list", help="List the tables.")] = False,
 ) -> None:
-    """Print the tables of a run, as sim run does, or those that are named.
+    """Print the headline of a run, as sim run does, or the tables that are named.
 
     A parameter file is answered from the store, or drawn in memory.
     """
-    if as_json and as_csv:
-        raise InputError([Fault(Location("--csv"), "", "cannot stand beside --json")])
+    refuse_both(as_json, as_csv)
+    chosen = names or []
+    check_tables("TABLE", chosen)
     if as_list:
-        from sim.tables.headline import NAMES
+        from sim.tables.named import NAMES
 
-        _check_names(names or [])
         for name, shows in NAMES.items():
             say(f"{name:<18}{shows}")
         return
@@ -74,42 +82,53 @@ def show(
         found = find_world(world, out, set_, draws, seed, sampler, threads)
     except InputError as error:
         raise _if_table(world, error) from None
-    if not isinstance(found, Path):
-        _check_names(names or [])
-        _show_in_memory(found, selection, names or [], as_json, as_csv)
-        return
-    folder, headline = found, None
-    if selection == Selection():
-        headline, manifest = _read_headline(folder, names or [])
-    if headline is None:
-        _check_names(names or [])
-        headline, manifest = _make_headline(folder, selection, names or [])
+    if isinstance(found, Path):
+        shown = _of_folder(found, selection, chosen)
+    else:
+        shown = _in_memory(found, selection, chosen)
+    _print(shown, chosen, as_json, as_csv, errors)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What is printed of a run: its headline, tables that are named, and where it is stored."""
+
+    name: str
+    headline: Headline
+    tables: list[Table]
+    description: run_output.Description
+    folder: Path | None
+    model: str
+    notes: tuple[str, ...]
+
+
+def _print(shown: _Shown, names: list[str], as_json: bool, as_csv: bool, errors: bool) -> None:
+    """Print the headline, or the tables that are named."""
     from sim.cli import terminal
 
+    headline, folder = shown.headline, shown.folder
     for line in headline.warnings:
-        terminal.warn(f"{plain(manifest['scenario'])}: {plain(line)}")
-    description = run_output.describe_manifest(manifest)
+        terminal.warn(f"{plain(shown.name)}: {plain(line)}")
+    if names and HEADLINE not in names:
+        headline = headline._replace(tables=[], remarks=[])
     if as_csv:
-        run_output.print_csv(headline.tables)
+        run_output.print_csv([*headline.tables, *shown.tables])
     elif as_json:
-        model = manifests.other_version(manifest) or "this"
-        say_json({**run_output.document(headline, description, folder), "model": model})
+        document = run_output.document(headline, shown.description, folder, shown.tables)
+        say_json({**document, "model": shown.model})
     else:
-        run_output.print_run(headline, description)
-        started = str(manifest.get("started", ""))[:16].replace("T", " ")
-        seconds = manifest.get("duration_s")
-        note = f"started {started} UTC, took {seconds:.1f} s" if seconds else ""
-        precision = "draws stored as float32" if manifest.get("precision") else ""
-        name = f"named {manifest['name']}" if manifest.get("name") else ""
-        difference = describe_difference(chain_of(manifest), changes_by_set(manifest))
-        if name or difference:
-            terminal.say("; ".join(filter(None, (name, difference))), "dim")
-        run_output.print_folder(folder, note, precision)
+        at = f"{folder}/" if folder else ""
+        if not names or HEADLINE in names:
+            from sim.cli.headline import print_headline
+
+            print_headline(headline, shown.description, at, *shown.notes, errors=errors)
+        if shown.tables:
+            run_output.print_tables(headline, shown.tables, errors)
 
 
 def _if_table(world: str | None, error: InputError) -> InputError:
     """The error of a WORLD that is not there, or that it is the name of a table."""
-    from sim.tables.headline import NAMES
+    from sim.tables.named import NAMES
 
     if world is None or world not in NAMES:
         return error
@@ -117,73 +136,89 @@ def _if_table(world: str | None, error: InputError) -> InputError:
     return InputError([Fault(Location(world), "", message)])
 
 
-def _show_in_memory(
-    world: World, selection: Selection, names: list[str], as_json: bool, as_csv: bool
-) -> None:
-    """Print the tables of a world that is not stored.
+def _in_memory(world: World, selection: Selection, names: list[str]) -> _Shown:
+    """What is printed of a world that is not stored.
 
     Raises:
         InputError: For labs, landlords or quarters that it does not have.
     """
-    from sim.cli import terminal
     from sim.statistics.summary import summarise
-    from sim.tables.headline import make_headline
 
     ds = draw(world).dataset()
     selection = _check_selection(ds, selection)
     summary = summarise(ds, threads=world.options.threads)
-    headline = make_headline(ds, summary, selection, terminal.warn, names)
-    for line in headline.warnings:
-        terminal.warn(f"{plain(world.label)}: {plain(line)}")
+    headline, tables = _make(ds, summary, selection, names, None)
     description = run_output.describe_scenario(world.scenario)
-    if as_csv:
-        run_output.print_csv(headline.tables)
-    elif as_json:
-        say_json({**run_output.document(headline, description, None), "model": "this"})
-    else:
-        run_output.print_run(headline, description)
-        terminal.say("drawn in memory: sim run stores it", "dim")
+    notes = ("drawn in memory: sim run stores it",)
+    return _Shown(world.label, headline, tables, description, None, "this", notes)
 
 
-def _read_headline(folder: Path, names: list[str]) -> tuple[Headline | None, dict[str, Any]]:
-    """The stored tables of a run whose files are verified, and its manifest.
+def _of_folder(folder: Path, selection: Selection, names: list[str]) -> _Shown:
+    """What is printed of a stored run, as far as it can from its stored headline.
 
-    None where they were not stored, are damaged, which is noted, or lack one of the names.
+    Raises:
+        InputError: For labs, landlords or quarters that it does not have.
+        RunError: If tables cannot be made of a run of another version.
+    """
+    headline, tables = None, []
+    if selection == Selection():
+        headline, manifest = _read_headline(folder)
+        if ODD in names and headline is not None:
+            from sim.tables.named import odd_table
+
+            tables = [odd_table(headline.remarks)]
+    if headline is None or set(names) - {HEADLINE, ODD}:
+        headline, tables, manifest = _make_of_folder(folder, selection, names, headline)
+    started = str(manifest.get("started", ""))[:16].replace("T", " ")
+    seconds = manifest.get("duration_s")
+    return _Shown(
+        str(manifest["scenario"]),
+        headline,
+        tables,
+        run_output.describe_manifest(manifest),
+        folder,
+        manifests.other_version(manifest) or "this",
+        (
+            f"named {manifest['name']}" if manifest.get("name") else "",
+            f"started {started} UTC, took {seconds:.1f} s" if seconds else "",
+            "draws stored as float32" if manifest.get("precision") else "",
+            describe_difference(chain_of(manifest), changes_by_set(manifest)),
+        ),
+    )
+
+
+def _read_headline(folder: Path) -> tuple[Headline | None, dict[str, Any]]:
+    """The stored headline of a run whose files are verified, and its manifest.
+
+    None where it was not stored, or is damaged, which is noted.
     """
     manifest, file = reader.open_verified(folder)
     file.close()
     headline, reason = tables_file.read(folder, manifest)
     if reason:
         print_note(f"{folder / manifests.TABLES}: {reason}: its tables are made anew")
-    if headline is not None and names:
-        by_name = {table.name: table for table in headline.tables}
-        if not by_name.keys() >= set(names):
-            return None, manifest
-        headline = headline._replace(tables=[by_name[name] for name in names])
     if headline is not None:
         note_origin(folder, manifest)
     return headline, manifest
 
 
-def _make_headline(
-    folder: Path, selection: Selection, names: list[str]
-) -> tuple[Headline, dict[str, Any]]:
-    """The tables of a run, made of its draws, and its manifest.
+def _make_of_folder(
+    folder: Path, selection: Selection, names: list[str], headline: Headline | None
+) -> tuple[Headline, list[Table], dict[str, Any]]:
+    """The headline, unless it is known, and tables of a run, made of its draws; its manifest.
 
     Raises:
         InputError: For labs, landlords or quarters that it does not have.
         RunError: If they cannot be made of a run of another version.
     """
-    from sim.cli import terminal
     from sim.statistics.datasets import PRECISION
-    from sim.tables.headline import make_headline
 
     with reader.open_run_folder(folder) as (ds, summary, manifest):
         selection = _check_selection(ds, selection)
-        from_elsewhere = note_origin(folder, manifest)
+        from_elsewhere = note_origin(folder, manifest) if headline is None else ""
         manifest.setdefault("precision", ds.attrs.get(PRECISION))
         try:
-            return make_headline(ds, summary, selection, terminal.warn, names), manifest
+            return *_make(ds, summary, selection, names, headline), manifest
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             if not from_elsewhere:
                 raise
@@ -191,17 +226,27 @@ def _make_headline(
             raise RunError(plain(message)) from error
 
 
-def _check_names(names: list[str]) -> None:
-    """Refuse names of tables that do not exist."""
-    from sim.tables.headline import NAMES
+def _make(
+    ds: xr.Dataset,
+    summary: xr.Dataset,
+    selection: Selection,
+    names: list[str],
+    headline: Headline | None,
+) -> tuple[Headline, list[Table]]:
+    """The headline of a run, unless it is known or no name asks for it, and tables by name."""
+    from sim.cli import terminal
+    from sim.store.headline import make_headline
+    from sim.tables.headline import describe_run
+    from sim.tables.named import make_tables, odd_table
 
-    faults = [
-        Fault(Location("TABLE"), "", f"no such table: '{name}'{nearest(name, list(NAMES))}")
-        for name in names
-        if name not in NAMES
-    ]
-    if faults:
-        raise InputError(faults)
+    others = [name for name in names if name not in (HEADLINE, ODD)]
+    if headline is None:
+        if names and len(others) == len(names):
+            headline = describe_run(ds)
+        else:
+            headline = make_headline(ds, summary, selection, terminal.warn)
+    tables = make_tables(ds, summary, selection, terminal.warn, others) if others else []
+    return headline, [*([odd_table(headline.remarks)] if ODD in names else []), *tables]
 
 
 def _check_selection(ds: xr.Dataset, selection: Selection) -> Selection:

@@ -162,7 +162,7 @@ def _document(plan: SweepPlan, result: Sweep) -> dict[str, Any]:
 def _print_result(plan: SweepPlan, result: Sweep) -> None:
     """Print a sweep: its options, tables, remarks and folder."""
     from sim.cli import terminal
-    from sim.tables import headline as tables
+    from sim.tables.oddities import describe_errors
     from sim.tables.sweep import tables as sweep_tables
 
     first, points = plan.grid.scenarios[0], len(plan.grid.scenarios)
@@ -178,7 +178,7 @@ def _print_result(plan: SweepPlan, result: Sweep) -> None:
     terminal.say()
     for table in sweep_tables(result.ds):
         terminal.show(table)
-    terminal.say(tables.describe_errors(plan.options.draws, plan.options.sampler), "dim")
+    terminal.say(describe_errors(plan.options.draws, plan.options.sampler), "dim")
     questionable = int(result.ds["draws_questionable"].max())
     if questionable:
         fate = "left out" if plan.options.drop_questionable else "kept"

@@ -57,20 +57,21 @@ def warn(text: object, style: str = "bold red") -> None:
     err.print(Text(plain_lines(text), style))
 
 
-def show(table: Table) -> None:
+def show(table: Table, errors: bool = True) -> None:
     """Print a table, values with their errors.
 
-    One that is too wide continues below itself.
+    Without `errors` those that are at most a hundredth of the spread are left out, and digits
+    follow the spread. A table that is too wide continues below itself.
     """
     say(table.title, "bold")
-    for part in _split(table):
+    for part in _split(table, errors):
         out.print(part.text(out.width), no_wrap=True, overflow="ignore", crop=False)
     for remark in table.remarks:
         say(remark, "dim")
     say()
 
 
-def _split(table: Table) -> list[_Part]:
+def _split(table: Table, errors: bool) -> list[_Part]:
     """The columns beside the labels, in parts that fit the terminal.
 
     The parts are as few and as equal as possible.
@@ -78,10 +79,10 @@ def _split(table: Table) -> list[_Part]:
     count = len(table.columns) - 1
     for parts in range(1, count + 1):
         ends = [round(count * part / parts) for part in range(parts + 1)]
-        split = [_Part(table, range(begin, end)) for begin, end in itertools.pairwise(ends)]
+        split = [_Part(table, range(begin, end), errors) for begin, end in itertools.pairwise(ends)]
         if all(part.min_width <= out.width for part in split):
             return split
-    return [_Part(table, range(i, i + 1)) for i in range(count)]
+    return [_Part(table, range(i, i + 1), errors) for i in range(count)]
 
 
 class _Part:
@@ -92,12 +93,15 @@ class _Part:
     Rich's own tables look the same and take six times as long, a twentieth of a short run.
     """
 
-    def __init__(self, table: Table, columns: range) -> None:
-        """Lay out the cells of columns, counted without the labels."""
+    def __init__(self, table: Table, columns: range, errors: bool) -> None:
+        """Lay out the cells of columns, counted without the labels; `errors` as of `show`."""
         self.rules = table.rules
         self.labels = [*map(plain_lines, (table.columns[0], *(label for label, _ in table.rows)))]
         rows = [
-            [_cell_lines(cell, table.narrow) for cell in _dash_repeats(cells[i] for i in columns)]
+            [
+                _cell_lines(cell, table.narrow, errors)
+                for cell in _dash_repeats(cells[i] for i in columns)
+            ]
             for _, cells in table.rows
         ]
         self.rows = [[_cell_lines(table.columns[i + 1]) for i in columns], *rows]
@@ -164,14 +168,14 @@ def _dash_repeats(cells: Iterable[Cell | str]) -> Iterator[Cell | str]:
         repeated |= missing
 
 
-def _cell_lines(cell: Cell | str, narrow: bool = False) -> list[Line]:
-    """The lines of a cell.
+def _cell_lines(cell: Cell | str, narrow: bool = False, errors: bool = True) -> list[Line]:
+    """The lines of a cell; `errors` as of `show`.
 
     The error is below the value or, if `narrow`, beside it.
     """
     if isinstance(cell, str):
         return [(plain(line), "") for line in cell.split("\n")]
-    value, error = cell.rounded()
+    value, error = cell.rounded() if errors else cell.brief()
     if not narrow and (math.isnan(cell.value) or math.isinf(cell.error)):
         value = value.replace(" ", "\n", 1)  # words in a column of numbers
     lines = [(line, "") for line in value.split("\n")]

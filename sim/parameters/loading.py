@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.common.errors import Fault, InputError, Location
-from sim.common.text import shown
+from sim.common.text import nearest, shown
 from sim.parameters import correlation_groups, published, rules
 from sim.parameters.document import Document, read_toml
 from sim.parameters.key_lines import MAX_DEPTH, find_too_deep, split_key, too_deep
@@ -117,6 +117,7 @@ def _load(path: Path, changes: dict[str, Any], faults: list[Fault]) -> Scenario 
     if chain:
         changes = expand_wildcards(changes, merged.data, faults)
     merge(merged, _document_of_changes(changes, faults), overrides)
+    _add_and_remove(merged, parties, faults)
     if not chain:
         return None
     sources = read_toml(root.parent / "sources.toml", faults)
@@ -172,6 +173,40 @@ def _merge_parties(
             rules.check_format(moved, key, faults)
             merge(merged, moved, faults=faults)
     return is_read
+
+
+def _add_and_remove(
+    merged: Document, parties: dict[str, dict[str, bool]], faults: list[Fault]
+) -> None:
+    """Take up the labs and landlords that overlays add, and leave out those that they remove.
+
+    A table with a `name` that no file has is a new one: `[labs.mistral]`. One with `remove = true`
+    is left out, with all its keys. `parties` is changed in place.
+    """
+    for folder in PARTY_FOLDERS:
+        tables = merged.data.get(folder)
+        if not isinstance(tables, dict):
+            continue
+        for party, table in list(tables.items()):
+            if not isinstance(table, dict):
+                continue
+            if "remove" not in table:
+                if party not in parties[folder] and "name" in table:
+                    parties[folder][party] = True
+                continue
+            key = (folder, party, "remove")
+            if table["remove"] is not True:
+                message = f"expected true, got {shown(table['remove'])}"
+                faults.append(Fault(merged.location(key), ".".join(key), message))
+            if party not in parties[folder]:
+                message = f"no such {folder[:-1]}{nearest(party, list(parties[folder]))}"
+                faults.append(Fault(merged.location(key), ".".join(key), message))
+            tables.pop(party)
+            parties[folder].pop(party, None)
+            for lab in (merged.data.get("labs", {}) if folder == "landlords" else {}).values():
+                hosts = lab.get("host") if isinstance(lab, dict) else None
+                if isinstance(hosts, dict):
+                    hosts.pop(party, None)
 
 
 def _is_hidden(path: Path) -> bool:

@@ -32,8 +32,8 @@ def merge(
 
     A table that gives `family` or `value` replaces the whole distribution below it and keeps unit,
     loads and note; one that gives quantiles, or mean and sd, replaces the parameters for which they
-    stand (and the other way round). A number changed without a new source becomes judgement, and
-    its old source is kept in `base.overridden_sources`.
+    stand (and the other way round). A number changed without a new source becomes judgement; its
+    note and date go, and its old source is kept in `base.overridden_sources`.
 
     Args:
         base: The document below.
@@ -181,8 +181,9 @@ class _Merge:
             if "source" not in above:
                 self.base.overridden_sources.setdefault(key, str(before["source"]))
                 below["source"] = JUDGEMENT
-            if "as_of" not in above:
-                below.pop("as_of", None)
+            for name in ("as_of", "note"):  # they are about the old number
+                if name not in above:
+                    below.pop(name, None)
 
 
 def _is_quantity(key: Key) -> bool:

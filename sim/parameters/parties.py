@@ -29,7 +29,8 @@ def read_parties(merged: MergedFiles, folder: str) -> tuple[Party, ...]:
     for name, table in (merged.table((folder,)) or {}).items():
         key = (folder, name)
         if name not in known:
-            merged.add_fault(key, f"no such {folder[:-1]}{nearest(name, list(known))}")
+            new = f"; a new {folder[:-1]} needs a name: [{folder}.{name}] name = ..."
+            merged.add_fault(key, f"no such {folder[:-1]}{nearest(name, list(known))}{new}")
         elif not isinstance(table, dict):
             merged.add_fault(key, f"expected a table, got {shown(table)}")
         elif known[name]:

@@ -16,7 +16,6 @@ from sim.statistics.order_statistics import OrderStatistics
 Array = NDArray[np.float64]
 WORST = 0.0003  # share of the draws that are called the worst
 WORST_SHARE = "_worst_share"  # suffix of variables of a summary
-OWNED = 0.05  # of a number by the worst draws, from which on it is marked
 # Largest tail index of draws for whose mean an error can be trusted. The variance of a mean is
 # infinite from 1/2 on; estimates have an error of 0.05 to 0.1.
 LARGEST_TAIL_INDEX = 0.4

@@ -43,10 +43,10 @@ from sim.statistics import expressions
 from sim.statistics.summary import summarise, without_value_at_risk
 from sim.store import checkpoint, locks, manifest, run_files, run_names, tables_file
 from sim.store.figures_process import FiguresProcess
+from sim.store.headline import make_headline
 from sim.store.run_files import iso_time
 from sim.store.stored_run import StoredRun
 from sim.tables.asked import LONG
-from sim.tables.headline import make_headline
 from sim.tables.table import Headline
 
 STORED_EVERY = 5.0  # least number of seconds between two checkpoints
@@ -123,8 +123,8 @@ def run(
     `progress` is called with numbers of draws done, `sized` with every new total number of draws,
     `stage` with the name of each later stage, `note` with what was wrong in the folder. `elsewhere`
     evaluates draws in place of threads (`dask_backend.connected`), `figures_process` draws the
-    figures in place of this process. With `tables` those of a run of up to a million draws are
-    stored, too: of more draws, those that they need again take long.
+    figures in place of this process. With `tables` the headline of a run of up to a million draws
+    is stored, too: of more draws, those that it needs again take long.
 
     Raises:
         InputError: For a name that begins with a dot, or for a folder that cannot be written to,
@@ -357,7 +357,9 @@ class _Work:
             run_files.write_parameters(self.scenario, staging / "parameters.toml")
             checkpoint.save(state, staging)
             if self.tables and state.draws <= LONG:
-                headline = make_headline(ds, summary, note=self.stored.note)
+                headline = make_headline(
+                    ds, summary, note=self.stored.note, threads=self.options.threads
+                )
                 tables_file.write(headline, staging)
             if drawing is not None:
                 self.stage("pictures")

@@ -26,7 +26,10 @@ LARGEST_ERROR_OF_SPREAD = 0.1  # of the sd, where it has settled
 def _spread(
     summary: xr.Dataset, indices: dict[str, dict[Any, int]], name: str, at: dict[str, Any]
 ) -> float:
-    """Width from p5 to p95 of what a quantile or mean is of; 0 where it is not known."""
+    """Width from p5 to p95 of what a quantile or mean is of; 0 where it is not known.
+
+    It is infinite where an end is.
+    """
     output, _, statistic = name.rpartition("_")
     if statistic not in ("quantile", "mean"):
         return 0.0
@@ -40,8 +43,9 @@ def _spread(
             values = variable.values[index]
             low = float(values.min()) if np.ndim(values) else 0.0
             high = float(values.max())
-            is_finite = math.isfinite(low) and math.isfinite(high)
-            return factor * (high - low) if is_finite else 0.0
+            if math.isinf(low) or math.isinf(high):
+                return math.inf
+            return factor * (high - low) if math.isfinite(high - low) else 0.0
     return 0.0
 
 

@@ -1,257 +1,207 @@
-"""The headline tables, for a terminal or as JSON.
-
-Every number stands above its Monte Carlo standard error and is rounded by it.
-"""
+"""The headline of a run: the page that comes first."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from sim.model.catalogue import OUTPUTS
+from sim.common.text import words
 from sim.model.dims import REFERENCE_QUARTER
 from sim.simulation import until
-from sim.statistics.datasets import (
-    describe_settings,
-    display_names,
-    draws_of,
-    last,
-    named_labs,
+from sim.statistics.datasets import describe_settings
+from sim.tables.cells import Reader, hurdle_label, share_of_draws
+from sim.tables.oddities import find_oddities, warnings
+from sim.tables.table import (
+    DRIVERS,
+    LABS,
+    LANDLORDS,
+    MARGINS,
+    Cell,
+    Headline,
+    Selection,
+    Table,
 )
-from sim.statistics.estimators import probability_with_error
-from sim.statistics.replicates import fewest_draws, replicates_of, sampler_of
-from sim.statistics.tails import OWNED, WORST, WORST_SHARE
-from sim.tables import build, claims, labs, landlords, published, token
-from sim.tables.cells import LARGEST_ERROR_OF_SPREAD, Reader, share_of_draws
-from sim.tables.table import Cell, Headline, Selection, Table, plus_minus
 
-PARTS = (token, build, labs, landlords, published, claims)
-NAMES = {name: shows for part in PARTS for name, shows in part.NAMES.items()}
-QUESTIONABLE = {  # output -> the reason for which a draw is questionable
-    "speed_unreachable": "a promised speed is out of reach",
-    "demand_exceeds_capacity": "demand exceeds a lab's capacity in some quarter",
-    "pue_above_capacity_ratio": "pue is above the capacity ratio",
-}
 ATTRIBUTES = (  # of a Dataset, which name its run and options
     "scenario", "digest", "draws", "seed", "sampler", "view", "rental_mode", "uncertainty",
     "draws_not_finite", "draws_questionable", "until",
 )  # fmt: skip
-FEWEST_FOR_SPREAD = 1024  # draws from which on an sd should have settled
+INTERVAL = (0.5, 0.05, 0.95)
+REGIMES = {  # output -> row, probability of reaching the hurdle
+    "inference_gross_margin": ("Inference: paid traffic, compute only", "p_margin_above_hurdle"),
+    "loaded_gross_margin": ("Loaded: with free tier and overhead", "p_loaded_margin_above_hurdle"),
+    "fine_tune_gross_margin": ("Fine-tuning", "p_fine_tune_margin_above_hurdle"),
+}
+TRAINING = "Training, over a generation's life"
+MOVERS = 3  # what moves the first number most
+CLEAR = 2.0  # standard errors from zero, from which on a share is told apart from it
 
 
-def headline_tables(
-    ds: xr.Dataset,
-    summary: xr.Dataset,
-    selection: Selection | None = None,
-    note: Callable[[str], None] = lambda line: None,
-    names: Sequence[str] = (),
-) -> list[Table]:
-    """The tables of a run, narrowed to a selection.
-
-    Where labs are selected, their tables are shown, where landlords are, theirs, else all tables;
-    or those of `names` (of `NAMES`). Statistics that the summary lacks are of draws that are made
-    again; `note` is called with a line where that takes long, or cannot be done.
-    """
-    reader = Reader(ds, summary, selection or Selection())
-    tables = _tables(reader, names)
-    return _tables(reader, names) if reader.asked.answer(note) else tables
+def first_number(selection: Selection | None = None) -> str:
+    """The first number of the headline as a VALUE: the inference margin at the first quarter."""
+    quarters = selection.quarters if selection is not None else ()
+    return f"inference_gross_margin@{(*quarters, REFERENCE_QUARTER)[0]}"
 
 
 def make_headline(
     ds: xr.Dataset,
     summary: xr.Dataset,
+    drivers: xr.Dataset | None = None,
     selection: Selection | None = None,
     note: Callable[[str], None] = lambda line: None,
-    names: Sequence[str] = (),
 ) -> Headline:
-    """What is printed of a run: `headline_tables`, and remarks as of `quality`.
+    """What is printed of a run first, narrowed to a selection.
 
-    Draws are made again once.
+    Margins by regime, a line for each lab, and for each landlord that is selected, what moves the
+    first number most, and what is odd. `drivers` are those of `first_number`
+    (`analysis.drivers.find_drivers`); None where they are not known. Statistics that the summary
+    lacks are of draws that are made again, once; `note` is called with a line where that takes
+    long, or cannot be done.
     """
     reader = Reader(ds, summary, selection or Selection())
-    shown = _tables(reader, names), _quality(reader)
+    page = _tables(reader, drivers), find_oddities(reader, drivers, _in_words(reader))
     if reader.asked.answer(note):
-        shown = _tables(reader, names), _quality(reader)
+        page = _tables(reader, drivers), find_oddities(reader, drivers, _in_words(reader))
+    tables, remarks = page
+    return describe_run(ds)._replace(tables=tables, remarks=remarks)
+
+
+def describe_run(ds: xr.Dataset) -> Headline:
+    """A headline without tables and remarks: the run in words, above tables that are named."""
     attributes = {name: ds.attrs[name] for name in ATTRIBUTES if name in ds.attrs}
-    settings, targets = describe_settings(ds), until.remarks(ds)
-    return Headline(attributes, settings, warnings(ds), targets, *shown)
+    return Headline(attributes, describe_settings(ds), warnings(ds), until.remarks(ds), [], [])
 
 
-def _tables(reader: Reader, names: Sequence[str]) -> list[Table]:
-    """The tables of a reader's selection, or those of the names, in their order."""
-    if names:
-        parts = [part for part in PARTS if set(names) & set(part.NAMES)]
-        made = [table for part in parts for table in part.tables(reader) if table.rows]
-        return [table for name in names for table in made if table.name == name]
-    selection = reader.selection
-    everything = not selection.labs and not selection.landlords
-    parts = [token] if everything else []
-    if everything or selection.labs:
-        parts += [build, labs]
-    if everything or selection.landlords:
-        parts += [landlords]
-    return [table for part in (*parts, published) for table in part.tables(reader) if table.rows]
+def _in_words(reader: Reader) -> str:
+    """The first number in words."""
+    return f"the inference margin of {reader.quarters(REFERENCE_QUARTER)[0]}"
 
 
-def warnings(ds: xr.Dataset) -> list[str]:
-    """Warnings of draws that are not finite."""
-    bad, draws = int(ds.attrs["draws_not_finite"]), int(ds.attrs["draws"])
-    if not bad:
-        return []
-    fate = "they are left out of the draws and of every statistic."
-    if ds.attrs["bad_draws"] == "keep":
-        fate = "statistics of the outputs that they affect are nan."
-    line = f"WARNING: {bad:,} of {draws:,} draws gave a value that is not finite; {fate}"
-    return [f"{line} {ds.attrs['draws_not_finite_why']}".rstrip()]
+def _tables(reader: Reader, drivers: xr.Dataset | None) -> list[Table]:
+    """The tables of the page."""
+    quarters = reader.quarters(REFERENCE_QUARTER)
+    tables = [*(_margins(reader, q) for q in quarters), *(_labs(reader, q) for q in quarters)]
+    if reader.selection.landlords:
+        tables += [_landlords(reader, quarter) for quarter in quarters]
+    if drivers is not None:
+        tables.append(_drivers(reader, drivers))
+    return [table for table in tables if table.rows]
 
 
-def quality(ds: xr.Dataset, summary: xr.Dataset, selection: Selection | None = None) -> list[str]:
-    """Remarks on errors, heavy tails and questionable draws; of labs, of the selected ones."""
-    reader = Reader(ds, summary, selection or Selection())
-    remarks = _quality(reader)
-    return _quality(reader) if reader.asked.answer(lambda line: None) else remarks
-
-
-def _quality(reader: Reader) -> list[str]:
-    """The remarks of `quality`."""
-    ds = reader.ds
-    errors = describe_errors(ds.sizes["draw"], sampler_of(ds))
-    return [errors, *_heavy_tails(ds, reader.summary), *_questionable(reader)]
-
-
-def describe_errors(draws: int, sampler: str) -> str:
-    """A remark on errors, or on why there are none.
-
-    They depend on the number of draws and the sampler.
-    """
-    fewest = fewest_draws(sampler)
-    if draws < fewest:
-        return f"{draws} draws are too few for a Monte Carlo error ({fewest} are needed)."
-    return "±: Monte Carlo standard error, from independent replicates."
-
-
-def _questionable(reader: Reader) -> list[str]:
-    """Remarks on the number and reasons of questionable draws.
-
-    Also on what they move, or on whether they are left out.
-    """
-    ds = reader.ds
-    count, draws = int(ds.attrs["draws_questionable"]), draws_of(ds)
-    hours = round(draws * float(reader.summary["training_share_below_zero_mean"]))
-    lines = []
-    if count and ds.attrs["drop_questionable"]:
-        lines.append(
-            f"Questionable draws, left out: {count:,} in which a promised speed is out of reach,"
-            " demand exceeds a lab's capacity, or pue is above the capacity ratio."
-        )
-    elif count:
-        lines.append(
-            f"Questionable draws, kept: {count:,} of {draws:,}{_reasons_and_moves(reader)}"
-            " (--drop-questionable leaves them out)."
-        )
-    if hours:
-        lines.append(
-            f"In {hours:,} draws inference and fine-tuning need more hours than a lab's"
-            " accelerators have."
-        )
-    return lines
-
-
-def _reasons_and_moves(reader: Reader) -> str:
-    """Counts of questionable draws by reason, and shares of draws with and without them.
-
-    "" where draws are neither kept nor can be made again.
-    """
-    ds, selection = reader.ds, reader.selection
-    at = f"@{REFERENCE_QUARTER} >= hurdle_margin"
-    moved = {"P(inference margin >= hurdle)": f"inference_gross_margin{at}"}
-    for lab, name in display_names(ds, "lab").items():
-        if lab in named_labs(ds) and lab in (selection.labs or (lab,)):
-            moved[f"{name}'s P(paid >= hurdle)"] = f"lab_paid_margin[{lab}]{at}"
-    events = {text: reader.asked.value(event) for text, event in moved.items()}
-    drawn = reader.asked.draws([*QUESTIONABLE])
-    if drawn is None:
-        return ""
-    flags = {name: last(drawn, name) for name in QUESTIONABLE}
-    reasons = {name: flag.reshape(-1, flag.shape[-1]).any(axis=0) for name, flag in flags.items()}
-    some = np.logical_or.reduce([*reasons.values()])
-    kept = "" if some.size == draws_of(ds) else f", of the first {some.size:,} draws"
-    counts = ", in ".join(
-        f"{np.count_nonzero(reasons[name]):,} {what}"
-        for name, what in QUESTIONABLE.items()
-        if reasons[name].any()
-    )
-    moves = []
-    for text, event in events.items():
-        if event is None:
-            continue
-        happens, valid = (np.broadcast_to(x, some.shape) for x in (event.draws, event.known))
-        cells = []
-        for known in (valid & ~some, valid):
-            value, error = probability_with_error(happens, known, replicates_of(ds))
-            of = share_of_draws(ds, some.size)
-            cells.append(Cell(float(value), float(error), "1", draws=of))
-        if not any(math.isnan(cell.value) for cell in cells):
-            without, with_them = map(plus_minus, cells)
-            moves.append(f"{text} {without} instead of {with_them} %")
-    return f"; in {counts}{kept}; without them {', '.join(moves)}, {REFERENCE_QUARTER}"
-
-
-def _heavy_tails(ds: xr.Dataset, summary: xr.Dataset) -> list[str]:
-    """Remarks on numbers that a few draws own, with the labels where that is worst.
-
-    Of outputs without draws it shows in an sd whose own error stays large, whatever the number of
-    draws: of the replicates, the one with the largest draw outweighs the rest.
-    """
-    if draws_of(ds) < FEWEST_FOR_SPREAD:
-        return []
-    owned, unsettled = [], []
-    for name, output in OUTPUTS.items():
-        if output.kind == "bool":  # events may well be rare
-            continue
-        shares = {}
-        for statistic in ("mean", "cvar"):
-            variable = summary.variables.get(f"{name}_{statistic}{WORST_SHARE}")
-            if variable is not None and variable.size:
-                share, labels = _largest(summary, variable.dims, variable.values)
-                shares[statistic, labels] = share
-        large = [
-            f"{share:.0%} of the {'mean' if statistic == 'mean' else 'tail mean'}{labels}"
-            for (statistic, labels), share in shares.items()
-            if share > OWNED
+def _margins(reader: Reader, quarter: str) -> Table:
+    """Median, 5 and 95 % quantiles of each margin, and the probability of reaching the hurdle."""
+    hurdle = hurdle_label(reader.ds)
+    heads = ["", "median", "p5", "p95", f"P(>= {hurdle})"]
+    table = Table(f"Gross margin, {quarter} (%)", heads, name=MARGINS)
+    for name, (label, probability) in REGIMES.items():
+        cells: list[Cell | str] = [
+            reader.cell(f"{name}_quantile", 100.0, quarter=quarter, quantile=level)
+            for level in INTERVAL
         ]
-        if large:
-            owned.append(f"{name}, {' and '.join(large)}")
-        elif not shares and f"{name}_sd" in summary:
-            sd = summary.variables[f"{name}_sd"]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                ratio = summary.variables[f"{name}_sd_error"].values / sd.values
-            share, labels = _largest(summary, sd.dims, ratio)
-            if share > LARGEST_ERROR_OF_SPREAD:
-                unsettled.append(f"{name}{labels}")
-    lines = []
-    if owned:
-        lines.append(
-            f"* The worst {WORST:.2%} of draws hold more than {OWNED:.0%} of a mean; read quantiles"
-            f" instead. They hold at most: {'; '.join(owned)}."
-        )
-    if unsettled:
-        lines.append(
-            "* A few draws own the sd, which does not settle, and no draws are kept:"
-            f" {'; '.join(unsettled)}."
-        )
-    return lines
+        table.rows.append((label, [*cells, reader.probability(probability, quarter=quarter)]))
+    if quarter == REFERENCE_QUARTER:  # research is set against profits of one generation alone
+        at: dict[str, Any] = {"quarter": quarter, "regime": "frontier_training"}
+        training: list[Cell | str] = [
+            reader.cell("gross_margin_quantile", 100.0, quantile=level, **at) for level in INTERVAL
+        ]
+        event = f"gross_margin[frontier_training]@{quarter} >= hurdle_margin"
+        table.rows.append((TRAINING, [*training, _probability(reader, event)]))
+    return table
 
 
-def _largest(
-    summary: xr.Dataset, dims: tuple[Hashable, ...], values: NDArray[np.float64]
-) -> tuple[float, str]:
-    """The largest value, and its labels as text; 0 where all are NaN."""
-    known = np.nan_to_num(values)
-    worst = np.unravel_index(int(known.argmax()), known.shape)
-    labels = [str(summary[dim].values[i]) for dim, i in zip(dims, worst, strict=True)]
-    return float(known[worst]), f" ({', '.join(labels)})" if labels else ""
+def _probability(reader: Reader, event: str) -> Cell | str:
+    """The probability of an event of kept draws; "-" until it is known."""
+    found = reader.asked.value(event)
+    if found is None:
+        return "-"
+    return Cell(*found.probability(), "1", draws=share_of_draws(reader.ds, found.draws.size))
+
+
+def _labs(reader: Reader, quarter: str) -> Table:
+    """What each lab runs, serves and earns, and when a generation is paid back."""
+    heads = [
+        "lab",
+        "stated\nGW",
+        "tokens/s\nmillion",
+        "own\nmargin",
+        "paid\nmargin",
+        "paid\np5",
+        "paid\np95",
+        f"P(paid\n>= {hurdle_label(reader.ds)})".replace(" %)", ")"),
+        "payback\nmonths",
+    ]
+    table = Table(f"Labs, {quarter}\nmargins in %", heads, name=LABS)
+    for lab, name in reader.labels("lab"):
+        at: dict[str, Any] = {"lab": lab, "quarter": quarter}
+        median = {**at, "quantile": 0.5}
+        cells: list[Cell | str] = [
+            reader.cell("gw_quantile", **median),
+            reader.cell("fleet_tokens_per_s_quantile", 1e-6, **median),
+            reader.cell("lab_unit_margin_quantile", 100.0, **median),
+            *(
+                reader.cell("lab_paid_margin_quantile", 100.0, quantile=level, **at)
+                for level in INTERVAL
+            ),
+            reader.probability("p_lab_margin_above_hurdle", **at),
+            reader.cell("payback_months_quantile", infinite="never", lab=lab, quantile=0.5),
+        ]
+        table.rows.append((name, cells))
+    return table
+
+
+def _landlords(reader: Reader, quarter: str) -> Table:
+    """What each landlord hosts, books and earns."""
+    heads = [
+        "landlord",
+        "labs'\nGW",
+        "rent USD\nbn/quarter",
+        "booked\ndeprec.",
+        "margin\nmedian",
+        "margin\np5",
+        "margin\np95",
+    ]
+    table = Table(f"Landlords, {quarter}\nmeans; margin in %", heads, name=LANDLORDS)
+    for landlord, name in reader.labels("landlord"):
+        at: dict[str, Any] = {"landlord": landlord, "quarter": quarter}
+        means = ("hosted_gw_landlord", "rent_received", "depreciation_booked")
+        cells: list[Cell | str] = [reader.cell(f"{name}_mean", **at) for name in means]
+        if reader.cell("rent_received_mean", **at).value == 0:  # none rents from it
+            cells += ["-", "-", "-"]
+        else:
+            cells += [
+                reader.cell("landlord_gross_margin_quantile", 100.0, quantile=level, **at)
+                for level in INTERVAL
+            ]
+        table.rows.append((name, cells))
+    return table
+
+
+def _drivers(reader: Reader, drivers: xr.Dataset) -> Table:
+    """The causes with the largest shares of the spread of the first number, and their direction."""
+    title = f"What moves {_in_words(reader)} most (shares of its spread in %)"
+    table = Table(title, ["", "share", "a rise"], narrow=True, name=DRIVERS)
+    of = zip(
+        drivers["cause"].values.tolist(),
+        drivers["share"].values.tolist(),
+        drivers["share_error"].values.tolist(),
+        drivers["slope"].values.tolist(),
+        strict=True,
+    )
+    for name, share, error, slope in list(of)[:MOVERS]:
+        if share <= 0 or share < CLEAR * error:
+            continue
+        cell = Cell(share, error, "1", 100.0, spread=1.0)
+        table.rows.append((cause_in_words(name), [cell, "raises it" if slope > 0 else "lowers it"]))
+    return table
+
+
+def cause_in_words(name: str) -> str:
+    """A cause without its group where that is no part of what it is: "cost of capital"."""
+    group, _, rest = name.partition(".")
+    if group == "factor":
+        return f"the common {words(rest)} factor"
+    if group in ("labs", "landlords", "correlation", "hosts"):
+        return words(name).replace(".", " ")
+    return words(rest or name)

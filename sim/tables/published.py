@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from operator import itemgetter
 from typing import Any
 
@@ -25,10 +26,8 @@ def tables(reader: Reader) -> list[Table]:
     heads = ["source, expression", "published", "this run", "p5", "p95"]
     table = Table("Published figures beside this run (%, else in the unit of the output)", heads)
     table.name = "published"
-    statements = json_attribute(reader.ds, "published")
-    shown = [statement for statement in statements if _is_shown(reader, statement)]
     figures = []
-    for statement in sorted(shown, key=itemgetter("output", "quarter", "labels")):
+    for statement in _statements(reader):
         name, cells = _row(reader, statement)
         table.rows.append((name, cells))
         figures += _compare(statement, cells)
@@ -40,6 +39,23 @@ def tables(reader: Reader) -> list[Table]:
         *describe_coverage(figures),
     ]
     return [table]
+
+
+def compared_figures(reader: Reader) -> list[ComparedFigure]:
+    """The graded figures that the table shows, beside the intervals of the run."""
+    return [
+        figure
+        for statement in _statements(reader)
+        for figure in _compare(statement, _row(reader, statement)[1])
+        if math.isfinite(figure.p5) and math.isfinite(figure.p95)
+    ]
+
+
+def _statements(reader: Reader) -> list[dict[str, Any]]:
+    """The published figures that are shown, by output."""
+    statements = json_attribute(reader.ds, "published")
+    shown = [statement for statement in statements if _is_shown(reader, statement)]
+    return sorted(shown, key=itemgetter("output", "quarter", "labels"))
 
 
 def _compare(statement: dict[str, Any], cells: list[Cell | str]) -> list[ComparedFigure]:

@@ -16,6 +16,8 @@ from sim.common.numbers import percentage, rounded_by, significant
 
 MAX_HEAD = 18  # characters of a name in the head of a column
 SPREAD_DIGITS = 200  # parts of the spread that the digits of a value tell apart
+SMALL_ERROR = 0.01  # of the spread, up to which an error need not be shown
+OWNED = 0.05  # of a number by the worst draws, from which on it is marked
 NOT_KEPT = "not kept"  # of a run that cannot be drawn again
 NOT_REPORTED = "not reported"  # of a lab without ARR; any other number that is missing is a nan
 
@@ -29,7 +31,8 @@ class Cell:
     `infinite` are shown where there is no number, or no finite one. `worst` is the share of the
     worst draws in it: a handful of draws owns a number that is marked by `*`. It is NaN where it is
     not known how much they own. `spread` is the width of the distribution of which it is a
-    statistic: digits beyond a two-hundredth of it say nothing. It is 0 where it is not known.
+    statistic: digits beyond a two-hundredth of it say nothing. It is 0 where it is not known, and
+    infinite where an end is.
     """
 
     value: float
@@ -52,6 +55,29 @@ class Cell:
         value, error = self._rounded()
         return (f"{value}*" if is_owned(self.worst) else value), error
 
+    def brief(self) -> tuple[str, str]:
+        """The value rounded by its spread, and its error where that says something, else "".
+
+        Where the error is at most a hundredth of the spread, the value has two to three of the
+        spread's significant digits; a probability has two, of itself or what it lacks to 100 %.
+        Elsewhere both are as `rounded` gives them.
+        """
+        if not math.isfinite(self.value) or not math.isfinite(self.error):
+            return self.rounded()
+        if math.isinf(self.draws) or (self.draws and self.value in (0.0, 1.0)):
+            return self.rounded()
+        spread = 1.0 if self.draws else self.spread
+        if self.error > SMALL_ERROR * spread or not spread:
+            return self.rounded()
+        scale, step = self.scale, SMALL_ERROR * spread
+        if self.draws:
+            scale = 100.0
+            step = max(self.error, 0.1 * _power_of_ten(min(self.value, 1.0 - self.value)))
+        elif math.isinf(spread):
+            step = max(self.error, 0.01 * _power_of_ten(self.value))
+        value, _ = rounded_by(self.value * scale, step * scale)
+        return (f"{value}*" if is_owned(self.worst) else value), ""
+
     def _rounded(self) -> tuple[str, str]:
         """The value rounded by its error without a mark, and the error."""
         if math.isnan(self.value):
@@ -67,7 +93,7 @@ class Cell:
             return percentage(self.value, self.error, int(self.draws))
         value, error = rounded_by(self.value * self.scale, self.error * self.scale)
         coarse = self.spread / SPREAD_DIGITS
-        if self.error < coarse:
+        if self.error < coarse < math.inf:
             value, _ = rounded_by(self.value * self.scale, coarse * self.scale)
         return value, error
 
@@ -84,10 +110,13 @@ class Cell:
         return {**data, "unit": self.unit}
 
 
+def _power_of_ten(value: float) -> float:
+    """The largest power of ten that is not above a number's size; 0 of 0."""
+    return 10.0 ** math.floor(math.log10(abs(value))) if value else 0.0
+
+
 def is_owned(worst: float) -> bool:
     """Whether a handful of draws owns a number, of which the worst draws hold this share."""
-    from sim.statistics.tails import OWNED  # NumPy, which is slow to import; pages have no cells
-
     return not worst <= OWNED
 
 
@@ -133,12 +162,18 @@ class Table:
         return {"name": self.name, "title": self.title, "cells": cells, "remarks": self.remarks}
 
 
+HEADLINE, ODD = "headline", "odd"  # names of what is no table of numbers: the page, its remarks
+MARGINS, LABS = "headline_margins", "headline_labs"  # names of the tables of a headline
+LANDLORDS, DRIVERS = "headline_landlords", "headline_drivers"
+
+
 class Headline(NamedTuple):
-    """What is printed of a run: its tables, and words on the run and on its draws.
+    """What is printed of a run first: a page of tables, and words on the run and on its draws.
 
     `attributes` are those of the Dataset that name the run and its options, `settings` its switches
-    in words. `warnings` are of draws that are not finite, `targets` of `--until`, and `remarks`
-    stand below the tables.
+    in words. `warnings` are of draws that are not finite, `targets` of `--until`. `tables` are
+    those of the page, by name (`MARGINS`, `LABS`, `LANDLORDS`, `DRIVERS`), and `remarks` say what
+    is odd, what matters most first.
     """
 
     attributes: dict[str, Any]
