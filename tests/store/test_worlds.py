@@ -47,10 +47,11 @@ def folder_of(scenario: str) -> Path:
 
 def test_a_file_and_its_name_are_answered_from_the_store(notes: list[str]) -> None:
     run = folder_of("base")
-    for world in ("params/base.toml", Path("params/base.toml"), "base", run, run.name, str(run)):
+    for world in ("params/base.toml", Path("params/base.toml"), "base"):
         found = open_world(world, note=notes.append)
-        assert found.folder == run
-        assert found.options.draws == 160
+        assert (found.folder, found.options.draws, found.is_drawn) == (run, 160, False)
+    for world in (run, run.name, str(run), "base-"):
+        assert find_world(world, note=notes.append) == run
     assert notes == []
     assert open_world(None, note=notes.append).folder == run
     assert notes == ["no WORLD given: params/base.toml"]
