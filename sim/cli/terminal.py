@@ -98,7 +98,10 @@ class _Part:
         self.rules = table.rules
         self.labels = [*map(plain_lines, (table.columns[0], *(label for label, _ in table.rows)))]
         rows = [
-            [_cell_lines(cell, table.narrow, errors) for cell in _dash_repeats(cells[i] for i in columns)]
+            [
+                _cell_lines(cell, table.narrow, errors)
+                for cell in _dash_repeats(cells[i] for i in columns)
+            ]
             for _, cells in table.rows
         ]
         self.rows = [[_cell_lines(table.columns[i + 1]) for i in columns], *rows]
