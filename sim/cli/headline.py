@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from sim.cli import terminal
 from sim.cli.run_output import Description
+from sim.cli.terminal import MIN_WIDTH
 from sim.common.text import paragraph, plain
-from sim.tables.table import DRIVERS, LABS, Cell, Headline, Table
+from sim.parameters.override import Override
+from sim.tables.table import DRIVERS, LABS, NOT_REPORTED, Cell, Headline, Table
 
 MOST_LINES = 30
 MOST_LABS = 8  # lines of labs, unless some are chosen
 WORDS_LINES = 2  # of the description
-OVERRIDES = 3
+OVERRIDES = 2
 GAP = 2
 ENDS = ("p5", "p95")
 INTERVAL = "5 to 95 %"
+SET = "--set"
+MORE = "more tables: sim show --list"
 Style = Callable[[Cell], str]
+_NUMBER = re.compile(r"[-<> ]*\d+")  # up to the decimal point
+_BOUND = "\ue000"  # no space, so that a number and its percent sign stay on one line
 
 
 def print_headline(
@@ -29,21 +36,33 @@ def print_headline(
     """Print what a run is, its margins and labs, what moves them, what is odd, and its folder.
 
     It has at most thirty lines: what is odd and does not fit is counted, and so are more labs than
-    eight. With `errors` every number has its own, and there may be more lines.
+    eight. With `errors` every number stands above its own, all is shown, and it has more lines.
     """
-    above = [*_about(headline, description), Text()]
-    for table in headline.tables:
-        if table.name != DRIVERS:
-            above += [*_table(table, errors), Text()]
-    above += _drivers(headline.tables, errors)
-    left = MOST_LINES - len(above) - 1
-    odd = [*headline.remarks, *map(plain, description.remarks)]
-    for line in (*above, *_odd(odd, len(above) if errors else left, errors)):
-        terminal.out.print(line, no_wrap=True, overflow="ignore", crop=False)
-    if folder:
-        terminal.say_headed(folder, "  ".join(filter(None, notes)), unbroken=True)
+    tables = [table for table in headline.tables if table.name != DRIVERS]
+    lines = [*_about(headline, description), Text()]
+    if errors:
+        _print(lines)
+        for table in tables:
+            terminal.show(replace(table, title=table.title.replace("\n", "; ")))
+        lines = []
     else:
-        terminal.say("  ".join(filter(None, notes)), "dim")
+        for table in tables:
+            lines += [*_table(table), Text()]
+    lines += _drivers(headline.tables, errors)
+    odd = [*headline.remarks, *map(plain, description.remarks)]
+    _print([*lines, *_odd(odd, None if errors else MOST_LINES - len(lines) - 1)])
+    notes = (*filter(None, notes), MORE)
+    while len(notes) > 1 and sum(map(cell_len, (folder, *notes))) + 2 * len(notes) > MIN_WIDTH:
+        notes = notes[:-1]
+    if folder:
+        terminal.say_headed(folder, "  ".join(notes), unbroken=True)
+    else:
+        terminal.say("  ".join(notes), "dim")
+
+
+def _print(lines: Sequence[Text]) -> None:
+    for line in lines:
+        terminal.out.print(line, no_wrap=True, overflow="ignore", crop=False)
 
 
 def _about(headline: Headline, description: Description) -> list[Text]:
@@ -60,12 +79,8 @@ def _about(headline: Headline, description: Description) -> list[Text]:
             wrapped[-1].truncate(terminal.out.width - 2)
             wrapped[-1].append(" …")
         lines += wrapped
-    overrides = [f"  {override}" for override in description.overrides]
-    if len(overrides) > OVERRIDES:
-        more = len(overrides) - OVERRIDES + 1
-        overrides = [*overrides[: OVERRIDES - 1], f"  and {more} more changes (--json has them)"]
-    for text in overrides:
-        line = Text(text)
+    for text in _changes(description.overrides):
+        line = Text(f"  {text}")
         line.truncate(terminal.out.width, overflow="ellipsis")
         lines.append(line)
     for target in headline.targets:
@@ -73,27 +88,45 @@ def _about(headline: Headline, description: Description) -> list[Text]:
     return lines
 
 
+def _changes(overrides: Sequence[Override]) -> list[str]:
+    """What differs from the file that a scenario extends: a line for each of few, else names.
+
+    What `--set` changed comes first.
+    """
+    if len(overrides) <= OVERRIDES:
+        return [*map(str, overrides)]
+    by: dict[str, list[str]] = {}
+    for override in sorted(overrides, key=lambda override: override.by != SET):
+        source = re.sub(r":\d+$", "", plain(override.by)).rpartition("/")[2]
+        by.setdefault(source, []).append(plain(override.key))
+    lines = [
+        f"{len(keys)} {'change' if len(keys) == 1 else 'changes'} by {source}: {', '.join(keys)}"
+        for source, keys in by.items()
+    ]
+    return lines[:OVERRIDES]
+
+
 def _wrap(text: Text, indent: int = 0) -> list[Text]:
     """The lines of a text at the width of the terminal, all but the first indented."""
+    text.plain = text.plain.replace(" %", f"{_BOUND}%")
     wrapped = text.wrap(terminal.out, terminal.out.width - indent)
+    for line in wrapped:
+        line.plain = line.plain.replace(_BOUND, " ").rstrip()
     return [line if i == 0 else Text(" " * indent) + line for i, line in enumerate(wrapped)]
 
 
-def _table(table: Table, errors: bool) -> list[Text]:
+def _table(table: Table) -> list[Text]:
     """A table as lines: its title stands in the head above the labels.
 
-    Errors are shown as their size asks for. A table that is too wide for them shows its numbers
+    Errors are shown where they are large. A table that is too wide for them shows its numbers
     rounded by their errors, which `--errors` shows.
     """
     rows = table.rows
     left_out = ""
-    if table.name == LABS and len(rows) > MOST_LABS and not errors:
+    if table.name == LABS and len(rows) > MOST_LABS:
         left_out = f"and {len(rows) - MOST_LABS + 1} more labs (table labs)"
         rows = rows[: MOST_LABS - 1]
-    styles: list[Style] = [_with_large_error, _rounded]
-    if errors:
-        styles.insert(0, _with_error)
-    for gap, style in [(g, s) for s in styles for g in (GAP, 1)]:
+    for gap, style in [(g, s) for s in (_with_large_error, _rounded) for g in (GAP, 1)]:
         lines = _lay_out(table, rows, style, gap)
         if max(map(cell_len, lines)) <= terminal.out.width:
             break
@@ -125,13 +158,15 @@ def _lay_out(
     columns = []
     low: list[str] = []
     for i, head in enumerate(table.columns[1:]):
-        column = _aligned([row[i] for row in texts])
         end = head.split("\n")[-1]
+        found = [row[i] for row in texts]
+        if end not in ENDS:
+            found = ["-" if text == NOT_REPORTED else text for text in found]
+        column = _aligned(found)
         if end == ENDS[0]:
             low = column
         elif end == ENDS[1]:
-            pairs = zip(low, column, strict=True)
-            spans = [a.strip() if a.strip() == b.strip() else f"{a} to {b}" for a, b in pairs]
+            spans = [_span(a, b) for a, b in zip(low, column, strict=True)]
             columns.append([*_head(INTERVAL, len(titles)), *_justified(spans)])
         else:
             columns.append([*_head(head, len(titles)), *column])
@@ -157,22 +192,22 @@ def _head(head: str, height: int) -> list[str]:
     return [*[""] * (height - len(lines)), *lines]
 
 
+def _span(low: str, high: str) -> str:
+    """An interval; the text alone where both ends are the same."""
+    return low.strip() if low.strip() == high.strip() else f"{low} to {high}"
+
+
 def _aligned(texts: Sequence[str]) -> list[str]:
-    """Texts of one width with their decimal points below one another; words end at the right."""
-    after = [
-        len(text) - len(re.match(r"[-<> ]*\d*", text)[0]) if _is_number(text) else 0  # type: ignore[index]
-        for text in texts
-    ]
-    most = max(after, default=0)
+    """Texts of one width with decimal points below one another, but for `NOT_REPORTED`."""
+    found = [_NUMBER.match(text) for text in texts]
+    pairs = [*zip(texts, found, strict=True)]
+    after = [len(text) - number.end() for text, number in pairs if number]
     padded = [
-        text + " " * (most - size) if _is_number(text) else text
-        for text, size in zip(texts, after, strict=True)
+        text + " " * (max(after) - len(text) + number.end()) if number else text
+        for text, number in pairs
     ]
-    return _justified(padded)
-
-
-def _is_number(text: str) -> bool:
-    return text[-1:].isdigit()
+    width = max((cell_len(text) for text in padded if text != NOT_REPORTED), default=0)
+    return [" " * (width - cell_len(text)) + text for text in padded]
 
 
 def _justified(texts: Sequence[str]) -> list[str]:
@@ -199,19 +234,16 @@ def _drivers(tables: Sequence[Table], errors: bool) -> list[Text]:
     return lines
 
 
-def _odd(remarks: Sequence[str], most: int, everything: bool) -> list[Text]:
-    """What is odd, in as many lines as there are; the rest is counted."""
-    if not remarks:
-        return []
-    wrapped = [_wrap(Text(f"- {plain(text)}"), 2) for text in remarks]
-    head = Text("What is odd:", "bold")
-    lines, shown = [head], 0
+def _odd(remarks: Sequence[str], most: int | None) -> list[Text]:
+    """What is odd, in `most` lines at most, one of which counts what does not fit."""
+    wrapped = [_wrap(Text.assemble(("Odd: ", "bold"), plain(text)), 2) for text in remarks]
+    if most is None or sum(map(len, wrapped)) <= most:
+        return [line for part in wrapped for line in part]
+    lines: list[Text] = []
+    left_out = 0
     for part in wrapped:
-        room = most - len(lines) - (0 if shown == len(wrapped) - 1 else 1)
-        if len(part) > room and not everything:
-            break
-        lines += part
-        shown += 1
-    if shown < len(wrapped):
-        lines.append(Text(f"- and {len(wrapped) - shown} more (table odd)"))
-    return lines
+        if len(lines) + len(part) < most:
+            lines += part
+        else:
+            left_out += 1
+    return [*lines, Text(f"Odd: {left_out} more (table odd)")]

@@ -184,12 +184,13 @@ def run(
         # The remarks of a single run that is printed say whether the targets of --until are met.
         _print_warnings(result, label, targets=not print_tables or len(scenarios) > 1)
         if print_tables:
-            several = None if len(scenarios) == 1 else label
-            _print_result(result, scenario, selection, several, names, errors)
+            alone = len(scenarios) == 1
+            _print_result(result, scenario, selection, None if alone else label, names, errors)
         elif as_json:
             documents.append(_document(result, scenario, selection, names))
         elif as_csv:
-            cells += _csv_tables(result, selection, names, label if len(scenarios) > 1 else "")
+            several = label if len(scenarios) > 1 else ""
+            cells += _csv_tables(result, scenario, selection, names, several)
         elif result.folder is not None:
             say(plain(result.folder))
         if len(scenarios) > 1:
@@ -246,11 +247,11 @@ def _print_result(
         headline = None
         text = f": {paragraph(scenario.description)}" if scenario.description else ""
         terminal.say(f"{plain(label)}{text}", "bold")
-        if folder:
-            terminal.say_headed(folder, "  ".join(filter(None, notes)), unbroken=True)
+        if result.folder is not None:
+            run_output.print_folder(result.folder, *notes)
         else:
             terminal.say("  ".join(notes), "dim")
-    shown = _tables(result, selection, names, headline)
+    shown = _tables(result, scenario, selection, names, headline)
     if shown:
         terminal.say()
     for table in shown:
@@ -268,27 +269,34 @@ def _headline(result: Run, selection: Selection) -> Headline:
 
 
 def _tables(
-    result: Run, selection: Selection, names: list[str], headline: Headline | None = None
+    result: Run,
+    scenario: Scenario,
+    selection: Selection,
+    names: list[str],
+    headline: Headline | None,
 ) -> list[Table]:
     """The tables of a run that are named, beside its headline."""
     if not names:
         return []
     from sim.cli import terminal
-    from sim.tables.named import make_tables, odd_table
+    from sim.tables.named import make_tables
 
     others = [name for name in names if name not in (HEADLINE, ODD)]
     shown = []
     if ODD in names:
-        shown = [odd_table((headline or _headline(result, selection)).remarks)]
+        headline = headline or _headline(result, selection)
+        shown = [run_output.odd_table(headline, run_output.describe_scenario(scenario))]
     if others:
         shown += make_tables(result.ds, result.summary, selection, terminal.warn, others)
     return shown
 
 
-def _csv_tables(result: Run, selection: Selection, names: list[str], label: str) -> list[Table]:
+def _csv_tables(
+    result: Run, scenario: Scenario, selection: Selection, names: list[str], label: str
+) -> list[Table]:
     """The tables of a run for CSV; with a label, which is then part of their names."""
     headline = _headline(result, selection)
-    shown = [*headline.tables, *_tables(result, selection, names, headline)]
+    shown = [*headline.tables, *_tables(result, scenario, selection, names, headline)]
     prefix = f"{label}: " if label else ""
     return [replace(table, name=f"{prefix}{table.name}") for table in shown]
 
@@ -311,7 +319,7 @@ def _document(
     """A run for JSON, with whether and how it was stored."""
     description = run_output.describe_scenario(scenario)
     headline = _headline(result, selection)
-    tables = _tables(result, selection, names, headline)
+    tables = _tables(result, scenario, selection, names, headline)
     document = run_output.document(headline, description, result.folder, tables)
     return {**document, "stored": result.stored, "drawn": result.drawn}
 

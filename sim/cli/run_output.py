@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.cli.printing import say
-from sim.tables.table import Selection
+from sim.common.text import plain
+from sim.tables.table import ODD, Selection, Table
 
 if TYPE_CHECKING:
     from sim.parameters.override import Override
     from sim.parameters.scenario import Scenario
-    from sim.tables.table import Headline, Table
+    from sim.tables.table import Headline
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,12 @@ def select(
 ) -> Selection:
     """The selection of options that may be repeated, each name once."""
     return Selection(*(tuple(dict.fromkeys(names or ())) for names in (labs, landlords, quarters)))
+
+
+def odd_table(headline: Headline, description: Description) -> Table:
+    """What is odd in a run and in its parameters, as a table of remarks alone."""
+    lines = [f"- {plain(line)}" for line in (*headline.remarks, *description.remarks)]
+    return Table("What is odd", [""], [], lines or ["Nothing."], name=ODD)
 
 
 def print_tables(headline: Headline, tables: Sequence[Table], errors: bool) -> None:

@@ -111,10 +111,13 @@ def _print(shown: _Shown, names: list[str], as_json: bool, as_csv: bool, errors:
         terminal.warn(f"{plain(shown.name)}: {plain(line)}")
     if names and HEADLINE not in names:
         headline = headline._replace(tables=[], remarks=[])
+    tables = shown.tables
+    if ODD in names:
+        tables = [run_output.odd_table(shown.headline, shown.description), *tables]
     if as_csv:
-        run_output.print_csv([*headline.tables, *shown.tables])
+        run_output.print_csv([*headline.tables, *tables])
     elif as_json:
-        document = run_output.document(headline, shown.description, folder, shown.tables)
+        document = run_output.document(headline, shown.description, folder, tables)
         say_json({**document, "model": shown.model})
     else:
         at = f"{folder}/" if folder else ""
@@ -122,8 +125,8 @@ def _print(shown: _Shown, names: list[str], as_json: bool, as_csv: bool, errors:
             from sim.cli.headline import print_headline
 
             print_headline(headline, shown.description, at, *shown.notes, errors=errors)
-        if shown.tables:
-            run_output.print_tables(headline, shown.tables, errors)
+        if tables:
+            run_output.print_tables(headline, tables, errors)
 
 
 def _if_table(world: str | None, error: InputError) -> InputError:
@@ -160,13 +163,10 @@ def _of_folder(folder: Path, selection: Selection, names: list[str]) -> _Shown:
         InputError: For labs, landlords or quarters that it does not have.
         RunError: If tables cannot be made of a run of another version.
     """
-    headline, tables = None, []
+    headline: Headline | None = None
+    tables: list[Table] = []
     if selection == Selection():
         headline, manifest = _read_headline(folder)
-        if ODD in names and headline is not None:
-            from sim.tables.named import odd_table
-
-            tables = [odd_table(headline.remarks)]
     if headline is None or set(names) - {HEADLINE, ODD}:
         headline, tables, manifest = _make_of_folder(folder, selection, names, headline)
     started = str(manifest.get("started", ""))[:16].replace("T", " ")
@@ -181,7 +181,6 @@ def _of_folder(folder: Path, selection: Selection, names: list[str]) -> _Shown:
         (
             f"named {manifest['name']}" if manifest.get("name") else "",
             f"started {started} UTC, took {seconds:.1f} s" if seconds else "",
-            "draws stored as float32" if manifest.get("precision") else "",
             describe_difference(chain_of(manifest), changes_by_set(manifest)),
         ),
     )
@@ -211,12 +210,9 @@ def _make_of_folder(
         InputError: For labs, landlords or quarters that it does not have.
         RunError: If they cannot be made of a run of another version.
     """
-    from sim.statistics.datasets import PRECISION
-
     with reader.open_run_folder(folder) as (ds, summary, manifest):
         selection = _check_selection(ds, selection)
         from_elsewhere = note_origin(folder, manifest) if headline is None else ""
-        manifest.setdefault("precision", ds.attrs.get(PRECISION))
         try:
             return *_make(ds, summary, selection, names, headline), manifest
         except (KeyError, AttributeError, TypeError, ValueError) as error:
@@ -237,7 +233,7 @@ def _make(
     from sim.cli import terminal
     from sim.store.headline import make_headline
     from sim.tables.headline import describe_run
-    from sim.tables.named import make_tables, odd_table
+    from sim.tables.named import make_tables
 
     others = [name for name in names if name not in (HEADLINE, ODD)]
     if headline is None:
@@ -246,7 +242,7 @@ def _make(
         else:
             headline = make_headline(ds, summary, selection, terminal.warn)
     tables = make_tables(ds, summary, selection, terminal.warn, others) if others else []
-    return headline, [*([odd_table(headline.remarks)] if ODD in names else []), *tables]
+    return headline, tables
 
 
 def _check_selection(ds: xr.Dataset, selection: Selection) -> Selection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -198,10 +199,9 @@ def _drivers(reader: Reader, drivers: xr.Dataset) -> Table:
 
 
 def cause_in_words(name: str) -> str:
-    """A cause without its group where that is no part of what it is: "cost of capital"."""
+    """A cause without its group and unit where it is told apart without: "power price"."""
     group, _, rest = name.partition(".")
     if group == "factor":
         return f"the common {words(rest)} factor"
-    if group in ("labs", "landlords", "correlation", "hosts"):
-        return words(name).replace(".", " ")
-    return words(rest or name)
+    short = re.sub(r"_b?usd\b.*|_b?usd_.*", "", name if "." in rest else rest or name)
+    return words(short).replace(".", " ")

@@ -36,12 +36,6 @@ def make_tables(
     return _tables(reader, names) if reader.asked.answer(note) else tables
 
 
-def odd_table(remarks: Sequence[str]) -> Table:
-    """What is odd in a run, as a table of remarks alone."""
-    nothing = [] if remarks else ["Nothing."]
-    return Table("What is odd", [""], [], [*(f"- {line}" for line in remarks), *nothing], name=ODD)
-
-
 def _tables(reader: Reader, names: Sequence[str]) -> list[Table]:
     """The tables of a reader's selection, or those of the names, in their order."""
     if names:

@@ -21,9 +21,9 @@ from sim.tables.cells import LARGEST_ERROR_OF_SPREAD, Reader, hurdle_label, shar
 from sim.tables.table import OWNED, Cell
 
 QUESTIONABLE = {  # output -> the reason for which a draw is questionable
-    "speed_unreachable": "a promised speed out of reach",
-    "demand_exceeds_capacity": "demand beyond a lab's capacity",
-    "pue_above_capacity_ratio": "pue above the capacity ratio",
+    "speed_unreachable": "promised speed out of reach",
+    "demand_exceeds_capacity": "demand above capacity",
+    "pue_above_capacity_ratio": "pue above capacity ratio",
 }
 FEWEST_FOR_SPREAD = 1024  # draws from which on an sd should have settled
 LARGE_JUDGEMENT = 0.5  # of the spread, beyond which it is odd
@@ -97,12 +97,12 @@ def _questionable(reader: Reader) -> Iterator[str]:
     cannot be drawn again.
     """
     ds = reader.ds
-    count, draws = int(ds.attrs["draws_questionable"]), draws_of(ds)
+    count = int(ds.attrs["draws_questionable"])
     if count and ds.attrs["drop_questionable"]:
         reasons = ", ".join(QUESTIONABLE.values())
         yield f"{count:,} questionable draws are left out ({reasons})."
     elif count:
-        yield f"{count:,} of {draws:,} draws are questionable{_reasons_and_moves(reader)}."
+        yield f"{count:,} draws are questionable{_reasons_and_moves(reader)}."
 
 
 def _reasons_and_moves(reader: Reader) -> str:
@@ -126,7 +126,7 @@ def _reasons_and_moves(reader: Reader) -> str:
     some = np.logical_or.reduce([*reasons.values()])
     kept = "" if some.size == draws_of(ds) else f" of the first {some.size:,}"
     counts = ", ".join(
-        f"{np.count_nonzero(reasons[name]):,}{kept} {what}"
+        f"{what} {np.count_nonzero(reasons[name]):,}{kept}"
         for name, what in QUESTIONABLE.items()
         if reasons[name].any()
     )
@@ -175,8 +175,9 @@ def _outside(reader: Reader) -> Iterator[str]:
         for figure in outside[:1]
     ]
     others = f", and {len(outside) - 1} more" if len(outside) > 1 else ""
+    lie = "lies" if len(outside) == 1 else "lie"
     yield (
-        f"{len(outside)} of {len(figures)} graded published figures lie outside 5 to 95 %:"
+        f"{len(outside)} of {len(figures)} graded published figures {lie} outside 5 to 95 %:"
         f" {', '.join(shown)}{others} (table published)."
     )
 

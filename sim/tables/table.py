@@ -159,7 +159,8 @@ class Table:
                     cells.append({**row_name, "column": column, **cell.data()})
                 elif cell not in ("", "-"):
                     cells.append({**row_name, "column": column, "text": cell})
-        return {"name": self.name, "title": self.title, "cells": cells, "remarks": self.remarks}
+        title = self.title.replace("\n", "; ")
+        return {"name": self.name, "title": title, "cells": cells, "remarks": self.remarks}
 
 
 HEADLINE, ODD = "headline", "odd"  # names of what is no table of numbers: the page, its remarks
