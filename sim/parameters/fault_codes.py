@@ -35,12 +35,14 @@ _KINDS: tuple[tuple[str, str, str, str], ...] = (
     ("SIM011", "missing", "Something that is needed is not given.",
      r"missing|needs|is needed|are needed|needed too|without a"),
     ("SIM013", "out-of-bounds", "A number is outside the values that the quantity can have.",
-     r"is (not )?(above|below)|whole number|reaches beyond|leaves no|is not a finite number|between|outside|positive"
+     r"is (not )?(above|below)|whole number|reaches beyond|leaves no"
+     r"|is not a finite number|between|outside|positive"
      r"|negative|at least|at most|greater|less than|must be above|below 0|above 1"),
     ("SIM014", "sum", "Shares or loadings do not add up.", r"add up|sum of|sum to|squares"),
     ("SIM015", "unit", "The unit is not that of the quantity.", r"unit"),
     ("SIM016", "conflict", "Two entries contradict one another, or one is given twice.",
-     r"twice|have one name|are called so|is given in|cannot stand|stands |in the group .* already|beside|instead of|both"
+     r"twice|have one name|are called so|is given in|cannot stand|stands "
+     r"|in the group .* already|beside|instead of|both"
      r"|contradict|either|different"),
     ("SIM012", "wrong-kind", "A value is of another kind than the one that is expected.",
      r"expected|got "),
