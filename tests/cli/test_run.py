@@ -60,7 +60,7 @@ def test_a_run_is_found_by_its_name_which_stays_when_it_grows(
     assert json.loads(invoke("list", "--json").stdout)[0]["name"] == "trial"
     assert sim.open_run("trial", tmp_path / "outputs").attrs["draws"] == 96
     assert invoke("list").stdout.count("named trial") == 1
-    assert invoke("show", "trial").stdout.splitlines()[-2] == "named trial"
+    assert "named trial" in invoke("show", "trial").stdout
     assert invoke("rm", "trial", "--yes").stdout == f"removed {Path(folder).name}\n"
 
 
