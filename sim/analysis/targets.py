@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,8 @@ class Target:
     event: NDArray[np.bool_]
     event_text: str
     tail: NDArray[np.bool_]
+    tree: Any  # of what is explained, in another world
+    explain: Callable[[Array], Array]  # its values there, on the scale of `values`
 
 
 def read_outputs(ds: xr.Dataset, output: str | Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
@@ -102,7 +104,9 @@ def read_targets(
         edge = np.quantile(values, level, method="inverted_cdf")
         in_tail = values <= edge if level <= 0.5 else values >= edge
         explained = _explained(values, happens, in_tail, tail, when, scale, text)
-        targets.append(Target(text, values, explained, happens, event, in_tail))
+        tree = parsed[event] if when else trees.get(text)
+        explain = _scale(values, level, tail, when, scale)
+        targets.append(Target(text, values, explained, happens, event, in_tail, tree, explain))
     return ds, targets
 
 
@@ -160,6 +164,21 @@ def _explained(
         message = f"its variance need not exist ({found}): take the scale rank, or a --tail"
         raise target_error("scale", message, text)
     return np.asarray((values - values.mean()) / values.std())
+
+
+def _scale(
+    values: Array, level: float, tail: float | None, when: str | None, scale: str
+) -> Callable[[Array], Array]:
+    """The function that puts values of other worlds on the scale on which draws are explained."""
+    ordered = np.sort(values)
+    if when is not None:
+        return lambda of: np.asarray(of, float)
+    if tail is not None:
+        edge = np.quantile(values, level, method="inverted_cdf")
+        return lambda of: np.asarray(of <= edge if level <= 0.5 else of >= edge, float)
+    if scale == "raw":
+        return lambda of: np.asarray(of / values.std())
+    return lambda of: np.asarray(ndtri((np.searchsorted(ordered, of) + 0.5) / (ordered.size + 1)))
 
 
 def party_names(ds: xr.Dataset) -> dict[str, str]:

@@ -37,6 +37,14 @@ def sensitivity(
     scale: Annotated[
         str, typer.Option(metavar="rank|raw", help="Explain the variance of ranks, or of values.")
     ] = "rank",
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="regression, of the draws that are there; shapley, exact effects, from a million"
+            " worlds; or dependent, effects of the inputs as they are given.",
+        ),
+    ] = "regression",
     all_: Annotated[bool, typer.Option("--all", help="Show all causes.")] = False,
     to: Annotated[
         str | None,
@@ -65,13 +73,14 @@ def sensitivity(
     from sim.analysis import sensitivity as analysis
     from sim.tables.sensitivity import sensitivity_tables
 
-    results = [
-        analysis.sensitivity(
-            found.dataset(), text, tail=tail, when=when, scale=scale,
-            threads=found.options.threads,
-        )
-        for text in output or [DEFAULT_OUTPUT]
-    ]  # fmt: skip
+    with terminal.watch(as_json or as_csv or method != "shapley", "worlds", 0) as bar:
+        results = [
+            analysis.sensitivity(
+                found.dataset(), text, tail=tail, when=when, scale=scale, method=method,
+                threads=found.options.threads, progress=bar.advance,
+            )
+            for text in output or [DEFAULT_OUTPUT]
+        ]  # fmt: skip
     for result in results:
         if result["share"].ndim > 1:
             message = "has several cells: say which, e.g. gw[openai]@2027Q4"

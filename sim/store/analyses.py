@@ -85,6 +85,7 @@ def sensitivity(
     tail: float | None = None,
     when: str | None = None,
     scale: str = "rank",
+    method: str = "regression",
     threads: int | None = None,
     out: str | Path = OUTPUTS,
     **options: Any,
@@ -98,6 +99,7 @@ def sensitivity(
         tail: 5 for the worst twentieth, 95 for the best, any level in percent.
         when: An event whose probability is explained.
         scale: "rank", or "raw" for the variance of the values themselves.
+        method: "regression", "shapley" (pick-freeze) or "dependent".
         threads: All processors unless given; changes no number.
         out: The folder that holds the runs.
         options: `draws`, `seed`, `sampler`, of a world that is drawn.
@@ -111,7 +113,7 @@ def sensitivity(
     from sim.analysis.sensitivity import sensitivity as analyse
 
     ds = _dataset(world, out, threads, options)
-    return analyse(ds, output, tail=tail, when=when, scale=scale, threads=threads)
+    return analyse(ds, output, tail=tail, when=when, scale=scale, method=method, threads=threads)
 
 
 def _dataset(world: Any, out: str | Path, threads: int | None, options: Any) -> xr.Dataset:

@@ -74,6 +74,17 @@ def _causes(result: xr.Dataset, all_causes: bool) -> Table:
         f" P({result.attrs['event']}), {p:.3g} %, usually changes once the whole input is known,"
         " with all that moves along. Score: the input's mean there, in standard deviations.",
     )
+    if result.attrs.get("method") == "dependent":
+        unused = 100 * result.attrs["unused"]
+        table.remarks[0] = table.remarks[0].replace(
+            "by independent causes. An input stands for its own part; what inputs have in common is"
+            " a factor.",
+            "by dependent inputs as they are given (Shapley effects of the linear part).",
+        )
+        table.remarks.append(
+            f"{unused:.1f} % goes to inputs that the output does not use, and that move along with"
+            " some that it uses; shares by independent causes have no such part."
+        )
     if result.attrs["causes_given"]:
         table.remarks.append("Causes are the variables as given, taken as independent.")
     return table
