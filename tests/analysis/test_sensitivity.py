@@ -178,7 +178,7 @@ def test_raw_variance_of_a_heavy_tail_is_refused_in_words(
     message = rf"variance need not exist \({reason}.*take the scale rank"
     with pytest.raises(sim.InputError, match=message):
         sim.sensitivity(chosen, output, scale="raw")
-    assert float(sim.sensitivity(chosen, output).share.sum()) == pytest.approx(1, abs=0.05)
+    assert float(sim.sensitivity(chosen, output).share.sum()) == pytest.approx(1, abs=0.15)
 
 
 @pytest.mark.parametrize(
