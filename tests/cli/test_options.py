@@ -144,6 +144,7 @@ def test_an_option_of_sweep_changes_what_it_names_and_nothing_else(
 
 OTHER, SELECTING = "elsewhere", ("--lab", "--landlord", "--quarter")
 STORED = (BASE, "--draws", "1100", "--seed", "7", "--set", f"{ALTERED}=0.6", "--no-figures")
+EDITED = ("compare", BASE, "--set", f"{KEY}=1.3")
 # Arguments of a command, an option, and what it prints then: the option's own value is in it.
 NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("show", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
@@ -162,6 +163,55 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
             ("--seed", "77", "--seed: the run has seed 7"),
             ("--sampler", "sobol", "--sampler: the run has sampler stratified"),
             ("--set", f"{KEY}=1.3", "--set: a run is drawn already"),
+            ("--threads", "0", "--threads: expected a whole number"),
+        )
+    ),
+    *(
+        (command, (option, value), sign)
+        for command in (
+            ("compare", "base", "base"),
+            ("sensitivity", "base"),
+            ("trace", "base"),
+        )
+        for option, value, sign in (
+            ("--draws", "x", "--draws: expected a whole number"),
+            ("--seed", "77", "--seed: the run has seed 7"),
+            ("--sampler", "sobol", "--sampler: the run has sampler stratified"),
+            ("--set", f"{KEY}=1.3", "--set: a run is drawn already"),
+            ("--threads", "0", "--threads: expected a whole number"),
+            ("--out", OTHER, f"no such run in {OTHER}/"),
+        )
+    ),
+    (("compare", "base", "base"), ("--output", "p50(gww@2026Q4)"), "unknown output or input 'gww'"),
+    (("compare", "base", "base"), ("--group", "name"), "--group: name: expected NAME=KEY"),
+    (("compare", "base", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
+    (("compare", "base", "base"), ("--quarter", "2031Q1"), "no such quarter: '2031Q1'"),
+    (("compare", "base", "base"), ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
+    (("sensitivity", "base"), ("--output", "gww"), "unknown output or input 'gww'"),
+    (("sensitivity", "base"), ("--tail", "200"), "tail: expected a level"),
+    (("sensitivity", "base"), ("--when", "gww > 1"), "unknown output or input 'gww'"),
+    (("sensitivity", "base"), ("--scale", "rang"), "scale: expected rank or raw, got 'rang'"),
+    (("sensitivity", "base"), ("--method", "sobol"), "method: expected regression, shapley"),
+    (("sensitivity", "base"), ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
+    (("trace", "base"), ("--draw", "999999"), "no draw 999999 is kept"),
+    (("trace", "base"), ("--at", "p1(gww)"), "unknown output or input 'gww'"),
+    (("trace", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
+    (("trace", "base"), ("--quarter", "2031Q1"), "no such quarter: '2031Q1'"),
+    (("cite", "base"), ("--format", "endnote"), "no such format: 'endnote'"),
+    (("cite", "base"), ("--to", "/dev/null/b.bib"), "--to: /dev/null: is no folder"),
+    (("cite", "base"), ("--set", f"{KEY}=1.3"), "--set: a run is drawn already"),
+    (("cite", "base-"), ("--out", OTHER), f"no such run in {OTHER}/"),
+    (("describe", "--file", BASE, "gw"), ("--run", "nowhere"), "no such run in outputs/"),
+    (("describe", "--file", BASE, "gw", "--run", "base-"), ("--out", OTHER), "no such run in"),
+    (("check", BASE), ("--format", "xml"), "no such format: 'xml'"),
+    (("check",), ("--explain", "SIM777"), "no such code: 'SIM777'"),
+    (("schema",), ("--kind", "labb"), "no such kind: 'labb'; did you mean 'lab'?"),
+    *(
+        (("watch", BASE), (option, value), sign)
+        for option, value, sign in (
+            ("--draws", "0", "--draws: expected a whole number"),
+            ("--seed", "x", "--seed: expected a whole number"),
+            ("--sampler", "sobl", "unknown sampler 'sobl'"),
             ("--threads", "0", "--threads: expected a whole number"),
         )
     ),
@@ -188,6 +238,19 @@ PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("show", "base", "--landlord", "oracle"), ("--json",), '"tables"'),
     (("show", "base", "--landlord", "oracle"), ("--csv",), "table,row,column,value,error,unit"),
     (("show", "base", "--landlord", "oracle"), ("--list",), "the claims of the source document"),
+    (("compare", "base", "base"), ("--json",), '"version": 1'),
+    (("compare", "base", "base"), ("--csv",), "table,row,column,value,error,unit"),
+    ((*EDITED, "--draws", "320"), ("--all",), "Why it differs: Loaded 2026Q4"),
+    ((*EDITED, "--draws", "64", "--to", "mine.png"), ("--force",), "mine.png\n"),
+    (("sensitivity", "base"), ("--json",), '"version": 1'),
+    (("sensitivity", "base"), ("--csv",), "table,row,column,value,error,unit"),
+    (("sensitivity", "base"), ("--all",), "landlords.softbank."),
+    (("sensitivity", "base", "--to", "mine.png"), ("--force",), "mine.png\n"),
+    (("trace", "base", "--draw", "7"), ("--json",), '"version": 1'),
+    (("trace", "base", "--draw", "7"), ("--csv",), "table,row,column,value,error,unit"),
+    (("trace", "base", "--draw", "7"), ("--all",), "landlords.softbank."),
+    (("cite", "base", "--to", "mine.csv"), ("--force",), "mine.csv\n"),
+    (("check", "nowhere.toml"), ("--json",), '"version": 1'),
     (("list",), ("--json",), '"state": "whole"'),
     (("rm", "base"), ("--yes",), "removed base-"),
     (("rm", "base"), ("--dry-run",), "would remove base-"),
@@ -270,6 +333,8 @@ def test_every_option_of_every_command_is_tried_here() -> None:
         tried[command] |= {word for arguments, _ in table for word in arguments if word[0] == "-"}
         tried[command] |= {"--quiet", "--json"}
     tried["run"] |= {*SELECTING, "--name", "--no-store"}  # the last two in test_run
+    tried["compare"] = {"--no-attribution"}  # in test_analyses
+    tried["watch"] = {"--out"}  # in test_watch
     for (command, *_), option, _ in [*NAMED, *PRINTED]:
         tried.setdefault(command, set()).add(option[0])
     options = {
