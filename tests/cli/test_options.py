@@ -19,7 +19,7 @@ from sim.common.errors import RunError
 from sim.engine import dask_backend
 from sim.store import run as store_run
 from sim.store import sweep as store_sweep
-from sim.tables.headline import make_headline
+from sim.store.headline import make_headline
 from sim.tables.table import Headline, Selection
 
 BASE = str(ROOT / "params" / "base.toml")
@@ -237,6 +237,10 @@ PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("schema", "--out", "mine.csv"), ("--force",), "mine.csv\n"),
     (("show", "base", "--landlord", "oracle"), ("--json",), '"tables"'),
     (("show", "base", "--landlord", "oracle"), ("--csv",), "table,row,column,value,error,unit"),
+    (("show", "base", "--draws", "1100"), ("--errors",), "±0.0"),
+    (("run", *STORED), ("--errors",), "±0."),
+    (("run", *STORED), ("--csv",), "table,row,column,value,error,unit"),
+    (("run", *STORED), ("--table", "limits"), "What limited the build of 2027"),
     (("show", "base", "--landlord", "oracle"), ("--list",), "the claims of the source document"),
     (("compare", "base", "base"), ("--json",), '"version": 1'),
     (("compare", "base", "base"), ("--csv",), "table,row,column,value,error,unit"),
@@ -296,11 +300,11 @@ def test_rows_that_are_shown_are_those_that_options_name(
 ) -> None:
     shown: list[Any] = []
 
-    def make(*given: Any) -> Headline:
+    def make(*given: Any, **others: Any) -> Headline:
         shown.append(given[2])
-        return make_headline(*given)
+        return make_headline(*given, **others)
 
-    monkeypatch.setattr("sim.tables.headline.make_headline", make)
+    monkeypatch.setattr("sim.store.headline.make_headline", make)
     for number in (1, 2):
         labs, landlords, quarters = ("xai", "meta"), ("oracle", "microsoft"), ("2027Q2", "2027Q1")
         options = [
