@@ -15,6 +15,7 @@ from conftest import COMPILED_ONCE, ROOT
 from sim.cli.app import app
 
 BASE = str(ROOT / "params" / "base.toml")
+PUE = "hardware.pue.median"
 WATCHED = (
     "numpy",
     "scipy.special",
@@ -58,6 +59,12 @@ LONG: dict[tuple[str, ...], set[str]] = {
     ("plot", "base", "margin"): RUN - {"rich"} | {"matplotlib"},
     ("export", "base", "--to", "gw.csv", "--output", "gw"): RUN - {"rich"} | {"pyarrow"},
     ("sweep", BASE, "--over", "hardware.pue.median=1.2,1.3", "--draws", "64", "--no-figures"): RUN,
+    ("compare", BASE, "--set", "hardware.pue.median=1.3", "--draws", "320"): RUN
+    - {"h5py", "pandas"},
+    ("sensitivity", "base"): RUN,
+    ("trace", "base", "--draw", "3"): RUN,
+    ("cite", "base"): RUN - {"rich"},
+    ("watch", "nowhere.toml"): {"rich"},
     ("selftest",): RUN - {"h5py"} | {"scipy.stats", "numba"},  # it compiles single formulas
 }
 CODE = """
