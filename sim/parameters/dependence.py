@@ -14,11 +14,14 @@ from sim.model.catalogue import quantities
 from sim.model.inputs import DERIVED_LAB_FIELDS, HOST_MATRICES, SPREAD_FROM
 
 DEPENDENCE = Path(__file__).with_suffix(".json")
-# What is sampled -> the inputs of its distribution, beside its own.
-_BEHIND = {
-    "lab_delay_quarters": ("energisation_delay_quarters", "energisation_delay_lab_sigma"),
-    "capital_crunch": ("capital_crunch_probability",),
-    **{name: (spread,) for name, (_, spread) in SPREAD_FROM.items()},
+# What is sampled -> the full names of the inputs of its distribution, beside its own.
+BEHIND = {
+    "lab_delay_quarters": (
+        "buildout.energisation_delay_quarters",
+        "buildout.energisation_delay_lab_sigma",
+    ),
+    "capital_crunch": ("buildout.capital_crunch_probability",),
+    **{name: (".".join(spread),) for name, spread in SPREAD_FROM.items()},
 }
 
 
@@ -33,7 +36,7 @@ def dependence() -> dict[str, tuple[str, ...]]:
     result = {}
     for output, text in found.items():
         names = text.split()
-        names += [behind for name in names for behind in _BEHIND.get(name, ())]
+        names += {short_name(of) for name in names for of in BEHIND.get(name, ())}
         result[output] = tuple(sorted(names, key=lambda name: order.get(name, len(order))))
     return result
 

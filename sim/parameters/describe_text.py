@@ -57,6 +57,7 @@ def _output_lines(data: Mapping[str, Any]) -> Iterator[Line]:
     yield "section", f"{equation['section']}{number} (sim help model)"
     is_code = "\n" in equation["text"] or "=" in equation["text"]
     yield ("formula" if is_code else "in words"), equation["text"]
+    yield "code", ", ".join(equation["code"])
     tables = data["depends_on"]
     yield "depends on", f"{sum(map(len, tables.values()))} inputs"
     for table, names in tables.items():
