@@ -235,7 +235,7 @@ def compare(
     trees = [measure.tree for measure in chosen]
     _check_labels(chosen, common, first, second)
     draws = [
-        [_numbers(value, single) for value in draw_values(of, single, trees)]
+        [read_numbers(value, single) for value in draw_values(of, single, trees)]
         for of in (first, second)
     ]
     replicates = replicated(min(options.draws, options.kept_draws), options.sampler)
@@ -252,7 +252,7 @@ def compare(
                 of = [part for part, moves in zip(drawn, moved, strict=True) if moves]
             else:
                 trees = [measure.tree for measure in numbers]
-                of = [_numbers(part, single) for part in draw_values(scenario, single, trees)]
+                of = [read_numbers(part, single) for part in draw_values(scenario, single, trees)]
             points = [m.point(d, replicates) for m, d in zip(numbers, of, strict=True)]
             return Point(np.array([p[0] for p in points]), np.array([p[1] for p in points]))
 
@@ -262,7 +262,7 @@ def compare(
     return Comparison(*names, edits, data, found, replicates.draws)
 
 
-def _numbers(value: Any, options: RunOptions) -> Array:
+def read_numbers(value: Any, options: RunOptions) -> Array:
     """The draws of a value as numbers [draw], NaN where it is not known; events are 0 or 1."""
     numbers = np.where(value.known, value.draws, np.nan)
     count = min(options.draws, options.kept_draws)

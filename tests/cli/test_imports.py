@@ -33,7 +33,7 @@ FILES = {"numpy", "scipy.special"}  # parameter files are read with these
 KERNELS = {"llvmlite"}  # numba is for kernels that have changed
 DATASETS = {"pandas", "xarray", "h5py", "rich"}
 RUN = FILES | KERNELS | DATASETS
-SHOW = {"rich", "numpy"}
+SHOW = {"rich"}
 # What is done -> the libraries among the watched ones that it imports, no more and no fewer.
 TABLE: dict[tuple[str, ...], set[str]] = {
     ("--version",): set(),
