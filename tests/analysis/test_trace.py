@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 from conftest import ROOT
+from drawing import stored
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
@@ -70,9 +72,8 @@ def test_scores_of_one_draw_are_those_of_all(base: sim.Scenario, number: int) ->
 
 
 def test_a_draw_that_is_not_kept_is_replayed(base: sim.Scenario) -> None:
-    """A run of ten million draws keeps fewer: any of them follows from its number."""
+    """Any draw of a run follows from its number."""
     few = sim.simulate(base, draws=64, seed=1)
-    few.attrs["draws"] = 64
     found = trace(few.isel(draw=slice(0, 5)), 40)
     assert found.draw == 40
     (step,) = (s for s in found.steps if s.output == "gw" and s.labels[0] == "openai")
@@ -166,6 +167,18 @@ def test_a_linear_value_has_its_coefficients_as_parts(run: xr.Dataset) -> None:
     assert first.part == pytest.approx(first.score, rel=0.02)
     assert first.score == pytest.approx(scores[17], rel=1e-12)
     assert max(abs(of.part) for of in others) < 0.05
+
+
+def test_a_stored_run_is_replayed_at_its_stored_precision(
+    base: sim.Scenario, tmp_path: Path
+) -> None:
+    ds = sim.open_run(stored(base, tmp_path, draws=64, seed=2, figures=False).folder)
+    found = trace(ds, 63)
+    assert ds["gw"].dtype == np.float32
+    (step,) = (s for s in found.steps if s.output == "gw" and s.labels[0] == "openai")
+    kept = ds["gw"].sel(draw=63, lab="openai", quarter="2026Q4")
+    assert np.float32(step.value) == kept.values
+    assert step.value != float(kept)
 
 
 def test_few_draws_give_no_reasons(base: sim.Scenario) -> None:
