@@ -45,17 +45,20 @@ TABLE: dict[tuple[str, ...], set[str]] = {
     ("check", BASE, "--set", "hardware.pue=-1"): FILES,
     ("check", BASE): FILES | KERNELS,
     ("describe", "hardware.pue", "--file", BASE): FILES,
+    ("describe", "gw", "--file", BASE): FILES,
     ("schema", "--out", "schema.json"): FILES,
     ("run", BASE, "--draws", "64", "--no-figures"): RUN,
     ("list",): set(),
     ("show", "base"): SHOW,
     ("show", "base", "--json"): SHOW,
+    ("cite", "base"): RUN,
     ("rm", "base", "--yes"): set(),
 }
 LONG: dict[tuple[str, ...], set[str]] = {
     ("run", BASE, "--draws", "64"): RUN,  # figures are drawn by another process
     ("run", BASE, "--draws", "64", "--threads", "1", "--out", "own"): RUN | {"matplotlib"},
     ("show", "base", "--lab", "openai"): RUN,
+    ("trace", "base", "--draw", "3"): RUN | {"scipy.stats"},
     ("plot", "base", "margin"): RUN - {"rich"} | {"matplotlib"},
     ("export", "base", "--to", "gw.csv", "--output", "gw"): RUN - {"rich"} | {"pyarrow"},
     ("sweep", BASE, "--over", "hardware.pue.median=1.2,1.3", "--draws", "64", "--no-figures"): RUN,

@@ -157,6 +157,8 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
             ("show", "base"),
             ("plot", "base", "margin", "--to", "n.png"),
             ("export", "base", "--to", "n.csv"),
+            ("trace", "base"),
+            ("cite", "base"),
         )
         for option, value, sign in (
             ("--draws", "1e3", "--draws: the run has draws 1100"),
@@ -165,6 +167,7 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
             ("--set", f"{KEY}=1.3", "--set: a run is drawn already"),
             ("--threads", "0", "--threads: expected a whole number"),
         )
+        if (command[0], option) != ("cite", "--threads")
     ),
     *(
         (command, (option, value), sign)
@@ -229,6 +232,21 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("check", BASE), ("--set", f"{KEY}=1.2345"), "1.2345"),
     (("describe", "--file", BASE, "hardware.pue"), ("--set", f"{KEY}=1.2345"), "1.2345"),
     (("describe", "hardware.pue"), ("--file", "nowhere.toml"), "nowhere.toml"),
+    (("describe", "gw", "--file", BASE), ("--run", "nowhere"), "no such run"),
+    (("describe", "gw", "--file", BASE, "--run", "base-"), ("--out", OTHER), f"run in {OTHER}/"),
+    (("trace", "base", "--at", "min(pue)"), ("--draw", "5"), "--at: cannot stand beside --draw"),
+    (("trace", "base"), ("--at", "mode(pue)"), "mode(pue)"),
+    (("trace", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
+    (("trace", "base"), ("--landlord", "nobody"), "no such landlord: 'nobody'"),
+    (("trace", "base"), ("--quarter", "2031Q1"), "no such quarter: '2031Q1'"),
+    (("trace", "base"), ("--regime", "inference"), "no such regime: 'inference'"),
+    (("trace", "base"), ("--to", "/dev/null/b.png"), "/dev/null: is no folder"),
+    (("trace", "base", "--csv"), ("--json",), "--csv: cannot stand beside --json"),
+    (("trace", "base", "--json"), ("--csv",), "--csv: cannot stand beside --json"),
+    (("trace", "base-"), ("--out", OTHER), f"no such run in {OTHER}/"),
+    (("cite", "base"), ("--format", "ris"), "no such format: 'ris'"),
+    (("cite", "base"), ("--to", "/dev/null/b.bib"), "/dev/null: is no folder"),
+    (("cite", "base-"), ("--out", OTHER), f"no such run in {OTHER}/"),
     (("selftest", BASE), ("--set", f"{KEY}=1.2345"), "pue 1.2345"),
 ]
 # The same, of what is not printed without the option.
@@ -261,6 +279,9 @@ PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("export", "base", "--to", "mine.csv", "--output", "gw"), ("--force",), "mine.columns.csv"),
     (("describe", "--file", BASE, "hardware.pue"), ("--json",), '"unit"'),
     (("describe", "--file", BASE, "hardware.pue"), ("--correlations",), "No correlation group"),
+    (("trace", "base", "--draw", "5"), ("--all",), "peak_flops_training"),
+    (("trace", "base", "--draw", "5", "--to", "mine.png"), ("--force",), "mine.png\n"),
+    (("cite", "base", "--to", "mine.csv"), ("--force",), "mine.csv\n"),
     (("selftest", BASE), ("--json",), '"parts"'),
 ]
 
