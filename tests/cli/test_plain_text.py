@@ -62,7 +62,7 @@ def test_run_and_show_print_names_as_they_are(run_nasty: Sim, scenario: Path) ->
     again = run_nasty("run", f"params/{FILE}.toml", *options, *named)
     stored = run_nasty("show", f"{FILE}-", "headline", "labs", "landlords", "--out", OUT)
     for done in (again, stored):
-        assert_plain(done, FILE, DESCRIPTION, NAME, " changes by ", OUT)
+        assert_plain(done, FILE, DESCRIPTION, " changes by ", OUT)
         lines = done.stdout.splitlines()
         assert max(map(cell_len, lines[: lines.index("")])) <= 80
         assert len([line for line in lines if line.startswith(f" {NAME[:20]}")]) >= 4
