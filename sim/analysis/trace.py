@@ -18,19 +18,20 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
 from sim.analysis.regression import share_variance
-from sim.analysis.targets import party_names
 from sim.common.errors import Fault, InputError, Location
 from sim.engine.scores import ScorePlans
 from sim.engine.worlds import draw_world
+from sim.expressions.parse import parse_value
+from sim.expressions.tree import ExpressionError
 from sim.model.catalogue import DIMS, OUTPUTS
 from sim.model.dims import COORDS, REFERENCE_QUARTER
-from sim.model.values import ValueSyntaxError, parse_value, with_ids
 from sim.parameters.equations import equations
 from sim.parameters.scenario import Scenario
 from sim.simulation.origin import run_of
 from sim.simulation.redraw import redraw
 from sim.simulation.scores import draw_causes
 from sim.statistics.datasets import is_rounded
+from sim.statistics.names import read_in
 from sim.statistics.replicates import numbers_of, replicates_of
 from sim.statistics.values import draw_value, names_needed
 
@@ -151,8 +152,8 @@ def _find(
     if not 0 <= level <= 1:
         raise _error("at", f"expected a percentile from 0 to 100, got {word}", at)
     try:
-        tree = parse_value(with_ids(text, party_names(ds)))
-    except ValueSyntaxError as error:
+        tree = read_in(ds, text, parse_value)
+    except ExpressionError as error:
         raise _error("at", str(error), at) from None
     drawn = redraw(ds, names_needed([tree]), threads)
     found = draw_value(tree, drawn)

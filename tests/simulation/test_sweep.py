@@ -266,7 +266,7 @@ def test_command_refuses_unknown_keys_and_writes_nothing(invoke: Command, tmp_pa
     assert done.stdout == ""
     assert done.stderr.splitlines() == [
         "--draws: expected a whole number of draws from 1 to 1e+12, got 0",
-        "--output: p5(gww@2026Q4): unknown output 'gww'; did you mean 'gw'?",
+        "--output: p5(gww@2026Q4): unknown output or input 'gww'; did you mean 'gw'?",
         "--over: hardware.it_economic_live_years: unknown key;"
         " did you mean 'it_economic_life_years'?",
     ]
