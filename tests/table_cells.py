@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xarray as xr
 
-from sim.tables import headline as tables
+from sim.tables import named
 from sim.tables.table import Cell, Selection, Table
 
 
@@ -12,7 +12,7 @@ def titled(
     ds: xr.Dataset, summary: xr.Dataset, title: str, selection: Selection | None = None
 ) -> Table:
     """The table whose title begins so."""
-    shown = tables.headline_tables(ds, summary, selection)
+    shown = named.make_tables(ds, summary, selection)
     (table,) = [table for table in shown if table.title.startswith(title)]
     return table
 

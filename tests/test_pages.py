@@ -72,7 +72,7 @@ def test_every_block_of_a_page_runs(
         elif language == "python":
             exec(compile(text, str(page), "exec"), names)
         elif language == "toml":
-            complete = text.startswith("format")
+            complete = text.startswith("#:schema")
             folder = Path("params/scenarios" if complete else "params")
             overlay = folder / "of_a_page.toml"
             overlay.write_text(text if complete else FRAGMENT + text)

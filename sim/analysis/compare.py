@@ -213,7 +213,7 @@ def compare(
     together = 2 if processors > 1 and attributed and len(edits) > 1 else 1
     single = replace(options, threads=max(1, processors // together))
     _check_labels(chosen, common, first, second)
-    draws = [_draw(of, single, chosen) for of in (first, second)]
+    draws = [draw_measures(of, single, chosen) for of in (first, second)]
     replicates = replicated(min(options.draws, options.kept_draws), options.sampler)
     data, moved = _differences(chosen, draws, replicates)
     found = None
@@ -227,7 +227,7 @@ def compare(
             if drawn is not None:
                 of = [part for part, moves in zip(drawn, moved, strict=True) if moves]
             else:
-                of = _draw(scenario, single, numbers)
+                of = draw_measures(scenario, single, numbers)
             points = [m.point(d, replicates) for m, d in zip(numbers, of, strict=True)]
             return Point(np.array([p[0] for p in points]), np.array([p[1] for p in points]))
 
@@ -237,16 +237,16 @@ def compare(
     return Comparison(*names, edits, data, found, replicates.draws)
 
 
-def _draw(
+def draw_measures(
     scenario: Scenario, options: RunOptions, measures: Sequence[Measure]
 ) -> list[list[Array]]:
     """The draws of each measure, by statistic."""
     trees = [tree for measure in measures for tree in measure.trees]
-    drawn = iter([_numbers(value, options) for value in draw_values(scenario, options, trees)])
+    drawn = iter([read_numbers(value, options) for value in draw_values(scenario, options, trees)])
     return [[next(drawn) for _ in measure.trees] for measure in measures]
 
 
-def _numbers(value: Any, options: RunOptions) -> Array:
+def read_numbers(value: Any, options: RunOptions) -> Array:
     """The draws of a value as numbers [draw], NaN where it is not known; events are 0 or 1."""
     numbers = np.where(value.known, value.draws, np.nan)
     count = min(options.draws, options.kept_draws)

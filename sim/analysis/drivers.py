@@ -60,21 +60,20 @@ def find_drivers(ds: xr.Dataset, value: str, threads: int | None = None) -> xr.D
         raise _error(f"{values.size:,} draws are too few ({needed:,} are needed)")
     scores = causes.values if known.size == causes.values.shape[1] else causes.values[:, known]
     numbers = first["draw"].values[known] if "draw" in first.coords else known
-    slopes, errors, noise = _regress(
-        scores, _normal_scores(values), replicates_by(numbers, sampler_of(ds))
-    )
+    replicates = replicates_by(numbers, sampler_of(ds))
+    slopes, noise, influence = _regress(scores, _normal_scores(values), replicates)
     shares = slopes**2 - noise
-    share_errors = 2 * np.abs(slopes) * errors
+    moved = 2 * slopes[:, None] * influence
     order = np.argsort(-shares)
     judged = _is_judged(ds, causes.names)
     return xr.Dataset(
         {
             "share": ("cause", shares[order], {"units": "1"}),
-            "share_error": ("cause", share_errors[order]),
+            "share_error": ("cause", _errors(moved)[order]),
             "slope": ("cause", slopes[order], {"units": "1"}),
             "explained": ((), shares.sum(), {"units": "1"}),
             "judgement": ((), shares[judged].sum(), {"units": "1"}),
-            "judgement_error": ((), float(np.sqrt((share_errors[judged] ** 2).sum()))),
+            "judgement_error": ((), _errors(moved[judged].sum(axis=0))),
         },
         {"cause": [causes.names[i] for i in order]},
         {"value": value, "draws": int(values.size)},
@@ -92,33 +91,43 @@ def _regress(scores: Array, target: Array, replicates: Replicates) -> tuple[Arra
     """Standardised coefficients [cause] of a target on causes [cause, draw] by least squares.
 
     Returns:
-        The coefficients, their errors, and the part of their squares that is noise, which has the
-        variance of the remainder. Errors are those of the infinitesimal jackknife: sums over groups
-        of replicates of what each draw adds to a coefficient.
+        The coefficients, the part of their squares that is noise, which has the variance of the
+        remainder, and what groups of replicates add to each [cause, group]: also by their part in
+        the variance of the cause and in the ranks of the target (as to a correlation of normal
+        scores). NaN where draws are too few for errors.
     """
     draws = target.size
     centred = scores - scores.mean(axis=1, keepdims=True)
     target = (target - target.mean()) / target.std()
     inverse = np.linalg.inv(centred @ centred.T)
+    sd = scores.std(axis=1)
     coefficients = inverse @ (centred @ target)
     remainder = target - coefficients @ centred
+    standardised = coefficients * sd
     variance = float(remainder @ remainder) / (draws - len(scores) - 1)
-    sd = scores.std(axis=1)
     noise = variance * np.diag(inverse) * sd**2
     if not replicates.enough:
-        return coefficients * sd, np.full(len(scores), np.nan), noise
+        return standardised, noise, np.full((len(scores), 1), np.nan)
     group = replicates.of_draws() * GROUPS // len(replicates.count)
     order = np.argsort(group, kind="stable")
     starts = np.searchsorted(group[order], np.arange(GROUPS))
     starts = np.unique(starts[starts < draws])
     added = centred * remainder
+    squares = 0.5 * standardised[:, None] * ((centred / sd[:, None]) ** 2 - target**2) / draws
     if replicates.order is not None or not np.array_equal(order, np.arange(draws)):
-        added = added[:, order]
-    influence = inverse @ np.add.reduceat(added, starts, axis=1)
-    count = len(starts)
-    spread = influence - influence.mean(axis=1, keepdims=True)
-    errors = np.sqrt((spread**2).sum(axis=1) * count / (count - 1))
-    return coefficients * sd, errors * sd, noise
+        added, squares = added[:, order], squares[:, order]
+    influence = sd[:, None] * (inverse @ np.add.reduceat(added, starts, axis=1))
+    influence += np.add.reduceat(squares, starts, axis=1)
+    return standardised, noise, influence
+
+
+def _errors(influence: Array) -> Array:
+    """Standard errors [...] of numbers to which groups of draws add `influence` [..., group]."""
+    groups = influence.shape[-1]
+    if groups == 1:
+        return np.full(influence.shape[:-1], np.nan)
+    spread = influence - influence.mean(axis=-1, keepdims=True)
+    return np.asarray(np.sqrt((spread**2).sum(axis=-1) * groups / (groups - 1)))
 
 
 def _is_judged(ds: xr.Dataset, names: tuple[str, ...]) -> NDArray[np.bool_]:

@@ -81,6 +81,15 @@ def share_variance(causes: Array, targets: Array, replicates: Replicates) -> Sha
     )
 
 
+def fit_slopes(causes: Array, target: Array) -> Array:
+    """Coefficients [cause] of a target [draw] on causes [cause, draw], by least squares.
+
+    Raises:
+        LinAlgError: If there are fewer draws than causes.
+    """
+    return _solve(_sums(causes, target[None], slice(None)))[:, 0]
+
+
 @dataclass
 class _Sums:
     """Sums over some draws: of products of causes, with targets, of squares, and the draws."""

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from sim.analysis.dependence import find_dependence
 from sim.analysis.dependent import dependent_shapley, factor_correlation
 from sim.analysis.first_order import first_order
 from sim.analysis.grades import add_grades
@@ -30,6 +29,7 @@ from sim.common.errors import InputError
 from sim.engine.scores import ScorePlans
 from sim.model.catalogue import DIMS
 from sim.model.dims import REFERENCE_QUARTER
+from sim.parameters.dependence import dependence, short_name
 from sim.simulation.origin import run_of
 from sim.simulation.scores import CAUSES, Causes, draw_causes, draw_input_scores
 from sim.statistics.datasets import named_labs
@@ -154,7 +154,7 @@ def _replace_by_dependent(
         correlation = factor_correlation(ScorePlans(scenario).loadings()[0])
     parts = groups_of(replicates_of(ds))
     grams = np.array([z[:, at] @ z[:, at].T for at in parts])
-    used = find_dependence(scenario)
+    used = dependence()
     for j, target in enumerate(targets):
         cross = np.array([z[:, at] @ target.values[at] for at in parts])
         slopes = np.linalg.solve(grams.sum(axis=0), cross.sum(axis=0))
@@ -174,7 +174,7 @@ def _replace_by_dependent(
         result["share_without"].values[:, :, j] = effects.values / variance
         names = {name.split("[")[0].split("@")[0] for name in re.findall(_NAME, target.label)}
         needed = {of for name in names & used.keys() for of in used[name]}
-        unused = [i for i, name in enumerate(causes.names) if name.split(".")[-1] not in needed]
+        unused = [i for i, name in enumerate(causes.names) if short_name(name) not in needed]
         result.attrs["unused"] = float(effects.values[unused].sum() / variance)
 
 

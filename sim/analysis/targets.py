@@ -104,11 +104,9 @@ def read_targets(
         edge = np.quantile(values, level, method="inverted_cdf")
         in_tail = values <= edge if level <= 0.5 else values >= edge
         explained = _explained(values, happens, in_tail, tail, when, scale, text)
-        explained_tree = parsed[event] if when and event else trees.get(text)
+        of = parsed[event] if when and event else trees.get(text)
         explain = _scale(values, level, tail, when, scale)
-        targets.append(
-            Target(text, values, explained, happens, event, in_tail, explained_tree, explain)
-        )
+        targets.append(Target(text, values, explained, happens, event, in_tail, of, explain))
     return ds, targets
 
 

@@ -35,6 +35,7 @@ from sim.cli import (
     show,
     sweep,
     trace,
+    watch,
 )
 from sim.cli.unknown_command import unknown_command
 from sim.common.errors import InputError, RunError
@@ -103,6 +104,7 @@ app.command(rich_help_panel="Files")(schema.schema)
 app.command("help", rich_help_panel="Files")(help.help_)
 app.command(rich_help_panel="Draw")(run.run)
 app.command(rich_help_panel="Draw")(sweep.sweep)
+app.command(rich_help_panel="Draw")(watch.watch)
 app.command("list", rich_help_panel="Store")(list.list_)
 app.command(rich_help_panel="Store")(show.show)
 app.command(rich_help_panel="Store")(export.export)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.options import Set
+from sim.cli.options import Draws, Sampler, Seed, Set
 from sim.cli.printing import say
 from sim.cli.stored_runs import Out, WorldArgument, open_world
 from sim.common.errors import Fault, InputError, Location, RunError
@@ -24,6 +24,9 @@ def cite(
     to: Annotated[str | None, typer.Option(metavar="FILE", help="Write them to a file.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing --to.")] = False,
     set_: Set = None,
+    draws: Draws = None,
+    seed: Seed = None,
+    sampler: Sampler = None,
     out: Out = folders.OUTPUTS,
 ) -> None:
     """Give the sources a run relied on, and the run itself."""
@@ -38,9 +41,9 @@ def cite(
         faults.append(Fault(Location("--to"), "", fault))
     if faults:
         raise InputError(faults)
-    text = citations.cite(citation_of(open_world(world, out, set_)), form)
+    text = citations.cite(citation_of(open_world(world, out, set_, draws, seed, sampler)), form)
     if to is None:
-        say(plain(text) if form == "text" and "\n" not in text else text)
+        say(text)
         return
     try:
         with replacing(Path(to)) as partial:

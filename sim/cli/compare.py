@@ -97,7 +97,8 @@ def compare(
     if faults:
         raise InputError(faults)
     options = _common_options(opened, draws)
-    measures = [analysis.parse_measure(text) for text in output] if output else None
+    names = analysis.party_names(first.scenario)
+    measures = [analysis.parse_measure(text, names=names) for text in output] if output else None
     if measures is None:
         measures = analysis.headline_measures(first.scenario, lab or (), quarter or ())
     labels = distinct_labels([world.label for world in opened])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -11,9 +11,6 @@ from sim.cli.options import Set, load_scenarios
 from sim.cli.printing import say, say_json
 from sim.cli.stored_runs import Out
 from sim.store import folders
-
-if TYPE_CHECKING:
-    from sim.parameters.scenario import Scenario
 
 
 def describe(
@@ -58,7 +55,6 @@ def describe(
         return
     if names:
         entries = describing.describe_quantities(scenario, names)
-        _add_dependence(scenario, entries)
         if run is not None:
             _add_grades(entries, run, out)
         if as_json:
@@ -72,17 +68,6 @@ def describe(
         say_json([*inputs, *outputs])
     else:
         say(describe_text.format_list(inputs, outputs))
-
-
-def _add_dependence(scenario: Scenario, entries: list[dict[str, Any]]) -> None:
-    """Add to outputs the inputs on which they depend."""
-    outputs = [entry for entry in entries if "kept" in entry]
-    if outputs:
-        from sim.analysis.dependence import find_dependence
-
-        found = find_dependence(scenario)
-        for entry in outputs:
-            entry["depends_on"] = list(found[entry["name"]])
 
 
 def _add_grades(entries: list[dict[str, Any]], run: str, out: Path) -> None:

@@ -53,10 +53,9 @@ def run(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Make the draws beyond those kept (106,496) on a Dask cluster, tls://host:port,"
-            " or by local:N processes; results do not depend on it. At tcp://host:port nothing is"
-            " encrypted, and whoever reaches the port can run code as you: use it in a network of"
-            " your own (sim help clusters).",
+            help="Make the draws beyond those kept (106,496) on a Dask cluster, tls://host:port, or"
+            " by local:N processes; results do not depend on it. At tcp://host:port nothing is"
+            " encrypted: use it in a network of your own (sim help clusters).",
         ),
     ] = None,
     until: Annotated[

@@ -31,7 +31,6 @@ from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.text import plain
 from sim.store import folders, reader, tables_file
 from sim.store import manifest as manifests
-from sim.store.run_names import chain_of, changes_by_set, describe_difference
 from sim.tables.table import HEADLINE, ODD, Headline, Selection, Table
 
 if TYPE_CHECKING:
@@ -181,7 +180,6 @@ def _of_folder(folder: Path, selection: Selection, names: list[str]) -> _Shown:
         (
             f"named {manifest['name']}" if manifest.get("name") else "",
             f"started {started} UTC, took {seconds:.1f} s" if seconds else "",
-            describe_difference(chain_of(manifest), changes_by_set(manifest)),
         ),
     )
 

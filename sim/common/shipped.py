@@ -1,4 +1,4 @@
-"""Files shipped with the package: help pages and parameters."""
+"""Files shipped with the package: help pages, formulas and parameters."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).parent.parent
 DOCS = _PACKAGE / "docs"
+FORMULAS = _PACKAGE / "kernels" / "formulas"
 
 
 def shipped_parameters() -> Path:

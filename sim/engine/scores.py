@@ -63,8 +63,13 @@ class ScorePlans:
         self.dimensions = {**factors, **own_factors, **inputs, **t_copulas}
         self.inputs = tuple(plan.sampled)
 
-    def draw_inputs(self, draws: int, seed: int, sampler: str, threads: int | None = None) -> Array:
-        """The scores [input, draw] of the sampled inputs, as dependent as the inputs are."""
+    def draw_inputs(
+        self, draws: int, seed: int, sampler: str, threads: int | None = None, first: int = 0
+    ) -> Array:
+        """The scores [input, draw] of the sampled inputs, as dependent as the inputs are.
+
+        Of the draws `first` ... `draws - 1`.
+        """
         scenario, plan = self._scenario, SamplingPlan()
         for factor in FACTORS:
             plan.factor(factor_name(factor), scenario.factors.get(factor, math.nan))
@@ -75,7 +80,7 @@ class ScorePlans:
         for column, (name, sampled) in enumerate(self._plan.sampled.items()):
             own = plan.own_factor(sampled.own_factor) if sampled.own_factor else -1
             plan.add(name, column, STANDARD_NORMAL, sampled.loads, sampled.dimension, own)
-        return _draw(plan, len(self.inputs), draws, seed, sampler, threads)
+        return _draw(plan, len(self.inputs), draws, seed, sampler, threads, first)
 
     def loadings(self) -> tuple[Array, tuple[str, ...]]:
         """Loadings [input, factor] of the inputs, and the names of the factors.
@@ -94,34 +99,49 @@ class ScorePlans:
 
 
 def draw_independent(
-    dimensions: Mapping[str, int], draws: int, seed: int, sampler: str, threads: int | None = None
+    dimensions: Mapping[str, int],
+    draws: int,
+    seed: int,
+    sampler: str,
+    threads: int | None = None,
+    first: int = 0,
 ) -> Array:
-    """Independent standard normal scores [score, draw] of the first draws, by name.
+    """Independent standard normal scores [score, draw] of draws `first` ... `draws - 1`, by name.
 
     `dimensions` are those of Sobol' sequences, which other samplers do not need.
     """
     plan = SamplingPlan()
     for column, (name, dimension) in enumerate(dimensions.items()):
         plan.add(name, column, STANDARD_NORMAL, dimension=dimension)
-    return _draw(plan, len(dimensions), draws, seed, sampler, threads)
+    return _draw(plan, len(dimensions), draws, seed, sampler, threads, first)
 
 
 def _draw(
-    plan: SamplingPlan, rows: int, draws: int, seed: int, sampler: str, threads: int | None
+    plan: SamplingPlan,
+    rows: int,
+    draws: int,
+    seed: int,
+    sampler: str,
+    threads: int | None,
+    first: int = 0,
 ) -> Array:
-    """Values [row, draw] of a plan's quantities."""
+    """Values [row, draw] of a plan's quantities, of draws `first` ... `draws - 1`.
+
+    Kernels write each draw at its number: of earlier ones there is room, and no memory is used.
+    """
     store = np.empty((rows, draws))
     sampling = plan.sampling(seed, sampler)
-    size = TILES_PER_CHUNK * TILE
+    size = TILES_PER_CHUNK * TILE if draws - first > TILE else TILE
+    begin = first // size * size
 
     def worker() -> Callable[[int], None]:
         scores = plan.scores(DRAWS_AT_A_TIME)
 
         def write(chunk: int) -> None:
-            first = chunk * size
-            sample_tiles(sampling, scores, first, min(size, draws - first), store)
+            at = begin + chunk * size
+            sample_tiles(sampling, scores, at, min(size, draws - at), store)
 
         return write
 
-    in_chunks(math.ceil(draws / size), threads, worker)
-    return store
+    in_chunks(math.ceil((draws - begin) / size), threads, worker)
+    return store[:, first:] if first else store

@@ -7,9 +7,11 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 FORMATS = ("text", "bibtex", "csl-json")
 NO_SOURCE = ("judgement",)  # ids that are no publications
+_DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?")  # a year, a month or a day
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$",
     "#": r"\#", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -34,7 +36,7 @@ def cite(about: Mapping[str, Any], form: str) -> str:
     if form == "csl-json":
         return json.dumps([_csl(entry) for entry in entries], indent=1, ensure_ascii=False)
     if form == "bibtex":
-        return "\n\n".join(map(_bibtex, entries))
+        return "\n\n".join(map(_bibtex, entries, _keys(entries)))
     return "\n".join(map(_text, entries))
 
 
@@ -50,12 +52,18 @@ def _entries(about: Mapping[str, Any]) -> list[dict[str, str]]:
         note = "; ".join(filter(None, (grade, f"for {shown}" if shown else "")))
         keys = ("title", "publisher", "date", "url", "accessed")
         entries.append(
-            {"id": name, **{key: str(source.get(key, "")) for key in keys}, "note": note}
+            {
+                "id": name,
+                "type": "webpage" if source.get("url") else "document",
+                **{key: str(source.get(key, "")) for key in keys},
+                "note": note,
+            }
         )
     run = about
     entries.append(
         {
             "id": f"{run['scenario']}-{run['digest']}",
+            "type": "software",
             "title": f"Token economics, simulated: scenario {run['scenario']}, run {run['digest']}",
             "publisher": f"token-economics-sim {run['version']}",
             "date": str(run.get("started", ""))[:10],
@@ -73,29 +81,30 @@ def _text(entry: Mapping[str, str]) -> str:
     seen = f", accessed {entry['accessed']}" if entry["accessed"] else ""
     address = f" {entry['url']}{seen}." if entry["url"] else ""
     note = f" {entry['note']}." if entry["note"] else ""
-    return f"[{entry['id']}] {entry['publisher']}{date}. {entry['title']}.{address}{note}"
+    title = entry["title"] if entry["title"][-1:] in tuple(".?!") else f"{entry['title']}."
+    return f"[{entry['id']}] {entry['publisher']}{date}. {title}{address}{note}"
 
 
-def _bibtex(entry: Mapping[str, str]) -> str:
+def _bibtex(entry: Mapping[str, str], key: str) -> str:
     """An entry @misc, of which texts are escaped for TeX."""
     fields = {
         "title": f"{{{_tex(entry['title'])}}}",
         "author": f"{{{_tex(entry['publisher'])}}}",
-        "year": entry["date"][:4],
-        "date": entry["date"],
-        "url": entry["url"],
+        "year": year[0] if (year := re.search(r"\b\d{4}\b", entry["date"])) else "",
+        "date": entry["date"] if _DATE.fullmatch(entry["date"]) else "",
+        "url": re.sub(r"[{}\\\\\s]", lambda m: quote(m[0]), entry["url"]),
         "urldate": entry["accessed"],
         "note": _tex(entry["note"]),
     }
     lines = [f"  {key} = {{{value}}}" for key, value in fields.items() if value.strip("{}")]
-    return f"@misc{{{_key(entry['id'])},\n" + ",\n".join(lines) + "\n}"
+    return f"@misc{{{key},\n" + ",\n".join(lines) + "\n}"
 
 
 def _csl(entry: Mapping[str, str]) -> dict[str, Any]:
     """An item of CSL-JSON."""
     item: dict[str, Any] = {
         "id": entry["id"],
-        "type": "webpage" if entry["url"] else "software",
+        "type": entry["type"],
         "title": entry["title"],
         "author": [{"literal": entry["publisher"]}],
         "note": entry["note"],
@@ -103,9 +112,10 @@ def _csl(entry: Mapping[str, str]) -> dict[str, Any]:
     if entry["url"]:
         item["URL"] = entry["url"]
     for key, name in (("date", "issued"), ("accessed", "accessed")):
-        parts = [int(part) for part in re.findall(r"\d+", entry[key])][:3]
-        if parts:
-            item[name] = {"date-parts": [parts]}
+        if match := _DATE.fullmatch(entry[key]):
+            item[name] = {"date-parts": [[int(part) for part in match.groups() if part]]}
+        elif entry[key]:
+            item[name] = {"literal": entry[key]}
     return item
 
 
@@ -113,7 +123,17 @@ def _tex(text: str) -> str:
     return "".join(_SPECIAL.get(character, character) for character in text)
 
 
-def _key(text: str) -> str:
-    """A key of BibTeX: ASCII letters, digits and hyphens."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9-]+", "-", plain)
+def _keys(entries: Sequence[Mapping[str, str]]) -> list[str]:
+    """A key of BibTeX for each entry, all different: ASCII letters, digits and hyphens."""
+    keys: list[str] = []
+    taken: set[str] = set()  # in small letters, as BibTeX compares them
+    for entry in entries:
+        letters = unicodedata.normalize("NFKD", entry["id"]).encode("ascii", "ignore").decode()
+        base = re.sub(r"[^A-Za-z0-9]+", "-", letters).strip("-") or "source"
+        key, number = base, 1
+        while key.lower() in taken:
+            number += 1
+            key = f"{base}-{number}"
+        taken.add(key.lower())
+        keys.append(key)
+    return keys

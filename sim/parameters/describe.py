@@ -27,6 +27,7 @@ from sim.model.outputs import (
     PROBABILITIES,
     Probability,
 )
+from sim.parameters.dependence import depends_on
 from sim.parameters.equations import equations
 from sim.parameters.fields import GROUPS, LAB_FIELDS, LANDLORD_FIELDS
 from sim.parameters.scenario import Hosting, Quantity, Scenario
@@ -225,6 +226,7 @@ def _describe_output(name: str) -> dict[str, Any]:
         "may_be_infinite": output.may_be_infinite,
         "unbounded": output.unbounded,
         "equation": asdict(equations()[name]),
+        "depends_on": depends_on(name),
     }
 
 

@@ -57,9 +57,11 @@ def _output_lines(data: Mapping[str, Any]) -> Iterator[Line]:
     yield "section", f"{equation['section']}{number} (sim help model)"
     is_code = "\n" in equation["text"] or "=" in equation["text"]
     yield ("formula" if is_code else "in words"), equation["text"]
-    if "depends_on" in data:
-        names = data["depends_on"]
-        yield "depends on", f"{len(names)} inputs: {', '.join(names)}"
+    yield "code", ", ".join(equation["code"])
+    tables = data["depends_on"]
+    yield "depends on", f"{sum(map(len, tables.values()))} inputs"
+    for table, names in tables.items():
+        yield "", f"{table}: {', '.join(names)}"
     for line in data.get("rests_on", []):
         yield "rests on", line
 

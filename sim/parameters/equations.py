@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
-from sim.common.shipped import DOCS
+from sim.common.shipped import DOCS, FORMULAS
 from sim.model.catalogue import OUTPUTS
 
 _HEADING = re.compile(r"^## (.+)$")
@@ -14,13 +14,21 @@ _NUMBER = re.compile(r"\((\d+\.\d+[a-z]?)\)\s*$")
 _NAME = re.compile(r"^([a-z]\w*)(?:\[[^\]]*\])?")
 
 
+_ASSIGNED = re.compile(r"\.(\w+)(?:\[[^\]]*\])*\s*\+?=(?!=)")
+_TAKEN = re.compile(r"=\s*\w+\.(\w+)\[[^\]]*\]\s*$", re.MULTILINE)  # an array that is written to
+
+
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """A statement of the specification: its section, its number ("" without one), its lines."""
+    """A statement of the specification: its section, its number ("" without one), its lines.
+
+    `code` are the modules of the package that compute the output.
+    """
 
     section: str
     number: str
     text: str
+    code: tuple[str, ...] = ()
 
 
 @cache
@@ -40,9 +48,24 @@ def equations() -> dict[str, Equation]:
         elif section[:1].isdigit():  # others name outputs, and define none
             for name in re.findall(r"`([a-z]\w*)", block):
                 named.setdefault(name, Equation(section, "", " ".join(block.split())))
+    code = _code()
+    known = {**named, **found}
     return {
-        name: found.get(name) or named[name] for name in OUTPUTS if name in found or name in named
+        name: replace(known[name], code=code.get(name, ())) for name in OUTPUTS if name in known
     }
+
+
+def _code() -> dict[str, tuple[str, ...]]:
+    """The modules of formulas that compute each output."""
+    computed: dict[str, list[str]] = {}
+    taken: dict[str, list[str]] = {}
+    for path in sorted(FORMULAS.glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for pattern, files in ((_ASSIGNED, computed), (_TAKEN, taken)):
+            for name in set(pattern.findall(text)) & OUTPUTS.keys():
+                files.setdefault(name, []).append(f"sim/kernels/formulas/{path.name}")
+    first = {name: files[:1] for name, files in taken.items()}  # others read what it wrote
+    return {name: tuple(files) for name, files in {**first, **computed}.items()}
 
 
 def _blocks(text: str) -> list[tuple[str, str, bool]]:

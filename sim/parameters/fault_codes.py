@@ -59,7 +59,9 @@ _PATTERNS = [(re.compile(pattern), CODES[code]) for code, _, _, pattern in _KIND
 
 
 def code_of(fault: Fault) -> Code:
-    """The kind of a fault, by its message."""
+    """The kind of a fault, by its key and message."""
+    if fault.key.endswith(".unit"):
+        return CODES["SIM015"]
     for pattern, code in _PATTERNS:
         if pattern.search(fault.message):
             return code

@@ -13,16 +13,39 @@ from sim.distributions.landlord_capex import FISCAL_KEYS, FISCAL_YEAR_END
 from sim.model.declarations import Field
 from sim.model.dims import FACTORS, LOADINGS, RENTAL_MODES, VIEWS
 from sim.model.inputs import IN_FISCAL_YEARS
+from sim.parameters.claims import CLAIM_KEYS, OTHER_KEYS, TOP_KEYS
 from sim.parameters.fields import GROUPS, HOST_FIELDS, LAB_FIELDS, LANDLORD_FIELDS
 from sim.parameters.options import MAX_DRAWS, MAX_SEED, MOST_UNCERTAINTY, SAMPLERS
+from sim.parameters.published import GRADES, STATEMENT_KEYS
 from sim.parameters.rules import FORMAT, MOST_SCORE
 
 Schema = dict[str, Any]
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+FILES = {  # kind of file -> its schema in params/
+    "scenario": "schema.json",
+    "lab": "lab.schema.json",
+    "landlord": "landlord.schema.json",
+    "sources": "sources.schema.json",
+    "published": "published.schema.json",
+    "claims": "claims.schema.json",
+}
+QUANTILES = {"^p([1-9][0-9]?|(0|[1-9][0-9]?)\\.[0-9]*[1-9])$": {"type": "number"}}
 
 
-def text() -> str:
-    """The schema as JSON text, as `params/schema.json` holds it."""
-    return json.dumps(schema(), indent=1) + "\n"
+def text(kind: str = "scenario") -> str:
+    """The schema of a kind of file as JSON text, as `params/` holds it (`FILES`)."""
+    return json.dumps(schema_of(kind), indent=1) + "\n"
+
+
+def schema_of(kind: str) -> Schema:
+    """The schema of a kind of file: one of `FILES`."""
+    if kind in ("sources", "published", "claims"):
+        return {"$schema": DRAFT, **_LISTS[kind]()}
+    whole = schema()
+    if kind == "scenario":
+        return whole
+    definitions = whole["$defs"]
+    return {"$schema": DRAFT, **definitions[kind], "$defs": definitions}
 
 
 def schema() -> Schema:
@@ -45,11 +68,12 @@ def schema() -> Schema:
             landlord["properties"][name]["properties"][year] = amount
     lab["properties"]["host"] = {
         "description": "What each landlord is to the lab",
+        "type": "object",
         "additionalProperties": {"$ref": "#/$defs/host"},
     }
     score = {"type": "number", "minimum": -MOST_SCORE, "maximum": MOST_SCORE}
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": DRAFT,
         "title": "Parameters of the AI-lab token economics engine",
         **_object(
             {
@@ -79,14 +103,17 @@ def schema() -> Schema:
                 "factors": _object(dict.fromkeys(FACTORS, score)),
                 "sweep": _sweep(),
                 "correlation": {"type": "array", "items": _group()},
-                "labs": {"additionalProperties": {"$ref": "#/$defs/lab"}},
-                "landlords": {"additionalProperties": {"$ref": "#/$defs/landlord"}},
+                "labs": {"type": "object", "additionalProperties": {"$ref": "#/$defs/lab"}},
+                "landlords": {
+                    "type": "object",
+                    "additionalProperties": {"$ref": "#/$defs/landlord"},
+                },
                 **{name: _object(_quantities(fields)) for name, fields in GROUPS.items()},
             }
         ),
         "$defs": {
-            "distribution": _distribution(),
-            "component": {"anyOf": [{"type": "number"}, _closed({"value": {"type": "number"}})]},
+            **_families(),
+            "component": {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/distribution"}]},
             "loads": _loads(FACTORS),
             "lab_loads": _loads(LOADINGS),
             "swept": {
@@ -148,6 +175,7 @@ def _party(fields: Mapping[str, Field], loads: str = "loads") -> Schema:
         {
             "format": {"const": FORMAT},
             "name": {"type": "string", "description": "Name in tables and figures"},
+            "remove": {"const": True, "description": "In an overlay: leave it out"},
             "order": {"type": "number", "description": "Place in tables and figures"},
             **_quantities(fields, loads),
         }
@@ -182,11 +210,46 @@ def _provenance(unit: str) -> Schema:
     }
 
 
-def _distribution() -> Schema:
-    """The keys of all families.
+def _families() -> Schema:
+    """Definitions of every family, closed, and `distribution`, any one of them.
 
-    One that families bound differently is any number.
+    A table without a family, as an overlay has it, may hold the keys of any.
     """
+    shapes = _shapes()
+    beside: Schema = {key: {} for key in ("value", "loads", "unit", "source", "note", "as_of")}
+    definitions: Schema = {}
+    for name, distribution in FAMILIES.items():
+        keys = {key: shapes[key] for key in distribution.keys({})}
+        by_quantiles = bool(distribution.quantile_parameters)
+        if by_quantiles:
+            keys |= {"median": shapes["median"], "quantiles": shapes["quantiles"]}
+        if distribution.moment_parameters:
+            keys |= {"mean": shapes["mean"], "sd": shapes["sd"]}
+        definitions[f"family_{name}"] = {
+            "type": "object",
+            "properties": {"family": {"const": name}, **keys, **beside},
+            **({"patternProperties": QUANTILES} if by_quantiles else {}),
+            "required": ["family"],
+            "additionalProperties": False,
+        }
+    definitions["family_of_scipy"] = {
+        "type": "object",
+        "properties": {"family": {"type": "string", "pattern": "^scipy\\."}},
+        "required": ["family"],
+        "additionalProperties": True,  # the names of its parameters are not known here
+    }
+    definitions["without_family"] = {
+        "type": "object",
+        "properties": {**shapes, **beside, **{key: {} for key in sorted(FISCAL_KEYS)}},
+        "patternProperties": QUANTILES,
+        "additionalProperties": False,
+    }
+    every = [{"$ref": f"#/$defs/{name}"} for name in definitions]
+    return {**definitions, "distribution": {"type": "object", "oneOf": every}}
+
+
+def _shapes() -> Schema:
+    """What the keys of all families hold; one that families bound differently is any number."""
     shapes: Schema = {}
     for distribution in FAMILIES.values():
         own = distribution.model_json_schema()["properties"]
@@ -196,7 +259,6 @@ def _distribution() -> Schema:
     numbers = {"type": "array", "items": {"type": "number"}, "minItems": 1}
     pair = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
     words = {
-        "family": {"anyOf": [{"enum": list(FAMILIES)}, {"pattern": "^scipy\\."}]},
         "mean": {"type": "number"},
         "sd": {"type": "number", "minimum": 0},
         "quantiles": {"description": "Pairs of level and value", "type": "array", "items": pair},
@@ -206,14 +268,7 @@ def _distribution() -> Schema:
         "file": {"description": "A CSV file with a header", "type": "string"},
         "column": {"description": "A column of the CSV file", "type": "string"},
     }
-    scipy = {"properties": {"family": {"pattern": "^scipy\\."}}, "required": ["family"]}
-    return {
-        "properties": {**shapes, **words},
-        "patternProperties": {"^p([1-9][0-9]?|(0|[1-9][0-9]?)\\.[0-9]*[1-9])$": {"type": "number"}},
-        # The names of parameters of scipy are not known here.
-        "if": scipy,
-        "then": {"additionalProperties": {}},
-    }
+    return {**shapes, **words}
 
 
 def _number(schema: Schema) -> Schema:
@@ -222,27 +277,75 @@ def _number(schema: Schema) -> Schema:
     return {key: value for kind in kinds for key, value in kind.items() if key != "title"}
 
 
-def _closed(properties: Schema) -> Schema:
-    """A distribution beside further keys, and nothing else."""
-    distribution = {"$ref": "#/$defs/distribution"}
-    return {
-        "type": "object", "allOf": [distribution], "properties": properties,
-        "unevaluatedProperties": False,
-    }  # fmt: skip
-
-
 def _quantity(field: Field, loads: str) -> Schema:
     """The table of a quantity."""
     value = {"type": "boolean"} if field.flag else _bounds(field)
     return {
         "description": f"{field.meaning} [{field.unit}]",
-        **_closed(
-            {
-                "value": value,
-                "median": _bounds(field),
-                "loads": {"$ref": f"#/$defs/{loads}"},
-                **_provenance(field.unit),
-                "as_of": {},
-            }
-        ),
+        "type": "object",
+        "properties": {
+            "family": {"anyOf": [{"enum": list(FAMILIES)}, {"pattern": "^scipy\\."}]},
+            "value": value,
+            "median": _bounds(field),
+            "loads": {"$ref": f"#/$defs/{loads}"},
+            **_provenance(field.unit),
+            "as_of": {},
+        },
+        "allOf": [{"$ref": "#/$defs/distribution"}],
+        "additionalProperties": True,  # closed by the family
     }
+
+
+def _sources() -> Schema:
+    """`sources.toml`: a table for each source."""
+    date: Schema = {"description": "A date, or a year"}
+    entry = _object(
+        {
+            "title": {"type": "string"},
+            "publisher": {"type": "string"},
+            "date": date,
+            "url": {"type": "string"},
+            "grade": {"enum": list(GRADES)},
+        }
+    )
+    return {
+        "type": "object",
+        "properties": {"format": {"const": FORMAT}},
+        "additionalProperties": {**entry, "required": ["title", "publisher", "grade"]},
+    }
+
+
+def _published() -> Schema:
+    """`published.toml`: a list of statements."""
+    amount = {"type": "number"}
+    kinds: Schema = {
+        "value": amount, "low": amount, "high": amount,
+        "total_of": {"type": "array", "items": {"type": "string"}},
+        "as_of": {},
+    }  # fmt: skip
+    statement = {key: kinds.get(key, {"type": "string"}) for key in STATEMENT_KEYS}
+    return _object(
+        {
+            "format": {"const": FORMAT},
+            "statement": {"type": "array", "items": _object(statement)},
+        }
+    )
+
+
+def _claims() -> Schema:
+    """`claims.toml`: a list of claims."""
+    other = {key: {} if key == "as_of" else {"type": "string"} for key in OTHER_KEYS}
+    kinds: Schema = {
+        "see": {"type": "array", "items": {"type": "string"}},
+        "other": {"type": "array", "items": _object(other)},
+    }
+    claim = {key: kinds.get(key, {"type": "string"}) for key in CLAIM_KEYS}
+    properties: Schema = {key: {"type": "string"} for key in TOP_KEYS}
+    properties |= {
+        "format": {"const": FORMAT},
+        "claim": {"type": "array", "items": _object(claim)},
+    }
+    return _object(properties)
+
+
+_LISTS = {"sources": _sources, "published": _published, "claims": _claims}

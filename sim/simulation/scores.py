@@ -36,13 +36,20 @@ class Causes:
     values: Array
 
 
-def draw_causes(ds: xr.Dataset, threads: int | None = None, draws: int | None = None) -> Causes:
+def draw_causes(
+    ds: xr.Dataset,
+    threads: int | None = None,
+    draws: int | None = None,
+    *,
+    number: int | None = None,
+) -> Causes:
     """Make the independent scores behind the draws of a Dataset again, by their names.
 
     Args:
         ds: What `simulate`, `open_run` or `sample` gives, or some of its draws.
         threads: All processors unless given; changes no number.
         draws: Of the first draws alone.
+        number: Of the draw of this number alone.
 
     Raises:
         InputError: For a Dataset of another origin or version.
@@ -57,6 +64,9 @@ def draw_causes(ds: xr.Dataset, threads: int | None = None, draws: int | None = 
                 [Fault(Location("uncertainty"), "", "is 0: every draw is the same world")]
             )
         dimensions, seed, sampler = ScorePlans(scenario).dimensions, options.seed, options.sampler
+    if number is not None:
+        values = draw_independent(dimensions, number + 1, seed, sampler, threads, number)
+        return Causes(tuple(map(_public_name, dimensions)), values)
     values = _of_draws(
         lambda count: draw_independent(dimensions, count, seed, sampler, threads), ds, draws
     )

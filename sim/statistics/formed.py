@@ -116,13 +116,12 @@ def _influence(statistic: Statistic, value: float, drawn: DrawnValue) -> Array:
     """The shift [draw] of a statistic by each draw, but for a constant."""
     if statistic.kind == "P":
         known = drawn.known
-        return np.asarray((drawn.draws & known) - value * known) / known.mean()
-    draws = np.ascontiguousarray(drawn.draws, dtype=np.float64)
+        return np.asarray(((drawn.draws & known) - value * known) / known.mean())
+    draws: Array = np.ascontiguousarray(drawn.draws, dtype=np.float64)
     if statistic.kind == "mean":
         return np.asarray(draws - value)
     if statistic.kind == "sd":
-        squares = (draws - draws.mean()) ** 2
-        return np.asarray(squares / (2 * value)) if value else squares
+        return np.asarray((draws - draws.mean()) ** 2 / (2 * value or 1.0))
     if statistic.kind == "quantile":
         return quantile_influence(draws, statistic.level)
     level = statistic.level

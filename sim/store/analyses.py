@@ -133,7 +133,9 @@ def trace(
     at: str | None = None,
     *,
     labs: Sequence[str] = (),
+    landlords: Sequence[str] = (),
     quarters: Sequence[str] = (),
+    regimes: Sequence[str] = (),
     threads: int | None = None,
     out: str | Path = OUTPUTS,
     **options: Any,
@@ -145,25 +147,34 @@ def trace(
             given.
         draw: The number of the draw.
         at: In its place `p1(VALUE)`, `median(VALUE)`, `min(VALUE)` or `max(VALUE)`.
-        labs: Labs whose outputs are shown; the named ones unless given.
-        quarters: Quarters that are shown; 2026Q4 unless given.
+        labs: Labs whose outputs are shown, as of `analysis.trace.trace`.
+        landlords: Likewise.
+        quarters: Likewise.
+        regimes: Likewise.
         threads: All processors unless given.
         out: The folder that holds the runs.
         options: `draws`, `seed`, `sampler`, of a world that is drawn.
 
+    Returns:
+        Inputs with percentiles, and results of formulas beside those of the median world.
+
     Raises:
-        InputError: For a world or draw that does not exist, or another `at`.
+        InputError: For a world, draw or label that does not exist, or another `at`.
     """
     from sim.analysis.trace import trace as analyse
 
     ds = _dataset(world, out, threads, options)
-    return analyse(ds, draw, at, labs=labs, quarters=quarters, threads=threads)
+    return analyse(
+        ds, draw, at, labs=labs, landlords=landlords, quarters=quarters, regimes=regimes,
+        threads=threads,
+    )  # fmt: skip
 
 
 def cite(
     world: str | Path | Scenario | xr.Dataset | None = None,
     form: str = "text",
     out: str | Path = OUTPUTS,
+    **options: Any,
 ) -> str:
     """The sources that a world relies on, and the world itself, to be cited.
 
@@ -171,6 +182,10 @@ def cite(
         world: As of `compare`; params/base.toml unless given.
         form: "text", "bibtex" or "csl-json".
         out: The folder that holds the runs.
+        options: `set`, `draws`, `seed`, `sampler`, of a file.
+
+    Returns:
+        A text, with a line or an entry for each source, and the run at the end.
 
     Raises:
         InputError: For a world that does not exist.
@@ -178,7 +193,7 @@ def cite(
     """
     from sim.parameters.citations import cite as write
 
-    return write(citation_of(open_world(world, out)), form)
+    return write(citation_of(open_world(world, out, **options)), form)
 
 
 def citation_of(world: World) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 
 import xarray as xr
 
@@ -22,12 +21,18 @@ def make_headline(
 ) -> Headline:
     """The page that is printed of a run first, narrowed to a selection.
 
-    It lacks what moves the first number most where draws are too few, all the same, or cannot be
-    made again by this version. `note` is as of `tables.headline.make_headline`.
+    Its remarks say why it lacks what moves the first number most: draws that are too few, all the
+    same, or cannot be made again by this version. `note` is as of `tables.headline.make_headline`.
     """
     from sim.analysis.drivers import find_drivers
 
-    drivers = None
-    with suppress(InputError):
+    drivers, unknown = None, ""
+    try:
         drivers = find_drivers(ds, headline.first_number(selection), threads)
-    return headline.make_headline(ds, summary, drivers, selection, note)
+    except InputError as error:
+        unknown = error.faults[0].message
+    made = headline.make_headline(ds, summary, drivers, selection, note)
+    if unknown:
+        number = headline.in_words(selection)
+        made.remarks.append(f"What moves {number} most is not known: {unknown}.")
+    return made

@@ -62,9 +62,9 @@ def make_headline(
     long, or cannot be done.
     """
     reader = Reader(ds, summary, selection or Selection())
-    page = _tables(reader, drivers), find_oddities(reader, drivers, _in_words(reader))
+    page = _tables(reader, drivers), find_oddities(reader, drivers, in_words(reader.selection))
     if reader.asked.answer(note):
-        page = _tables(reader, drivers), find_oddities(reader, drivers, _in_words(reader))
+        page = _tables(reader, drivers), find_oddities(reader, drivers, in_words(reader.selection))
     tables, remarks = page
     return describe_run(ds)._replace(tables=tables, remarks=remarks)
 
@@ -75,9 +75,9 @@ def describe_run(ds: xr.Dataset) -> Headline:
     return Headline(attributes, describe_settings(ds), warnings(ds), until.remarks(ds), [], [])
 
 
-def _in_words(reader: Reader) -> str:
-    """The first number in words."""
-    return f"the inference margin of {reader.quarters(REFERENCE_QUARTER)[0]}"
+def in_words(selection: Selection | None = None) -> str:
+    """The first number of the headline in words."""
+    return f"the inference margin of {first_number(selection).partition('@')[2]}"
 
 
 def _tables(reader: Reader, drivers: xr.Dataset | None) -> list[Table]:
@@ -181,7 +181,7 @@ def _landlords(reader: Reader, quarter: str) -> Table:
 
 def _drivers(reader: Reader, drivers: xr.Dataset) -> Table:
     """The causes with the largest shares of the spread of the first number, and their direction."""
-    title = f"What moves {_in_words(reader)} most (shares of its spread in %)"
+    title = f"What moves {in_words(reader.selection)} most (shares of its spread in %)"
     table = Table(title, ["", "share", "a rise"], narrow=True, name=DRIVERS)
     of = zip(
         drivers["cause"].values.tolist(),

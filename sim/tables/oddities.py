@@ -9,7 +9,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sim.common.text import words
 from sim.model.catalogue import OUTPUTS
 from sim.model.dims import REFERENCE_QUARTER
 from sim.statistics.datasets import display_names, draws_of, last, named_labs
@@ -27,13 +26,14 @@ QUESTIONABLE = {  # output -> the reason for which a draw is questionable
 }
 FEWEST_FOR_SPREAD = 1024  # draws from which on an sd should have settled
 LARGE_JUDGEMENT = 0.5  # of the spread, beyond which it is odd
+MOST_OWNED = 2  # numbers that a few draws own, which are named
 CLEAR = 2.0  # standard errors by which a number is told apart from another
 
 
 def find_oddities(reader: Reader, drivers: xr.Dataset | None, number: str) -> list[str]:
-    """What is odd, in sentences, what matters most first; some once draws are made again.
+    """What is odd, in sentences, what matters most first; some of them once draws are made again.
 
-    `drivers` are those of the number that is named.
+    `drivers` are those of the number that is named, None where they are not known.
     """
     return [
         *_not_finite(reader.ds),
@@ -214,7 +214,7 @@ def _heavy_tails(ds: xr.Dataset, summary: xr.Dataset) -> Iterator[str]:
         if large:
             texts = [
                 f"{100 * share:.0f} % of the {'mean' if statistic == 'mean' else 'tail mean'} of"
-                f" {words(name)}{labels}"
+                f" {name}{labels}"
                 for (statistic, labels), share in large.items()
             ]
             owned.append((max(large.values()), " and ".join(texts)))
@@ -224,17 +224,18 @@ def _heavy_tails(ds: xr.Dataset, summary: xr.Dataset) -> Iterator[str]:
                 ratio = summary.variables[f"{name}_sd_error"].values / sd.values
             share, labels = _largest(summary, sd.dims, ratio)
             if share > LARGEST_ERROR_OF_SPREAD:
-                unsettled.append(f"{words(name)}{labels}")
+                unsettled.append(f"{name}{labels}")
     if owned:
         texts = [text for _, text in sorted(owned, reverse=True)]
+        more = f", and more than {OWNED:.0%} of {len(texts) - MOST_OWNED} others".replace("%", " %")
         yield (
-            f"{100 * WORST:.2g} % of draws hold up to {', '.join(texts)}: read medians, not means,"
-            " which are marked by *."
+            f"{100 * WORST:.2g} % of draws hold {', '.join(texts[:MOST_OWNED])}"
+            f"{more if len(texts) > MOST_OWNED else ''}: read medians; such means are marked by *."
         )
     if unsettled:
         yield (
             "A few draws own the sd, which does not settle, and no draws are kept:"
-            f" {'; '.join(unsettled)}."
+            f" {', '.join(unsettled)}."
         )
 
 
@@ -244,5 +245,5 @@ def _largest(
     """The largest value, and its labels as text; 0 where all are NaN."""
     known = np.nan_to_num(values)
     worst = np.unravel_index(int(known.argmax()), known.shape)
-    labels = [str(summary[dim].values[i]) for dim, i in zip(dims, worst, strict=True)]
+    labels = [str(summary.variables[dim].values[i]) for dim, i in zip(dims, worst, strict=True)]
     return float(known[worst]), f" ({', '.join(labels)})" if labels else ""

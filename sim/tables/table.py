@@ -62,19 +62,20 @@ class Cell:
         spread's significant digits; a probability has two, of itself or what it lacks to 100 %.
         Elsewhere both are as `rounded` gives them.
         """
-        if not math.isfinite(self.value) or not math.isfinite(self.error):
+        if not math.isfinite(self.value) or math.isinf(self.error):
             return self.rounded()
         if math.isinf(self.draws) or (self.draws and self.value in (0.0, 1.0)):
             return self.rounded()
         spread = 1.0 if self.draws else self.spread
-        if self.error > SMALL_ERROR * spread or not spread:
+        error = 0.0 if math.isnan(self.error) else self.error  # few draws have none
+        if error > SMALL_ERROR * spread or not spread:
             return self.rounded()
         scale, step = self.scale, SMALL_ERROR * spread
         if self.draws:
             scale = 100.0
-            step = max(self.error, 0.1 * _power_of_ten(min(self.value, 1.0 - self.value)))
+            step = max(error, 0.1 * _power_of_ten(min(self.value, 1.0 - self.value)))
         elif math.isinf(spread):
-            step = max(self.error, 0.01 * _power_of_ten(self.value))
+            step = max(error, 0.01 * _power_of_ten(self.value))
         value, _ = rounded_by(self.value * scale, step * scale)
         return (f"{value}*" if is_owned(self.worst) else value), ""
 

@@ -16,7 +16,9 @@ from sim.analysis.attribution import Attribution, Point, attribute
 Model = Callable[..., float]
 
 
-def of(model: Model, before: tuple[float, ...], after: tuple[float, ...], **options: int) -> Attribution:  # fmt: skip
+def of(
+    model: Model, before: tuple[float, ...], after: tuple[float, ...], **options: int
+) -> Attribution:
     """Attribute the change of a formula to its arguments."""
 
     def value(edits: frozenset[int]) -> Point:

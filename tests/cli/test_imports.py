@@ -15,6 +15,7 @@ from conftest import COMPILED_ONCE, ROOT
 from sim.cli.app import app
 
 BASE = str(ROOT / "params" / "base.toml")
+PUE = "hardware.pue.median"
 WATCHED = (
     "numpy",
     "scipy.special",
@@ -33,7 +34,7 @@ FILES = {"numpy", "scipy.special"}  # parameter files are read with these
 KERNELS = {"llvmlite"}  # numba is for kernels that have changed
 DATASETS = {"pandas", "xarray", "h5py", "rich"}
 RUN = FILES | KERNELS | DATASETS
-SHOW = {"rich", "numpy"}
+SHOW = {"rich"}
 # What is done -> the libraries among the watched ones that it imports, no more and no fewer.
 TABLE: dict[tuple[str, ...], set[str]] = {
     ("--version",): set(),
@@ -44,11 +45,13 @@ TABLE: dict[tuple[str, ...], set[str]] = {
     ("check", BASE, "--set", "hardware.pue=-1"): FILES,
     ("check", BASE): FILES | KERNELS,
     ("describe", "hardware.pue", "--file", BASE): FILES,
+    ("describe", "gw", "--file", BASE): FILES,
     ("schema", "--out", "schema.json"): FILES,
     ("run", BASE, "--draws", "64", "--no-figures"): RUN,
     ("list",): set(),
     ("show", "base"): SHOW,
     ("show", "base", "--json"): SHOW,
+    ("cite", "base"): RUN,
     ("rm", "base", "--yes"): set(),
 }
 LONG: dict[tuple[str, ...], set[str]] = {
@@ -58,6 +61,12 @@ LONG: dict[tuple[str, ...], set[str]] = {
     ("plot", "base", "margin"): RUN - {"rich"} | {"matplotlib"},
     ("export", "base", "--to", "gw.csv", "--output", "gw"): RUN - {"rich"} | {"pyarrow"},
     ("sweep", BASE, "--over", "hardware.pue.median=1.2,1.3", "--draws", "64", "--no-figures"): RUN,
+    ("compare", BASE, "--set", "hardware.pue.median=1.3", "--draws", "320"): RUN
+    - {"h5py", "pandas"},
+    ("sensitivity", "base"): RUN,
+    ("trace", "base", "--draw", "3"): RUN,
+    ("cite", "base"): RUN - {"rich"},
+    ("watch", "nowhere.toml"): {"rich"},
     ("selftest",): RUN - {"h5py"} | {"scipy.stats", "numba"},  # it compiles single formulas
 }
 CODE = """

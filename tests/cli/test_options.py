@@ -19,7 +19,7 @@ from sim.common.errors import RunError
 from sim.engine import dask_backend
 from sim.store import run as store_run
 from sim.store import sweep as store_sweep
-from sim.tables.headline import make_headline
+from sim.store.headline import make_headline
 from sim.tables.table import Headline, Selection
 
 BASE = str(ROOT / "params" / "base.toml")
@@ -144,6 +144,7 @@ def test_an_option_of_sweep_changes_what_it_names_and_nothing_else(
 
 OTHER, SELECTING = "elsewhere", ("--lab", "--landlord", "--quarter")
 STORED = (BASE, "--draws", "1100", "--seed", "7", "--set", f"{ALTERED}=0.6", "--no-figures")
+EDITED = ("compare", BASE, "--set", f"{KEY}=1.3")
 # Arguments of a command, an option, and what it prints then: the option's own value is in it.
 NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("show", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
@@ -156,12 +157,64 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
             ("show", "base"),
             ("plot", "base", "margin", "--to", "n.png"),
             ("export", "base", "--to", "n.csv"),
+            ("trace", "base"),
+            ("cite", "base"),
         )
         for option, value, sign in (
             ("--draws", "1e3", "--draws: the run has draws 1100"),
             ("--seed", "77", "--seed: the run has seed 7"),
             ("--sampler", "sobol", "--sampler: the run has sampler stratified"),
             ("--set", f"{KEY}=1.3", "--set: a run is drawn already"),
+            ("--threads", "0", "--threads: expected a whole number"),
+        )
+        if (command[0], option) != ("cite", "--threads")
+    ),
+    *(
+        (command, (option, value), sign)
+        for command in (
+            ("compare", "base", "base"),
+            ("sensitivity", "base"),
+            ("trace", "base"),
+        )
+        for option, value, sign in (
+            ("--draws", "x", "--draws: expected a whole number"),
+            ("--seed", "77", "--seed: the run has seed 7"),
+            ("--sampler", "sobol", "--sampler: the run has sampler stratified"),
+            ("--set", f"{KEY}=1.3", "--set: a run is drawn already"),
+            ("--threads", "0", "--threads: expected a whole number"),
+            ("--out", OTHER, f"no such run in {OTHER}/"),
+        )
+    ),
+    (("compare", "base", "base"), ("--output", "p50(gww@2026Q4)"), "unknown output or input 'gww'"),
+    (("compare", "base", "base"), ("--group", "name"), "--group: name: expected NAME=KEY"),
+    (("compare", "base", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
+    (("compare", "base", "base"), ("--quarter", "2031Q1"), "no such quarter: '2031Q1'"),
+    (("compare", "base", "base"), ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
+    (("sensitivity", "base"), ("--output", "gww"), "unknown output or input 'gww'"),
+    (("sensitivity", "base"), ("--tail", "200"), "tail: expected a level"),
+    (("sensitivity", "base"), ("--when", "gww > 1"), "unknown output or input 'gww'"),
+    (("sensitivity", "base"), ("--scale", "rang"), "scale: expected rank or raw, got 'rang'"),
+    (("sensitivity", "base"), ("--method", "sobol"), "method: expected regression, shapley"),
+    (("sensitivity", "base"), ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
+    (("trace", "base"), ("--draw", "999999"), "no draw 999999 is kept"),
+    (("trace", "base"), ("--at", "p1(gww)"), "unknown output or input 'gww'"),
+    (("trace", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
+    (("trace", "base"), ("--quarter", "2031Q1"), "no such quarter: '2031Q1'"),
+    (("cite", "base"), ("--format", "endnote"), "no such format: 'endnote'"),
+    (("cite", "base"), ("--to", "/dev/null/b.bib"), "--to: /dev/null: is no folder"),
+    (("cite", "base"), ("--set", f"{KEY}=1.3"), "--set: a run is drawn already"),
+    (("cite", "base-"), ("--out", OTHER), f"no such run in {OTHER}/"),
+    (("describe", "--file", BASE, "gw"), ("--run", "nowhere"), "no such run in outputs/"),
+    (("describe", "--file", BASE, "gw", "--run", "base-"), ("--out", OTHER), "no such run in"),
+    (("check", BASE), ("--format", "xml"), "no such format: 'xml'"),
+    (("check",), ("--explain", "SIM777"), "no such code: 'SIM777'"),
+    (("schema",), ("--kind", "labb"), "no such kind: 'labb'; did you mean 'lab'?"),
+    *(
+        (("watch", BASE), (option, value), sign)
+        for option, value, sign in (
+            ("--draws", "0", "--draws: expected a whole number"),
+            ("--seed", "x", "--seed: expected a whole number"),
+            ("--sampler", "sobl", "unknown sampler 'sobl'"),
             ("--threads", "0", "--threads: expected a whole number"),
         )
     ),
@@ -179,6 +232,21 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("check", BASE), ("--set", f"{KEY}=1.2345"), "1.2345"),
     (("describe", "--file", BASE, "hardware.pue"), ("--set", f"{KEY}=1.2345"), "1.2345"),
     (("describe", "hardware.pue"), ("--file", "nowhere.toml"), "nowhere.toml"),
+    (("describe", "gw", "--file", BASE), ("--run", "nowhere"), "no such run"),
+    (("describe", "gw", "--file", BASE, "--run", "base-"), ("--out", OTHER), f"run in {OTHER}/"),
+    (("trace", "base", "--at", "min(pue)"), ("--draw", "5"), "--at: cannot stand beside --draw"),
+    (("trace", "base"), ("--at", "mode(pue)"), "mode(pue)"),
+    (("trace", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
+    (("trace", "base"), ("--landlord", "nobody"), "no such landlord: 'nobody'"),
+    (("trace", "base"), ("--quarter", "2031Q1"), "no such quarter: '2031Q1'"),
+    (("trace", "base"), ("--regime", "inference"), "no such regime: 'inference'"),
+    (("trace", "base"), ("--to", "/dev/null/b.png"), "/dev/null: is no folder"),
+    (("trace", "base", "--csv"), ("--json",), "--csv: cannot stand beside --json"),
+    (("trace", "base", "--json"), ("--csv",), "--csv: cannot stand beside --json"),
+    (("trace", "base-"), ("--out", OTHER), f"no such run in {OTHER}/"),
+    (("cite", "base"), ("--format", "ris"), "no such format: 'ris'"),
+    (("cite", "base"), ("--to", "/dev/null/b.bib"), "/dev/null: is no folder"),
+    (("cite", "base-"), ("--out", OTHER), f"no such run in {OTHER}/"),
     (("selftest", BASE), ("--set", f"{KEY}=1.2345"), "pue 1.2345"),
 ]
 # The same, of what is not printed without the option.
@@ -187,13 +255,33 @@ PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("schema", "--out", "mine.csv"), ("--force",), "mine.csv\n"),
     (("show", "base", "--landlord", "oracle"), ("--json",), '"tables"'),
     (("show", "base", "--landlord", "oracle"), ("--csv",), "table,row,column,value,error,unit"),
+    (("show", "base", "--draws", "1100"), ("--errors",), "±0.0"),
+    (("run", *STORED), ("--errors",), "±0."),
+    (("run", *STORED), ("--csv",), "table,row,column,value,error,unit"),
+    (("run", *STORED), ("--table", "limits"), "What limited the build of 2027"),
     (("show", "base", "--landlord", "oracle"), ("--list",), "the claims of the source document"),
+    (("compare", "base", "base"), ("--json",), '"version": 1'),
+    (("compare", "base", "base"), ("--csv",), "table,row,column,value,error,unit"),
+    ((*EDITED, "--draws", "320"), ("--all",), "Why it differs: Loaded 2026Q4"),
+    ((*EDITED, "--draws", "64", "--to", "mine.png"), ("--force",), "mine.png\n"),
+    (("sensitivity", "base"), ("--json",), '"version": 1'),
+    (("sensitivity", "base"), ("--csv",), "table,row,column,value,error,unit"),
+    (("sensitivity", "base"), ("--all",), "landlords.softbank."),
+    (("sensitivity", "base", "--to", "mine.png"), ("--force",), "mine.png\n"),
+    (("trace", "base", "--draw", "7"), ("--json",), '"version": 1'),
+    (("trace", "base", "--draw", "7"), ("--csv",), "table,row,column,value,error,unit"),
+    (("trace", "base", "--draw", "7"), ("--all",), "landlords.softbank."),
+    (("cite", "base", "--to", "mine.csv"), ("--force",), "mine.csv\n"),
+    (("check", "nowhere.toml"), ("--json",), '"version": 1'),
     (("list",), ("--json",), '"state": "whole"'),
     (("rm", "base"), ("--yes",), "removed base-"),
     (("rm", "base"), ("--dry-run",), "would remove base-"),
     (("export", "base", "--to", "mine.csv", "--output", "gw"), ("--force",), "mine.columns.csv"),
     (("describe", "--file", BASE, "hardware.pue"), ("--json",), '"unit"'),
     (("describe", "--file", BASE, "hardware.pue"), ("--correlations",), "No correlation group"),
+    (("trace", "base", "--draw", "5"), ("--all",), "peak_flops_training"),
+    (("trace", "base", "--draw", "5", "--to", "mine.png"), ("--force",), "mine.png\n"),
+    (("cite", "base", "--to", "mine.csv"), ("--force",), "mine.csv\n"),
     (("selftest", BASE), ("--json",), '"parts"'),
 ]
 
@@ -233,11 +321,11 @@ def test_rows_that_are_shown_are_those_that_options_name(
 ) -> None:
     shown: list[Any] = []
 
-    def make(*given: Any) -> Headline:
+    def make(*given: Any, **others: Any) -> Headline:
         shown.append(given[2])
-        return make_headline(*given)
+        return make_headline(*given, **others)
 
-    monkeypatch.setattr("sim.tables.headline.make_headline", make)
+    monkeypatch.setattr("sim.store.headline.make_headline", make)
     for number in (1, 2):
         labs, landlords, quarters = ("xai", "meta"), ("oracle", "microsoft"), ("2027Q2", "2027Q1")
         options = [
@@ -270,6 +358,8 @@ def test_every_option_of_every_command_is_tried_here() -> None:
         tried[command] |= {word for arguments, _ in table for word in arguments if word[0] == "-"}
         tried[command] |= {"--quiet", "--json"}
     tried["run"] |= {*SELECTING, "--name", "--no-store"}  # the last two in test_run
+    tried["compare"] = {"--no-attribution"}  # in test_analyses
+    tried["watch"] = {"--out"}  # in test_watch
     for (command, *_), option, _ in [*NAMED, *PRINTED]:
         tried.setdefault(command, set()).add(option[0])
     options = {

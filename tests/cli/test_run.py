@@ -26,8 +26,8 @@ def test_run_prints_tables_and_the_folder_of_the_results(command: Command, tmp_p
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
     for words in (
-        "Gross margin (%)",
-        "landlord margin",
+        "Gross margin, 2026Q4 (%)",
+        "What moves the inference margin of 2026Q4 most",
         "1,000 draws, stratified, seed 7",
         "Anthropic",
     ):
@@ -48,7 +48,7 @@ def test_run_json_holds_draws_and_tables(invoke: Command) -> None:
     done = invoke("run", BASE, "--draws", "512", "--json", "--no-figures")
     (document,) = json.loads(done.stdout)
     assert document["draws"] == 512
-    assert document["tables"][0]["title"] == "Gross margin (%)"
+    assert document["tables"][0]["title"] == "Gross margin, 2026Q4 (%)"
 
 
 def test_a_run_is_found_by_its_name_which_stays_when_it_grows(
@@ -117,14 +117,14 @@ def test_run_narrows_tables_to_labs_landlords_and_quarters(invoke: Command) -> N
     assert max(map(len, done.stdout.splitlines())) <= 80
     for text in ("Labs, 2027Q2", "Landlords, 2027Q2", "xAI", "OpenAI", "Oracle"):
         assert text in done.stdout
-    for text in ("Anthropic", "Softbank", "Inference 2026Q4"):
+    for text in ("Anthropic", "Softbank", "2026Q4"):
         assert text not in done.stdout
     narrowed = invoke("run", BASE, "--draws", "512", "--no-figures", "--json", "--lab", "deepseek")
     tables = {t["title"].split(",")[0]: t for t in json.loads(narrowed.stdout)[0]["tables"]}
     assert {cell["row"] for cell in tables["Labs"]["cells"]} == {"DeepSeek"}
     cells = {cell["column"]: cell for cell in tables["Labs"]["cells"]}
-    assert cells["paid margin p50"]["value"] is None
-    assert cells["paid margin p50"]["text"] == "not reported"
+    assert cells["paid margin"]["value"] is None
+    assert cells["paid margin"]["text"] == "not reported"
 
 
 def test_run_refuses_unknown_labs_landlords_and_quarters(invoke: Command, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from table_cells import titled
 
 from sim.cli import terminal
-from sim.tables import headline as tables
+from sim.tables import named
 from sim.tables.table import Cell, Selection, Table
 
 
@@ -41,7 +41,7 @@ def test_no_number_and_no_name_is_clipped(
     ds: xr.Dataset, summary: xr.Dataset, printed: Console, labs: tuple[str, ...]
 ) -> None:
     for quarters in ((), ("2026Q4",)):
-        for table in tables.headline_tables(ds, summary, Selection(labs, quarters=quarters)):
+        for table in named.make_tables(ds, summary, Selection(labs, quarters=quarters)):
             terminal.show(table)
     long = "a-name-without-a-space-that-is-longer-than-its-column"
     terminal.show(Table("", ["", "P(paid >=\n70 %) %"], [(long, [Cell(1.0, 0.1, "1")])]))

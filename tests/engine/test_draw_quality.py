@@ -21,14 +21,23 @@ from sim.model.record_layout import layout_of
 from sim.parameters.scenario import Scenario
 from sim.simulation.dataset import make_dataset
 from sim.statistics.datasets import indicators
-from sim.tables import comparison
-from sim.tables import headline as tables
+from sim.tables import comparison, oddities
+from sim.tables.headline import make_headline
+from sim.tables.table import Cell
 
 BASE = ROOT / "params" / "base.toml"
 OFTEN = {"labs.openai.arr_2026q4_busd": {"family": "normal", "mean": 46, "sd": 30}}  # 6 % below 0
 SELDOM = {"labs.openai.arr_2026q4_busd": {"family": "normal", "mean": 46, "sd": 13}}  # 0.02 %
 DRAWS = 6_000  # not a whole number of tiles or blocks
 COUNT, MEAN, M2 = "replicate_count", "_replicate_mean", "_replicate_m2"
+
+
+OWNED = re.compile(r"such means are marked by \*|own the sd")
+
+
+def odd(ds: xr.Dataset) -> list[str]:
+    """What is odd in a run."""
+    return make_headline(ds, sim.summarise(ds)).remarks
 
 
 def load(changes: Mapping[str, Any]) -> Scenario:
@@ -167,7 +176,7 @@ def test_a_run_with_more_than_one_bad_draw_in_a_thousand_is_refused() -> None:
 def test_up_to_one_bad_draw_in_a_thousand_is_dropped_with_a_warning() -> None:
     ds = sim.simulate(load(SELDOM), draws=20_000)
     summary = sim.summarise(ds)
-    (warning,) = tables.warnings(ds)
+    (warning,) = oddities.warnings(ds)
     count = ds.attrs["draws_not_finite"]
     assert f"WARNING: {count} of 20,000 draws" in warning
     assert "left out" in warning
@@ -234,18 +243,17 @@ def test_questionable_draws_are_counted_and_dropped_on_request(base: Scenario) -
     ds = sim.simulate(base, draws=DRAWS)
     assert ds.attrs["draws_questionable"] == questionable.sum() > 0
     assert ds.sizes["draw"] == DRAWS
-    (line,) = (
-        line for line in tables.quality(ds, sim.summarise(ds)) if line.startswith("Questionable")
-    )
-    assert f"kept: {questionable.sum():,} of {DRAWS:,}; in {exceeds.sum():,} demand exceeds" in line
+    (line,) = (line for line in odd(ds) if "draws are questionable" in line)
+    assert line.startswith(f"{questionable.sum():,} draws are questionable (")
+    assert f"demand above capacity {exceeds.sum():,}" in line
     dropped = sim.simulate(base, draws=DRAWS, drop_questionable=True)
     np.testing.assert_array_equal(dropped.draw, np.flatnonzero(~questionable))
     assert dropped.attrs["draws_questionable"] == questionable.sum()
     assert_moments_of(dropped, all_draws, dropped.draw.values)
     summary = sim.summarise(dropped)
     assert np.nanmax(summary.p_demand_exceeds_capacity) == 0
-    (line,) = (line for line in tables.quality(dropped, summary) if line.startswith("Questionable"))
-    assert f"left out: {questionable.sum():,}" in line
+    (line,) = (line for line in odd(dropped) if "questionable" in line)
+    assert line.startswith(f"{questionable.sum():,} questionable draws are left out")
 
 
 def test_a_run_of_questionable_draws_alone_is_refused_if_they_are_dropped() -> None:
@@ -291,15 +299,14 @@ def test_numbers_that_a_few_draws_own_are_reported(base: Scenario) -> None:
     """A return is a lab's revenue less its costs, each a product of many inputs."""
     wide = load({"model.uncertainty": 2})
     ds = sim.simulate(wide, draws=4_096, bad_draws="drop")
-    owned, unsettled = (line for line in tables.quality(ds, sim.summarise(ds)) if line[0] == "*")
-    assert re.search(r"training_npv_busd, \d+% of the tail mean \(0\.95, \w+\)", owned)
-    assert "read quantiles instead" in owned
+    owned, unsettled = (line for line in odd(ds) if OWNED.search(line))
+    assert re.search(r"\d+ % of the tail mean of training_npv_busd \(0\.95, \w+\)", owned)
+    assert "read medians" in owned
     assert "no draws are kept: " in unsettled
     narrow = sim.simulate(load({"model.uncertainty": 0.5}), draws=4_096)
-    remarks = tables.quality(narrow, sim.summarise(narrow))
-    assert not any("training_npv_busd" in line for line in remarks)
+    assert not any("training_npv_busd" in line for line in odd(narrow))
     few = sim.simulate(wide, draws=1_000, bad_draws="drop")
-    assert not any(line[0] == "*" for line in tables.quality(few, sim.summarise(few)))
+    assert not any(OWNED.search(line) for line in odd(few))
 
 
 def test_the_manifest_of_a_run_reports_dropped_draws(tmp_path: Path) -> None:
@@ -347,6 +354,6 @@ def test_scenarios_with_different_dropped_draws_are_paired_by_number() -> None:
     )
     rows = dict(comparison.side_by_side([kept, dropped]).rows)
     (margin, *_) = rows["  vs base"]
-    assert isinstance(margin, tables.Cell)
+    assert isinstance(margin, Cell)
     assert abs(margin.value) < 0.02
     assert margin.error == 0

@@ -6,6 +6,7 @@ import re
 import shutil
 
 import pytest
+import xarray as xr
 from parameter_files import ORACLE, ROW, SHIPPED, XAI, BadChange, Folder
 
 import sim
@@ -100,7 +101,8 @@ def test_hosts_that_are_no_table_are_refused(folder: Folder) -> None:
 def test_an_unknown_lab_of_an_overlay_is_refused_with_the_nearest(folder: Folder) -> None:
     fault = folder.fault(folder.overlay("[labs.opnai.gw_2026q4]\nmedian = 8\n"))
     assert (fault.file, fault.key) == ("overlay.toml", "labs.opnai")
-    assert fault.message == "no such lab; did you mean 'openai'?"
+    new = "a new lab needs a name: [labs.opnai] name = ..."
+    assert fault.message == f"no such lab; did you mean 'openai'?; {new}"
 
 
 def test_an_unknown_lab_of_an_overlay_has_a_line(folder: Folder) -> None:
@@ -110,7 +112,8 @@ def test_an_unknown_lab_of_an_overlay_has_a_line(folder: Folder) -> None:
 def test_an_unknown_landlord_of_an_overlay_is_refused_with_the_nearest(folder: Folder) -> None:
     fault = folder.fault(folder.overlay("[landlords.orakle]\nrpo_busd = { value = 1 }\n"))
     assert fault[:3] == ("overlay.toml", 3, "landlords.orakle")
-    assert fault.message == "no such landlord; did you mean 'oracle'?"
+    new = "a new landlord needs a name: [landlords.orakle] name = ..."
+    assert fault.message == f"no such landlord; did you mean 'oracle'?; {new}"
 
 
 def test_a_lab_may_be_removed(folder: Folder) -> None:
@@ -147,3 +150,93 @@ def test_the_shipped_landlords_give_the_ends_of_their_years(base: sim.Scenario) 
     ends = {party.id: party.fiscal_year_end for party in base.landlords}
     early = {"microsoft": 6, "oracle": 5, "alibaba": 3, "softbank": 3}
     assert ends == dict.fromkeys(ends, 12) | early
+
+
+NEW_LAB = """
+[labs.mistral]
+name = "Mistral"
+
+[labs.mistral.lab_is_china]
+value = false
+unit = "1"
+source = "judgement"
+note = "French"
+"""
+NUMBERS = {
+    "gw_2025q4": (0.1, "GW"),
+    "gw_2026q4": (0.3, "GW"),
+    "planned_additions_2027_gw": (0.3, "GW"),
+    "inference_share": (0.4, "1"),
+    "lab_free_token_share": (0.3, "1"),
+    "arr_2025q4_busd": (0.4, "USD bn"),
+    "arr_2026q4_busd": (1.0, "USD bn"),
+    "arr_growth_2027": (2.0, "x/yr"),
+}
+NEW_LAB += "".join(
+    f"""
+[labs.mistral.{name}]
+value = {value}
+unit = "{unit}"
+source = "judgement"
+note = "n"
+"""
+    for name, (value, unit) in NUMBERS.items()
+)
+HOST = """
+[labs.mistral.host.other]
+share_2026 = 1
+share_2027 = 1
+unit = "1"
+source = "judgement"
+note = "n"
+"""
+
+
+def test_an_overlay_adds_a_lab_whose_rows_stand_beside_the_others(folder: Folder) -> None:
+    path = folder.overlay(NEW_LAB + HOST)
+    base, scenario = folder.load(), folder.load(path)
+    assert [lab.id for lab in scenario.labs] == [*(lab.id for lab in base.labs), "mistral"]
+    assert scenario.labs[-1].name == "Mistral"
+    names = ["gw_2026q4", "arr_growth_2027", "arr", "gw"]
+    old, new = (sim.simulate(s, draws=64, keep=names) for s in (base, scenario))
+    for name in names[:3]:  # draws follow from names: a new lab moves no one's
+        xr.testing.assert_equal(new[name].sel(lab=old.lab), old[name])
+    assert float(new.gw.sel(lab="mistral", quarter="2026Q4").median()) == pytest.approx(0.3)
+
+
+def test_what_a_new_lab_lacks_is_said_at_the_line_of_its_table(folder: Folder) -> None:
+    path = folder.overlay(NEW_LAB)
+    with pytest.raises(sim.InputError) as raised:
+        folder.load(path)
+    faults = raised.value.faults
+    assert {fault.key for fault in faults} == {"labs.mistral.host"}
+    assert all("add up to 0, expected 1" in fault.message for fault in faults)
+
+
+def test_an_overlay_leaves_a_lab_out(folder: Folder) -> None:
+    path = folder.overlay("[labs.xai]\nremove = true\n")
+    base, scenario = folder.load(), folder.load(path)
+    assert [lab.id for lab in scenario.labs] == [lab.id for lab in base.labs if lab.id != "xai"]
+    assert not any(name.startswith("labs.xai") for name in scenario.quantities)
+    old, new = (sim.simulate(s, draws=64, keep=["arr"]) for s in (base, scenario))
+    xr.testing.assert_equal(new.arr, old.arr.sel(lab=new.lab))
+
+
+def test_a_landlord_that_is_left_out_has_its_shares_taken_up_by_others(folder: Folder) -> None:
+    path = folder.overlay("[landlords.oracle]\nremove = true\n")
+    with pytest.raises(sim.InputError) as raised:
+        folder.load(path)
+    assert "labs.openai.host" in {fault.key for fault in raised.value.faults}
+    assert all("add up to" in fault.message for fault in raised.value.faults)
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "message"),
+    [
+        ("[labs.xai]\nremove = 1\n", "labs.xai.remove", "expected true, got 1"),
+        ("[labs.xia]\nremove = true\n", "labs.xia.remove", "no such lab; did you mean 'xai'?"),
+    ],
+)
+def test_a_lab_is_left_out_by_name_alone(folder: Folder, body: str, key: str, message: str) -> None:
+    fault = folder.fault(folder.overlay(body))
+    assert (fault.key, fault.message) == (key, message)

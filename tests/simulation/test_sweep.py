@@ -123,7 +123,7 @@ def test_all_faults_are_reported_before_any_draw(monkeypatch: pytest.MonkeyPatch
     assert "did you mean 'gw'?" in faults["gww"]
     messages = [fault.message for fault in caught.value.faults if fault.key == LIFE]
     assert messages == ["expected a number above 0, got -4", "is swept, and given by --set too"]
-    with pytest.raises(sim.InputError, match="unknown label 'openia'; did you mean 'openai'"):
+    with pytest.raises(sim.InputError, match="unknown lab 'openia'; did you mean 'openai'"):
         sim.sweep(BASE, {LIFE: [3, 4]}, ["p5(gw[openia]@2026Q4)"])
     with pytest.raises(sim.InputError, match="unbounded ratio, of which no mean need exist"):
         sim.sweep(BASE, {LIFE: [3, 4]}, ["mean(training_moic[openai])"])

@@ -8,8 +8,9 @@ import xarray as xr
 
 import sim
 from sim.parameters.scenario import Scenario
-from sim.statistics.tails import OWNED, WORST_SHARE
-from sim.tables.headline import quality
+from sim.statistics.tails import WORST_SHARE
+from sim.tables.headline import make_headline
+from sim.tables.table import OWNED
 
 SEEDS = range(1, 11)  # of 100,000 draws each
 MARGINS = ("inference_gross_margin", "loaded_gross_margin", "fine_tune_gross_margin")
@@ -48,7 +49,8 @@ def test_numbers_that_the_worst_draws_own_are_marked(base: Scenario) -> None:
             assert float(share.max()) <= OWNED, (name, statistic)
     means = tuple(f"_{statistic}{WORST_SHARE}" for statistic in ("mean", "cvar"))
     owned = [name for name in summary if str(name).endswith(means) and _owned(summary[name])]
-    marked = any(line.startswith("* The worst") for line in quality(ds, summary))
+    remarks = make_headline(ds, summary).remarks
+    marked = any("such means are marked by *" in line for line in remarks)
     assert marked == bool(owned), owned
 
 

@@ -21,7 +21,7 @@ from sim.statistics.estimators import (
 from sim.statistics.expressions import evaluate
 from sim.statistics.histogram_estimators import HistogramEstimator
 from sim.statistics.replicates import replicated
-from sim.tables.headline import headline_tables
+from sim.tables.named import make_tables
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 SMOOTH = ("normal", "lognormal", "heavy tails", "an atom at its lower end", "infinity")
@@ -258,8 +258,8 @@ def test_summary_of_a_run_beyond_kept_draws_is_over_all_draws(base: Scenario) ->
             error = expected[f"{name}_{statistic}_error"]
             assert ((abs(value - exact) <= 0.35 * error + 1e-9) | exact.isnull()).all(), name
     np.testing.assert_array_equal(actual.p_gw_above, expected.p_gw_above)
-    titles = [table.title for table in headline_tables(histogram_ds, actual)]
-    assert titles == [table.title for table in headline_tables(all_kept, expected)]
+    titles = [table.title for table in make_tables(histogram_ds, actual)]
+    assert titles == [table.title for table in make_tables(all_kept, expected)]
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from run_folders import change_manifest
 from sim.parameters.scenario import Scenario
 from sim.store import manifest, tables_file
 from sim.store import run as store_run
-from sim.tables.headline import make_headline
-from sim.tables.table import Cell, Headline, Table, headline_of
+from sim.store.headline import make_headline
+from sim.tables.table import DRIVERS, LABS, MARGINS, Cell, Headline, Table, headline_of
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_stored_tables_are_those_that_are_made_of_the_draws(run: store_run.Run) 
     assert not reason
     assert texts(headline) == texts(make_headline(run.ds, run.summary))
     assert texts(headline) == texts(run.headline)  # type: ignore[arg-type]
-    assert len(headline.tables) > 10
+    assert [table.name for table in headline.tables] == [MARGINS, LABS, DRIVERS]
 
 
 def test_every_number_and_text_of_a_cell_is_stored(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_file_that_is_no_headline_is_named(
 ) -> None:
     (tmp_path / manifest.TABLES).write_text(content)
     about = manifest.read(run.folder)
-    assert tables_file.read(tmp_path, about)[1].startswith("truncated")
+    assert tables_file.read(tmp_path, about)[1].startswith(("truncated", "damaged"))
     about["checksums"][manifest.TABLES] = manifest.describe(tmp_path / manifest.TABLES)
     headline, reason = tables_file.read(tmp_path, about)
     assert headline is None

@@ -17,7 +17,7 @@ from sim.engine.loop import run
 from sim.engine.state import SimulationState
 from sim.parameters.scenario import Scenario
 from sim.simulation import redraw
-from sim.tables import asked, build, labs, published
+from sim.tables import asked, build, labs, named, published
 from sim.tables import headline as tables
 from sim.tables.cells import Reader
 from sim.tables.table import Cell, Selection, Table
@@ -63,7 +63,7 @@ def test_cells_of_what_is_not_kept_are_those_of_kept_draws(
 ) -> None:
     """Nothing differs between a run that was just made and one that was read."""
     run = as_stored(ds) if rounded else ds
-    found = cells_of(tables.headline_tables(run, summary, Selection(labs=("openai",))))
+    found = cells_of(named.make_tables(run, summary, Selection(labs=("openai",))))
     names = ["gw", "arr", "accelerators", "arr_capacity_ratio"]
     everything = sim.simulate(base, draws=4_000, seed=1, keep=names)
     kept = sim.summarise(everything, names, quantiles=[0.05, 0.5, 0.9])
@@ -89,10 +89,10 @@ def test_what_takes_long_is_said_before_it_is_drawn(
     ds: xr.Dataset, summary: xr.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes: list[str] = []
-    tables.headline_tables(ds, summary, Selection(labs=("openai",)), notes.append)
+    named.make_tables(ds, summary, Selection(labs=("openai",)), notes.append)
     assert notes == []
     monkeypatch.setattr(asked, "LONG", 3_999)
-    tables.headline_tables(ds, summary, Selection(labs=("openai",)), notes.append)
+    named.make_tables(ds, summary, Selection(labs=("openai",)), notes.append)
     (line,) = notes
     assert line == (
         "arr, accelerators, arr_capacity_ratio: a run keeps no draws of it; 4,000 are made"
@@ -106,9 +106,7 @@ def test_what_another_model_did_not_keep_is_said_to_be_missing(
 ) -> None:
     notes: list[str] = []
     other = ds.assign_attrs(digest="0" * 12)
-    found = cells_of(
-        tables.headline_tables(other, summary, Selection(labs=("openai",)), notes.append)
-    )
+    found = cells_of(named.make_tables(other, summary, Selection(labs=("openai",)), notes.append))
     # Draws of headline outputs are there all the same.
     assert [cell.rounded()[0] for cell in found][2:] == ["not kept"] * 3
     assert np.isfinite([cell.value for cell in found[:2]]).all()
@@ -116,10 +114,11 @@ def test_what_another_model_did_not_keep_is_said_to_be_missing(
     assert "another version of the model made this run" in line
 
 
-def test_a_headline_draws_again_once_and_only_what_they_show(
+def test_a_headline_and_tables_draw_again_once_and_only_what_they_show(
     ds: xr.Dataset, summary: xr.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     states: list[SimulationState] = []
+    pages: list[dict[str, Any]] = []
 
     def run_and_note(state: SimulationState) -> SimulationState:
         states.append(run(state))
@@ -127,16 +126,19 @@ def test_a_headline_draws_again_once_and_only_what_they_show(
 
     monkeypatch.setattr(redraw, "run", run_and_note)
     for run_ds in (ds, as_stored(ds)):
-        *_, shown, remarks = tables.make_headline(run_ds, summary)
+        pages.append(tables.make_headline(run_ds, summary).data())
         (state,) = states
         # 100,000 draws of them stay below a quarter of a gigabyte; no moments are added up.
         assert state.prepared.rows < 312
         assert state.running.mean.shape[1] == 0
         states.clear()
-        one_by_one = tables.headline_tables(run_ds, summary), tables.quality(run_ds, summary)
-        assert [table.data() for table in shown] == [table.data() for table in one_by_one[0]]
-        assert remarks == one_by_one[1]
+        named.make_tables(run_ds, summary)
+        (state,) = states
+        assert state.prepared.rows < 312
+        assert state.running.mean.shape[1] == 0
         states.clear()
+    assert len(pages) == 2
+    assert repr(pages[0]) == repr(pages[1])  # a run that is read says what it said when it was made
 
 
 @pytest.mark.parametrize("bad_draws", ["drop", "keep"])
@@ -184,7 +186,7 @@ def test_tables_and_comparison_of_a_stored_run_are_those_of_the_run(
     again = stored(base, tmp_path, draws=640, figures=False)
     assert again.drawn == 0
     shown, shown_again = (
-        [table.data() for table in tables.headline_tables(each.ds, each.summary)]
+        [table.data() for table in named.make_tables(each.ds, each.summary)]
         for each in (run, again)
     )
     assert shown == shown_again

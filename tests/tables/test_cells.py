@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from sim.common.numbers import percentage, rounded_by
-from sim.tables import headline as tables
+from sim.tables import named
 from sim.tables.table import Cell
 
 
@@ -63,7 +63,7 @@ def test_a_quantile_that_is_infinite_in_some_replicates_says_or_never() -> None:
 def test_tables_become_json_with_units_and_unscaled_values(
     ds: xr.Dataset, summary: xr.Dataset
 ) -> None:
-    margins, *_ = [table.data() for table in tables.headline_tables(ds, summary)]
+    margins, *_ = [table.data() for table in named.make_tables(ds, summary)]
     cell = json.loads(json.dumps(margins))["cells"][2]
     assert (cell["row"], cell["column"], cell["unit"]) == ("Inference 2026Q4", "p50", "1")
     assert cell["value"] == float(

@@ -11,7 +11,7 @@ from rich.console import Console
 
 import sim
 from sim.cli import terminal
-from sim.tables import headline as tables
+from sim.tables import named
 from sim.tables.claims import Answer
 from sim.tables.table import Cell, Selection
 
@@ -68,7 +68,7 @@ def test_a_claim_about_a_lab_that_is_not_in_the_run_says_so(params: Path) -> Non
 def test_the_table_fits_and_counts_its_verdicts(
     ds: xr.Dataset, summary: xr.Dataset, printed: Console, answers: dict[str, Answer]
 ) -> None:
-    (table,) = tables.headline_tables(ds, summary, names=["claims"])
+    (table,) = named.make_tables(ds, summary, names=["claims"])
     terminal.show(table)
     text = printed.export_text(styles=False)
     assert max(len(line) for line in text.splitlines()) <= 80
@@ -83,13 +83,13 @@ def test_the_table_fits_and_counts_its_verdicts(
 
 def test_claims_are_narrowed_to_a_lab(ds: xr.Dataset, summary: xr.Dataset) -> None:
     selection = Selection(labs=("xai",))
-    (table,) = tables.headline_tables(ds, summary, selection, names=["claims"])
+    (table,) = named.make_tables(ds, summary, selection, names=["claims"])
     assert [label.split(".")[0] for label, _ in table.rows] == ["6d", "9a"]
 
 
 def test_a_run_without_claims_has_no_table_of_them(ds: xr.Dataset, summary: xr.Dataset) -> None:
     bare = ds.assign_attrs(claims="[]")
-    assert tables.headline_tables(bare, summary, names=["claims"]) == []
+    assert named.make_tables(bare, summary, names=["claims"]) == []
     with pytest.raises(sim.InputError, match="holds no claims"):
         sim.claims(bare)
 
@@ -103,7 +103,7 @@ def test_what_cannot_be_drawn_again_is_not_said_to_be_outside_the_model(
     ds: xr.Dataset, summary: xr.Dataset
 ) -> None:
     other, notes = ds.assign_attrs(digest="0" * 12), list[str]()
-    (table,) = tables.headline_tables(other, summary, None, notes.append, ["claims"])
+    (table,) = named.make_tables(other, summary, None, notes.append, ["claims"])
     rows = {label.split(".")[0]: cells[-1] for label, cells in table.rows}
     assert (rows["7"], rows["10"], rows["11a"]) == ("open", "not kept", "not in the\nmodel")
     assert "another version of the model" in notes[0]

@@ -15,8 +15,7 @@ import sim
 from sim.cli import terminal
 from sim.parameters.scenario import Scenario
 from sim.statistics.replicates import replicated
-from sim.tables import comparison
-from sim.tables import headline as tables
+from sim.tables import comparison, named
 from sim.tables.comparison import Measure
 from sim.tables.table import Cell
 
@@ -36,7 +35,7 @@ def test_side_by_side_table_agrees_with_the_table_of_margins(
     ds: xr.Dataset, summary: xr.Dataset
 ) -> None:
     (_, cells), *_ = comparison.side_by_side([comparison.compared(ds)]).rows
-    _, expected = tables.headline_tables(ds, summary)[0].rows[0]
+    _, expected = named.make_tables(ds, summary)[0].rows[0]
     p5, p50, p95, _, reached = cells[:5]
     assert [c.rounded() for c in (p5, p50, p95, reached) if isinstance(c, Cell)] == [
         c.rounded()

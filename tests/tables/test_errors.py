@@ -18,14 +18,14 @@ import sim
 from sim.common.text import words
 from sim.model.catalogue import DIMS
 from sim.model.dims import LAYERS, REGIMES
-from sim.tables import comparison
-from sim.tables import headline as tables
+from sim.tables import comparison, named
 from sim.tables.asked import Summary
 from sim.tables.cells import WIDTH_OF_SD
 from sim.tables.sweep import tables as sweep_tables
 from sim.tables.table import Cell, Table, plus_minus
 
 Number = tuple[float, float, float]  # value, error, largest term
+OTHERS = ("headline", "odd", "claims")  # made otherwise
 SAMPLED = "Oracle"  # its obligations are sampled (`full_runs.SAMPLED_RPO`)
 LEVELS = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 
@@ -370,7 +370,7 @@ def is_formed(name: str, row: str, column: str) -> bool:
 @cache
 def shown_tables(case: str) -> list[Table]:
     run = full_run(case)
-    return tables.headline_tables(run.ds, run.summary)
+    return named.make_tables(run.ds, run.summary)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -378,7 +378,7 @@ def test_numbers_of_the_tables_are_those_of_the_summary(case: str) -> None:
     run = full_run(case)
     expected = Expected(run)
     shown = shown_tables(case)
-    assert [table.name for table in shown] == [name for name in tables.NAMES if name != "claims"]
+    assert [table.name for table in shown] == [name for name in named.NAMES if name not in OTHERS]
     for table in shown:
         for row, column, cell in cells(table):
             expected.is_formed = is_formed(table.name, row, column)

@@ -1,13 +1,11 @@
-"""The headline tables of a run, their selection and remarks."""
+"""The tables of a run by name, and their selection."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable
-from typing import Any
 
-import pytest
 import xarray as xr
 from conftest import ROOT
 from rich.console import Console
@@ -15,8 +13,7 @@ from rich.console import Console
 import sim
 from sim.cli import terminal
 from sim.parameters.scenario import Scenario
-from sim.tables import comparison
-from sim.tables import headline as tables
+from sim.tables import comparison, named
 from sim.tables.table import Cell, Selection
 
 BASE = ROOT / "params" / "base.toml"
@@ -28,10 +25,10 @@ INPUTS = (
 )  # columns that no draw moves
 
 
-def test_headline_tables_match_the_golden_text(
+def test_tables_match_the_golden_text(
     ds: xr.Dataset, summary: xr.Dataset, printed: Console, golden: Callable[[str, str], None]
 ) -> None:
-    for table in tables.headline_tables(ds, summary):
+    for table in named.make_tables(ds, summary):
         terminal.show(table)
     text = printed.export_text(styles=False)
     assert max(len(line) for line in text.splitlines()) <= 80
@@ -39,7 +36,7 @@ def test_headline_tables_match_the_golden_text(
 
 
 def test_every_number_has_an_error(ds: xr.Dataset, summary: xr.Dataset) -> None:
-    for table in tables.headline_tables(ds, summary):
+    for table in named.make_tables(ds, summary):
         for cell in table.data()["cells"]:
             if cell["column"] == "published":
                 continue
@@ -56,7 +53,7 @@ def test_only_labs_without_revenue_are_not_reported(base: Scenario) -> None:
     assert broken.attrs["draws_not_finite"] > 0
     summary = sim.summarise(broken)
     rows: dict[str, set[str]] = {}
-    for table in tables.headline_tables(broken, summary):
+    for table in named.make_tables(broken, summary):
         for cell in table.data()["cells"]:
             if cell.get("value") is None and cell["column"] != "published":
                 rows.setdefault(cell["text"], set()).add(cell["row"])
@@ -66,14 +63,14 @@ def test_only_labs_without_revenue_are_not_reported(base: Scenario) -> None:
 
 
 def test_an_unknown_lab_leaves_no_empty_tables(ds: xr.Dataset, summary: xr.Dataset) -> None:
-    assert tables.headline_tables(ds, summary, Selection(labs=("elsewhere",))) == []
+    assert named.make_tables(ds, summary, Selection(labs=("elsewhere",))) == []
 
 
 def test_a_selection_narrows_labs_landlords_and_quarters(
     ds: xr.Dataset, summary: xr.Dataset
 ) -> None:
     selection = Selection(("anthropic", "xai"), ("oracle",), ("2027Q1", "2027Q3"))
-    shown = tables.headline_tables(ds, summary, selection)
+    shown = named.make_tables(ds, summary, selection)
     titles = [table.title for table in shown]
     for title in ("Labs", "Landlords", "What the fleets cost and earn"):
         several = [t for t in titles if t.startswith(title)]
@@ -88,7 +85,7 @@ def test_a_selection_narrows_labs_landlords_and_quarters(
 def test_tables_that_are_not_selected_are_left_out(ds: xr.Dataset, summary: xr.Dataset) -> None:
     def titles(**chosen: tuple[str, ...]) -> str:
         return " ".join(
-            table.title for table in tables.headline_tables(ds, summary, Selection(**chosen))
+            table.title for table in named.make_tables(ds, summary, Selection(**chosen))
         )
 
     labs, landlords = titles(labs=("xai",)), titles(landlords=("oracle",))
@@ -100,7 +97,7 @@ def test_tables_that_are_not_selected_are_left_out(ds: xr.Dataset, summary: xr.D
     assert "Mean cost of a million tokens, 2027Q3" in later
     heads = [
         column
-        for table in tables.headline_tables(ds, summary, Selection(quarters=("2027Q3",)))
+        for table in named.make_tables(ds, summary, Selection(quarters=("2027Q3",)))
         for column in table.columns
         if table.title.startswith(("Labs", "Landlords"))
     ]
@@ -109,50 +106,10 @@ def test_tables_that_are_not_selected_are_left_out(ds: xr.Dataset, summary: xr.D
     assert "Who carries the funding gaps" not in later
 
 
-def test_questionable_draws_are_counted(ds: xr.Dataset, summary: xr.Dataset) -> None:
-    line = tables.quality(ds, summary)[-1]
-    assert "Questionable draws, kept" in line
-
-
-@pytest.mark.parametrize("uncertainty", [1.0, 2.0])
-def test_reasons_of_questionable_draws_are_counted_each(base: Scenario, uncertainty: float) -> None:
-    """Also draws in which a lab needs more hours than it has, of which a mean was only rounded."""
-    options: dict[str, Any] = {"draws": 2_000, "seed": 3, "uncertainty": uncertainty}
-    options["bad_draws"] = "keep"
-    ds = sim.simulate(base, **options)
-    draws = sim.simulate(base, keep="all", **options)
-    slow, facility = draws.speed_unreachable, draws.pue_above_capacity_ratio
-    short = draws.demand_exceeds_capacity.any(["lab", "quarter"])
-    questionable = slow | facility | short
-    lines = " ".join(tables.quality(ds, sim.summarise(ds)))
-    assert f"kept: {int(questionable.sum()):,} of 2,000; in " in lines
-    for flag, reason in (
-        (slow, "a promised speed is out of reach"),
-        (short, "demand exceeds a lab's capacity in some quarter"),
-        (facility, "pue is above the capacity ratio"),
-    ):
-        count = int(flag.sum())
-        assert (f"in {count:,} {reason}" in lines) == (count > 0)
-    reached = draws.inference_gross_margin.sel(quarter="2026Q4") >= 0.7
-    without, with_them = (100 * float(x.mean()) for x in (reached[~questionable], reached))
-    moved = re.search(r"P\(inference margin >= hurdle\) ([\d.]+) ± \S+ instead of ([\d.]+)", lines)
-    assert moved is not None
-    assert [float(x) for x in moved.groups()] == pytest.approx([without, with_them], abs=0.6)
-    hours = int(draws.training_share_below_zero.sum())
-    assert (f"In {hours:,} draws inference and fine-tuning" in lines) == (hours > 0)
-
-
-def test_draws_that_are_not_finite_are_reported(ds: xr.Dataset) -> None:
-    broken = ds.assign_attrs(draws_not_finite=3)
-    assert "WARNING: 3 of 4,000" in tables.warnings(broken)[0]
-    assert tables.warnings(ds) == []
-
-
-def test_few_draws_have_no_errors_and_a_remark(base: Scenario, printed: Console) -> None:
+def test_few_draws_have_no_errors(base: Scenario, printed: Console) -> None:
     few = sim.simulate(base, draws=40)
     summary = sim.summarise(few)
-    assert "too few" in tables.quality(few, summary)[0]
-    for table in tables.headline_tables(few, summary):
+    for table in named.make_tables(few, summary):
         terminal.show(table)
     assert "±" not in printed.export_text()
 
@@ -160,7 +117,7 @@ def test_few_draws_have_no_errors_and_a_remark(base: Scenario, printed: Console)
 def test_probabilities_without_uncertainty_are_0_or_100(base: Scenario) -> None:
     """All draws are the same, so that no bound has to be given."""
     point = sim.simulate(base, draws=512, uncertainty=0.0)
-    shown = [*tables.headline_tables(point, sim.summarise(point))]
+    shown = [*named.make_tables(point, sim.summarise(point))]
     shown.append(comparison.side_by_side([comparison.compared(point)]))
     cells = [cell for table in shown for _, row in table.rows for cell in row]
     probabilities = [cell for cell in cells if isinstance(cell, Cell) and cell.draws]

@@ -1,0 +1,95 @@
+"""On which inputs outputs depend, found by moving every input in worlds of all kinds."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+from naive import MATRICES
+from numpy.typing import NDArray
+from random_worlds import Inputs, base_case, spread_over_domains
+
+from sim.engine.worlds import evaluate
+from sim.model.declarations import declared
+from sim.model.dims import RENTAL_MODES, VIEWS
+from sim.model.inputs import Lab, Landlord
+
+Array = NDArray[np.float64]
+Found = dict[str, set[str]]
+LABS, LANDLORDS = (0, 1, 2, 4), (0, 1, 2)  # of the base case: a few are as good, and quicker
+RELATIVE, ABSOLUTE = 1e-9, 1e-12  # by which a result moves that no rounding moved
+
+
+def find_dependence(worlds: Inputs, others: Inputs) -> Found:
+    """The inputs of which the values of other worlds move an output, by output.
+
+    Both are of the same number of draws, labs and landlords. An input is replaced at all labs,
+    landlords and quarters at once, in either view and rental mode.
+    """
+    draws = len(worlds["pue"])
+    sampled = [name for name in worlds if name not in MATRICES]
+    rows = {name: np.concatenate([worlds[name]] * (len(sampled) + 1)) for name in sampled}
+    for i, name in enumerate(sampled, start=1):
+        rows[name][i * draws : (i + 1) * draws] = others[name]
+    matrices = {name: worlds[name] for name in MATRICES}
+    found: Found = {}
+    for view, mode in itertools.product(VIEWS, RENTAL_MODES):
+        every = evaluate({**rows, **matrices}, view=view, rental_mode=mode)  # type: ignore[arg-type]
+        for output, values in every.items():
+            flat = values.reshape(len(sampled) + 1, draws, -1)
+            moved = _differs(flat[1:], flat[0]).any(axis=(1, 2))
+            found.setdefault(output, set()).update(sampled[i] for i in np.flatnonzero(moved))
+        for matrix in MATRICES:
+            other = {**worlds, matrix: others[matrix]}
+            for output, values in evaluate(other, view=view, rental_mode=mode).items():  # type: ignore[arg-type]
+                if _differs(values, every[output][:draws]).any():
+                    found[output].add(matrix)
+    return found
+
+
+def pairs(draws: int, batches: int) -> Iterator[tuple[Inputs, Inputs]]:
+    """Worlds and others of all kinds: near the base case, over the domains, near thresholds."""
+    for batch in range(batches):
+        near = _few_parties(base_case(draws, 2 * draws * batch))
+        also_near = _few_parties(base_case(draws, 2 * draws * batch + draws))
+        far, also_far = (_far(draws, 2 * batch + i) for i in range(2))
+        yield near, {**also_near, **{name: far[name] for name in MATRICES}}
+        yield near, far
+        yield far, also_far
+        yield _at_full_duty(near), far
+
+
+def _differs(first: Array, second: Array) -> NDArray[np.bool_]:
+    with np.errstate(invalid="ignore"):
+        size = np.maximum(np.abs(first), np.abs(second))
+        apart = np.abs(first - second) > RELATIVE * np.where(np.isinf(size), 0, size) + ABSOLUTE
+    return np.asarray(apart | (np.isnan(first) != np.isnan(second)))
+
+
+def _few_parties(x: Inputs) -> Inputs:
+    """Worlds of the base case with some of its labs and landlords, who house all of their hours."""
+    few = dict(x)
+    for group, chosen in ((Lab, LABS), (Landlord, LANDLORDS)):
+        few |= {name: x[name][:, chosen] for name in declared(group)}
+    for name in MATRICES:
+        by_lab = x[name].T if name == "rpo_lab_share" else x[name]
+        matrix = by_lab[np.ix_(LABS, LANDLORDS)]
+        if name.startswith("host_share"):
+            matrix = (matrix + 0.01) / (matrix + 0.01).sum(axis=1, keepdims=True)
+        few[name] = matrix.T if name == "rpo_lab_share" else matrix
+    return few
+
+
+def _far(draws: int, seed: int) -> Inputs:
+    """Worlds over the domains; in some of them a lab serves in more hours than it has."""
+    x = spread_over_domains(draws, len(LABS), len(LANDLORDS), seed)
+    share = np.random.default_rng(seed).uniform(0, 1, x["inference_share"].shape)
+    return {**x, "inference_share": share}
+
+
+def _at_full_duty(x: Inputs) -> Inputs:
+    """Worlds in which the demand for each lab is about what it can serve."""
+    known = np.nan_to_num(evaluate(x)["implied_duty"])
+    duty = np.median(known, axis=2)
+    return {**x, "relative_throughput": x["relative_throughput"] * np.where(duty > 0, duty, 1.0)}
