@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sim.cli.expression_options import expression_option
 from sim.cli.options import (
     Draws,
     Labs,
@@ -40,11 +41,7 @@ def compare(
     ] = None,
     output: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="STATISTIC",
-            help="Compare this, e.g. 'p5(inference_gross_margin@2026Q4)', in place of the headline;"
-            " may be repeated.",
-        ),
+        expression_option("statistic", "Compare this in place of the headline", repeats=True),
     ] = None,
     group: Annotated[
         list[str] | None,

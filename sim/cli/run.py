@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli import run_output
+from sim.cli.expression_options import expression_option
 from sim.cli.options import (
     Csv,
     Draws,
@@ -60,11 +61,12 @@ def run(
     ] = None,
     until: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="EXPR+-ERROR",
-            help="Add draws until a standard error is reached, e.g. 'p50(tps_decode) +- 20'; may be"
-            " repeated.",
-        ),
+        expression_option(
+            "target",
+            "Add draws until a standard error is reached",
+            example="p50(tps_decode) +- 20",
+            repeats=True,
+        ),  # fmt: skip
     ] = None,
     max_draws: Annotated[
         str | None, typer.Option(metavar="N", help="Most draws with --until (default: 10 million).")

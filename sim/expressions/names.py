@@ -126,6 +126,8 @@ class Names:
                 raise ExpressionError(f"'{name}' has no labels, got '{label}'")
             if all(of is not None and label not in of for of in known.values()):
                 candidates = [*itertools.chain.from_iterable(of or () for of in known.values())]
+                if {"lab", "landlord"} & set(dims) and " " in label:
+                    candidates = [*self.display]
                 kind = f"{dims[0]} " if len(dims) == 1 else "label "
                 raise ExpressionError(f"unknown {kind}'{label}'{nearest(label, candidates)}")
         if len(labels) > len(dims):

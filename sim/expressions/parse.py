@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sim.expressions.kinds import EXAMPLES, WITH_ARTICLE
 from sim.expressions.names import CATALOGUE, Names
 from sim.expressions.parser import TOLERANCES, Parser
 from sim.expressions.percent import check_fractions, refuse_percent
@@ -31,18 +32,6 @@ from sim.expressions.units import Unit, unit_of
 from sim.model.catalogue import OUTPUTS, quantities
 from sim.model.outputs import PROBABILITIES
 
-# An example of each kind, in messages and in the help of options.
-EXAMPLES = {
-    "value": "gw[openai]@2027Q4",
-    "event": "inference_gross_margin@2026Q4 >= 0.7",
-    "statistic": "p5(inference_gross_margin@2026Q4)",
-    "target": "p5(inference_gross_margin@2026Q4) +- 0.002",
-    "evidence": "gw[openai]@2026Q4 = 2.2 +- 0.2",
-}
-_WITH_ARTICLE = {
-    "value": "a value", "event": "an event", "statistic": "a statistic", "target": "a target",
-    "evidence": "evidence",
-}  # fmt: skip
 _ADVICE = {
     ("event", "value"): "say what it is compared with, by >=, <=, > or <",
     ("event", "statistic"): "an event is true or false in each draw",
@@ -104,7 +93,7 @@ def parse_target(text: str, names: Names | None = CATALOGUE) -> Target:
     Raises:
         ExpressionError: As `parse_statistic`, and for an error that is not above 0.
     """
-    parser = Parser(text, tolerances=True)
+    parser = Parser(text)
     tree = parser.sum()
     if not is_statistic(tree):
         raise _of_other_kind("target", kind_of(text), text)
@@ -131,7 +120,7 @@ def parse_evidence(text: str, names: Names | None = CATALOGUE) -> Evidence:
         ExpressionError: As `parse_value`, and for numbers that are not in order, or an error that
             is not above 0.
     """
-    parser = Parser(text, tolerances=True)
+    parser = Parser(text)
     tree = parser.sum()
     relation = parser.accept("=", ">=", "<=")
     if relation == "<=" and isinstance(tree, float):
@@ -268,7 +257,7 @@ def kind_of(text: str) -> str:
 def _matches(kind: str, text: str) -> bool:
     """Whether a text has the form of a target or of evidence."""
     try:
-        parser = Parser(text, tolerances=True)
+        parser = Parser(text)
         tree = parser.sum()
         if kind == "target":
             return is_statistic(tree) and bool(parser.accept("=", *TOLERANCES))
@@ -282,9 +271,9 @@ def _matches(kind: str, text: str) -> bool:
 
 def _of_other_kind(expected: str, found: str, text: str) -> ExpressionError:
     """The error of an expression of another kind: what is expected, and what is missing."""
-    message = f"takes {_WITH_ARTICLE[expected]}: {EXAMPLES[expected]}"
-    if found in _WITH_ARTICLE:
-        message += f"; '{text.strip()}' is {_WITH_ARTICLE[found]}"
+    message = f"takes {WITH_ARTICLE[expected]}: {EXAMPLES[expected]}"
+    if found in WITH_ARTICLE:
+        message += f"; '{text.strip()}' is {WITH_ARTICLE[found]}"
     advice = _ADVICE.get((expected, found))
     return ExpressionError(message + (f": {advice}" if advice else ""))
 

@@ -39,16 +39,12 @@ _SYNONYMS = {"std": "sd", "stdev": "sd", "average": "mean", "quantile": "p50"}
 
 
 class Parser:
-    """Reads a tree from the tokens of a text, from loose to tight binding.
+    """Reads a tree from the tokens of a text, from loose to tight binding."""
 
-    `tolerances` says that `+-` outside of parentheses stands before a standard error, and is no
-    plus before a negative number.
-    """
-
-    def __init__(self, text: str, tolerances: bool = False) -> None:
+    def __init__(self, text: str) -> None:
         if len(text) > MOST_CHARACTERS:
             raise ExpressionError(f"expected at most {MOST_CHARACTERS:,} characters")
-        self.text, self.tolerances = text, tolerances
+        self.text = text
         self.position = self.nested = 0
         self.token = self._next()
 
@@ -57,6 +53,10 @@ class Parser:
         if self.token is None:
             return
         shown = self.shown()
+        if shown in TOLERANCES:
+            raise ExpressionError(
+                f"unexpected '{shown}' in {self.text!r}: a standard error has no place here"
+            )
         if shown in RELATIONS:
             raise ExpressionError(
                 f"unexpected '{shown}' in {self.text!r}: two relations are joined by 'and'"
@@ -121,13 +121,9 @@ class Parser:
     def sum(self) -> Tree:
         """Sums and differences of products."""
         tree = self._product()
-        while True:
-            if operator := self.accept("+", "-"):
-                tree = self._of_values(operator, tree, self._product())
-            elif not (self.tolerances and self.nested == 0) and self.accept("+-"):
-                tree = self._of_values("+", tree, self._negative(self._factor()))
-            else:
-                return tree
+        while operator := self.accept("+", "-"):
+            tree = self._of_values(operator, tree, self._product())
+        return tree
 
     def _product(self) -> Tree:
         tree = self._factor()

@@ -15,8 +15,9 @@ from sim.common.errors import Fault, InputError, Location
 from sim.common.numbers import bounded, rounded_by
 from sim.engine import draw_quality, loop
 from sim.engine.state import SimulationState
+from sim.expressions.kinds import EXAMPLES
 from sim.expressions.names import Names
-from sim.expressions.parse import EXAMPLES, parse_target
+from sim.expressions.parse import parse_target
 from sim.expressions.tree import Expression, ExpressionError, statistics_of
 from sim.model.blocks import CHUNK
 from sim.parameters.options import RunOptions, draws_fault, run_options

@@ -16,8 +16,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sim.common.errors import Fault, InputError, Location
+from sim.expressions.kinds import EXAMPLES
 from sim.expressions.names import Names
-from sim.expressions.parse import EXAMPLES, check_expression, parse_statistic
+from sim.expressions.parse import check_expression, parse_statistic
 from sim.expressions.tree import FACTOR, Expression, ExpressionError, Statistic, references
 from sim.model.catalogue import OUTPUTS, hint, quantities
 from sim.statistics import formed
