@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +29,17 @@ def expression_option(kind: str, what: str, *, example: str = "", repeats: bool 
     )
 
 
+Until = Annotated[
+    list[str] | None,
+    expression_option(
+        "target",
+        "Add draws until a standard error is reached",
+        example="p50(tps_decode) +- 20",
+        repeats=True,
+    ),
+]
+
+
 def read_expressions(
     kind: str,
     option: str,
@@ -42,6 +53,7 @@ def read_expressions(
     """
     from sim.expressions import parse
     from sim.expressions.names import CATALOGUE
+    from sim.expressions.tree import ExpressionError
 
     read = {
         "value": parse.parse_value,
@@ -54,7 +66,7 @@ def read_expressions(
     for text in texts or ():
         try:
             found.append(read(text, names or CATALOGUE))
-        except parse.ExpressionError as error:
+        except ExpressionError as error:
             faults.append(Fault(Location(option), text, str(error)))
     return found
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli import run_output
-from sim.cli.expression_options import expression_option
+from sim.cli.expression_options import Until
 from sim.cli.options import (
     Csv,
     Draws,
@@ -60,15 +60,7 @@ def run(
             " encrypted: use it in a network of your own (sim help clusters).",
         ),
     ] = None,
-    until: Annotated[
-        list[str] | None,
-        expression_option(
-            "target",
-            "Add draws until a standard error is reached",
-            example="p50(tps_decode) +- 20",
-            repeats=True,
-        ),  # fmt: skip
-    ] = None,
+    until: Until = None,
     max_draws: Annotated[
         str | None, typer.Option(metavar="N", help="Most draws with --until (default: 10 million).")
     ] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import string
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -323,7 +324,5 @@ PIECES = st.sampled_from(
 def test_no_text_ends_in_another_error(text: str) -> None:
     for parse in KINDS.values():
         for names in (CATALOGUE, PARTIES, None):
-            try:
+            with contextlib.suppress(ExpressionError):
                 parse(text, names)
-            except ExpressionError as error:
-                assert str(error)
