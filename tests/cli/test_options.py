@@ -172,9 +172,9 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     *(
         (command, (option, value), sign)
         for command in (
-            ("compare", "base", "base"),
-            ("sensitivity", "base"),
-            ("trace", "base"),
+            ("compare", "base-", "base-"),
+            ("sensitivity", "base-"),
+            ("trace", "base-"),
         )
         for option, value, sign in (
             ("--draws", "x", "--draws: expected a whole number"),
@@ -196,7 +196,7 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("sensitivity", "base"), ("--scale", "rang"), "scale: expected rank or raw, got 'rang'"),
     (("sensitivity", "base"), ("--method", "sobol"), "method: expected regression, shapley"),
     (("sensitivity", "base"), ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
-    (("trace", "base"), ("--draw", "999999"), "no draw 999999 is kept"),
+    (("trace", "base"), ("--draw", "999999"), "draw: expected 0 to 1,099, got 999,999"),
     (("trace", "base"), ("--at", "p1(gww)"), "unknown output or input 'gww'"),
     (("trace", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
     (("trace", "base"), ("--quarter", "2031Q1"), "no such quarter: '2031Q1'"),
@@ -279,7 +279,6 @@ PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("export", "base", "--to", "mine.csv", "--output", "gw"), ("--force",), "mine.columns.csv"),
     (("describe", "--file", BASE, "hardware.pue"), ("--json",), '"unit"'),
     (("describe", "--file", BASE, "hardware.pue"), ("--correlations",), "No correlation group"),
-    (("trace", "base", "--draw", "5"), ("--all",), "peak_flops_training"),
     (("trace", "base", "--draw", "5", "--to", "mine.png"), ("--force",), "mine.png\n"),
     (("cite", "base", "--to", "mine.csv"), ("--force",), "mine.csv\n"),
     (("selftest", BASE), ("--json",), '"parts"'),
