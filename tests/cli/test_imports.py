@@ -51,14 +51,12 @@ TABLE: dict[tuple[str, ...], set[str]] = {
     ("list",): set(),
     ("show", "base"): SHOW,
     ("show", "base", "--json"): SHOW,
-    ("cite", "base"): RUN,
     ("rm", "base", "--yes"): set(),
 }
 LONG: dict[tuple[str, ...], set[str]] = {
     ("run", BASE, "--draws", "64"): RUN,  # figures are drawn by another process
     ("run", BASE, "--draws", "64", "--threads", "1", "--out", "own"): RUN | {"matplotlib"},
     ("show", "base", "--lab", "openai"): RUN,
-    ("trace", "base", "--draw", "3"): RUN | {"scipy.stats"},
     ("plot", "base", "margin"): RUN - {"rich"} | {"matplotlib"},
     ("export", "base", "--to", "gw.csv", "--output", "gw"): RUN - {"rich"} | {"pyarrow"},
     ("sweep", BASE, "--over", "hardware.pue.median=1.2,1.3", "--draws", "64", "--no-figures"): RUN,
