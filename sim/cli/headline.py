@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from sim.cli import terminal
@@ -21,6 +21,7 @@ MOST_LABS = 8  # lines of labs, unless some are chosen
 WORDS_LINES = 2  # of the description
 OVERRIDES = 2
 GAP = 2
+LEAST_LABEL = 12  # columns of a name that is shortened
 ENDS = ("p5", "p95")
 INTERVAL = "5 to 95 %"
 SET = "--set"
@@ -41,7 +42,7 @@ def print_headline(
     tables = [table for table in headline.tables if table.name != DRIVERS]
     lines = [*_about(headline, description), Text()]
     if errors:
-        _print(lines)
+        terminal.say_lines(lines)
         for table in tables:
             terminal.show(replace(table, title=table.title.replace("\n", "; ")))
         lines = []
@@ -50,7 +51,7 @@ def print_headline(
             lines += [*_table(table), Text()]
     lines += _drivers(headline.tables, errors)
     odd = [*headline.remarks, *map(plain, description.remarks)]
-    _print([*lines, *_odd(odd, None if errors else MOST_LINES - len(lines) - 1)])
+    terminal.say_lines([*lines, *_odd(odd, None if errors else MOST_LINES - len(lines) - 1)])
     notes = (*filter(None, notes), MORE)
     while len(notes) > 1 and sum(map(cell_len, (folder, *notes))) + 2 * len(notes) > MIN_WIDTH:
         notes = notes[:-1]
@@ -58,11 +59,6 @@ def print_headline(
         terminal.say_headed(folder, "  ".join(notes), unbroken=True)
     else:
         terminal.say("  ".join(notes), "dim")
-
-
-def _print(lines: Sequence[Text]) -> None:
-    for line in lines:
-        terminal.out.print(line, no_wrap=True, overflow="ignore", crop=False)
 
 
 def _about(headline: Headline, description: Description) -> list[Text]:
@@ -128,8 +124,12 @@ def _table(table: Table) -> list[Text]:
         rows = rows[: MOST_LABS - 1]
     for gap, style in [(g, s) for s in (_with_large_error, _rounded) for g in (GAP, 1)]:
         lines = _lay_out(table, rows, style, gap)
-        if max(map(cell_len, lines)) <= terminal.out.width:
+        too_wide = max(map(cell_len, lines)) - terminal.out.width
+        if too_wide <= 0:
             break
+    if too_wide > 0:  # long names are shortened
+        longest = max(cell_len(plain(label)) for label, _ in rows)
+        lines = _lay_out(table, rows, _rounded, 1, longest - too_wide)
     heads = len(table.title.split("\n"))
     styled = [Text(line, "bold" if i < heads else "") for i, line in enumerate(lines)]
     return styled + ([Text(left_out)] if left_out else [])
@@ -150,9 +150,16 @@ def _rounded(cell: Cell) -> str:
 
 
 def _lay_out(
-    table: Table, rows: Sequence[tuple[str, list[Cell | str]]], style: Style, gap: int
+    table: Table,
+    rows: Sequence[tuple[str, list[Cell | str]]],
+    style: Style,
+    gap: int,
+    longest: int | None = None,
 ) -> list[str]:
-    """The lines of a table; columns of a 5 and a 95 % quantile become one."""
+    """The lines of a table; columns of a 5 and a 95 % quantile become one.
+
+    Labels are shortened to the columns `longest`, if that is given.
+    """
     titles = table.title.split("\n")
     texts = [[_text(cell, style) for cell in cells] for _, cells in rows]
     columns = []
@@ -170,7 +177,7 @@ def _lay_out(
             columns.append([*_head(INTERVAL, len(titles)), *_justified(spans)])
         else:
             columns.append([*_head(head, len(titles)), *column])
-    labels = [*titles, *(plain(label) for label, _ in rows)]
+    labels = [*titles, *(_shortened(plain(label), longest) for label, _ in rows)]
     width = max(map(cell_len, labels))
     lines = []
     for number, label in enumerate(labels):
@@ -180,6 +187,13 @@ def _lay_out(
             line += " " * (gap + size - cell_len(column[number])) + column[number]
         lines.append(line.rstrip())
     return lines
+
+
+def _shortened(label: str, longest: int | None) -> str:
+    """A label of at most so many columns, and never of fewer than those of the title."""
+    if longest is None or cell_len(label) <= max(longest, LEAST_LABEL):
+        return label
+    return f"{set_cell_size(label, max(longest, LEAST_LABEL) - 1)}…"
 
 
 def _text(cell: Cell | str, style: Style) -> str:
@@ -198,8 +212,12 @@ def _span(low: str, high: str) -> str:
 
 
 def _aligned(texts: Sequence[str]) -> list[str]:
-    """Texts of one width with decimal points below one another, but for `NOT_REPORTED`."""
-    found = [_NUMBER.match(text) for text in texts]
+    """Texts of one width with decimal points below one another, but for `NOT_REPORTED`.
+
+    Where some have an error, all end at the right.
+    """
+    has_errors = any("±" in text for text in texts)
+    found = [None if has_errors else _NUMBER.match(text) for text in texts]
     pairs = [*zip(texts, found, strict=True)]
     after = [len(text) - number.end() for text, number in pairs if number]
     padded = [

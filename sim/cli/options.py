@@ -56,6 +56,13 @@ Quarters = Annotated[
     typer.Option(metavar="2027Q4", help="Show this quarter; may be repeated."),
 ]
 
+Tables = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Print this table, too (sim show --list has the names); may be repeated.",
+    ),
+]
 Errors = Annotated[
     bool,
     typer.Option(

@@ -20,6 +20,7 @@ from sim.cli.options import (
     Sampler,
     Seed,
     Set,
+    Tables,
     Threads,
     announce_compiling,
     check_tables,
@@ -99,13 +100,7 @@ def run(
     lab: Labs = None,
     landlord: Landlords = None,
     quarter: Quarters = None,
-    table: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Print this table, too (sim show --list has the names); may be repeated.",
-        ),
-    ] = None,
+    table: Tables = None,
     errors: Errors = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the headline and tables as JSON.")
@@ -293,7 +288,7 @@ def _tables(
 def _csv_tables(
     result: Run, scenario: Scenario, selection: Selection, names: list[str], label: str
 ) -> list[Table]:
-    """The tables of a run for CSV; with a label, which is then part of their names."""
+    """The tables of a run for CSV; a label is then part of their names."""
     headline = _headline(result, selection)
     shown = [*headline.tables, *_tables(result, scenario, selection, names, headline)]
     prefix = f"{label}: " if label else ""

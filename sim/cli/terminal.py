@@ -43,6 +43,12 @@ def say(text: object = "", style: str = "") -> None:
     out.print(Text(plain_lines(text), style))
 
 
+def say_lines(lines: Iterable[Text]) -> None:
+    """Print lines that were laid out, as they are."""
+    for line in lines:
+        out.print(line, no_wrap=True, overflow="ignore", crop=False)
+
+
 def say_headed(head: object, text: str, *, unbroken: bool = False) -> None:
     """Print a head in bold and a text after it.
 

@@ -183,3 +183,17 @@ def test_tables_are_printed_by_name_below_the_headline(invoke: Command) -> None:
     refused = invoke(*options, "--table", "limts", "--force")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "--table: no such table: 'limts'; did you mean 'limits'?\n"
+
+
+def test_a_long_name_is_shortened_so_that_numbers_fit(printed: Console, headline: Headline) -> None:
+    tables = [
+        replace(
+            table, rows=[(f"A lab of {label} with a long name", row) for label, row in table.rows]
+        )
+        if table.name == LABS
+        else table
+        for table in headline.tables
+    ]
+    lines = page(printed, headline._replace(tables=tables))
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith("A lab of ") and "…" in line for line in lines) == 8
