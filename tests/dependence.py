@@ -61,10 +61,15 @@ def pairs(draws: int, batches: int) -> Iterator[tuple[Inputs, Inputs]]:
 
 
 def _differs(first: Array, second: Array) -> NDArray[np.bool_]:
+    """Where results differ by more than rounding; few differ at all."""
+    differs = np.asarray(first != second)
+    at = np.nonzero(differs)
+    a, b = first[at], np.broadcast_to(second, first.shape)[at]
     with np.errstate(invalid="ignore"):
-        size = np.maximum(np.abs(first), np.abs(second))
-        apart = np.abs(first - second) > RELATIVE * np.where(np.isinf(size), 0, size) + ABSOLUTE
-    return np.asarray(apart | (np.isnan(first) != np.isnan(second)))
+        size = np.maximum(np.abs(a), np.abs(b))
+        apart = np.abs(a - b) > RELATIVE * np.where(np.isinf(size), 0, size) + ABSOLUTE
+    differs[at] = apart | (np.isnan(a) != np.isnan(b))
+    return differs
 
 
 def _few_parties(x: Inputs) -> Inputs:

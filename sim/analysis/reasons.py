@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from sim.analysis.regression import fit_slopes
+from sim.analysis.targets import normal_scores
 from sim.simulation.scores import draw_causes
 
 FITTED = 20_000  # draws from which slopes are estimated
@@ -47,8 +46,7 @@ def find_reasons(
     causes = draw_causes(ds, threads, draws)
     if draws < DRAWS_PER_CAUSE * len(causes.names):
         return ()
-    first = values[:draws]
-    target = ndtri((rankdata(first) - 0.5) / draws)
+    target = normal_scores(values[:draws])
     scores = draw_causes(ds, threads, number=number).values[:, 0]
     parts = fit_slopes(causes.values, target) * scores
     order = np.argsort(-np.abs(parts), kind="stable")

@@ -17,14 +17,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from sim.analysis.dependent import dependent_shapley, factor_correlation
 from sim.analysis.first_order import first_order
 from sim.analysis.grades import add_grades
 from sim.analysis.regression import groups_of, jackknife_error, share_variance
 from sim.analysis.shapley import Worlds, goda_shapley
-from sim.analysis.targets import Target, read_outputs, read_targets, target_error
+from sim.analysis.targets import Target, normal_scores, read_outputs, read_targets, target_error
 from sim.common.errors import InputError
 from sim.engine.scores import ScorePlans
 from sim.model.catalogue import DIMS
@@ -298,7 +297,7 @@ def _causes(ds: xr.Dataset, threads: int | None) -> tuple[Causes, Array, bool]:
         scores = causes.values.copy()
         for i, name in enumerate(causes.names):
             if name in ds.variables and ds.variables[name].dims == ("draw",):
-                scores[i] = _normal_scores(ds.variables[name].values)
+                scores[i] = normal_scores(ds.variables[name].values)
         return causes, scores, False
     if "parameters" in ds.attrs:
         causes = draw_causes(ds, threads)
@@ -310,10 +309,6 @@ def _causes(ds: xr.Dataset, threads: int | None) -> tuple[Causes, Array, bool]:
     raise target_error(
         "causes", "the Dataset is none of simulate or sample: what its inputs are is not known"
     )
-
-
-def _normal_scores(values: Array) -> Array:
-    return np.asarray(ndtri((rankdata(values) - 0.5) / values.size))
 
 
 def _tail_scores(

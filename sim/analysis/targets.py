@@ -10,7 +10,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from sim.common.errors import Fault, InputError, Location
 from sim.expressions.parse import parse_event, parse_value
@@ -157,7 +156,7 @@ def _explained(
     if tail is not None:
         return np.asarray(in_tail - in_tail.mean())
     if scale == "rank":
-        return np.asarray(ndtri((rankdata(values) - 0.5) / values.size))
+        return normal_scores(values)
     index = tail_index(values)
     if not index < LARGEST_INDEX:
         found = f"tail index {index:.2f}" if np.isfinite(index) else "draws that are not finite"
@@ -179,6 +178,13 @@ def _scale(
     if scale == "raw":
         return lambda of: np.asarray(of / values.std())
     return lambda of: np.asarray(ndtri((np.searchsorted(ordered, of) + 0.5) / (ordered.size + 1)))
+
+
+def normal_scores(values: Array) -> Array:
+    """The normal scores of the ranks of values [draw]; equal values share a rank."""
+    from scipy.stats import rankdata  # takes a second to import, and few commands need it
+
+    return np.asarray(ndtri((rankdata(values) - 0.5) / values.size))
 
 
 def target_error(argument: str, message: str, key: str = "") -> InputError:
