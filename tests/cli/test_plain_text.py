@@ -114,12 +114,13 @@ def test_sweep_prints_names_as_they_are(run_nasty: Sim) -> None:
 
 def test_plot_export_init_and_schema_print_paths_as_they_are(run_nasty: Sim) -> None:
     to = f"to[/red]{CONTROLS}"
-    done = run_nasty("plot", f"{FILE}-", "margin", "--out", OUT, "--to", f"{to}/{HARMLESS}.png")
+    rows = json.loads(run_nasty("list", "--out", OUT, "--json").stdout)
+    runs = [row["run"] for row in rows if row["run"].startswith(f"{FILE}-")]
+    name = next(run for run in runs if "-sweep-" not in run)
+    done = run_nasty("plot", name, "margin", "--out", OUT, "--to", f"{to}/{HARMLESS}.png")
     assert_plain(done, f"{to}/{HARMLESS}.png")
-    assert_plain(
-        run_nasty("plot", f"{FILE}-", "margin", "--out", OUT, "--to", to), f"{to}/margin.png"
-    )
-    one = ("export", f"{FILE}-", "--out", OUT, "--output", "tps_decode", "--format", "csv")
+    assert_plain(run_nasty("plot", name, "margin", "--out", OUT, "--to", to), f"{to}/margin.png")
+    one = ("export", name, "--out", OUT, "--output", "tps_decode", "--format", "csv")
     assert_plain(run_nasty(*one, "--to", f"{to}/"), f"{to}/{FILE}-")
     assert_plain(run_nasty(*one, "--to", f"{to}/"), f"{to}/{FILE}-", "--force replaces it", code=2)
     assert_plain(run_nasty("schema", "--out", f"{to}/a/"), f"{to}/a/schema.json")
