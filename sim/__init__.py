@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sim.statistics.summary import summarise as summarise
     from sim.store.analyses import cite as cite
     from sim.store.analyses import compare as compare
+    from sim.store.analyses import compare_all as compare_all
     from sim.store.analyses import sensitivity as sensitivity
     from sim.store.analyses import trace as trace
     from sim.store.reader import open_run as open_run
@@ -40,6 +41,7 @@ _HOMES = {
     "claims": "sim.tables.claims",
     "cite": "sim.store.analyses",
     "compare": "sim.store.analyses",
+    "compare_all": "sim.store.analyses",
     "sensitivity": "sim.store.analyses",
     "trace": "sim.store.analyses",
     "load": "sim.parameters.loading",
@@ -65,6 +67,7 @@ __all__ = [
     "cite",
     "claims",
     "compare",
+    "compare_all",
     "load",
     "of_scenario",
     "open_run",

@@ -3,15 +3,15 @@
 `value(edits)` is a vector of statistics of the world with these edits, on common random numbers.
 The Shapley value of an edit is its mean effect over all orders in which the edits can be made
 (Shapley 1953; symmetric standardisation, Das Gupta 1993); the values of all edits sum to the whole
-difference. Up to eight edits all subsets are evaluated; beyond, orders are drawn at random, each
-with its reverse (antithetic), until the error of the order is small.
+difference. Where at most eight edits can reach a statistic, all their subsets are evaluated;
+beyond, orders are drawn (`analysis.orders`).
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -21,11 +21,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Subset = frozenset[int]
+Pair = tuple[int, int]
 EXACT = 8  # edits, up to which every subset is evaluated
-MOST_PAIRS = 64  # of orders
-FEWEST_PAIRS = 4
-TOLERANCE = 0.01  # of the sum of the sizes of the parts
-_KEY = 0x5EED  # of the orders, which are the same in every session
+MOST_SUBSETS = 640  # worlds of all subsets, beyond which statistics of several sets share orders
+AGREES = 1e-9  # of a statistic, to which edits that cannot reach it leave it
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,9 @@ class Attribution:
     all subsets are evaluated, and `deviations` [edit, statistic, replicate] give the errors of
     sampling. `first` is the effect of an edit alone, `last` that of making it after all others.
     `interactions` [pair, statistic] are the Shapley interaction indices of the pairs in `pairs`;
-    of all pairs up to eight edits, else of those that deviate most. `evaluations` counts worlds,
-    `orders` the orders that were drawn (0: all subsets).
+    of all pairs where all subsets are evaluated, else of those that deviate most, and NaN of
+    others. `orders` [statistic] is the number of orders that were drawn (0: all subsets),
+    `evaluations` that of worlds.
     """
 
     total: Array
@@ -57,21 +57,32 @@ class Attribution:
     deviations: Array
     first: Array
     last: Array
-    pairs: list[tuple[int, int]]
+    pairs: list[Pair]
     interactions: Array
     evaluations: int
-    orders: int
+    orders: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Shares:
+    """As `Attribution`, of some statistics and the edits that can reach them."""
+
+    parts: Array
+    deviations: Array
+    order_errors: Array
+    orders: NDArray[np.int64]
+    interactions: dict[Pair, Array]  # by positions among the edits
 
 
 def attribute(
     value: Callable[[Subset], Point],
     edits: int,
     *,
-    tolerance: float = TOLERANCE,
-    most_pairs: int = MOST_PAIRS,
+    reach: Sequence[Collection[int]] | None = None,
     exact: int = EXACT,
     progress: Callable[[int], None] = lambda worlds: None,
     threads: int = 1,
+    **limits: Any,
 ) -> Attribution:
     """Share the difference between no edit and all of them among the edits.
 
@@ -79,45 +90,54 @@ def attribute(
         value: The statistics of a world with the edits of a subset; called once for each subset,
             from several threads.
         edits: The number of edits, one or more.
-        tolerance: Largest error of the order, as a share of the sum of the sizes of the parts.
-        most_pairs: The largest number of orders that are drawn, each with its reverse.
+        reach: The edits that can move each statistic, whatever the others are; all unless given.
         exact: The largest number of edits of which all subsets are evaluated.
         progress: Called with the number of worlds evaluated since the last call.
         threads: Worlds that are evaluated at a time.
+        limits: `tolerance` and `most_pairs` of `orders.by_orders`.
     """
-    worlds = _Worlds(value, threads, progress)
+    from sim.analysis.orders import by_orders
+
     everything = frozenset(range(edits))
-    singles = [frozenset([i]) for i in range(edits)]
-    others = [everything - single for single in singles]
-    worlds.evaluate([frozenset(), everything, *singles, *others])
-    if edits <= exact:
-        parts, errors, orders = _exact(worlds, edits), None, 0
-        pairs = list(itertools.combinations(range(edits), 2))
-        interactions = [_interaction(worlds, edits, pair) for pair in pairs]
-    else:
-        parts, errors, orders = _by_orders(worlds, edits, tolerance, most_pairs)
-        pairs = _suspected(worlds, parts, edits)
-        for a, b in pairs:
-            worlds.evaluate([frozenset([a, b]), everything - {a, b}])
-        interactions = [_end_interaction(worlds, everything, pair) for pair in pairs]
-    points = worlds.points
-    none, whole = points[frozenset()].values, points[everything].values
-    values, deviations = parts
+    worlds = Worlds(value, threads, progress)
+    worlds.evaluate([frozenset(), everything])
+    none, whole = worlds.points[frozenset()], worlds.points[everything]
+    shape, replicates = (edits, len(none.values)), none.deviations.shape[1:]
+    found = Attribution(
+        whole.values - none.values, *np.zeros((2, *shape)), np.zeros((*shape, *replicates)),
+        *np.zeros((2, *shape)), [], np.zeros((0, shape[1])), 0, np.zeros(shape[1], np.int64),
+    )  # fmt: skip
+    interactions: dict[Pair, Array] = {}
+    sets = [everything if reach is None else frozenset(reach[s]) for s in range(shape[1])]
+    for among, statistics, by_subsets in _groups(worlds, everything, sets, exact):
+        sets = [among if s in statistics else of for s, of in enumerate(sets)]
+        view = View(worlds, everything, among, statistics)
+        shares = _by_subsets(view) if by_subsets else by_orders(view, **limits)
+        at = np.ix_(view.edits, statistics)
+        found.parts[at], found.order_errors[at] = shares.parts, shares.order_errors
+        found.deviations[at] = shares.deviations
+        found.first[at], found.last[at] = view.first_and_last()
+        found.orders[statistics] = shares.orders
+        for (a, b), index in shares.interactions.items():
+            pair = view.edits[a], view.edits[b]
+            of = interactions.setdefault(pair, np.full(shape[1], math.nan))
+            of[statistics] = index
+    pairs = sorted(interactions)
+    for s, among in enumerate(sets):
+        for pair in pairs:
+            if not among.issuperset(pair):
+                interactions[pair][s] = 0.0
     return Attribution(
-        total=whole - none,
-        parts=values,
-        order_errors=np.zeros_like(values) if errors is None else errors,
-        deviations=deviations,
-        first=np.array([points[s].values - none for s in singles]),
-        last=np.array([whole - points[s].values for s in others]),
-        pairs=pairs,
-        interactions=np.array(interactions).reshape(len(pairs), len(none)),
-        evaluations=len(points),
-        orders=orders,
+        **{
+            **vars(found),
+            "pairs": pairs,
+            "interactions": np.array([interactions[p] for p in pairs]).reshape(len(pairs), -1),
+            "evaluations": len(worlds.points),
+        }
     )
 
 
-class _Worlds:
+class Worlds:
     """Worlds by their edits, each evaluated once."""
 
     def __init__(
@@ -145,117 +165,127 @@ class _Worlds:
         self.points[subset] = point
         self.progress(1)
 
+
+class View:
+    """Some statistics, and the edits that can reach them: `edits`, in order.
+
+    Subsets are of positions among these edits. All of them stand for all edits whatever, so that
+    parts sum to the whole difference to the last bit.
+    """
+
+    def __init__(
+        self, worlds: Worlds, everything: Subset, among: Subset, statistics: list[int]
+    ) -> None:
+        self.worlds, self.everything, self.statistics = worlds, everything, statistics
+        self.edits = sorted(among)
+
+    @property
+    def all(self) -> Subset:
+        """The positions of all edits."""
+        return frozenset(range(len(self.edits)))
+
+    def _key(self, subset: Subset) -> Subset:
+        if len(subset) == len(self.edits):
+            return self.everything
+        return frozenset(self.edits[i] for i in subset)
+
+    def evaluate(self, subsets: Iterable[Subset]) -> None:
+        """Evaluate the worlds that are not known yet."""
+        self.worlds.evaluate(map(self._key, subsets))
+
+    def point(self, subset: Subset) -> Point:
+        """The statistics of a world that is evaluated."""
+        point = self.worlds.points[self._key(subset)]
+        return Point(point.values[self.statistics], point.deviations[self.statistics])
+
     def weighted(self, weights: dict[Subset, float]) -> tuple[Array, Array]:
         """Weighted sums of statistics and of their deviations."""
-        self.evaluate(weights)
-        chosen = [self.points[subset] for subset in weights]
+        chosen = [self.point(subset) for subset in weights]
         by = list(weights.values())
         values: Any = sum(w * point.values for w, point in zip(by, chosen, strict=True))
         deviations: Any = sum(w * point.deviations for w, point in zip(by, chosen, strict=True))
         return values, deviations
 
+    def ends(self) -> tuple[list[Subset], list[Subset]]:
+        """The subsets of one edit alone, and of all others, for each edit."""
+        singles = [frozenset([i]) for i in range(len(self.edits))]
+        return singles, [self.all - single for single in singles]
 
-Parts = tuple[Array, Array]  # [edit, statistic], [edit, statistic, replicate]
+    def first_and_last(self) -> tuple[Array, Array]:
+        """The effects [edit, statistic] of edits alone, and after all others."""
+        singles, others = self.ends()
+        none, whole = self.point(frozenset()).values, self.point(self.all).values
+        first = np.array([self.point(s).values - none for s in singles])
+        return first, np.array([whole - self.point(s).values for s in others])
 
 
-def _exact(worlds: _Worlds, edits: int) -> Parts:
-    """The Shapley value of each edit, from all subsets."""
-    everything = range(edits)
-    worlds.evaluate(
-        frozenset(of)
-        for size in range(edits + 1)
-        for of in itertools.combinations(everything, size)
-    )
+def _groups(
+    worlds: Worlds, everything: Subset, sets: Sequence[Subset], exact: int
+) -> list[tuple[Subset, list[int], bool]]:
+    """Sets of edits, the statistics that just they can reach, and whether subsets are evaluated.
+
+    What more than `exact` edits can reach shares its orders, and so do statistics for which the
+    subsets would be too many. A set is not believed to be all that reach a statistic: the world
+    with just them is compared with that of all edits.
+    """
+    statistics: dict[Subset, list[int]] = {}
+    for s, among in enumerate(sets):
+        statistics.setdefault(among, []).append(s)
+    worlds.evaluate(statistics)
+    whole = worlds.points[everything].values
+    by_subsets: list[tuple[Subset, list[int], bool]] = []
+    rest: dict[int, Subset] = {}
+    subsets: set[Subset] = set()
+    for among in sorted(statistics, key=lambda of: (len(of), sorted(of))):
+        of, reached = statistics[among], worlds.points[among].values
+        agree = np.isclose(reached[of], whole[of], rtol=AGREES, atol=0, equal_nan=True)
+        right = [s for s, agrees in zip(of, agree, strict=True) if agrees and among]
+        rest |= {s: everything for s in of if s not in right}
+        more = {*subsets, *_subsets(among)} if len(among) <= exact else set()
+        if len(among) <= exact and (len(more) <= MOST_SUBSETS or not subsets):
+            subsets = more
+            by_subsets += [(among, right, True)] if right else []
+        else:
+            rest |= {s: among for s in right}
+    if not rest:
+        return by_subsets
+    among = frozenset[int]().union(*rest.values())
+    return [*by_subsets, (among, sorted(rest), len(among) <= exact)]
+
+
+def _subsets(among: Collection[int]) -> list[Subset]:
+    """All subsets."""
+    sizes = range(len(among) + 1)
+    return [frozenset(of) for size in sizes for of in itertools.combinations(sorted(among), size)]
+
+
+def _by_subsets(view: View) -> Shares:
+    """The Shapley value of each edit and the interaction of each pair, from all subsets."""
+    edits = len(view.edits)
+    view.evaluate(_subsets(view.all))
     found = []
-    for i in everything:
-        others = [j for j in everything if j != i]
-        weights: dict[Subset, float] = {}
-        for size in range(edits):
-            weight = 1 / (edits * math.comb(edits - 1, size))
-            for of in itertools.combinations(others, size):
-                weights[frozenset(of) | {i}] = weight
-                weights[frozenset(of)] = -weight
-        found.append(worlds.weighted(weights))
-    return np.array([part[0] for part in found]), np.array([part[1] for part in found])
-
-
-def _by_orders(
-    worlds: _Worlds, edits: int, tolerance: float, most_pairs: int
-) -> tuple[Parts, Array, int]:
-    """Estimated Shapley values, the error of the order, and the number of orders.
-
-    Of each order and its reverse the mean effects are one replicate of the order.
-    """
-    generator = np.random.Generator(np.random.Philox(key=_KEY))
-    by_pair: list[Array] = []
-    deviations: Any = 0.0
-    while True:
-        order = [int(i) for i in generator.permutation(edits)]
-        effects = [_effects(worlds, of) for of in (order, order[::-1])]
-        by_pair.append((effects[0][0] + effects[1][0]) / 2)
-        deviations = deviations + (effects[0][1] + effects[1][1]) / 2
-        count = len(by_pair)
-        if count >= FEWEST_PAIRS:
-            parts = np.mean(by_pair, axis=0)
-            errors = np.std(by_pair, axis=0, ddof=1) / math.sqrt(count)
-            size = np.abs(parts).sum(axis=0)
-            if count >= most_pairs or (errors <= tolerance * size).all():
-                return (parts, deviations / count), errors, 2 * count
-
-
-def _effects(worlds: _Worlds, order: Sequence[int]) -> Parts:
-    """The effect of each edit where it is made in this order, and its deviations."""
-    prefixes = [frozenset(order[:n]) for n in range(len(order) + 1)]
-    worlds.evaluate(prefixes)
-    points = [worlds.points[prefix] for prefix in prefixes]
-    values, deviations = [None] * len(order), [None] * len(order)
-    for before, after, edit in zip(points, points[1:], order, strict=False):
-        values[edit] = after.values - before.values  # type: ignore[call-overload]
-        deviations[edit] = after.deviations - before.deviations  # type: ignore[call-overload]
-    return np.array(values, float), np.array(deviations, float)
-
-
-def _interaction(worlds: _Worlds, edits: int, pair: tuple[int, int]) -> Array:
-    """The Shapley interaction index of two edits, from all subsets (Grabisch and Roubens 1999)."""
-    others = [i for i in range(edits) if i not in pair]
-    weights: dict[Subset, float] = {}
-    for size in range(len(others) + 1):
-        weight = 1 / ((edits - 1) * math.comb(edits - 2, size))
-        for of in map(frozenset, itertools.combinations(others, size)):
-            for extra, sign in (({*pair}, 1), ({pair[0]}, -1), ({pair[1]}, -1), (set(), 1)):
-                weights[frozenset(of | extra)] = sign * weight
-    return worlds.weighted(weights)[0]
-
-
-def _suspected(worlds: _Worlds, parts: Parts, edits: int) -> list[tuple[int, int]]:
-    """The pairs among the edits whose effect depends most on when they are made.
-
-    An edit without interactions has the same effect first and last.
-    """
-    points, everything = worlds.points, frozenset(range(edits))
-    none, whole = points[frozenset()].values, points[everything].values
-    sizes = np.abs(parts[0]).sum(axis=0)
-    sizes[sizes == 0] = 1.0
-    gaps = []
     for i in range(edits):
-        first = points[frozenset([i])].values - none
-        last = whole - points[everything - {i}].values
-        gaps.append(np.max(np.abs(last - first) / sizes))
-    most = [int(i) for i in np.argsort(-np.array(gaps))[:6]]
-    return list(itertools.combinations(sorted(most), 2))
+        weights: dict[Subset, float] = {}
+        for of in _subsets(view.all - {i}):
+            weight = 1 / (edits * math.comb(edits - 1, len(of)))
+            weights[of | {i}], weights[of] = weight, -weight
+        found.append(view.weighted(weights))
+    parts, deviations = np.array([of[0] for of in found]), np.array([of[1] for of in found])
+    pairs = itertools.combinations(range(edits), 2)
+    interactions = {pair: _interaction(view, pair) for pair in pairs}
+    orders = np.zeros(len(view.statistics), np.int64)
+    return Shares(parts, deviations, np.zeros_like(parts), orders, interactions)
 
 
-def _end_interaction(worlds: _Worlds, everything: Subset, pair: tuple[int, int]) -> Array:
-    """The mean of a pair's interactions before all other edits and after them.
-
-    It is the index where no three edits act together.
-    """
+def _interaction(view: View, pair: Pair) -> Array:
+    """The Shapley interaction index of two edits, from all subsets (Grabisch and Roubens 1999)."""
     a, b = pair
-    points = worlds.points
-    ends = []
-    for base in (frozenset[int](), everything - {a, b}):
-        both, one, two, none = (
-            points[base | extra].values for extra in ({a, b}, {a}, {b}, frozenset[int]())
+    edits = len(view.edits)
+    index: Any = 0.0
+    for of in _subsets(view.all - {a, b}):
+        both, one, other, none = (
+            view.point(of | extra).values for extra in ({a, b}, {a}, {b}, frozenset[int]())
         )
-        ends.append(both - one - two + none)
-    return np.asarray(sum(ends) / 2)
+        weight = 1 / ((edits - 1) * math.comb(edits - 2, len(of)))
+        index = index + weight * (both - one - other + none)
+    return np.asarray(index)

@@ -6,6 +6,7 @@ alone. Attribution: `analysis.attribution`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,83 +16,29 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sim.analysis.attribution import Attribution, Point, Subset, attribute
+from sim.analysis.measures import (
+    Array,
+    Measure,
+    draw_measures,
+    headline_measures,
+    read_measures,
+)
 from sim.common.errors import Fault, InputError, Location
 from sim.common.threads import available_threads
-from sim.expressions.names import Names, dims_of
-from sim.expressions.parse import kind_of, parse_statistic, parse_value, unit
-from sim.expressions.tree import ExpressionError, Statistic, Tree, statistics_of
+from sim.expressions.names import dims_of
+from sim.expressions.tree import Statistic
 from sim.expressions.tree import references as references_of
-from sim.model.dims import QUARTERS, REFERENCE_QUARTER
 from sim.parameters.edits import Edit, apply_edits, find_edits, group_edits
 from sim.parameters.options import RunOptions
+from sim.parameters.reach import reaching_edits
 from sim.parameters.scenario import Scenario
-from sim.simulation.cells import draw_values
-from sim.statistics.estimators import (
-    probability_with_error,
-    quantile_influence,
-)
-from sim.statistics.formed import combine, difference_drawn, evaluate_drawn
-from sim.statistics.replicates import Replicates, replicated, standard_error
-from sim.statistics.values import DrawnValue
+from sim.statistics.estimators import probability_with_error
+from sim.statistics.replicates import Replicates, replicated, replicates_by, standard_error
+from sim.statistics.replicates import sampler_of as sampler_of_dataset
 
-Array = NDArray[np.float64]
-LAST = QUARTERS[-1]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A statistic, or what is formed of several: its text, tree and unit.
-
-    `label` names it in tables. Draws are those [draw] of the value or event of each of its
-    statistics (`trees`), NaN where they are not known; events are 0 or 1.
-    """
-
-    text: str
-    tree: Tree
-    unit: str
-    label: str = ""
-
-    @property
-    def statistics(self) -> tuple[Statistic, ...]:
-        """The statistics of which it is formed, each once."""
-        return tuple(dict.fromkeys(statistics_of(self.tree)))
-
-    @property
-    def trees(self) -> list[Tree]:
-        """Values and events of the statistics."""
-        return [statistic.of for statistic in self.statistics]
-
-    def of(self, draws: Sequence[Array], replicates: Replicates) -> tuple[float, float]:
-        """The statistic of draws, and its error."""
-        return evaluate_drawn(self.tree, self._drawn(draws, replicates))
-
-    def difference_error(
-        self, first: Sequence[Array], second: Sequence[Array], pairs: Replicates
-    ) -> float:
-        """The error of the difference of the statistic between draws in pairs."""
-        drawn = (self._drawn(first, pairs), self._drawn(second, pairs))
-        return difference_drawn((self.tree, self.tree), drawn)[1]
-
-    def point(self, draws: Sequence[Array], replicates: Replicates) -> tuple[float, Array]:
-        """The statistic, and its deviations by replicate, whose mean moves with it."""
-        if self.tree == self.statistics[0]:
-            (statistic,), (of,) = self.statistics, draws
-            if statistic.kind == "quantile":
-                value = float(np.quantile(of, statistic.level))
-                return value, replicates.means(quantile_influence(of, statistic.level))
-            if statistic.kind == "mean" or (statistic.kind == "P" and not np.isnan(of).any()):
-                value = float(of.mean())
-                return value, replicates.means(of) - value
-        value, shift, _ = combine(self.tree, self._drawn(draws, replicates))
-        return value, shift
-
-    def _drawn(self, draws: Sequence[Array], replicates: Replicates) -> dict[Statistic, DrawnValue]:
-        return {
-            statistic: DrawnValue(
-                (of != 0) if statistic.kind == "P" else of, ~np.isnan(of), replicates
-            )
-            for statistic, of in zip(self.statistics, draws, strict=True)
-        }
+Integers = NDArray[np.int64]
+MOST_TOGETHER = 8  # worlds that are drawn at a time
+MOST_REPLICATES = 256  # into which replicates of attributed statistics are merged
 
 
 @dataclass(frozen=True)
@@ -101,8 +48,10 @@ class Comparison:
     `data` has the dim `measure`: `first`, `second`, `difference`, each with its `..._error`, and
     `p_above`, the share of draws in which the second world's value is above the first's (NaN of
     probabilities); `same` says that no draw differs. With `attribution` it has the dim `edit` as
-    well: `part` and `part_error` (of order and sampling), `first_in`, `last_in`, and
-    `interaction` along `pair`.
+    well: `part` and `part_error` (of order and sampling), `first_in`, `last_in`, and along `pair`
+    `interaction`; `orders` is the number of orders of which a part is the mean (0: all).
+    `draws` is the number of pairs; where draws do not pair, there are no differences. `share_of`
+    is the number of draws of which probabilities are shares, infinite without uncertainty.
     """
 
     first: str
@@ -111,69 +60,41 @@ class Comparison:
     data: xr.Dataset
     attribution: Attribution | None
     draws: int
+    share_of: float
 
     def _repr_html_(self) -> str:
-        frame = self.data[["first", "second", "difference", "difference_error"]].to_dataframe()
-        return str(frame.to_html())
+        columns = ["first", "second", "difference", "difference_error", "p_above"]
+        frame = self.data[columns].to_dataframe()[columns]
+        named = frame.rename(columns={"first": self.first, "second": self.second})
+        title = f"<p>{len(self.edits)} edits, {self.draws:,} draws</p>"
+        if self.attribution is None:
+            return title + str(named.to_html())
+        parts = self.data["part"].transpose("edit", "measure").to_pandas()
+        return f"{title}{named.to_html()}<p>Parts of the differences:</p>{parts.to_html()}"
 
 
-def parse_measure(
-    text: str, option: str = "--output", names: Mapping[str, str] | None = None
-) -> Measure:
-    """Read a statistic, `p50(VALUE)`, `P(EVENT)`, or what is formed of several.
+@dataclass(frozen=True)
+class MeasuredRun:
+    """The draws of the measures of a run [measure][statistic][draw], and what pairs them.
 
-    A value alone is its median. `names` holds the ids of labs and landlords by their display names.
-
-    Raises:
-        InputError: For another text.
+    `numbers` are those of the draws, `evaluated` is their number with those that are left out or
+    not kept, `kept` that of the first ones of them, which are here.
     """
-    known = Names(display=names or {})
-    try:
-        if kind_of(text) != "value":
-            expression = parse_statistic(text, known)
-            return Measure(text, expression.tree, unit(expression.tree))
-        statistic = Statistic("quantile", parse_value(text, known), 50.0)
-    except ExpressionError as error:
-        raise InputError([Fault(Location(option), text, str(error))]) from None
-    return Measure(str(statistic), statistic, unit(statistic))
 
+    label: str
+    scenario: Scenario
+    seed: int
+    sampler: str
+    uncertainty: float
+    evaluated: int
+    kept: int
+    numbers: Integers
+    draws: list[list[Array]]
 
-def party_names(scenario: Scenario) -> dict[str, str]:
-    """The id of each display name of a lab or landlord."""
-    return {party.name: party.id for party in (*scenario.labs, *scenario.landlords)}
-
-
-def headline_measures(
-    scenario: Scenario, labs: Sequence[str] = (), quarters: Sequence[str] = ()
-) -> list[Measure]:
-    """The statistics of the headline: margins, and of named or given labs gigawatts and margins."""
-    names = {lab.id: lab.name for lab in scenario.labs}
-    chosen = [lab for lab in labs or scenario.settings.named_labs if lab in names]
-    at = list(quarters or (REFERENCE_QUARTER, LAST))
-    texts: dict[str, str] = {}  # statistic -> label
-    for quarter in at:
-        margin = f"inference_gross_margin@{quarter}"
-        if quarter == at[0]:
-            texts[f"p5({margin})"] = f"Inference {quarter} p5"
-        texts[f"p50({margin})"] = f"Inference {quarter}"
-        if quarter == at[0]:
-            texts[f"p95({margin})"] = f"Inference {quarter} p95"
-        texts[f"P({margin} >= hurdle_margin)"] = f"P(>= hurdle) {quarter}"
-        texts[f"p50(loaded_gross_margin@{quarter})"] = f"Loaded {quarter}"
-        texts[f"p50(fine_tune_gross_margin@{quarter})"] = f"Fine-tune {quarter}"
-    for lab in chosen:
-        name = names[lab]
-        texts |= {f"p50(gw[{lab}]@{quarter})": f"{name} GW {quarter}" for quarter in at}
-        if f"labs.{lab}.arr_2026q4_busd" in scenario.quantities:
-            paid = f"lab_paid_margin[{lab}]@{at[0]}"
-            texts[f"p50({paid})"] = f"{name} paid margin"
-            texts[f"P({paid} >= hurdle_margin)"] = f"{name} P(>= hurdle)"
-            texts[f"p50(training_moic[{lab}])"] = f"{name} training multiple"
-    if len(chosen) == 2:
-        limit = scenario.settings.thresholds_gw[0]
-        both = " and ".join(f"gw[{lab}]@{at[-1]} > {limit:g}" for lab in chosen)
-        texts[f"P({both})"] = f"P(both > {limit:g} GW) {at[-1]}"
-    return [replace(parse_measure(text), label=label) for text, label in texts.items()]
+    def pairs_with(self, other: MeasuredRun) -> bool:
+        """Whether draws of the same number have the same random numbers."""
+        options = [(run.seed, run.sampler, run.evaluated) for run in (self, other)]
+        return options[0] == options[1]
 
 
 def compare(
@@ -192,7 +113,7 @@ def compare(
     Args:
         first: The reference.
         second: What is compared with it.
-        options: Of the draws of both.
+        options: Of the draws of both; `uncertainty` is that of their settings.
         measures: Statistics to compare; those of the headline unless given.
         groups: Names of groups, each with patterns of the edits that it joins.
         attributed: Whether differences are shared among the edits.
@@ -206,111 +127,175 @@ def compare(
         InputError: For a measure that one of them lacks, or a group without edits.
     """
     chosen = list(measures) if measures is not None else headline_measures(first)
-    common = {party.id for party in first.labs} & {party.id for party in second.labs}
     edits = group_edits(find_edits(first, second), groups or {})
-    # Two worlds side by side use two processors better than one world on both.
+    # Worlds side by side use several processors better than one world on all of them.
     processors = options.threads or available_threads()
-    together = 2 if processors > 1 and attributed and len(edits) > 1 else 1
+    together = min(processors, MOST_TOGETHER) if attributed and len(edits) > 1 else 1
     single = replace(options, threads=max(1, processors // together))
-    _check_labels(chosen, common, first, second)
-    draws = [draw_measures(of, single, chosen) for of in (first, second)]
+    _check_labels(chosen, first, second)
+
+    def draw(scenario: Scenario, of: Sequence[Measure]) -> list[list[Array]]:
+        at = replace(single, uncertainty=scenario.settings.uncertainty)
+        return draw_measures(scenario, at, of)
+
+    draws = [draw(of, chosen) for of in (first, second)]
     replicates = replicated(min(options.draws, options.kept_draws), options.sampler)
     data, moved = _differences(chosen, draws, replicates)
     found = None
     if attributed and edits and moved.any():
         numbers = [measure for measure, moves in zip(chosen, moved, strict=True) if moves]
-        known = {frozenset[int](): draws[0], frozenset(range(len(edits))): draws[1]}
+        known = {
+            subset: [part for part, moves in zip(of, moved, strict=True) if moves]
+            for subset, of in zip((frozenset[int](), frozenset(range(len(edits)))), draws,
+                                  strict=True)
+        }  # fmt: skip
+        merge, merged = _merged(replicates)
 
         def value(subset: Subset) -> Point:
-            scenario = apply_edits(first, second, [edits[i] for i in sorted(subset)])
-            drawn = known.get(subset)
-            if drawn is not None:
-                of = [part for part, moves in zip(drawn, moved, strict=True) if moves]
-            else:
-                of = draw_measures(scenario, single, numbers)
+            of = known.get(subset)
+            if of is None:
+                scenario = apply_edits(first, second, [edits[i] for i in sorted(subset)])
+                of = draw(scenario, numbers)
             points = [m.point(d, replicates) for m, d in zip(numbers, of, strict=True)]
-            return Point(np.array([p[0] for p in points]), np.array([p[1] for p in points]))
+            return Point(np.array([p[0] for p in points]), merge(np.array([p[1] for p in points])))
 
-        found = attribute(value, len(edits), threads=together, progress=progress)
-        data = _with_parts(data, found, edits, moved, replicates)
+        reach = [reaching_edits(edits, references_of(m.tree), first, second) for m in numbers]
+        found = attribute(value, len(edits), reach=reach, threads=together, progress=progress)
+        data = _with_parts(data, found, edits, moved, merged)
     names = labels or (first.name, second.name)
-    return Comparison(*names, edits, data, found, replicates.draws)
+    certain = {of.settings.uncertainty for of in (first, second)} == {0}
+    share_of = math.inf if certain else replicates.draws
+    return Comparison(*names, edits, data, found, replicates.draws, share_of)
 
 
-def draw_measures(
-    scenario: Scenario, options: RunOptions, measures: Sequence[Measure]
-) -> list[list[Array]]:
-    """The draws of each measure, by statistic."""
-    trees = [tree for measure in measures for tree in measure.trees]
-    drawn = iter([read_numbers(value, options) for value in draw_values(scenario, options, trees)])
-    return [[next(drawn) for _ in measure.trees] for measure in measures]
+def measure_run(
+    ds: xr.Dataset, scenario: Scenario, measures: Sequence[Measure], label: str = ""
+) -> MeasuredRun:
+    """Take the draws of measures from the Dataset of a run, which is then no longer needed.
+
+    Raises:
+        InputError: If draws that it lacks cannot be made again.
+    """
+    evaluated = int(ds.attrs["draws"])
+    return MeasuredRun(
+        label or scenario.name, scenario, int(ds.attrs["seed"]), sampler_of_dataset(ds),
+        float(ds.attrs["uncertainty"]), evaluated, int(ds.attrs.get("draws_kept", evaluated)),
+        np.array(ds["draw"].values), read_measures(ds, measures),
+    )  # fmt: skip
 
 
-def read_numbers(value: Any, options: RunOptions) -> Array:
-    """The draws of a value as numbers [draw], NaN where it is not known; events are 0 or 1."""
-    numbers = np.where(value.known, value.draws, np.nan)
-    count = min(options.draws, options.kept_draws)
-    return np.ascontiguousarray(np.broadcast_to(numbers.astype(float), (count,)))
+def compare_runs(
+    first: MeasuredRun, second: MeasuredRun, measures: Sequence[Measure]
+) -> Comparison:
+    """Compare the draws of two runs that both have.
+
+    Statistics are of all draws of a run. There are no differences between runs of another seed,
+    sampler or number of draws.
+    """
+    numbers, *indices = np.intersect1d(first.numbers, second.numbers, return_indices=True)
+    pairs = numbers.size > 0 and first.pairs_with(second)
+    rows = []
+    for i, measure in enumerate(measures):
+        values = [
+            measure.of(run.draws[i], replicates_by(run.numbers, run.sampler))
+            for run in (first, second)
+        ]
+        common = [
+            [of[at] for of in run.draws[i]] for run, at in zip((first, second), indices, strict=True)
+        ]
+        of_pairs = replicates_by(numbers, first.sampler) if pairs else None
+        rows.append(_row(measure, values, common, of_pairs))
+    edits = find_edits(first.scenario, second.scenario)
+    certain = first.uncertainty == second.uncertainty == 0
+    share_of = math.inf if certain else min(len(first.numbers), len(second.numbers))
+    data = _as_dataset(measures, rows)
+    return Comparison(
+        first.label, second.label, edits, data, None, numbers.size if pairs else 0, share_of
+    )
 
 
-def _check_labels(
-    measures: Sequence[Measure], labs: Collection[str], first: Scenario, second: Scenario
-) -> None:
+def _check_labels(measures: Sequence[Measure], first: Scenario, second: Scenario) -> None:
     """Refuse measures of labs or landlords that one of the scenarios lacks."""
-    known = set(labs) | {p.id for p in first.landlords} & {p.id for p in second.landlords}
+    have = [{party.id for party in (*of.labs, *of.landlords)} for of in (first, second)]
     faults = []
     for measure in measures:
         for reference in references_of(measure.tree):
-            for label in reference.labels:
-                is_party = label in {p.id for s in (first, second) for p in (*s.labs, *s.landlords)}
-                dims = _party_dims(reference.name)
-                if dims and label not in known:
-                    where = "both worlds" if is_party else "either world"
+            dims = dims_of(reference.name)
+            if "lab" not in dims and "landlord" not in dims:
+                continue
+            kinds = [dim for dim in dims if dim != "quarter"]
+            for dim, label in zip(kinds, reference.labels, strict=True):
+                if dim in ("lab", "landlord") and not all(label in of for of in have):
+                    where = "both worlds" if any(label in of for of in have) else "either world"
                     message = f"'{label}' is not in {where}"
                     faults.append(Fault(Location("--output"), measure.text, message))
     if faults:
         raise InputError(faults)
 
 
-def _party_dims(name: str) -> list[str]:
-    return [dim for dim in dims_of(name) if dim in ("lab", "landlord")]
+def _merged(replicates: Replicates) -> tuple[Callable[[Array], Array], Replicates]:
+    """A function that merges neighbouring replicates [..., replicate], and what they become.
+
+    An error needs few hundred of them, and there are hundreds of worlds to keep.
+    """
+    count = len(replicates.count)
+    starts = np.unique(np.arange(min(count, MOST_REPLICATES)) * count // MOST_REPLICATES)
+    if count <= MOST_REPLICATES:
+        return (lambda values: values), replicates
+    sizes = np.add.reduceat(replicates.count, starts)
+
+    def merge(values: Array) -> Array:
+        return np.asarray(np.add.reduceat(values * replicates.count, starts, axis=-1) / sizes)
+
+    return merge, Replicates(sizes, replicates.sampler)
 
 
 def _differences(
     measures: Sequence[Measure], draws: list[list[list[Array]]], replicates: Replicates
 ) -> tuple[xr.Dataset, NDArray[np.bool_]]:
     """Statistics of both worlds, their differences, and which of these can be shared out."""
-    rows: dict[str, list[Any]] = {
-        name: []
-        for name in (
-            "first", "first_error", "second", "second_error", "difference", "difference_error",
-            "p_above", "p_above_error", "same",
-        )
-    }  # fmt: skip
+    rows = []
     for measure, first, second in zip(measures, *draws, strict=True):
-        same = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(first, second, strict=True))
         values = [measure.of(of, replicates) for of in (first, second)]
-        above = (np.nan, np.nan)
-        if isinstance(measure.tree, Statistic) and measure.tree.kind != "P" and not same:
-            (a,), (b,) = first, second
-            found = probability_with_error(b > a, np.ones(a.size, bool), replicates)
-            above = float(found[0]), float(found[1])
-        with np.errstate(invalid="ignore"):
-            difference = values[1][0] - values[0][0]
-            error = 0.0 if same else measure.difference_error(first, second, replicates)
-        cells = (*values[0], *values[1], difference, error, *above, same)
-        for name, cell in zip(rows, cells, strict=True):
-            rows[name].append(cell)
-    data = xr.Dataset(
-        {name: ("measure", np.array(cells)) for name, cells in rows.items()},
+        rows.append(_row(measure, values, [first, second], replicates))
+    data = _as_dataset(measures, rows)
+    return data, ~data["same"].values & np.isfinite(data["difference"].values)
+
+
+def _row(
+    measure: Measure,
+    values: list[tuple[float, float]],
+    draws: list[list[Array]],
+    pairs: Replicates | None,
+) -> dict[str, Any]:
+    """A statistic of both worlds, and their difference from draws in pairs, if they pair."""
+    row = dict.fromkeys(("difference", "difference_error", "p_above", "p_above_error"), math.nan)
+    for name, (value, error) in zip(("first", "second"), values, strict=True):
+        row |= {name: value, f"{name}_error": error}
+    if pairs is None:
+        return row | {"same": False}
+    first, second = draws
+    same = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(first, second, strict=True))
+    with np.errstate(invalid="ignore"):
+        row["difference"] = 0.0 if same else values[1][0] - values[0][0]
+    row["difference_error"] = 0.0 if same else measure.difference_error(first, second, pairs)
+    if isinstance(measure.tree, Statistic) and measure.tree.kind != "P" and not same:
+        above = probability_with_error(second[0] > first[0], np.ones(pairs.draws, bool), pairs)
+        row |= {"p_above": float(above[0]), "p_above_error": float(above[1])}
+    return row | {"same": same}
+
+
+def _as_dataset(measures: Sequence[Measure], rows: Sequence[dict[str, Any]]) -> xr.Dataset:
+    """Rows along the dim `measure`."""
+    names = list(rows[0]) if rows else []
+    return xr.Dataset(
+        {name: ("measure", np.array([row[name] for row in rows])) for name in names},
         {
             "measure": [measure.text for measure in measures],
             "unit": ("measure", [measure.unit for measure in measures]),
             "label": ("measure", [measure.label or measure.text for measure in measures]),
         },
     )
-    moved = ~data["same"].values & np.isfinite(data["difference"].values)
-    return data, moved
 
 
 def _with_parts(
@@ -338,6 +323,9 @@ def _with_parts(
     interactions = np.full((len(found.pairs), moved.size), np.nan)
     interactions[:, moved] = found.interactions
     variables["interaction"] = (("pair", "measure"), interactions)
+    orders = np.zeros(moved.size, np.int64)
+    orders[moved] = found.orders
+    variables["orders"] = ("measure", orders)
     pairs = [f"{edits[a].name} x {edits[b].name}" for a, b in found.pairs]
     coords = {"edit": [edit.name for edit in edits], "pair": pairs}
     return data.assign(variables).assign_coords(coords)

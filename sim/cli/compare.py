@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sim.cli.expression_options import expression_option
 from sim.cli.options import (
+    Csv,
     Draws,
     Labs,
+    Landlords,
     Quarters,
     Sampler,
     Seed,
     Set,
     Threads,
     announce_compiling,
+    draw_options,
     party_ids,
+    refuse_both,
     unknown_quarters,
 )
 from sim.cli.printing import say_json
-from sim.cli.stored_runs import Json, Out, open_world, print_note
+from sim.cli.stored_runs import Json, Out, print_note
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import distinct_labels, plain
-from sim.store import folders
+from sim.store import compared, folders
 
 if TYPE_CHECKING:
     from sim.analysis.compare import Comparison
+    from sim.analysis.measures import Measure
+    from sim.parameters.options import RunOptions
+    from sim.parameters.scenario import Scenario
     from sim.store.worlds import World
     from sim.tables.table import Table
 
@@ -36,7 +45,8 @@ def compare(
     worlds: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="A B...", help="Files, runs or names: each is compared with the first."
+            metavar="A B...",
+            help="Files, runs, names or sweeps: each is compared with the first.",
         ),
     ] = None,
     output: Annotated[
@@ -57,7 +67,10 @@ def compare(
     ] = False,
     to: Annotated[
         str | None,
-        typer.Option(metavar="PICTURE", help="Draw the waterfall: a .png, .pdf or .svg."),
+        typer.Option(
+            metavar="PICTURE",
+            help="Draw a waterfall: a .png, .pdf or .svg, one for each world after the first.",
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing --to.")] = False,
     set_: Set = None,
@@ -66,126 +79,101 @@ def compare(
     sampler: Sampler = None,
     threads: Threads = None,
     lab: Labs = None,
+    landlord: Landlords = None,
     quarter: Quarters = None,
     out: Out = folders.OUTPUTS,
     as_json: Json = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print cells as CSV.")] = False,
+    as_csv: Csv = False,
 ) -> None:
     """Compare worlds draw by draw, and say which edit moved each number.
 
-    One file with --set is compared with itself without; of several, --set holds for each.
+    One file with --set is compared with itself without; of several, --set holds for each. A sweep
+    stands for its points.
 
     Draws are made for it: 20,000 unless --draws says another number.
     """
     from sim.analysis import compare as analysis
-    from sim.cli import pictures, run_output, terminal
+    from sim.cli import pictures, terminal
 
+    refuse_both(as_json, as_csv)
     faults = unknown_quarters(quarter)
-    if as_json and as_csv:
-        faults.append(Fault(Location("--csv"), "", "cannot stand beside --json"))
     groups = _read_groups(group or [], faults)
-    if faults:
-        raise InputError(faults)
+    given = draw_options(draws, seed, sampler, threads, faults)
+    opened = _open(worlds or [], out, set_, given, faults)
     path = pictures.check_target(to, force)
-    opened = _open(worlds or [], out, set_, seed, sampler, threads)
-    first = opened[0]
-    known = {party.id: party.name for world in opened for party in world.scenario.labs}
-    lab = party_ids("--lab", lab, known, faults)
-    if faults:
-        raise InputError(faults)
-    options = _common_options(opened, draws)
-    names = analysis.party_names(first.scenario)
-    measures = [analysis.parse_measure(text, names=names) for text in output] if output else None
-    if measures is None:
-        measures = analysis.headline_measures(first.scenario, lab or (), quarter or ())
+    scenarios, measures = _measures(opened, output, lab, landlord, quarter)
+    options = compared.common_options(opened, given["draws"], print_note)
     labels = distinct_labels([world.label for world in opened])
+    targets = _targets(path, labels[1:], force)
     quiet = as_json or as_csv
     if not quiet:
         announce_compiling()
-    shown: list[Table] = []
-    found = None
-    for label, second in zip(labels[1:], opened[1:], strict=True):
+    found: list[Comparison] = []
+    for label, second in zip(labels[1:], scenarios[1:], strict=True):
         with terminal.watch(quiet, f"{label}: worlds", 0) as bar:
-            found = analysis.compare(
-                first.scenario, second.scenario, options, measures, groups=groups,
-                attributed=not no_attribution, labels=(labels[0], label), progress=bar.advance,
+            found.append(
+                analysis.compare(
+                    scenarios[0], second, options, measures, groups=groups,
+                    attributed=not no_attribution, labels=(labels[0], label), progress=bar.advance,
+                )
             )  # fmt: skip
-        shown += _tables(found, all_ or quiet)
-    assert found is not None
-    if as_json:
-        about = {"worlds": labels, "draws": found.draws, "seed": options.seed}
-        edits = [asdict(edit) for edit in found.edits]
-        say_json(
-            {"version": 1, **about, "edits": edits, "tables": [table.data() for table in shown]}
-        )
-    elif as_csv:
-        run_output.print_csv(shown)
-    else:
-        terminal.say_headed(
-            f"{' and '.join(labels[1:])} against {labels[0]}",
-            f"{found.draws:,} draws, {options.sampler}, seed {options.seed}",
-        )
-        terminal.say()
-        for table in shown:
-            terminal.show(table)
-    if path is not None:
-        from sim.plots.attribution import attribution_figure
-
-        if found.attribution is None:
-            message = "no difference to draw: no edit moves a number"
-            raise InputError([Fault(Location("--to"), "", message)])
-        pictures.write(attribution_figure(found.data, found.first, found.second, found.draws), path)
+    _print(found, options, all_, as_json, as_csv)
+    for target, comparison in zip(targets, found, strict=False):
+        _draw(comparison, target)
         if not quiet:
-            terminal.say(plain(path))
+            terminal.say(plain(target))
 
 
 def _open(
     worlds: list[str],
-    out: Any,
+    out: Path,
     set_: list[str] | None,
-    seed: str | None,
-    sampler: str | None,
-    threads: str | None,
+    given: dict[str, Any],
+    faults: list[Fault],
 ) -> list[World]:
     """The worlds, the first of which is the reference.
 
     Raises:
-        InputError: If there are not two, or one cannot be opened.
+        InputError: With the faults of options, or if there are not two, or one cannot be opened.
     """
-    options = {"seed": seed, "sampler": sampler, "threads": threads}
-    if len(worlds) > 1:
-        return [open_world(world, out, set_, **options) for world in worlds]
-    if not set_:
-        message = "expected two worlds, or one file with --set"
-        raise InputError([Fault(Location("sim compare"), "", message)])
-    world = worlds[0] if worlds else None
-    pair = [open_world(world, out, changes, **options) for changes in (None, set_)]
-    return [pair[0], replace(pair[1], label=f"{pair[1].label} edited")]
+    from sim.parameters.loading import parse_set
 
-
-def _common_options(worlds: list[World], draws: str | None) -> Any:
-    """Options of the draws of all worlds: those of the first, fewer draws unless given."""
-    from sim.cli.options import draw_options
-
-    faults: list[Fault] = []
-    given = draw_options(draws, None, None, None, faults)["draws"]
+    changes = parse_set(set_ or [], faults)
     if faults:
         raise InputError(faults)
-    first = worlds[0].options
-    for world in worlds[1:]:
-        own, common = ((o.seed, o.sampler) for o in (world.options, first))
-        if own != common:
-            print_note(f"{world.label} is drawn with the seed and sampler of {worlds[0].label}")
-    count = given or min(DRAWS, *(world.options.draws for world in worlds))
-    return replace(first, draws=int(count))
+    options = {name: given[name] for name in ("seed", "sampler", "threads")}
+    return compared.open_worlds(worlds, out, set=changes, note=print_note, **options)
 
 
-def _names_of_labs(worlds: list[World]) -> dict[str, str]:
-    """Display names of all labs, by id."""
-    return {party.id: party.name for world in worlds for party in world.scenario.labs}
+def _measures(
+    opened: list[World],
+    output: list[str] | None,
+    lab: list[str] | None,
+    landlord: list[str] | None,
+    quarter: list[str] | None,
+) -> tuple[list[Scenario], list[Measure]]:
+    """The scenarios, and the statistics that are compared.
 
+    Raises:
+        InputError: For statistics, labs or landlords that do not exist.
+    """
+    from sim.analysis import measures as analysis
 
-DRAWS = 20_000  # by which differences are attributed, unless others are asked for
+    scenarios = [compared.scenario_of_world(world) for world in opened]
+    faults: list[Fault] = []
+    labs, landlords = (
+        party_ids(option, names, {p.id: p.name for of in parties for p in of}, faults)
+        for option, names, parties in (
+            ("--lab", lab, [of.labs for of in scenarios]),
+            ("--landlord", landlord, [of.landlords for of in scenarios]),
+        )
+    )
+    if faults:
+        raise InputError(faults)
+    if not output:
+        return scenarios, analysis.common_measures(scenarios, labs, quarter or (), landlords)
+    names = analysis.party_names(scenarios[0])
+    return scenarios, [analysis.parse_measure(text, names=names) for text in output]
 
 
 def _read_groups(texts: list[str], faults: list[Fault]) -> dict[str, list[str]]:
@@ -200,25 +188,90 @@ def _read_groups(texts: list[str], faults: list[Fault]) -> dict[str, list[str]]:
     return groups
 
 
+def _targets(path: Path | None, labels: list[str], force: bool) -> list[Path]:
+    """The file of the picture of each world after the first, named by it where there are several.
+
+    Raises:
+        InputError: As `pictures.check_target`.
+    """
+    from sim.cli import pictures
+
+    if path is None:
+        return []
+    if len(labels) == 1:
+        return [path]
+    names = [re.sub(r"[^\w.=-]+", "-", label).strip("-") for label in labels]
+    paths = [path.with_name(f"{path.stem}-{name}{path.suffix}") for name in names]
+    for each in paths:
+        pictures.check_target(str(each), force)
+    return paths
+
+
+def _draw(found: Comparison, path: Path) -> None:
+    """Write the waterfall.
+
+    Raises:
+        InputError: If no edit moves a number.
+    """
+    from sim.cli import pictures
+    from sim.plots.attribution import attribution_figure
+
+    if found.attribution is None:
+        message = f"no difference to draw: no edit of {found.second} moves a number"
+        raise InputError([Fault(Location("--to"), "", message)])
+    pictures.write(attribution_figure(found.data, found.first, found.second, found.draws), path)
+
+
+def _print(
+    found: list[Comparison], options: RunOptions, everything: bool, as_json: bool, as_csv: bool
+) -> None:
+    """Print all comparisons, for people or machines."""
+    from sim.cli import run_output, terminal
+
+    if as_json:
+        about = {"draws": found[0].draws, "seed": options.seed, "sampler": options.sampler}
+        documents = [
+            {
+                "first": of.first,
+                "second": of.second,
+                "edits": [asdict(edit) for edit in of.edits],
+                "tables": [table.data() for table in _tables(of, True)],
+            }
+            for of in found
+        ]
+        say_json({"version": 1, **about, "comparisons": documents})
+        return
+    if as_csv:
+        several = len(found) > 1
+        run_output.print_csv(
+            [
+                replace(table, name=f"{of.second}: {table.name}") if several else table
+                for of in found
+                for table in _tables(of, True)
+            ]
+        )
+        return
+    terminal.say_headed(
+        f"{', '.join(of.second for of in found)} against {found[0].first}",
+        f"{found[0].draws:,} draws, {options.sampler}, seed {options.seed}",
+    )
+    terminal.say()
+    for of in found:
+        for table in _tables(of, everything):
+            terminal.show(table)
+
+
 def _tables(found: Comparison, everything: bool) -> list[Table]:
     """The comparison, its edits, and the parts of differences."""
     from sim.tables import compare as tables
 
     data = found.data
-    result = [tables.side_by_side(found.first, found.second, data, found.draws)]
+    result = [tables.side_by_side(found.first, found.second, data, found.share_of)]
     result.append(tables.edits_table(found.edits, everything))
     if found.attribution is None:
         return result
-    moved = [
-        i
-        for i in range(data.sizes["measure"])
-        if not data["same"].values[i] and data["part"].notnull().all("edit").values[i]
-    ]
-    medians = [i for i in moved if str(data["measure"].values[i]).startswith("p50")]
-    for i in moved if everything else (medians or moved)[:1]:
-        result.append(
-            tables.attribution_table(
-                data, i, found.attribution.orders, found.attribution.evaluations, everything
-            )
-        )
+    shared = tables.shared_out(data)
+    worlds = found.attribution.evaluations
+    for i in shared if everything else tables.first_median(data, shared):
+        result.append(tables.attribution_table(data, i, worlds, everything))
     return result

@@ -81,3 +81,33 @@ def scenario_of(
     by_id = {party.id: party for party in scenario.landlords}
     landlords = tuple(by_id[party] for party in resolved["landlords"])
     return replace(scenario, labs=labs, landlords=landlords)
+
+
+def differing(first: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """What resolved parameters have in place of the first ones, by group; None where they lack it.
+
+    A group that is no table, such as `correlation`, is whole.
+    """
+    changes: dict[str, Any] = {}
+    for group, entries in other.items():
+        if entries == first[group]:
+            continue
+        if not isinstance(entries, dict):
+            changes[group] = entries
+            continue
+        names = dict.fromkeys([*first[group], *entries])
+        changed = {n: entries.get(n) for n in names if entries.get(n) != first[group].get(n)}
+        changes[group] = changed
+    return changes
+
+
+def with_changes(first: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Resolved parameters from the first ones and what differs (`differing`)."""
+    tables = copy.deepcopy(dict(first))
+    for group, entries in changes.items():
+        if not isinstance(entries, dict):
+            tables[group] = entries
+            continue
+        tables[group] |= entries
+        tables[group] = {name: of for name, of in tables[group].items() if of is not None}
+    return tables

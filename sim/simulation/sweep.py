@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from sim.model.dims import REFERENCE_QUARTER
 from sim.model.outputs import PROBABILITIES
 from sim.parameters import sweep_axes
 from sim.parameters.options import RunOptions, option_faults, run_options
+from sim.parameters.resolved import differing, scenario_of, with_changes
 from sim.parameters.scenario import Scenario
 from sim.parameters.sweep_axes import Axis
 from sim.parameters.sweep_grid import Grid, load_grid
@@ -35,6 +37,7 @@ from sim.statistics.summary_variables import with_error
 from sim.statistics.values import names_needed
 
 CALLER = "sweep"
+POINTS = "points"  # attribute: JSON, of which the scenarios of all points can be made again
 COUNTS = {
     "draws_counted": "Draws that count",
     "draws_not_finite": "Draws with a value that is not finite",
@@ -151,6 +154,18 @@ class SweepPlan:
             summary[name] = ((), int(counts[name]), {"units": "1", "long_name": meaning})
         return summary
 
+    def _points(self) -> dict[str, Any]:
+        """Parameters of all points (`points_of`): of the first, and what others have in place."""
+        first, *others = self.grid.scenarios
+        resolved = first.resolved()
+        sources = {name: of for scenario in self.grid.scenarios
+                   for name, of in scenario.sources_used().items()}  # fmt: skip
+        return {
+            "parameters": resolved,
+            "changes": [{}, *(differing(resolved, other.resolved()) for other in others)],
+            "sources": sources,
+        }
+
     def assemble(self, points: Sequence[xr.Dataset]) -> xr.Dataset:
         """Join the Datasets of all points along the dims of the grid.
 
@@ -188,8 +203,29 @@ class SweepPlan:
             "digest": self.digest(),
             "over": json.dumps({axis.key: axis.values for axis in self.grid.axes}),
             "expressions": json.dumps([expression.text for expression in self.expressions]),
+            POINTS: json.dumps(self._points(), default=str),
         }
         return xr.Dataset(variables, coords, attributes)
+
+
+def points_of(ds: xr.Dataset) -> dict[str, Scenario]:
+    """The scenarios of the points of a sweep, by their values, the last key fastest.
+
+    Raises:
+        InputError: For a Dataset of an earlier version, or one that is no sweep.
+    """
+    held = json_attribute(ds, POINTS, {})
+    if not held:
+        raise InputError([Fault(Location("sweep"), "", "its points cannot be made again: sweep anew")])
+    over = json_attribute(ds, "over")
+    texts = [
+        ", ".join(f"{key} = {in_words(value)}" for key, value in zip(over, values, strict=True))
+        for values in itertools.product(*over.values())
+    ]
+    return {
+        text: scenario_of(with_changes(held["parameters"], changes), held["sources"], text)
+        for text, changes in zip(texts, held["changes"], strict=True)
+    }
 
 
 def unit(expression: Expression) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,64 +17,126 @@ if TYPE_CHECKING:
     from sim.analysis.trace import Trace
     from sim.parameters.scenario import Scenario
 
-COMPARED_DRAWS = 20_000  # of each world, unless others are asked for
-
 
 def compare(
-    first: str | Path | Scenario | xr.Dataset,
-    second: str | Path | Scenario | xr.Dataset,
+    first: str | Path | Scenario | xr.Dataset | None = None,
+    second: str | Path | Scenario | xr.Dataset | None = None,
     outputs: Sequence[str] | None = None,
     *,
+    set: Mapping[str, Any] | None = None,
     groups: Mapping[str, Collection[str]] | None = None,
     labs: Sequence[str] = (),
+    landlords: Sequence[str] = (),
+    quarters: Sequence[str] = (),
     attributed: bool = True,
     draws: int | None = None,
     seed: int | None = None,
     sampler: str | None = None,
     threads: int | None = None,
     out: str | Path = OUTPUTS,
+    progress: Callable[[int], None] = lambda worlds: None,
 ) -> Comparison:
     """Compare two worlds draw by draw, and share each difference among the edits.
 
     Args:
         first: The reference: a file, a run, a name, a scenario, or a Dataset of one.
-        second: What is compared with it.
+        second: What is compared with it; the first with the changes of `set` unless given.
         outputs: Statistics such as `p50(inference_gross_margin@2026Q4)` or `P(EVENT)`; those of the
             headline unless given.
+        set: Changes on top of files, by dotted key; of both files where there are two.
         groups: Names of groups of edits, each with the keys or patterns that it joins.
         labs: Labs of the headline, by id; the named ones unless given.
+        landlords: Landlords whose rows are added.
+        quarters: Quarters of the headline; the reference quarter and the last unless given.
         attributed: Whether differences are shared among edits.
         draws: Of each world; 20,000, or fewer where one has fewer, unless given.
         seed: Of both; that of the first unless given.
         sampler: Likewise.
         threads: All processors unless given; changes no number.
         out: The folder that holds the runs.
+        progress: Called with the number of worlds drawn since the last call.
 
     Returns:
         Edits, and a Dataset with statistics, differences, parts, and their errors
         (`analysis.compare.Comparison`).
 
     Raises:
-        InputError: For worlds, statistics or groups that do not exist.
+        InputError: For worlds, statistics or groups that do not exist, or more than two worlds.
+    """
+    worlds = [first] if second is None else [first, second]
+    found = compare_all(
+        worlds, outputs, set=set, groups=groups, labs=labs, landlords=landlords, quarters=quarters,
+        attributed=attributed, draws=draws, seed=seed, sampler=sampler, threads=threads, out=out,
+        progress=progress,
+    )  # fmt: skip
+    if len(found) > 1:
+        message = f"{len(found) + 1} worlds: compare_all compares each with the first"
+        raise InputError([Fault(Location("compare"), "", message)])
+    return found[0]
+
+
+def compare_all(
+    worlds: Sequence[str | Path | Scenario | xr.Dataset | None],
+    outputs: Sequence[str] | None = None,
+    *,
+    set: Mapping[str, Any] | None = None,
+    groups: Mapping[str, Collection[str]] | None = None,
+    labs: Sequence[str] = (),
+    landlords: Sequence[str] = (),
+    quarters: Sequence[str] = (),
+    attributed: bool = True,
+    draws: int | None = None,
+    seed: int | None = None,
+    sampler: str | None = None,
+    threads: int | None = None,
+    out: str | Path = OUTPUTS,
+    progress: Callable[[int], None] = lambda worlds: None,
+) -> list[Comparison]:
+    """Compare worlds with the first of them, each as `compare`.
+
+    Args:
+        worlds: As of `compare`; also Datasets of `simulate_many`, which stand for their scenarios,
+            and Datasets or folders of sweeps, which stand for their points.
+        outputs: As of `compare`, and so are the others.
+        set: Likewise.
+        groups: Likewise; patterns are of the edits of every world.
+        labs: Likewise.
+        landlords: Likewise.
+        quarters: Likewise.
+        attributed: Likewise.
+        draws: Likewise.
+        seed: Likewise.
+        sampler: Likewise.
+        threads: Likewise.
+        out: Likewise.
+        progress: Likewise.
+
+    Returns:
+        A comparison for each world but the first.
+
+    Raises:
+        InputError: As `compare`, or for fewer than two worlds.
     """
     from sim.analysis import compare as analysis
+    from sim.analysis import measures as statistics
+    from sim.common.text import distinct_labels
+    from sim.store.compared import common_options, open_worlds, scenario_of_world
 
     options: dict[str, Any] = {"seed": seed, "sampler": sampler, "threads": threads}
-    worlds = [open_world(world, out, **options) for world in (first, second)]
-    count = draws or min(COMPARED_DRAWS, *(world.options.draws for world in worlds))
-    names = analysis.party_names(worlds[0].scenario)
-    measures = [analysis.parse_measure(text, "outputs", names) for text in outputs or ()]
+    opened = open_worlds(worlds, out, set=set, **options)
+    scenarios = [scenario_of_world(world) for world in opened]
+    names = statistics.party_names(scenarios[0])
+    measures = [statistics.parse_measure(text, "outputs", names) for text in outputs or ()]
     if not measures:
-        measures = analysis.headline_measures(worlds[0].scenario, labs)
-    return analysis.compare(
-        worlds[0].scenario,
-        worlds[1].scenario,
-        replace(worlds[0].options, draws=count),
-        measures,
-        groups=groups,
-        attributed=attributed,
-        labels=(worlds[0].label, worlds[1].label),
-    )
+        measures = statistics.common_measures(scenarios, labs, quarters, landlords)
+    first, *others = distinct_labels([world.label for world in opened])
+    return [
+        analysis.compare(
+            scenarios[0], second, common_options(opened, draws), measures, groups=groups,
+            attributed=attributed, labels=(first, label), progress=progress,
+        )
+        for label, second in zip(others, scenarios[1:], strict=True)
+    ]  # fmt: skip
 
 
 def sensitivity(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.analysis.compare import Measure, draw_measures, headline_measures
+from sim.analysis.measures import Measure, draw_measures, headline_measures
 from sim.common.errors import Fault, InputError, RunError
 from sim.parameters.edits import Edit, find_edits
 from sim.parameters.loading import load

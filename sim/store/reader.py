@@ -63,6 +63,26 @@ def read_draws(folder: Path) -> tuple[xr.Dataset, dict[str, Any]]:
             raise _unreadable(folder, error) from error
 
 
+def read_sweep(folder: Path) -> xr.Dataset:
+    """A stored sweep in memory, as `sim.sweep` returned it.
+
+    Raises:
+        InputError: If it is damaged, or of a newer format.
+    """
+    import h5py
+
+    from sim.store.netcdf import dataset
+
+    _, file = open_verified(folder, SWEPT)
+    try:
+        with file, h5py.File(file, "r") as data:
+            return dataset(data).load()
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # HDF5 raises various errors for bytes it cannot read
+        raise _unreadable(folder, error) from error
+
+
 @contextmanager
 def open_run_folder(
     folder: Path, with_summary: bool = True

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sim.tables.table import Cell, Table, wrap_head
+from sim.tables.table import Cell, Table
 
 SAME = "same"
 KEPT_GROUPS = ("factors", "correlation", "labs", "landlords")
@@ -17,40 +17,67 @@ MOST_EDITS = 20  # that are listed unless all are asked for
 MOST_PARTS = 12
 MOST_PAIRS = 3
 LEAST_INTERACTION = 0.02  # of the sum of the parts' sizes, from which on a pair is named
+HEAD_WIDTH, TEXT_WIDTH = 13, 19  # characters of a world's name, and of what an edit changes
 
 
-def side_by_side(first: str, second: str, data: xr.Dataset, draws: int) -> Table:
-    """Both worlds and their paired difference, a row for each statistic."""
-    heads = ["", wrap_head(first), wrap_head(second), "difference", "P(second\n> first)"]
+def side_by_side(first: str, second: str, data: xr.Dataset, share_of: float) -> Table:
+    """Both worlds and their paired difference, a row for each statistic.
+
+    Args:
+        first: The name of the reference.
+        second: That of the other world.
+        data: Of a comparison (`analysis.compare.Comparison`).
+        share_of: The number of draws of which probabilities are shares, as of `Cell.draws`.
+    """
+    names = ["\n".join(textwrap.wrap(name, HEAD_WIDTH)) for name in (first, second)]
+    heads = ["", *names, "difference", "P(second\n> first)"]
     table = Table(
         f"{second} against {first} (shares and margins in %)", heads, name="comparison", narrow=True
     )
     for i in range(data.sizes["measure"]):
         unit = str(data["unit"].values[i])
         text = str(data["measure"].values[i])
-        is_share = unit == "1"
-        scale = 100.0 if is_share else 1.0
+        scale = 100.0 if unit == "1" else 1.0
         of = {n: float(data[n].values[i]) for n in data.data_vars if data[n].dims == ("measure",)}
-        shares = draws if text.startswith("P(") else 0
+        shares = share_of if text.startswith("P(") else 0
         row: list[Cell | str] = [
             Cell(of[n], of[f"{n}_error"], unit, scale, draws=shares) for n in ("first", "second")
         ]
         if of["same"]:
             row += [SAME, ""]
+        elif np.isnan(of["difference"]):
+            row += ["-", ""]
         else:
             row.append(Cell(of["difference"], of["difference_error"], unit, scale))
-            above = Cell(of["p_above"], of["p_above_error"], "1", draws=draws)
+            above = Cell(of["p_above"], of["p_above_error"], "1", draws=share_of)
             row.append("" if np.isnan(of["p_above"]) else above)
         label = str(data["label"].values[i])
         has_unit = unit in ("", "1", "x") or unit in label.split()
         table.rows.append((label if has_unit else f"{label} ({unit})", row))
+    margins = "Inference, loaded and fine-tune margin of the reference lab; medians unless said."
     table.remarks = [
-        "Inference, loaded and fine-tune margin of the reference lab; medians unless said."
-        " Both worlds have the same random numbers: a difference is the effect"
+        f"{margins} Both worlds have the same random numbers: a difference is the effect"
         " of the edits, and its error that of the pair. P(second > first), in %: of the value, draw"
         f" by draw. {SAME}: identical in every draw; no edit reaches it."
     ]
+    if data["difference"].isnull().all():
+        table.remarks = [
+            f"{margins} There are no differences: seed, sampler or number of draws are others, so"
+            " that draws do not pair."
+        ]
     return table
+
+
+def shared_out(data: xr.Dataset) -> list[int]:
+    """The statistics of which the difference is shared among edits, and is not nothing."""
+    shared = data["part"].notnull().all("edit").values & ~data["same"].values
+    return [int(i) for i in np.flatnonzero(shared)]
+
+
+def first_median(data: xr.Dataset, among: Sequence[int]) -> list[int]:
+    """The first of some statistics that is a median, or else the first, if there is any."""
+    medians = [i for i in among if str(data["measure"].values[i]).startswith("p50")]
+    return list(medians or among)[:1]
 
 
 def edits_table(edits: Sequence[Any], all_edits: bool = False) -> Table:
@@ -69,8 +96,9 @@ def edits_table(edits: Sequence[Any], all_edits: bool = False) -> Table:
 
 def short_name(edit: str) -> str:
     """The name of an edit without its group, where that is not needed to tell it."""
-    parts = edit.split(".")
-    return parts[-1] if len(parts) == 2 and parts[0] not in KEPT_GROUPS else edit
+    group, _, rest = edit.partition(".")
+    told = "." in rest if group in ("labs", "landlords") else group not in KEPT_GROUPS
+    return rest if rest and told and " " not in edit else edit
 
 
 def _short_pair(pair: str) -> str:
@@ -78,13 +106,16 @@ def _short_pair(pair: str) -> str:
 
 
 def _folded(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, 24)) or text
+    return "\n".join(textwrap.wrap(text, TEXT_WIDTH)) or text
 
 
 def attribution_table(
-    data: xr.Dataset, measure: int, orders: int, worlds: int, all_edits: bool = False
+    data: xr.Dataset, measure: int, worlds: int, all_edits: bool = False
 ) -> Table:
-    """The parts of the difference of one statistic, the largest first."""
+    """The parts of the difference of one statistic, the largest first.
+
+    `worlds` is the number that were drawn for it.
+    """
     of = data.isel(measure=measure)
     unit, label = str(of["unit"].values), str(of["label"].values)
     scale = 100.0 if unit == "1" else 1.0
@@ -124,6 +155,7 @@ def attribution_table(
             for p in strongest[:MOST_PAIRS]
         )
         table.remarks.append(f"Together beyond their parts (interaction): {named}.")
+    orders = int(of["orders"])
     how = f"{orders} orders drawn at random" if orders else "all orders"
     table.remarks.insert(
         0,

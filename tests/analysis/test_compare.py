@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 
 import sim
-from sim.analysis.compare import parse_measure
+from sim.analysis.measures import parse_measure
 from sim.common.errors import InputError
 from sim.parameters.edits import apply_edits, find_edits, group_edits
 
