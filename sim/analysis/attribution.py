@@ -11,31 +11,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Subset = frozenset[int]
-Pair = tuple[int, int]
+from sim.analysis.edited_worlds import Array, Pair, Point, Shares, Subset, View, Worlds
+from sim.analysis.orders import by_orders
+
 EXACT = 8  # edits, up to which every subset is evaluated
 MOST_SUBSETS = 640  # worlds of all subsets, beyond which statistics of several sets share orders
 AGREES = 1e-9  # of a statistic, to which edits that cannot reach it leave it
-
-
-@dataclass(frozen=True)
-class Point:
-    """Statistics of one world [statistic], and their deviations by replicate [statistic, ...].
-
-    The deviations give the Monte Carlo error of sums of statistics: they are summed alike.
-    """
-
-    values: Array
-    deviations: Array
 
 
 @dataclass(frozen=True)
@@ -63,17 +51,6 @@ class Attribution:
     orders: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Shares:
-    """As `Attribution`, of some statistics and the edits that can reach them."""
-
-    parts: Array
-    deviations: Array
-    order_errors: Array
-    orders: NDArray[np.int64]
-    interactions: dict[Pair, Array]  # by positions among the edits
-
-
 def attribute(
     value: Callable[[Subset], Point],
     edits: int,
@@ -96,17 +73,23 @@ def attribute(
         threads: Worlds that are evaluated at a time.
         limits: `tolerance` and `most_pairs` of `orders.by_orders`.
     """
-    from sim.analysis.orders import by_orders
-
     everything = frozenset(range(edits))
     worlds = Worlds(value, threads, progress)
     worlds.evaluate([frozenset(), everything])
     none, whole = worlds.points[frozenset()], worlds.points[everything]
     shape, replicates = (edits, len(none.values)), none.deviations.shape[1:]
     found = Attribution(
-        whole.values - none.values, *np.zeros((2, *shape)), np.zeros((*shape, *replicates)),
-        *np.zeros((2, *shape)), [], np.zeros((0, shape[1])), 0, np.zeros(shape[1], np.int64),
-    )  # fmt: skip
+        total=whole.values - none.values,
+        parts=np.zeros(shape),
+        order_errors=np.zeros(shape),
+        deviations=np.zeros((*shape, *replicates)),
+        first=np.zeros(shape),
+        last=np.zeros(shape),
+        pairs=[],
+        interactions=np.zeros((0, shape[1])),
+        evaluations=0,
+        orders=np.zeros(shape[1], np.int64),
+    )
     interactions: dict[Pair, Array] = {}
     sets = [everything if reach is None else frozenset(reach[s]) for s in range(shape[1])]
     for among, statistics, by_subsets in _groups(worlds, everything, sets, exact):
@@ -137,88 +120,6 @@ def attribute(
     )
 
 
-class Worlds:
-    """Worlds by their edits, each evaluated once."""
-
-    def __init__(
-        self, value: Callable[[Subset], Point], threads: int, progress: Callable[[int], None]
-    ) -> None:
-        self.value, self.threads, self.progress = value, threads, progress
-        self.points: dict[Subset, Point] = {}
-
-    def evaluate(self, subsets: Iterable[Subset]) -> None:
-        """Evaluate the worlds that are not known yet."""
-        new = [s for s in dict.fromkeys(subsets) if s not in self.points]
-        if self.threads == 1 or len(new) < 2:
-            for subset in new:
-                self._keep(subset, self.value(subset))
-            return
-        with ThreadPoolExecutor(self.threads) as pool:
-            try:
-                for subset, point in zip(new, pool.map(self.value, new), strict=True):
-                    self._keep(subset, point)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-
-    def _keep(self, subset: Subset, point: Point) -> None:
-        self.points[subset] = point
-        self.progress(1)
-
-
-class View:
-    """Some statistics, and the edits that can reach them: `edits`, in order.
-
-    Subsets are of positions among these edits. All of them stand for all edits whatever, so that
-    parts sum to the whole difference to the last bit.
-    """
-
-    def __init__(
-        self, worlds: Worlds, everything: Subset, among: Subset, statistics: list[int]
-    ) -> None:
-        self.worlds, self.everything, self.statistics = worlds, everything, statistics
-        self.edits = sorted(among)
-
-    @property
-    def all(self) -> Subset:
-        """The positions of all edits."""
-        return frozenset(range(len(self.edits)))
-
-    def _key(self, subset: Subset) -> Subset:
-        if len(subset) == len(self.edits):
-            return self.everything
-        return frozenset(self.edits[i] for i in subset)
-
-    def evaluate(self, subsets: Iterable[Subset]) -> None:
-        """Evaluate the worlds that are not known yet."""
-        self.worlds.evaluate(map(self._key, subsets))
-
-    def point(self, subset: Subset) -> Point:
-        """The statistics of a world that is evaluated."""
-        point = self.worlds.points[self._key(subset)]
-        return Point(point.values[self.statistics], point.deviations[self.statistics])
-
-    def weighted(self, weights: dict[Subset, float]) -> tuple[Array, Array]:
-        """Weighted sums of statistics and of their deviations."""
-        chosen = [self.point(subset) for subset in weights]
-        by = list(weights.values())
-        values: Any = sum(w * point.values for w, point in zip(by, chosen, strict=True))
-        deviations: Any = sum(w * point.deviations for w, point in zip(by, chosen, strict=True))
-        return values, deviations
-
-    def ends(self) -> tuple[list[Subset], list[Subset]]:
-        """The subsets of one edit alone, and of all others, for each edit."""
-        singles = [frozenset([i]) for i in range(len(self.edits))]
-        return singles, [self.all - single for single in singles]
-
-    def first_and_last(self) -> tuple[Array, Array]:
-        """The effects [edit, statistic] of edits alone, and after all others."""
-        singles, others = self.ends()
-        none, whole = self.point(frozenset()).values, self.point(self.all).values
-        first = np.array([self.point(s).values - none for s in singles])
-        return first, np.array([whole - self.point(s).values for s in others])
-
-
 def _groups(
     worlds: Worlds, everything: Subset, sets: Sequence[Subset], exact: int
 ) -> list[tuple[Subset, list[int], bool]]:
@@ -246,7 +147,7 @@ def _groups(
             subsets = more
             by_subsets += [(among, right, True)] if right else []
         else:
-            rest |= {s: among for s in right}
+            rest |= dict.fromkeys(right, among)
     if not rest:
         return by_subsets
     among = frozenset[int]().union(*rest.values())

@@ -15,7 +15,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sim.analysis.attribution import Attribution, Point, Subset, attribute
+from sim.analysis.attribution import Attribution, attribute
+from sim.analysis.edited_worlds import Point, Subset
 from sim.analysis.measures import (
     Array,
     Measure,
@@ -201,7 +202,8 @@ def compare_runs(
             for run in (first, second)
         ]
         common = [
-            [of[at] for of in run.draws[i]] for run, at in zip((first, second), indices, strict=True)
+            [of[at] for of in run.draws[i]]
+            for run, at in zip((first, second), indices, strict=True)
         ]
         of_pairs = replicates_by(numbers, first.sampler) if pairs else None
         rows.append(_row(measure, values, common, of_pairs))

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.analysis.attribution import Array, Pair, Point, Shares, Subset, View
+from sim.analysis.edited_worlds import Array, Pair, Point, Shares, Subset, View
 
 MOST_PAIRS = 64  # of orders
 FEWEST_PAIRS = 3
@@ -50,7 +50,7 @@ def by_orders(view: View, tolerance: float = TOLERANCE, most_pairs: int = MOST_P
     by_pair: list[Array] = []
     deviations = np.zeros((len(view.edits), *whole.deviations.shape))
     while unfinished.any():
-        order, block = _draw_order(generator, moves[:, unfinished].any(axis=1))
+        order, block = _draw_order(generator, np.asarray(moves[:, unfinished].any(axis=1)))
         orders = [(order, block), _reversed(order, block)]
         view.evaluate([p for of in orders for p in _prefixes(*of)])
         effects = [_effects(view, *of, moves, unfinished) for of in orders]

@@ -216,7 +216,9 @@ def points_of(ds: xr.Dataset) -> dict[str, Scenario]:
     """
     held = json_attribute(ds, POINTS, {})
     if not held:
-        raise InputError([Fault(Location("sweep"), "", "its points cannot be made again: sweep anew")])
+        raise InputError(
+            [Fault(Location("sweep"), "", "its points cannot be made again: sweep anew")]
+        )
     over = json_attribute(ds, "over")
     texts = [
         ", ".join(f"{key} = {in_words(value)}" for key, value in zip(over, values, strict=True))

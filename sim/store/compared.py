@@ -39,7 +39,7 @@ def open_worlds(
     itself without; of several, the changes hold for each.
 
     Args:
-        worlds: As of `open_world`, and Datasets of `simulate_many` or `sweep`, or folders of sweeps.
+        worlds: As of `open_world`, Datasets of `simulate_many` or `sweep`, or folders of sweeps.
         out: The folder that holds the runs.
         set: Changes on top of files, by dotted key.
         note: Called with what the user should know.

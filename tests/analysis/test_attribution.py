@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.analysis.attribution import Attribution, Point, attribute
+from sim.analysis.attribution import Attribution, attribute
+from sim.analysis.edited_worlds import Point
 
 Model = Callable[..., float]
 
