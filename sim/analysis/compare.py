@@ -6,7 +6,6 @@ alone. Attribution: `analysis.attribution`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,80 +17,81 @@ from numpy.typing import NDArray
 from sim.analysis.attribution import Attribution, Point, Subset, attribute
 from sim.common.errors import Fault, InputError, Location
 from sim.common.threads import available_threads
+from sim.expressions.names import Names, dims_of
+from sim.expressions.parse import kind_of, parse_statistic, parse_value, unit
+from sim.expressions.tree import ExpressionError, Statistic, Tree, statistics_of
+from sim.expressions.tree import references as references_of
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER
-from sim.model.values import (
-    Tree,
-    ValueSyntaxError,
-    is_event,
-    parse,
-    parse_event,
-    parse_value,
-    with_ids,
-)
-from sim.model.values import references as references_of
 from sim.parameters.edits import Edit, apply_edits, find_edits, group_edits
 from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
 from sim.simulation.cells import draw_values
 from sim.statistics.estimators import (
-    mean_with_error,
     probability_with_error,
     quantile_influence,
-    quantiles_with_error,
 )
-from sim.statistics.paired import quantile_difference_error, share_difference_error
+from sim.statistics.formed import combine, difference_drawn, evaluate_drawn
 from sim.statistics.replicates import Replicates, replicated, standard_error
+from sim.statistics.values import DrawnValue
 
 Array = NDArray[np.float64]
 LAST = QUARTERS[-1]
-_STATISTIC = re.compile(r"\s*(mean|median|P|p\d+(?:\.\d+)?)\s*\((.*)\)\s*", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A statistic of a value in every draw: its text, kind (quantile, mean, P) and level.
+    """A statistic, or what is formed of several: its text, tree and unit.
 
-    `label` names it in tables.
+    `label` names it in tables. Draws are those [draw] of the value or event of each of its
+    statistics (`trees`), NaN where they are not known; events are 0 or 1.
     """
 
     text: str
-    kind: str
-    level: float
     tree: Tree
     unit: str
     label: str = ""
 
-    def of(self, draws: Array, replicates: Replicates) -> tuple[float, float]:
+    @property
+    def statistics(self) -> tuple[Statistic, ...]:
+        """The statistics of which it is formed, each once."""
+        return tuple(dict.fromkeys(statistics_of(self.tree)))
+
+    @property
+    def trees(self) -> list[Tree]:
+        """Values and events of the statistics."""
+        return [statistic.of for statistic in self.statistics]
+
+    def of(self, draws: Sequence[Array], replicates: Replicates) -> tuple[float, float]:
         """The statistic of draws, and its error."""
-        value: Any
-        error: Any
-        if self.kind == "quantile":
-            found = quantiles_with_error(np.sort(draws), draws, replicates, [self.level])
-            return float(found[0][0]), float(found[1][0])
-        if self.kind == "P":
-            happens = draws != 0
-            value, error = probability_with_error(happens, np.ones_like(happens), replicates)
-        else:
-            value, error = mean_with_error(draws, replicates)
-        return float(value), float(error)
+        return evaluate_drawn(self.tree, self._drawn(draws, replicates))
 
-    def difference_error(self, first: Array, second: Array, pairs: Replicates) -> float:
+    def difference_error(
+        self, first: Sequence[Array], second: Sequence[Array], pairs: Replicates
+    ) -> float:
         """The error of the difference of the statistic between draws in pairs."""
-        if np.array_equal(first, second):
-            return 0.0
-        if self.kind == "quantile":
-            return quantile_difference_error(first, second, pairs, self.level)
-        if self.kind == "P":
-            return share_difference_error(first != 0, second != 0, pairs, moved=True)
-        return float(standard_error(pairs.means(second - first), pairs))
+        drawn = (self._drawn(first, pairs), self._drawn(second, pairs))
+        return difference_drawn((self.tree, self.tree), drawn)[1]
 
-    def point(self, draws: Array, replicates: Replicates) -> tuple[float, Array]:
+    def point(self, draws: Sequence[Array], replicates: Replicates) -> tuple[float, Array]:
         """The statistic, and its deviations by replicate, whose mean moves with it."""
-        if self.kind == "quantile":
-            value = float(np.quantile(draws, self.level))
-            return value, replicates.means(quantile_influence(draws, self.level))
-        value = float(draws.mean())
-        return value, replicates.means(draws) - value
+        if self.tree == self.statistics[0]:
+            (statistic,), (of,) = self.statistics, draws
+            if statistic.kind == "quantile":
+                value = float(np.quantile(of, statistic.level))
+                return value, replicates.means(quantile_influence(of, statistic.level))
+            if statistic.kind == "mean" or (statistic.kind == "P" and not np.isnan(of).any()):
+                value = float(of.mean())
+                return value, replicates.means(of) - value
+        value, shift, _ = combine(self.tree, self._drawn(draws, replicates))
+        return value, shift
+
+    def _drawn(self, draws: Sequence[Array], replicates: Replicates) -> dict[Statistic, DrawnValue]:
+        return {
+            statistic: DrawnValue(
+                (of != 0) if statistic.kind == "P" else of, ~np.isnan(of), replicates
+            )
+            for statistic, of in zip(self.statistics, draws, strict=True)
+        }
 
 
 @dataclass(frozen=True)
@@ -120,47 +120,27 @@ class Comparison:
 def parse_measure(
     text: str, option: str = "--output", names: Mapping[str, str] | None = None
 ) -> Measure:
-    """Read a statistic, `p50(VALUE)`, `mean(VALUE)`, `P(EVENT)`; a value alone is its median.
+    """Read a statistic, `p50(VALUE)`, `P(EVENT)`, or what is formed of several.
 
-    `names` holds the ids of labs and landlords by their display names.
+    A value alone is its median. `names` holds the ids of labs and landlords by their display names.
 
     Raises:
         InputError: For another text.
     """
-    text = with_ids(text, names or {})
-    match = _STATISTIC.fullmatch(text)
+    known = Names(display=names or {})
     try:
-        if match is None:
-            return Measure(f"p50({text})", "quantile", 0.5, parse_value(text), _unit(text))
-        word, inside = match.groups()
-        if word == "P":
-            return Measure(text, "P", np.nan, parse_event(inside), "1")
-        tree = parse_value(inside)
-    except ValueSyntaxError as error:
+        if kind_of(text) != "value":
+            expression = parse_statistic(text, known)
+            return Measure(text, expression.tree, unit(expression.tree))
+        statistic = Statistic("quantile", parse_value(text, known), 50.0)
+    except ExpressionError as error:
         raise InputError([Fault(Location(option), text, str(error))]) from None
-    if word == "mean":
-        return Measure(text, "mean", np.nan, tree, _unit(inside))
-    level = 0.5 if word == "median" else float(word[1:]) / 100
-    if not 0 < level < 1:
-        message = f"expected a level between 0 and 100, got {word}"
-        raise InputError([Fault(Location(option), text, message)])
-    return Measure(text, "quantile", level, tree, _unit(inside))
+    return Measure(str(statistic), statistic, unit(statistic))
 
 
 def party_names(scenario: Scenario) -> dict[str, str]:
     """The id of each display name of a lab or landlord."""
     return {party.name: party.id for party in (*scenario.labs, *scenario.landlords)}
-
-
-def _unit(text: str) -> str:
-    """The unit of an output or input; that of a formula is not known."""
-    from sim.model.catalogue import quantities
-
-    tree = parse(text)
-    if is_event(tree):
-        return "1"
-    found = [reference.name for reference in references_of(tree)]
-    return quantities()[found[0]][0] if len(found) == 1 and found[0] in quantities() else ""
 
 
 def headline_measures(
@@ -232,12 +212,8 @@ def compare(
     processors = options.threads or available_threads()
     together = 2 if processors > 1 and attributed and len(edits) > 1 else 1
     single = replace(options, threads=max(1, processors // together))
-    trees = [measure.tree for measure in chosen]
     _check_labels(chosen, common, first, second)
-    draws = [
-        [read_numbers(value, single) for value in draw_values(of, single, trees)]
-        for of in (first, second)
-    ]
+    draws = [draw_measures(of, single, chosen) for of in (first, second)]
     replicates = replicated(min(options.draws, options.kept_draws), options.sampler)
     data, moved = _differences(chosen, draws, replicates)
     found = None
@@ -251,8 +227,7 @@ def compare(
             if drawn is not None:
                 of = [part for part, moves in zip(drawn, moved, strict=True) if moves]
             else:
-                trees = [measure.tree for measure in numbers]
-                of = [read_numbers(part, single) for part in draw_values(scenario, single, trees)]
+                of = draw_measures(scenario, single, numbers)
             points = [m.point(d, replicates) for m, d in zip(numbers, of, strict=True)]
             return Point(np.array([p[0] for p in points]), np.array([p[1] for p in points]))
 
@@ -260,6 +235,15 @@ def compare(
         data = _with_parts(data, found, edits, moved, replicates)
     names = labels or (first.name, second.name)
     return Comparison(*names, edits, data, found, replicates.draws)
+
+
+def draw_measures(
+    scenario: Scenario, options: RunOptions, measures: Sequence[Measure]
+) -> list[list[Array]]:
+    """The draws of each measure, by statistic."""
+    trees = [tree for measure in measures for tree in measure.trees]
+    drawn = iter([read_numbers(value, options) for value in draw_values(scenario, options, trees)])
+    return [[next(drawn) for _ in measure.trees] for measure in measures]
 
 
 def read_numbers(value: Any, options: RunOptions) -> Array:
@@ -289,13 +273,11 @@ def _check_labels(
 
 
 def _party_dims(name: str) -> list[str]:
-    from sim.model.values import dims_of
-
     return [dim for dim in dims_of(name) if dim in ("lab", "landlord")]
 
 
 def _differences(
-    measures: Sequence[Measure], draws: list[list[Array]], replicates: Replicates
+    measures: Sequence[Measure], draws: list[list[list[Array]]], replicates: Replicates
 ) -> tuple[xr.Dataset, NDArray[np.bool_]]:
     """Statistics of both worlds, their differences, and which of these can be shared out."""
     rows: dict[str, list[Any]] = {
@@ -306,11 +288,12 @@ def _differences(
         )
     }  # fmt: skip
     for measure, first, second in zip(measures, *draws, strict=True):
-        same = np.array_equal(first, second, equal_nan=True)
+        same = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(first, second, strict=True))
         values = [measure.of(of, replicates) for of in (first, second)]
         above = (np.nan, np.nan)
-        if measure.kind != "P" and not same:
-            found = probability_with_error(second > first, np.ones(first.size, bool), replicates)
+        if isinstance(measure.tree, Statistic) and measure.tree.kind != "P" and not same:
+            (a,), (b,) = first, second
+            found = probability_with_error(b > a, np.ones(a.size, bool), replicates)
             above = float(found[0]), float(found[1])
         with np.errstate(invalid="ignore"):
             difference = values[1][0] - values[0][0]

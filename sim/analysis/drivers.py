@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from sim.common.errors import Fault, InputError, Location
-from sim.model.values import parse_value
+from sim.expressions.parse import parse_value
 from sim.parameters.fields import JUDGEMENT
 from sim.simulation.scores import draw_causes
 from sim.statistics.datasets import json_attribute

@@ -19,10 +19,10 @@ from sim.common.threads import in_chunks
 from sim.engine.loop import evaluate_tiles
 from sim.engine.sampling_plan import name_hash
 from sim.engine.scores import ScorePlans
+from sim.expressions.tree import Tree
 from sim.model.blocks import TILE
 from sim.model.evaluation_records import EvaluationPlan
 from sim.model.sampling_records import Sampling
-from sim.model.values import Tree
 from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
 from sim.simulation.cells import Cells

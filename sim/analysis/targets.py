@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from sim.common.errors import Fault, InputError, Location
+from sim.expressions.parse import parse_event, parse_value
+from sim.expressions.tree import ExpressionError
 from sim.model.catalogue import DIMS
-from sim.model.values import ValueSyntaxError, parse_event, parse_value, with_ids
 from sim.simulation.redraw import redraw
-from sim.statistics.datasets import display_names
+from sim.statistics.names import read_in, text_with_ids
 from sim.statistics.tails import tail_index
 from sim.statistics.values import draw_value, names_needed
 
@@ -70,22 +71,21 @@ def read_targets(
 ) -> tuple[xr.Dataset, list[Target]]:
     """The Dataset with draws of what is asked for, and what is explained."""
     trees = {}
-    ids = party_names(ds)
-    texts[:] = [text if text in ds.variables else with_ids(text, ids) for text in texts]
-    when = when and with_ids(when, ids)
-    for text in texts:
+    for i, text in enumerate(texts):
         if text in ds.variables:
             continue  # a variable of the user's own, or an output without dims
         try:
-            trees[text] = parse_value(text)
-        except ValueSyntaxError as error:
+            tree = read_in(ds, text, parse_value)
+        except ExpressionError as error:
             raise target_error("output", str(error), text) from None
+        texts[i] = text_with_ids(text, tree)
+        trees[texts[i]] = tree
     events = [when or _default_event(ds, text) for text in texts]
     parsed = {}
     for event in filter(None, events):
         try:
-            parsed[event] = parse_event(event)
-        except ValueSyntaxError as error:
+            parsed[event] = read_in(ds, event, parse_event)
+        except ExpressionError as error:
             raise target_error("when", str(error), event) from None
     names = names_needed([*trees.values(), *parsed.values()])
     if "parameters" in ds.attrs:
@@ -103,9 +103,9 @@ def read_targets(
         edge = np.quantile(values, level, method="inverted_cdf")
         in_tail = values <= edge if level <= 0.5 else values >= edge
         explained = _explained(values, happens, in_tail, tail, when, scale, text)
-        tree = parsed[event] if when else trees.get(text)
+        of = parsed[event] if when and event else trees.get(text)
         explain = _scale(values, level, tail, when, scale)
-        targets.append(Target(text, values, explained, happens, event, in_tail, tree, explain))
+        targets.append(Target(text, values, explained, happens, event, in_tail, of, explain))
     return ds, targets
 
 
@@ -185,12 +185,6 @@ def normal_scores(values: Array) -> Array:
     from scipy.stats import rankdata  # takes a second to import, and few commands need it
 
     return np.asarray(ndtri((rankdata(values) - 0.5) / values.size))
-
-
-def party_names(ds: xr.Dataset) -> dict[str, str]:
-    """The id of each display name of a lab or landlord of a run."""
-    dims = [dim for dim in ("lab", "landlord") if f"{dim}_name" in ds.coords]
-    return {name: of for dim in dims for of, name in display_names(ds, dim).items()}
 
 
 def target_error(argument: str, message: str, key: str = "") -> InputError:

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from sim.analysis.reasons import Reason, find_reasons
-from sim.analysis.targets import party_names
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import nearest
 from sim.engine.scores import ScorePlans
 from sim.engine.worlds import draw_world
+from sim.expressions.parse import parse_value, unit
+from sim.expressions.tree import ExpressionError, Tree, references
 from sim.model.catalogue import DIMS, OUTPUTS, quantities
 from sim.model.dims import COORDS, REFERENCE_QUARTER
-from sim.model.values import Reference, Tree, ValueSyntaxError, parse_value, references, with_ids
 from sim.parameters.dependence import BEHIND, short_name
 from sim.parameters.equations import equations
 from sim.parameters.options import RunOptions
@@ -34,8 +34,9 @@ from sim.parameters.scenario import Scenario
 from sim.simulation.origin import run_of
 from sim.simulation.redraw import redraw
 from sim.statistics.datasets import is_rounded
+from sim.statistics.names import read_in
 from sim.statistics.replicates import numbers_of
-from sim.statistics.values import draw_value, labels_of, names_needed, unknown_labels
+from sim.statistics.values import draw_value, labels_of, names_needed
 
 World = Mapping[str, NDArray[np.float64]]
 _AT = re.compile(r"\s*(min|max|median|p\d+(?:\.\d+)?)\s*\((.*)\)\s*", re.DOTALL)
@@ -187,11 +188,9 @@ def _find(ds: xr.Dataset, at: str, threads: int | None) -> tuple[Tree, NDArray[n
     if level > 100:
         raise _error("at", f"expected a percentile from 0 to 100, got {word}", at)
     try:
-        tree = parse_value(with_ids(text, party_names(ds)))
-    except ValueSyntaxError as error:
+        tree = read_in(ds, text, parse_value)
+    except ExpressionError as error:
         raise _error("at", str(error), at) from None
-    if unknown := unknown_labels(tree, ds):
-        raise _error("at", f"no such lab or landlord: {', '.join(unknown)}", at)
     found = draw_value(tree, redraw(ds, names_needed([tree]), threads))
     values = np.where(found.known, found.draws, np.nan)
     if values.size == 1:
@@ -203,9 +202,8 @@ def _find(ds: xr.Dataset, at: str, threads: int | None) -> tuple[Tree, NDArray[n
 
 
 def _unit(tree: Tree) -> str:
-    """The unit of a value that is one output or input; "" of others."""
-    known = quantities().get(tree.name) if isinstance(tree, Reference) else None
-    return known[0] if known and known[0] != "1" else ""
+    """The unit of a value; "" of a pure number."""
+    return "" if (found := unit(tree)) == "1" else found
 
 
 def _check(ds: xr.Dataset, world: World, draw: int) -> None:

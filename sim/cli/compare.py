@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sim.cli.expression_options import expression_option
 from sim.cli.options import (
     Draws,
     Labs,
@@ -40,11 +41,7 @@ def compare(
     ] = None,
     output: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="STATISTIC",
-            help="Compare this, e.g. 'p5(inference_gross_margin@2026Q4)', in place of the headline;"
-            " may be repeated.",
-        ),
+        expression_option("statistic", "Compare this in place of the headline", repeats=True),
     ] = None,
     group: Annotated[
         list[str] | None,
@@ -97,7 +94,8 @@ def compare(
     if faults:
         raise InputError(faults)
     options = _common_options(opened, draws)
-    measures = [analysis.parse_measure(text) for text in output] if output else None
+    names = analysis.party_names(first.scenario)
+    measures = [analysis.parse_measure(text, names=names) for text in output] if output else None
     if measures is None:
         measures = analysis.headline_measures(first.scenario, lab or (), quarter or ())
     labels = distinct_labels([world.label for world in opened])

@@ -19,7 +19,7 @@ from sim.store import folders, reader
 if TYPE_CHECKING:
     import xarray as xr
 
-    from sim.model.values import Tree
+    from sim.expressions.tree import Tree
 
 
 def export(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli import run_output
+from sim.cli.expression_options import Until
 from sim.cli.options import (
     Csv,
     Draws,
@@ -59,14 +60,7 @@ def run(
             " encrypted: use it in a network of your own (sim help clusters).",
         ),
     ] = None,
-    until: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="EXPR+-ERROR",
-            help="Add draws until a standard error is reached, e.g. 'p50(tps_decode) +- 20'; may be"
-            " repeated.",
-        ),
-    ] = None,
+    until: Until = None,
     max_draws: Annotated[
         str | None, typer.Option(metavar="N", help="Most draws with --until (default: 10 million).")
     ] = None,

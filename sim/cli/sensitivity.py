@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sim.cli.expression_options import expression_option, read_expressions, refuse
 from sim.cli.options import Draws, Sampler, Seed, Set, Threads
 from sim.cli.printing import say_json
 from sim.cli.stored_runs import Json, Out, WorldArgument, draw, open_world
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import plain
 from sim.store import folders
+
+if TYPE_CHECKING:
+    from sim.parameters.scenario import Scenario
 
 DEFAULT_OUTPUT = "inference_gross_margin@2026Q4"
 
@@ -32,7 +36,7 @@ def sensitivity(
     ] = None,
     when: Annotated[
         str | None,
-        typer.Option(metavar="EVENT", help="What decides an event, e.g. 'gw[xai]@2027Q4 > 5'."),
+        expression_option("event", "What decides an event", example="gw[xai]@2027Q4 > 5"),
     ] = None,
     scale: Annotated[
         str, typer.Option(metavar="rank|raw", help="Explain the variance of ranks, or of values.")
@@ -69,7 +73,9 @@ def sensitivity(
     if as_json and as_csv:
         raise InputError([Fault(Location("--csv"), "", "cannot stand beside --json")])
     path = pictures.check_target(to, force)
-    found = draw(open_world(world, out, set_, draws, seed, sampler, threads), as_json or as_csv)
+    opened = open_world(world, out, set_, draws, seed, sampler, threads)
+    _check(opened.scenario, output, when)
+    found = draw(opened, as_json or as_csv)
     from sim.analysis import sensitivity as analysis
     from sim.tables.sensitivity import sensitivity_tables
 
@@ -81,10 +87,6 @@ def sensitivity(
             )
             for text in output or [DEFAULT_OUTPUT]
         ]  # fmt: skip
-    for result in results:
-        if result["share"].ndim > 1:
-            message = "has several cells: say which, e.g. gw[openai]@2027Q4"
-            raise InputError([Fault(Location("--output"), str(result.attrs["output"]), message)])
     tables = [t for result in results for t in sensitivity_tables(result, all_ or as_json)]
     about = {"world": found.label, "draws": results[0].attrs["draws"]}
     if as_json:
@@ -101,3 +103,13 @@ def sensitivity(
 
         pictures.write(sensitivity_figure(results[0]), path)
         terminal.say(plain(path))
+
+
+def _check(scenario: Scenario, output: list[str] | None, when: str | None) -> None:
+    """Refuse expressions of another kind, and names that a scenario lacks, before any draw."""
+    from sim.expressions.names import Names
+
+    names, faults = Names.of_parties(scenario.labs, scenario.landlords), list[Fault]()
+    read_expressions("value", "--output", output, faults, names)
+    read_expressions("event", "--when", [when] if when else None, faults, names)
+    refuse(faults)

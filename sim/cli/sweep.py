@@ -32,8 +32,8 @@ def sweep(
     output: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="EXPR",
-            help="Expression, e.g. 'p50(tps_decode)'; may be repeated. Default: p50, p5 and"
+            metavar="STATISTIC",
+            help="What is asked, e.g. 'p50(tps_decode)'; may be repeated. Default: p50, p5 and"
             " P(>= hurdle) of the inference gross margin in 2026Q4.",
         ),
     ] = None,

@@ -15,7 +15,7 @@ _PACKAGE = Path(__file__).parent.parent
 _DRAWS = ("model", "distributions", "kernels", "engine", "simulation")
 _KERNELS = ("model", "kernels")
 _SHIPPED = "kernels/shipped/"  # is made of the others
-_FILES = ("statistics", "tables", "plots", "store")
+_FILES = ("expressions", "statistics", "tables", "plots", "store")
 
 
 @cache

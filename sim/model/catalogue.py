@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 
@@ -68,17 +67,3 @@ def quantities() -> Mapping[str, tuple[str, tuple[str, ...], str]]:
     for table, (group, dims) in {**groups, **parties}.items():
         index |= {name: (field.unit, dims, table) for name, field in declared(group).items()}
     return index
-
-
-def parse_expression(text: str) -> tuple[str, tuple[str, ...], str | None] | None:
-    """Split `output[label,...]@quarter` into name, labels and quarter.
-
-    Returns:
-        The name, the labels (() without brackets) and the quarter (None without one); None in place
-        of all three where `text` has another form.
-    """
-    match = re.fullmatch(r"\s*(\w+)\s*(?:\[([\w\s,]+)\])?\s*(?:@\s*(\w+))?\s*", text)
-    if match is None:
-        return None
-    labels = tuple(label.strip() for label in match[2].split(",")) if match[2] else ()
-    return match[1], labels, match[3]

@@ -8,7 +8,8 @@ from typing import Any
 
 from sim.common.errors import Fault
 from sim.common.text import in_words, nearest, shown
-from sim.model.values import Reference, Tree, ValueSyntaxError, parse_event, parse_value
+from sim.expressions.parse import parse_event, parse_value
+from sim.expressions.tree import ExpressionError, Reference, Tree
 from sim.parameters import rules
 from sim.parameters.consistency import INPUT_OF, write_expression
 from sim.parameters.document import Document
@@ -173,7 +174,7 @@ class _Reader:
             return []
         try:
             return [parse(text)]
-        except ValueSyntaxError as error:
+        except ExpressionError as error:
             self.add(at, key, str(error))
             return []
 

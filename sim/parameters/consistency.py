@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from sim.common.text import nearest
-from sim.model.catalogue import parse_expression, quantities
+from sim.expressions.parser import split_reference
+from sim.model.catalogue import quantities
 from sim.parameters.scenario import Scenario, Statement
 
 # Outputs that are an input at a quarter, so that figures for either are compared.
@@ -107,7 +108,7 @@ def describe_quantity(statement: Statement) -> str:
 
 def _rewrite_expression(expression: str) -> str:
     """A text that is an expression in one way of writing."""
-    parsed = parse_expression(expression)
+    parsed = split_reference(expression)
     assert parsed is not None  # checked when the file was read
     return write_expression(*parsed)
 
@@ -134,9 +135,9 @@ def evaluate(scenario: Scenario, statement: Statement) -> float | None:
         return math.fsum(numbers) if len(numbers) == len(medians) else None
 
     number = sum_medians((statement.output, statement.labels, statement.quarter))
-    less = sum_medians(parse_expression(statement.less)) if statement.less else 0.0
-    times = sum_medians(parse_expression(statement.times)) if statement.times else 1.0
-    per = sum_medians(parse_expression(statement.per)) if statement.per else 1.0
+    less = sum_medians(split_reference(statement.less)) if statement.less else 0.0
+    times = sum_medians(split_reference(statement.times)) if statement.times else 1.0
+    per = sum_medians(split_reference(statement.per)) if statement.per else 1.0
     if number is None or less is None or times is None or not per:
         return None
     return (number - less) * times / per
@@ -241,7 +242,7 @@ def find_unknown_labels(scenario: Scenario, statement: Statement) -> list[str]:
 
     unknown = []
     for text in (statement.less, statement.times, statement.per):
-        parsed = parse_expression(text) if text else None
+        parsed = split_reference(text) if text else None
         if parsed is not None:
             unknown += find_unknown(parsed[0], parsed[1])
     unknown += find_unknown(statement.output, statement.labels)

@@ -8,7 +8,8 @@ from typing import Any
 
 from sim.common.errors import Fault
 from sim.common.text import finite, nearest, shown
-from sim.model.catalogue import BY_QUARTER, OTHER_DIMS, hint, parse_expression, quantities
+from sim.expressions.parser import split_reference
+from sim.model.catalogue import BY_QUARTER, OTHER_DIMS, hint, quantities
 from sim.model.dims import COORDS, QUARTERS, REFERENCE_QUARTER, YEARS
 from sim.parameters import rules
 from sim.parameters.document import Document
@@ -168,7 +169,7 @@ class _StatementReader:
         if key not in self.table:
             self.add_fault(key, "missing: expected output[label]@quarter")
             return None
-        parsed = parse_expression(text) if isinstance(text, str) else None
+        parsed = split_reference(text) if isinstance(text, str) else None
         if parsed is None:
             self.add_fault(key, f"expected output[label]@quarter, got {shown(text)}")
             return None

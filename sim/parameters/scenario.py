@@ -136,7 +136,7 @@ class Claim:
     """A claim of the source document, and what of it the model can answer.
 
     `expression` is a value in `unit`, `event` what has to happen for the claim to hold
-    (`model.values`); both may be "".
+    (`sim.expressions`); both may be "".
     """
 
     number: str

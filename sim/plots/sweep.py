@@ -20,6 +20,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from sim.expressions.tree import Expression
 from sim.model.dims import COORDS
 from sim.plots import sweep_texts
 from sim.plots.style import (
@@ -37,7 +38,6 @@ from sim.plots.style import (
     wrap,
 )
 from sim.simulation.sweep import keys, read_expressions, scale, shown_unit
-from sim.statistics.expressions import Expression
 
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, GREY)
 MARKERS = "os^Dv<>"

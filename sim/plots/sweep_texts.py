@@ -8,10 +8,10 @@ from typing import Any
 import xarray as xr
 
 from sim.common.text import in_words
+from sim.expressions.tree import Expression
 from sim.model.catalogue import OUTPUTS
 from sim.plots.style import drawable, wrap
 from sim.simulation.sweep import keys, shown_unit
-from sim.statistics.expressions import Expression
 
 STATISTICS = {"mean": "mean", "sd": "standard deviation"}
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sim.engine.loop import run
 from sim.engine.prepare import Redrawn, prepare
 from sim.engine.state import SimulationState
+from sim.expressions.tree import FACTOR, Reference, Tree, references
 from sim.model.catalogue import DIMS
 from sim.model.dims import COORDS
 from sim.model.outputs import PROBABILITIES
-from sim.model.values import FACTOR, Reference, Tree, references
 from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
 from sim.simulation.scores import draw_factor
@@ -24,7 +24,7 @@ from sim.statistics.values import DrawnValue, form_value, labels_of, names_neede
 
 
 class Cells:
-    """Values and events (`model.values`) of a scenario, and the plan of what they need.
+    """Values and events (`sim.expressions`) of a scenario, and the plan of what they need.
 
     No draw is left out, so that draws of several scenarios pair by their number: values that are
     not finite stay as they are.

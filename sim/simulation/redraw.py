@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from sim.engine.loop import run
 from sim.engine.prepare import Redrawn, prepare
 from sim.engine.state import SimulationState
+from sim.expressions.tree import FACTOR
 from sim.model.catalogue import DIMS, OUTPUTS
 from sim.model.dims import COORDS
 from sim.model.outputs import PROBABILITIES
 from sim.model.record_layout import CELL
-from sim.model.values import FACTOR
 from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
 from sim.simulation.dataset import counted_draws, partial_dataset

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sim.common.errors import Fault, InputError, Location
 from sim.engine.sampling_plan import COMMON_VARIABLE, factor_name
 from sim.engine.scores import ScorePlans, draw_independent
+from sim.expressions.tree import FACTOR
 from sim.model.dims import FACTORS, OWN_FACTOR
-from sim.model.values import FACTOR
 from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
 from sim.simulation.origin import run_of

@@ -14,6 +14,10 @@ import xarray as xr
 from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.fingerprint import files_hash, source_hash
 from sim.common.text import in_words, nearest
+from sim.expressions import parse as expression_kinds
+from sim.expressions.names import CATALOGUE, Names
+from sim.expressions.percent import is_fraction
+from sim.expressions.tree import Expression, Operation, Statistic, Tree, references
 from sim.model.catalogue import OUTPUTS
 from sim.model.dims import REFERENCE_QUARTER
 from sim.model.outputs import PROBABILITIES
@@ -26,9 +30,9 @@ from sim.simulation.dataset import make_dataset
 from sim.simulation.simulate import run_engine
 from sim.statistics import expressions, scenarios
 from sim.statistics.datasets import json_attribute
-from sim.statistics.expressions import Expression
 from sim.statistics.summary import summarise, without_value_at_risk
 from sim.statistics.summary_variables import with_error
+from sim.statistics.values import names_needed
 
 CALLER = "sweep"
 COUNTS = {
@@ -190,7 +194,7 @@ class SweepPlan:
 
 def unit(expression: Expression) -> str:
     """The unit of an expression."""
-    return "1" if expression.statistic == "P" else OUTPUTS[expression.variable].unit
+    return expression_kinds.unit(expression.tree)
 
 
 def read_expressions(ds: xr.Dataset) -> list[Expression]:
@@ -205,8 +209,17 @@ def keys(ds: xr.Dataset) -> list[str]:
 
 def scale(expression: Expression) -> float:
     """Factor for display: margins and probabilities are shown in percent."""
-    percent = expression.statistic == "P" or expression.variable.endswith("margin")
-    return 100.0 if percent else 1.0
+    return 100.0 if _is_percent(expression.tree) else 1.0
+
+
+def _is_percent(tree: Tree) -> bool:
+    """Whether what is formed of statistics is a margin, a probability, or a difference of these."""
+    if isinstance(tree, Statistic):
+        margins = all(of.name.endswith("margin") for of in references(tree))
+        return tree.kind == "P" or (margins and is_fraction(tree))
+    if not isinstance(tree, Operation) or tree.operator not in ("+", "-", "abs", "negative"):
+        return False
+    return all(map(_is_percent, tree.operands))
 
 
 def shown_unit(expression: Expression) -> str:
@@ -264,7 +277,7 @@ def plan_sweep(
         names, parsed = [*HEADLINE, *PROBABILITIES], _default_expressions(grid.scenarios)
         if _absent_labs(first):
             names.remove("p_both_named")
-    chosen = dict.fromkeys([*names, *(expression.variable for expression in parsed)])
+    chosen = dict.fromkeys([*names, *names_needed([expression.tree for expression in parsed])])
     options = run_options(
         first, draws, seed, sampler, tuple(chosen), threads=threads, bad_draws=bad_draws,
         drop_questionable=drop_questionable,
@@ -296,8 +309,7 @@ def _parse_outputs(
         try:
             expression = expressions.parse(text, str(location))
             parsed[expression.text] = expression
-            if expression.variable not in OUTPUTS:
-                expressions.check(expression, (), (), str(location))
+            expressions.check(expression, CATALOGUE, str(location), factors=False)
         except InputError as error:
             faults += error.faults
     return names, list(parsed.values())
@@ -320,12 +332,11 @@ def _check_outputs(
 
     `origin` is the option or function that named them.
     """
-    labs, landlords = (
-        [party.id for party in parties] for parties in (scenario.labs, scenario.landlords)
-    )
+    labs = [party.id for party in scenario.labs]
+    known = Names.of_parties(scenario.labs, scenario.landlords)
     for expression in parsed:
         try:
-            expressions.check(expression, labs, landlords, origin)
+            expressions.check(expression, known, origin, factors=False)
         except InputError as error:
             faults += error.faults
     absent = _absent_labs(scenario)

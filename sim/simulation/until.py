@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -16,6 +15,10 @@ from sim.common.errors import Fault, InputError, Location
 from sim.common.numbers import bounded, rounded_by
 from sim.engine import draw_quality, loop
 from sim.engine.state import SimulationState
+from sim.expressions.kinds import EXAMPLES
+from sim.expressions.names import Names
+from sim.expressions.parse import parse_target
+from sim.expressions.tree import Expression, ExpressionError, statistics_of
 from sim.model.blocks import CHUNK
 from sim.parameters.options import RunOptions, draws_fault, run_options
 from sim.parameters.scenario import Scenario
@@ -24,8 +27,9 @@ from sim.simulation.redraw import draw_again
 from sim.simulation.simulate import run_engine
 from sim.statistics import expressions
 from sim.statistics.datasets import draws_of, json_attribute
-from sim.statistics.expressions import Expression
+from sim.statistics.expressions import select_draws
 from sim.statistics.tails import MOMENTS, refuse_heavy_tail
+from sim.statistics.values import names_needed
 
 STEP = CHUNK  # numbers of draws are multiples of it
 MAX_DRAWS = 10_000_000
@@ -33,7 +37,7 @@ EXAMINED = 8 * CHUNK  # draws from which the tails of a variable are judged
 NO_END: Mapping[str, str] = MappingProxyType({})
 LEAST_GROWTH, MOST_GROWTH = 1.25, 4.0
 MARGIN = 1.1  # errors are known to 10 or 20 %
-SHAPE = 'expected an expression and its error, "p5(inference_gross_margin@2026Q4) +- 0.002"'
+SHAPE = f'expected a statistic and its error, "{EXAMPLES["target"]}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +81,18 @@ class TargetStatus:
 
 
 def parse(text: str, location: str = "--until") -> Target:
-    """Parse a target: expression, `+-`, `+/-` or `±`, and number.
+    """Parse a target: a statistic, `+-`, `+/-` or `±`, and its largest standard error.
 
     Raises:
         InputError: For a syntax error, or if the number is not above 0.
     """
-    parts = re.fullmatch(r"\s*(.*?)\s*(?:\+-|\+/-|±)\s*(\S+)\s*", text)
-    if parts is None:
-        raise InputError([Fault(Location(location), text, SHAPE)])
     try:
-        error = float(parts[2])
-    except ValueError:
-        error = math.nan
-    if not math.isfinite(error) or error <= 0:
-        message = f"expected a standard error above 0, got '{parts[2]}'"
-        raise InputError([Fault(Location(location), text, message)])
-    return Target(text.strip(), expressions.parse(parts[1], location), error)
+        found = parse_target(text, names=None)
+        if found.relation != "+-":
+            raise ExpressionError(SHAPE)
+    except ExpressionError as error:
+        raise InputError([Fault(Location(location), text, str(error))]) from None
+    return Target(found.text, found.statistic, found.number)
 
 
 def parse_all(texts: Sequence[str], faults: list[Fault], location: str = "--until") -> list[Target]:
@@ -110,11 +110,10 @@ def check_all(
     targets: Sequence[Target], scenario: Scenario, faults: list[Fault], location: str = "--until"
 ) -> None:
     """Add to `faults` why the scenario cannot evaluate the targets, each once."""
-    labs = [party.id for party in scenario.labs]
-    landlords = [party.id for party in scenario.landlords]
+    names = Names.of_parties(scenario.labs, scenario.landlords)
     for target in targets:
         try:
-            expressions.check(target.expression, labs, landlords, location)
+            expressions.check(target.expression, names, location, factors=False)
         except InputError as error:
             faults += [fault for fault in error.faults if fault not in faults]
 
@@ -222,7 +221,9 @@ def run_until(
     """
     most = int(max_draws) // STEP * STEP
     size = _round_up(max(draws or STEP, after.completed.draws if after else 0), most)
-    names = {target.expression.variable for target in targets}
+    names = dict.fromkeys(names_needed([target.expression.tree for target in targets]))
+    if any(not target.expression.variable for target in targets):
+        most = min(most, options.kept_draws)  # what is formed is of kept draws: more are of no use
     state, other = after, None
     refused = refuse_targets(targets, scenario, options)
     while True:
@@ -291,19 +292,23 @@ def refuse_targets(
     How heavy a tail is shows in many draws only. So it is read from the first 65,536, of variables
     of which a run may keep moments alone, whatever the number of draws of the options.
     """
-    chosen = [target for target in targets if target.expression.statistic in MOMENTS]
-    if not chosen:
+    moments = {
+        target: [of for of in statistics_of(target.expression.tree) if of.kind in MOMENTS]
+        for target in targets
+    }
+    names = names_needed([of for found in moments.values() for of in found])
+    if not names:
         return {}
-    names = sorted({target.expression.variable for target in chosen})
     pilot = replace(options, draws=min(EXAMINED, options.kept_draws), keep=names)
     ds = partial_dataset(run_engine(scenario, pilot), names)
     reasons = {
-        target: refuse_heavy_tail(
-            expressions.select_draws(target.expression, ds),
-            target.expression.statistic, target.expression.number,
+        target: "; ".join(
+            filter(
+                None, (refuse_heavy_tail(select_draws(of, ds), of.kind, of.level) for of in found)
+            )
         )
-        for target in chosen
-    }  # fmt: skip
+        for target, found in moments.items()
+    }
     return {target: reason for target, reason in reasons.items() if reason}
 
 

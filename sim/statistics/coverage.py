@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.model.catalogue import parse_expression
+from sim.expressions.parser import split_reference
 from sim.model.dims import QUARTERS, YEARS
 from sim.parameters import consistency
 from sim.parameters.consistency import describe_quantity, find_unknown_labels, write_statement
@@ -54,7 +54,7 @@ def variables_of(scenario: Scenario) -> list[str]:
         for text in (statement.output, statement.less, statement.times, statement.per)
         if text
     ]
-    parsed = [parse_expression(text) for text in texts]
+    parsed = [split_reference(text) for text in texts]
     return list(dict.fromkeys(names[0] for names in parsed if names is not None))
 
 
@@ -100,7 +100,7 @@ def draws_of(draws: Draws, statement: Statement) -> NDArray[np.float64]:
         (statement.times, np.multiply),
         (statement.per, np.divide),
     ):
-        parsed = parse_expression(text) if text else None
+        parsed = split_reference(text) if text else None
         if parsed is not None:
             with np.errstate(all="ignore"):
                 values = combine(values, add_rows(*parsed))

@@ -1,16 +1,14 @@
-"""Expressions: one statistic of one output, `p5(inference_gross_margin@2026Q4)`.
+"""Statistics over a Dataset: values of expressions, and their Monte Carlo errors.
 
-`stat(output[label,...]@quarter)` with stat `mean`, `sd`, `p5` (any percentile), `cvar5` (the mean
-of the 5 % tail; above 50 of the upper one), or `P(output[label,...]@quarter >= number)`.
+The statistic of one output is taken from moments or histograms of all draws where a run has more
+draws than it keeps. What is formed of outputs, or of statistics, is of the kept draws; its error is
+that of all its parts together, replicate by replicate, and no root of a sum of squares.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +16,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sim.common.errors import Fault, InputError, Location
-from sim.common.text import nearest
-from sim.model.catalogue import DIMS, OUTPUTS, hint, parse_expression
-from sim.model.declarations import Output
-from sim.model.dims import COORDS, REFERENCE_QUARTER
-from sim.model.outputs import PROBABILITIES
-from sim.model.values import ValueSyntaxError, refuse_percent
+from sim.expressions.kinds import EXAMPLES
+from sim.expressions.names import Names
+from sim.expressions.parse import check_expression, parse_statistic
+from sim.expressions.tree import FACTOR, Expression, ExpressionError, Statistic, references
+from sim.model.catalogue import OUTPUTS, hint, quantities
+from sim.statistics import formed
 from sim.statistics.datasets import BLOCK_M2, RELATIONS, REPLICATE_M2, REPLICATE_MEAN, has_histogram
 from sim.statistics.estimators import (
     mean_with_error,
@@ -33,104 +31,48 @@ from sim.statistics.estimators import (
     tail_means_with_error,
 )
 from sim.statistics.histogram_estimators import HistogramEstimator
+from sim.statistics.names import names_of, own_dims
 from sim.statistics.replicates import replicates_of
 from sim.statistics.summary import summarise
+from sim.statistics.values import draw_value, labels_of, names_needed
 
-STATISTICS = ("mean", "sd", "p5", "p50", "p95", "cvar5", "P")
-SHAPE = "expected stat(output[label,...]@quarter) or P(output >= number)"
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """One statistic of one variable, parsed.
-
-    `statistic` is "mean", "sd", "quantile", "cvar" or "P"; `number` the level of a quantile or
-    tail, or the number that P compares with by `relation`.
-    """
-
-    text: str
-    statistic: str
-    variable: str
-    labels: tuple[str, ...] = ()
-    quarter: str | None = None
-    number: float = math.nan
-    relation: str = ""
+__all__ = ["Expression", "check", "draws_needed", "evaluate", "evaluate_paired", "parse"]
+SHAPE = f"expected a statistic such as {EXAMPLES['statistic']} or P({EXAMPLES['event']})"
 
 
 def parse(text: str, location: str = "expression") -> Expression:
-    """Parse an expression.
+    """Parse a statistic, whatever its names.
 
     Raises:
-        InputError: For a syntax error or an unknown statistic.
+        InputError: For a syntax error or another kind of expression.
     """
-    stripped = text.strip()
-
-    def error(message: str) -> InputError:
-        return InputError([Fault(Location(location), stripped, message)])
-
-    match = re.fullmatch(r"([A-Za-z]\w*?)\s*(\d+(?:\.\d*)?)?\s*\((.*)\)", stripped)
-    if match is None:
-        raise error(SHAPE)
-    word, level, inside = match[1], match[2], match[3]
-    number, relation = math.nan, ""
-    if word == "P" and level is None:
-        compared = re.fullmatch(r"(.*?)\s*(>=|<=|>|<)\s*(\S+)\s*", inside)
-        if compared is None:
-            raise error("expected P(output >= number)")
-        inside, relation = compared[1], compared[2]
-        try:
-            number = float(compared[3])
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            raise error(f"expected a number after {relation}, got '{compared[3]}'")
-    elif word in ("p", "cvar") and level is not None:
-        number = float(level) / 100
-        if not 0 < number < 1:
-            raise error(f"expected a level between 0 and 100, got {word}{level}")
-    elif word not in ("mean", "sd") or level is not None:
-        statistic = f"{word}{level or ''}"
-        raise error(f"unknown statistic '{statistic}'{_statistic_hint(statistic)}")
-    parts = parse_expression(inside)
-    if parts is None:
-        raise error(SHAPE)
-    if relation:
-        try:
-            refuse_percent(parts[0], number)
-        except ValueSyntaxError as fault:
-            raise error(str(fault)) from None
-    names = {"p": "quantile"}
-    return Expression(stripped, names.get(word, word), *parts, number, relation)
-
-
-def _statistic_hint(statistic: str) -> str:
-    """Text that suggests a known statistic in place of an unknown one."""
-    synonyms = {"median": "p50", "std": "sd", "stdev": "sd", "average": "mean"}
-    if statistic in synonyms:
-        return f"; did you mean '{synonyms[statistic]}'?"
-    if re.fullmatch(r"prob\w*|Pr|p", statistic):
-        return "; did you mean 'P(output >= number)'?"
-    return nearest(statistic, STATISTICS)
+    try:
+        return parse_statistic(text, names=None)
+    except ExpressionError as error:
+        raise _error(text.strip(), location, str(error)) from None
 
 
 def check(
-    expression: Expression,
-    labs: Sequence[str],
-    landlords: Sequence[str],
-    location: str = "expression",
-) -> None:
-    """Check that a run of these parties can evaluate an expression.
+    expression: Expression, names: Names, location: str = "expression", factors: bool = True
+) -> Expression:
+    """Check that a run with these names can evaluate an expression.
+
+    Returns:
+        The expression with ids in place of labels as typed.
 
     Raises:
-        InputError: For an unknown output, label or quarter, or an output without such a statistic.
+        InputError: For an unknown output, label or quarter, an output without such a statistic, or
+            a score of a factor unless `factors`.
     """
-    faults = _Faults(expression, location)
-    name = expression.variable
-    if name not in OUTPUTS:
-        raise faults.unknown(OUTPUTS)
-    labels = {"lab": list(labs), "landlord": list(landlords), **COORDS}
-    faults.resolve({dim: labels[dim] for dim in DIMS[name]})
-    faults.check_moments()
+    try:
+        checked = check_expression(expression, names)
+    except ExpressionError as error:
+        raise _error(expression.text, location, str(error)) from None
+    scores = [of.name for of in references(checked.tree) if of.name.startswith(FACTOR)]
+    if scores and not factors:
+        message = f"'{scores[0]}' is no output or input, but the score of a factor"
+        raise _error(expression.text, location, message)
+    return checked
 
 
 def evaluate(
@@ -138,43 +80,57 @@ def evaluate(
 ) -> tuple[float, float]:
     """Value of an expression over a Dataset, and its standard error.
 
-    Means and sds come from moments by replicate where no draws are kept; other statistics from
-    histograms where the Dataset has them. The error is NaN where there are too few draws.
+    Means and sds of one output come from moments by replicate where no draws are kept, other
+    statistics of one output from histograms where the Dataset has them. What is formed is of the
+    draws that the Dataset holds. The error is NaN where there are too few draws.
 
     Raises:
         InputError: For an unknown output, label or quarter, or draws that are not kept.
     """
     parsed = parse(expression, location) if isinstance(expression, str) else expression
-    faults = _Faults(parsed, location)
-    name = parsed.variable
-    drawn = name in ds.variables and "draw" in ds.variables[name].dims
+    resolved = _resolved(parsed, ds, location)
+    if not parsed.variable:
+        return formed.evaluate(resolved.tree, ds)
+    name, statistic = resolved.variable, resolved.statistic
+    drawn = _has_draws(ds, name)
     if not drawn and name + REPLICATE_MEAN not in ds:
-        if name in OUTPUTS:
-            raise faults.error(f"'{name}' is not kept here: sim.redraw(ds, ['{name}']) draws it")
-        if name in ds.variables:
-            raise faults.error(f"'{name}' is the same in every draw")
-        drawn_names = [str(n) for n, v in ds.data_vars.items() if "draw" in v.dims]
-        raise faults.unknown([*OUTPUTS, *drawn_names])
-    if not drawn and parsed.statistic not in ("mean", "sd"):
-        raise faults.error(
-            f"of '{name}' only mean and sd are kept here: sim.redraw(ds, ['{name}']) draws it"
-        )
-    dims = ds.variables[name if drawn else name + REPLICATE_MEAN].dims
-    labels = {str(dim): ds[dim].values.tolist() for dim in dims if dim not in ("draw", "replicate")}
-    indices = faults.resolve(labels)
-    faults.check_moments()
+        raise _error(parsed.text, location, f"'{name}' is the same in every draw")
+    if not drawn and statistic not in ("mean", "sd"):
+        message = f"of '{name}' only mean and sd are kept here: sim.redraw(ds, ['{name}']) draws it"
+        raise _error(parsed.text, location, message)
+    indices = _indices(resolved, ds)
     in_histogram = has_histogram(ds, name)
-    if in_histogram and parsed.statistic not in ("mean", "sd"):
+    if in_histogram and statistic not in ("mean", "sd"):
         parts = [str(v) for v in ds.data_vars if str(v).startswith((f"{name}_bin", f"{name}_repl"))]
-        return _of_histogram(parsed, HistogramEstimator(ds[parts].isel(indices), name))
+        return _of_histogram(resolved, HistogramEstimator(ds[parts].isel(indices), name))
     if in_histogram or not drawn:
         parts = [name + suffix for suffix in (REPLICATE_MEAN, REPLICATE_M2, BLOCK_M2)]
         moments = ds[[*(part for part in parts if part in ds), "replicate_count"]].isel(indices)
         summary = summarise(moments, [name], quantiles=(), tails=(), threads=1)
-        statistic = f"{name}_{parsed.statistic}"
-        return float(summary[statistic]), float(summary[f"{statistic}_error"])
+        variable = f"{name}_{statistic}"
+        return float(summary[variable]), float(summary[f"{variable}_error"])
     values = np.ascontiguousarray(ds.variables[name].isel(indices).values, dtype=np.float64)
-    return _of_draws(parsed, values, ds)
+    return _of_draws(resolved, values, ds)
+
+
+def evaluate_paired(
+    expression: Expression | str, datasets: Sequence[xr.Dataset], location: str = "expression"
+) -> list[tuple[float, float]]:
+    """Differences of an expression from that over the first Dataset, and their errors.
+
+    The Datasets hold the same draws, made with the same random numbers: errors are those of the
+    differences draw by draw.
+
+    Returns:
+        A difference and its error for each Dataset after the first.
+
+    Raises:
+        InputError: As `evaluate`.
+        ValueError: For Datasets of other draws.
+    """
+    parsed = parse(expression, location) if isinstance(expression, str) else expression
+    trees = [_resolved(parsed, ds, location, draws=True).tree for ds in datasets]
+    return formed.differences(trees, datasets)
 
 
 def draws_needed(parsed: Iterable[Expression], ds: xr.Dataset) -> list[str]:
@@ -185,22 +141,60 @@ def draws_needed(parsed: Iterable[Expression], ds: xr.Dataset) -> list[str]:
     needed: dict[str, None] = {}
     for expression in parsed:
         name = expression.variable
+        if not name:
+            needed |= dict.fromkeys(names_needed([expression.tree]))
+            continue
         by_moments = expression.statistic in ("mean", "sd") and name + REPLICATE_MEAN in ds
         if not has_histogram(ds, name) and (name in ds or not by_moments):
             needed[name] = None
     return list(needed)
 
 
-def select_draws(expression: Expression, ds: xr.Dataset) -> NDArray[np.float64]:
-    """The kept draws [draw] of which an expression is a statistic.
+def select_draws(statistic: Statistic, ds: xr.Dataset) -> NDArray[np.float64]:
+    """The kept draws [draw] of which a statistic is."""
+    tree = names_of(ds, [statistic.of]).resolve(statistic.of)
+    draws = np.broadcast_to(draw_value(tree, ds).draws, ds.sizes["draw"])
+    return np.ascontiguousarray(draws, dtype=np.float64)
+
+
+def _resolved(
+    expression: Expression, ds: xr.Dataset, location: str, draws: bool = False
+) -> Expression:
+    """The checked expression, of which the Dataset has what it needs; all `draws` if asked.
 
     Raises:
-        InputError: For an unknown label or quarter.
+        InputError: As `evaluate`.
     """
-    variable = ds.variables[expression.variable]
-    labels = {str(dim): ds[dim].values.tolist() for dim in variable.dims if dim != "draw"}
-    indices = _Faults(expression, "expression").resolve(labels)
-    return np.ascontiguousarray(variable.isel(indices).values, dtype=np.float64)
+    plain = bool(expression.variable) and not draws
+    for name in names_needed([expression.tree]):
+        held = name in ds.variables or (plain and name + REPLICATE_MEAN in ds)
+        if held:
+            continue
+        if name in OUTPUTS:
+            message = f"'{name}' is not kept here: sim.redraw(ds, ['{name}']) draws it"
+            raise _error(expression.text, location, message)
+        if name in quantities() or name.startswith(FACTOR):
+            message = f"'{name}' is not here: sim.redraw(ds, ['{name}']) gives it"
+            raise _error(expression.text, location, message)
+        drawn_names = [str(n) for n, v in ds.data_vars.items() if "draw" in v.dims]
+        message = f"unknown output or input '{name}'{hint(name, [*OUTPUTS, *drawn_names])}"
+        raise _error(expression.text, location, message)
+    return check(expression, names_of(ds, [expression.tree]), location)
+
+
+def _has_draws(ds: xr.Dataset, name: str) -> bool:
+    return name in ds.variables and "draw" in ds.variables[name].dims
+
+
+def _indices(expression: Expression, ds: xr.Dataset) -> dict[str, int]:
+    """Indices of the labels and the quarter of a plain expression, by dim."""
+    reference = next(references(expression.tree))
+    dims = own_dims(ds, reference.name)
+    labels = labels_of(reference, dims)
+    return {
+        dim: list(map(str, ds[dim].values)).index(label)
+        for dim, label in zip(dims, labels, strict=True)
+    }
 
 
 def _of_histogram(expression: Expression, estimator: HistogramEstimator) -> tuple[float, float]:
@@ -242,76 +236,5 @@ def _of_draws(
     return float(value[0]), float(error[0])
 
 
-@dataclass(frozen=True, slots=True)
-class _Faults:
-    """Errors about one expression."""
-
-    expression: Expression
-    location: str
-
-    def error(self, message: str) -> InputError:
-        return InputError([Fault(Location(self.location), self.expression.text, message)])
-
-    def unknown(self, known: Iterable[str]) -> InputError:
-        """Error for a variable that is no output; `known` names are suggested."""
-        name = self.expression.variable
-        if name in PROBABILITIES:
-            return self.error(
-                f"'{name}' is itself a probability; say P({PROBABILITIES[name].of} >= number)"
-            )
-        return self.error(f"unknown output '{name}'{hint(name, list(known))}")
-
-    def check_moments(self) -> None:
-        """Refuse moments of unbounded ratios, which need not exist."""
-        name, statistic = self.expression.variable, self.expression.statistic
-        output: Output | None = OUTPUTS.get(name)
-        if output is not None and output.unbounded and statistic in ("mean", "sd", "cvar"):
-            raise self.error(f"'{name}' is an unbounded ratio, of which no {statistic} need exist")
-
-    def resolve(self, known: Mapping[str, Sequence[Any]]) -> dict[str, int]:
-        """Indices of the labels and the quarter, by dim.
-
-        `known` are the labels of every dim.
-
-        Raises:
-            InputError: For unknown, missing or superfluous labels.
-        """
-        labels = list(self.expression.labels)
-        texts = {dim: [str(label) for label in values] for dim, values in known.items()}
-        quarter = self.expression.quarter
-        indices: dict[str, int] = {}
-        if quarter is not None:
-            if "quarter" not in texts:
-                raise self.error(f"'{self.expression.variable}' has no quarter")
-            if quarter not in texts["quarter"]:
-                raise self.error(f"unknown quarter '{quarter}'{nearest(quarter, texts['quarter'])}")
-            indices["quarter"] = texts["quarter"].index(quarter)
-        free = [dim for dim in texts if dim not in indices]
-        candidates = [label for dim in free for label in texts[dim]]
-        for label in labels:
-            if label not in candidates and free:
-                raise self.error(f"unknown label '{label}'{nearest(label, candidates)}")
-            if label not in candidates:
-                raise self.error(f"no label is needed, got '{label}'")
-        # A lab and a landlord may share a name: then the first dim is the first label's.
-        for dims in itertools.permutations(free, min(len(labels), len(free))):
-            if all(label in texts[dim] for dim, label in zip(dims, labels, strict=False)):
-                pairs = zip(dims, labels, strict=False)
-                indices |= {dim: texts[dim].index(label) for dim, label in pairs}
-                break
-        else:
-            raise self.error(f"labels of one kind twice: {', '.join(labels)}")
-        if len(labels) > len(free):
-            raise self.error(f"expected at most {len(free)} labels, got {', '.join(labels)}")
-        missing = [self._missing(dim, texts[dim]) for dim in texts if dim not in indices]
-        if missing:
-            raise self.error("; ".join(missing))
-        return indices
-
-    def _missing(self, dim: str, labels: Sequence[str]) -> str:
-        """Message that an expression lacks a label of a dim."""
-        if dim == "quarter":
-            example = REFERENCE_QUARTER if REFERENCE_QUARTER in labels else labels[0]
-            return f"say a quarter, e.g. @{example}"
-        known = f"; known: {', '.join(labels)}" if 1 < len(labels) <= 20 else ""
-        return f"say a {dim}, e.g. [{labels[0]}]{known}"
+def _error(text: str, location: str, message: str) -> InputError:
+    return InputError([Fault(Location(location), text, message)])

@@ -1,4 +1,4 @@
-"""Draws of values and events (`model.values`)."""
+"""Draws of values and events (`sim.expressions`)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sim.common.text import nearest
+from sim.expressions.names import dims_of
+from sim.expressions.tree import Reference, Statistic, Tree, references
 from sim.model.outputs import PROBABILITIES
 from sim.model.record_layout import CELL
-from sim.model.values import Operation, Reference, Tree, dims_of, references
 from sim.statistics.datasets import RELATIONS, indicators
 from sim.statistics.estimators import (
     mean_with_error,
     probability_with_error,
     quantiles_with_error,
 )
+from sim.statistics.names import own_dims
 from sim.statistics.replicates import Replicates, replicates_of
 
 Array = NDArray[Any]
@@ -135,8 +137,10 @@ def _evaluate(tree: Tree, read: Callable[[Reference], tuple[Any, Any]]) -> tuple
     """Values of a tree, and where none of its references is NaN."""
     if isinstance(tree, Reference):
         return read(tree)
-    if not isinstance(tree, Operation):
+    if isinstance(tree, float):
         return np.float64(tree), np.True_
+    if isinstance(tree, Statistic):
+        raise ValueError(f"{tree} is no value of a draw")
     operands = [_evaluate(operand, read) for operand in tree.operands]
     values, valid = operands[0]
     apply = _OPERATORS[tree.operator]
@@ -153,19 +157,34 @@ def cell_label(labels: Sequence[str]) -> str:
     return ", ".join(labels)
 
 
-def labels_of(reference: Reference) -> tuple[str, ...]:
-    """The labels of a reference, with the quarter, in the order of the variable's dims."""
+def labels_of(reference: Reference, dims: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The labels of a reference, with the quarter, in the order of the variable's dims.
+
+    These are those of the model unless given.
+    """
     others = iter(reference.labels)
-    dims = dims_of(reference.name)
+    dims = dims_of(reference.name) if dims is None else dims
     return tuple(str(reference.quarter) if dim == "quarter" else next(others) for dim in dims)
+
+
+def _dims(reference: Reference, ds: xr.Dataset) -> tuple[str, ...]:
+    """The dims that the labels of a reference are of: the model's, or those of the Dataset."""
+    count = len(reference.labels) + (reference.quarter is not None)
+    try:
+        dims = dims_of(reference.name)
+    except KeyError:
+        return own_dims(ds, reference.name)
+    return dims if len(dims) == count else own_dims(ds, reference.name)
 
 
 def _reference(reference: Reference, ds: xr.Dataset) -> tuple[Any, Any]:
     """Draws of an output or input, or the indicator of a probability, at its labels."""
-    name, dims, labels = reference.name, dims_of(reference.name), labels_of(reference)
+    name = reference.name
+    dims = _dims(reference, ds)
+    labels = labels_of(reference, dims)
     if f"{name}{CELL}" in ds.dims:
         dims, labels = (f"{name}{CELL}",), (cell_label(labels),)
-    index = [ds[dim].values.tolist().index(of) for dim, of in zip(dims, labels, strict=True)]
+    index = [list(map(str, ds[dim].values)).index(of) for dim, of in zip(dims, labels, strict=True)]
     if name in PROBABILITIES:
         happens, valid = indicators(ds, [name])[name]
         return happens[tuple(index)], np.broadcast_to(valid, happens.shape)[tuple(index)]

@@ -18,11 +18,15 @@ from numpy.typing import NDArray
 
 from sim.common.errors import Fault, InputError, Location
 from sim.common.targets import replacing, target_fault
+from sim.expressions import parse as expressions
+from sim.expressions.names import without_table
+from sim.expressions.parse import parse_value
+from sim.expressions.tree import FACTOR, ExpressionError, Tree
 from sim.model.catalogue import hint, quantities
 from sim.model.dims import FACTORS
-from sim.model.values import FACTOR, Tree, ValueSyntaxError, parse_value
 from sim.statistics.datasets import PRECISION
-from sim.statistics.values import draw_value, names_needed, unknown_labels
+from sim.statistics.names import names_of
+from sim.statistics.values import draw_value, names_needed
 
 DRAWS_AT_ONCE = 8192  # a chunk of `run.nc`
 DIMS = ("lab", "landlord", "regime", "layer", "quarter")
@@ -49,7 +53,7 @@ def parse_outputs(texts: Sequence[str], faults: list[Fault]) -> dict[str, Tree |
     known = {**quantities(), **dict.fromkeys(FACTOR + factor for factor in FACTORS)}
     parsed: dict[str, Tree | None] = {}
     for text in texts:
-        name = _without_table(text)
+        name = without_table(text)
         if name in known:
             parsed[name] = None
         elif not set(text) & set("[@+-*/( "):
@@ -57,16 +61,10 @@ def parse_outputs(texts: Sequence[str], faults: list[Fault]) -> dict[str, Tree |
             faults.append(Fault(Location("--output"), "", message))
         else:
             try:
-                parsed[text] = parse_value(text)
-            except ValueSyntaxError as error:
+                parsed[text] = parse_value(text, names=None)
+            except ExpressionError as error:
                 faults.append(Fault(Location("--output"), "", str(error)))
     return parsed
-
-
-def _without_table(text: str) -> str:
-    """The name of an input without its table, where that is the right one."""
-    table, _, name = text.rpartition(".")
-    return name if table and quantities().get(name, ("", (), ""))[2] == table else text
 
 
 def variables_of(parsed: Mapping[str, Tree | None]) -> list[str]:
@@ -86,8 +84,10 @@ def choose(ds: xr.Dataset, parsed: Mapping[str, Tree | None]) -> xr.Dataset:
         if tree is None:
             chosen[text] = ds.variables[text]
         else:
-            if unknown := unknown_labels(tree, ds):
-                raise InputError([Fault(Location("--output"), text, f"no such {unknown[0]}")])
+            try:
+                tree = expressions.check(tree, names_of(ds, [tree]))
+            except ExpressionError as error:
+                raise InputError([Fault(Location("--output"), text, str(error))]) from None
             values = np.broadcast_to(draw_value(tree, ds).draws, ds.sizes["draw"])
             chosen[text] = xr.Variable("draw", values, {"long_name": text})
         if "draw" not in chosen[text].dims:  # an input that is the same in every draw

@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.analysis.compare import Measure, headline_measures, read_numbers
+from sim.analysis.compare import Measure, draw_measures, headline_measures
 from sim.common.errors import Fault, InputError, RunError
 from sim.parameters.edits import Edit, find_edits
 from sim.parameters.loading import load
 from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
-from sim.simulation.cells import draw_values
 from sim.statistics.replicates import replicated, standard_error
 
 Array = NDArray[np.float64]
@@ -163,8 +162,8 @@ class Live:
     def _draw(self, scenario: Scenario, options: RunOptions) -> list[tuple[float, Array]]:
         """The statistics of a scenario, each with its deviations by replicate."""
         replicates = replicated(min(options.draws, options.kept_draws), options.sampler)
-        values = draw_values(scenario, options, [measure.tree for measure in self._measures])
+        drawn = draw_measures(scenario, options, self._measures)
         return [
-            measure.point(read_numbers(value, options), replicates)
-            for measure, value in zip(self._measures, values, strict=True)
+            measure.point(draws, replicates)
+            for measure, draws in zip(self._measures, drawn, strict=True)
         ]

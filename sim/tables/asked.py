@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from sim.common.errors import InputError
+from sim.expressions.parse import parse_any
+from sim.expressions.tree import Tree, references
 from sim.model.catalogue import DIMS, OUTPUTS
 from sim.model.record_layout import CELL
-from sim.model.values import Tree, parse, references
 from sim.simulation.redraw import redraw_cells
 from sim.statistics.datasets import is_rounded
 from sim.statistics.summary import QUANTILES, summarise
@@ -94,13 +95,13 @@ class AskedStatistics:
         return None
 
     def value(self, text: str) -> DrawnValue | None:
-        """The draws of a value or event (`model.values`); None where they are not known yet.
+        """The draws of a value or event (`sim.expressions`); None where they are not known yet.
 
         Raises:
-            ValueSyntaxError: For another text.
+            ExpressionError: For another text.
         """
         if text not in self.values:
-            self.lacking_values[text] = parse(text)
+            self.lacking_values[text] = parse_any(text)
         return self.values.get(text)
 
     def answer(self, note: Callable[[str], None]) -> bool:

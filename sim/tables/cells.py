@@ -128,7 +128,7 @@ class Reader:
     def values(
         self, texts: Sequence[str], levels: Sequence[float | None], unit: str, scale: float = 1.0
     ) -> list[list[Cell]]:
-        """Statistics of values formed in each draw (`model.values`): a list for each text.
+        """Statistics of values formed in each draw (`sim.expressions`): a list for each text.
 
         They are quantiles, and where there is no level means. They are NaN until they are known, as
         of `cell`.

@@ -12,7 +12,8 @@ import xarray as xr
 
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import plain
-from sim.model.values import parse, references
+from sim.expressions.parse import parse_any
+from sim.expressions.tree import references
 from sim.statistics.datasets import json_attribute
 from sim.statistics.values import unknown_labels
 from sim.tables.cells import Reader, share_of_draws
@@ -108,7 +109,7 @@ def _answers(reader: Reader) -> Iterator[tuple[Answer, list[Cell | str]]]:
     chosen = {*reader.selection.labs, *reader.selection.landlords}
     for claim in json_attribute(reader.ds, "claims", []):
         texts = [text for text in (claim["expression"], claim["event"]) if text]
-        trees = [parse(text) for text in texts]
+        trees = [parse_any(text) for text in texts]
         labels = {label for tree in trees for ref in references(tree) for label in ref.labels}
         if chosen and not chosen & labels:
             continue

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from sim.common.text import in_words
+from sim.expressions.tree import Expression
 from sim.simulation.sweep import keys, read_expressions, scale, shown_unit, unit
-from sim.statistics.expressions import Expression
 from sim.tables.table import Cell, Table
 
 

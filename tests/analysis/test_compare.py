@@ -117,8 +117,8 @@ def test_a_group_of_edits_is_one(base: sim.Scenario, edited: sim.Scenario) -> No
     ("text", "message"),
     [
         ("p50(gw[openai]@2027Q5)", "unknown quarter"),
-        ("P(gw[openai]@2027Q4)", "expected an event"),
-        ("mean(gw[openai]@2027Q4 > 3)", "expected a value"),
+        ("P(gw[openai]@2027Q4)", "P takes an event"),
+        ("mean(gw[openai]@2027Q4 > 3)", "'mean' takes a value"),
         ("p120(gw[openai]@2027Q4)", "level between 0 and 100"),
         ("P(inference_gross_margin@2026Q4 >= 70)", "fractions: 0.70"),
     ],

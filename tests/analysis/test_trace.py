@@ -203,7 +203,7 @@ def test_a_run_that_other_code_made_is_refused(run: xr.Dataset) -> None:
         ({"at": "p101(gw[xai]@2027Q4)"}, "from 0 to 100"),
         ({"at": "p5(gww[xai]@2027Q4)"}, "gww"),
         ({"at": "p5(gw[xia]@2027Q4)"}, "did you mean 'xai'"),
-        ({"at": "p5(gw[xai]@2027Q4 > 3)"}, "expected a value"),
+        ({"at": "p5(gw[xai]@2027Q4 > 3)"}, "takes a value"),
         ({"at": "p5(run_days@2026Q4)"}, "run_days"),
         ({"at": "p5(run_days)"}, "not known in 4,096 of 4,096 draws"),
         ({"draw": 1, "labs": ["opanai"]}, "no such lab: 'opanai'.*openai"),

@@ -8,8 +8,8 @@ from conftest import Command
 from sim.common.shipped import help_topics
 
 TOPICS = {
-    "calculator", "clusters", "distributions", "files", "glossary", "model", "python", "results",
-    "sampling", "scenarios",
+    "calculator", "clusters", "distributions", "expressions", "files", "glossary", "model",
+    "python", "results", "sampling", "scenarios", "why",
 }  # fmt: skip
 
 

@@ -51,6 +51,7 @@ TABLE: dict[tuple[str, ...], set[str]] = {
     ("list",): set(),
     ("show", "base"): SHOW,
     ("show", "base", "--json"): SHOW,
+    ("cite", "base"): RUN - {"rich", "llvmlite"},
     ("rm", "base", "--yes"): set(),
 }
 LONG: dict[tuple[str, ...], set[str]] = {
@@ -63,7 +64,6 @@ LONG: dict[tuple[str, ...], set[str]] = {
     ("compare", BASE, "--set", "hardware.pue.median=1.3", "--draws", "320"): RUN - {"h5py"},
     ("sensitivity", BASE, "--draws", "512"): RUN - {"h5py"} | {"scipy.stats"},
     ("trace", "base", "--draw", "3"): RUN,
-    ("cite", "base"): RUN - {"rich", "llvmlite"},
     ("watch", "nowhere.toml"): {"rich"},
     ("selftest",): RUN - {"h5py"} | {"scipy.stats", "numba"},  # it compiles single formulas
 }

@@ -169,9 +169,9 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     *(
         (command, (option, value), sign)
         for command in (
-            ("compare", "base", "base"),
-            ("sensitivity", "base"),
-            ("trace", "base"),
+            ("compare", "base-", "base-"),
+            ("sensitivity", "base-"),
+            ("trace", "base-"),
         )
         for option, value, sign in (
             ("--draws", "x", "--draws: expected a whole number"),
@@ -196,7 +196,7 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("sensitivity", "base"), ("--scale", "rang"), "scale: expected rank or raw, got 'rang'"),
     (("sensitivity", "base"), ("--method", "sobol"), "method: expected regression, shapley"),
     (("sensitivity", "base"), ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
-    (("trace", "base"), ("--draw", "999999"), "expected 0 to 1,099, got 999,999"),
+    (("trace", "base"), ("--draw", "999999"), "draw: expected 0 to 1,099, got 999,999"),
     (("trace", "base"), ("--at", "p1(gww)"), "unknown output or input 'gww'"),
     (("trace", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
     (("trace", "base"), ("--quarter", "2031Q1"), "no such quarter: '2031Q1'"),

@@ -44,9 +44,9 @@ def test_a_claim_has_its_answer_and_what_others_say(folder: Folder) -> None:
     ("old", "new", "key", "message"),
     [
         ("gw[openai]@2026Q4\"\nunit", "gww[openai]@2026Q4\"\nunit", "expression", "mean 'gw'"),
-        ("gw[openai]@2026Q4\"\nunit", "gw[openai]\"\nunit", "expression", "expected a quarter"),
+        ("gw[openai]@2026Q4\"\nunit", "gw[openai]\"\nunit", "expression", "say a quarter"),
         (">= 6", ">= 6 GW", "event", "unexpected 'GW'"),
-        (" >= 6", "", "event", "expected an event"),
+        (" >= 6", "", "event", "takes an event"),
         ('unit = "GW"\n', "", "unit", "missing: expected the unit of the expression"),
         ('number = "1"\n', "", "number", "missing: expected a text"),
         ('text = "OpenAI has about 7 GW"', "text = 7", "text", "expected a text, got 7"),

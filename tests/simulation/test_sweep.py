@@ -123,7 +123,7 @@ def test_all_faults_are_reported_before_any_draw(monkeypatch: pytest.MonkeyPatch
     assert "did you mean 'gw'?" in faults["gww"]
     messages = [fault.message for fault in caught.value.faults if fault.key == LIFE]
     assert messages == ["expected a number above 0, got -4", "is swept, and given by --set too"]
-    with pytest.raises(sim.InputError, match="unknown label 'openia'; did you mean 'openai'"):
+    with pytest.raises(sim.InputError, match="unknown lab 'openia'; did you mean 'openai'"):
         sim.sweep(BASE, {LIFE: [3, 4]}, ["p5(gw[openia]@2026Q4)"])
     with pytest.raises(sim.InputError, match="unbounded ratio, of which no mean need exist"):
         sim.sweep(BASE, {LIFE: [3, 4]}, ["mean(training_moic[openai])"])
@@ -266,7 +266,7 @@ def test_command_refuses_unknown_keys_and_writes_nothing(invoke: Command, tmp_pa
     assert done.stdout == ""
     assert done.stderr.splitlines() == [
         "--draws: expected a whole number of draws from 1 to 1e+12, got 0",
-        "--output: p5(gww@2026Q4): unknown output 'gww'; did you mean 'gw'?",
+        "--output: p5(gww@2026Q4): unknown output or input 'gww'; did you mean 'gw'?",
         "--over: hardware.it_economic_live_years: unknown key;"
         " did you mean 'it_economic_life_years'?",
     ]

@@ -197,9 +197,9 @@ def test_first_draws_are_rounded_up_to_whole_steps(base: Scenario) -> None:
         "simulate_until: max_draws: expected at least the 16,384 draws to begin with, got 10,000",
         "simulate_until: p5(gw@2027Q4): say a lab, e.g. [openai]",
     ]
-    with pytest.raises(InputError, match="targets: none is given; expected an expression and its"):
+    with pytest.raises(InputError, match="targets: none is given; expected a statistic and its"):
         simulate_until(base, [])
-    with pytest.raises(InputError, match="simulate_until: 5: expected an expression and its error"):
+    with pytest.raises(InputError, match="simulate_until: 5: takes a target"):
         simulate_until(base, [5])  # type: ignore[list-item]
     with pytest.raises(InputError, match="max_draws: expected at least 8,192"):
         simulate_until(base, [f"{MARGIN} +- 1"], 8_000)
@@ -289,11 +289,13 @@ def test_next_size_follows_from_the_errors() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (MARGIN, 'expected an expression and its error, "p5(inference_gross_margin@2026Q4) +- 0.0'),
-        (f"{MARGIN} +- 0", "expected a standard error above 0, got '0'"),
-        (f"{MARGIN} +- tiny", "expected a standard error above 0, got 'tiny'"),
+        (MARGIN, "takes a target: p5(inference_gross_margin@2026Q4) +- 0.002; 'p5("),
+        (f"{MARGIN} = 0.7", 'expected a statistic and its error, "p5(inference_gross_margin@20'),
+        (f"{MARGIN} +- 2", "is a fraction of 1, got 2: fractions: 0.02"),
+        (f"{MARGIN} +- 0", "expected a standard error above 0, got 0"),
+        (f"{MARGIN} +- tiny", "expected a number, got tiny"),
         (f"{MARGIN} +- 1 %", "expected"),
-        ("p5(gw@@) +- 1", "expected stat(output"),
+        ("p5(gw@@) +- 1", "unexpected '@@) +- 1'"),
     ],
 )
 def test_parse_refuses_invalid_targets(text: str, message: str) -> None:
@@ -331,7 +333,7 @@ def test_faults_of_targets_are_reported_with_those_of_other_options(
         "run", BASE, "--until", "p5(gw) + 1", "--max-draws", "ten", "--seed", "-1",
     )  # fmt: skip
     assert done.returncode == 2
-    for words in ("--until: p5(gw) + 1: expected an expr", "--max-draws: expected", "--seed: exp"):
+    for words in ("--until: p5(gw) + 1: takes a target", "--max-draws: expected", "--seed: exp"):
         assert words in done.stderr
     done = invoke("run", BASE, "--until", "p5(gw@2026Q4) +- 1", "--lab", "openia")
     assert done.returncode == 2

@@ -1,0 +1,1 @@
+"""One grammar of values, events, statistics, targets and evidence (`sim help expressions`)."""
