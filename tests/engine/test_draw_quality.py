@@ -327,7 +327,7 @@ def test_the_run_command_follows_the_policy_for_bad_draws(invoke: Command, tmp_p
     overlay = tmp_path / "wide.toml"
     overlay.write_text(
         f'format = 1\nextends = "{BASE}"\n[labs.openai.arr_2026q4_busd]\nfamily = "normal"\n'
-        'mean = 46\nsd = 30\nunit = "USD bn"\nsource = "judgement"\n'
+        'mean = 46\nsd = 30\nunit = "USD bn"\nsource = "judgement"\nnote = "n"\n'
     )
     common = ["run", str(overlay), "--draws", "640", "--no-figures"]
     failed = invoke(*common)

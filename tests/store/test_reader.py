@@ -170,7 +170,7 @@ def test_open_run_refuses_a_netcdf_file_of_another_origin(folder: Path) -> None:
     with pytest.raises(sim.InputError, match=r"run\.nc: (truncated|damaged)"):
         sim.open_run(folder)
     signed(folder)
-    with pytest.raises(sim.InputError, match=r"run\.nc: cannot be read as a run"):
+    with pytest.raises(sim.InputError, match=r"run\.nc: is not the run of manifest\.json"):
         sim.open_run(folder)
 
 
