@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from naive import MATRICES
@@ -18,14 +18,17 @@ from sim.model.inputs import Lab, Landlord
 Array = NDArray[np.float64]
 Found = dict[str, set[str]]
 LABS, LANDLORDS = (0, 1, 2, 4), (0, 1, 2)  # of the base case: a few are as good, and quicker
+SETTINGS = tuple(itertools.product(VIEWS, RENTAL_MODES))
 RELATIVE, ABSOLUTE = 1e-9, 1e-12  # by which a result moves that no rounding moved
 
 
-def find_dependence(worlds: Inputs, others: Inputs) -> Found:
+def find_dependence(
+    worlds: Inputs, others: Inputs, settings: Sequence[tuple[str, str]] = SETTINGS
+) -> Found:
     """The inputs of which the values of other worlds move an output, by output.
 
     Both are of the same number of draws, labs and landlords. An input is replaced at all labs,
-    landlords and quarters at once, in either view and rental mode.
+    landlords and quarters at once, in some views and rental modes.
     """
     draws = len(worlds["pue"])
     sampled = [name for name in worlds if name not in MATRICES]
@@ -34,7 +37,7 @@ def find_dependence(worlds: Inputs, others: Inputs) -> Found:
         rows[name][i * draws : (i + 1) * draws] = others[name]
     matrices = {name: worlds[name] for name in MATRICES}
     found: Found = {}
-    for view, mode in itertools.product(VIEWS, RENTAL_MODES):
+    for view, mode in settings:
         every = evaluate({**rows, **matrices}, view=view, rental_mode=mode)  # type: ignore[arg-type]
         for output, values in every.items():
             flat = values.reshape(len(sampled) + 1, draws, -1)

@@ -20,7 +20,7 @@ from sim.distributions.normal import Lognormal
 from sim.distributions.quantile_tables import NEAR_ERROR, TooRoughError, steps_of, table_of
 from sim.model.catalogue import DIMS, OUTPUTS, hint, probability_dims, quantities
 from sim.model.declarations import Field
-from sim.model.inputs import SPREAD_FROM
+from sim.model.inputs import HOST_MATRICES, SPREAD_FROM
 from sim.model.outputs import (
     EVERY_THRESHOLD,
     FIRST_THRESHOLD,
@@ -29,10 +29,11 @@ from sim.model.outputs import (
 )
 from sim.parameters.dependence import depends_on
 from sim.parameters.equations import equations
-from sim.parameters.fields import GROUPS, LAB_FIELDS, LANDLORD_FIELDS
+from sim.parameters.fields import GROUPS, HOST_FIELDS, LAB_FIELDS, LANDLORD_FIELDS
 from sim.parameters.scenario import Hosting, Quantity, Scenario
 
 LEVELS = {"p1": 0.01, "p5": 0.05, "median": 0.5, "p95": 0.95, "p99": 0.99}
+_MATRICES = {name: (field, dims) for field, (name, dims) in HOST_MATRICES.items()}
 LISTED = ("median", "p5", "p95")
 
 
@@ -52,6 +53,8 @@ def describe_quantities(scenario: Scenario, names: Sequence[str]) -> list[dict[s
 def _describe(scenario: Scenario, full_name: str) -> dict[str, Any]:
     if full_name in (hosts := _hosts(scenario)):
         return _describe_host(scenario, full_name, hosts[full_name])
+    if full_name in _MATRICES:
+        return _describe_matrix(scenario, full_name)
     if full_name in scenario.quantities:
         return _describe_input(scenario, scenario.quantities[full_name])
     if full_name in PROBABILITIES:
@@ -160,6 +163,22 @@ def _describe_host(scenario: Scenario, name: str, host: Hosting) -> dict[str, An
     }
 
 
+def _describe_matrix(scenario: Scenario, name: str) -> dict[str, Any]:
+    """Describe a number that each pair of lab and landlord has, with its values."""
+    field, dims = _MATRICES[name]
+    return {
+        "name": name,
+        "unit": HOST_FIELDS[field].unit,
+        "meaning": HOST_FIELDS[field].meaning,
+        "matrix": list(dims),
+        "key": f"labs.*.host.*.{field}",
+        "values": {
+            key: {"value": getattr(host, field), "source": host.source}
+            for key, host in _hosts(scenario).items()
+        },
+    }
+
+
 def sampled_distribution(scenario: Scenario, quantity: Quantity) -> Distribution:
     """The distribution of a quantity, complete where its spread is shared.
 
@@ -183,7 +202,7 @@ def _find_full_name(scenario: Scenario, name: str, faults: list[Fault]) -> str:
     An unknown name comes back as it is, and is added to `faults`.
     """
     inputs = [*scenario.quantities, *find_missing(scenario)]
-    known = [*inputs, *OUTPUTS, *PROBABILITIES, *_hosts(scenario)]
+    known = [*inputs, *OUTPUTS, *PROBABILITIES, *_hosts(scenario), *_MATRICES]
     if name in known:
         return name
     same = [full for full in inputs if full.split(".")[-1] == name]

@@ -27,6 +27,8 @@ def format_description(data: Mapping[str, Any]) -> str:
         pairs = _probability_lines(data)
     elif "missing" in data:
         pairs = _missing_lines(data)
+    elif "matrix" in data:
+        pairs = _matrix_lines(data)
     elif "host" in data:
         pairs = _host_lines(data)
     else:
@@ -74,6 +76,18 @@ def _host_lines(data: Mapping[str, Any]) -> Iterator[Line]:
     yield "source", f"{source['id']}, grade {source.get('grade', 'none')}"
     if data["note"]:
         yield "note", data["note"]
+
+
+def _matrix_lines(data: Mapping[str, Any]) -> Iterator[Line]:
+    """Lines on a number of each pair of lab and landlord."""
+    yield "", "a fixed input of each pair of lab and landlord; 0 of others"
+    yield "dims", ", ".join(data["matrix"])
+    yield "files", data["key"]
+    for key, of in data["values"].items():
+        value = of["value"]
+        if value:
+            shown = "true" if value is True else format_number(value)
+            yield "", f"{key} {shown}, {of['source']}"
 
 
 def _probability_lines(data: Mapping[str, Any]) -> Iterator[Line]:

@@ -17,13 +17,14 @@ LARGE = 1e7  # from here on numbers have an exponent
 
 def inputs_table(inputs: Sequence[Any], all_inputs: bool = False) -> Table:
     """The inputs of a world, the most unusual first (`analysis.trace.Input`)."""
-    heads = ["input, source", "value", "median", "unit", "percentile"]
+    heads = ["input (unit), source", "value", "median", "percentile"]
     table = Table("Inputs, the most unusual first", heads, name="inputs")
     for of in inputs if all_inputs else inputs[:MOST_INPUTS]:
-        numbers = [format_number(of.value), format_number(of.median), of.unit]
+        numbers = [format_number(of.value), format_number(of.median), f"{of.percentile:.1f}"]
+        unit = f" ({of.unit})" if of.unit != "1" else ""
         source = f"\n  {of.source}, {of.grade}" if of.source != of.grade else ""
-        table.rows.append((short_name(of.name) + source, [*numbers, f"{of.percentile:.1f}"]))
-    table.remarks.append("Inputs without a source are judgement.")
+        table.rows.append((f"{short_name(of.name)}{unit}{source}", [*numbers]))
+    table.remarks.append("Inputs without a source are judgement, or shocks.")
     if len(inputs) > len(table.rows):
         table.remarks.append(f"And {len(inputs) - len(table.rows)} more: --all shows them.")
     return table

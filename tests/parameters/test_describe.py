@@ -199,3 +199,16 @@ def test_an_optional_input_that_no_file_gives_says_what_stands_for_it(
     texts = [" ".join(describe_text.format_description(d).split()) for d in descriptions]
     assert texts[0].endswith("which no file gives: the model does without")
     assert texts[1].endswith("which no file gives: counts as 1")
+
+
+def test_a_number_of_hosts_is_described_with_its_values(base: sim.Scenario) -> None:
+    (data,) = describe.describe_quantities(base, ["host_share_2026"])
+    assert (data["unit"], data["matrix"]) == ("1", ["lab", "landlord"])
+    share = base.hosts["openai", "microsoft"].share_2026
+    assert data["values"]["labs.openai.host.microsoft"]["value"] == share
+    text = describe_text.format_description(data)
+    assert f"labs.openai.host.microsoft {share:g}, " in text
+    assert "labs.*.host.*.share_2026" in text
+    for name in ("captive", "rpo_lab_share", "host_equity_busd"):
+        (other,) = describe.describe_quantities(base, [name])
+        assert max(map(len, describe_text.format_description(other).split("\n"))) <= 80

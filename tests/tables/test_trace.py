@@ -45,8 +45,8 @@ def test_inputs_name_their_source_and_the_others_are_counted() -> None:
         for i in range(tables.MOST_INPUTS + 3)
     ]  # fmt: skip
     table = tables.inputs_table(inputs)
-    assert table.rows[0] == ("x0", ["1", "2", "kW", "99.0"])
-    assert table.rows[1][0] == "x1\n  a-filing, A"
+    assert table.rows[0] == ("x0 (kW)", ["1", "2", "99.0"])
+    assert table.rows[1][0] == "x1 (kW)\n  a-filing, A"
     assert "And 3 more" in table.remarks[-1]
     assert len(tables.inputs_table(inputs, all_inputs=True).rows) == len(inputs)
 
