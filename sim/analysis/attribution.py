@@ -114,7 +114,7 @@ def attribute(
         **{
             **vars(found),
             "pairs": pairs,
-            "interactions": np.array([interactions[p] for p in pairs]).reshape(len(pairs), -1),
+            "interactions": np.array([interactions[p] for p in pairs]).reshape(-1, shape[1]),
             "evaluations": len(worlds.points),
         }
     )
