@@ -63,18 +63,22 @@ def warn(text: object, style: str = "bold red") -> None:
     err.print(Text(plain_lines(text), style))
 
 
-def show(table: Table, errors: bool = True) -> None:
-    """Print a table, values with their errors.
+def show(table: Table, errors: bool = True, close: bool = False) -> None:
+    """Print a table, values with their errors; `close` without blank lines around it.
 
     Without `errors` those that are at most a hundredth of the spread are left out, and digits
     follow the spread. A table that is too wide continues below itself.
     """
     say(table.title, "bold")
     for part in _split(table, errors):
-        out.print(part.text(out.width), no_wrap=True, overflow="ignore", crop=False)
+        text = part.text(out.width)
+        if close:
+            text = Text("\n").join(text.split("\n")[1:-1])
+        out.print(text, no_wrap=True, overflow="ignore", crop=False)
     for remark in table.remarks:
         say(remark, "dim")
-    say()
+    if not close:
+        say()
 
 
 def _split(table: Table, errors: bool) -> list[_Part]:

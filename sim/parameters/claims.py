@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sim.common.errors import Fault
@@ -19,6 +20,10 @@ TOP_KEYS = ("format", "source", "claim")
 CLAIM_KEYS = ("number", "text", "expression", "unit", "event", "see", "note", "other")
 OTHER_KEYS = ("text", "source", "as_of")
 Sources = Mapping[str, Mapping[str, str]]
+Figures = Sequence[tuple[Reference, Statement]]  # published figures by what they are of
+# The same claims are read with every scenario.
+_parse_event = lru_cache(maxsize=1024)(parse_event)
+_parse_value = lru_cache(maxsize=1024)(parse_value)
 
 
 def read_claims(
@@ -44,7 +49,7 @@ def read_claims(
             faults.append(Fault(document.location((name,)), name, message))
     reader = _Reader(document, sources, faults)
     source = reader.source((), document.data)
-    others = [statement for statement in statements if statement.source != source]
+    others = _plain_figures(of for of in statements if of.source != source)
     tables = document.data.get("claim", [])
     if not _are_tables(tables):
         faults.append(Fault(document.location(("claim",)), "claim", "expected tables [[claim]]"))
@@ -70,7 +75,7 @@ class _Reader:
         self.faults.append(Fault(self.document.location((*at, key)), name, message))
 
     def claim(
-        self, at: tuple[str, ...], table: dict[str, Any], statements: Sequence[Statement]
+        self, at: tuple[str, ...], table: dict[str, Any], figures: Figures
     ) -> Claim | None:
         """The claim of a table, or None if it has faults."""
         before = len(self.faults)
@@ -81,9 +86,9 @@ class _Reader:
                 self.add(at, key, "missing: expected a text")
         trees: list[Tree] = []
         if "event" in table:
-            self._parsed(at, "event", self._text(at, table, "event"), parse_event)
+            self._parsed(at, "event", self._text(at, table, "event"), _parse_event)
         if "expression" in table:
-            trees = self._parsed(at, "expression", self._text(at, table, "expression"), parse_value)
+            trees = self._parsed(at, "expression", self._text(at, table, "expression"), _parse_value)
         if "expression" in table and "unit" not in table:
             self.add(at, "unit", 'missing: expected the unit of the expression, such as "GW"')
         see = table.get("see", [])
@@ -91,7 +96,7 @@ class _Reader:
             self.add(at, "see", f"expected a list of outputs or inputs, got {shown(see)}")
             see = []
         for text in see:
-            trees += self._parsed(at, "see", text, parse_value)
+            trees += self._parsed(at, "see", text, _parse_value)
         listed = table.get("other", [])
         if not _are_tables(listed):
             self.add(at, "other", "expected tables [[claim.other]]")
@@ -103,7 +108,7 @@ class _Reader:
             **texts,
             expression=table.get("expression", ""),
             event=table.get("event", ""),
-            others=(*self._figures(trees, statements, "expression" in table), *others),
+            others=(*self._figures(trees, figures, "expression" in table), *others),
         )
 
     def source(self, at: tuple[str, ...], table: Mapping[str, Any]) -> str:
@@ -134,7 +139,7 @@ class _Reader:
         return OtherSource(text, source, date, about.get("grade", ""))
 
     def _figures(
-        self, trees: Sequence[Tree], statements: Sequence[Statement], has_expression: bool
+        self, trees: Sequence[Tree], figures: Figures, has_expression: bool
     ) -> Iterator[OtherSource]:
         """Published figures of an expression and of the quantities to see beside it.
 
@@ -144,10 +149,8 @@ class _Reader:
         named = trees[0] if has_expression and trees else None
         expression = _quantity(named) if isinstance(named, Reference) else None
         wanted = [_quantity(tree) for tree in trees if isinstance(tree, Reference)]
-        for statement in statements:
-            is_plain = not any((statement.less, statement.times, statement.per, statement.total_of))
-            own = _quantity(Reference(statement.output, statement.labels, statement.quarter))
-            if is_plain and own in wanted:
+        for own, statement in figures:
+            if own in wanted:
                 text = write_expression(statement.output, statement.labels, statement.quarter)
                 of = "" if own == expression else f", {text}"
                 figure = f"{_figure(statement)}{of}"
@@ -177,6 +180,15 @@ class _Reader:
         except ExpressionError as error:
             self.add(at, key, str(error))
             return []
+
+
+def _plain_figures(statements: Iterable[Statement]) -> Figures:
+    """Published figures of one output or input, each with what it is of."""
+    return [
+        (_quantity(Reference(of.output, of.labels, of.quarter)), of)
+        for of in statements
+        if not any((of.less, of.times, of.per, of.total_of))
+    ]
 
 
 def _quantity(reference: Reference) -> Reference:

@@ -34,6 +34,7 @@ def name_groups(document: Document, faults: list[Fault]) -> None:
         del document.data[TABLE]
         return
     named: dict[str, Any] = {}
+    document.locations = document.locations.copy()  # other documents of the text share them
     places = document.locations.drop((TABLE,)) or Locations()
     for i, group in enumerate(groups):
         own = places.below((str(i),)) or Locations()

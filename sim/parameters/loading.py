@@ -13,7 +13,7 @@ from typing import Any
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import nearest, shown
 from sim.parameters import correlation_groups, published, rules
-from sim.parameters.document import Document, read_toml
+from sim.parameters.document import Document, extended_file, read_toml
 from sim.parameters.key_lines import MAX_DEPTH, find_too_deep, split_key, too_deep
 from sim.parameters.merged_files import MergedFiles
 from sim.parameters.merging import merge
@@ -23,6 +23,7 @@ from sim.parameters.validation import build_scenario
 from sim.parameters.wildcards import expand_wildcards
 
 PARTY_FOLDERS = ("labs", "landlords")
+SOURCES, PUBLISHED, CLAIMS = "sources.toml", "published.toml", "claims.toml"  # beside the root
 MOST_EXTENDED = 50  # files that extend one another
 
 
@@ -61,6 +62,30 @@ def load_all(paths: Iterable[str | Path], set: Mapping[str, Any] | None = None) 
     if faults:
         raise InputError(faults)
     return [scenario for scenario in scenarios if scenario is not None]
+
+
+def find_chain(path: str | Path) -> tuple[list[Path], bool]:
+    """A file and all that it extends, the root last; and whether they can be read to the end.
+
+    Otherwise the last one is missing or faulty, or extends a file of the chain.
+    """
+    chain = [Path(path)]
+    try:
+        while (extended := extended_file(chain[-1])) is not None:
+            extended = Path(os.path.normpath(extended))
+            if extended in chain or len(chain) == MOST_EXTENDED:
+                return chain, False
+            chain.append(extended)
+    except (OSError, ValueError):
+        return chain, False
+    return chain, True
+
+
+def find_files_beside(root: Path) -> list[Path]:
+    """The files that are read with the root of a chain, whether they are there or not."""
+    paths = [path for folder in PARTY_FOLDERS for path in (root.parent / folder).glob("*.toml")]
+    parties = sorted(path for path in paths if not _is_hidden(path))
+    return [*parties, *(root.parent / name for name in (SOURCES, PUBLISHED, CLAIMS))]
 
 
 def parse_set(assignments: Iterable[str], faults: list[Fault]) -> dict[str, Any]:
@@ -120,10 +145,10 @@ def _load(path: Path, changes: dict[str, Any], faults: list[Fault]) -> Scenario 
     _add_and_remove(merged, parties, faults)
     if not chain:
         return None
-    sources = read_toml(root.parent / "sources.toml", faults)
-    figures = root.parent / "published.toml"
+    sources = read_toml(root.parent / SOURCES, faults)
+    figures = root.parent / PUBLISHED
     statements = read_toml(figures, faults) if os.path.lexists(figures) else None
-    claims = root.parent / "claims.toml"
+    claims = root.parent / CLAIMS
     claimed = read_toml(claims, faults) if os.path.lexists(claims) else None
     is_complete = sources is not None and all(all(known.values()) for known in parties.values())
     if _is_hidden(path):

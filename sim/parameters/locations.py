@@ -71,6 +71,12 @@ class Locations:
         above = self.below(key[:-1])
         return above.children.pop(key[-1], None) if above is not None else None
 
+    def copy(self) -> Locations:
+        """The same locations, which can be changed alone."""
+        copied = Locations()
+        copied.add(self, replace=True)
+        return copied
+
     def add(self, others: Locations, replace: bool) -> None:
         """Copy other locations; without `replace` those that are there stay."""
         if others.own is not None and (replace or self.own is None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -50,49 +51,82 @@ def quantile_difference_error(
         The error; NaN where no honest one can be given: with too few draws or replicates, too few
         draws beyond the quantile, or draws that are not finite.
     """
-    beyond = pairs.draws * min(level, 1 - level)
-    if not pairs.enough or beyond < FEWEST_BEYOND:
-        return math.nan
-    with np.errstate(invalid="ignore"):
-        shifts = [quantile_influence(draws, level) for draws in (first, second)]
-        crossing = np.count_nonzero((shifts[0] > 0) != (shifts[1] > 0))
-        if crossing >= FEWEST_CROSSING:
-            return float(standard_error(pairs.means(shifts[1] - shifts[0]), pairs))
-        group, halves = _half_samples(pairs)
-        apart = _quantiles_of_halves(second, group, halves, level) - _quantiles_of_halves(
-            first, group, halves, level
-        )
-        return float(apart.std(ddof=1)) / HALVES_TOO_WIDE
+    one, other = (PairedQuantile(draws, pairs, level) for draws in (first, second))
+    return one.difference_error(other)
 
 
-def _half_samples(pairs: Replicates) -> tuple[Integers, NDArray[np.int64]]:
-    """The group of each draw [draw], and 1 for the groups of each half [half, group], else 0.
+class PairedQuantile:
+    """A quantile of draws [draw] that is compared with those of other draws in pairs.
+
+    What every comparison needs is kept.
+    """
+
+    def __init__(self, draws: Array, pairs: Replicates, level: float) -> None:
+        self.draws, self.pairs, self.level = draws, pairs, level
+
+    @cached_property
+    def _shift(self) -> Array:
+        with np.errstate(invalid="ignore"):
+            return quantile_influence(self.draws, self.level)
+
+    @cached_property
+    def _of_halves(self) -> Array:
+        group, halves = _half_samples(self.pairs)
+        with np.errstate(invalid="ignore"):
+            return _quantiles_of_halves(self.draws, group, halves, self.level)
+
+    def difference_error(self, other: PairedQuantile) -> float:
+        """The error of the difference from another, as of `quantile_difference_error`."""
+        pairs = self.pairs
+        if not pairs.enough or pairs.draws * min(self.level, 1 - self.level) < FEWEST_BEYOND:
+            return math.nan
+        with np.errstate(invalid="ignore"):
+            crossing = np.count_nonzero((self._shift > 0) != (other._shift > 0))
+            if crossing >= FEWEST_CROSSING:
+                return float(standard_error(pairs.means(other._shift - self._shift), pairs))
+            apart = other._of_halves - self._of_halves
+            return float(apart.std(ddof=1)) / HALVES_TOO_WIDE
+
+
+def _half_samples(pairs: Replicates) -> tuple[Integers, NDArray[np.int16]]:
+    """The group of each draw [draw], and 1 for the groups of each half [group, half], else 0.
 
     Groups are replicates, or as many neighbouring ones as make at most `MOST_GROUPS` of them.
     """
     replicates = len(pairs.count)
     groups = min(replicates, MOST_GROUPS)
     of_replicate = np.arange(replicates) * groups // replicates
+    return of_replicate[pairs.of_draws()], _halves(groups)
+
+
+@lru_cache(maxsize=4)
+def _halves(groups: int) -> NDArray[np.int16]:
+    """1 for the groups of each random half [group, half], else 0; not to be changed."""
     halves = np.broadcast_to(np.arange(groups) % 2, (HALVES, groups))
     generator = np.random.Generator(np.random.Philox(key=0))
-    return of_replicate[pairs.of_draws()], generator.permuted(halves, axis=1)
+    return np.ascontiguousarray(generator.permuted(halves, axis=1).T.astype(np.int16))
 
 
 def _quantiles_of_halves(
-    draws: Array, group: Integers, halves: NDArray[np.int64], level: float
+    draws: Array, group: Integers, halves: NDArray[np.int16], level: float
 ) -> Array:
     """Quantiles [half] of the draws [draw] of each half, linear between order statistics."""
-    n, groups = draws.size, halves.shape[1]
-    order = np.argsort(draws, kind="stable")
+    n, groups = draws.size, len(halves)
+    order = np.argsort(draws)  # of equal draws any may come first
     spread = math.sqrt(level * (1 - level) / n)
     begin = max(math.floor((level - REACH * spread) * n) - 1, 0)
     end = min(math.ceil((level + REACH * spread) * n) + 1, n)
-    position = level * (halves @ np.bincount(group, minlength=groups) - 1)
-    below = halves @ np.bincount(group[order[:begin]], minlength=groups)
-    counted = np.cumsum(halves[:, group[order[begin:end]]], axis=1) + below[:, None]
-    rank = np.floor(position).astype(np.int64)
-    low, high = (
-        draws[order[np.minimum(begin + (counted <= k[:, None]).sum(axis=1), n - 1)]]
-        for k in (rank, rank + 1)
-    )
+    counts = [np.bincount(of, minlength=groups) for of in (group, group[order[:begin]])]
+    # Exact as floats, whose products are faster than those of integers; sums are slower.
+    size, below = np.array(counts, float) @ halves.astype(float)
+    counted = np.cumsum(halves[group[order[begin:end]]], axis=0, dtype=np.int32)
+    position = level * (size - 1)
+    rank = np.floor(position)
+
+    def ranked(k: Array) -> Array:
+        is_smaller = counted <= (k - below).astype(np.int32)
+        smaller = np.add.reduce(is_smaller, axis=0, dtype=np.int32)
+        return np.asarray(draws[order[np.minimum(begin + smaller, n - 1)]])
+
+    low, high = ranked(rank), ranked(rank + 1)
     return np.asarray(np.where(low == high, low, low + (position - rank) * (high - low)))
