@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from enum import Enum
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -12,46 +17,119 @@ from numpy.typing import NDArray
 
 from sim.analysis.measures import Measure, draw_measures, headline_measures
 from sim.common.errors import Fault, InputError, RunError
+from sim.common.threads import available_threads
+from sim.engine.prepare import digest
+from sim.expressions.tree import references
 from sim.parameters.edits import Edit, find_edits
 from sim.parameters.loading import load
 from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
-from sim.statistics.replicates import replicated, standard_error
+from sim.statistics.paired import PairedQuantile
+from sim.statistics.replicates import Replicates, replicated, standard_error
+from sim.store.watched_files import WatchedFiles
 
 Array = NDArray[np.float64]
-Signature = tuple[tuple[str, int, int, int], ...]
-SETTLED = 0.03  # seconds without a change, after which a save is over
-FOLDERS = ("labs", "landlords")
-BESIDE = ("sources.toml", "published.toml", "claims.toml")
+MOST_DRAWN = 4  # worlds whose draws stay in memory: an edit taken back is not drawn again
+
+
+class Event(Enum):
+    """What came of a look at the files."""
+
+    NOTHING = "the files are as they were"
+    FAULTS = "the file cannot be drawn"
+    NUMBERS = "there is a new version"
+    MENDED = "the file can be drawn again, and gives the numbers of the last good version"
+    TEXT = "what was saved moves no number"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A paired difference of a statistic, with its standard error.
+
+    `same` says that no draw differs.
+    """
+
+    value: float
+    error: float
+    same: bool
 
 
 @dataclass(frozen=True)
 class Number:
-    """A statistic now, and its paired change, each with its standard error."""
+    """A statistic now, with its standard error, and its changes.
+
+    A change is None where there is nothing to compare with: of the first version, or of a lab that
+    the other world has not.
+    """
 
     measure: Measure
     value: float
     error: float
-    change: float
-    change_error: float
-    of_base: float
-    of_base_error: float
+    change: Change | None
+    of_base: Change | None
 
 
 @dataclass(frozen=True)
 class Version:
-    """A version of the file that could be drawn: its numbers, and what differs from the last."""
+    """A version of the file that could be drawn, and what differs from the good one before.
+
+    `remarks` are those of its checks that the version before did not have; `seconds` is the time
+    from the reading of the files to the numbers.
+    """
 
     scenario: Scenario
+    options: RunOptions
     numbers: tuple[Number, ...]
     edits: tuple[Edit, ...]
+    remarks: tuple[str, ...]
+    base: str
+    draws: int
     seconds: float
+    is_first: bool
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The draws of a measure, by statistic, and its value with deviations by replicate.
+
+    `quantile` is what paired differences of it need, where it is one.
+    """
+
+    draws: list[Array]
+    value: float
+    deviations: Array
+    quantile: PairedQuantile | None
+
+    @classmethod
+    def of(cls, measure: Measure, draws: list[Array], replicates: Replicates) -> _Drawn:
+        statistic = measure.statistics[0]
+        quantile = None
+        if measure.tree == statistic and statistic.kind == "quantile":
+            quantile = PairedQuantile(draws[0], replicates, statistic.level)
+        return cls(draws, *measure.point(draws, replicates), quantile)
+
+    def change_from(self, before: _Drawn, measure: Measure, replicates: Replicates) -> Change:
+        """The paired difference from the draws of another world."""
+        if all(
+            one is other or np.array_equal(one, other, equal_nan=True)
+            for one, other in zip(before.draws, self.draws, strict=True)
+        ):
+            return Change(0.0, 0.0, same=True)
+        difference = self.value - before.value
+        if math.isnan(difference):
+            return Change(difference, math.nan, same=False)
+        if before.quantile is not None and self.quantile is not None:
+            error = before.quantile.difference_error(self.quantile)
+        else:
+            error = measure.difference_error(before.draws, self.draws, replicates)
+        return Change(difference, error, same=False)
 
 
 class Live:
     """A parameter file, its last good version, and the base with which it is compared.
 
-    The base is the file that `base` names, or the root of the chain that the file extends.
+    The base is the file that `base` names, or the root of the chain that the file extends. A file
+    that extends none is compared with itself as it first was.
     """
 
     def __init__(
@@ -59,111 +137,126 @@ class Live:
         path: Path,
         base: Path | None,
         options: Callable[[Scenario], RunOptions],
+        files: WatchedFiles | None = None,
     ) -> None:
-        self.path, self.base, self._options = path, base, options
+        """Watch a file; `options` are those with which a version of it is drawn."""
+        self.path = path
+        self.base = None if base is None or base.resolve() == path.resolve() else base
+        self.files = files or WatchedFiles([path, *([base] if base else [])])
         self.last: Version | None = None
         self.faults: list[Fault] = []
         self.failure = ""
-        self._points: dict[str, list[tuple[float, Array]]] = {}
-        self._of_base: list[tuple[float, Array]] = []
-        self._measures: list[Measure] = []
-        self._files: tuple[str, ...] = (str(path),)
-        self._signature: Signature = ()
-        self._base_digest = ""
+        self._options = options
+        self._contents: dict[Path, str] = {}
+        self._loaded: tuple[Path, str, Scenario] | None = None  # the base, and a hash of its files
+        self._first: Scenario | None = None
+        self._drawn: OrderedDict[tuple[str, int, tuple[str, ...]], dict[str, _Drawn]] = (
+            OrderedDict()
+        )
 
-    def has_changed(self, sleep: Callable[[float], None] = time.sleep) -> bool:
-        """Whether a file that the scenario is made of is another since it was looked at last.
-
-        Waits until the files are at rest: an editor may write several, or one in steps.
-        """
-        found = self.signature()
-        if found == self._signature:
-            return False
-        while True:
-            sleep(SETTLED)
-            again = self.signature()
-            if again == found:
-                break
-            found = again
-        self._signature = found
-        return True
-
-    def signature(self) -> Signature:
-        """Time, size and identity of each file of the scenario, and of files beside it."""
-        roots = {str(Path(file).parent) for file in self._files}
-        folders = [Path(root, name) for root in roots for name in FOLDERS]
-        parties = [str(p) for folder in folders if folder.is_dir() for p in folder.glob("*.toml")]
-        beside = [str(Path(root, name)) for root in roots for name in BESIDE]
-        entries = []
-        for file in sorted({*self._files, *parties, *beside}):
-            try:
-                status = Path(file).stat()
-            except OSError:
-                continue
-            entries.append((file, status.st_mtime_ns, status.st_size, status.st_ino))
-        return tuple(entries)
-
-    def evaluate(self) -> bool:
-        """Load and draw the file as it stands; returns whether there is a new version.
+    def update(self) -> Event:
+        """Read the files as they stand, and draw the scenario if it is another.
 
         Faults, or why it could not be drawn, are kept beside the last good version.
         """
-        started = time.perf_counter()
+        begin = time.perf_counter()
+        contents = self.files.read()
+        if contents == self._contents:
+            return Event.NOTHING
+        self._contents = contents
+        was_good = not (self.faults or self.failure)
         self.faults, self.failure = [], ""
         try:
             scenario = load(self.path)
-            options = self._options(scenario)
-            self._files = (*scenario.files, str(self.path), *self._draw_base(scenario, options))
-            self._signature = self.signature()
-            edits = find_edits(self.last.scenario, scenario) if self.last else []
-            if self.last and not edits:
-                self.last = replace(self.last, scenario=scenario, edits=())
-                return False
-            points = self._draw(scenario, options)
+            version = self._evaluate(scenario, self._read_base(scenario), begin)
         except InputError as error:
-            self.faults = error.faults
-            return False
+            if self.path.is_file():
+                self.faults = error.faults
+            else:
+                self.failure = f"{self.path}: no such file now: waiting for it"
+            return Event.FAULTS
         except RunError as error:
             self.failure = str(error)
-            return False
-        replicates = replicated(min(options.draws, options.kept_draws), options.sampler)
-        before = self._points.get("last", points)
-        numbers = []
-        for i, measure in enumerate(self._measures):
-            value, deviations = points[i]
-            spread = float(standard_error(deviations, replicates))
-            changes = []
-            for other in (before[i], self._of_base[i]):
-                apart = float(standard_error(deviations - other[1], replicates))
-                changes += [value - other[0], apart]
-            numbers.append(Number(measure, value, spread, *changes))
-        self._points["last"] = points
-        seconds = time.perf_counter() - started
-        self.last = Version(scenario, tuple(numbers), tuple(edits), seconds)
-        return True
+            return Event.FAULTS
+        before, self.last = self.last, version
+        if before is None or version.edits or _has_moved(version):
+            return Event.NUMBERS
+        # What was moved last stays on the page.
+        self.last = replace(before, scenario=version.scenario, options=version.options)
+        return Event.TEXT if was_good else Event.MENDED
 
-    def _draw_base(self, scenario: Scenario, options: RunOptions) -> Sequence[str]:
-        """Draw the base where it has changed; returns its files."""
-        path = self.base or Path(scenario.files[0])
-        base = scenario if path.resolve() == self.path.resolve() else load(path)
-        if not self._measures:
-            labs = {party.id for party in base.labs}
-            chosen = [lab for lab in scenario.settings.named_labs if lab in labs]
-            self._measures = headline_measures(scenario, chosen)
-        digest = base.digest(options.draws, options.seed, options.sampler)
-        if self.last is None and path.resolve() == self.path.resolve():
-            self._base_digest = digest  # the file as it was when it was first looked at
-            self._of_base = self._draw(base, options)
-        elif path.resolve() != self.path.resolve() and digest != self._base_digest:
-            self._base_digest = digest
-            self._of_base = self._draw(base, options)
-        return base.files
+    def _read_base(self, scenario: Scenario) -> Scenario:
+        """The scenario with which this one is compared; read again only if it has changed."""
+        path = self.base or self.files.root(self.path)
+        if path == self.path:  # it extends no other
+            self._first = self._first or scenario
+            return self._first
+        contents = self.files.hash(path)
+        if self._loaded is None or self._loaded[:2] != (path, contents):
+            self._loaded = (path, contents, load(path))
+        return self._loaded[2]
 
-    def _draw(self, scenario: Scenario, options: RunOptions) -> list[tuple[float, Array]]:
-        """The statistics of a scenario, each with its deviations by replicate."""
-        replicates = replicated(min(options.draws, options.kept_draws), options.sampler)
-        drawn = draw_measures(scenario, options, self._measures)
-        return [
-            measure.point(draws, replicates)
-            for measure, draws in zip(self._measures, drawn, strict=True)
+    def _evaluate(self, scenario: Scenario, base: Scenario, begin: float) -> Version:
+        """The numbers of a scenario, and their changes from the last version and from the base."""
+        options = self._options(scenario)
+        measures = headline_measures(scenario)
+        now = self._draw(scenario, options, measures)
+        before = self._draw(self.last.scenario, options, measures) if self.last else {}
+        of_base = self._draw(base, options, measures)
+        draws = min(options.draws, options.kept_draws)
+        replicates = replicated(draws, options.sampler)
+
+        def number(measure: Measure) -> Number:
+            drawn = now[measure.text]
+            changes = (
+                drawn.change_from(others[measure.text], measure, replicates)
+                if measure.text in others
+                else None
+                for others in (before, of_base)
+            )
+            error = float(standard_error(drawn.deviations, replicates))
+            return Number(measure, drawn.value, error, *changes)
+
+        known = self.last.scenario.remarks if self.last else ()
+        with ThreadPoolExecutor(options.threads or available_threads()) as pool:
+            numbers = tuple(pool.map(number, measures))
+        return Version(
+            scenario,
+            options,
+            numbers,
+            tuple(find_edits(self.last.scenario, scenario)) if self.last else (),
+            tuple(remark for remark in scenario.remarks if remark not in known),
+            base.name,
+            draws,
+            time.perf_counter() - begin,
+            self.last is None,
+        )
+
+    def _draw(
+        self, scenario: Scenario, options: RunOptions, measures: Sequence[Measure]
+    ) -> dict[str, _Drawn]:
+        """The measures of a scenario by their text, without those of labs that it lacks."""
+        labs = {lab.id for lab in scenario.labs}
+        known = [
+            measure
+            for measure in measures
+            if all(labs.issuperset(of.labels) for tree in measure.trees for of in references(tree))
         ]
+        key = (digest(scenario, options), options.draws, tuple(measure.text for measure in known))
+        if key not in self._drawn:
+            draws = min(options.draws, options.kept_draws)
+            replicates = replicated(draws, options.sampler)
+            columns = draw_measures(scenario, options, known)
+            with ThreadPoolExecutor(options.threads or available_threads()) as pool:
+                drawn = list(pool.map(_Drawn.of, known, columns, repeat(replicates)))
+            texts = [measure.text for measure in known]
+            self._drawn[key] = dict(zip(texts, drawn, strict=True))
+        self._drawn.move_to_end(key)
+        while len(self._drawn) > MOST_DRAWN:
+            self._drawn.popitem(last=False)
+        return self._drawn[key]
+
+
+def _has_moved(version: Version) -> bool:
+    """Whether a number is another than in the version before."""
+    return any(number.change is None or not number.change.same for number in version.numbers)
