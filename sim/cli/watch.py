@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sim.parameters.scenario import Scenario
     from sim.store.live import Live
 DRAWS = "20000"
-POLL = 0.05  # seconds between two looks at the files, each of which takes about a millisecond
+POLL = 0.03  # seconds between two looks at the files, of which each takes a hundredth of that
 MOST_FAULTS = 6
 MOST_REMARKS = 2
 ReadKey = Callable[[float], str]
@@ -80,8 +80,10 @@ def _follow(live: Live, read_key: ReadKey, out: Path) -> None:
 
     event = live.update()
     while True:
-        if event in (Event.NUMBERS, Event.FAULTS, Event.MENDED):
-            _show(live, event.value if event is Event.MENDED else "")
+        if event in (Event.NUMBERS, Event.FAULTS):
+            _show(live)
+        elif event in (Event.MENDED, Event.BASE):
+            _show(live, event.value)
         elif event is Event.TEXT:
             terminal.say(f"{time.strftime('%H:%M:%S')}  {event.value}", "dim")
         sys.stdout.flush()
@@ -95,7 +97,7 @@ def _follow(live: Live, read_key: ReadKey, out: Path) -> None:
             event = live.update()
 
 
-def _show(live: Live, remark: str) -> None:
+def _show(live: Live, remark: str = "") -> None:
     """Print the page: faults, the last good version, and what differs from the one before."""
     from sim.cli import terminal
     from sim.tables.watch import edit_lines, watch_table

@@ -74,9 +74,7 @@ class _Reader:
         name = ".".join([*(part for part in at if not part.isdigit()), key])
         self.faults.append(Fault(self.document.location((*at, key)), name, message))
 
-    def claim(
-        self, at: tuple[str, ...], table: dict[str, Any], figures: Figures
-    ) -> Claim | None:
+    def claim(self, at: tuple[str, ...], table: dict[str, Any], figures: Figures) -> Claim | None:
         """The claim of a table, or None if it has faults."""
         before = len(self.faults)
         self._check_keys(at, table, CLAIM_KEYS)
@@ -88,7 +86,9 @@ class _Reader:
         if "event" in table:
             self._parsed(at, "event", self._text(at, table, "event"), _parse_event)
         if "expression" in table:
-            trees = self._parsed(at, "expression", self._text(at, table, "expression"), _parse_value)
+            trees = self._parsed(
+                at, "expression", self._text(at, table, "expression"), _parse_value
+            )
         if "expression" in table and "unit" not in table:
             self.add(at, "unit", 'missing: expected the unit of the expression, such as "GW"')
         see = table.get("see", [])

@@ -38,6 +38,7 @@ class Event(Enum):
     NOTHING = "the files are as they were"
     FAULTS = "the file cannot be drawn"
     NUMBERS = "there is a new version"
+    BASE = "the world with which it is compared has changed"
     MENDED = "the file can be drawn again, and gives the numbers of the last good version"
     TEXT = "what was saved moves no number"
 
@@ -83,6 +84,7 @@ class Version:
     edits: tuple[Edit, ...]
     remarks: tuple[str, ...]
     base: str
+    base_digest: str
     draws: int
     seconds: float
     is_first: bool
@@ -179,8 +181,10 @@ class Live:
             self.failure = str(error)
             return Event.FAULTS
         before, self.last = self.last, version
-        if before is None or version.edits or _has_moved(version):
+        if before is None or version.options != before.options or _differs(version):
             return Event.NUMBERS
+        if version.base_digest != before.base_digest:
+            return Event.BASE
         # What was moved last stays on the page.
         self.last = replace(before, scenario=version.scenario, options=version.options)
         return Event.TEXT if was_good else Event.MENDED
@@ -227,6 +231,7 @@ class Live:
             tuple(find_edits(self.last.scenario, scenario)) if self.last else (),
             tuple(remark for remark in scenario.remarks if remark not in known),
             base.name,
+            digest(base, options),
             draws,
             time.perf_counter() - begin,
             self.last is None,
@@ -257,6 +262,7 @@ class Live:
         return self._drawn[key]
 
 
-def _has_moved(version: Version) -> bool:
-    """Whether a number is another than in the version before."""
-    return any(number.change is None or not number.change.same for number in version.numbers)
+def _differs(version: Version) -> bool:
+    """Whether an edit is listed, or a number is another than in the version before."""
+    changes = [number.change for number in version.numbers]
+    return bool(version.edits) or any(change is None or not change.same for change in changes)

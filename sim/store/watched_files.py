@@ -11,7 +11,7 @@ from sim.common.regular_files import read_regular
 from sim.parameters.document import MOST_BYTES
 from sim.parameters.loading import find_chain, find_files_beside
 
-SETTLED = 0.03  # seconds without a change, after which a save is over
+SETTLED = 0.02  # seconds without a change, after which a save is over
 GONE = 0.3  # seconds, after which a missing file is one that was deleted, and not being replaced
 MOST_UNSETTLED = 1.0  # seconds, after which files that never rest are read all the same
 Signature = tuple[tuple[str, int, int, int], ...]
