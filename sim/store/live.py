@@ -83,8 +83,7 @@ class Version:
     numbers: tuple[Number, ...]
     edits: tuple[Edit, ...]
     remarks: tuple[str, ...]
-    base: str
-    base_digest: str
+    base: Scenario
     draws: int
     seconds: float
     is_first: bool
@@ -183,7 +182,7 @@ class Live:
         before, self.last = self.last, version
         if before is None or version.options != before.options or _differs(version):
             return Event.NUMBERS
-        if version.base_digest != before.base_digest:
+        if find_edits(before.base, version.base):
             return Event.BASE
         # What was moved last stays on the page.
         self.last = replace(before, scenario=version.scenario, options=version.options)
@@ -230,8 +229,7 @@ class Live:
             numbers,
             tuple(find_edits(self.last.scenario, scenario)) if self.last else (),
             tuple(remark for remark in scenario.remarks if remark not in known),
-            base.name,
-            digest(base, options),
+            base,
             draws,
             time.perf_counter() - begin,
             self.last is None,

@@ -30,7 +30,7 @@ def watch_table(version: Any) -> Table:
     heads = ["margins and shares in %", "now", "change since\nlast version"]
     if version.is_first:
         heads.pop()
-    heads.append(f"change from\n{wrap_head(version.base)}")
+    heads.append(f"change from\n{wrap_head(version.base.name)}")
     table = Table(version.scenario.name, heads, name="watch", narrow=True)
     for number in version.numbers:
         text = number.measure.text

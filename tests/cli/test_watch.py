@@ -115,7 +115,7 @@ def test_a_file_is_edited_broken_and_mended(start: Start) -> None:
     watcher.read_until("gives the numbers of the last good version")
     watcher.process.send_signal(signal.SIGINT)
     assert watcher.process.wait(LONGEST) == 130
-    assert runs_in(watcher.folder / "outputs") == []  # nothing is stored unless asked
+    assert not (watcher.folder / "outputs").exists()  # nothing is stored unless asked
 
 
 @pytest.mark.long
@@ -172,13 +172,11 @@ def test_twenty_edits_are_shown_one_after_the_other(start: Start) -> None:
 def test_a_burst_of_saves_shows_the_last(start: Start) -> None:
     watcher = start(BEAR)
     watcher.read_until(AGAIN)
-    for i in range(8):
-        (watcher.folder / BEAR).write_text(
-            (watcher.folder / BEAR)
-            .read_text()
-            .replace(f"median = 0.{29 + i}\n", f"median = 0.{30 + i}\n")
-        )
-    watcher.read_until("-> 0.37")
+    before = "0.29"
+    for i in range(1, 9):
+        watcher.save(f"median = {before}\n", f"median = 0.29{i}\n")
+        before = f"0.29{i}"
+    watcher.read_until("-> 0.298")
     assert "->" not in watcher.rest(1.0)
 
 
@@ -198,10 +196,10 @@ def test_a_save_without_a_change_shows_nothing(start: Start) -> None:
 @pytest.mark.long
 def test_an_edit_of_the_base_and_of_another_file_is_shown(start: Start) -> None:
     watcher = start(BEAR, "params/scenarios/bull.toml")
-    assert re.search(r"change from\n.*bull", watcher.read_until(AGAIN))
+    assert re.search(r"change from *\n.* bull *\n", watcher.read_until(AGAIN))
     watcher.save("[hardware.pue]\n", "[hardware.pue]\nas_of = 2026-11-01\n", "params/base.toml")
-    watcher.read_until(AGAIN)
-    watcher.save("median = 1.2\n", "median = 1.25\n", "params/base.toml")
+    watcher.read_until("what was saved moves no number")
+    watcher.save("median = 1.2\nsigma = 0.3", "median = 1.25\nsigma = 0.3", "params/base.toml")
     assert "pue: 1.2 (1.13 to 1.29) -> 1.25" in watcher.read_until(AGAIN)
     (watcher.folder / "params/scenarios/bull.toml").write_text(
         'format = 1\nextends = "../base.toml"\n'

@@ -15,7 +15,7 @@ from sim.store import live as store_live
 from sim.store.live import Event, Live, Number
 
 DRAWS = 640
-BEAR = "scenarios/bear.toml"
+BEAR, SHORT = "scenarios/bear.toml", "scenarios/short-life.toml"
 PUE = '[hardware.pue]\nfamily = "logit_normal"\nmedian = 1.2\n'
 DUTY = "[utilisation.duty_cycle_online_inference]\nmedian = 0.29\n"
 
@@ -78,6 +78,7 @@ def test_changes_are_those_that_a_comparison_gives(params: Path) -> None:
     assert any(found.change is not None and not found.change.same for found in live.last.numbers)
 
 
+@pytest.mark.long
 def test_a_file_that_extends_none_is_compared_with_itself_as_it_first_was(params: Path) -> None:
     live = follow(params / "base.toml")
     values = [number(live, "p50(inference_gross_margin@2026Q4").value]
@@ -108,6 +109,7 @@ def test_faults_keep_the_last_good_version_until_they_are_mended(params: Path) -
     assert live.last.numbers == good.numbers
 
 
+@pytest.mark.long
 def test_a_file_is_mended_by_an_edit_whose_changes_are_from_the_last_good_one(params: Path) -> None:
     live = follow(params / BEAR)
     before = number(live, "p50(inference_gross_margin@2026Q4").value
@@ -132,6 +134,7 @@ def test_a_missing_file_is_waited_for(params: Path) -> None:
     assert live.failure == ""
 
 
+@pytest.mark.long
 def test_a_fault_at_the_first_look_is_no_end(params: Path) -> None:
     text = (params / "base.toml").read_text()
     (params / "base.toml").write_text(text + "x = [")
@@ -151,13 +154,14 @@ def test_what_moves_no_number_is_text(params: Path, evaluated: list[str]) -> Non
     assert evaluated == ["bear", "base"]
 
 
+@pytest.mark.long
 def test_an_edit_of_the_base_moves_both_worlds(params: Path, evaluated: list[str]) -> None:
-    live = follow(params / BEAR)
+    live = follow(params / SHORT)
     before = number(live, "p50(inference_gross_margin@2026Q4")
     change(params / "base.toml", PUE, PUE.replace("1.2", "1.3"))
     evaluated.clear()
     assert live.update() is Event.NUMBERS
-    assert sorted(evaluated) == ["base", "bear"]
+    assert sorted(evaluated) == ["base", "short-life"]
     after = number(live, "p50(inference_gross_margin@2026Q4")
     assert after.change is not None
     assert after.change.value < 0
@@ -166,11 +170,12 @@ def test_an_edit_of_the_base_moves_both_worlds(params: Path, evaluated: list[str
     assert after.of_base.value != before.of_base.value
 
 
+@pytest.mark.long
 def test_another_file_is_the_base_and_is_followed(params: Path) -> None:
     bull = params / "scenarios" / "bull.toml"
     live = follow(params / BEAR, bull)
     assert live.last is not None
-    assert live.last.base == "bull"
+    assert live.last.base.name == "bull"
     before = number(live, "p50(inference_gross_margin@2026Q4")
     bull.write_text('format = 1\nextends = "../base.toml"\n')
     assert live.files.has_changed()
@@ -182,6 +187,7 @@ def test_another_file_is_the_base_and_is_followed(params: Path) -> None:
     assert before.of_base.value < after.of_base.value < 0
 
 
+@pytest.mark.long
 def test_an_edit_taken_back_is_not_drawn_again(params: Path, evaluated: list[str]) -> None:
     live = follow(params / BEAR)
     first = number(live, "p50(inference_gross_margin@2026Q4").value
@@ -194,6 +200,7 @@ def test_an_edit_taken_back_is_not_drawn_again(params: Path, evaluated: list[str
     assert number(live, "p50(inference_gross_margin@2026Q4").value == first
 
 
+@pytest.mark.long
 def test_another_seed_moves_numbers_and_no_pair(params: Path) -> None:
     live = follow(params / "base.toml")
     before = number(live, "p50(inference_gross_margin@2026Q4").value
@@ -205,6 +212,7 @@ def test_another_seed_moves_numbers_and_no_pair(params: Path) -> None:
     assert after.change.same
 
 
+@pytest.mark.long
 def test_a_lab_that_the_base_has_not_has_nothing_to_be_compared_with(params: Path) -> None:
     (params / "less.toml").write_text(
         'format = 1\nextends = "base.toml"\n[model]\nnamed_labs = ["anthropic"]\n'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,7 +25,13 @@ def page(base: Scenario, moved: str = "nothing", *, first: bool = False, **other
         for of in headline_measures(base)
     ]
     return watch_table(
-        SimpleNamespace(scenario=base, numbers=numbers, base="root", draws=640, is_first=first)
+        SimpleNamespace(
+            scenario=base,
+            numbers=numbers,
+            base=replace(base, name="root"),
+            draws=640,
+            is_first=first,
+        )
     )
 
 
