@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -79,6 +80,9 @@ def _follow(live: Live, read_key: ReadKey, out: Path) -> None:
     from sim.store.live import Event
 
     event = live.update()
+    # Of the libraries nothing is let go of: to look through them again takes as long as a load.
+    gc.collect()
+    gc.freeze()
     while True:
         if event in (Event.NUMBERS, Event.FAULTS):
             _show(live)

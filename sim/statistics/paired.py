@@ -65,7 +65,8 @@ class PairedQuantile:
         self.draws, self.pairs, self.level = draws, pairs, level
 
     @cached_property
-    def _shift(self) -> Array:
+    def shift(self) -> Array:
+        """The first-order shift [draw] of the quantile by each draw, but for a constant."""
         with np.errstate(invalid="ignore"):
             return quantile_influence(self.draws, self.level)
 
@@ -81,9 +82,9 @@ class PairedQuantile:
         if not pairs.enough or pairs.draws * min(self.level, 1 - self.level) < FEWEST_BEYOND:
             return math.nan
         with np.errstate(invalid="ignore"):
-            crossing = np.count_nonzero((self._shift > 0) != (other._shift > 0))
+            crossing = np.count_nonzero((self.shift > 0) != (other.shift > 0))
             if crossing >= FEWEST_CROSSING:
-                return float(standard_error(pairs.means(other._shift - self._shift), pairs))
+                return float(standard_error(pairs.means(other.shift - self.shift), pairs))
             apart = other._of_halves - self._of_halves
             return float(apart.std(ddof=1)) / HALVES_TOO_WIDE
 

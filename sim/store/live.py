@@ -104,10 +104,11 @@ class _Drawn:
     @classmethod
     def of(cls, measure: Measure, draws: list[Array], replicates: Replicates) -> _Drawn:
         statistic = measure.statistics[0]
-        quantile = None
-        if measure.tree == statistic and statistic.kind == "quantile":
-            quantile = PairedQuantile(draws[0], replicates, statistic.level)
-        return cls(draws, *measure.point(draws, replicates), quantile)
+        if measure.tree != statistic or statistic.kind != "quantile":
+            return cls(draws, *measure.point(draws, replicates), None)
+        quantile = PairedQuantile(draws[0], replicates, statistic.level)
+        value = float(np.quantile(draws[0], statistic.level))
+        return cls(draws, value, replicates.means(quantile.shift), quantile)
 
     def change_from(self, before: _Drawn, measure: Measure, replicates: Replicates) -> Change:
         """The paired difference from the draws of another world."""
