@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sim.parameters.edits import short_name
 from sim.tables.table import Cell, Table
 
 SAME = "same"
-KEPT_GROUPS = ("factors", "correlation", "labs", "landlords")
 MOST_EDITS = 20  # that are listed unless all are asked for
 MOST_PARTS = 12
 MOST_PAIRS = 3
@@ -92,13 +92,6 @@ def edits_table(edits: Sequence[Any], all_edits: bool = False) -> Table:
         table.remarks.append(f"And {len(edits) - len(table.rows)} more: --all lists them.")
     table.remarks.append("Median, and in brackets p5 to p95.")
     return table
-
-
-def short_name(edit: str) -> str:
-    """The name of an edit without its group, where that is not needed to tell it."""
-    group, _, rest = edit.partition(".")
-    told = "." in rest if group in ("labs", "landlords") else group not in KEPT_GROUPS
-    return rest if rest and told and " " not in edit else edit
 
 
 def _short_pair(pair: str) -> str:
