@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -38,7 +40,7 @@ def test_bars_lead_from_one_world_to_the_other(comparison: Comparison) -> None:
     of = comparison.data.isel(measure=0)
     assert found[0][0] == pytest.approx(100 * float(of["first"]))
     assert found[-1][1] == pytest.approx(100 * float(of["second"]))
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in itertools.pairwise(found):
         assert after[0] == pytest.approx(before[1])
     sizes = [abs(end - start) for start, end in found]
     assert sizes == sorted(sizes, reverse=True)

@@ -97,7 +97,8 @@ def shared() -> xr.Dataset:
     """A comparison of two statistics and three edits, of which the second statistic is the same."""
     zeros = np.zeros(2)
     rows = {
-        "first": [0.5, 3.0], "second": [0.56, 3.0], "difference": [0.06, 0.0], "p_above": [0.9, np.nan],
+        "first": [0.5, 3.0], "second": [0.56, 3.0], "difference": [0.06, 0.0],
+        "p_above": [0.9, np.nan],
         **{f"{name}_error": zeros + 0.001 for name in ("first", "second", "difference", "p_above")},
         "same": [False, True], "orders": [12, 0],
     }  # fmt: skip
