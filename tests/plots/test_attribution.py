@@ -51,7 +51,7 @@ def test_bars_lead_from_one_world_to_the_other(comparison: Comparison) -> None:
 
 def test_small_edits_share_a_bar(comparison: Comparison) -> None:
     data = comparison.data
-    many = xr.concat([data.isel(edit=[0])] * 20, "edit")
+    many = data.isel(edit=[0] * 20)
     many = many.assign_coords(edit=[f"hardware.input_{i}" for i in range(20)])
     many["part"] = many.part * xr.DataArray(1 / np.arange(1, 21), dims="edit")
     found, labels = bars(many)
