@@ -65,7 +65,7 @@ def find_dependence_between_labs(worlds: Inputs, others: Inputs) -> set[str]:
         rows[name][i * draws : (i + 1) * draws, 0] = others[name][:, 0]
     matrices = {name: worlds[name] for name in MATRICES}
     found: set[str] = set()
-    for view, mode in itertools.product(VIEWS, RENTAL_MODES):
+    for view, mode in SETTINGS:
         every = evaluate({**rows, **matrices}, view=view, rental_mode=mode)  # type: ignore[arg-type]
         for output, values in every.items():
             if "lab" not in DIMS[output]:

@@ -88,7 +88,7 @@ def watch(
 def _show(live: Live) -> None:
     """Print the page: faults, the last good version, and what differs from the one before."""
     from sim.cli import terminal
-    from sim.tables.compare import short_name
+    from sim.parameters.edits import short_name
     from sim.tables.watch import watch_table
 
     if terminal.out.is_terminal:
