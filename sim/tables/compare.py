@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sim.common.text import plain
 from sim.parameters.edits import short_name
 from sim.tables.table import Cell, Table
 
@@ -29,6 +30,7 @@ def side_by_side(first: str, second: str, data: xr.Dataset, share_of: float) -> 
         data: Of a comparison (`analysis.compare.Comparison`).
         share_of: The number of draws of which probabilities are shares, as of `Cell.draws`.
     """
+    first, second = plain(first), plain(second)
     names = ["\n".join(textwrap.wrap(name, HEAD_WIDTH)) for name in (first, second)]
     heads = ["", *names, "difference", "P(second\n> first)"]
     table = Table(
@@ -51,14 +53,14 @@ def side_by_side(first: str, second: str, data: xr.Dataset, share_of: float) -> 
             row.append(Cell(of["difference"], of["difference_error"], unit, scale))
             above = Cell(of["p_above"], of["p_above_error"], "1", draws=share_of)
             row.append("" if np.isnan(of["p_above"]) else above)
-        label = str(data["label"].values[i])
+        label = plain(data["label"].values[i])
         has_unit = unit in ("", "1", "x") or unit in label.split()
         table.rows.append((label if has_unit else f"{label} ({unit})", row))
     margins = "Inference, loaded and fine-tune margin of the reference lab; medians unless said."
     table.remarks = [
         f"{margins} Both worlds have the same random numbers: a difference is the effect"
         " of the edits, and its error that of the pair. P(second > first), in %: of the value, draw"
-        f" by draw. {SAME}: identical in every draw; no edit reaches it."
+        f" by draw. {SAME}: identical in every draw."
     ]
     if data["difference"].isnull().all():
         table.remarks = [
@@ -87,7 +89,7 @@ def edits_table(edits: Sequence[Any], all_edits: bool = False) -> Table:
     for edit in edits if all_edits else edits[:MOST_EDITS]:
         group = f"{len(edit.keys)} edits" if len(edit.keys) > 1 and not edit.after else ""
         cells = [group or edit.before or "-", edit.after or "-"]
-        table.rows.append((short_name(edit.name), [*map(_folded, cells)]))
+        table.rows.append((plain(short_name(edit.name)), [*map(_folded, cells)]))
     if len(edits) > len(table.rows):
         table.remarks.append(f"And {len(edits) - len(table.rows)} more: --all lists them.")
     table.remarks.append("Median, and in brackets p5 to p95.")
@@ -99,7 +101,7 @@ def _short_pair(pair: str) -> str:
 
 
 def _folded(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, TEXT_WIDTH)) or text
+    return "\n".join(textwrap.wrap(plain(text), TEXT_WIDTH)) or text
 
 
 def attribution_table(
@@ -110,7 +112,7 @@ def attribution_table(
     `worlds` is the number that were drawn for it.
     """
     of = data.isel(measure=measure)
-    unit, label = str(of["unit"].values), str(of["label"].values)
+    unit, label = str(of["unit"].values), plain(of["label"].values)
     scale = 100.0 if unit == "1" else 1.0
     shown_unit = {"1": " (percentage points)", "x": "", "": ""}.get(unit, f" ({unit})")
     heads = ["edit", "part", "made first", "made last"]
@@ -126,7 +128,7 @@ def attribution_table(
             *(Cell(float(of[n].values[i]), float("nan"), unit, scale)
               for n in ("first_in", "last_in")),
         ]  # fmt: skip
-        table.rows.append((short_name(str(data["edit"].values[i])), cells))
+        table.rows.append((plain(short_name(str(data["edit"].values[i]))), cells))
     rest = [i for i in acting if i not in shown]
     if rest:
         total = Cell(float(parts[rest].sum()), float("nan"), unit, scale)
@@ -144,7 +146,7 @@ def attribution_table(
     ]
     if strongest:
         named = ", ".join(
-            f"{_short_pair(str(data['pair'].values[p]))} {scale * values[p]:+.3g}"
+            f"{plain(_short_pair(str(data['pair'].values[p])))} {scale * values[p]:+.3g}"
             for p in strongest[:MOST_PAIRS]
         )
         table.remarks.append(f"Together beyond their parts (interaction): {named}.")
