@@ -184,7 +184,7 @@ def run(
             say(plain(result.folder))
         side_by_side.add(result, scenario, label)
     if as_json:
-        if compared := [table.data() for table in side_by_side.tables()]:
+        if compared := [table.data() for table in side_by_side.tables(folded=False)]:
             documents.append({"comparisons": compared})
         say_json(documents)
     elif as_csv:

@@ -36,8 +36,8 @@ class SideBySide:
 
             self.runs.append(measure_run(result.ds, scenario, self.measures, label))
 
-    def tables(self) -> list[Table]:
-        """Each run but the first beside the first."""
+    def tables(self, folded: bool = True) -> list[Table]:
+        """Each run but the first beside the first; `folded` for a terminal."""
         if not self.runs:
             return []
         from sim.analysis.compare import compare_runs
@@ -45,7 +45,9 @@ class SideBySide:
 
         first, *others = self.runs
         found = [compare_runs(first, other, self.measures) for other in others]
-        shown = [compare.side_by_side(of.first, of.second, of.data, of.share_of) for of in found]
+        shown = [
+            compare.side_by_side(of.first, of.second, of.data, of.share_of, folded) for of in found
+        ]
         for table, following in itertools.pairwise(shown):
             if table.remarks == following.remarks:
                 table.remarks = []

@@ -21,7 +21,9 @@ LEAST_INTERACTION = 0.02  # of the sum of the parts' sizes, from which on a pair
 HEAD_WIDTH, TEXT_WIDTH = 13, 19  # characters of a world's name, and of what an edit changes
 
 
-def side_by_side(first: str, second: str, data: xr.Dataset, share_of: float) -> Table:
+def side_by_side(
+    first: str, second: str, data: xr.Dataset, share_of: float, folded: bool = True
+) -> Table:
     """Both worlds and their paired difference, a row for each statistic.
 
     Args:
@@ -29,9 +31,10 @@ def side_by_side(first: str, second: str, data: xr.Dataset, share_of: float) -> 
         second: That of the other world.
         data: Of a comparison (`analysis.compare.Comparison`).
         share_of: The number of draws of which probabilities are shares, as of `Cell.draws`.
+        folded: Whether long names are in lines, as for a terminal.
     """
     first, second = plain(first), plain(second)
-    names = ["\n".join(textwrap.wrap(name, HEAD_WIDTH)) for name in (first, second)]
+    names = [_folded(name, HEAD_WIDTH) if folded else name for name in (first, second)]
     heads = ["", *names, "difference", "P(second\n> first)"]
     table = Table(
         f"{second} against {first} (shares and margins in %)", heads, name="comparison", narrow=True
@@ -82,14 +85,18 @@ def first_median(data: xr.Dataset, among: Sequence[int]) -> list[int]:
     return list(medians or among)[:1]
 
 
-def edits_table(edits: Sequence[Any], all_edits: bool = False) -> Table:
-    """What differs between two worlds, before and after (`parameters.edits.Edit`)."""
+def edits_table(edits: Sequence[Any], all_edits: bool = False, folded: bool = True) -> Table:
+    """What differs between two worlds, before and after (`parameters.edits.Edit`).
+
+    `folded` is as of `side_by_side`.
+    """
     count = "one edit" if len(edits) == 1 else f"{len(edits)} edits"
     table = Table(f"What differs: {count}", ["edit", "before", "after"], name="edits")
     for edit in edits if all_edits else edits[:MOST_EDITS]:
         group = f"{len(edit.keys)} edits" if len(edit.keys) > 1 and not edit.after else ""
         cells = [group or edit.before or "-", edit.after or "-"]
-        table.rows.append((plain(short_name(edit.name)), [*map(_folded, cells)]))
+        shown = [_folded(plain(text), TEXT_WIDTH) if folded else plain(text) for text in cells]
+        table.rows.append((plain(short_name(edit.name)), [*shown]))
     if len(edits) > len(table.rows):
         table.remarks.append(f"And {len(edits) - len(table.rows)} more: --all lists them.")
     table.remarks.append("Median, and in brackets p5 to p95.")
@@ -100,8 +107,9 @@ def _short_pair(pair: str) -> str:
     return " x ".join(short_name(edit) for edit in pair.split(" x "))
 
 
-def _folded(text: str) -> str:
-    return "\n".join(textwrap.wrap(plain(text), TEXT_WIDTH)) or text
+def _folded(text: str, width: int) -> str:
+    """A text in lines."""
+    return "\n".join(textwrap.wrap(text, width)) or text
 
 
 def attribution_table(

@@ -73,6 +73,18 @@ def test_a_margin_at_the_hurdle_reaches_it(base: Scenario, ds: xr.Dataset) -> No
     assert expected == pytest.approx(float((sign >= 0).mean()), rel=1e-12)
 
 
+def test_names_are_whole_for_machines(comparison: Comparison) -> None:
+    data = comparison.data
+    table = compare.side_by_side("evidence-2026-11", "b" * 30, data, comparison.share_of, False)
+    columns = {cell["column"] for cell in table.data()["cells"]}
+    assert columns >= {"evidence-2026-11", "b" * 30}
+    narrow = compare.side_by_side("evidence-2026-11", "b" * 30, data, comparison.share_of)
+    assert narrow.columns[1] == "evidence-\n2026-11"
+    edits = [Edit("hardware.pue", ("hardware.pue",), "0.068 (0.0489 to 0.0945)", "1.3")]
+    (cell, _) = compare.edits_table(edits, folded=False).data()["cells"]
+    assert cell["text"] == "0.068 (0.0489 to 0.0945)"
+
+
 def test_runs_that_do_not_pair_have_no_differences(base: Scenario, ds: xr.Dataset) -> None:
     measures = headline_measures(base)[:2]
     other = measure_run(sim.simulate(base, draws=256, seed=2), base, measures, "another seed")
