@@ -105,8 +105,7 @@ def group_edits(edits: Sequence[Edit], groups: Mapping[str, Collection[str]]) ->
         name = taken.get(edit.name, edit.name)
         known = result.get(name)
         keys = (*(known.keys if known else ()), *edit.keys)
-        grouped = edit.name in taken
-        result[name] = Edit(name, keys) if grouped else replace(edit, name=name)
+        result[name] = Edit(name, keys) if known else replace(edit, name=name)
     return list(result.values())
 
 

@@ -59,15 +59,19 @@ def side_by_side(
         label = plain(data["label"].values[i])
         has_unit = unit in ("", "1", "x") or unit in label.split()
         table.rows.append((label if has_unit else f"{label} ({unit})", row))
-    margins = "Inference, loaded and fine-tune margin of the reference lab; medians unless said."
+    margins = ""
+    if any(label.startswith("Inference") for label, _ in table.rows):
+        margins = (
+            "Inference, loaded and fine-tune margin of the reference lab; medians unless said. "
+        )
     table.remarks = [
-        f"{margins} Both worlds have the same random numbers: a difference is the effect"
+        f"{margins}Both worlds have the same random numbers: a difference is the effect"
         " of the edits, and its error that of the pair. P(second > first), in %: of the value, draw"
         f" by draw. {SAME}: identical in every draw."
     ]
     if data["difference"].isnull().all():
         table.remarks = [
-            f"{margins} There are no differences: seed, sampler or number of draws are others, so"
+            f"{margins}There are no differences: seed, sampler or number of draws are others, so"
             " that draws do not pair."
         ]
     return table
@@ -146,7 +150,8 @@ def attribution_table(
     table.rows.append(("= difference", [whole, "", ""]))
     silent = len(parts) - len(acting)
     if silent:
-        table.remarks.append(f"{silent} edits do not reach it, in whatever order.")
+        number = "One edit does" if silent == 1 else f"{silent} edits do"
+        table.remarks.append(f"{number} not reach it, in whatever order.")
     size = float(np.abs(parts).sum())
     values = of["interaction"].values
     strongest = [

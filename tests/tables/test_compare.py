@@ -144,7 +144,7 @@ def test_parts_stand_largest_first_and_sum_to_the_difference(shared: xr.Dataset)
     assert sum(values[:-1]) == pytest.approx(values[-1], abs=1e-12)
     text = " ".join(table.remarks)
     assert "12 orders drawn at random (40 worlds" in text
-    assert "1 edits do not reach it" in text
+    assert "One edit does not reach it" in text
     assert "rental_mode x pue +5" in text
     assert "gw_2026q4" not in text  # an interaction that is next to nothing
 
