@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from random_worlds import Inputs, base_case, spread_over_domains
 
 from sim.engine.worlds import evaluate
+from sim.model.catalogue import DIMS
 from sim.model.declarations import declared
 from sim.model.dims import RENTAL_MODES, VIEWS
 from sim.model.inputs import Lab, Landlord
@@ -48,6 +49,31 @@ def find_dependence(
             for output, values in evaluate(other, view=view, rental_mode=mode).items():  # type: ignore[arg-type]
                 if _differs(values, every[output][:draws]).any():
                     found[output].add(matrix)
+    return found
+
+
+def find_dependence_between_labs(worlds: Inputs, others: Inputs) -> set[str]:
+    """The inputs of a lab that move an output of another lab, replaced at one lab alone."""
+    draws = len(worlds["pue"])
+    of_labs = [name for name in declared(Lab) if name in worlds]
+    rows = {
+        name: np.concatenate([values] * (len(of_labs) + 1))
+        for name, values in worlds.items()
+        if name not in MATRICES
+    }
+    for i, name in enumerate(of_labs, start=1):
+        rows[name][i * draws : (i + 1) * draws, 0] = others[name][:, 0]
+    matrices = {name: worlds[name] for name in MATRICES}
+    found: set[str] = set()
+    for view, mode in SETTINGS:
+        every = evaluate({**rows, **matrices}, view=view, rental_mode=mode)  # type: ignore[arg-type]
+        for output, values in every.items():
+            if "lab" not in DIMS[output]:
+                continue
+            by_input = values.reshape(len(of_labs) + 1, draws, *values.shape[1:])
+            of_others = np.delete(by_input, 0, axis=2 + DIMS[output].index("lab"))
+            moved = _differs(of_others[1:], of_others[:1]).reshape(len(of_labs), -1).any(axis=1)
+            found |= {of_labs[i] for i in np.flatnonzero(moved)}
     return found
 
 

@@ -235,7 +235,7 @@ def _print(
                 "first": of.first,
                 "second": of.second,
                 "edits": [asdict(edit) for edit in of.edits],
-                "tables": [table.data() for table in _tables(of, True)],
+                "tables": [table.data() for table in _tables(of, True, folded=False)],
             }
             for of in found
         ]
@@ -247,7 +247,7 @@ def _print(
             [
                 replace(table, name=f"{of.second}: {table.name}") if several else table
                 for of in found
-                for table in _tables(of, True)
+                for table in _tables(of, True, folded=False)
             ]
         )
         return
@@ -261,13 +261,13 @@ def _print(
             terminal.show(table)
 
 
-def _tables(found: Comparison, everything: bool) -> list[Table]:
-    """The comparison, its edits, and the parts of differences."""
+def _tables(found: Comparison, everything: bool, folded: bool = True) -> list[Table]:
+    """The comparison, its edits, and the parts of differences; `folded` for a terminal."""
     from sim.tables import compare as tables
 
     data = found.data
-    result = [tables.side_by_side(found.first, found.second, data, found.share_of)]
-    result.append(tables.edits_table(found.edits, everything))
+    result = [tables.side_by_side(found.first, found.second, data, found.share_of, folded)]
+    result.append(tables.edits_table(found.edits, everything, folded))
     if found.attribution is None:
         return result
     shared = tables.shared_out(data)

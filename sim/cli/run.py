@@ -33,6 +33,7 @@ from sim.cli.options import (
     unknown_quarters,
 )
 from sim.cli.printing import say, say_json
+from sim.cli.side_by_side import SideBySide
 from sim.cli.stored_runs import print_note
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import paragraph, plain
@@ -110,7 +111,8 @@ def run(
 
     A stored run is reused or extended; an interrupted one is resumed.
 
-    Several files end in one table side by side. sim show prints the headline and tables of a run.
+    Several files end in a table of each beside the first. sim show prints the headline and tables
+    of a run.
     """
     refuse_both(as_json, as_csv)
     names = table or []
@@ -130,7 +132,6 @@ def run(
     from sim.store import folders
     from sim.store import run as store_run
     from sim.store.figures_process import FiguresProcess
-    from sim.tables import comparison
 
     figures_process = None
     if not (
@@ -144,7 +145,7 @@ def run(
     print_tables = not quiet and not as_json and not as_csv
     if not quiet:
         announce_compiling()
-    columns = []
+    side_by_side = SideBySide(scenarios, selection)
     documents = []
     cells: list[Table] = []
     labels = labels_of(scenarios)
@@ -181,17 +182,17 @@ def run(
             cells += _csv_tables(result, scenario, selection, names, several)
         elif result.folder is not None:
             say(plain(result.folder))
-        if len(scenarios) > 1:
-            columns.append(comparison.compared(result.ds, selection.labs, label))
+        side_by_side.add(result, scenario, label)
     if as_json:
-        if len(columns) > 1:
-            documents.append({"comparison": comparison.side_by_side(columns).data()})
+        if compared := [table.data() for table in side_by_side.tables(folded=False)]:
+            documents.append({"comparisons": compared})
         say_json(documents)
     elif as_csv:
         run_output.print_csv(cells)
-    elif print_tables and len(columns) > 1:
-        terminal.say()
-        terminal.show(comparison.side_by_side(columns))
+    elif print_tables:
+        for shown in side_by_side.tables():
+            terminal.say()
+            terminal.show(shown)
 
 
 def _print_warnings(result: Run, name: str, targets: bool) -> None:

@@ -17,6 +17,7 @@ from sim.parameters.scenario import Quantity, Scenario
 
 SETTINGS = ("view", "rental_mode", "uncertainty", "named_labs", "thresholds_gw")
 PARTIES = ("labs", "landlords")
+NAMED_BY_GROUP = ("factors", "correlation")
 _MARKED = ndtri(np.array([0.05, 0.5, 0.95]))
 
 
@@ -93,6 +94,10 @@ def group_edits(edits: Sequence[Edit], groups: Mapping[str, Collection[str]]) ->
                 if taken.setdefault(name, group) != group:
                     message = f"'{name}' is in the groups {taken[name]} and {group}"
                     faults.append(Fault(Location("--group"), group, message))
+    for edit in edits:
+        if edit.name in groups and taken.get(edit.name) != edit.name:
+            message = f"'{edit.name}' is an edit: expected another name"
+            faults.append(Fault(Location("--group"), edit.name, message))
     if faults:
         raise InputError(faults)
     result: dict[str, Edit] = {}
@@ -100,8 +105,7 @@ def group_edits(edits: Sequence[Edit], groups: Mapping[str, Collection[str]]) ->
         name = taken.get(edit.name, edit.name)
         known = result.get(name)
         keys = (*(known.keys if known else ()), *edit.keys)
-        grouped = edit.name in taken
-        result[name] = Edit(name, keys) if grouped else replace(edit, name=name)
+        result[name] = Edit(name, keys) if known else replace(edit, name=name)
     return list(result.values())
 
 
@@ -158,6 +162,13 @@ def apply_edits(first: Scenario, second: Scenario, edits: Iterable[Edit]) -> Sce
         labs=parties["labs"],
         landlords=parties["landlords"],
     )
+
+
+def short_name(edit: str) -> str:
+    """The name of an edit without its group, where that is not needed to tell it."""
+    group, _, rest = edit.partition(".")
+    told = "." in rest if group in PARTIES else group not in NAMED_BY_GROUP
+    return rest if rest and told and " " not in edit else edit
 
 
 def _parts(scenario: Scenario) -> dict[str, Any]:

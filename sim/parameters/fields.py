@@ -13,3 +13,9 @@ HOST_FIELDS = declared(Host)
 PROVENANCE_KEYS = ("unit", "source", "note", "as_of", "loads")
 PARTY_KEYS = ("format", "name", "order")
 JUDGEMENT = "judgement"  # the source of numbers that rest on no document
+
+
+def short_name(name: str) -> str:
+    """The name of an input or cause without its group, where that is not needed to tell it."""
+    parts = name.split(".")
+    return parts[-1] if len(parts) == 2 and parts[0] not in ("factor", "correlation") else name

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from sim.parameters.fields import short_name
 from sim.plots.style import BLUE, GREY, ORANGE, RC_PARAMS, drawable, new_figure, tidy
 
 SHOWN = 12
@@ -29,7 +30,7 @@ def sensitivity_figure(result: xr.Dataset) -> Figure:
 
 def _draw(result: xr.Dataset) -> Figure:
     order = np.argsort(-result["share"].values)[:SHOWN]
-    labels = [_label(str(result["cause"].values[i])) for i in order]
+    labels = [short_name(str(result["cause"].values[i])) for i in order]
     attrs = result.attrs
     what = {"rank": "", "raw": "", "tail": "the tail of ", "event": "the event, by "}[
         attrs["scale"]
@@ -63,8 +64,3 @@ def _draw(result: xr.Dataset) -> Figure:
     for axes in (bars, tornado):
         tidy(axes)
     return figure
-
-
-def _label(cause: str) -> str:
-    parts = cause.split(".")
-    return parts[-1] if len(parts) == 2 and parts[0] != "factor" else cause

@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from sim.parameters.fields import short_name
 from sim.plots.style import (
     BLUE,
     GREY,
@@ -55,7 +56,7 @@ def _draw(result: Any, label: str, seed: int) -> Figure:
     foot = caption_height(caption, WIDTH) + 0.55
     height = HEAD + ROW * len(inputs) + foot
     figure = new_figure(WIDTH, height, drawable(f"The inputs of draw {result.draw}"), caption)
-    names = [drawable(_short(of.name), 48) for of in inputs]
+    names = [drawable(short_name(of.name), 48) for of in inputs]
     values = [
         drawable(f"{_number(of.value)} ({_number(of.median)}) {_unit(of)}".rstrip())
         for of in inputs
@@ -94,8 +95,3 @@ def _number(value: float) -> str:
 
 def _unit(of: Any) -> str:
     return str(of.unit) if of.unit != "1" else ""
-
-
-def _short(name: str) -> str:
-    parts = name.split(".")
-    return parts[-1] if len(parts) == 2 else name

@@ -239,7 +239,11 @@ class Live:
     def _draw(
         self, scenario: Scenario, options: RunOptions, measures: Sequence[Measure]
     ) -> dict[str, _Drawn]:
-        """The measures of a scenario by their text, without those of labs that it lacks."""
+        """The measures of a scenario by their text, without those of labs that it lacks.
+
+        `options` are those of the watched file, but for the uncertainty, which is a setting.
+        """
+        options = replace(options, uncertainty=scenario.settings.uncertainty)
         labs = {lab.id for lab in scenario.labs}
         known = [
             measure

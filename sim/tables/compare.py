@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sim.common.text import plain
+from sim.parameters.edits import short_name
 from sim.tables.table import Cell, Table
 
 SAME = "same"
-KEPT_GROUPS = ("factors", "correlation", "labs", "landlords")
 MOST_EDITS = 20  # that are listed unless all are asked for
 MOST_PARTS = 12
 MOST_PAIRS = 3
@@ -20,7 +21,9 @@ LEAST_INTERACTION = 0.02  # of the sum of the parts' sizes, from which on a pair
 HEAD_WIDTH, TEXT_WIDTH = 13, 19  # characters of a world's name, and of what an edit changes
 
 
-def side_by_side(first: str, second: str, data: xr.Dataset, share_of: float) -> Table:
+def side_by_side(
+    first: str, second: str, data: xr.Dataset, share_of: float, folded: bool = True
+) -> Table:
     """Both worlds and their paired difference, a row for each statistic.
 
     Args:
@@ -28,8 +31,10 @@ def side_by_side(first: str, second: str, data: xr.Dataset, share_of: float) -> 
         second: That of the other world.
         data: Of a comparison (`analysis.compare.Comparison`).
         share_of: The number of draws of which probabilities are shares, as of `Cell.draws`.
+        folded: Whether long names are in lines, as for a terminal.
     """
-    names = ["\n".join(textwrap.wrap(name, HEAD_WIDTH)) for name in (first, second)]
+    first, second = plain(first), plain(second)
+    names = [_folded(name, HEAD_WIDTH) if folded else name for name in (first, second)]
     heads = ["", *names, "difference", "P(second\n> first)"]
     table = Table(
         f"{second} against {first} (shares and margins in %)", heads, name="comparison", narrow=True
@@ -51,18 +56,22 @@ def side_by_side(first: str, second: str, data: xr.Dataset, share_of: float) -> 
             row.append(Cell(of["difference"], of["difference_error"], unit, scale))
             above = Cell(of["p_above"], of["p_above_error"], "1", draws=share_of)
             row.append("" if np.isnan(of["p_above"]) else above)
-        label = str(data["label"].values[i])
+        label = plain(data["label"].values[i])
         has_unit = unit in ("", "1", "x") or unit in label.split()
         table.rows.append((label if has_unit else f"{label} ({unit})", row))
-    margins = "Inference, loaded and fine-tune margin of the reference lab; medians unless said."
+    margins = ""
+    if any(label.startswith("Inference") for label, _ in table.rows):
+        margins = (
+            "Inference, loaded and fine-tune margin of the reference lab; medians unless said. "
+        )
     table.remarks = [
-        f"{margins} Both worlds have the same random numbers: a difference is the effect"
+        f"{margins}Both worlds have the same random numbers: a difference is the effect"
         " of the edits, and its error that of the pair. P(second > first), in %: of the value, draw"
-        f" by draw. {SAME}: identical in every draw; no edit reaches it."
+        f" by draw. {SAME}: identical in every draw."
     ]
     if data["difference"].isnull().all():
         table.remarks = [
-            f"{margins} There are no differences: seed, sampler or number of draws are others, so"
+            f"{margins}There are no differences: seed, sampler or number of draws are others, so"
             " that draws do not pair."
         ]
     return table
@@ -80,33 +89,31 @@ def first_median(data: xr.Dataset, among: Sequence[int]) -> list[int]:
     return list(medians or among)[:1]
 
 
-def edits_table(edits: Sequence[Any], all_edits: bool = False) -> Table:
-    """What differs between two worlds, before and after (`parameters.edits.Edit`)."""
+def edits_table(edits: Sequence[Any], all_edits: bool = False, folded: bool = True) -> Table:
+    """What differs between two worlds, before and after (`parameters.edits.Edit`).
+
+    `folded` is as of `side_by_side`.
+    """
     count = "one edit" if len(edits) == 1 else f"{len(edits)} edits"
     table = Table(f"What differs: {count}", ["edit", "before", "after"], name="edits")
     for edit in edits if all_edits else edits[:MOST_EDITS]:
         group = f"{len(edit.keys)} edits" if len(edit.keys) > 1 and not edit.after else ""
         cells = [group or edit.before or "-", edit.after or "-"]
-        table.rows.append((short_name(edit.name), [*map(_folded, cells)]))
+        shown = [_folded(plain(text), TEXT_WIDTH) if folded else plain(text) for text in cells]
+        table.rows.append((plain(short_name(edit.name)), [*shown]))
     if len(edits) > len(table.rows):
         table.remarks.append(f"And {len(edits) - len(table.rows)} more: --all lists them.")
     table.remarks.append("Median, and in brackets p5 to p95.")
     return table
 
 
-def short_name(edit: str) -> str:
-    """The name of an edit without its group, where that is not needed to tell it."""
-    group, _, rest = edit.partition(".")
-    told = "." in rest if group in ("labs", "landlords") else group not in KEPT_GROUPS
-    return rest if rest and told and " " not in edit else edit
-
-
 def _short_pair(pair: str) -> str:
     return " x ".join(short_name(edit) for edit in pair.split(" x "))
 
 
-def _folded(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, TEXT_WIDTH)) or text
+def _folded(text: str, width: int) -> str:
+    """A text in lines."""
+    return "\n".join(textwrap.wrap(text, width)) or text
 
 
 def attribution_table(
@@ -117,7 +124,7 @@ def attribution_table(
     `worlds` is the number that were drawn for it.
     """
     of = data.isel(measure=measure)
-    unit, label = str(of["unit"].values), str(of["label"].values)
+    unit, label = str(of["unit"].values), plain(of["label"].values)
     scale = 100.0 if unit == "1" else 1.0
     shown_unit = {"1": " (percentage points)", "x": "", "": ""}.get(unit, f" ({unit})")
     heads = ["edit", "part", "made first", "made last"]
@@ -133,7 +140,7 @@ def attribution_table(
             *(Cell(float(of[n].values[i]), float("nan"), unit, scale)
               for n in ("first_in", "last_in")),
         ]  # fmt: skip
-        table.rows.append((short_name(str(data["edit"].values[i])), cells))
+        table.rows.append((plain(short_name(str(data["edit"].values[i]))), cells))
     rest = [i for i in acting if i not in shown]
     if rest:
         total = Cell(float(parts[rest].sum()), float("nan"), unit, scale)
@@ -143,7 +150,8 @@ def attribution_table(
     table.rows.append(("= difference", [whole, "", ""]))
     silent = len(parts) - len(acting)
     if silent:
-        table.remarks.append(f"{silent} edits do not reach it, in whatever order.")
+        number = "One edit does" if silent == 1 else f"{silent} edits do"
+        table.remarks.append(f"{number} not reach it, in whatever order.")
     size = float(np.abs(parts).sum())
     values = of["interaction"].values
     strongest = [
@@ -151,7 +159,7 @@ def attribution_table(
     ]
     if strongest:
         named = ", ".join(
-            f"{_short_pair(str(data['pair'].values[p]))} {scale * values[p]:+.3g}"
+            f"{plain(_short_pair(str(data['pair'].values[p])))} {scale * values[p]:+.3g}"
             for p in strongest[:MOST_PAIRS]
         )
         table.remarks.append(f"Together beyond their parts (interaction): {named}.")

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import xarray as xr
 
+from sim.parameters.fields import short_name
 from sim.tables.table import Cell, Table
 
 TOP = 12  # causes that are shown unless all are asked for
@@ -88,12 +89,6 @@ def _causes(result: xr.Dataset, all_causes: bool) -> Table:
     if result.attrs["causes_given"]:
         table.remarks.append("Causes are the variables as given, taken as independent.")
     return table
-
-
-def short_name(cause: str) -> str:
-    """The name of a cause without its group, where that is not needed to tell it."""
-    parts = cause.split(".")
-    return parts[-1] if len(parts) == 2 and parts[0] not in ("factor", "correlation") else cause
 
 
 def _direction(result: xr.Dataset, i: int) -> str:

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from sim.model.dims import QUARTERS, REGIMES
+from sim.parameters.fields import short_name
 from sim.tables.table import Cell, Table
 
 MOST_INPUTS = 12  # the most unusual ones, unless all are asked for
@@ -101,12 +102,6 @@ def plain_tables(
     for of in reasons:
         third.rows.append((of.cause, [Cell(of.score, 0, "sd"), Cell(of.part, 0, "sd")]))
     return [first, second, *([third] if reasons else [])]
-
-
-def short_name(name: str) -> str:
-    """The name of an input without its group, where that is not needed to tell it."""
-    parts = name.split(".")
-    return parts[-1] if len(parts) == 2 and parts[0] not in ("factor", "correlation") else name
 
 
 def format_number(value: float) -> str:

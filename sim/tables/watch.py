@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER
-from sim.tables.compare import SAME, short_name
+from sim.parameters.edits import short_name
+from sim.tables.compare import SAME
 from sim.tables.table import Cell, Table, wrap_head
 
 MOST_EDITS = 4  # that are listed

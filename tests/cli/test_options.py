@@ -188,6 +188,7 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("compare", "base", "base"), ("--output", "p50(gww@2026Q4)"), "unknown output or input 'gww'"),
     (("compare", "base", "base"), ("--group", "name"), "--group: name: expected NAME=KEY"),
     (("compare", "base", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
+    (("compare", "base", "base"), ("--landlord", "nobody"), "no such landlord: 'nobody'"),
     (("compare", "base", "base"), ("--quarter", "2031Q1"), "no such quarter: '2031Q1'"),
     (("compare", "base", "base"), ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
     (("sensitivity", "base"), ("--output", "gww"), "unknown output or input 'gww'"),

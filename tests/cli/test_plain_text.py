@@ -74,7 +74,8 @@ def test_run_and_show_print_names_as_they_are(run_nasty: Sim, scenario: Path) ->
 def test_run_of_several_files_prints_names_as_they_are(run_nasty: Sim) -> None:
     files = (f"params/{FILE}.toml", "params/base.toml")
     done = run_nasty("run", *files, "--draws", "64", "--out", OUT, "--no-figures")
-    assert_plain(done, FILE, f"{FILE}: {DESCRIPTION}", NAME, OUT)
+    assert_plain(done, FILE, f"{FILE}: {DESCRIPTION}", f"base against {FILE}", OUT)
+    assert any(line.startswith(f" {NAME[:20]}") for line in done.stdout.splitlines())
     quiet = run_nasty("run", files[0], "--draws", "64", "--out", OUT, "--no-figures", "--quiet")
     assert_plain(quiet, f"{OUT}/{FILE}-")
 

@@ -153,11 +153,12 @@ def test_run_of_several_files_pairs_their_draws_and_ends_side_by_side(
         COLUMNS="200",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    table = done.stdout[done.stdout.index("Scenarios:") :]
-    rows = {line.split()[0]: line.split()[1:] for line in table.splitlines() if line.strip()}
-    assert float(rows["dear-power"][1]) < float(rows["base"][1])
+    table = done.stdout[done.stdout.index("dear-power against base") :]
+    rows = {line[:25].strip(): line[25:].split() for line in table.splitlines() if line.strip()}
+    base, _, dear, *_ = rows["Inference 2026Q4"]
+    assert float(dear) < float(base)
     # Power moves no gigawatt: the same random numbers, to the last digit.
-    assert rows["dear-power"][6:9] == rows["base"][6:9]
+    assert rows["OpenAI GW 2027Q4"][-1] == "same"
 
 
 def test_files_of_one_name_are_told_apart(invoke: Command, params: Path, tmp_path: Path) -> None:
@@ -171,12 +172,13 @@ def test_files_of_one_name_are_told_apart(invoke: Command, params: Path, tmp_pat
     assert [line for line in done.stdout.splitlines() if line in ("north/site", "south/site")]
     rows = [line.split("  ")[0].strip() for line in done.stdout.splitlines()]
     assert {"north/site", "south/site", "base"} <= set(rows)
-    assert "vs north/site" in done.stdout
+    assert "south/site against north/site" in done.stdout
+    assert "base against north/site" in done.stdout
     (document,) = json.loads(
         invoke("run", *files, "--draws", "256", "--no-figures", "--json").stdout
     )[2:]
-    labels = {cell["row"] for cell in document["comparison"]["cells"]}
-    assert labels == {"north/site", "south/site", "  vs north/site"}
+    (table,) = document["comparisons"]
+    assert {"north/site", "south/site"} < {cell["column"] for cell in table["cells"]}
     listed = invoke("list").stdout
     assert all(f"    of {file}\n" in listed for file in files)
     assert "of params/base.toml" not in listed  # the only one of its name

@@ -15,15 +15,16 @@ from conftest import ROOT, Command, runs_in
 from drawing import drawn, stored
 
 import sim
+from sim.analysis.compare import compare_runs, measure_run
+from sim.analysis.measures import headline_measures
 from sim.engine import draw_quality
 from sim.model.blocks import replicate_of
 from sim.model.record_layout import layout_of
 from sim.parameters.scenario import Scenario
 from sim.simulation.dataset import make_dataset
 from sim.statistics.datasets import indicators
-from sim.tables import comparison, oddities
+from sim.tables import oddities
 from sim.tables.headline import make_headline
-from sim.tables.table import Cell
 
 BASE = ROOT / "params" / "base.toml"
 OFTEN = {"labs.openai.arr_2026q4_busd": {"family": "normal", "mean": 46, "sd": 30}}  # 6 % below 0
@@ -348,12 +349,14 @@ def test_the_run_command_follows_the_policy_for_bad_draws(invoke: Command, tmp_p
 
 def test_scenarios_with_different_dropped_draws_are_paired_by_number() -> None:
     """They differ in dropped draws alone: shared draws are equal."""
-    kept, dropped = (
-        comparison.compared(sim.simulate(load(OFTEN), draws=DRAWS, bad_draws=policy))
+    scenario = load(OFTEN)
+    measures = headline_measures(scenario)
+    runs = [
+        measure_run(sim.simulate(scenario, draws=DRAWS, bad_draws=policy), scenario, measures)
         for policy in ("keep", "drop")
-    )
-    rows = dict(comparison.side_by_side([kept, dropped]).rows)
-    (margin, *_) = rows["  vs base"]
-    assert isinstance(margin, Cell)
-    assert abs(margin.value) < 0.02
-    assert margin.error == 0
+    ]
+    assert runs[1].numbers.size < runs[0].numbers.size
+    found = compare_runs(*runs, measures).data.isel(measure=0)
+    assert str(found.measure.values) == "p5(inference_gross_margin@2026Q4)"
+    assert abs(float(found.difference)) < 0.02
+    assert float(found.difference_error) == 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from dependence import SETTINGS, find_dependence, pairs
+from dependence import SETTINGS, find_dependence, find_dependence_between_labs, pairs
 
 from sim.model.catalogue import OUTPUTS
 from sim.parameters.dependence import DEPENDENCE, dependence, depends_on
+from sim.parameters.reach import BETWEEN_LABS
 
 
 def test_what_moves_an_output_is_what_it_depends_on() -> None:
@@ -31,6 +32,18 @@ def test_every_dependence_is_found_by_moving_inputs(request: pytest.FixtureReque
         DEPENDENCE.write_text(json.dumps(texts, indent=1) + "\n", encoding="utf-8")
     shipped = json.loads(DEPENDENCE.read_text(encoding="utf-8"))
     assert {output: set(text.split()) for output, text in shipped.items()} == found
+
+
+def test_few_inputs_of_a_lab_move_another_lab() -> None:
+    worlds, others = next(pairs(draws=4, batches=1))
+    assert find_dependence_between_labs(worlds, others) <= BETWEEN_LABS
+
+
+@pytest.mark.long
+def test_every_input_that_moves_another_lab_is_found() -> None:
+    """Exactly those that are named, in worlds of all kinds."""
+    found = [find_dependence_between_labs(*both) for both in pairs(draws=32, batches=8)]
+    assert set().union(*found) == BETWEEN_LABS
 
 
 def test_an_output_depends_on_the_inputs_of_its_equation_alone() -> None:

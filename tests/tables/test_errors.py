@@ -15,12 +15,16 @@ import xarray as xr
 from full_runs import BASE, CASES, FullRun, assert_estimate, full_run
 
 import sim
+from sim.analysis.compare import compare_runs, measure_run
+from sim.analysis.measures import headline_measures
 from sim.common.text import words
 from sim.model.catalogue import DIMS
 from sim.model.dims import LAYERS, REGIMES
-from sim.tables import comparison, named
+from sim.simulation.origin import run_of
+from sim.tables import named
 from sim.tables.asked import Summary
 from sim.tables.cells import WIDTH_OF_SD
+from sim.tables.compare import side_by_side
 from sim.tables.sweep import tables as sweep_tables
 from sim.tables.table import Cell, Table, plus_minus
 
@@ -425,45 +429,49 @@ def test_numbers_of_the_remarks_are_those_of_the_summary(case: str) -> None:
 def test_numbers_of_the_side_by_side_table_are_those_of_the_summary(case: str) -> None:
     run = full_run(case)
     expected = Expected(run)
-    name = {"margin": "inference_gross_margin", "loaded": "loaded_gross_margin"}
+    scenario, _ = run_of(run.ds)
+    measures = headline_measures(scenario)
+    measured = measure_run(run.ds, scenario, measures)
+    table = side_by_side("one", "two", compare_runs(measured, measured, measures).data, 0)
+    of_margin = {"Inference": "inference", "Loaded": "loaded", "Fine-tune": "fine_tune"}
+    of_lab = {"margin": "lab_paid_margin", "multiple": "training_moic"}
     count = 0
-    for _, column, cell in cells(comparison.side_by_side([comparison.compared(run.ds)])):
-        head, at = column.split(), {"quarter": "2026Q4", "quantile": 0.5}
-        if column in ("inference margin p5", "inference margin p50", "inference margin p95"):
-            at["quantile"] = LEVELS[head[-1]]
-            number = expected.summary(f"{name['margin']}_quantile", **at)
-        elif column == "margin p50 in 2027Q4":
-            number = expected.summary(f"{name['margin']}_quantile", quarter=head[-1], quantile=0.5)
-        elif column == "P(margin >= hurdle)":
-            number = expected.summary("p_margin_above_hurdle", **at)
-        elif column == "loaded margin p50":
-            number = expected.summary(f"{name['loaded']}_quantile", **at)
-        elif column == "P(two largest > 10 GW)":
-            number = expected.summary("p_top_two", quarter="2027Q4")
+    for label, column, cell in cells(table):
+        if column not in ("one", "two"):
+            continue
+        words = label.split()
+        quarter = next((word for word in words if re.fullmatch(r"\d{4}Q\d", word)), "2026Q4")
+        at: dict[str, Any] = {"quarter": quarter, "quantile": LEVELS.get(words[-1], 0.5)}
+        if words[0] in of_margin:
+            number = expected.summary(f"{of_margin[words[0]]}_gross_margin_quantile", **at)
+        elif label.startswith("P(>= hurdle)"):
+            number = expected.summary("p_margin_above_hurdle", quarter=quarter)
+        elif label.startswith("P(both"):
+            number = expected.summary("p_both_named", quarter=quarter)
+        elif label.endswith("P(>= hurdle)"):
+            lab = expected.ids["lab"][label.removesuffix(" P(>= hurdle)")]
+            number = expected.summary("p_paid_margin_above_hurdle", lab=lab, quarter=quarter)
         else:
-            lab = expected.ids["lab"][head[0]]
-            output = {"GW": "gw", "margin": "lab_paid_margin", "multiple": "training_moic"}
-            at["quarter"] = "2027Q4" if head[-1] == "GW" else "2026Q4"
-            number = expected.summary(f"{output[head[-1]]}_quantile", lab=lab, **at)
-        assert_estimate((cell.value, cell.error), *number, column)
+            output = "gw" if "GW" in words else of_lab[words[-1]]
+            name = re.sub(r" (GW \d{4}Q\d|paid margin|training multiple)$", "", label)
+            number = expected.summary(f"{output}_quantile", lab=expected.ids["lab"][name], **at)
+        assert_estimate((cell.value, cell.error), *number, label)
         count += 1
-    assert count == 13
+    assert count == 2 * len(measures)
 
 
 @pytest.mark.parametrize("sampler", ["random", "stratified", "sobol"])
 def test_paired_differences_of_probabilities_are_means_of_differences(sampler: str) -> None:
     """Also of runs of which other draws are left out: the pair is of those that both have."""
     options: dict[str, Any] = {"draws": 3_072, "seed": 3, "sampler": sampler}
-    first = sim.simulate(sim.load(BASE), **options)
-    dear = sim.load(BASE, set={"hardware.pue.median": 1.3})
-    other = sim.simulate(dear, drop_questionable=True, **options)
+    scenarios = [sim.load(BASE), sim.load(BASE, set={"hardware.pue.median": 1.3})]
+    first = sim.simulate(scenarios[0], **options)
+    other = sim.simulate(scenarios[1], drop_questionable=True, **options)
     assert other.sizes["draw"] < first.sizes["draw"]
-    rows = dict(
-        comparison.side_by_side([comparison.compared(first), comparison.compared(other)]).rows
-    )
-    column = list(comparison.compared(first).measures).index("P(margin\n>=\nhurdle)")
-    cell = rows[f"  vs {first.attrs['scenario']}"][column]
-    assert isinstance(cell, Cell)
+    measures = headline_measures(scenarios[0])
+    runs = [measure_run(*of, measures) for of in zip((first, other), scenarios, strict=True)]
+    found = compare_runs(*runs, measures).data
+    found = found.sel(measure="P(inference_gross_margin@2026Q4 >= hurdle_margin)")
     reached = [
         (ds.inference_gross_margin.sel(quarter="2026Q4") >= 0.7).astype(float)
         for ds in (first, other)
@@ -472,8 +480,9 @@ def test_paired_differences_of_probabilities_are_means_of_differences(sampler: s
     error = float(sim.summarise(apart, ["apart"]).apart_mean_error)
     # Half a draw is never known of a share, as of a probability of 0.
     half_a_draw = 0.5 / apart.sizes["draw"]
-    assert cell.error == pytest.approx(math.hypot(error, half_a_draw))
-    assert cell.value == pytest.approx(float(reached[1].mean()) - float(reached[0].mean()))
+    assert float(found.difference_error) == pytest.approx(math.hypot(error, half_a_draw))
+    difference = float(reached[1].mean()) - float(reached[0].mean())
+    assert float(found.difference) == pytest.approx(difference)
 
 
 @pytest.mark.parametrize("sampler", ["random", "stratified", "sobol"])

@@ -11,9 +11,12 @@ from conftest import ROOT
 from rich.console import Console
 
 import sim
+from sim.analysis.compare import compare_runs, measure_run
+from sim.analysis.measures import headline_measures
 from sim.cli import terminal
 from sim.parameters.scenario import Scenario
-from sim.tables import comparison, named
+from sim.tables import named
+from sim.tables.compare import side_by_side
 from sim.tables.table import Cell, Selection
 
 BASE = ROOT / "params" / "base.toml"
@@ -118,7 +121,10 @@ def test_probabilities_without_uncertainty_are_0_or_100(base: Scenario) -> None:
     """All draws are the same, so that no bound has to be given."""
     point = sim.simulate(base, draws=512, uncertainty=0.0)
     shown = [*named.make_tables(point, sim.summarise(point))]
-    shown.append(comparison.side_by_side([comparison.compared(point)]))
+    measures = headline_measures(base)
+    measured = measure_run(point, base, measures)
+    compared = compare_runs(measured, measured, measures)
+    shown.append(side_by_side("a", "b", compared.data, compared.share_of))
     cells = [cell for table in shown for _, row in table.rows for cell in row]
     probabilities = [cell for cell in cells if isinstance(cell, Cell) and cell.draws]
     known = [cell for cell in probabilities if not math.isnan(cell.value)]
