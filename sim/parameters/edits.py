@@ -17,6 +17,7 @@ from sim.parameters.scenario import Quantity, Scenario
 
 SETTINGS = ("view", "rental_mode", "uncertainty", "named_labs", "thresholds_gw")
 PARTIES = ("labs", "landlords")
+DIGITS = (3, 4, 6, 9, 15)  # significant ones, as many as tell two numbers apart
 NAMED_BY_GROUP = ("factors", "correlation")
 _MARKED = ndtri(np.array([0.05, 0.5, 0.95]))
 
@@ -54,10 +55,7 @@ def find_edits(first: Scenario, second: Scenario) -> list[Edit]:
     edits = []
     for name in different:
         if not _belongs(name, parties):
-            texts = _text(first, name), _text(second, name)
-            if texts[0] == texts[1]:
-                texts = f"{texts[0]}, another shape or other loads", texts[1]
-            edits.append(Edit(name, (name,), *texts))
+            edits.append(Edit(name, (name,), *_texts(first, second, name)))
     edits += [Edit(name, (name,), *texts) for name, texts in sorted(parties.items())]
     return _joined(edits)
 
@@ -213,7 +211,22 @@ def _matches(name: str, pattern: str) -> bool:
     return name == pattern or name.startswith(f"{pattern}.") or fnmatchcase(name, pattern)
 
 
-def _text(scenario: Scenario, name: str) -> str:
+def _texts(first: Scenario, second: Scenario, name: str) -> tuple[str, str]:
+    """What two scenarios have in the place of an edit, in words that differ.
+
+    Numbers have as many digits as it takes to tell them apart.
+    """
+    for digits in DIGITS:
+        before, after = (_text(of, name, digits) for of in (first, second))
+        if before != after:
+            return before, after
+    quantities = [of.quantities.get(name) for of in (first, second)]
+    has_other_loads = all(quantities) and quantities[0].loads != quantities[1].loads  # type: ignore[union-attr]
+    what = "other loads" if has_other_loads else "other in another part"
+    return before, f"{after}, {what}"
+
+
+def _text(scenario: Scenario, name: str, digits: int) -> str:
     """What a scenario has in the place of an edit, in words."""
     group, _, key = name.partition(".")
     if group == "model":
@@ -228,17 +241,17 @@ def _text(scenario: Scenario, name: str) -> str:
         shares = {of[1]: h.share_2026 for of, h in scenario.hosts.items() if of[0] == lab}
         return ", ".join(f"{landlord} {share:g}" for landlord, share in shares.items())
     quantity = scenario.quantities.get(name)
-    return _describe(quantity) if quantity else "none"
+    return _describe(quantity, digits) if quantity else "none"
 
 
-def _describe(quantity: Quantity) -> str:
-    """Median, and the range from p5 to p95."""
+def _describe(quantity: Quantity, digits: int) -> str:
+    """Median, and the range from p5 to p95, to so many significant digits."""
     try:
         with np.errstate(all="ignore"):
             low, middle, high = quantity.distribution.quantile(_MARKED)
     except NotImplementedError:  # its parameters are in other inputs
         return in_words(quantity.given)
     if low == high:
-        return format_number(float(middle), 3)
-    low, middle, high = (format_number(float(x), 3) for x in (low, middle, high))
+        return format_number(float(middle), digits)
+    low, middle, high = (format_number(float(x), digits) for x in (low, middle, high))
     return f"{middle} ({low} to {high})"

@@ -59,6 +59,21 @@ def test_edits_are_listed_with_their_medians(base: sim.Scenario, edited: sim.Sce
     assert by_name[PUE].after.startswith("1.3 (")
 
 
+@pytest.mark.parametrize("median", [1.2001, 1.2000001])
+def test_texts_of_a_small_edit_tell_it_apart(base: sim.Scenario, median: float) -> None:
+    other = sim.load(ROOT / "params" / "base.toml", set={f"{PUE}.median": median})
+    (edit,) = find_edits(base, other)
+    assert edit.before != edit.after
+    assert "," not in edit.after
+    assert edit.after.startswith(f"{median} (")
+
+
+def test_other_loads_are_said_where_the_numbers_are_the_same(base: sim.Scenario) -> None:
+    other = sim.load(ROOT / "params" / "base.toml", set={f"{PUE}.loads.power": 0.123})
+    (edit,) = find_edits(base, other)
+    assert edit.after == f"{edit.before}, other loads"
+
+
 def test_a_new_note_is_no_edit(base: sim.Scenario) -> None:
     other = sim.load(ROOT / "params" / "base.toml", set={f"{PUE}.note": "measured"})
     assert find_edits(base, other) == []

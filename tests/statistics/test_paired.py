@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
+from sim.analysis.compare import compare_runs, measure_run
+from sim.analysis.measures import headline_measures
 from sim.model.blocks import TILE
 from sim.parameters.loading import load
 from sim.simulation.simulate import simulate
@@ -16,7 +18,6 @@ from sim.statistics.paired import (
     share_difference_error,
 )
 from sim.statistics.replicates import replicated
-from sim.tables import comparison
 
 N = 2_048
 
@@ -63,15 +64,20 @@ def test_errors_of_paired_differences_hold_for_edits_of_the_base_case() -> None:
         load("params/base.toml", {"hardware.power_price_usd_per_kwh.median": median * (1 + edit)})
         for edit in (0.001, 0.01, 0.1, 1.0)
     ]
+    measures = headline_measures(base)
     found: dict[tuple[int, str], list[tuple[float, float]]] = {}
     for seed in range(200):
-        first = comparison.compared(simulate(base, draws=N, seed=seed))
+        first = measure_run(simulate(base, draws=N, seed=seed), base, measures)
         for number, scenario in enumerate(edited):
-            second = comparison.compared(simulate(scenario, draws=N, seed=seed))
-            table = comparison.side_by_side([first, second])
-            for head, cell in zip(table.columns[1:], table.rows[2][1], strict=True):
-                assert isinstance(cell, comparison.Cell)
-                found.setdefault((number, head), []).append((cell.value, cell.error))
+            second = measure_run(simulate(scenario, draws=N, seed=seed), scenario, measures)
+            apart = compare_runs(first, second, measures).data
+            for name, *pair in zip(
+                apart["measure"].values,
+                apart["difference"].values,
+                apart["difference_error"].values,
+                strict=True,
+            ):
+                found.setdefault((number, str(name)), []).append((pair[0], pair[1]))
     for key, pairs in found.items():
         values, errors = np.array(pairs).T
         if not values.any():  # gigawatts do not move

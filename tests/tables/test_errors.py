@@ -450,7 +450,7 @@ def test_numbers_of_the_side_by_side_table_are_those_of_the_summary(case: str) -
             number = expected.summary("p_both_named", quarter=quarter)
         elif label.endswith("P(>= hurdle)"):
             lab = expected.ids["lab"][label.removesuffix(" P(>= hurdle)")]
-            number = expected.summary("p_paid_margin_above_hurdle", lab=lab, quarter=quarter)
+            number = expected.summary("p_lab_margin_above_hurdle", lab=lab, quarter=quarter)
         else:
             output = "gw" if "GW" in words else of_lab[words[-1]]
             name = re.sub(r" (GW \d{4}Q\d|paid margin|training multiple)$", "", label)
