@@ -82,11 +82,13 @@ def _best_cut(ranks: Array, event: Flags) -> tuple[int, int, float] | None:
     for side in (0, 1):
         keep = ranks >= bounds[0][:, None] if side == 0 else ranks <= bounds[1][:, None]
         edge = bounds[side]
-        for k in np.flatnonzero(keep.all(axis=1)):  # the lowest value is common: it goes whole
-            values = np.unique(ranks[k])
+        for common in np.flatnonzero(keep.all(axis=1)):  # the lowest value is common: it goes whole
+            values = np.unique(ranks[common])
             if values.size > 1:
-                edge[k] = values[1] if side == 0 else values[-2]
-                keep[k] = ranks[k] >= edge[k] if side == 0 else ranks[k] <= edge[k]
+                edge[common] = values[1] if side == 0 else values[-2]
+                keep[common] = (
+                    ranks[common] >= edge[common] if side == 0 else ranks[common] <= edge[common]
+                )
         left = keep.sum(axis=1)
         density = (keep & event).sum(axis=1) / np.maximum(left, 1)
         cut = count - left
