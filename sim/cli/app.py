@@ -21,6 +21,7 @@ from sim.cli import (
     cite,
     compare,
     describe,
+    discover,
     export,
     help,
     init,
@@ -113,6 +114,7 @@ app.command(rich_help_panel="Read")(compare.compare)
 app.command(rich_help_panel="Read")(sensitivity.sensitivity)
 app.command(rich_help_panel="Read")(trace.trace)
 app.command(rich_help_panel="Read")(cite.cite)
+app.command(rich_help_panel="Ask")(discover.discover)
 app.command(rich_help_panel="Show")(plot.plot)
 app.command(rich_help_panel="Show")(selftest.selftest)
 
