@@ -45,4 +45,7 @@ def discover_tables(found: Any) -> list[Table]:
     for i in range(0, len(found.path), step):
         pairs = zip(found.path[i], found.path_errors[i], strict=True)
         way.rows.append((str(i), [Cell(float(v), float(e), "1", 100.0) for v, e in pairs]))
+    way.rules.append(len(way.rows))
+    shares = (found.mass, found.density, found.coverage)
+    way.rows.append(("chosen", [Cell(value, error, "1", 100.0) for value, error in shares]))
     return [table, way]
