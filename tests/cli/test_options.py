@@ -24,6 +24,7 @@ from sim.tables.table import Headline, Selection
 
 BASE = str(ROOT / "params" / "base.toml")
 UNTIL = ("--until", "p50(tps_decode) +- 20")
+DISCOVER = ("discover", "base", "--when", "inference_gross_margin@2026Q4 >= 0.7")
 KEY = "hardware.pue.median"
 
 # Arguments of `sim run` -> what of the engine's options and of the store's changes, and to what.
@@ -191,6 +192,9 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("compare", "base", "base"), ("--landlord", "nobody"), "no such landlord: 'nobody'"),
     (("compare", "base", "base"), ("--quarter", "2031Q1"), "no such quarter: '2031Q1'"),
     (("compare", "base", "base"), ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
+    (("discover", "base"), ("--when", "gww > 1"), "unknown output or input 'gww'"),
+    (DISCOVER, ("--on", "labs"), "on: expected inputs or factors, got 'labs'"),
+    (DISCOVER, ("--conditions", "0"), "conditions: expected 1 to 12, got 0"),
     (("sensitivity", "base"), ("--output", "gww"), "unknown output or input 'gww'"),
     (("sensitivity", "base"), ("--tail", "200"), "tail: expected a level"),
     (("sensitivity", "base"), ("--when", "gww > 1"), "unknown output or input 'gww'"),
@@ -258,6 +262,8 @@ PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("compare", "base", "base"), ("--csv",), "table,row,column,value,error,unit"),
     ((*EDITED, "--draws", "320"), ("--all",), "Why it differs: Loaded 2026Q4"),
     ((*EDITED, "--draws", "64", "--to", "mine.png"), ("--force",), "mine.png\n"),
+    (DISCOVER, ("--json",), '"version": 1'),
+    (DISCOVER, ("--csv",), "table,row,column,value,error,unit"),
     (("sensitivity", "base"), ("--json",), '"version": 1'),
     (("sensitivity", "base"), ("--csv",), "table,row,column,value,error,unit"),
     (("sensitivity", "base"), ("--all",), "landlords.softbank."),
