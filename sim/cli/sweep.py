@@ -185,7 +185,7 @@ def _print_result(plan: SweepPlan, result: Sweep) -> None:
         line = f"Questionable draws, {fate}: up to {questionable:,} at a point."
         terminal.say(line, "dim")
     figures = result.folder / "figures"
-    if figures.is_dir() and not any(figures.iterdir()):
+    if figures.is_dir() and not any(figures.iterdir()) and not result.undrawn:
         line = "No figures: they show at most three keys, one of them with at most nine values."
         terminal.say(line, "dim")
     stored = {0: "", points: "as stored"}.get(
