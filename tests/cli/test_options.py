@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -268,10 +269,14 @@ PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("cite", "base", "--to", "mine.csv"), ("--force",), "mine.csv\n"),
     (("check", "nowhere.toml"), ("--json",), '"version": 1'),
     (("list",), ("--json",), '"state": "whole"'),
+    (("list",), ("--csv",), "run,name,folder,"),
+    (("cite", "base"), ("--json",), '"version": 1'),
+    (("cite", "base"), ("--csv",), "id,type,title,publisher,date,url,accessed,note"),
     (("rm", "base"), ("--yes",), "removed base-"),
     (("rm", "base"), ("--dry-run",), "would remove base-"),
     (("export", "base", "--to", "mine.csv", "--output", "gw"), ("--force",), "mine.columns.csv"),
     (("describe", "--file", BASE, "hardware.pue"), ("--json",), '"unit"'),
+    (("describe", "--file", BASE, "hardware.pue"), ("--csv",), "name,unit,"),
     (("describe", "--file", BASE, "hardware.pue"), ("--correlations",), "No correlation group"),
     (("trace", "base", "--draw", "5", "--to", "mine.png"), ("--force",), "mine.png\n"),
     (("selftest", BASE), ("--json",), '"parts"'),
@@ -342,13 +347,16 @@ def test_quiet_prints_the_folder_and_json_a_document(run_sim: Sim) -> None:
     document = json.loads(run_sim(*sweep, "--json")[1])
     assert document["folder"] == out.strip()
     assert [point["at"] for point in document["points"]] == [{KEY: 1.2}, {KEY: 1.3}]
+    head, *cells = csv.reader(run_sim(*sweep, "--csv")[1].splitlines())
+    assert head[:4] == ["table", "row", "column", "value"]
+    assert len(cells) == 2 * len(document["points"][0]["values"])
 
 
 def test_every_option_of_every_command_is_tried_here() -> None:
     tried: dict[str, set[str]] = {"run": set(), "sweep": {"--over", "--output"}}
     for command, table in (("run", RUN), ("sweep", SWEEP)):
         tried[command] |= {word for arguments, _ in table for word in arguments if word[0] == "-"}
-        tried[command] |= {"--quiet", "--json"}
+        tried[command] |= {"--quiet", "--json", "--csv"}
     tried["run"] |= {*SELECTING, "--name", "--no-store"}  # the last two in test_run
     tried["compare"] = {"--no-attribution"}  # in test_analyses
     tried["watch"] = {"--out"}  # in test_watch
