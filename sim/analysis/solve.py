@@ -199,13 +199,6 @@ def _scan_and_solve(
     found = [_reach(problem, at) for at in places]
     values = np.array([value for value, _ in found])
     numbers = [key.from_scale(at) for at in places]
-    scan = xr.Dataset(
-        {
-            "statistic": ("point", values),
-            "statistic_error": ("point", [error for _, error in found]),
-        },
-        {"number": ("point", numbers, {"units": key.unit})},
-    )
     residual = values - target.number
     if not np.isfinite(residual).any():
         message = f"{target.statistic.text} is not known anywhere in the range"
@@ -218,9 +211,24 @@ def _scan_and_solve(
         )  # fmt: skip
     if not roots:
         raise _no_solution(target, key, values, numbers)
+    roots = sorted(set(roots))
+    points = sorted(
+        {
+            **dict(zip(numbers, found, strict=True)),
+            **{key.from_scale(at): _reach(problem, at) for at in roots},
+        }.items()
+    )
+    of_points = np.array([of for _, of in points])
+    scan = xr.Dataset(
+        {
+            "statistic": ("point", of_points[:, 0]),
+            "statistic_error": ("point", of_points[:, 1]),
+        },
+        {"number": ("point", [number for number, _ in points], {"units": key.unit})},
+    )
     steps = np.diff(values[np.isfinite(values)])
     monotone = bool((steps >= 0).all() or (steps <= 0).all())
-    return [[at] for at in sorted(set(roots))], scan, monotone
+    return [[at] for at in roots], scan, monotone
 
 
 def _reach(problem: _Problem, at: float) -> tuple[float, float]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.expression_options import expression_option
-from sim.cli.options import Csv, Draws, Sampler, Seed, Set, Threads, parse_number, refuse_both
+from sim.cli.expression_options import expression_option, refuse
+from sim.cli.options import Csv, Draws, Sampler, Seed, Set, Threads, draw_options, refuse_both
 from sim.cli.printing import say_json
 from sim.cli.stored_runs import Json, Out, WorldArgument, open_world
 from sim.common.errors import Fault, InputError, Location
@@ -26,8 +26,8 @@ def solve(
         list[str] | None,
         typer.Option(
             metavar="KEY",
-            help="The input to vary (its median, or its fixed value), or one of its parameters, e.g."
-            " hardware.pue; as many as targets.",
+            help="The input to vary (its median, or its fixed value), or one of its parameters,"
+            " e.g. hardware.pue; as many as targets.",
         ),
     ] = None,
     target: Annotated[
@@ -73,7 +73,9 @@ def solve(
     if picture and len(vary or ()) > 1:
         message = "a picture is of one key; with several, --to takes an overlay (.toml)"
         raise InputError([Fault(Location("--to"), "", message)])
-    count = parse_number(draws)
+    faults: list[Fault] = []
+    count = draw_options(draws, None, None, None, faults)["draws"]
+    refuse(faults)
     opened = open_world(world, out, set_, None, seed, sampler, threads)
     if path is not None and not picture:
         _check_overlay(opened.scenario, set_)
@@ -147,20 +149,19 @@ def _check_overlay(scenario: Scenario, set_: list[str] | None) -> None:
     if set_:
         message = "cannot stand beside an overlay of --to: put the change into a file"
         raise InputError([Fault(Location("--set"), "", message)])
-    if scenario.path is None:
+    if scenario.path is None or not Path(scenario.path).is_file():
         message = "an overlay extends a file: name the parameter file in place of the run"
         raise InputError([Fault(Location("--to"), "", message)])
 
 
 def _write_overlay(found: Solution, scenario: Scenario, path: Path) -> None:
-    """Write an overlay of the first root, whole or not at all, and read it back."""
+    """Write an overlay of the first root, whole or not at all."""
     import os
 
     import tomli_w
 
     from sim.common.errors import RunError
     from sim.common.targets import replacing, target_fault
-    from sim.parameters.loading import load
 
     root = found.roots[0]
     if fault := target_fault(path, True, make_folder=True):
@@ -178,4 +179,3 @@ def _write_overlay(found: Solution, scenario: Scenario, path: Path) -> None:
         table |= {"source": "judgement", "note": note}
     with replacing(path) as partial:
         partial.write_text(tomli_w.dumps(document), encoding="utf-8")
-        load(partial)  # which raises where a file cannot hold these numbers

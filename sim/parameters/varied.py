@@ -12,6 +12,7 @@ from scipy.special import expit, logit
 from sim.common.errors import Fault, InputError, Location
 from sim.common.text import nearest
 from sim.parameters.describe import find_full_names
+from sim.parameters.fields import short_name
 from sim.parameters.resolved import scenario_of, with_changes
 from sim.parameters.scenario import Quantity, Scenario
 
@@ -61,6 +62,12 @@ class Varied:
             low, high = self._ends
             return (number - low) * (high - number) / (high - low)
         return 1.0
+
+    @property
+    def label(self) -> str:
+        """The input, and its parameter where that is not its level."""
+        head, _, last = self.name.rpartition(".")
+        return short_name(head) if last in OF_LEVEL else f"{short_name(head)}.{last}".strip(".")
 
     @property
     def _ends(self) -> tuple[float, float]:

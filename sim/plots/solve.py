@@ -17,6 +17,7 @@ from sim.plots.style import (
     drawable,
     new_figure,
     tidy,
+    wrap,
 )
 
 WIDTH = 7.2  # inches
@@ -52,9 +53,11 @@ def _draw(found: Any, label: str) -> Figure:
     )
     foot = caption_height(caption, WIDTH) + 0.6
     height = foot + 4.3
-    title = drawable(f"What it takes for {target.text}")
+    title = wrap(drawable(f"What it takes for {target.text}"), 54)
+    head = 0.6 + 0.22 * title.count("\n")
+    height += head - 0.6
     figure = new_figure(WIDTH, height, title, caption)
-    axes = figure.add_axes((0.11, foot / height, 0.86, 1 - (foot + 0.6) / height))
+    axes = figure.add_axes((0.11, foot / height, 0.86, 1 - (foot + head) / height))
     tidy(axes)
     numbers = found.scan["number"].values
     values = scale * found.scan["statistic"].values
@@ -75,5 +78,7 @@ def _draw(found: Any, label: str) -> Figure:
     if key.scale == "log":
         axes.set_xscale("log")
     axes.set_xlabel(drawable(f"{key.meaning or key.name}{f' ({key.unit})' if unit else ''}"))
-    axes.set_ylabel(drawable(target.statistic.text) + (" (%)" if is_share else ""), fontsize=8)
+    axes.set_ylabel(
+        wrap(drawable(target.statistic.text) + (" (%)" if is_share else ""), 48), fontsize=9
+    )
     return figure

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from sim.expressions.tree import Statistic
 from sim.tables.table import Cell, Table
 
 
@@ -28,21 +29,21 @@ def _roots(found: Any) -> Table:
         for key, value, error in zip(found.keys, root.numbers, root.errors, strict=True):
             unit = "" if key.unit == "1" else f" ({key.unit})"
             now: Cell | str = "" if math.isnan(key.now) else Cell(key.now, 0.0, key.unit)
-            table.rows.append((f"{key.name}{unit}{of}", [Cell(value, error, key.unit), now]))
+            table.rows.append((f"{key.label}{unit}{of}", [Cell(value, error, key.unit), now]))
         for i, target in enumerate(found.targets):
-            is_share = target.statistic.tree.kind == "P" if _is_plain(target) else False
-            scale, unit = (100.0, "1") if is_share else (1.0, "1")
-            label = f"{target.statistic.text}{of}" + (" (%)" if is_share else "")
-            table.rows.append((label, [Cell(*root.reached[i], unit, scale), ""]))
-            if root.again:
-                cell = Cell(*root.again[i], unit, scale)
-                table.rows.append(("  with another seed", [cell, ""]))
+            scale = 100.0 if _is_percent(target) else 1.0
+            label = f"{target.statistic.text}{of}" + (" (%)" if scale == 100.0 else "")
+            for name, there in ((label, root.reached), ("with another seed", root.again)):
+                if there:
+                    value, error = there[i]
+                    table.rows.append((name, [Cell(value, error, "1", scale), ""]))
         table.rules.append(len(table.rows))
     table.rules.pop()
     targets = " and ".join(target.text for target in found.targets)
     table.remarks = [
-        f"At these numbers {targets}. All worlds have the same random numbers, {found.draws:,} draws"
-        " each. The error of a number is that of the statistic over its slope."
+        f"At these numbers {targets}. All worlds have the same random numbers,"
+        f" {found.draws:,} draws each. The error of a number is that of the statistic over its"
+        " slope."
     ]
     if many:
         table.remarks.append(f"{len(found.roots)} numbers do: the statistic turns between them.")
@@ -51,15 +52,15 @@ def _roots(found: Any) -> Table:
     return table
 
 
-def _is_plain(target: Any) -> bool:
-    return hasattr(target.statistic.tree, "kind")
+def _is_percent(target: Any) -> bool:
+    return isinstance(target.statistic.tree, Statistic) and target.statistic.tree.kind == "P"
 
 
 def _curve(found: Any) -> Table:
     """A row for each probability: the number it takes, and the probability there."""
     (key,), curve = found.keys, found.curve
     unit = "" if key.unit == "1" else f" ({key.unit})"
-    heads = ["to be so sure (%)", f"{key.name}{unit}", "reached (%)"]
+    heads = ["to be so sure (%)", f"{key.label}{unit}", "reached (%)"]
     table = Table("What it takes to be so sure", heads, name="requirement", narrow=True)
     for i, probability in enumerate(curve["probability"].values):
         number, error = (float(curve[n].values[i]) for n in ("number", "number_error"))
@@ -70,12 +71,13 @@ def _curve(found: Any) -> Table:
         table.rows.append((f"{100 * probability:g}", cells))
     helps = "at least" if curve.attrs["rises"] else "at most"
     table.remarks = [
-        f"{key.name} has to be {helps} so much. Each draw has a number at which its event begins to"
-        " happen; these are their quantiles, and beside them the probability drawn anew."
+        f"{key.label} has to be {helps} so much. Each draw has a number at which its event begins"
+        " to happen; these are their quantiles, and beside them the probability drawn anew."
     ]
     if curve.attrs["turning"] > 0:
         share = 100 * curve.attrs["turning"]
         table.remarks.append(
-            f"In {share:.2g} % of the draws the event comes and goes; they count from where it stays."
+            f"In {share:.2g} % of the draws the event comes and goes; they count from where it"
+            " stays."
         )
     return table
