@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sim.store.analyses import sensitivity as sensitivity
     from sim.store.analyses import trace as trace
     from sim.store.reader import open_run as open_run
+    from sim.store.solve import solve as solve
     from sim.tables.claims import claims as claims
 
 _HOMES = {
@@ -52,6 +53,7 @@ _HOMES = {
     "simulate": "sim.simulation.simulate",
     "simulate_many": "sim.simulation.many",
     "simulate_until": "sim.simulation.until",
+    "solve": "sim.store.solve",
     "summarise": "sim.statistics.summary",
     "sweep": "sim.simulation.sweep",
     "Scenario": "sim.parameters.scenario",
@@ -78,6 +80,7 @@ __all__ = [
     "simulate",
     "simulate_many",
     "simulate_until",
+    "solve",
     "summarise",
     "sweep",
     "trace",

@@ -33,6 +33,7 @@ from sim.cli import (
     selftest,
     sensitivity,
     show,
+    solve,
     sweep,
     trace,
     watch,
@@ -111,6 +112,7 @@ app.command(rich_help_panel="Store")(export.export)
 app.command(rich_help_panel="Store")(rm.rm)
 app.command(rich_help_panel="Read")(compare.compare)
 app.command(rich_help_panel="Read")(sensitivity.sensitivity)
+app.command(rich_help_panel="Ask")(solve.solve)
 app.command(rich_help_panel="Read")(trace.trace)
 app.command(rich_help_panel="Read")(cite.cite)
 app.command(rich_help_panel="Show")(plot.plot)

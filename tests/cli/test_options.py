@@ -147,6 +147,8 @@ OTHER, SELECTING = "elsewhere", ("--lab", "--landlord", "--quarter")
 STORED = (BASE, "--draws", "1100", "--seed", "7", "--set", f"{ALTERED}=0.6", "--no-figures")
 EDITED = ("compare", BASE, "--set", f"{KEY}=1.3")
 # Arguments of a command, an option, and what it prints then: the option's own value is in it.
+SOLVE = ("solve", BASE)
+SOLVED = ("--vary", "pue", "--target", "P(pue > 1.2) = 0.5")
 NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("show", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
     (("show", "base"), ("--landlord", "nobody"), "no such landlord: 'nobody'"),
@@ -192,6 +194,15 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("compare", "base", "base"), ("--landlord", "nobody"), "no such landlord: 'nobody'"),
     (("compare", "base", "base"), ("--quarter", "2031Q1"), "no such quarter: '2031Q1'"),
     (("compare", "base", "base"), ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
+    ((*SOLVE, "--target", "P(pue > 1) +- 1"), ("--vary", "pue"), "asks for an error"),
+    ((*SOLVE, "--vary", "pue"), ("--target", "pue > 1"), "'pue > 1' is an event"),
+    ((*SOLVE, *SOLVED), ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
+    ((*SOLVE, *SOLVED), ("--set", "hardware.peu=1"), "did you mean 'pue'"),
+    ((*SOLVE, *SOLVED), ("--draws", "many"), "--draws: expected a whole number"),
+    ((*SOLVE, *SOLVED), ("--seed", "-1"), "--seed: expected"),
+    ((*SOLVE, *SOLVED), ("--sampler", "sobl"), "--sampler: unknown sampler"),
+    ((*SOLVE, *SOLVED), ("--threads", "0"), "--threads: expected"),
+    (("solve", "base-", *SOLVED), ("--out", OTHER), f"no such run in {OTHER}/"),
     (("sensitivity", "base"), ("--output", "gww"), "unknown output or input 'gww'"),
     (("sensitivity", "base"), ("--tail", "200"), "tail: expected a level"),
     (("sensitivity", "base"), ("--when", "gww > 1"), "unknown output or input 'gww'"),
@@ -259,6 +270,10 @@ PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("compare", "base", "base"), ("--csv",), "table,row,column,value,error,unit"),
     ((*EDITED, "--draws", "320"), ("--all",), "Why it differs: Loaded 2026Q4"),
     ((*EDITED, "--draws", "64", "--to", "mine.png"), ("--force",), "mine.png\n"),
+    ((*SOLVE, *SOLVED, "--draws", "64"), ("--json",), '"version": 1'),
+    ((*SOLVE, *SOLVED, "--draws", "64"), ("--csv",), "table,row,column,value,error,unit"),
+    ((*SOLVE, *SOLVED, "--draws", "64"), ("--curve",), "What it takes to be so sure"),
+    ((*SOLVE, *SOLVED, "--draws", "64", "--to", "mine.png"), ("--force",), "mine.png\n"),
     (("sensitivity", "base"), ("--json",), '"version": 1'),
     (("sensitivity", "base"), ("--csv",), "table,row,column,value,error,unit"),
     (("sensitivity", "base"), ("--all",), "landlords.softbank."),
