@@ -64,6 +64,7 @@ LONG: dict[tuple[str, ...], set[str]] = {
     ("compare", BASE, "--set", "hardware.pue.median=1.3", "--draws", "320"): RUN - {"h5py"},
     ("sensitivity", BASE, "--draws", "512"): RUN - {"h5py"} | {"scipy.stats"},
     ("trace", "base", "--draw", "3"): RUN,
+    ("voi", BASE, "--draws", "512"): RUN - {"h5py"} | {"scipy.stats"},
     ("watch", "nowhere.toml"): {"numpy", "scipy.special"},
     ("selftest",): RUN - {"h5py"} | {"scipy.stats", "numba"},  # it compiles single formulas
 }
