@@ -82,3 +82,10 @@ def test_a_picture_is_written_beside_the_tables(run_sim: Sim) -> None:
 def test_a_dataset_is_drawn_already(stored: StoredRun) -> None:
     with pytest.raises(sim.InputError, match="drawn already"):
         sim.voi(stored.ds, draws=64)
+
+
+@pytest.mark.parametrize("command", ["voi", "sensitivity", "export"])
+def test_help_shows_the_labels_of_examples(run_sim: Sim, command: str) -> None:
+    """Help is markup: brackets that are not escaped are dropped."""
+    out = " ".join(run_sim(command, "--help")[1].replace("│", " ").split())
+    assert "gw[openai]@2027Q4" in out
