@@ -14,11 +14,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.analysis.regression import groups_of
 from sim.analysis.targets import normal_scores
+from sim.statistics.replicates import replicates_by
 
 Array = NDArray[np.float64]
 Part = slice | NDArray[np.int64]
 KNOTS = (0.05, 0.275, 0.5, 0.725, 0.95)  # quantiles (Harrell 2015, "Regression Modeling", 2.4.6)
+DRAWS_TO_CHOOSE = 32_768  # at most, by which one of two sets of terms is chosen
 FOLDS = 8  # in each of which several inputs are weighed by the draws of the others
 CROSSED = 6  # inputs that are learnt together, up to which their products are terms too
 DRAWS_PER_SQUARE, DRAWS_PER_TERM = 20, 4  # at least, for squares, and for any term
@@ -54,16 +57,31 @@ def gain(regression: Regression, increments: Array) -> Array:
 def terms_of_one(scores: Array, increments: Array, parts: Sequence[Part]) -> Array:
     """Terms [term, draw] of a score [draw]: a cubic, or a natural spline of five knots.
 
-    The spline is taken where it predicts groups of draws that are left out better, by more than the
-    standard error of that.
+    The spline is taken where it predicts parts of the draws that are left out better, by more than
+    the standard error of that. The parts are of the first draws (`parts_to_choose`).
     """
-    cubic, spline = hermite(scores), natural_spline(scores)
-    if spline is None or len(parts) < 2:
-        return cubic
-    sums = [[_sums(terms, increments, at) for at in parts] for terms in (cubic, spline)]
-    scale = increments.var(axis=1)
-    better = _left_out(sums[0], scale) - _left_out(sums[1], scale)
-    return spline if better.sum() > np.sqrt(better.size * better.var(ddof=1)) else cubic
+    draws = sum(_size(part) for part in parts)
+    first, targets = scores[:draws], increments[:, :draws]
+    if len(parts) < 2 or (spline := natural_spline(first)) is None:
+        return hermite(scores)
+    scale = targets.var(axis=1)
+    cubic_errors, spline_errors = (
+        _left_out([_sums(terms, targets, at) for at in parts], scale)
+        for terms in (hermite(first), spline)
+    )
+    better = cubic_errors - spline_errors
+    if better.sum() > np.sqrt(better.size * better.var(ddof=1)):
+        return hermite(scores) if (of_all := natural_spline(scores)) is None else of_all
+    return hermite(scores)
+
+
+def parts_to_choose(numbers: NDArray[np.int64], sampler: str) -> list[Part]:
+    """Parts of the first draws, by which terms are chosen; `numbers` [draw] are those of all."""
+    return list(groups_of(replicates_by(numbers[:DRAWS_TO_CHOOSE], sampler)))
+
+
+def _size(part: Part) -> int:
+    return part.stop - part.start if isinstance(part, slice) else part.size
 
 
 def hermite(scores: Array) -> Array:

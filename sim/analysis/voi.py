@@ -21,6 +21,7 @@ from sim.analysis.conditional_means import (
     Regression,
     gain,
     index_of_several,
+    parts_to_choose,
     terms_of_index,
     terms_of_one,
 )
@@ -44,7 +45,7 @@ from sim.simulation.redraw import redraw
 from sim.simulation.scores import draw_fresh
 from sim.statistics.estimators import mean_with_error
 from sim.statistics.names import names_of
-from sim.statistics.replicates import Replicates, replicates_of
+from sim.statistics.replicates import Replicates, numbers_of, replicates_of, sampler_of
 from sim.statistics.values import names_needed
 
 Array = NDArray[np.float64]
@@ -135,6 +136,7 @@ class _Valuation:
         self.threads, self.progress = threads, progress
         self.replicates: Replicates = replicates_of(ds)
         self.parts = groups_of(self.replicates)
+        self.first = parts_to_choose(numbers_of(ds), sampler_of(ds))
         self.payoffs = draw_payoffs(decision, ds)
         self.best = int(self.payoffs.mean(axis=1).argmax())
         self.increments = np.delete(self.payoffs, self.best, axis=0) - self.payoffs[self.best]
@@ -155,7 +157,7 @@ class _Valuation:
 
         def worker() -> Callable[[int], None]:
             def fit(i: int) -> None:
-                terms = terms_of_one(scores[i], self.increments, self.parts)
+                terms = terms_of_one(scores[i], self.increments, self.first)
                 found[i] = self.mean(gain(Regression(terms), self.increments))
                 self.progress(1)
 
@@ -181,7 +183,7 @@ class _Valuation:
                 scores = self.learnt.values[members]
                 index = index_of_several(scores, self.increments, self.parts)
                 if index is not None:
-                    terms = terms_of_index(index, self.increments, self.parts)
+                    terms = terms_of_index(index, self.increments, self.first)
                     row[:] = self.mean(gain(Regression(terms), self.increments))
             self.progress(1)
         return found
