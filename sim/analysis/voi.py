@@ -41,11 +41,13 @@ from sim.common.threads import in_chunks
 from sim.expressions.names import Names
 from sim.expressions.studies import Study
 from sim.expressions.tree import Tree
+from sim.simulation.origin import origin_error
 from sim.simulation.redraw import redraw
 from sim.simulation.scores import draw_fresh
 from sim.statistics.estimators import mean_with_error
 from sim.statistics.names import names_of
 from sim.statistics.replicates import Replicates, numbers_of, replicates_of, sampler_of
+from sim.statistics.scenarios import is_batch
 from sim.statistics.values import names_needed
 
 Array = NDArray[np.float64]
@@ -95,6 +97,8 @@ def voi(
         InputError: For expressions, groups or measurements that do not exist or fit, payoffs whose
             mean need not exist or that differ by the same in every draw, or too few draws.
     """
+    if is_batch(ds):
+        raise origin_error("a Dataset of several scenarios: take one with of_scenario")
     faults: list[Fault] = []
 
     def names_for(tree: Tree) -> Names:

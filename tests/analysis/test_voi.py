@@ -240,7 +240,9 @@ def test_a_payoff_without_a_mean_is_refused_with_what_to_take_instead() -> None:
     assert float(voi(ds, when="ratio > 1").evpi) > 0
 
 
-def test_draws_that_are_not_known_or_too_few_are_refused(run: xr.Dataset) -> None:
+def test_draws_that_are_not_known_or_too_few_are_refused(
+    run: xr.Dataset, base: sim.Scenario
+) -> None:
     ds = sim.sample({"x": NORMAL}, draws=512)
     ds["y"] = ds.x.where(ds.x > 0)
     with pytest.raises(sim.InputError, match="not a finite number in 256 of 512 draws"):
@@ -249,6 +251,8 @@ def test_draws_that_are_not_known_or_too_few_are_refused(run: xr.Dataset) -> Non
         voi(run.isel(draw=slice(100)))
     with pytest.raises(sim.InputError, match="none of simulate or sample"):
         voi(xr.Dataset({"y": ("draw", np.arange(300.0))}), {"a": "y"})
+    with pytest.raises(sim.InputError, match="take one with of_scenario"):
+        voi(sim.simulate_many([base], draws=256))
 
 
 def test_draws_that_are_left_out_leave_the_others_as_they_were(treatment: xr.Dataset) -> None:
