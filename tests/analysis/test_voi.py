@@ -127,6 +127,8 @@ def test_of_three_choices_the_best_is_taken() -> None:
     assert float(found.evpi) == pytest.approx(expected, rel=1e-12)
     assert float(found.best_in.sum()) == pytest.approx(1, abs=1e-12)
     assert found.attrs["best"] == "third"
+    both = float(found.evppi_of_group[0])  # who knows both knows all payoffs
+    assert abs(both - expected) <= 4 * float(found.evppi_of_group_error[0])
     of = found.sel(input="a")  # E max(0, z - 0.2)
     assert_near(of.evppi, of.evppi_error, 0.306895)
 
@@ -136,6 +138,27 @@ def test_a_curved_payoff_is_worth_what_its_conditional_mean_says() -> None:
     ds = sim.sample({"x": NORMAL, "y": NORMAL}, draws=DRAWS, seed=4)
     found = voi(ds, {"yes": "x * x - 1 + y"}).sel(input="x")
     assert_near(found.evppi, found.evppi_error, 2 / math.sqrt(2 * math.pi * math.e))
+
+
+def test_inputs_that_act_together_are_worth_more_than_either() -> None:
+    """a b + y: neither alone says which choice is better, both do. E max(0, a b) = 1 / pi."""
+    ds = sim.sample({"a": NORMAL, "b": NORMAL, "y": NORMAL}, draws=DRAWS, seed=7)
+    found = voi(ds, {"yes": "a * b + y"}, groups={"both": ["a", "b"]})
+    assert not found.above_noise.sel(input=["a", "b"]).any()
+    value, error = float(found.evppi_of_group[0]), float(found.evppi_of_group_error[0])
+    assert_near(value, error, 1 / math.pi)
+
+
+def test_an_input_of_few_values_is_learnt_exactly() -> None:
+    """Brute force: the mean payoff at each value of x."""
+    x = {"family": "discrete", "values": [-1, 0, 2], "weights": [0.5, 0.3, 0.2]}
+    ds = sim.sample({"x": x, "y": NORMAL}, draws=DRAWS, seed=6)
+    found = voi(ds, {"yes": "x + y"})
+    means = [float((ds.x + ds.y).where(ds.x == at).mean()) for at in (-1, 0, 2)]
+    shares = [float((ds.x == at).mean()) for at in (-1, 0, 2)]
+    expected = sum(share * max(mean, 0) for share, mean in zip(shares, means, strict=True))
+    expected -= max(0.0, float((ds.x + ds.y).mean()))
+    assert float(found.evppi.sel(input="x")) == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_spline_is_taken_where_it_predicts_better() -> None:
