@@ -25,7 +25,8 @@ from sim.plots.style import (
 
 SHOWN = 12
 Z90 = 1.645  # standard errors of an interval of 90 %
-LONGEST = 34  # characters of a label
+WIDEST = 2.45  # inches of the label of an input
+WIDEST_SOURCE = 2.1
 
 
 def voi_figure(result: xr.Dataset) -> Figure:
@@ -55,14 +56,15 @@ def _draw(result: xr.Dataset) -> Figure:
         f"{drawable(attrs['scenario'] or 'A model')}, {attrs['draws']:,} draws. Chosen today:"
         f" {drawable(attrs['best'])}. Perfect information is worth {evpi}{of_unit}. Bars: how much"
         " the mean payoff rises once this is known, with 90 % intervals of the Monte Carlo error;"
-        " they overlap and do not add up. Orange: common factors. Grey: not above noise."
+        " they overlap and do not add up. Dashed: noise floor. Orange: common factors. Grey: not"
+        " above noise."
     )
-    width, height = (9.0, 2.0 + 0.33 * rows) if len(panels) > 1 else (6.5, 2.1 + 0.33 * rows)
+    width, height = (10.5, 2.0 + 0.33 * rows) if len(panels) > 1 else (6.5, 2.1 + 0.33 * rows)
     title = fit(drawable(f"Worth finding out: {_decision(result)}"), 0.9 * width, 13)
     figure = new_figure(width, height, title, caption)
     figure.subplots_adjust(
-        left=0.26 if len(panels) > 1 else 0.36, right=0.97, top=1 - 0.75 / height,
-        bottom=1.15 / height, wspace=0.75,
+        left=0.25 if len(panels) > 1 else 0.4, right=0.97, top=1 - 0.75 / height,
+        bottom=1.15 / height, wspace=0.85,
     )  # fmt: skip
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (head, of) in zip(grid, panels, strict=True):
@@ -75,9 +77,6 @@ def _draw(result: xr.Dataset) -> Figure:
         axes.axvline(
             floor, color=VERMILION, linewidth=1, linestyle="--", zorder=4, label="noise floor"
         )
-    grid[0].legend(
-        loc="lower right", bbox_to_anchor=(1.03, 0.99), frameon=False, fontsize=9, borderpad=0.2
-    )
     return figure
 
 
@@ -94,11 +93,11 @@ Bars = tuple[list[str], list[float], list[float], list[str]]
 def _inputs(result: xr.Dataset) -> Bars:
     """Labels, values, errors and colours of the most valuable inputs, and of measurements."""
     order = np.argsort(-result["evppi"].values, kind="stable")[:SHOWN]
-    labels = [short_name(str(result["input"].values[i])) for i in order]
+    labels = [_label(short_name(str(result["input"].values[i]))) for i in order]
     colours = [ORANGE if str(result["kind"].values[i]) == "shared" else BLUE for i in order]
     bars = _of(result, "evppi", "above_noise", order, labels, colours)
     studies = np.arange(result.sizes["study"])
-    texts = [str(text) for text in result["study"].values]
+    texts = [_label(text) for text in result["study"].values]
     more = _of(result, "evsi", "above_noise_of_study", studies, texts, [BLUE] * len(texts))
     return (bars[0] + more[0], bars[1] + more[1], bars[2] + more[2], bars[3] + more[3])
 
@@ -107,10 +106,16 @@ def _sources(result: xr.Dataset) -> Bars:
     """As `_inputs`, of sources."""
     values = np.nan_to_num(result["evppi_of_source"].values, nan=-1.0)
     order = np.argsort(-values, kind="stable")[:SHOWN]
-    labels = [f"{result['source_id'].values[i]} ({int(result['inputs'].values[i])})" for i in order]
+    names, counts = result["source_id"].values, result["inputs"].values
+    labels = [_label(f"{names[i]} ({int(counts[i])})", WIDEST_SOURCE) for i in order]
     return _of(
         result, "evppi_of_source", "above_noise_of_source", order, labels, [BLUE] * len(labels)
     )
+
+
+def _label(text: str, inches: float = WIDEST) -> str:
+    """A drawable text, cut where it is too wide."""
+    return fit(drawable(text), inches, 9)
 
 
 def _of(
@@ -124,7 +129,12 @@ def _of(
     values, errors = (np.nan_to_num(result[n].values[order]) for n in (name, f"{name}_error"))
     clear = result[above].values[order]
     shown = [of if is_clear else GREY for of, is_clear in zip(colours, clear, strict=True)]
-    return [drawable(label, LONGEST) for label in labels], list(values), list(errors), shown
+    return (
+        labels,
+        list(values),
+        list(errors),
+        shown,
+    )
 
 
 def _bars(

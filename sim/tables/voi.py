@@ -63,7 +63,7 @@ def _choices(result: xr.Dataset) -> Table:
 
 def _inputs(result: xr.Dataset, everything: bool, as_data: bool) -> Table:
     """A row for each input or common factor, the most valuable first."""
-    heads = ["input", f"worth{_of_unit(result)}", "moves P by\n(points)", "grade"]
+    heads = ["input", f"worth{_of_unit(result)}", "moves P\nby", "grade"]
     title = "What is worth finding out next, by input"
     table = Table(title, heads, narrow=True, name="voi")
     for i in _shown(result, "evppi", "above_noise", everything):
