@@ -17,36 +17,21 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sim.analysis.conditional_means import (
-    Regression,
-    gain,
-    index_of_several,
-    parts_to_choose,
-    terms_of_index,
-    terms_of_one,
-)
 from sim.analysis.decisions import (
-    Decision,
-    draw_known,
-    draw_payoffs,
     read_decision,
     read_studies,
 )
 from sim.analysis.first_order import first_order
-from sim.analysis.learnt import Learnt, by_source, draw_learnt, read_groups
-from sim.analysis.regression import groups_of
-from sim.analysis.targets import normal_scores
+from sim.analysis.learnt import by_source, draw_learnt, read_groups
+from sim.analysis.valuation import Valuation
 from sim.common.errors import Fault, InputError, Location
-from sim.common.threads import in_chunks
 from sim.expressions.names import Names
 from sim.expressions.studies import Study
 from sim.expressions.tree import Tree
 from sim.simulation.origin import origin_error
 from sim.simulation.redraw import redraw
 from sim.simulation.scores import draw_fresh
-from sim.statistics.estimators import mean_with_error
 from sim.statistics.names import names_of
-from sim.statistics.replicates import Replicates, numbers_of, replicates_of, sampler_of
 from sim.statistics.scenarios import is_batch
 from sim.statistics.values import names_needed
 
@@ -119,191 +104,113 @@ def voi(
     if "parameters" in ds.attrs:
         needed = [*decision.needed, *(study.tree for study in planned)]
         ds = redraw(ds, names_needed(needed), threads)
-    return _Valuation(ds, decision, learnt, threads, progress).result(planned, members)
+    valuation = Valuation(ds, decision, learnt, threads, progress)
+    return _result(valuation, planned, members)
 
 
-class _Valuation:
-    """Values of a decision's information, from the draws of a Dataset.
+def _result(
+    valuation: Valuation, studies: Sequence[Study], groups: Mapping[str, list[int]]
+) -> xr.Dataset:
+    """The Dataset of `voi`."""
+    learnt, decision = valuation.learnt, valuation.decision
+    sources = by_source(learnt)
+    index = learnt.inputs
+    fresh = draw_fresh(valuation.ds, [f"noise.{i}" for i in range(NOISES)], valuation.threads)
+    floor = float(valuation.of_scores(fresh)[:, 0].max())
+    alone = valuation.of_scores(learnt.values)
+    of_source = valuation.of_sets(sources, alone)
+    of_group = valuation.of_sets({n: [index[i] for i in of] for n, of in groups.items()}, alone)
+    of_study = valuation.of_scores(valuation.measure(studies))
+    data: dict[str, Any] = {"noise_floor": _variable((), floor, decision.unit, "Noise floor")}
+    for name, suffix, dim, found, what in (
+        ("evppi", "", "input", alone, "Value of knowing the input"),
+        (
+            "evppi_of_source",
+            "_of_source",
+            "source_id",
+            of_source,
+            "Value of knowing its inputs",
+        ),
+        ("evppi_of_group", "_of_group", "group", of_group, "Value of knowing the group"),
+        ("evsi", "_of_study", "study", of_study, "Value of the measurement"),
+    ):
+        data[name] = _variable((dim,), found[:, 0], decision.unit, what)
+        data[f"{name}_error"] = _variable((dim,), found[:, 1], decision.unit, f"{what}: error")
+        data[f"above_noise{suffix}"] = ((dim,), is_above(found[:, 0], found[:, 1], floor))
+    coords: dict[str, Any] = {
+        "input": _labels("input", learnt.names),
+        "kind": _labels("input", learnt.kinds),
+        "source": _labels("input", learnt.sources),
+        "grade": _labels("input", learnt.grades),
+        "choice": _labels("choice", decision.choices),
+        "text": _labels("choice", decision.texts),
+        "source_id": _labels("source_id", sources),
+        "inputs": ("source_id", np.array([len(of) for of in sources.values()], int)),
+        "source_grade": _labels("source_id", [learnt.grades[of[0]] for of in sources.values()]),
+        "group": _labels("group", groups),
+        "group_inputs": ("group", np.array([len(of) for of in groups.values()], int)),
+        "study": _labels("study", [study.text for study in studies]),
+    }
+    return xr.Dataset(
+        data | _choices(valuation) | _moves(valuation), coords, _attributes(valuation)
+    )
 
-    `increments` [choice - 1, draw] are payoffs less that of the choice with the best mean.
-    """
 
-    def __init__(
-        self,
-        ds: xr.Dataset,
-        decision: Decision,
-        learnt: Learnt,
-        threads: int | None,
-        progress: Callable[[int], None],
-    ) -> None:
-        self.ds, self.decision, self.learnt = ds, decision, learnt
-        self.threads, self.progress = threads, progress
-        self.replicates: Replicates = replicates_of(ds)
-        self.parts = groups_of(self.replicates)
-        self.first = parts_to_choose(numbers_of(ds), sampler_of(ds))
-        self.payoffs = draw_payoffs(decision, ds)
-        self.best = int(self.payoffs.mean(axis=1).argmax())
-        self.increments = np.delete(self.payoffs, self.best, axis=0) - self.payoffs[self.best]
-        if np.ptp(self.increments, axis=1).max() == 0:
-            message = "payoffs differ by the same in every draw: nothing is worth knowing"
-            raise InputError([Fault(Location("payoff" if decision.event is None else "when"), "",
-                                    message)])  # fmt: skip
-        self.perfect = np.maximum(self.increments.max(axis=0), 0.0)
+def _choices(valuation: Valuation) -> dict[str, Any]:
+    """Means of choices, how often each is best, and the value of perfect information."""
+    unit = valuation.decision.unit
+    means = np.array([valuation.mean(row) for row in valuation.payoffs])
+    best = valuation.payoffs.argmax(axis=0)
+    shares = np.array(
+        [valuation.mean((best == i).astype(float)) for i in range(len(valuation.payoffs))]
+    )
+    evpi, error = valuation.mean(valuation.perfect)
+    what = "Value of perfect information"
+    return {
+        "payoff": _variable(("choice",), means[:, 0], unit, "Mean payoff"),
+        "payoff_error": _variable(("choice",), means[:, 1], unit, "Mean payoff: error"),
+        "best_in": _variable(("choice",), shares[:, 0], "1", "Share of draws where it is best"),
+        "best_in_error": _variable(("choice",), shares[:, 1], "1", "Share: error"),
+        "evpi": _variable((), evpi, unit, what),
+        "evpi_error": _variable((), error, unit, f"{what}: error"),
+    }
 
-    def mean(self, draws: Array) -> tuple[float, float]:
-        """The mean of draws and its error."""
-        value, error = mean_with_error(np.ascontiguousarray(draws), self.replicates)
-        return float(value), float(error)
 
-    def of_scores(self, scores: Array) -> Array:
-        """Values and errors [score, 2] of learning each of some scores [score, draw]."""
-        found = np.empty((len(scores), 2))
+def _moves(valuation: Valuation) -> dict[str, Any]:
+    """How much knowing each input moves the probability of the event, and that itself."""
+    event = valuation.event().astype(float)
+    p, p_error = valuation.mean(event)
+    spread = p * (1 - p)
+    if spread == 0:
+        moves = errors = np.full(len(valuation.learnt.names), math.nan)
+    else:
+        tells, error = (
+            of[:, 0]
+            for of in first_order(valuation.learnt.values, event[None], valuation.replicates)
+        )
+        moves = np.sqrt(np.maximum(tells, 0.0) * spread)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            errors = np.where(moves > 0, spread * error / (2 * moves), math.nan)
+        errors = np.fmin(errors, np.sqrt(spread * error))  # the error of an index of zero
+    return {
+        "moves": _variable(("input",), moves, "1", "Move of the probability of the event"),
+        "moves_error": _variable(("input",), errors, "1", "Move: error"),
+        "probability": _variable((), p, "1", "Probability of the event"),
+        "probability_error": _variable((), p_error, "1", "Probability: error"),
+    }
 
-        def worker() -> Callable[[int], None]:
-            def fit(i: int) -> None:
-                terms = terms_of_one(scores[i], self.increments, self.first)
-                found[i] = self.mean(gain(Regression(terms), self.increments))
-                self.progress(1)
 
-            return fit
-
-        in_chunks(len(scores), self.threads, worker)
-        return found
-
-    def of_sets(self, sets: Mapping[str, list[int]], alone: Array) -> Array:
-        """Values and errors [set, 2] of learning sets of inputs together.
-
-        Those of one input are in `alone` [input, 2]. Who knows all inputs knows all. NaN where
-        there are too few draws for so many inputs.
-        """
-        found = np.full((len(sets), 2), math.nan)
-        entire = len(self.learnt.inputs)
-        for row, members in zip(found, sets.values(), strict=True):
-            if len(members) == 1:
-                row[:] = alone[members[0]]
-            elif len(members) == entire:
-                row[:] = self.mean(self.perfect)
-            else:
-                scores = self.learnt.values[members]
-                index = index_of_several(scores, self.increments, self.parts)
-                if index is not None:
-                    terms = terms_of_index(index, self.increments, self.first)
-                    row[:] = self.mean(gain(Regression(terms), self.increments))
-            self.progress(1)
-        return found
-
-    def result(self, studies: Sequence[Study], groups: Mapping[str, list[int]]) -> xr.Dataset:
-        """The Dataset of `voi`."""
-        learnt, decision = self.learnt, self.decision
-        sources = by_source(learnt)
-        index = learnt.inputs
-        fresh = draw_fresh(self.ds, [f"noise.{i}" for i in range(NOISES)], self.threads)
-        floor = float(self.of_scores(fresh)[:, 0].max())
-        alone = self.of_scores(learnt.values)
-        of_source = self.of_sets(sources, alone)
-        of_group = self.of_sets({n: [index[i] for i in of] for n, of in groups.items()}, alone)
-        of_study = self.of_scores(self._measurements(studies))
-        data: dict[str, Any] = {"noise_floor": _variable((), floor, decision.unit, "Noise floor")}
-        for name, suffix, dim, found, what in (
-            ("evppi", "", "input", alone, "Value of knowing the input"),
-            (
-                "evppi_of_source",
-                "_of_source",
-                "source_id",
-                of_source,
-                "Value of knowing its inputs",
-            ),
-            ("evppi_of_group", "_of_group", "group", of_group, "Value of knowing the group"),
-            ("evsi", "_of_study", "study", of_study, "Value of the measurement"),
-        ):
-            data[name] = _variable((dim,), found[:, 0], decision.unit, what)
-            data[f"{name}_error"] = _variable((dim,), found[:, 1], decision.unit, f"{what}: error")
-            data[f"above_noise{suffix}"] = ((dim,), is_above(found[:, 0], found[:, 1], floor))
-        coords: dict[str, Any] = {
-            "input": _labels("input", learnt.names),
-            "kind": _labels("input", learnt.kinds),
-            "source": _labels("input", learnt.sources),
-            "grade": _labels("input", learnt.grades),
-            "choice": _labels("choice", decision.choices),
-            "text": _labels("choice", decision.texts),
-            "source_id": _labels("source_id", sources),
-            "inputs": ("source_id", np.array([len(of) for of in sources.values()], int)),
-            "source_grade": _labels("source_id", [learnt.grades[of[0]] for of in sources.values()]),
-            "group": _labels("group", groups),
-            "group_inputs": ("group", np.array([len(of) for of in groups.values()], int)),
-            "study": _labels("study", [study.text for study in studies]),
-        }
-        return xr.Dataset(data | self._choices() | self._moves(), coords, self._attributes())
-
-    def _choices(self) -> dict[str, Any]:
-        """Means of choices, how often each is best, and the value of perfect information."""
-        unit = self.decision.unit
-        means = np.array([self.mean(row) for row in self.payoffs])
-        best = self.payoffs.argmax(axis=0)
-        shares = np.array([self.mean((best == i).astype(float)) for i in range(len(self.payoffs))])
-        evpi, error = self.mean(self.perfect)
-        what = "Value of perfect information"
-        return {
-            "payoff": _variable(("choice",), means[:, 0], unit, "Mean payoff"),
-            "payoff_error": _variable(("choice",), means[:, 1], unit, "Mean payoff: error"),
-            "best_in": _variable(("choice",), shares[:, 0], "1", "Share of draws where it is best"),
-            "best_in_error": _variable(("choice",), shares[:, 1], "1", "Share: error"),
-            "evpi": _variable((), evpi, unit, what),
-            "evpi_error": _variable((), error, unit, f"{what}: error"),
-        }
-
-    def _moves(self) -> dict[str, Any]:
-        """How much knowing each input moves the probability of the event, and that itself."""
-        event = self._event().astype(float)
-        p, p_error = self.mean(event)
-        spread = p * (1 - p)
-        if spread == 0:
-            moves = errors = np.full(len(self.learnt.names), math.nan)
-        else:
-            tells, error = (
-                of[:, 0] for of in first_order(self.learnt.values, event[None], self.replicates)
-            )
-            moves = np.sqrt(np.maximum(tells, 0.0) * spread)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                errors = np.where(moves > 0, spread * error / (2 * moves), math.nan)
-            errors = np.fmin(errors, np.sqrt(spread * error))  # the error of an index of zero
-        return {
-            "moves": _variable(("input",), moves, "1", "Move of the probability of the event"),
-            "moves_error": _variable(("input",), errors, "1", "Move: error"),
-            "probability": _variable((), p, "1", "Probability of the event"),
-            "probability_error": _variable((), p_error, "1", "Probability: error"),
-        }
-
-    def _event(self) -> NDArray[np.bool_]:
-        """The event that a bet is on, or that the choice with the best mean is best."""
-        if self.decision.event is not None:
-            return np.asarray(self.payoffs[1] > 0)
-        return np.asarray(self.increments.max(axis=0) <= 0)
-
-    def _measurements(self, studies: Sequence[Study]) -> Array:
-        """Normal scores [study, draw] of what each study would measure, with its error.
-
-        The error is a score that is keyed by the text of the study.
-        """
-        names = [f"study.{study.text}" for study in studies]
-        found = np.empty((len(studies), self.increments.shape[1]))
-        noise = draw_fresh(self.ds, names, self.threads) if names else found
-        for row, study, error in zip(found, studies, noise, strict=True):
-            value = draw_known(study.tree, self.ds, "study", study.text)
-            row[:] = normal_scores(value + study.sd * error)
-        return found
-
-    def _attributes(self) -> dict[str, Any]:
-        decision = self.decision
-        best = decision.choices[self.best]
-        return {
-            "best": best,
-            "event": decision.event_text or f"{best} is best",
-            "unit": decision.unit,
-            "odds": decision.odds,
-            "draws": self.ds.sizes["draw"],
-            "scenario": str(self.ds.attrs.get("scenario", "")),
-        }
+def _attributes(valuation: Valuation) -> dict[str, Any]:
+    decision = valuation.decision
+    best = decision.choices[valuation.best]
+    return {
+        "best": best,
+        "event": decision.event_text or f"{best} is best",
+        "unit": decision.unit,
+        "odds": decision.odds,
+        "draws": valuation.ds.sizes["draw"],
+        "scenario": str(valuation.ds.attrs.get("scenario", "")),
+    }
 
 
 def is_above(values: Array, errors: Array, floor: float) -> NDArray[np.bool_]:
