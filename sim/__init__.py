@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sim.store.analyses import trace as trace
     from sim.store.reader import open_run as open_run
     from sim.store.solve import solve as solve
+    from sim.store.voi import voi as voi
     from sim.tables.claims import claims as claims
 
 _HOMES = {
@@ -45,6 +46,7 @@ _HOMES = {
     "compare_all": "sim.store.analyses",
     "sensitivity": "sim.store.analyses",
     "trace": "sim.store.analyses",
+    "voi": "sim.store.voi",
     "load": "sim.parameters.loading",
     "open_run": "sim.store.reader",
     "of_scenario": "sim.statistics.scenarios",
@@ -84,6 +86,7 @@ __all__ = [
     "summarise",
     "sweep",
     "trace",
+    "voi",
 ]
 
 

@@ -36,6 +36,7 @@ from sim.cli import (
     solve,
     sweep,
     trace,
+    voi,
     watch,
 )
 from sim.cli.unknown_command import unknown_command
@@ -115,6 +116,7 @@ app.command(rich_help_panel="Read")(sensitivity.sensitivity)
 app.command(rich_help_panel="Ask")(solve.solve)
 app.command(rich_help_panel="Read")(trace.trace)
 app.command(rich_help_panel="Read")(cite.cite)
+app.command(rich_help_panel="Ask")(voi.voi)
 app.command(rich_help_panel="Show")(plot.plot)
 app.command(rich_help_panel="Show")(selftest.selftest)
 

@@ -26,7 +26,7 @@ def sensitivity(
         list[str] | None,
         typer.Option(
             metavar="VALUE",
-            help=f"What to explain, e.g. gw[openai]@2027Q4 (default: {DEFAULT_OUTPUT}); may be"
+            help=f"What to explain, e.g. gw\\[openai]@2027Q4 (default: {DEFAULT_OUTPUT}); may be"
             " repeated.",
         ),
     ] = None,

@@ -74,6 +74,7 @@ LONG: dict[tuple[str, ...], set[str]] = {
     ): RUN,
     ("sensitivity", BASE, "--draws", "512"): RUN - {"h5py"} | {"scipy.stats"},
     ("trace", "base", "--draw", "3"): RUN,
+    ("voi", BASE, "--draws", "512"): RUN - {"h5py"} | {"scipy.stats"},
     ("watch", "nowhere.toml"): {"numpy", "scipy.special"},
     ("selftest",): RUN - {"h5py"} | {"scipy.stats", "numba"},  # it compiles single formulas
 }

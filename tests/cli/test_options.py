@@ -175,6 +175,7 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
             ("compare", "base-", "base-"),
             ("sensitivity", "base-"),
             ("trace", "base-"),
+            ("voi", "base-"),
         )
         for option, value, sign in (
             ("--draws", "x", "--draws: expected a whole number"),
@@ -188,6 +189,13 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
         (command, ("--out", OTHER), f"no such run in {OTHER}/")
         for command in (("compare", "base-", "base"), ("sensitivity", "base-"), ("trace", "base-"))
     ),
+    (("voi", "base-"), ("--out", OTHER), f"no such run in {OTHER}/"),
+    (("voi", "base"), ("--payoff", "a=gww"), "unknown output or input 'gww'"),
+    (("voi", "base"), ("--when", "gww > 1"), "unknown output or input 'gww'"),
+    (("voi", "base"), ("--odds", "1.5"), "--odds: expected the price of a bet"),
+    (("voi", "base"), ("--study", "gww +- 1"), "unknown output or input 'gww'"),
+    (("voi", "base"), ("--group", "name"), "--group: name: expected NAME=KEY"),
+    (("voi", "base"), ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
     (("compare", "base", "base"), ("--output", "p50(gww@2026Q4)"), "unknown output or input 'gww'"),
     (("compare", "base", "base"), ("--group", "name"), "--group: name: expected NAME=KEY"),
     (("compare", "base", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
@@ -278,6 +286,10 @@ PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("sensitivity", "base"), ("--csv",), "table,row,column,value,error,unit"),
     (("sensitivity", "base"), ("--all",), "landlords.softbank."),
     (("sensitivity", "base", "--to", "mine.png"), ("--force",), "mine.png\n"),
+    (("voi", "base"), ("--json",), '"version": 1'),
+    (("voi", "base"), ("--csv",), "table,row,column,value,error,unit"),
+    (("voi", "base"), ("--all",), "landlords.softbank."),
+    (("voi", "base", "--to", "mine.png"), ("--force",), "mine.png\n"),
     (("trace", "base", "--draw", "7"), ("--json",), '"version": 1'),
     (("trace", "base", "--draw", "7"), ("--csv",), "table,row,column,value,error,unit"),
     (("trace", "base", "--draw", "7"), ("--all",), "landlords.softbank."),
