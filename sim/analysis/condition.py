@@ -24,11 +24,10 @@ from sim.analysis.curves import curves_of
 from sim.analysis.evidence import log_constant, surprise_of
 from sim.analysis.evidence_lines import LEVELS, WEIGHT, On, read_lines, read_measures_of, trees_of
 from sim.analysis.measures import Measure
-from sim.analysis.sampled import Sampled, draw_numbers
+from sim.analysis.sampled import Sampled, draw_numbers, scale_of, unit_of_tree
 from sim.analysis.weighted import Sorted, Weighted, Weights, combine, estimate
 from sim.common.errors import Fault, InputError, Location
-from sim.expressions.parse import unit
-from sim.expressions.tree import ExpressionError, Statistic, Tree
+from sim.expressions.tree import Statistic, Tree
 from sim.parameters.evidence import Line
 from sim.simulation.redraw import redraw
 from sim.statistics.replicates import replicates_of
@@ -274,16 +273,19 @@ def _conclude(
             "measure": [measure.text for measure in measures],
             "label": ("measure", [measure.label or measure.text for measure in measures]),
             "unit": ("measure", [measure.unit for measure in measures]),
+            "scale": ("measure", [scale_of(measure.tree) for measure in measures]),
             "line": [line.text for line in lines],
             "other": [line.text for line in lines],
             "family": ("line", [line.family for line in lines]),
             "source": ("line", [line.source for line in lines]),
-            "value_unit": ("line", [_unit(line) for line in lines]),
+            "value_unit": ("line", [unit_of_tree(line.value) for line in lines]),
+            "value_scale": ("line", [scale_of(line.value) for line in lines]),
             "power": list(POWERS),
             "level": list(LEVELS),
         },
         {
             "draws": sampled.log_ratio.size,
+            "draws_before": prior.log_ratio.size,
             "effective": effective.value,
             "effective_error": effective.error,
             "largest_weight": after.largest,
@@ -296,13 +298,6 @@ def _conclude(
 
 def _unique(prior: Sampled, sampled: Sampled) -> list[Sampled]:
     return [prior] if sampled is prior else [prior, sampled]
-
-
-def _unit(line: Line) -> str:
-    try:
-        return unit(line.value)
-    except ExpressionError:  # a variable of the user's own
-        return ""
 
 
 def _apart(first: Weighted, second: Weighted) -> Weighted:

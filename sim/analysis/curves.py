@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from sim.analysis.measures import Measure
 from sim.analysis.regression import jackknife_error
-from sim.analysis.sampled import Sampled
-from sim.analysis.weighted import Weights
-from sim.expressions.tree import Tree
+from sim.analysis.sampled import Sampled, unit_of_tree
+from sim.analysis.weighted import Weights, estimate
+from sim.expressions.tree import Statistic, Tree, write
 from sim.parameters.evidence import Line
 
 Array = NDArray[np.float64]
@@ -36,10 +36,12 @@ def curves_of(
     Returns:
         Variables of a Dataset by name; `curve` are the texts of the values.
     """
-    asked = [s.of for measure in measures for s in measure.statistics if s.kind == "quantile"]
+    first = sorted(measures, key=lambda measure: measure.label != "")  # those that were asked for
+    asked = [s.of for measure in first for s in measure.statistics if s.kind == "quantile"]
+    names = {line.value: line.name for line in lines if line.name}
     trees: list[Tree] = list(dict.fromkeys([*(line.value for line in lines), *asked]))
     chosen = [tree for tree in trees if prior.values[tree].all_known][:MOST_CURVES]
-    edges, shares = [], []
+    edges, shares, medians = [], [], []
     for tree in chosen:
         first, second = prior.values[tree], sampled.values[tree]
         ends = np.array([first.quantiles(before, ENDS), second.quantiles(after, ENDS)])
@@ -48,11 +50,24 @@ def curves_of(
             low, high = 0.0, 1.0
         edge = np.linspace(low, high, BINS + 1)
         edges.append(edge)
+        medians.append(
+            [
+                estimate(Statistic("quantile", tree, 50.0), *of)
+                for of in ((first, before), (second, after))
+            ]
+        )
         shares.append([_shares(of.draws, w, edge) for of, w in ((first, before), (second, after))])
     found = np.array(shares).reshape(len(chosen), 2, 2, BINS)
     dims = ("curve", "bin")
+    middle = {
+        name: [pair[i] for pair in medians]
+        for i, name in enumerate(("curve_prior_median", "curve_posterior_median"))
+    }
     return {
-        "curve": [str(tree) for tree in chosen],
+        "curve": [names.get(tree, write(tree)) for tree in chosen],
+        "curve_unit": ("curve", [unit_of_tree(tree) for tree in chosen]),
+        **{name: ("curve", [of.value for of in row]) for name, row in middle.items()},
+        **{f"{name}_error": ("curve", [of.error for of in row]) for name, row in middle.items()},
         "edge": (("curve", "edge_number"), np.array(edges).reshape(len(chosen), BINS + 1)),
         "curve_prior": (dims, found[:, 0, 0]),
         "curve_prior_error": (dims, found[:, 0, 1]),

@@ -58,7 +58,7 @@ def _checked(line: Line, ds: xr.Dataset) -> Line:
     of = line.evidence
     tree = check(of.value, names_of(ds, [of.value]))
     found = Evidence(of.text, tree, of.relation, of.number, of.error, of.high)
-    return Line(found, line.family, line.nu, line.source)
+    return Line(found, line.family, line.nu, line.source, line.name)
 
 
 def read_measures_of(

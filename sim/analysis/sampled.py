@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from sim.analysis.evidence import log_likelihood
 from sim.analysis.weighted import Sorted, Weights
-from sim.expressions.tree import Tree
+from sim.expressions.parse import unit
+from sim.expressions.percent import is_fraction
+from sim.expressions.tree import ExpressionError, Statistic, Tree, statistics_of
 from sim.parameters.evidence import Line
 from sim.statistics.replicates import Replicates
 from sim.statistics.values import draw_value
@@ -51,3 +53,21 @@ def draw_numbers(tree: Tree, ds: xr.Dataset) -> Array:
     found = draw_value(tree, ds)
     numbers = np.where(found.known, found.draws, np.nan).astype(float)
     return np.array(np.broadcast_to(numbers, (ds.sizes["draw"],)))
+
+
+def unit_of_tree(tree: Tree) -> str:
+    """The unit of a value; "" of a variable of a user's own."""
+    try:
+        return unit(tree)
+    except (ExpressionError, KeyError):
+        return ""
+
+
+def scale_of(tree: Tree) -> float:
+    """By what a value, or what is formed of statistics, is multiplied for display.
+
+    It is 100 of margins, shares and probabilities.
+    """
+    parts = list(statistics_of(tree))
+    fractions = [is_fraction(part) for part in parts] if parts else [is_fraction(tree)]
+    return 100.0 if all(fractions) else 1.0

@@ -11,7 +11,7 @@ from sim.common.text import nearest, shown
 from sim.expressions.names import CATALOGUE, Names
 from sim.expressions.parse import kind_of, parse_evidence, parse_value
 from sim.expressions.percent import refuse_percent
-from sim.expressions.tree import Evidence, ExpressionError, Tree, write
+from sim.expressions.tree import Evidence, ExpressionError, Tree
 from sim.model.dims import REFERENCE_QUARTER
 
 FAMILIES = ("normal", "lognormal", "student_t")
@@ -35,6 +35,7 @@ class Line:
     family: str = "normal"
     nu: float = math.nan
     source: str = ""
+    name: str = ""  # what is shown in place of a long value
 
     @property
     def value(self) -> Tree:
@@ -44,7 +45,10 @@ class Line:
     @property
     def text(self) -> str:
         """The line as it is shown."""
-        text = str(self.evidence)
+        of = self.evidence
+        text = str(of)
+        if self.name:
+            text = f"{self.name} = {of.number:g} +- {of.error:g}"
         if self.family == "lognormal":
             return f"{text} (lognormal)"
         return f"{text} (t, {self.nu:g})" if self.family == "student_t" else text
@@ -75,7 +79,9 @@ def read_text(text: str, names: Names | None = CATALOGUE, labs: Sequence[str] = 
         ExpressionError: As `parse_evidence`.
     """
     is_keyword = text.strip() == ROUTES and bool(labs)
-    return Line(parse_evidence(routes_text(labs) if is_keyword else text, names))
+    if is_keyword:
+        return Line(parse_evidence(routes_text(labs), names), name=ROUTES)
+    return Line(parse_evidence(text, names))
 
 
 def read_table(
@@ -105,7 +111,7 @@ def read_table(
         reader.add("source", fault)
     if reader.faults or line is None:
         raise EvidenceError(reader.faults)
-    return Line(line.evidence, line.family, line.nu, source)
+    return Line(line.evidence, line.family, line.nu, source, line.name)
 
 
 class _Reader:
@@ -223,8 +229,3 @@ class _Reader:
 def _is_number(value: Any, infinite: bool = False) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return is_number and (math.isfinite(value) or (infinite and value == math.inf))
-
-
-def describe(line: Line) -> str:
-    """The value of a line, as text."""
-    return write(line.value)

@@ -204,7 +204,8 @@ def test_errors_are_those_of_repeated_runs() -> None:
 def test_two_routes_weigh_as_the_model_says(base: xr.Dataset) -> None:
     """Weights of (8.7): docs/model.md states median, p5 and effective share."""
     found = condition(base, ["routes"])
-    assert json.loads(found.statistics.attrs["evidence"]) == [f"{CENTRE} = 0 +- 0.25"]
+    assert json.loads(found.statistics.attrs["evidence"]) == ["routes = 0 +- 0.25"]
+    assert str(found.lines[0].evidence) == f"{CENTRE} = 0 +- 0.25"
     median = numbers(found, "posterior", "p50(inference_gross_margin@2026Q4)")
     assert is_near(median, 0.634, floor=5e-4)
     assert is_near(numbers(found, "posterior", "p5(inference_gross_margin@2026Q4)"), 0.34, 5e-3)
