@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sim.store.analyses import compare_all as compare_all
     from sim.store.analyses import sensitivity as sensitivity
     from sim.store.analyses import trace as trace
+    from sim.store.condition import condition as condition
     from sim.store.reader import open_run as open_run
     from sim.store.solve import solve as solve
     from sim.store.voi import voi as voi
@@ -44,6 +45,7 @@ _HOMES = {
     "cite": "sim.store.analyses",
     "compare": "sim.store.analyses",
     "compare_all": "sim.store.analyses",
+    "condition": "sim.store.condition",
     "sensitivity": "sim.store.analyses",
     "trace": "sim.store.analyses",
     "voi": "sim.store.voi",
@@ -72,6 +74,7 @@ __all__ = [
     "claims",
     "compare",
     "compare_all",
+    "condition",
     "load",
     "of_scenario",
     "open_run",

@@ -20,6 +20,7 @@ from sim.cli import (
     check,
     cite,
     compare,
+    condition,
     describe,
     export,
     help,
@@ -116,6 +117,7 @@ app.command(rich_help_panel="Read")(sensitivity.sensitivity)
 app.command(rich_help_panel="Ask")(solve.solve)
 app.command(rich_help_panel="Read")(trace.trace)
 app.command(rich_help_panel="Read")(cite.cite)
+app.command(rich_help_panel="Ask")(condition.condition)
 app.command(rich_help_panel="Ask")(voi.voi)
 app.command(rich_help_panel="Show")(plot.plot)
 app.command(rich_help_panel="Show")(selftest.selftest)

@@ -72,6 +72,7 @@ LONG: dict[tuple[str, ...], set[str]] = {
         "--target",
         "P(pue > 1.2) = 0.5",
     ): RUN,
+    ("condition", BASE, "--draws", "1024", "--on", "gw[openai]@2026Q4 = 7 +- 2"): RUN,
     ("sensitivity", BASE, "--draws", "512"): RUN - {"h5py"} | {"scipy.stats"},
     ("trace", "base", "--draw", "3"): RUN,
     ("voi", BASE, "--draws", "512"): RUN - {"h5py"} | {"scipy.stats"},

@@ -147,6 +147,8 @@ OTHER, SELECTING = "elsewhere", ("--lab", "--landlord", "--quarter")
 STORED = (BASE, "--draws", "1100", "--seed", "7", "--set", f"{ALTERED}=0.6", "--no-figures")
 EDITED = ("compare", BASE, "--set", f"{KEY}=1.3")
 # Arguments of a command, an option, and what it prints then: the option's own value is in it.
+CONDITION = ("condition", "base")
+GIVEN = ("--on", "gw[openai]@2026Q4 = 7 +- 2")
 SOLVE = ("solve", BASE)
 SOLVED = ("--vary", "pue", "--target", "P(pue > 1.2) = 0.5")
 NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
@@ -211,6 +213,18 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     ((*SOLVE, *SOLVED), ("--sampler", "sobl"), "--sampler: unknown sampler"),
     ((*SOLVE, *SOLVED), ("--threads", "0"), "--threads: expected"),
     (("solve", "base-", *SOLVED), ("--out", OTHER), f"no such run in {OTHER}/"),
+    (("condition", "base"), ("--on", "gww = 1 +- 1"), "unknown output or input 'gww'"),
+    ((*CONDITION, *GIVEN), ("--output", "p50(gww)"), "unknown output or input 'gww'"),
+    ((*CONDITION, *GIVEN), ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
+    ((*CONDITION, *GIVEN), ("--set", f"{KEY}=1.3"), "--set: a run is drawn already"),
+    ((*CONDITION, *GIVEN), ("--draws", "1e3"), "--draws: the run has draws 1100"),
+    ((*CONDITION, *GIVEN), ("--seed", "77"), "--seed: the run has seed 7"),
+    ((*CONDITION, *GIVEN), ("--sampler", "sobol"), "--sampler: the run has sampler stratified"),
+    ((*CONDITION, *GIVEN), ("--threads", "0"), "--threads: expected"),
+    ((*CONDITION, *GIVEN), ("--lab", "opnai"), "did you mean 'openai'"),
+    ((*CONDITION, *GIVEN), ("--landlord", "orcle"), "did you mean 'oracle'"),
+    ((*CONDITION, *GIVEN), ("--quarter", "2026Q5"), "2026Q5"),
+    (("condition", "base-", *GIVEN), ("--out", OTHER), f"no such run in {OTHER}/"),
     (("sensitivity", "base"), ("--output", "gww"), "unknown output or input 'gww'"),
     (("sensitivity", "base"), ("--tail", "200"), "tail: expected a level"),
     (("sensitivity", "base"), ("--when", "gww > 1"), "unknown output or input 'gww'"),
@@ -282,6 +296,10 @@ PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     ((*SOLVE, *SOLVED, "--draws", "64"), ("--csv",), "table,row,column,value,error,unit"),
     ((*SOLVE, *SOLVED, "--draws", "64"), ("--curve",), "What it takes to be so sure"),
     ((*SOLVE, *SOLVED, "--draws", "64", "--to", "mine.png"), ("--force",), "mine.png\n"),
+    ((*CONDITION, *GIVEN), ("--json",), '"version": 1'),
+    ((*CONDITION, *GIVEN), ("--csv",), "table,row,column,value,error,unit"),
+    ((*CONDITION, *GIVEN), ("--all",), "weaker      sharper"),
+    ((*CONDITION, *GIVEN, "--to", "mine.png"), ("--force",), "mine.png\n"),
     (("sensitivity", "base"), ("--json",), '"version": 1'),
     (("sensitivity", "base"), ("--csv",), "table,row,column,value,error,unit"),
     (("sensitivity", "base"), ("--all",), "landlords.softbank."),
