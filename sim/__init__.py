@@ -34,7 +34,11 @@ if TYPE_CHECKING:
     from sim.store.analyses import compare_all as compare_all
     from sim.store.analyses import sensitivity as sensitivity
     from sim.store.analyses import trace as trace
+    from sim.store.condition import condition as condition
+    from sim.store.discover import discover as discover
     from sim.store.reader import open_run as open_run
+    from sim.store.solve import solve as solve
+    from sim.store.voi import voi as voi
     from sim.tables.claims import claims as claims
 
 _HOMES = {
@@ -42,8 +46,11 @@ _HOMES = {
     "cite": "sim.store.analyses",
     "compare": "sim.store.analyses",
     "compare_all": "sim.store.analyses",
+    "condition": "sim.store.condition",
     "sensitivity": "sim.store.analyses",
     "trace": "sim.store.analyses",
+    "discover": "sim.store.discover",
+    "voi": "sim.store.voi",
     "load": "sim.parameters.loading",
     "open_run": "sim.store.reader",
     "of_scenario": "sim.statistics.scenarios",
@@ -52,6 +59,7 @@ _HOMES = {
     "simulate": "sim.simulation.simulate",
     "simulate_many": "sim.simulation.many",
     "simulate_until": "sim.simulation.until",
+    "solve": "sim.store.solve",
     "summarise": "sim.statistics.summary",
     "sweep": "sim.simulation.sweep",
     "Scenario": "sim.parameters.scenario",
@@ -68,6 +76,8 @@ __all__ = [
     "claims",
     "compare",
     "compare_all",
+    "condition",
+    "discover",
     "load",
     "of_scenario",
     "open_run",
@@ -78,9 +88,11 @@ __all__ = [
     "simulate",
     "simulate_many",
     "simulate_until",
+    "solve",
     "summarise",
     "sweep",
     "trace",
+    "voi",
 ]
 
 

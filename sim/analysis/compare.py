@@ -23,6 +23,7 @@ from sim.analysis.measures import (
     draw_measures,
     headline_measures,
     read_measures,
+    sides_of,
 )
 from sim.common.errors import Fault, InputError, Location
 from sim.common.threads import available_threads
@@ -38,6 +39,7 @@ from sim.statistics.replicates import Replicates, replicated, replicates_by, sta
 from sim.statistics.replicates import sampler_of as sampler_of_dataset
 
 Integers = NDArray[np.int64]
+Sides = dict[int, list[Array]]  # draws of what the events of a measure compare, by its place
 MOST_TOGETHER = 8  # worlds that are drawn at a time
 MOST_REPLICATES = 256  # into which replicates of attributed statistics are merged
 
@@ -79,7 +81,8 @@ class MeasuredRun:
     """The draws of the measures of a run [measure][statistic][draw], and what pairs them.
 
     `numbers` are those of the draws, `evaluated` is their number with those that are left out or
-    not kept, `kept` that of the first ones of them, which are here.
+    not kept, `kept` that of the first ones of them, which are here. `sides` are of what the events
+    of measures compare.
     """
 
     label: str
@@ -91,6 +94,7 @@ class MeasuredRun:
     kept: int
     numbers: Integers
     draws: list[list[Array]]
+    sides: Sides
 
     def pairs_with(self, other: MeasuredRun) -> bool:
         """Whether draws of the same number have the same random numbers."""
@@ -139,9 +143,12 @@ def compare(
         at = replace(single, uncertainty=scenario.settings.uncertainty)
         return draw_measures(scenario, at, of)
 
-    draws = [draw(of, chosen) for of in (first, second)]
+    sides = sides_of(chosen)
+    drawn = [draw(of, [*chosen, *sides.values()]) for of in (first, second)]
+    draws = [of[: len(chosen)] for of in drawn]
+    compared = [dict(zip(sides, of[len(chosen) :], strict=True)) for of in drawn]
     replicates = replicated(min(options.draws, options.kept_draws), options.sampler)
-    data, moved = _differences(chosen, draws, replicates)
+    data, moved = _differences(chosen, draws, compared, replicates)
     found = None
     if attributed and edits and moved.any():
         numbers = [measure for measure, moves in zip(chosen, moved, strict=True) if moves]
@@ -178,10 +185,13 @@ def measure_run(
         InputError: If draws that it lacks cannot be made again.
     """
     evaluated = int(ds.attrs["draws"])
+    sides = sides_of(measures)
+    drawn = read_measures(ds, [*measures, *sides.values()])
     return MeasuredRun(
         label or scenario.name, scenario, int(ds.attrs["seed"]), sampler_of_dataset(ds),
         float(ds.attrs["uncertainty"]), evaluated, int(ds.attrs.get("draws_kept", evaluated)),
-        np.array(ds["draw"].values), read_measures(ds, measures),
+        np.array(ds["draw"].values), drawn[: len(measures)],
+        dict(zip(sides, drawn[len(measures) :], strict=True)),
     )  # fmt: skip
 
 
@@ -205,8 +215,12 @@ def compare_runs(
             [of[at] for of in run.draws[i]]
             for run, at in zip((first, second), indices, strict=True)
         ]
+        sides = [
+            [of[at] for of in run.sides.get(i, [])]
+            for run, at in zip((first, second), indices, strict=True)
+        ]
         of_pairs = replicates_by(numbers, first.sampler) if pairs else None
-        rows.append(_row(measure, values, common, of_pairs))
+        rows.append(_row(measure, values, common, sides, of_pairs))
     edits = find_edits(first.scenario, second.scenario)
     certain = first.uncertainty == second.uncertainty == 0
     share_of = math.inf if certain else min(len(first.numbers), len(second.numbers))
@@ -253,13 +267,17 @@ def _merged(replicates: Replicates) -> tuple[Callable[[Array], Array], Replicate
 
 
 def _differences(
-    measures: Sequence[Measure], draws: list[list[list[Array]]], replicates: Replicates
+    measures: Sequence[Measure],
+    draws: list[list[list[Array]]],
+    sides: list[Sides],
+    replicates: Replicates,
 ) -> tuple[xr.Dataset, NDArray[np.bool_]]:
     """Statistics of both worlds, their differences, and which of these can be shared out."""
     rows = []
-    for measure, first, second in zip(measures, *draws, strict=True):
+    for i, (measure, first, second) in enumerate(zip(measures, *draws, strict=True)):
         values = [measure.of(of, replicates) for of in (first, second)]
-        rows.append(_row(measure, values, [first, second], replicates))
+        compared = [of.get(i, []) for of in sides]
+        rows.append(_row(measure, values, [first, second], compared, replicates))
     data = _as_dataset(measures, rows)
     return data, ~data["same"].values & np.isfinite(data["difference"].values)
 
@@ -268,19 +286,28 @@ def _row(
     measure: Measure,
     values: list[tuple[float, float]],
     draws: list[list[Array]],
+    sides: list[list[Array]],
     pairs: Replicates | None,
 ) -> dict[str, Any]:
-    """A statistic of both worlds, and their difference from draws in pairs, if they pair."""
+    """A statistic of both worlds, and their difference from draws in pairs, if they pair.
+
+    `sides` are of what its events compare: where these differ, and no event does by chance, the
+    error is half a draw, as that of a probability of 0.
+    """
     row = dict.fromkeys(("difference", "difference_error", "p_above", "p_above_error"), math.nan)
     for name, (value, error) in zip(("first", "second"), values, strict=True):
         row |= {name: value, f"{name}_error": error}
     if pairs is None:
         return row | {"same": False}
     first, second = draws
-    same = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(first, second, strict=True))
+    level = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(first, second, strict=True))
+    same = level and all(np.array_equal(a, b, equal_nan=True) for a, b in zip(*sides, strict=True))
     with np.errstate(invalid="ignore"):
-        row["difference"] = 0.0 if same else values[1][0] - values[0][0]
-    row["difference_error"] = 0.0 if same else measure.difference_error(first, second, pairs)
+        row["difference"] = 0.0 if level else values[1][0] - values[0][0]
+    if level:
+        row["difference_error"] = 0.0 if same else 0.5 / pairs.draws
+    else:
+        row["difference_error"] = measure.difference_error(first, second, pairs)
     if isinstance(measure.tree, Statistic) and measure.tree.kind != "P" and not same:
         above = probability_with_error(second[0] > first[0], np.ones(pairs.draws, bool), pairs)
         row |= {"p_above": float(above[0]), "p_above_error": float(above[1])}

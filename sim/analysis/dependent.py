@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.common.threads import with_one_blas_thread
+
 Array = NDArray[np.float64]
 ORDERS = 2000  # each with its reverse
 BATCH = 64
@@ -33,6 +35,7 @@ class Effects:
     variance: float
 
 
+@with_one_blas_thread
 def dependent_shapley(
     correlation: Array, slopes: Array, slopes_without: Array | None = None, orders: int = ORDERS
 ) -> Effects:
@@ -90,6 +93,7 @@ def factor_correlation(loadings: Array, own: Array | None = None) -> Array:
     return correlation
 
 
+@with_one_blas_thread
 def independent_shapley_of_factors(loadings: Array, slopes: Array) -> tuple[Array, Array]:
     """Shares of a linear combination among its independent causes: factors, and own parts."""
     weight = np.sqrt(np.maximum(1 - (loadings**2).sum(axis=1), 0.0))

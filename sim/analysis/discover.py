@@ -12,6 +12,7 @@ from scipy.stats import binom, rankdata
 
 from sim.analysis.peel import Box, choose, peel
 from sim.analysis.targets import target_error
+from sim.common.threads import with_one_blas_thread
 from sim.expressions.parse import parse_event
 from sim.expressions.tree import ExpressionError
 from sim.simulation.origin import run_of
@@ -27,6 +28,7 @@ SETS = ("inputs", "factors")
 CANDIDATES = 12  # inputs that tell the event apart best, among which is searched
 RESAMPLES, STABLE = 32, 0.8
 RESAMPLE_DRAWS = 2_048
+BINS = 12  # of a percentile, in the frontier
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,20 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Frontier:
+    """The share of an event over the percentiles of two inputs, and the box on both.
+
+    `share` [bin, bin] and its standard `error` are in bins of equal width, NaN in an empty one;
+    `box` are the bounds on both.
+    """
+
+    names: tuple[str, str]
+    share: Array
+    error: Array
+    box: tuple[tuple[float, float], tuple[float, float]]
+
+
+@dataclass(frozen=True)
 class Discovery:
     """A box for an event, from one half of the draws, and how it does in the other.
 
@@ -56,7 +72,8 @@ class Discovery:
     that lies in the box, `mass` the box's share of all draws; each is (value, Monte Carlo standard
     error) of held-out draws. `density_fitted` is that of the draws that gave the box. `path`
     holds mass, density and coverage [step, 3] of the peel in held-out draws, and their errors.
-    `dropped` are inputs whose bound did not return often enough.
+    `dropped` are inputs whose bound did not return often enough; `frontier` is over the two inputs
+    with a bound that tell the event apart best.
     """
 
     event: str
@@ -70,10 +87,12 @@ class Discovery:
     path: Array
     path_errors: Array
     dropped: tuple[str, ...]
+    frontier: Frontier | None
     draws: int
     scenario: str
 
 
+@with_one_blas_thread
 def discover(
     ds: xr.Dataset, when: str, *, on: str = "inputs", conditions: int = 4,
     threads: int | None = None,
@@ -93,16 +112,13 @@ def discover(
         InputError: For an unknown event, one that holds in no draw or in all, a Dataset without
             factors, or other arguments.
     """
-    if on not in SETS:
-        raise target_error("on", f"expected {' or '.join(SETS)}, got '{on}'")
-    if not 1 <= conditions <= CANDIDATES:
-        raise target_error("conditions", f"expected 1 to {CANDIDATES}, got {conditions}")
+    for name, message in argument_faults(on, conditions).items():
+        raise target_error(name, message)
     ds, event, text = _event(ds, when, threads)
     names, ranks = _ranks(ds, on, threads)
     replicates = replicates_of(ds)
     fitted = _halves(replicates)
-    strength = np.abs((ranks - ranks.mean(axis=1, keepdims=True)) @ (event - event.mean()))
-    strength /= np.maximum(ranks.std(axis=1), 1e-12)
+    strength = _strength(ranks[:, fitted], event[fitted])
     kept = np.sort(np.argsort(-strength, kind="stable")[:CANDIDATES])
     names, ranks = [names[i] for i in kept], ranks[kept]
     returns = _returns(ranks[:, fitted], event[fitted], conditions)
@@ -112,6 +128,9 @@ def discover(
     for i in dropped:
         box.low[i], box.high[i] = 0.0, 1.0
     found = [_condition(ds, i, names, ranks, box, event, ~fitted, returns) for i in box.restricted]
+    pair = sorted(box.restricted, key=lambda i: (-strength[kept[i]], i))
+    pair += [i for i in np.argsort(-strength[kept], kind="stable").tolist() if i not in pair]
+    frontier = _frontier(names, ranks, event, pair[:2], box) if len(pair) > 1 else None
     steps = [_shares(of.contains(ranks), event, ~fitted, replicates) for of in path]
     held = _shares(box.contains(ranks), event, ~fitted, replicates)
     return Discovery(
@@ -121,9 +140,38 @@ def discover(
         density_fitted=_shares(box.contains(ranks), event, fitted, replicates)[1],
         path=np.array([[of[0] for of in step] for step in steps]),
         path_errors=np.array([[of[1] for of in step] for step in steps]),
-        dropped=tuple(names[i] for i in dropped), draws=event.size,
+        dropped=tuple(names[i] for i in dropped), frontier=frontier, draws=event.size,
         scenario=str(ds.attrs.get("scenario", "")),
     )  # fmt: skip
+
+
+def _strength(ranks: Array, event: Flags) -> Array:
+    """How well the percentile of each input tells the event apart: the size of its correlation."""
+    apart = (ranks - ranks.mean(axis=1, keepdims=True)) @ (event - event.mean())
+    return np.asarray(np.abs(apart) / np.maximum(ranks.std(axis=1), 1e-12))
+
+
+def _frontier(names: list[str], ranks: Array, event: Flags, pair: list[int], box: Box) -> Frontier:
+    """The share of the event over the percentiles of two inputs."""
+    at = [np.minimum((ranks[i] * BINS).astype(np.int64), BINS - 1) for i in pair]
+    cell = at[0] * BINS + at[1]
+    count = np.bincount(cell, minlength=BINS * BINS).reshape(BINS, BINS)
+    hits = np.bincount(cell, event, BINS * BINS).reshape(BINS, BINS)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = hits / count
+        error = np.sqrt(share * (1 - share) / count)
+    ends = [(float(box.low[i]), float(box.high[i])) for i in pair]
+    return Frontier((names[pair[0]], names[pair[1]]), share, error, (ends[0], ends[1]))
+
+
+def argument_faults(on: str, conditions: int) -> dict[str, str]:
+    """What is wrong with arguments of `discover`, by name."""
+    faults = {}
+    if on not in SETS:
+        faults["on"] = f"expected {' or '.join(SETS)}, got '{on}'"
+    if not 1 <= conditions <= CANDIDATES:
+        faults["conditions"] = f"expected 1 to {CANDIDATES}, got {conditions}"
+    return faults
 
 
 def _event(ds: xr.Dataset, when: str, threads: int | None) -> tuple[xr.Dataset, Flags, str]:

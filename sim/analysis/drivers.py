@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from sim.common.errors import Fault, InputError, Location
+from sim.common.threads import with_one_blas_thread
 from sim.expressions.parse import parse_value
 from sim.parameters.fields import JUDGEMENT
 from sim.simulation.scores import draw_causes
@@ -28,6 +29,7 @@ DRAWS_PER_CAUSE = 2  # at least, for coefficients that say anything
 GROUPS = 32  # of replicates, from which errors follow
 
 
+@with_one_blas_thread
 def find_drivers(ds: xr.Dataset, value: str, threads: int | None = None) -> xr.Dataset:
     """Find what moves a value most, from the first 8,192 draws of a run.
 

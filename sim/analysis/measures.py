@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from sim.common.errors import Fault, InputError, Location
 from sim.expressions.names import Names
 from sim.expressions.parse import kind_of, parse_statistic, parse_value, unit
-from sim.expressions.tree import ExpressionError, Statistic, Tree, statistics_of
+from sim.expressions.tree import (
+    RELATIONS,
+    ExpressionError,
+    Operation,
+    Statistic,
+    Tree,
+    statistics_of,
+)
 from sim.model.dims import QUARTERS, REFERENCE_QUARTER
 from sim.parameters.options import RunOptions
 from sim.parameters.scenario import Scenario
@@ -177,6 +184,36 @@ def common_measures(
     first, *others = (headline_measures(of, labs, quarters, landlords) for of in scenarios)
     texts = [{measure.text for measure in of} for of in others]
     return [measure for measure in first if all(measure.text in of for of in texts)]
+
+
+def sides_of(measures: Sequence[Measure]) -> dict[int, Measure]:
+    """By the place of each measure with events, one of what these compare: left less right.
+
+    An event may be the same in every draw of two worlds of which the values differ.
+    """
+    found = {}
+    for place, measure in enumerate(measures):
+        events = [of.of for of in measure.statistics if of.kind == "P"]
+        sides = [
+            Statistic("quantile", Operation("-", of.operands), 50.0)
+            for event in events
+            for of in _comparisons(event)
+        ]
+        if sides:
+            tree: Tree = sides[0]
+            for side in sides[1:]:
+                tree = Operation("+", (tree, side))
+            found[place] = Measure(measure.text, tree, "")
+    return found
+
+
+def _comparisons(tree: Tree) -> Iterator[Operation]:
+    if isinstance(tree, Operation):
+        if tree.operator in RELATIONS:
+            yield tree
+        else:
+            for operand in tree.operands:
+                yield from _comparisons(operand)
 
 
 def draw_measures(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.common.threads import with_one_blas_thread
 from sim.model.blocks import BLOCK
 from sim.statistics.replicates import Replicates
 
@@ -45,6 +46,7 @@ class Shares:
     left_out: Array
 
 
+@with_one_blas_thread
 def share_variance(causes: Array, targets: Array, replicates: Replicates) -> Shares:
     """Share the variance of targets [target, draw] among independent causes [cause, draw].
 
@@ -81,6 +83,7 @@ def share_variance(causes: Array, targets: Array, replicates: Replicates) -> Sha
     )
 
 
+@with_one_blas_thread
 def fit_slopes(causes: Array, target: Array) -> Array:
     """Coefficients [cause] of a target [draw] on causes [cause, draw], by least squares.
 

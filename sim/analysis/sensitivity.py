@@ -25,6 +25,7 @@ from sim.analysis.regression import groups_of, jackknife_error, share_variance
 from sim.analysis.shapley import Worlds, goda_shapley
 from sim.analysis.targets import Target, normal_scores, read_outputs, read_targets, target_error
 from sim.common.errors import InputError
+from sim.common.threads import with_one_blas_thread
 from sim.engine.scores import ScorePlans
 from sim.model.catalogue import DIMS
 from sim.model.dims import REFERENCE_QUARTER
@@ -49,6 +50,7 @@ _NAME = r"[a-z]\w*"  # of outputs in a value
 SWINGS = 20  # causes of which the medians of outputs at their ends are taken
 
 
+@with_one_blas_thread
 def sensitivity(
     ds: xr.Dataset,
     output: str | Sequence[str],

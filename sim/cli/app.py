@@ -20,6 +20,7 @@ from sim.cli import (
     check,
     cite,
     compare,
+    condition,
     describe,
     discover,
     export,
@@ -34,8 +35,10 @@ from sim.cli import (
     selftest,
     sensitivity,
     show,
+    solve,
     sweep,
     trace,
+    voi,
     watch,
 )
 from sim.cli.unknown_command import unknown_command
@@ -112,9 +115,12 @@ app.command(rich_help_panel="Store")(export.export)
 app.command(rich_help_panel="Store")(rm.rm)
 app.command(rich_help_panel="Read")(compare.compare)
 app.command(rich_help_panel="Read")(sensitivity.sensitivity)
+app.command(rich_help_panel="Ask")(solve.solve)
 app.command(rich_help_panel="Read")(trace.trace)
 app.command(rich_help_panel="Read")(cite.cite)
 app.command(rich_help_panel="Ask")(discover.discover)
+app.command(rich_help_panel="Ask")(condition.condition)
+app.command(rich_help_panel="Ask")(voi.voi)
 app.command(rich_help_panel="Show")(plot.plot)
 app.command(rich_help_panel="Show")(selftest.selftest)
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.options import Draws, Sampler, Seed, Set
-from sim.cli.printing import say
-from sim.cli.stored_runs import Out, WorldArgument, open_world
+from sim.cli.options import Csv, Draws, Sampler, Seed, Set, refuse_both
+from sim.cli.printing import say, say_csv, say_json
+from sim.cli.stored_runs import Json, Out, WorldArgument, open_world
 from sim.common.errors import Fault, InputError, Location, RunError
 from sim.common.targets import replacing, target_fault
 from sim.common.text import nearest, plain
@@ -28,11 +28,14 @@ def cite(
     seed: Seed = None,
     sampler: Sampler = None,
     out: Out = folders.OUTPUTS,
+    as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Give the sources a run relied on, and the run itself."""
     from sim.parameters import citations
     from sim.store.analyses import citation_of
 
+    refuse_both(as_json, as_csv)
     faults = []
     if form not in citations.FORMATS:
         message = f"no such format: '{form}'{nearest(form, list(citations.FORMATS))}"
@@ -41,9 +44,15 @@ def cite(
         faults.append(Fault(Location("--to"), "", fault))
     if faults:
         raise InputError(faults)
-    text = citations.cite(citation_of(open_world(world, out, set_, draws, seed, sampler)), form)
-    if to is None:
+    about = citation_of(open_world(world, out, set_, draws, seed, sampler))
+    text = citations.cite(about, form)
+    if as_json:
+        say_json({"version": 1, "sources": citations.entries(about)})
+    elif as_csv:
+        say_csv(citations.entries(about))
+    elif to is None:
         say(text)
+    if to is None:
         return
     try:
         with replacing(Path(to)) as partial:

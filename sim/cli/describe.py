@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from sim.cli.options import Set, load_scenarios
-from sim.cli.printing import say, say_json
+from sim.cli.options import Csv, Set, load_scenarios, refuse_both
+from sim.cli.printing import say, say_csv, say_json
 from sim.cli.stored_runs import Out
 from sim.store import folders
 
@@ -34,6 +35,7 @@ def describe(
     ] = None,
     out: Out = folders.OUTPUTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    as_csv: Csv = False,
 ) -> None:
     """Describe inputs and outputs: meaning, unit, formula or distribution, source.
 
@@ -42,14 +44,16 @@ def describe(
     from sim.parameters import describe as describing
     from sim.parameters import describe_text
 
+    refuse_both(as_json, as_csv)
+    say_data: Callable[[Any], None] = say_json if as_json else say_csv
     (scenario,) = load_scenarios([file], set_, [])
     if correlations:
         from sim.engine import rank_correlation
 
         full_names = describing.find_full_names(scenario, names or [])
         pairs = rank_correlation.describe_correlations(scenario, full_names)
-        if as_json:
-            say_json(pairs)
+        if as_json or as_csv:
+            say_data(pairs if as_json else [*pairs["groups"], *pairs["factors"]])
         else:
             say(describe_text.format_correlations(pairs))
         return
@@ -57,15 +61,15 @@ def describe(
         entries = describing.describe_quantities(scenario, names)
         if run is not None:
             _add_grades(entries, run, out)
-        if as_json:
-            say_json(entries)
+        if as_json or as_csv:
+            say_data(entries)
         else:
             say("\n\n".join(map(describe_text.format_description, entries)))
         return
     inputs = [*describing.list_inputs(scenario), *describing.list_hosts(scenario)]
     outputs = describing.list_outputs()
-    if as_json:
-        say_json([*inputs, *outputs])
+    if as_json or as_csv:
+        say_data([*inputs, *outputs])
     else:
         say(describe_text.format_list(inputs, outputs))
 

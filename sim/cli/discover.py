@@ -7,25 +7,38 @@ from typing import Annotated
 import typer
 
 from sim.cli.expression_options import expression_option, read_expressions, refuse
-from sim.cli.options import Draws, Sampler, Seed, Set, Threads
+from sim.cli.options import Csv, Draws, Sampler, Seed, Set, Threads, parse_number, refuse_both
 from sim.cli.printing import say_json
 from sim.cli.stored_runs import Json, Out, WorldArgument, draw, open_world
-from sim.common.errors import Fault, InputError, Location
+from sim.common.errors import Fault, Location
+from sim.common.text import plain
 from sim.store import folders
 
 
 def discover(
-    when: Annotated[
-        str,
-        expression_option("event", "The event", example="inference_gross_margin@2026Q4 >= 0.7"),
-    ],
     world: WorldArgument = None,
+    when: Annotated[
+        str | None,
+        expression_option("event", "The event", example="inference_gross_margin@2026Q4 >= 0.7"),
+    ] = None,
     on: Annotated[
         str | None,
-        typer.Option(metavar="inputs|factors", help="What is bounded (default: first one, then"
-                     " the other)."),
+        typer.Option(
+            metavar="inputs|factors",
+            help="What is bounded: inputs, or the common factors behind them (default: both, one"
+            " after the other).",
+        ),
     ] = None,
-    conditions: Annotated[int, typer.Option(help="The most inputs with a bound.")] = 4,
+    conditions: Annotated[
+        str, typer.Option(metavar="N", help="The most inputs with a bound.")
+    ] = "4",
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PICTURE", help="Draw the event over two inputs: a .png, .pdf or .svg."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing --to.")] = False,
     set_: Set = None,
     draws: Draws = None,
     seed: Seed = None,
@@ -33,26 +46,32 @@ def discover(
     threads: Threads = None,
     out: Out = folders.OUTPUTS,
     as_json: Json = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print cells as CSV.")] = False,
-) -> None:  # fmt: skip
+    as_csv: Csv = False,
+) -> None:
     """Say what must be true for an event: bounds on a few inputs in which it is frequent."""
-    from sim.cli import run_output, terminal
-
-    if as_json and as_csv:
-        raise InputError([Fault(Location("--csv"), "", "cannot stand beside --json")])
-    opened = open_world(world, out, set_, draws, seed, sampler, threads)
+    from sim.analysis import discover as analysis
+    from sim.cli import pictures, run_output, terminal
     from sim.expressions.names import Names
 
-    faults: list[Fault] = []
+    refuse_both(as_json, as_csv)
+    path = pictures.check_target(to, force)
+    count = parse_number(conditions)
+    faults = [
+        Fault(Location(f"--{name}"), "", message)
+        for name, message in analysis.argument_faults(on or "inputs", count).items()
+    ]
+    if when is None:
+        message = "is needed: an event, such as 'inference_gross_margin@2026Q4 >= 0.7'"
+        faults.append(Fault(Location("--when"), "", message))
+    opened = open_world(world, out, set_, draws, seed, sampler, threads)
     names = Names.of_parties(opened.scenario.labs, opened.scenario.landlords)
-    read_expressions("event", "--when", [when], faults, names)
+    read_expressions("event", "--when", [when] if when else None, faults, names)
     refuse(faults)
     ds = draw(opened, as_json or as_csv).dataset()
-    from sim.analysis import discover as analysis
     from sim.tables.discover import discover_tables
 
     results = [
-        analysis.discover(ds, when, on=of, conditions=conditions, threads=opened.options.threads)
+        analysis.discover(ds, str(when), on=of, conditions=count, threads=opened.options.threads)
         for of in ([on] if on else analysis.SETS)
     ]
     tables = [table for found in results for table in discover_tables(found)]
@@ -66,3 +85,9 @@ def discover(
         terminal.say()
         for table in tables:
             terminal.show(table)
+    if path is not None:
+        from sim.plots.discover import discover_figure
+
+        pictures.write(discover_figure(results[0], opened.label), path)
+        if not (as_json or as_csv):
+            terminal.say(plain(path))

@@ -42,7 +42,7 @@ def export(
         typer.Option(
             metavar="VALUE",
             help="Export only this output, input or value, e.g. gw, hardware.pue, factor.demand,"
-            " 'gw[openai]@2027Q4 / 2', also of what no draws are kept; may be repeated.",
+            " 'gw\\[openai]@2027Q4 / 2', also of what no draws are kept; may be repeated.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,

@@ -23,7 +23,9 @@ def expression_option(kind: str, what: str, *, example: str = "", repeats: bool 
         example: In place of the usual one of its kind.
         repeats: Whether it may be given more than once.
     """
-    text = f"{what}, e.g. '{example or EXAMPLES[kind]}'"
+    # Help is read as markup, in which [openai] would be a style.
+    shown = (example or EXAMPLES[kind]).replace("[", r"\[")
+    text = f"{what}, e.g. '{shown}'"
     return typer.Option(
         metavar=kind.upper(), help=text + ("; may be repeated." if repeats else ".")
     )

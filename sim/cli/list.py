@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sim.cli.printing import say, say_json
+from sim.cli.options import Csv, refuse_both
+from sim.cli.printing import say, say_csv, say_json
 from sim.cli.stored_runs import Json, Out, print_note
 from sim.common.errors import InputError
 from sim.common.text import finite, plain
@@ -17,12 +18,14 @@ from sim.store import folders, manifest
 from sim.store.run_names import describe_difference, source_file
 
 
-def list_(out: Out = folders.OUTPUTS, as_json: Json = False) -> None:
+def list_(out: Out = folders.OUTPUTS, as_json: Json = False, as_csv: Csv = False) -> None:
     """List stored runs: draws, seed, sampler, date, size, and damage if any."""
+    refuse_both(as_json, as_csv)
     rows = folders.listed(out, print_note)
     files = _files_of_one_name(rows)
-    if as_json:
-        say_json([{**row, "duration_s": finite(row["duration_s"])} for row in rows])
+    if as_json or as_csv:
+        data = [{**row, "duration_s": finite(row["duration_s"])} for row in rows]
+        say_json(data) if as_json else say_csv(data)
         return
     if rows:
         say("\n".join(_lines(rows, files, max(80, shutil.get_terminal_size().columns))))

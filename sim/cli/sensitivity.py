@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli.expression_options import expression_option, read_expressions, refuse
-from sim.cli.options import Draws, Sampler, Seed, Set, Threads
+from sim.cli.options import Csv, Draws, Sampler, Seed, Set, Threads, refuse_both
 from sim.cli.printing import say_json
 from sim.cli.stored_runs import Json, Out, WorldArgument, draw, open_world
-from sim.common.errors import Fault, InputError, Location
+from sim.common.errors import Fault
 from sim.common.text import plain
 from sim.store import folders
 
@@ -26,7 +26,7 @@ def sensitivity(
         list[str] | None,
         typer.Option(
             metavar="VALUE",
-            help=f"What to explain, e.g. gw[openai]@2027Q4 (default: {DEFAULT_OUTPUT}); may be"
+            help=f"What to explain, e.g. gw\\[openai]@2027Q4 (default: {DEFAULT_OUTPUT}); may be"
             " repeated.",
         ),
     ] = None,
@@ -62,7 +62,7 @@ def sensitivity(
     threads: Threads = None,
     out: Out = folders.OUTPUTS,
     as_json: Json = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print cells as CSV.")] = False,
+    as_csv: Csv = False,
 ) -> None:
     """Say what drives the spread of an output, its worst draws, or an event.
 
@@ -70,8 +70,7 @@ def sensitivity(
     """
     from sim.cli import pictures, run_output, terminal
 
-    if as_json and as_csv:
-        raise InputError([Fault(Location("--csv"), "", "cannot stand beside --json")])
+    refuse_both(as_json, as_csv)
     path = pictures.check_target(to, force)
     opened = open_world(world, out, set_, draws, seed, sampler, threads)
     _check(opened.scenario, output, when)

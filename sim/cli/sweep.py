@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.options import announce_compiling, parse_number
+from sim.cli.options import Csv, announce_compiling, parse_number, refuse_both
 from sim.cli.printing import say, say_json
-from sim.cli.run_output import print_folder
+from sim.cli.run_output import print_csv, print_folder
 from sim.cli.stored_runs import print_note
 from sim.common.errors import Fault
 from sim.common.text import plain
@@ -67,6 +67,7 @@ def sweep(
     ),
     force: Annotated[bool, typer.Option("--force", help="Redraw a stored sweep.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    as_csv: Csv = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print only the folder of the results.")
     ] = False,
@@ -80,6 +81,7 @@ def sweep(
     from sim.parameters.loading import parse_set
     from sim.simulation.sweep import plan_sweep
 
+    refuse_both(as_json, as_csv)
     faults: list[Fault] = []
     axes = sweep_axes.of_texts(over or (), faults)
     changes = parse_set(set_ or [], faults)
@@ -91,11 +93,12 @@ def sweep(
 
     from sim.cli import terminal
     from sim.store.sweep import run
+    from sim.tables.sweep import tables as sweep_tables
 
     if not quiet:
         announce_compiling()
     points = len(plan.grid.scenarios)
-    print_tables = not quiet and not as_json
+    print_tables = not quiet and not as_json and not as_csv
     label = f"{plan.grid.scenarios[0].name}: {points} points"
     with terminal.watch(not print_tables, label, points * plan.options.draws) as bar:
         result = run(
@@ -106,6 +109,8 @@ def sweep(
         terminal.warn(line)
     if as_json:
         say_json(_document(plan, result))
+    elif as_csv:
+        print_csv(sweep_tables(result.ds))
     elif quiet:
         say(plain(result.folder))
     else:
@@ -185,7 +190,7 @@ def _print_result(plan: SweepPlan, result: Sweep) -> None:
         line = f"Questionable draws, {fate}: up to {questionable:,} at a point."
         terminal.say(line, "dim")
     figures = result.folder / "figures"
-    if figures.is_dir() and not any(figures.iterdir()):
+    if figures.is_dir() and not any(figures.iterdir()) and not result.undrawn:
         line = "No figures: they show at most three keys, one of them with at most nine values."
         terminal.say(line, "dim")
     stored = {0: "", points: "as stored"}.get(

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sim.cli.options import (
+    Csv,
     Draws,
     Labs,
     Landlords,
@@ -62,7 +63,7 @@ def trace(
     threads: Threads = None,
     out: Out = folders.OUTPUTS,
     as_json: Json = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print cells as CSV.")] = False,
+    as_csv: Csv = False,
 ) -> None:
     """Show one world: its inputs, then the result of every formula, in the order of the model.
 

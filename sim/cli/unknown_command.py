@@ -25,6 +25,7 @@ WORDS = {
     "show": ("cat", "claims", "open", "print", "table", "tables", "view"),
     "sweep": ("grid", "scan"),
     "trace": ("debug", "explain", "replay"),
+    "voi": ("evpi", "evppi", "evsi", "information", "research"),
     "watch": ("follow", "live"),
 }
 

@@ -5,15 +5,30 @@ Compiled kernels release the interpreter's lock, so threads run side by side.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+Given = ParamSpec("Given")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def with_one_blas_thread(function: Callable[Given, Result]) -> Callable[Given, Result]:
+    """Give a function one thread of BLAS, whose sums differ in the last bits with their number."""
+
+    @functools.wraps(function)
+    def limited(*arguments: Given.args, **options: Given.kwargs) -> Result:
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(limits=1, user_api="blas"):
+            return function(*arguments, **options)
+
+    return limited
 
 
 def available_threads() -> int:

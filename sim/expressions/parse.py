@@ -114,7 +114,8 @@ def parse_target(text: str, names: Names | None = CATALOGUE) -> Target:
 def parse_evidence(text: str, names: Names | None = CATALOGUE) -> Evidence:
     """Parse evidence.
 
-    `VALUE = number +- number`, `number <= VALUE <= number`, or `VALUE >= number +- number`.
+    `VALUE = number +- number`, `number <= VALUE <= number`, or a soft bound, `VALUE >= number +-
+    number` or `VALUE <= number +- number`.
 
     Raises:
         ExpressionError: As `parse_value`, and for numbers that are not in order, or an error that
@@ -132,7 +133,7 @@ def parse_evidence(text: str, names: Names | None = CATALOGUE) -> Evidence:
         if not low < high:
             raise ExpressionError(f"expected the lower number first, got {low:g} and {high:g}")
         found = Evidence(text.strip(), tree, "between", low, high=high)
-    elif relation in ("=", ">="):
+    elif relation:
         number = parser.number()
         if not parser.accept(*TOLERANCES):
             parser.end()

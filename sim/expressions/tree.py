@@ -162,8 +162,8 @@ class Target:
 class Evidence:
     """What is known of a value.
 
-    `relation` is "=" (`number` with standard error `error`), ">=" (a soft bound, likewise), or
-    "between" (from `number` to `high`).
+    `relation` is "=" (`number` with standard error `error`), ">=" or "<=" (a soft bound, likewise),
+    or "between" (from `number` to `high`).
     """
 
     text: str

@@ -32,17 +32,22 @@ def cite(about: Mapping[str, Any], form: str) -> str:
     """
     if form not in FORMATS:
         raise ValueError(f"expected {', '.join(FORMATS)}, got '{form}'")
-    entries = _entries(about)
+    found = entries(about)
     if form == "csl-json":
-        return json.dumps([_csl(entry) for entry in entries], indent=1, ensure_ascii=False)
+        return json.dumps([_csl(entry) for entry in found], indent=1, ensure_ascii=False)
     if form == "bibtex":
-        return "\n\n".join(map(_bibtex, entries, _keys(entries)))
-    return "\n".join(map(_text, entries))
+        return "\n\n".join(map(_bibtex, found, _keys(found)))
+    return "\n".join(map(_text, found))
 
 
-def _entries(about: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Plain entries, sources by id, and the run at the end."""
-    entries = []
+def entries(about: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The sources of a run by id, and the run itself at the end.
+
+    Returns:
+        Of each its id, type (as of CSL), title, publisher, date, url, accessed and note, texts that
+        may be empty.
+    """
+    found = []
     for name, source in sorted(about["sources"].items()):
         if name in NO_SOURCE:
             continue
@@ -51,7 +56,7 @@ def _entries(about: Mapping[str, Any]) -> list[dict[str, str]]:
         grade = f"Grade {source['grade']}" if source.get("grade") else ""
         note = "; ".join(filter(None, (grade, f"for {shown}" if shown else "")))
         keys = ("title", "publisher", "date", "url", "accessed")
-        entries.append(
+        found.append(
             {
                 "id": name,
                 "type": "webpage" if source.get("url") else "document",
@@ -60,7 +65,7 @@ def _entries(about: Mapping[str, Any]) -> list[dict[str, str]]:
             }
         )
     run = about
-    entries.append(
+    found.append(
         {
             "id": f"{run['scenario']}-{run['digest']}",
             "type": "software",
@@ -72,7 +77,7 @@ def _entries(about: Mapping[str, Any]) -> list[dict[str, str]]:
             "note": f"{run['draws']:,} draws, sampler {run['sampler']}, seed {run['seed']}",
         }
     )
-    return entries
+    return found
 
 
 def _text(entry: Mapping[str, str]) -> str:

@@ -37,7 +37,7 @@ from sim.plots.style import (
     tidy,
     wrap,
 )
-from sim.simulation.sweep import keys, read_expressions, scale, shown_unit
+from sim.simulation.sweep import keys, read_expressions, scale
 
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, GREY)
 MARKERS = "os^Dv<>"
@@ -63,8 +63,8 @@ def figure_groups(ds: xr.Dataset) -> dict[str, list[Expression]]:
     by_quantity: dict[Any, list[Expression]] = {}
     for expression in read_expressions(ds):
         group: Any = expression.text
-        if len(long) < 2:
-            own_scale = expression.statistic in ("P", "sd")
+        if len(long) < 2 and expression.variable:
+            own_scale = expression.statistic if expression.statistic in ("P", "sd") else ""
             group = (expression.variable, expression.labels, expression.quarter, own_scale)
         by_quantity.setdefault(group, []).append(expression)
     groups: dict[str, list[Expression]] = {}
@@ -114,14 +114,22 @@ def _draw(ds: xr.Dataset, expressions: Sequence[Expression]) -> Figure:
     foot = caption_height(caption, width) + 0.6
     head = 0.6 if panel_key is None else 0.95
     height = foot + head + (3.9 if panels == 1 else 2.7 * rows + 0.45 * (rows - 1))
-    title = wrap(sweep_texts.title(ds, expressions), int(width * 9))
+    characters = int(width * (9 if first.variable else 7.5))  # of names, few are narrow
+    title = wrap(sweep_texts.title(ds, expressions), characters)
     head += 0.22 * title.count("\n")
     figure = new_figure(width, height, title, caption)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     right = 1.1 if contour else 0.2
     bottom, top = (foot + 0.05) / height, 1 - head / height
+    characters = 42 if panels == 1 else 30
+    y_label = (
+        sweep_texts.key_label(ds, axis_keys[1], characters)
+        if contour
+        else wrap(sweep_texts.quantity(first), characters)
+    )
+    left = 0.9 + 0.17 * max(0, y_label.count("\n") - 1)
     figure.subplots_adjust(
-        left=0.9 / width, right=1 - right / width, top=top, bottom=bottom, hspace=0.3, wspace=0.14
+        left=left / width, right=1 - right / width, top=top, bottom=bottom, hspace=0.3, wspace=0.14
     )
     levels = _contour_levels(ds[first.text].values * scale(first)) if contour else None
     filled: QuadContourSet | None = None
@@ -144,16 +152,11 @@ def _draw(ds: xr.Dataset, expressions: Sequence[Expression]) -> Figure:
             x_label = sweep_texts.key_label(ds, _x_key(ds, axis_keys), 48 if panels == 1 else 36)
             axes.set_xlabel(x_label, fontsize=9.5)
         if i % columns == 0:
-            characters = 42 if panels == 1 else 30
-            quantity = wrap(sweep_texts.quantity(first), characters)
-            y_label = sweep_texts.key_label(ds, axis_keys[1], characters) if contour else quantity
             axes.set_ylabel(y_label, fontsize=9.5)
     if filled is not None:
         position = (1 - 0.9 / width, bottom, COLOUR_BAR_WIDTH / width, top - bottom)
         bar = figure.colorbar(filled, cax=figure.add_axes(position))
-        unit = shown_unit(first)
-        label = sweep_texts.statistic(first) + (f" ({unit})" if unit else "")
-        bar.set_label(label[:1].upper() + label[1:], fontsize=9.5)
+        bar.set_label(sweep_texts.scale_label(first), fontsize=9.5)
         bar.ax.tick_params(labelsize=9)
     return figure
 

@@ -8,8 +8,9 @@ from typing import Any
 import xarray as xr
 
 from sim.common.text import in_words
-from sim.expressions.tree import Expression
+from sim.expressions.tree import Expression, Statistic, write
 from sim.model.catalogue import OUTPUTS
+from sim.parameters.fields import GROUPS, LAB_FIELDS, LANDLORD_FIELDS
 from sim.plots.style import drawable, wrap
 from sim.simulation.sweep import keys, shown_unit
 
@@ -17,8 +18,10 @@ STATISTICS = {"mean": "mean", "sd": "standard deviation"}
 
 
 def statistic(expression: Expression) -> str:
-    """The statistic of an expression in words."""
+    """The statistic of an expression in words; in one word where it is formed of others."""
     level = f"{100 * expression.number:g}"
+    if not expression.variable:
+        return "probability" if expression.statistic == "P" else "value"
     if expression.statistic == "P":
         is_margin = expression.variable.endswith("margin")
         number = f"{level} %" if is_margin else f"{expression.number:g}"
@@ -38,6 +41,8 @@ def statistic(expression: Expression) -> str:
 def title(ds: xr.Dataset, expressions: Sequence[Expression]) -> str:
     """The quantity with its lab or landlord and quarter, and the statistics."""
     first = expressions[0]
+    if not first.variable:
+        return drawable(first.text)
     names = {
         str(label): str(name)
         for dim in ("landlord", "lab")
@@ -45,7 +50,7 @@ def title(ds: xr.Dataset, expressions: Sequence[Expression]) -> str:
         for label, name in zip(ds[dim].values, ds[f"{dim}_name"].values.ravel(), strict=False)
     }
     labels = [drawable(names.get(label, label)) for label in first.labels]
-    words = [OUTPUTS[first.variable].meaning, *labels, *filter(None, [first.quarter])]
+    words = [_meaning(first), *labels, *filter(None, [first.quarter])]
     return f"{', '.join(words)}: {', '.join(map(statistic, expressions))}"
 
 
@@ -54,7 +59,28 @@ def quantity(expression: Expression) -> str:
     if expression.statistic == "P":
         return "Probability (%)"
     unit = shown_unit(expression)
-    return OUTPUTS[expression.variable].meaning + (f" ({unit})" if unit else "")
+    return _meaning(expression) + (f" ({unit})" if unit else "")
+
+
+def scale_label(expression: Expression) -> str:
+    """What the colours of a figure show: the statistic, with its unit."""
+    unit = shown_unit(expression)
+    label = statistic(expression) + (f" ({unit})" if unit else "")
+    return label[:1].upper() + label[1:]
+
+
+def _meaning(expression: Expression) -> str:
+    """What the quantity of a statistic is, in words; as it stands where it is formed of several."""
+    name = expression.variable
+    meanings: dict[str, str] = {
+        key: declared.meaning
+        for fields in (*GROUPS.values(), LAB_FIELDS, LANDLORD_FIELDS, OUTPUTS)
+        for key, declared in fields.items()
+    }
+    if (key := name.rpartition(".")[2]) in meanings:
+        return meanings[key]
+    tree = expression.tree
+    return drawable(write(tree.of) if isinstance(tree, Statistic) else expression.text)
 
 
 def key_label(ds: xr.Dataset, key: str, characters: int) -> str:

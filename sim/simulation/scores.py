@@ -87,6 +87,28 @@ def draw_input_scores(ds: xr.Dataset, threads: int | None = None) -> Causes:
     return Causes(plans.inputs, values)
 
 
+def draw_fresh(ds: xr.Dataset, names: Sequence[str], threads: int | None = None) -> Array:
+    """Independent standard normal scores [name, draw] of names that no input has.
+
+    They are those of the draws of a Dataset, and independent of all that is in it. Under "sobol"
+    they depend on the position of the name as well.
+
+    Raises:
+        InputError: For a Dataset that is none of `simulate` or `sample` of this version.
+    """
+    if CAUSES in ds.attrs:
+        used: Mapping[str, int] = json.loads(ds.attrs[CAUSES])
+        seed, sampler = int(ds.attrs["seed"]), str(ds.attrs["sampler"])
+    else:
+        scenario, options = run_of(ds, threads)
+        used, seed, sampler = ScorePlans(scenario).dimensions, options.seed, options.sampler
+    first = max(used.values(), default=-1) + 1
+    dimensions = {name: first + i for i, name in enumerate(names)}
+    return _of_draws(
+        lambda count: draw_independent(dimensions, count, seed, sampler, threads), ds, None
+    )
+
+
 def factor_scores(
     ds: xr.Dataset, names: Sequence[str], threads: int | None = None
 ) -> dict[str, xr.Variable]:

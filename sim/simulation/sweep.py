@@ -143,7 +143,10 @@ class SweepPlan:
             ds = make_dataset(run_engine(scenario, options, progress=progress))
         except RunError as error:
             raise RunError(f"{self.at(point)}: {error}") from error
-        summary = without_value_at_risk(summarise(ds, self.names, threads=options.threads))
+        # An input that is fixed has nothing to summarise.
+        outputs = {*OUTPUTS, *PROBABILITIES}
+        names = [name for name in self.names if name in outputs or "draw" in ds[name].dims]
+        summary = without_value_at_risk(summarise(ds, names, threads=options.threads))
         for expression in self.expressions:
             value, standard_error = expressions.evaluate(expression, ds)
             attrs = {"units": unit(expression), "long_name": expression.text}
@@ -189,13 +192,8 @@ class SweepPlan:
         for axis in self.grid.axes:
             coords[axis.key] = (axis.key, axis.labels, self.grid.about(axis))
         first = self.grid.scenarios[0]
-        by_point = (
-            scenarios.BY_SCENARIO,
-            scenarios.LACKING,
-            *COUNTS,
-            "draws_not_finite_why",
-            "correlation",
-        )
+        by_scenario = (scenarios.BY_SCENARIO, scenarios.LACKING)
+        by_point = (*by_scenario, *COUNTS, "draws_not_finite_why", "correlation")
         attributes = {key: value for key, value in joined.attrs.items() if key not in by_point}
         attributes |= {
             "title": f"AI-lab token economics, sweep of scenario {first.name}",

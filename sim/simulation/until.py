@@ -222,7 +222,8 @@ def run_until(
     most = int(max_draws) // STEP * STEP
     size = _round_up(max(draws or STEP, after.completed.draws if after else 0), most)
     names = dict.fromkeys(names_needed([target.expression.tree for target in targets]))
-    if any(not target.expression.variable for target in targets):
+    is_formed = any(not target.expression.variable for target in targets)
+    if is_formed:
         most = min(most, options.kept_draws)  # what is formed is of kept draws: more are of no use
     state, other = after, None
     refused = refuse_targets(targets, scenario, options)
@@ -242,7 +243,8 @@ def run_until(
         if larger <= size:
             break
         size = larger
-    ending = _end_reason(size, max_draws) if _more_would_help(size, statuses) else {}
+    kept = options.kept_draws if is_formed else math.inf
+    ending = _end_reason(size, max_draws, kept) if _more_would_help(size, statuses) else {}
     return state, outcome_json(statuses, ending)
 
 
@@ -257,8 +259,10 @@ def _more_would_help(size: int, statuses: Sequence[TargetStatus]) -> bool:
     return next_size(size, statuses, 2 * size) > size
 
 
-def _end_reason(size: int, max_draws: int) -> dict[str, str]:
+def _end_reason(size: int, max_draws: int, kept: float) -> dict[str, str]:
     """Entry `end` where draws stop below `max_draws`; otherwise empty."""
+    if kept < max_draws and size >= kept:
+        return {"end": f"what is formed of values is of kept draws, {kept:,} at most"}
     if max_draws % STEP:
         return {"end": f"of at most {max_draws:,} draws, {size:,} are a multiple of {STEP:,}"}
     return {}

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.analysis.measures import Measure, draw_measures, headline_measures
+from sim.analysis.measures import Measure, draw_measures, headline_measures, sides_of
 from sim.common.errors import Fault, InputError, RunError
 from sim.common.threads import available_threads
 from sim.engine.prepare import digest
@@ -93,30 +93,33 @@ class Version:
 class _Drawn:
     """The draws of a measure, by statistic, and its value with deviations by replicate.
 
-    `quantile` is what paired differences of it need, where it is one.
+    `sides` are those of what its events compare. `quantile` is what paired differences of it need,
+    where it is one.
     """
 
     draws: list[Array]
+    sides: list[Array]
     value: float
     deviations: Array
     quantile: PairedQuantile | None
 
     @classmethod
-    def of(cls, measure: Measure, draws: list[Array], replicates: Replicates) -> _Drawn:
+    def of(
+        cls, measure: Measure, draws: list[Array], sides: list[Array], replicates: Replicates
+    ) -> _Drawn:
         statistic = measure.statistics[0]
         if measure.tree != statistic or statistic.kind != "quantile":
-            return cls(draws, *measure.point(draws, replicates), None)
+            return cls(draws, sides, *measure.point(draws, replicates), None)
         quantile = PairedQuantile(draws[0], replicates, statistic.level)
         value = float(np.quantile(draws[0], statistic.level))
-        return cls(draws, value, replicates.means(quantile.shift), quantile)
+        return cls(draws, sides, value, replicates.means(quantile.shift), quantile)
 
     def change_from(self, before: _Drawn, measure: Measure, replicates: Replicates) -> Change:
         """The paired difference from the draws of another world."""
-        if all(
-            one is other or np.array_equal(one, other, equal_nan=True)
-            for one, other in zip(before.draws, self.draws, strict=True)
-        ):
-            return Change(0.0, 0.0, same=True)
+        if _equal(before.draws, self.draws):
+            if _equal(before.sides, self.sides):
+                return Change(0.0, 0.0, same=True)
+            return Change(0.0, 0.5 / replicates.draws, same=False)  # by chance, in these draws
         difference = self.value - before.value
         if math.isnan(difference):
             return Change(difference, math.nan, same=False)
@@ -125,6 +128,13 @@ class _Drawn:
         else:
             error = measure.difference_error(before.draws, self.draws, replicates)
         return Change(difference, error, same=False)
+
+
+def _equal(first: Sequence[Array], second: Sequence[Array]) -> bool:
+    return all(
+        one is other or np.array_equal(one, other, equal_nan=True)
+        for one, other in zip(first, second, strict=True)
+    )
 
 
 class Live:
@@ -254,9 +264,13 @@ class Live:
         if key not in self._drawn:
             draws = min(options.draws, options.kept_draws)
             replicates = replicated(draws, options.sampler)
-            columns = draw_measures(scenario, options, known)
+            of_sides = sides_of(known)
+            columns = draw_measures(scenario, options, [*known, *of_sides.values()])
+            by_place = dict(zip(of_sides, columns[len(known) :], strict=True))
+            sides = [by_place.get(place, []) for place in range(len(known))]
             with ThreadPoolExecutor(options.threads or available_threads()) as pool:
-                drawn = list(pool.map(_Drawn.of, known, columns, repeat(replicates)))
+                parts = (known, columns[: len(known)], sides, repeat(replicates))
+                drawn = list(pool.map(_Drawn.of, *parts))
             texts = [measure.text for measure in known]
             self._drawn[key] = dict(zip(texts, drawn, strict=True))
         self._drawn.move_to_end(key)

@@ -92,9 +92,14 @@ def _causes(result: xr.Dataset, all_causes: bool) -> Table:
 
 
 def _direction(result: xr.Dataset, i: int) -> str:
-    """Whether a rise of the cause raises or lowers the output; "" where that is not clear."""
+    """Whether a rise of the cause raises or lowers the output; "" where that is not clear.
+
+    Of an event, or the tail that it is in, whether a rise makes it likelier or rarer.
+    """
     slope, error = (float(result[n].values[i]) for n in ("slope", "slope_error"))
-    return "" if not abs(slope) >= CLEAR * error else "raises" if slope > 0 else "lowers"
+    of_event = result.attrs["scale"] in ("event", "tail")
+    up, down = ("likelier", "rarer") if of_event else ("raises", "lowers")
+    return "" if not abs(slope) >= CLEAR * error else up if slope > 0 else down
 
 
 def _cell(result: xr.Dataset, name: str, i: int, scale: float) -> Cell:

@@ -282,3 +282,13 @@ def test_a_comparison_shows_itself_in_a_notebook(comparison) -> None:  # type: i
     html = comparison._repr_html_()
     assert "3 edits" in html
     assert html.count("<table") == 2
+
+
+def test_a_probability_that_no_draw_shows_to_move_has_an_error(base: sim.Scenario) -> None:
+    """Values differ, and by chance no event: that is half a draw, as of a probability of 0."""
+    event = "P(inference_gross_margin@2026Q4 >= hurdle_margin)"
+    other = sim.load(base.path, set={f"{PUE}.median": 1.2 + 1e-7})
+    row = sim.compare(base, other, [event, "P(gw[xai]@2026Q4 > 2)"], draws=512).data
+    assert row["difference"].values.tolist() == [0, 0]
+    assert row["difference_error"].values.tolist() == [0.5 / 512, 0]
+    assert row["same"].values.tolist() == [False, True]

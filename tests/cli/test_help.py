@@ -9,7 +9,7 @@ from sim.common.shipped import help_topics
 
 TOPICS = {
     "calculator", "clusters", "distributions", "expressions", "files", "glossary", "model",
-    "python", "results", "sampling", "scenarios", "why",
+    "python", "results", "sampling", "scenarios", "what-if", "why",
 }  # fmt: skip
 
 

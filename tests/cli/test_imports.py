@@ -62,8 +62,28 @@ LONG: dict[tuple[str, ...], set[str]] = {
     ("export", "base", "--to", "gw.csv", "--output", "gw"): RUN - {"rich"} | {"pyarrow"},
     ("sweep", BASE, "--over", "hardware.pue.median=1.2,1.3", "--draws", "64", "--no-figures"): RUN,
     ("compare", BASE, "--set", "hardware.pue.median=1.3", "--draws", "320"): RUN - {"h5py"},
+    (
+        "solve",
+        BASE,
+        "--draws",
+        "64",
+        "--vary",
+        "hardware.pue",
+        "--target",
+        "P(pue > 1.2) = 0.5",
+    ): RUN,
+    ("condition", BASE, "--draws", "1024", "--on", "gw[openai]@2026Q4 = 7 +- 2"): RUN,
+    (
+        "discover",
+        BASE,
+        "--draws",
+        "512",
+        "--when",
+        "inference_gross_margin@2026Q4 >= 0.7",
+    ): RUN | {"scipy.stats"},
     ("sensitivity", BASE, "--draws", "512"): RUN - {"h5py"} | {"scipy.stats"},
     ("trace", "base", "--draw", "3"): RUN,
+    ("voi", BASE, "--draws", "512"): RUN - {"h5py"} | {"scipy.stats"},
     ("watch", "nowhere.toml"): {"numpy", "scipy.special"},
     ("selftest",): RUN - {"h5py"} | {"scipy.stats", "numba"},  # it compiles single formulas
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -147,6 +148,10 @@ OTHER, SELECTING = "elsewhere", ("--lab", "--landlord", "--quarter")
 STORED = (BASE, "--draws", "1100", "--seed", "7", "--set", f"{ALTERED}=0.6", "--no-figures")
 EDITED = ("compare", BASE, "--set", f"{KEY}=1.3")
 # Arguments of a command, an option, and what it prints then: the option's own value is in it.
+CONDITION = ("condition", "base")
+GIVEN = ("--on", "gw[openai]@2026Q4 = 7 +- 2")
+SOLVE = ("solve", BASE)
+SOLVED = ("--vary", "pue", "--target", "P(pue > 1.2) = 0.5")
 NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("show", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
     (("show", "base"), ("--landlord", "nobody"), "no such landlord: 'nobody'"),
@@ -173,6 +178,7 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
             ("compare", "base-", "base-"),
             ("sensitivity", "base-"),
             ("trace", "base-"),
+            ("voi", "base-"),
         )
         for option, value, sign in (
             ("--draws", "x", "--draws: expected a whole number"),
@@ -186,6 +192,13 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
         (command, ("--out", OTHER), f"no such run in {OTHER}/")
         for command in (("compare", "base-", "base"), ("sensitivity", "base-"), ("trace", "base-"))
     ),
+    (("voi", "base-"), ("--out", OTHER), f"no such run in {OTHER}/"),
+    (("voi", "base"), ("--payoff", "a=gww"), "unknown output or input 'gww'"),
+    (("voi", "base"), ("--when", "gww > 1"), "unknown output or input 'gww'"),
+    (("voi", "base"), ("--odds", "1.5"), "--odds: expected the price of a bet"),
+    (("voi", "base"), ("--study", "gww +- 1"), "unknown output or input 'gww'"),
+    (("voi", "base"), ("--group", "name"), "--group: name: expected NAME=KEY"),
+    (("voi", "base"), ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
     (("compare", "base", "base"), ("--output", "p50(gww@2026Q4)"), "unknown output or input 'gww'"),
     (("compare", "base", "base"), ("--group", "name"), "--group: name: expected NAME=KEY"),
     (("compare", "base", "base"), ("--lab", "nobody"), "no such lab: 'nobody'"),
@@ -195,6 +208,34 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("discover", "base"), ("--when", "gww > 1"), "unknown output or input 'gww'"),
     (DISCOVER, ("--on", "labs"), "on: expected inputs or factors, got 'labs'"),
     (DISCOVER, ("--conditions", "0"), "conditions: expected 1 to 12, got 0"),
+    (DISCOVER, ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
+    (DISCOVER, ("--set", f"{KEY}=1.3"), "--set: a run is drawn already"),
+    (DISCOVER, ("--draws", "1e3"), "--draws: the run has draws 1100"),
+    (DISCOVER, ("--seed", "77"), "--seed: the run has seed 7"),
+    (DISCOVER, ("--sampler", "sobol"), "--sampler: the run has sampler stratified"),
+    (DISCOVER, ("--threads", "0"), "--threads: expected"),
+    (("discover", "base-", *DISCOVER[2:]), ("--out", OTHER), f"no such run in {OTHER}/"),
+    ((*SOLVE, "--target", "P(pue > 1) +- 1"), ("--vary", "pue"), "asks for an error"),
+    ((*SOLVE, "--vary", "pue"), ("--target", "pue > 1"), "'pue > 1' is an event"),
+    ((*SOLVE, *SOLVED), ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
+    ((*SOLVE, *SOLVED), ("--set", "hardware.peu=1"), "did you mean 'pue'"),
+    ((*SOLVE, *SOLVED), ("--draws", "many"), "--draws: expected a whole number"),
+    ((*SOLVE, *SOLVED), ("--seed", "-1"), "--seed: expected"),
+    ((*SOLVE, *SOLVED), ("--sampler", "sobl"), "--sampler: unknown sampler"),
+    ((*SOLVE, *SOLVED), ("--threads", "0"), "--threads: expected"),
+    (("solve", "base-", *SOLVED), ("--out", OTHER), f"no such run in {OTHER}/"),
+    (("condition", "base"), ("--on", "gww = 1 +- 1"), "unknown output or input 'gww'"),
+    ((*CONDITION, *GIVEN), ("--output", "p50(gww)"), "unknown output or input 'gww'"),
+    ((*CONDITION, *GIVEN), ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
+    ((*CONDITION, *GIVEN), ("--set", f"{KEY}=1.3"), "--set: a run is drawn already"),
+    ((*CONDITION, *GIVEN), ("--draws", "1e3"), "--draws: the run has draws 1100"),
+    ((*CONDITION, *GIVEN), ("--seed", "77"), "--seed: the run has seed 7"),
+    ((*CONDITION, *GIVEN), ("--sampler", "sobol"), "--sampler: the run has sampler stratified"),
+    ((*CONDITION, *GIVEN), ("--threads", "0"), "--threads: expected"),
+    ((*CONDITION, *GIVEN), ("--lab", "opnai"), "did you mean 'openai'"),
+    ((*CONDITION, *GIVEN), ("--landlord", "orcle"), "did you mean 'oracle'"),
+    ((*CONDITION, *GIVEN), ("--quarter", "2026Q5"), "2026Q5"),
+    (("condition", "base-", *GIVEN), ("--out", OTHER), f"no such run in {OTHER}/"),
     (("sensitivity", "base"), ("--output", "gww"), "unknown output or input 'gww'"),
     (("sensitivity", "base"), ("--tail", "200"), "tail: expected a level"),
     (("sensitivity", "base"), ("--when", "gww > 1"), "unknown output or input 'gww'"),
@@ -263,21 +304,38 @@ PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     ((*EDITED, "--draws", "320"), ("--all",), "Why it differs: Loaded 2026Q4"),
     ((*EDITED, "--draws", "64", "--to", "mine.png"), ("--force",), "mine.png\n"),
     (DISCOVER, ("--json",), '"version": 1'),
+    ((*DISCOVER, "--to", "mine.png"), ("--force",), "mine.png\n"),
     (DISCOVER, ("--csv",), "table,row,column,value,error,unit"),
+    ((*SOLVE, *SOLVED, "--draws", "64"), ("--json",), '"version": 1'),
+    ((*SOLVE, *SOLVED, "--draws", "64"), ("--csv",), "table,row,column,value,error,unit"),
+    ((*SOLVE, *SOLVED, "--draws", "64"), ("--curve",), "What it takes to be so sure"),
+    ((*SOLVE, *SOLVED, "--draws", "64", "--to", "mine.png"), ("--force",), "mine.png\n"),
+    ((*CONDITION, *GIVEN), ("--json",), '"version": 1'),
+    ((*CONDITION, *GIVEN), ("--csv",), "table,row,column,value,error,unit"),
+    ((*CONDITION, *GIVEN), ("--all",), "weaker      sharper"),
+    ((*CONDITION, *GIVEN, "--to", "mine.png"), ("--force",), "mine.png\n"),
     (("sensitivity", "base"), ("--json",), '"version": 1'),
     (("sensitivity", "base"), ("--csv",), "table,row,column,value,error,unit"),
     (("sensitivity", "base"), ("--all",), "landlords.softbank."),
     (("sensitivity", "base", "--to", "mine.png"), ("--force",), "mine.png\n"),
+    (("voi", "base"), ("--json",), '"version": 1'),
+    (("voi", "base"), ("--csv",), "table,row,column,value,error,unit"),
+    (("voi", "base"), ("--all",), "landlords.softbank."),
+    (("voi", "base", "--to", "mine.png"), ("--force",), "mine.png\n"),
     (("trace", "base", "--draw", "7"), ("--json",), '"version": 1'),
     (("trace", "base", "--draw", "7"), ("--csv",), "table,row,column,value,error,unit"),
     (("trace", "base", "--draw", "7"), ("--all",), "landlords.softbank."),
     (("cite", "base", "--to", "mine.csv"), ("--force",), "mine.csv\n"),
     (("check", "nowhere.toml"), ("--json",), '"version": 1'),
     (("list",), ("--json",), '"state": "whole"'),
+    (("list",), ("--csv",), "run,name,folder,"),
+    (("cite", "base"), ("--json",), '"version": 1'),
+    (("cite", "base"), ("--csv",), "id,type,title,publisher,date,url,accessed,note"),
     (("rm", "base"), ("--yes",), "removed base-"),
     (("rm", "base"), ("--dry-run",), "would remove base-"),
     (("export", "base", "--to", "mine.csv", "--output", "gw"), ("--force",), "mine.columns.csv"),
     (("describe", "--file", BASE, "hardware.pue"), ("--json",), '"unit"'),
+    (("describe", "--file", BASE, "hardware.pue"), ("--csv",), "name,unit,"),
     (("describe", "--file", BASE, "hardware.pue"), ("--correlations",), "No correlation group"),
     (("trace", "base", "--draw", "5", "--to", "mine.png"), ("--force",), "mine.png\n"),
     (("selftest", BASE), ("--json",), '"parts"'),
@@ -348,13 +406,16 @@ def test_quiet_prints_the_folder_and_json_a_document(run_sim: Sim) -> None:
     document = json.loads(run_sim(*sweep, "--json")[1])
     assert document["folder"] == out.strip()
     assert [point["at"] for point in document["points"]] == [{KEY: 1.2}, {KEY: 1.3}]
+    head, *cells = csv.reader(run_sim(*sweep, "--csv")[1].splitlines())
+    assert head[:4] == ["table", "row", "column", "value"]
+    assert len(cells) == 2 * len(document["points"][0]["values"])
 
 
 def test_every_option_of_every_command_is_tried_here() -> None:
     tried: dict[str, set[str]] = {"run": set(), "sweep": {"--over", "--output"}}
     for command, table in (("run", RUN), ("sweep", SWEEP)):
         tried[command] |= {word for arguments, _ in table for word in arguments if word[0] == "-"}
-        tried[command] |= {"--quiet", "--json"}
+        tried[command] |= {"--quiet", "--json", "--csv"}
     tried["run"] |= {*SELECTING, "--name", "--no-store"}  # the last two in test_run
     tried["compare"] = {"--no-attribution"}  # in test_analyses
     tried["watch"] = {"--out"}  # in test_watch

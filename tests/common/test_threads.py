@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from threadpoolctl import threadpool_limits
 
+import sim
 from sim.common.threads import ever_smaller, in_chunks, map_in_threads
 
 
@@ -59,3 +61,16 @@ def test_results_come_in_order_and_one_thread_is_that_of_the_caller() -> None:
     results = map_in_threads(lambda item: (item, threading.get_ident()), range(3), 1)
     assert results == [(item, threading.get_ident()) for item in range(3)]
     assert map_in_threads(abs, [-3, 2, -1], 2) == [3, 2, 1]
+
+
+def test_the_bits_of_an_analysis_do_not_depend_on_the_threads_of_blas(base: sim.Scenario) -> None:
+    ds = sim.simulate(base, draws=4096, seed=1)
+
+    def numbers(threads: int, **options: object) -> bytes:
+        with threadpool_limits(limits=threads, user_api="blas"):
+            result = sim.sensitivity(ds, "inference_gross_margin@2026Q4", **options)  # type: ignore[arg-type]
+        values = (result[name].values for name in sorted(result.data_vars))
+        return b"".join(of.tobytes() for of in values if of.dtype == float)
+
+    for options in ({}, {"method": "dependent"}):
+        assert numbers(1, **options) == numbers(2, **options)

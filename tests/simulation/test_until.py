@@ -14,6 +14,7 @@ import sim
 from sim.common.errors import InputError
 from sim.engine import loop
 from sim.engine.state import SimulationState
+from sim.parameters.options import run_options
 from sim.parameters.scenario import Scenario
 from sim.simulation import until
 from sim.simulation.until import STEP, TargetStatus, next_size, parse, simulate_until
@@ -173,6 +174,17 @@ def test_target_with_kept_bad_draws_has_no_error() -> None:
     assert ds.attrs["draws"] == STEP
     (line,) = until.remarks(ds)
     assert line.endswith("= nan (asked for 1e-09: no error can be estimated)")
+
+
+def test_what_is_formed_ends_at_the_draws_that_are_kept_and_says_so(base: Scenario) -> None:
+    options = run_options(base, STEP, 1, "stratified", kept_draws=STEP)
+    targets = [parse(f"{text} +- 1e-6") for text in (f"{MARGIN} - 0.1", MARGIN)]
+    for target, draws in zip(targets, (STEP, 2 * STEP), strict=True):
+        state, text = until.run_until(base, options, [target], 2 * STEP, None, lambda size: None)
+        assert state.completed.draws == draws
+        (outcome,) = json.loads(text)
+        kept = "what is formed of values is of kept draws, 8,192 at most"
+        assert outcome.get("end") == (kept if draws == STEP else None)
 
 
 def test_run_ends_at_max_draws(base: Scenario) -> None:

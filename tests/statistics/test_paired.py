@@ -83,10 +83,14 @@ def test_errors_of_paired_differences_hold_for_edits_of_the_base_case() -> None:
         if not values.any():  # gigawatts do not move
             assert not errors.any()
             continue
-        covered = (np.abs(values - values.mean()) <= 1.96 * errors).mean()
-        assert covered >= 0.88, (key, covered)
-        if "P(" not in key[1]:  # of a share that no draw moves, the error is half a draw
-            assert np.sqrt((errors**2).mean()) <= 1.3 * values.std(), key
+        ratio = np.sqrt((errors**2).mean()) / values.std()
+        assert ratio >= 0.8, (key, ratio)
+        is_share = key[1].startswith("P(")
+        if not is_share:  # of a share that no draw moves, the error is half a draw
+            assert ratio <= 1.3, (key, ratio)
+        if not is_share or abs(values.mean()) * N >= 5:  # of fewer draws, often none moves
+            covered = (np.abs(values - values.mean()) <= 1.96 * errors).mean()
+            assert covered >= 0.88, (key, covered)
 
 
 def test_a_difference_without_an_honest_error_has_none() -> None:
