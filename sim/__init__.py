@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sim.store.analyses import sensitivity as sensitivity
     from sim.store.analyses import trace as trace
     from sim.store.condition import condition as condition
+    from sim.store.discover import discover as discover
     from sim.store.reader import open_run as open_run
     from sim.store.solve import solve as solve
     from sim.store.voi import voi as voi
@@ -48,6 +49,7 @@ _HOMES = {
     "condition": "sim.store.condition",
     "sensitivity": "sim.store.analyses",
     "trace": "sim.store.analyses",
+    "discover": "sim.store.discover",
     "voi": "sim.store.voi",
     "load": "sim.parameters.loading",
     "open_run": "sim.store.reader",
@@ -75,6 +77,7 @@ __all__ = [
     "compare",
     "compare_all",
     "condition",
+    "discover",
     "load",
     "of_scenario",
     "open_run",

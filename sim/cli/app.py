@@ -22,6 +22,7 @@ from sim.cli import (
     compare,
     condition,
     describe,
+    discover,
     export,
     help,
     init,
@@ -117,6 +118,7 @@ app.command(rich_help_panel="Read")(sensitivity.sensitivity)
 app.command(rich_help_panel="Ask")(solve.solve)
 app.command(rich_help_panel="Read")(trace.trace)
 app.command(rich_help_panel="Read")(cite.cite)
+app.command(rich_help_panel="Ask")(discover.discover)
 app.command(rich_help_panel="Ask")(condition.condition)
 app.command(rich_help_panel="Ask")(voi.voi)
 app.command(rich_help_panel="Show")(plot.plot)

@@ -173,12 +173,16 @@ def sensitivity(
     """
     from sim.analysis.sensitivity import sensitivity as analyse
 
-    ds = _dataset(world, out, threads, options)
+    ds = dataset_of(world, out, threads, options)
     return analyse(ds, output, tail=tail, when=when, scale=scale, method=method, threads=threads)
 
 
-def _dataset(world: Any, out: str | Path, threads: int | None, options: Any) -> xr.Dataset:
-    """The draws of a world; a Dataset as it is, with what was added to it."""
+def dataset_of(world: Any, out: str | Path, threads: int | None, options: Any) -> xr.Dataset:
+    """The draws of a world; a Dataset as it is, with what was added to it.
+
+    Raises:
+        InputError: If there is no such world, or for options of a Dataset, which is drawn already.
+    """
     if isinstance(world, str | Path) or world is None or not hasattr(world, "data_vars"):
         return open_world(world, out, threads=threads, **options).dataset()
     if options:
@@ -224,7 +228,7 @@ def trace(
     """
     from sim.analysis.trace import trace as analyse
 
-    ds = _dataset(world, out, threads, options)
+    ds = dataset_of(world, out, threads, options)
     return analyse(
         ds, draw, at, labs=labs, landlords=landlords, quarters=quarters, regimes=regimes,
         threads=threads,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from sim.common.errors import Fault, InputError, Location
 from sim.store.folders import OUTPUTS
-from sim.store.worlds import open_world
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,15 +53,11 @@ def condition(
             which too few draws are near.
     """
     from sim.analysis.condition import condition as analyse
+    from sim.store.analyses import dataset_of
 
     lines: Any = [on] if isinstance(on, str | Mapping) or not isinstance(on, Sequence) else on
-    if world is None or isinstance(world, str | Path) or not hasattr(world, "data_vars"):
-        opened = open_world(world, out, set=set, threads=threads, **options)
-        ds = opened.dataset()
-    else:
-        for name in [*options, *(["set"] if set else [])]:
-            raise InputError([Fault(Location(name), "", "a Dataset is drawn already")])
-        ds = cast("xr.Dataset", world)
+    given = {**options, "set": set} if set else options
+    ds = dataset_of(world, out, threads, given)
     return analyse(
         ds, lines, outputs, labs=labs, quarters=quarters, landlords=landlords, threads=threads
     )

@@ -6,9 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.common.errors import Fault, InputError, Location
 from sim.store.folders import OUTPUTS
-from sim.store.worlds import open_world
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,14 +48,9 @@ def voi(
             payoffs whose mean need not exist, or too few draws.
     """
     from sim.analysis.voi import voi as analyse
+    from sim.store.analyses import dataset_of
 
-    if hasattr(world, "data_vars"):
-        ds: Any = world  # as it is, with what was added to it
-        if options:
-            name = next(iter(options))
-            raise InputError([Fault(Location(name), "", "a Dataset is drawn already")])
-    else:
-        ds = open_world(world, out, threads=threads, **options).dataset()
+    ds = dataset_of(world, out, threads, options)
     return analyse(
         ds, payoffs, when=when, odds=odds, groups=groups, studies=studies, threads=threads
     )

@@ -25,6 +25,7 @@ from sim.tables.table import Headline, Selection
 
 BASE = str(ROOT / "params" / "base.toml")
 UNTIL = ("--until", "p50(tps_decode) +- 20")
+DISCOVER = ("discover", "base", "--when", "inference_gross_margin@2026Q4 >= 0.7")
 KEY = "hardware.pue.median"
 
 # Arguments of `sim run` -> what of the engine's options and of the store's changes, and to what.
@@ -204,6 +205,16 @@ NAMED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("compare", "base", "base"), ("--landlord", "nobody"), "no such landlord: 'nobody'"),
     (("compare", "base", "base"), ("--quarter", "2031Q1"), "no such quarter: '2031Q1'"),
     (("compare", "base", "base"), ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
+    (("discover", "base"), ("--when", "gww > 1"), "unknown output or input 'gww'"),
+    (DISCOVER, ("--on", "labs"), "on: expected inputs or factors, got 'labs'"),
+    (DISCOVER, ("--conditions", "0"), "conditions: expected 1 to 12, got 0"),
+    (DISCOVER, ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
+    (DISCOVER, ("--set", f"{KEY}=1.3"), "--set: a run is drawn already"),
+    (DISCOVER, ("--draws", "1e3"), "--draws: the run has draws 1100"),
+    (DISCOVER, ("--seed", "77"), "--seed: the run has seed 7"),
+    (DISCOVER, ("--sampler", "sobol"), "--sampler: the run has sampler stratified"),
+    (DISCOVER, ("--threads", "0"), "--threads: expected"),
+    (("discover", "base-", *DISCOVER[2:]), ("--out", OTHER), f"no such run in {OTHER}/"),
     ((*SOLVE, "--target", "P(pue > 1) +- 1"), ("--vary", "pue"), "asks for an error"),
     ((*SOLVE, "--vary", "pue"), ("--target", "pue > 1"), "'pue > 1' is an event"),
     ((*SOLVE, *SOLVED), ("--to", "a.bmp"), "--to: a.bmp: expected a file that ends in"),
@@ -292,6 +303,9 @@ PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("compare", "base", "base"), ("--csv",), "table,row,column,value,error,unit"),
     ((*EDITED, "--draws", "320"), ("--all",), "Why it differs: Loaded 2026Q4"),
     ((*EDITED, "--draws", "64", "--to", "mine.png"), ("--force",), "mine.png\n"),
+    (DISCOVER, ("--json",), '"version": 1'),
+    ((*DISCOVER, "--to", "mine.png"), ("--force",), "mine.png\n"),
+    (DISCOVER, ("--csv",), "table,row,column,value,error,unit"),
     ((*SOLVE, *SOLVED, "--draws", "64"), ("--json",), '"version": 1'),
     ((*SOLVE, *SOLVED, "--draws", "64"), ("--csv",), "table,row,column,value,error,unit"),
     ((*SOLVE, *SOLVED, "--draws", "64"), ("--curve",), "What it takes to be so sure"),
