@@ -55,6 +55,7 @@ def condition(
             which too few draws are near.
     """
     from sim.analysis.condition import condition as analyse
+    from sim.analysis.shifted import shift_scores
 
     lines: Any = [on] if isinstance(on, str | Mapping) or not isinstance(on, Sequence) else on
     if world is None or isinstance(world, str | Path) or not hasattr(world, "data_vars"):
@@ -65,5 +66,12 @@ def condition(
             raise InputError([Fault(Location(name), "", "a Dataset is drawn already")])
         ds = cast("xr.Dataset", world)
     return analyse(
-        ds, lines, outputs, labs=labs, quarters=quarters, landlords=landlords, threads=threads
+        ds,
+        lines,
+        outputs,
+        labs=labs,
+        quarters=quarters,
+        landlords=landlords,
+        threads=threads,
+        shift=shift_scores,
     )

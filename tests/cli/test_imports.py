@@ -63,6 +63,7 @@ LONG: dict[tuple[str, ...], set[str]] = {
     ("sweep", BASE, "--over", "hardware.pue.median=1.2,1.3", "--draws", "64", "--no-figures"): RUN,
     ("compare", BASE, "--set", "hardware.pue.median=1.3", "--draws", "320"): RUN - {"h5py"},
     ("sensitivity", BASE, "--draws", "512"): RUN - {"h5py"} | {"scipy.stats"},
+    ("condition", BASE, "--on", "routes", "--draws", "4096"): RUN - {"h5py"},
     ("trace", "base", "--draw", "3"): RUN,
     ("watch", "nowhere.toml"): {"numpy", "scipy.special"},
     ("selftest",): RUN - {"h5py"} | {"scipy.stats", "numba"},  # it compiles single formulas
