@@ -13,7 +13,7 @@ from sim.analysis.evidence import log_likelihood
 from sim.analysis.weighted import Sorted, Weights
 from sim.expressions.parse import unit
 from sim.expressions.percent import is_fraction
-from sim.expressions.tree import ExpressionError, Statistic, Tree, statistics_of
+from sim.expressions.tree import ExpressionError, Tree, statistics_of
 from sim.parameters.evidence import Line
 from sim.statistics.replicates import Replicates
 from sim.statistics.values import draw_value

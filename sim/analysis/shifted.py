@@ -3,8 +3,8 @@
 Inputs are formed of independent standard normal scores. Evidence acts on a few directions among
 them, one for each line: that in which its value rises. Along these the posterior is nearly normal;
 its mean m and covariance C are fitted to weighted draws, and draws come from the mixture
-alpha N(0, I) + (1 - alpha) N(m, C), which moves scores in these directions alone. A draw's weight is
-its likelihood times prior over mixture density, which is at most 1 / alpha (defensive importance
+alpha N(0, I) + (1 - alpha) N(m, C), which moves scores in these directions alone. A draw's weight
+is its likelihood times prior over mixture density, which is at most 1 / alpha (defensive importance
 sampling, Hesterberg 1995). Fits are made in rounds; where the first draws are too far from the
 evidence, the likelihood is tempered (Neal 2001) to a power that leaves enough of them.
 """
@@ -68,7 +68,7 @@ class Mixture:
         apart = along - self.mean[:, None]
         ours = -0.5 * ((self.inverse @ apart) * apart).sum(axis=0) - 0.5 * self.log_det
         theirs = -0.5 * (along**2).sum(axis=0)
-        return -np.logaddexp(math.log(ALPHA), math.log1p(-ALPHA) + ours - theirs)
+        return np.asarray(-np.logaddexp(math.log(ALPHA), math.log1p(-ALPHA) + ours - theirs))
 
 
 def shift_scores(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,9 +50,8 @@ class GivenScores:
         plan = prepared.scenario_plan.sampling
         self.sampled = plan.sampled
         by_hash = {name_hash(name): name for name in plan.sampled}
-        self.quantities = [
-            (by_hash[int(of["name"])], of) for of in plan.sampling(0, "random").quantities
-        ]
+        quantities: Any = plan.sampling(0, "random").quantities
+        self.quantities = [(by_hash[int(of["name"])], of) for of in quantities]
         distributions = {name: q.distribution for name, q in scenario.quantities.items()}
         self.groups = [
             (group.members, mixing(score_matrix(group, distributions)))
