@@ -36,9 +36,8 @@ def curves_of(
     Returns:
         Variables of a Dataset by name; `curve` are the texts of the values.
     """
-    asked_first = sorted(
-        measures, key=lambda measure: measure.label != ""
-    )  # those that were asked for
+    # What was asked for has no label.
+    asked_first = sorted(measures, key=lambda measure: measure.label != "")
     asked = [s.of for measure in asked_first for s in measure.statistics if s.kind == "quantile"]
     names = {line.value: line.name for line in lines if line.name}
     trees: list[Tree] = list(dict.fromkeys([*(line.value for line in lines), *asked]))
