@@ -27,10 +27,11 @@ from sim.analysis.measures import Measure
 from sim.analysis.sampled import Sampled, draw_numbers, scale_of, unit_of_tree
 from sim.analysis.weighted import Sorted, Weighted, Weights, combine, estimate
 from sim.common.errors import Fault, InputError, Location
+from sim.common.threads import with_one_blas_thread
 from sim.expressions.tree import Statistic, Tree
 from sim.parameters.evidence import Line
 from sim.simulation.redraw import redraw
-from sim.statistics.replicates import replicates_of
+from sim.statistics.replicates import EVIDENCE, replicates_of
 from sim.statistics.values import names_needed
 
 Array = NDArray[np.float64]
@@ -56,6 +57,7 @@ class Conditioned:
         return str(self.statistics._repr_html_())
 
 
+@with_one_blas_thread
 def condition(
     ds: xr.Dataset,
     on: Sequence[On],
@@ -330,5 +332,5 @@ def _weighted_draws(
         values = {str(tree): ("draw", of.draws) for tree, of in sampled.values.items()}
         found = xr.Dataset({**values, WEIGHT: ("draw", weights.values, attrs)})
         found.attrs["scenario"] = ds.attrs.get("scenario", "")
-    found.attrs["evidence"] = result.attrs["evidence"]
+    found.attrs[EVIDENCE] = result.attrs["evidence"]
     return found

@@ -36,8 +36,9 @@ def curves_of(
     Returns:
         Variables of a Dataset by name; `curve` are the texts of the values.
     """
-    ordered = sorted(measures, key=lambda measure: measure.label != "")  # those that were asked for
-    asked = [s.of for measure in ordered for s in measure.statistics if s.kind == "quantile"]
+    # What was asked for has no label.
+    asked_first = sorted(measures, key=lambda measure: measure.label != "")
+    asked = [s.of for measure in asked_first for s in measure.statistics if s.kind == "quantile"]
     names = {line.value: line.name for line in lines if line.name}
     trees: list[Tree] = list(dict.fromkeys([*(line.value for line in lines), *asked]))
     chosen = [tree for tree in trees if prior.values[tree].all_known][:MOST_CURVES]

@@ -84,12 +84,13 @@ def condition(
     refuse(faults)
     found = draw(found, as_json or as_csv)
     from sim.analysis import condition as analysis
+    from sim.analysis.shifted import shift_scores
     from sim.tables import condition as tables
 
     try:
         conditioned = analysis.condition(
             found.dataset(), on or [], output or (), labs=labs, landlords=landlords,
-            quarters=quarter or (), threads=found.options.threads,
+            quarters=quarter or (), threads=found.options.threads, shift=shift_scores,
         )  # fmt: skip
     except InputError as error:
         raise InputError([_of_option(fault) for fault in error.faults]) from None

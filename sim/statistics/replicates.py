@@ -33,6 +33,7 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 RANDOM, SOBOL = "random", "sobol"
 FEWEST_REPLICATES = 8
+EVIDENCE = "evidence"  # the attribute of a Dataset whose draws have weights
 
 
 def fewest_draws(sampler: str) -> int:
@@ -157,7 +158,12 @@ def replicates_of(ds: xr.Dataset) -> Replicates:
     """Replicates of the draws of a Dataset.
 
     Draws are treated as independent where the Dataset has no attribute `sampler`.
+
+    Raises:
+        ValueError: For draws that are weighted by evidence: here all count alike.
     """
+    if EVIDENCE in ds.attrs:
+        raise ValueError("draws weighted by evidence: their statistics are those of sim.condition")
     return replicates_by(numbers_of(ds), sampler_of(ds))
 
 

@@ -53,11 +53,19 @@ def condition(
             which too few draws are near.
     """
     from sim.analysis.condition import condition as analyse
+    from sim.analysis.shifted import shift_scores
     from sim.store.analyses import dataset_of
 
     lines: Any = [on] if isinstance(on, str | Mapping) or not isinstance(on, Sequence) else on
     given = {**options, "set": set} if set else options
     ds = dataset_of(world, out, threads, given)
     return analyse(
-        ds, lines, outputs, labs=labs, quarters=quarters, landlords=landlords, threads=threads
+        ds,
+        lines,
+        outputs,
+        labs=labs,
+        quarters=quarters,
+        landlords=landlords,
+        threads=threads,
+        shift=shift_scores,
     )

@@ -281,3 +281,9 @@ def test_a_table_refuses_keys_that_cannot_stand_together() -> None:
         read_table({"on": "pue = 1.2 +- 0.1", "value": 3, "source": 7})
     assert [key for key, _ in refused.value.faults] == ["value", "source"]
     assert isinstance(read_text("pue = 1.2 +- 0.1"), Line)
+
+
+def test_weighted_draws_are_not_summarised_as_if_they_counted_alike(theta: xr.Dataset) -> None:
+    found = sim.condition(theta, "theta = 1 +- 0.5")
+    with pytest.raises(ValueError, match="weighted by evidence"):
+        sim.summarise(found.dataset, ["theta"])
