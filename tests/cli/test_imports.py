@@ -16,6 +16,7 @@ from sim.cli.app import app
 
 BASE = str(ROOT / "params" / "base.toml")
 PUE = "hardware.pue.median"
+SOLVED = ("--draws", "64", "--vary", "pue", "--target", "p50(pue) = 1.25")
 WATCHED = (
     "numpy",
     "scipy.special",
@@ -62,25 +63,9 @@ LONG: dict[tuple[str, ...], set[str]] = {
     ("export", "base", "--to", "gw.csv", "--output", "gw"): RUN - {"rich"} | {"pyarrow"},
     ("sweep", BASE, "--over", "hardware.pue.median=1.2,1.3", "--draws", "64", "--no-figures"): RUN,
     ("compare", BASE, "--set", "hardware.pue.median=1.3", "--draws", "320"): RUN - {"h5py"},
-    (
-        "solve",
-        BASE,
-        "--draws",
-        "64",
-        "--vary",
-        "hardware.pue",
-        "--target",
-        "P(pue > 1.2) = 0.5",
-    ): RUN - {"h5py"},
+    ("solve", BASE, *SOLVED): RUN - {"h5py"},
     ("condition", BASE, "--draws", "1024", "--on", "gw[openai]@2026Q4 = 7 +- 2"): RUN - {"h5py"},
-    (
-        "discover",
-        BASE,
-        "--draws",
-        "512",
-        "--when",
-        "inference_gross_margin@2026Q4 >= 0.7",
-    ): RUN - {"h5py"} | {"scipy.stats"},
+    ("discover", BASE, "--draws", "512", "--when", "pue > 1.2"): RUN - {"h5py"} | {"scipy.stats"},
     ("sensitivity", BASE, "--draws", "512"): RUN - {"h5py"} | {"scipy.stats"},
     ("trace", "base", "--draw", "3"): RUN,
     ("voi", BASE, "--draws", "512"): RUN - {"h5py"} | {"scipy.stats"},
