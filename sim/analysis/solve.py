@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import xarray as xr
@@ -27,6 +28,7 @@ Draws = list[list[Array]]  # of each measure, of each of its statistics [draw]
 Worlds = Callable[[Sequence[float]], tuple[Draws, Replicates]]
 
 POINTS = 13  # of the scan
+HALVINGS = 8  # of the distance to a number that the scenario cannot have
 CLOSE = 1e-6  # on the scale: how exactly a root is found
 FEWEST_CHANGED = 200  # draws that change sides between the ends of a slope
 WIDTHS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)  # on the scale, half of the distance of these ends
@@ -195,8 +197,9 @@ def _scan_and_solve(
     from scipy.optimize import brentq
 
     (key,) = problem.keys
-    places = _places(key)
-    found = [_reach(problem, at) for at in places]
+    reached = {at: _reach(problem, at) for at in _places(key)}
+    _find_ends(problem, reached)
+    places, found = [list(of) for of in zip(*sorted(reached.items()), strict=True)]
     values = np.array([value for value, _ in found])
     numbers = [key.from_scale(at) for at in places]
     residual = values - target.number
@@ -229,6 +232,23 @@ def _scan_and_solve(
     steps = np.diff(values[np.isfinite(values)])
     monotone = bool((steps >= 0).all() or (steps <= 0).all())
     return [[at] for at in roots], scan, monotone
+
+
+def _find_ends(problem: _Problem, reached: dict[float, tuple[float, float]]) -> None:
+    """Add the outermost places that the scenario can have, next to those that it cannot."""
+    places = sorted(reached)
+    for pair in pairwise(places):
+        known = [not math.isnan(reached[at][0]) for at in pair]
+        if known[0] == known[1]:
+            continue
+        inside, outside = pair if known[0] else pair[::-1]
+        for _ in range(HALVINGS):
+            middle = (inside + outside) / 2
+            there = _reach(problem, middle)
+            if math.isnan(there[0]):
+                outside = middle
+            else:
+                inside, reached[middle] = middle, there
 
 
 def _reach(problem: _Problem, at: float) -> tuple[float, float]:

@@ -28,7 +28,7 @@ def _roots(found: Any) -> Table:
         of = f" ({number})" if many else ""
         for key, value, error in zip(found.keys, root.numbers, root.errors, strict=True):
             unit = "" if key.unit == "1" else f" ({key.unit})"
-            now: Cell | str = "" if math.isnan(key.now) else Cell(key.now, 0.0, key.unit)
+            now: Cell | str = "" if math.isnan(key.now) else Cell(key.now, math.nan, key.unit)
             table.rows.append((f"{key.label}{unit}{of}", [Cell(value, error, key.unit), now]))
         for i, target in enumerate(found.targets):
             scale = 100.0 if _is_percent(target) else 1.0

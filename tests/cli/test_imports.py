@@ -16,7 +16,7 @@ from sim.cli.app import app
 
 BASE = str(ROOT / "params" / "base.toml")
 PUE = "hardware.pue.median"
-SOLVED = ("--draws", "64", "--vary", "pue", "--target", "p50(pue) = 1.25")
+SOLVED = ("--draws", "64", "--vary", "pue", "--target", "p50(pue) = 1.22")
 WATCHED = (
     "numpy",
     "scipy.special",
