@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import binom, rankdata
 
+from sim.analysis.nearest import Nearest, find_nearest
 from sim.analysis.peel import Box, choose, peel
 from sim.analysis.targets import target_error
 from sim.common.threads import with_one_blas_thread
 from sim.expressions.parse import parse_event
-from sim.expressions.tree import ExpressionError
+from sim.expressions.tree import ExpressionError, Tree
 from sim.simulation.origin import run_of
 from sim.simulation.redraw import redraw
 from sim.simulation.scores import CAUSES, draw_causes, draw_input_scores
@@ -73,7 +74,8 @@ class Discovery:
     error) of held-out draws. `density_fitted` is that of the draws that gave the box. `path`
     holds mass, density and coverage [step, 3] of the peel in held-out draws, and their errors.
     `dropped` are inputs whose bound did not return often enough; `frontier` is over the two inputs
-    with a bound that tell the event apart best.
+    with a bound that tell the event apart best. `nearest` is the nearest world at which the event
+    begins or ends to happen, of inputs.
     """
 
     event: str
@@ -88,6 +90,7 @@ class Discovery:
     path_errors: Array
     dropped: tuple[str, ...]
     frontier: Frontier | None
+    nearest: Nearest | None
     draws: int
     scenario: str
 
@@ -114,7 +117,7 @@ def discover(
     """
     for name, message in argument_faults(on, conditions).items():
         raise target_error(name, message)
-    ds, event, text = _event(ds, when, threads)
+    ds, event, text, tree = _event(ds, when, threads)
     names, ranks = _ranks(ds, on, threads)
     replicates = replicates_of(ds)
     fitted = _halves(replicates)
@@ -140,7 +143,8 @@ def discover(
         density_fitted=_shares(box.contains(ranks), event, fitted, replicates)[1],
         path=np.array([[of[0] for of in step] for step in steps]),
         path_errors=np.array([[of[1] for of in step] for step in steps]),
-        dropped=tuple(names[i] for i in dropped), frontier=frontier, draws=event.size,
+        dropped=tuple(names[i] for i in dropped), frontier=frontier,
+        nearest=find_nearest(ds, tree) if on == "inputs" else None, draws=event.size,
         scenario=str(ds.attrs.get("scenario", "")),
     )  # fmt: skip
 
@@ -174,8 +178,8 @@ def argument_faults(on: str, conditions: int) -> dict[str, str]:
     return faults
 
 
-def _event(ds: xr.Dataset, when: str, threads: int | None) -> tuple[xr.Dataset, Flags, str]:
-    """The Dataset with what the event needs, whether it holds [draw], and its text with ids."""
+def _event(ds: xr.Dataset, when: str, threads: int | None) -> tuple[xr.Dataset, Flags, str, Tree]:
+    """The Dataset with what the event needs, whether it holds [draw], its text and its tree."""
     try:
         tree = read_in(ds, when, parse_event)
     except ExpressionError as error:
@@ -187,7 +191,7 @@ def _event(ds: xr.Dataset, when: str, threads: int | None) -> tuple[xr.Dataset, 
     if event.all() or not event.any():
         holds = "every draw" if event.all() else "no draw"
         raise target_error("when", f"holds in {holds}: there is nothing to discover", when)
-    return ds, event, text_with_ids(when, tree)
+    return ds, event, text_with_ids(when, tree), tree
 
 
 def _ranks(ds: xr.Dataset, on: str, threads: int | None) -> tuple[list[str], Array]:

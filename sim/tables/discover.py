@@ -16,7 +16,8 @@ def discover_tables(found: Any) -> list[Table]:
 
     `found` is what `analysis.discover.discover` gives.
     """
-    return [_conditions(found), _way(found)]
+    nearest = [_nearest(found)] if found.nearest is not None else []
+    return [_conditions(found), _way(found), *nearest]
 
 
 def _conditions(found: Any) -> Table:
@@ -69,6 +70,30 @@ def _way(found: Any) -> Table:
     table.remarks.append(
         "Density: how many draws of the box have the event. Coverage: how many with the event are"
         " in the box."
+    )
+    return table
+
+
+def _nearest(found: Any) -> Table:
+    """The scores that the nearest world moves, the largest first."""
+    table = Table(
+        "The nearest world at the frontier", ["", "by sd", "share (%)", "value", "median"],
+        narrow=True, name="discover_nearest",
+    )  # fmt: skip
+    for of in found.nearest.moves:
+        numbers: list[Cell | str] = [
+            Cell(number, math.nan, of.unit) if math.isfinite(number) else ""
+            for number in (of.value, of.median)
+        ]
+        unit = "" if of.unit == "1" else f" ({of.unit})"
+        moved = [Cell(of.score, math.nan, "1"), Cell(of.share, math.nan, "1", 100.0)]
+        table.rows.append((f"{short_name(of.name)}{unit}", [*moved, *numbers]))
+    turns = "ends" if found.nearest.happens else "begins"
+    table.remarks.append(
+        f"The event {turns} to happen {found.nearest.distance:.3g} standard deviations from the"
+        " world of all medians, where these scores are moved, by the least in all: shares are of"
+        " the squared distance. An input's own part is moved here, and its value with the common"
+        " factors behind it."
     )
     return table
 

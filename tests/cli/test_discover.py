@@ -20,7 +20,8 @@ EVENT = "inference_gross_margin@2026Q4 >= 0.7"
 def test_bounds_of_a_box_are_in_the_unit_of_the_input(run_sim: Sim) -> None:
     asked = ("discover", BASE, "--when", EVENT, "--draws", "2048", "--on", "inputs", "--json")
     document = json.loads(run_sim(*asked)[1])
-    table, way = document["tables"]
+    table, way, nearest = document["tables"]
+    assert nearest["name"] == "discover_nearest"
     cells = {(cell["row"], cell["column"]): cell for cell in table["cells"]}
     low = cells["throughput_multiplier", "at least"]
     ds = sim.simulate(sim.load(BASE), draws=2048, keep=["throughput_multiplier"])
