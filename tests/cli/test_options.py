@@ -312,7 +312,6 @@ PRINTED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     ((*SOLVE, *SOLVED, "--draws", "64", "--to", "mine.png"), ("--force",), "mine.png\n"),
     ((*CONDITION, *GIVEN), ("--json",), '"version": 1'),
     ((*CONDITION, *GIVEN), ("--csv",), "table,row,column,value,error,unit"),
-    ((*CONDITION, *GIVEN), ("--all",), "weaker      sharper"),
     ((*CONDITION, *GIVEN, "--to", "mine.png"), ("--force",), "mine.png\n"),
     (("sensitivity", "base"), ("--json",), '"version": 1'),
     (("sensitivity", "base"), ("--csv",), "table,row,column,value,error,unit"),
@@ -418,6 +417,7 @@ def test_every_option_of_every_command_is_tried_here() -> None:
         tried[command] |= {"--quiet", "--json", "--csv"}
     tried["run"] |= {*SELECTING, "--name", "--no-store"}  # the last two in test_run
     tried["compare"] = {"--no-attribution"}  # in test_analyses
+    tried["condition"] = {"--all"}  # in test_condition
     tried["watch"] = {"--out"}  # in test_watch
     for (command, *_), option, _ in [*NAMED, *PRINTED]:
         tried.setdefault(command, set()).add(option[0])
