@@ -49,9 +49,14 @@ class Session:
         self._read = 0  # characters that were waited for
 
     def wait_for(self, pattern: str | re.Pattern[str]) -> str:
-        """What was printed since the last wait, to the end of what matches."""
+        """What was printed since the last wait, to the end of what matches.
+
+        Words of a text may stand on two lines.
+        """
         end = time.monotonic() + WAIT
-        while (found := re.compile(pattern).search(self._printed, self._read)) is None:
+        if isinstance(pattern, str):
+            pattern = re.compile(pattern.replace(" ", r"\s+"))
+        while (found := pattern.search(self._printed, self._read)) is None:
             if not self._receive(end - time.monotonic()):
                 pytest.fail(f"waited for {pattern}, got:\n{self._printed[self._read :]}")
         text = self._printed[self._read : found.end()]
