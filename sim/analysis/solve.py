@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 from itertools import pairwise
 
 import numpy as np
@@ -68,13 +69,23 @@ class Solution:
     draws: int
     curve: xr.Dataset | None = None
 
+    @property
+    def nearest(self) -> Root:
+        """The root that is nearest, on the scale, to where a single key stands; else the first."""
+        (key, *others), (first, *_) = self.keys, self.roots
+        if others or not key.low <= key.now <= key.high:
+            return first
+        now = key.to_scale(key.now)
+        return min(self.roots, key=lambda root: abs(key.to_scale(root.numbers[0]) - now))
+
     def _repr_html_(self) -> str:
-        rows = [
-            {key.name: number, f"{key.name} error": error}
+        rows = "".join(
+            f"<tr><td>{escape(key.name)}</td><td>{number:.6g}</td><td>±{error:.2g}</td></tr>"
             for root in self.roots
             for key, number, error in zip(self.keys, root.numbers, root.errors, strict=True)
-        ]
-        return f"<p>{len(self.roots)} solutions</p>{rows}"
+        )
+        targets = escape(" and ".join(target.text for target in self.targets))
+        return f"<p>{targets}, {self.draws:,} draws</p><table>{rows}</table>"
 
 
 class _Problem:
@@ -206,7 +217,10 @@ def _scan_and_solve(
     if not np.isfinite(residual).any():
         message = f"{target.statistic.text} is not known anywhere in the range"
         raise InputError([Fault(Location("--target"), target.text, message)])
-    roots = [places[i] for i in np.flatnonzero(residual == 0)]
+    met = np.flatnonzero(residual == 0)
+    if (np.diff(met) == 1).any():
+        raise _no_single_number(target, key, [numbers[i] for i in met])
+    roots = [places[i] for i in met]
     for i in np.flatnonzero(residual[:-1] * residual[1:] < 0):
         roots.append(
             float(brentq(lambda at: float(problem.residuals([at])[0]), places[i], places[i + 1],
@@ -265,6 +279,17 @@ def _places(key: Varied) -> list[float]:
     if key.low < key.now < key.high:
         places.append(key.to_scale(key.now))
     return sorted(set(places))
+
+
+def _no_single_number(target: Target, key: Varied, numbers: Sequence[float]) -> InputError:
+    """The error that the target is met all along a part of the range, where no slope is."""
+    unit = "" if key.unit == "1" else f" {key.unit}"
+    message = (
+        f"no single number: {target.statistic.text} is {target.number:.4g} at {len(numbers)} of the"
+        f" numbers that were tried of {key.name}, from {min(numbers):.4g} to"
+        f" {max(numbers):.4g}{unit}, and does not move between some of them"
+    )
+    return InputError([Fault(Location("--target"), target.text, message)])
 
 
 def _no_solution(

@@ -155,7 +155,13 @@ def _check_overlay(scenario: Scenario, set_: list[str] | None) -> None:
 
 
 def _write_overlay(found: Solution, scenario: Scenario, path: Path) -> None:
-    """Write an overlay of the first root, whole or not at all."""
+    """Write an overlay of the root nearest to where the keys stand, whole or not at all.
+
+    It is read on trial first.
+
+    Raises:
+        RunError: If it cannot be written, or would not make the scenario of the root.
+    """
     import os
 
     import tomli_w
@@ -163,19 +169,54 @@ def _write_overlay(found: Solution, scenario: Scenario, path: Path) -> None:
     from sim.common.errors import RunError
     from sim.common.targets import replacing, target_fault
 
-    root = found.roots[0]
+    root = found.nearest
     if fault := target_fault(path, True, make_folder=True):
         raise RunError(fault)
     extends = os.path.relpath(str(scenario.path), path.parent)
     document: dict[str, Any] = {"format": 1, "extends": Path(extends).as_posix()}
     targets = " and ".join(target.text for target in found.targets)
+    one_of = f", one of {len(found.roots)} numbers that do" if len(found.roots) > 1 else ""
     for key, number, error in zip(found.keys, root.numbers, root.errors, strict=True):
-        *tables, parameter = key.name.split(".")
+        name, _, parameter = key.name.rpartition(".")
         table = document
-        for name in tables:
-            table = table.setdefault(name, {})
+        for part in name.split("."):
+            table = table.setdefault(part, {})
+        quantity = scenario.quantities[name]
+        if not {"median", "value", parameter} & quantity.given.keys():  # such as quantiles
+            table |= {**quantity.distribution.as_entry(), **table}
         table[parameter] = number
-        note = f"solves {targets}: {number:.6g} +- {error:.2g}, {found.draws:,} draws"
+        note = f"solves {targets}: {number:.6g} +- {error:.2g}, {found.draws:,} draws{one_of}"
         table |= {"source": "judgement", "note": note}
+    numbers = dict(zip([key.name for key in found.keys], root.numbers, strict=True))
+    _check_document(document, scenario, numbers, path)
     with replacing(path) as partial:
         partial.write_text(tomli_w.dumps(document), encoding="utf-8")
+
+
+def _check_document(
+    document: dict[str, Any], scenario: Scenario, numbers: dict[str, float], path: Path
+) -> None:
+    """Read an overlay from a temporary folder, and compare it with what was solved.
+
+    Raises:
+        RunError: If it cannot be read, or has another distribution of any input.
+    """
+    from tempfile import TemporaryDirectory
+
+    import tomli_w
+
+    from sim.common.errors import RunError
+    from sim.parameters.loading import load
+    from sim.parameters.varied import vary
+
+    with TemporaryDirectory(prefix="sim-solve-") as folder:
+        copy = Path(folder) / "overlay.toml"
+        extends = Path(str(scenario.path)).resolve().as_posix()
+        copy.write_text(tomli_w.dumps(document | {"extends": extends}), encoding="utf-8")
+        try:
+            written = load(copy).quantities
+        except InputError as error:
+            raise RunError(f"{plain(path)} could not be read as an overlay: {error}") from error
+    for name, quantity in vary(scenario, numbers).quantities.items():
+        if written[name].distribution.as_entry() != quantity.distribution.as_entry():
+            raise RunError(f"{plain(path)} would hold another {name} than was solved")

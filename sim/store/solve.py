@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,7 @@ def solve(
         world, out, set=set, seed=seed, sampler=sampler, threads=threads,
     )  # fmt: skip
     return solve_scenario(
-        opened.scenario, keys, targets, curve=curve, draws=draws or DRAWS,
+        opened.scenario, keys, targets, curve=curve, draws=DRAWS if draws is None else draws,
         seed=opened.options.seed if seed is None else seed,
         sampler=opened.options.sampler if sampler is None else sampler, threads=threads,
         progress=progress,
@@ -141,6 +142,12 @@ def _solve_model(
     from sim.statistics.names import names_of
     from sim.statistics.replicates import replicates_of
 
+    if faults := [
+        Fault(Location("vary"), name, f"from {low:g} to {high:g}: expected two rising numbers")
+        for name, (low, high) in vary.items()
+        if not -math.inf < low < high < math.inf
+    ]:
+        raise InputError(faults)
     keys = [
         Varied(name, float(low), float(high), scale="log" if low > 0 else "linear", meaning=name)
         for name, (low, high) in vary.items()
@@ -224,7 +231,14 @@ def parse_targets(texts: Sequence[str], names: Any) -> list[Target]:
         if target.relation != "=":
             message = "asks for an error; what it takes to reach a number is 'STATISTIC = number'"
             faults.append(Fault(Location("--target"), text, message))
+        elif _is_probability(target) and not 0 < target.number < 1:
+            message = "draws cannot tell where it is reached: a probability between 0 and 1"
+            faults.append(Fault(Location("--target"), text, message))
         found.append(target)
     if faults:
         raise InputError(faults)
     return found
+
+
+def _is_probability(target: Target) -> bool:
+    return getattr(target.statistic.tree, "kind", "") == "P"

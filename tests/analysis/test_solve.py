@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,6 +75,11 @@ def test_all_roots_are_listed() -> None:
     )  # fmt: skip
     assert [root.numbers[0] for root in found.roots] == pytest.approx([3, 7], abs=1e-3)
     assert not found.monotone
+    assert found.nearest is found.roots[0]  # of one's own model, which stands nowhere
+    (key,) = found.keys
+    for now, nearest in ((2.0, 0), (5.0, 1)):  # 5 is nearer to 7, in logarithms
+        stands = replace(found, keys=(replace(key, now=now),))
+        assert stands.nearest is found.roots[nearest]
 
 
 def test_a_target_out_of_reach_says_what_can_be_had() -> None:
@@ -81,6 +87,41 @@ def test_a_target_out_of_reach_says_what_can_be_had() -> None:
         InputError, match=r"no solution: P\(margin >= 0.7\) ranges from 0.009 .*to 0\.\d"
     ):
         sim.solve(model(), {"price": (1, 3)}, TARGET)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_probability_of_none_or_all_draws_is_refused(number: int) -> None:
+    with pytest.raises(InputError, match="a probability between 0 and 1"):
+        sim.solve(model(), {"price": (1, 100)}, f"P(margin >= 0.7) = {number}")
+
+
+def test_a_statistic_that_stays_at_its_target_has_no_single_number() -> None:
+    drawn = sim.sample(LAWS, draws=2_000)
+    with pytest.raises(InputError, match=r"no single number: p50\(y\) is 4 at \d+ of .* to 100,"):
+        sim.solve(
+            lambda x: drawn.assign(y=min(x, 4.0) + 0 * drawn["cost"]), {"x": (1, 100)},
+            "p50(y) = 4",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("ends", [(100, 1), (2, 2), (1, math.inf)])
+def test_a_range_that_does_not_rise_is_refused(ends: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match="expected two rising numbers"):
+        sim.solve(model(), {"price": ends}, TARGET)
+
+
+def test_no_draws_are_refused(base: sim.Scenario) -> None:
+    with pytest.raises(InputError, match="draws"):
+        sim.solve(base, PRICE, "p50(inference_gross_margin@2026Q4) = 0.7", draws=0)
+
+
+def test_threads_change_no_number(base: sim.Scenario) -> None:
+    one, two = (
+        sim.solve(base, PRICE, "p50(inference_gross_margin@2026Q4) = 0.7", draws=512, threads=n)
+        for n in (1, 2)
+    )
+    assert one.roots[0].numbers == two.roots[0].numbers
+    assert one.roots[0].errors == two.roots[0].errors
 
 
 def test_two_keys_meet_two_targets() -> None:
@@ -111,9 +152,10 @@ def test_the_curve_has_the_numbers_for_each_probability() -> None:
         exact = math.exp(0.5 * ndtri(p)) / 0.3
         assert float(at["number"]) == pytest.approx(exact, abs=4 * float(at["number_error"]))
         assert float(at["reached"]) == pytest.approx(p, abs=4 * float(at["reached_error"]) + 2e-3)
+        (root,) = sim.solve(model("stratified"), {"price": (1, 100)},
+                            f"P(margin >= 0.7) = {p}").roots  # fmt: skip
+        assert float(at["number"]) == pytest.approx(root.numbers[0], rel=5e-3)
     assert curve.attrs["turning"] == 0
-    at = curve.sel(probability=0.9)
-    assert float(at["number"]) == pytest.approx(found.roots[0].numbers[0], rel=5e-3)
 
 
 def test_smaller_numbers_may_be_what_helps() -> None:

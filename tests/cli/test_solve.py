@@ -32,6 +32,20 @@ def test_the_overlay_reaches_the_target(run_sim: Sim) -> None:
     assert run_sim(*ASKED, "--to", "priced/dear.toml")[0] == 2  # it is there
 
 
+def test_the_overlay_of_an_input_given_by_quantiles_is_read_again(run_sim: Sim) -> None:
+    rent = "landlords.oracle.rent_busd_per_gw_year"
+    code, _, errors = run_sim(
+        "solve", BASE, "--vary", rent, "--target", "p50(rent_received[oracle]@2026Q4) = 20",
+        "--draws", "256", "--to", "rent.toml",
+    )  # fmt: skip
+    assert (code, errors) == (0, "")
+    quantity = sim.load("rent.toml").quantities[rent].distribution.as_entry()
+    before = sim.load(BASE).quantities[rent].distribution.as_entry()
+    assert quantity["sigma"] == before["sigma"]
+    assert quantity["median"] != before["median"]
+    assert sorted(of.name for of in Path().glob("*.toml*")) == ["rent.toml"]
+
+
 def test_the_number_has_its_error_and_is_checked_with_another_seed(run_sim: Sim) -> None:
     document = json.loads(run_sim(*ASKED, "--json")[1])
     (table,) = document["tables"]
